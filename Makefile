@@ -1,0 +1,24 @@
+PYTHON ?= python3
+BIN := .venv/bin
+SOUNDS ?=
+
+.PHONY: install demo test lint clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[cpu,video,dev]"
+	@touch $@
+
+demo: install
+	$(BIN)/mmasc demo $(SOUNDS)
+
+test: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+clean:
+	rm -rf .venv build dist *.egg-info

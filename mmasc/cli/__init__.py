@@ -1,0 +1,75 @@
+"""The command line: one file a family of commands, each a thin call of a library function.
+
+The families are imported when one of their commands runs, so `mmasc --help` loads no torch. What users can mend
+(`MmascError`, `OSError`) becomes one line on stderr and exit status 1; wrong usage exits with 2, as click has it.
+"""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from mmasc import __version__
+from mmasc.errors import MmascError
+
+# command -> (module, the line of `mmasc --help`); in the order a newcomer needs them
+COMMANDS = {
+    "demo": ("mmasc.cli.demo", "Embed, search and classify a folder of sounds; leave a page to look at."),
+    "embed": ("mmasc.cli.embed", "Turn recordings into vectors and keep them in a collection."),
+    "search": ("mmasc.cli.search", "Find where it sounds like a text, a sound or a picture."),
+    "classify": ("mmasc.cli.classify", "Say what a recording is, from a file of prompts."),
+    "collection": ("mmasc.cli.collection", "Look into, mend, merge and export collections."),
+    "prompts": ("mmasc.cli.prompts", "List and check prompt files."),
+    "models": ("mmasc.cli.models", "List encoders, show one, prove that it is deterministic here."),
+    "train": ("mmasc.cli.train", "Train encoders on recordings of your own."),
+    "doctor": ("mmasc.cli.doctor", "Show what this installation can do and what is missing."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(COMMANDS[cmd_name][0])
+        return getattr(module, cmd_name.replace("-", "_"))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="mmasc")
+def cli() -> None:
+    """mmasc: label, search and measure sound recordings by text, sound and picture."""
+
+
+def main() -> None:
+    """Run the command line and turn what users can mend into one line and an exit status."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("stopped; what was done so far is kept", 130)
+    except KeyboardInterrupt:
+        _fail("stopped; what was done so far is kept", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output is gone (`mmasc ... | head`): nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (MmascError, OSError) as error:
+        _fail(str(error), 1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str, status: int) -> None:
+    click.echo(f"mmasc: {' '.join(message.split())}", err=True)
+    sys.exit(status)

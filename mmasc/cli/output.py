@@ -1,0 +1,92 @@
+"""Results to stdout in the format asked for; progress, remarks and bad files to stderr."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+
+def print_rows(rows: Iterable[Mapping[str, Any]], output_format: str, columns: Sequence[str] | None = None) -> None:
+    """Print rows as a table, JSON list, JSON lines or CSV.
+
+    Args:
+        rows: One mapping a row; keys are the machine-readable names.
+        output_format: "table", "json", "jsonl" or "csv".
+        columns: Columns of table and csv, in order; default: the keys of the rows as they first appear.
+    """
+    if output_format == "jsonl":
+        for row in rows:
+            click.echo(json.dumps(plain(row), ensure_ascii=False))
+        return
+    rows = list(rows)
+    if output_format == "json":
+        click.echo(json.dumps([plain(row) for row in rows], ensure_ascii=False, indent=1))
+        return
+    names = list(columns) if columns is not None else list(dict.fromkeys(key for row in rows for key in row))
+    if output_format == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([["" if row.get(name) is None else plain(row.get(name)) for name in names] for row in rows])
+        return
+    print_table(rows, names)
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str | None = None) -> None:
+    """A table for people, as wide as the terminal (100 columns when there is none)."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        numeric = bool(rows) and all(isinstance(row.get(name), int | float | None) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        # Text, not markup: file names may hold brackets
+        table.add_row(*[Text(_cell(row.get(name))) for name in columns])
+    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console.print(table)
+
+
+def print_object(value: Mapping[str, Any], output_format: str) -> None:
+    """Print one mapping: JSON for json and jsonl, otherwise `name  value` lines."""
+    if output_format in ("json", "jsonl"):
+        indent = 1 if output_format == "json" else None
+        click.echo(json.dumps(plain(value), ensure_ascii=False, indent=indent))
+    else:
+        rows = [{"name": key, "value": _cell(item)} for key, item in value.items()]
+        print_rows(rows, output_format, ["name", "value"])
+
+
+def plain(value: Any) -> Any:
+    """The same value in types that JSON has; numbers that JSON lacks (NaN) become null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if hasattr(value, "item") and callable(value.item):
+        value = value.item()
+    if isinstance(value, float) and value != value:
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def remark(message: str, quiet: bool = False) -> None:
+    """One line on stderr, unless the user asked for quiet."""
+    if not quiet:
+        click.echo(message, err=True)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_cell(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(item) for item in value)
+    return str(value)

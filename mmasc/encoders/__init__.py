@@ -1,0 +1,72 @@
+"""The registry: names to specs, and `load_encoder`. Listing loads nothing; a new encoder is one file and one line."""
+
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from mmasc.encoders.spec import EncoderSpec
+from mmasc.errors import MmascError
+
+if TYPE_CHECKING:
+    from mmasc.encoders.base import Encoder
+
+_MINI = dict(
+    sample_rate=32_000,
+    window_seconds=5.0,
+    padding="minimum",
+    minimum_seconds=1.3,
+    licence="Apache-2.0 (see the model card for the recordings it heard)",
+)
+
+SPECS: dict[str, EncoderSpec] = {
+    spec.name: spec
+    for spec in [
+        EncoderSpec(
+            "mini",
+            "mmasc.encoders.mini:Mini",
+            dim=128,
+            modalities=("audio", "text"),
+            description="bundled sound-text encoder, small: everyday sounds it was trained on, no speech, no music",
+            **_MINI,
+        ),
+        EncoderSpec(
+            "mini-features",
+            "mmasc.encoders.mini:MiniFeatures",
+            dim=512,
+            description="the layer before mini's last: better for heads and search by sound, no text",
+            **_MINI,
+        ),
+        EncoderSpec(
+            "mini-strict",
+            "mmasc.encoders.mini:Mini",
+            dim=128,
+            modalities=("audio", "text"),
+            description="mini trained without ESC-10, to measure zero-shot classification honestly",
+            **_MINI,
+        ),
+    ]
+}
+
+
+def load_encoder(name: str, device: str = "cpu", window_seconds: float | None = None) -> "Encoder":
+    """Load an encoder in evaluation mode.
+
+    Args:
+        name: A name of the registry, or "name:path" for weights of your own ("mini:runs/align").
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto" for the best present.
+        window_seconds: Another window length than the encoder's own; part of the identity.
+    Returns:
+        The encoder; its `identity` names the space of its vectors.
+    Raises:
+        MmascError: If the name is unknown (the names are listed) or the weights are missing or broken.
+    """
+    base, _, path = name.partition(":")
+    if base not in SPECS:
+        raise MmascError(f"unknown encoder {base!r}; there are: {', '.join(sorted(SPECS))}")
+    spec = SPECS[base]
+    if window_seconds is not None:
+        if not spec.minimum_seconds <= window_seconds <= 60:
+            raise MmascError(f"window of {base} must be {spec.minimum_seconds} to 60 seconds, got {window_seconds}")
+        spec = replace(spec, window_seconds=float(window_seconds))
+    module, _, cls = spec.target.partition(":")
+    return getattr(import_module(module), cls)(spec, path=path or None, device=device)

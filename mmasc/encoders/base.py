@@ -1,0 +1,177 @@
+"""The encoder: windows of sound (and texts, and pictures) in, vectors of one named space out.
+
+A subclass writes `_audio` (and `_text`, `_image` where its space has them); batching, checks, evaluation mode and
+the border from torch to numpy are here, once.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmasc.encoders.spec import EncoderSpec
+from mmasc.errors import MmascError
+
+# Windows that go through a network at once. On a CPU one at a time is as fast (the window is the work) and makes a
+# vector the same to the last bit whatever its neighbours; a GPU needs many.
+_WINDOWS_AT_ONCE = {"cpu": 1}
+_WINDOWS_AT_ONCE_ACCELERATOR = 32
+
+
+class Encoder:
+    """A frozen network with its front end, in evaluation mode.
+
+    Attributes:
+        spec: What was known before loading.
+        identity: Hex digest of weights, preprocessing constants and window policy: it names the space. Vectors of
+            different identities are never compared.
+        device: Where the network runs.
+        logit_scale: What softmax multiplies cosines by, where the space has text or pictures; else None.
+    """
+
+    spec: EncoderSpec
+    identity: str
+    device: torch.device
+    logit_scale: float | None = None
+
+    def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
+        self.spec = spec
+        self.device = resolve_device(device)
+
+    def embed(
+        self, waveforms: Float[Tensor, "batch time"] | Float[np.ndarray, "batch time"], sample_rate: int | None = None
+    ) -> Float[np.ndarray, "batch dim"]:
+        """Vectors of windows.
+
+        Args:
+            waveforms: Mono samples in [-1, 1] at `spec.sample_rate`; torch or numpy, any float type.
+            sample_rate: If given, must be `spec.sample_rate`: a guard against a rate slip.
+        Returns:
+            float32, as the network gave them (not normalised unless the network does).
+        Raises:
+            ValueError: If the shape, rate or values are wrong (NaN and infinity are refused).
+        """
+        if sample_rate is not None and sample_rate != self.spec.sample_rate:
+            raise ValueError(f"{self.spec.name} takes {self.spec.sample_rate} Hz, got {sample_rate} Hz: resample first")
+        windows = torch.as_tensor(waveforms).to(torch.float32)
+        if windows.ndim != 2 or windows.shape[1] == 0:
+            raise ValueError(f"waveforms must be [batch, time] with time > 0, got {list(windows.shape)}")
+        if not bool(torch.isfinite(windows).all()):
+            raise ValueError("waveforms hold NaN or infinite samples")
+        if len(windows) == 0:
+            return np.zeros((0, self.spec.dim), np.float32)
+        windows = self._fill(windows)
+        at_once = _WINDOWS_AT_ONCE.get(self.device.type, _WINDOWS_AT_ONCE_ACCELERATOR)
+        with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
+            vectors = [self._audio(part.to(self.device)).float().cpu() for part in windows.split(at_once)]
+        return torch.cat(vectors).numpy()
+
+    def embed_text(self, texts: Sequence[str]) -> Float[np.ndarray, "item dim"]:
+        """Vectors of texts in the same space.
+
+        Raises:
+            MmascError: If the space has no text.
+            ValueError: If a text is empty.
+        """
+        self._require("text")
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        for text in texts:
+            if not text.strip():
+                raise ValueError("a text must not be empty")
+        with torch.inference_mode():
+            return np.asarray(self._text(texts), np.float32)
+
+    def embed_image(self, images: Sequence[Any]) -> Float[np.ndarray, "item dim"]:
+        """Vectors of pictures (PIL images or uint8 arrays [height, width, 3]) in the same space.
+
+        Raises:
+            MmascError: If the space has no pictures.
+        """
+        self._require("image")
+        with torch.inference_mode():
+            return np.asarray(self._image(list(images)), np.float32)
+
+    def supports(self, modality: str) -> bool:
+        """Whether the space understands "audio", "text" or "image"."""
+        return modality in self.spec.modalities
+
+    @property
+    def window_samples(self) -> int:
+        """Length of a window in samples at `spec.sample_rate`."""
+        return round(self.spec.window_seconds * self.spec.sample_rate)
+
+    def parameter_counts(self) -> tuple[int, int]:
+        """Trainable parameters, and all numbers of the state dict."""
+        raise NotImplementedError
+
+    def _require(self, modality: str) -> None:
+        if not self.supports(modality):
+            spaces = " and ".join(self.spec.modalities)
+            raise MmascError(f"the space of {self.spec.name} holds {spaces}, no {modality}; choose another encoder")
+
+    def _fill(self, windows: Float[Tensor, "batch time"]) -> Float[Tensor, "batch filled"]:
+        """Fill short windows the way the encoder was trained; longer ones only where the network takes any length."""
+        spec, length = self.spec, windows.shape[1]
+        if spec.padding == "minimum":
+            target = max(length, round(spec.minimum_seconds * spec.sample_rate))
+        else:
+            target = self.window_samples
+            if length > target:
+                raise ValueError(f"{spec.name} takes windows of {target} samples, got {length}: cut them first")
+        if spec.padding == "repeat" and length < target:
+            windows = windows.repeat(1, target // length)
+        return torch.nn.functional.pad(windows, (0, target - windows.shape[1]))
+
+    def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
+        raise NotImplementedError
+
+    def _text(self, texts: list[str]) -> Any:
+        raise NotImplementedError
+
+    def _image(self, images: list[Any]) -> Any:
+        raise NotImplementedError
+
+
+def resolve_device(device: str) -> torch.device:
+    """The torch device of a name; "auto" is the best one present.
+
+    Raises:
+        MmascError: If the device is not there.
+    """
+    if device == "auto":
+        mps = torch.backends.mps.is_available()
+        device = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
+    try:
+        resolved = torch.device(device)
+        torch.empty(1, device=resolved)
+    except (RuntimeError, AssertionError) as error:
+        first_line = str(error).splitlines()[0]
+        raise MmascError(f"device {device!r} cannot be used here ({first_line}); try --device cpu") from error
+    return resolved
+
+
+def identity_digest(spec: EncoderSpec, state: dict[str, Tensor], constants: dict[str, Any]) -> str:
+    """Name of a space: 32 hex digits of SHA-256 over weights, preprocessing constants and window policy.
+
+    Args:
+        spec: Rate, window, padding and amplitude of it are part of the space; its name and licence are not.
+        state: Everything that shapes a vector, by name.
+        constants: Preprocessing constants, JSON types only.
+    """
+    policy = {
+        key: value
+        for key, value in asdict(spec).items()
+        if key in ("sample_rate", "window_seconds", "dim", "padding", "minimum_seconds", "amplitude")
+    }
+    digest = hashlib.sha256(json.dumps([policy, constants], sort_keys=True).encode())
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:32]

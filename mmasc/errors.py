@@ -1,0 +1,9 @@
+"""The one exception that users meet: something they can mend, said in one line that also says how."""
+
+
+class MmascError(Exception):
+    """A fault that the user can mend: wrong encoder for a collection, missing extra, broken file.
+
+    The message is one line, names the file or the thing at fault and says the mend. The command line prints it and
+    exits with status 1.
+    """
