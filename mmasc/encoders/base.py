@@ -20,7 +20,7 @@ from mmasc.errors import MmascError
 
 # Windows that go through a network at once. On a CPU one at a time is as fast (the window is the work) and makes a
 # vector the same to the last bit whatever its neighbours; a GPU needs many.
-_WINDOWS_AT_ONCE = {"cpu": 1}
+_WINDOWS_AT_ONCE_CPU = 1
 _WINDOWS_AT_ONCE_ACCELERATOR = 32
 
 
@@ -67,9 +67,8 @@ class Encoder:
         if len(windows) == 0:
             return np.zeros((0, self.spec.dim), np.float32)
         windows = self._fill(windows)
-        at_once = _WINDOWS_AT_ONCE.get(self.device.type, _WINDOWS_AT_ONCE_ACCELERATOR)
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
-            vectors = [self._audio(part.to(self.device)).float().cpu() for part in windows.split(at_once)]
+            vectors = [self._audio(part.to(self.device)).float().cpu() for part in windows.split(self.windows_at_once)]
         return torch.cat(vectors).numpy()
 
     def embed_text(self, texts: Sequence[str]) -> Float[np.ndarray, "item dim"]:
@@ -100,6 +99,11 @@ class Encoder:
     def supports(self, modality: str) -> bool:
         """Whether the space understands "audio", "text" or "image"."""
         return modality in self.spec.modalities
+
+    @property
+    def windows_at_once(self) -> int:
+        """How many windows go through the network at once on this device."""
+        return _WINDOWS_AT_ONCE_CPU if self.device.type == "cpu" else _WINDOWS_AT_ONCE_ACCELERATOR
 
     @property
     def window_samples(self) -> int:

@@ -1,0 +1,288 @@
+"""Files to vectors: decode in threads ahead of the network, cut while streaming, embed, keep the order.
+
+Memory does not grow with the length of a recording (only its vectors are kept) nor with the number of recordings.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from queue import Empty, Full, Queue
+
+import numpy as np
+import torch
+
+from mmasc.audio import AudioStatus, stream_audio
+from mmasc.encoders.base import Encoder
+from mmasc.errors import MmascError
+from mmasc.segments import WindowStream, recording_vector
+
+BLOCK_SECONDS = 30.0  # of audio that travels at once from a decoder to the network
+_BLOCKS_AHEAD = 3  # of one file, waiting
+_FILES_AHEAD = 16  # decoded or being decoded, waiting for the network
+
+
+@dataclass
+class FileVectors:
+    """What became of one file.
+
+    Attributes:
+        path: As it was given.
+        starts, ends: Of the windows, in seconds, float64 `[item]`.
+        lanes: Which lane of the channel policy a window comes from, int64 `[item]`; 0 but for "each" and "mid-side".
+        vectors: float32 `[item dim]`, as the encoder gave them.
+        status: ok, truncated or failed, with the reason; a failed file has no windows.
+        duration: Decoded seconds.
+        sample_rate, channels: Of the file itself.
+    """
+
+    path: Path
+    starts: np.ndarray
+    ends: np.ndarray
+    lanes: np.ndarray
+    vectors: np.ndarray
+    status: AudioStatus
+    duration: float = 0.0
+    sample_rate: int = 0
+    channels: int = 0
+
+    @property
+    def vector(self) -> np.ndarray:
+        """The recording's vector `[dim]`: mean of its windows weighted by the time each adds, lanes alike."""
+        if not len(self.vectors):
+            raise MmascError(f"{self.path}: no vector, {self.status.reason}")
+        lanes = [self.lanes == lane for lane in np.unique(self.lanes)]
+        return np.mean([recording_vector(self.vectors[of], self.starts[of], self.ends[of]) for of in lanes], axis=0)
+
+
+def embed_file(
+    path: str | Path, encoder: Encoder, hop_seconds: float | None = None, channels: str = "mix"
+) -> FileVectors:
+    """Vectors of one file's windows.
+
+    Args:
+        path: Sound, or a video with sound.
+        encoder: From `load_encoder`.
+        hop_seconds: From one window's start to the next; default: the window, no overlap.
+        channels: "mix", "left", "right", "each" or "mid-side".
+    Raises:
+        MmascError: If the file cannot be read.
+    """
+    result = next(embed_files([path], encoder, hop_seconds, channels, threads=0))
+    if result.status.state == "failed":
+        raise MmascError(result.status.reason)
+    return result
+
+
+def embed_files(
+    paths: Iterable[str | Path],
+    encoder: Encoder,
+    hop_seconds: float | None = None,
+    channels: str = "mix",
+    threads: int = 1,
+) -> Iterator[FileVectors]:
+    """Vectors of many files' windows, in the order of `paths`; a file that cannot be read comes back as failed.
+
+    Args:
+        paths: Files, as `find_audio` lists them.
+        encoder: From `load_encoder`.
+        hop_seconds: From one window's start to the next; default: the window, no overlap.
+        channels: "mix", "left", "right", "each" or "mid-side".
+        threads: That decode ahead of the network; 0 decodes in the caller's thread.
+    """
+    hop = encoder.spec.window_seconds if hop_seconds is None else float(hop_seconds)
+    window = encoder.spec.window_seconds
+    if not 0 < hop <= window:
+        raise MmascError(f"hop must be above 0 and at most the window of {window:g} s, got {hop:g}")
+    files = (Path(path) for path in paths)
+    decode = partial(_decode_ahead, threads=threads) if threads else _decode
+    decoded = decode(files, encoder, hop, channels)
+    waiting: deque[_Pending] = deque()
+    windows: list[tuple[_Pending, int, np.ndarray]] = []
+    for part in decoded:
+        if not waiting or waiting[-1].path is not part.path:
+            waiting.append(_Pending(part.path))
+        file = waiting[-1]
+        for lane, start, end, samples in part.windows:
+            windows.append((file, file.add(lane, start, end), samples))
+        if part.done is not None:
+            file.done = part.done
+        while len(windows) >= encoder.windows_at_once:
+            windows = _embed_windows(windows, encoder)
+        while waiting and waiting[0].complete:
+            yield waiting.popleft().result(encoder)
+    while windows:
+        windows = _embed_windows(windows, encoder)
+    while waiting:
+        yield waiting.popleft().result(encoder)
+
+
+@dataclass
+class _Done:
+    status: AudioStatus
+    sample_rate: int = 0
+    channels: int = 0
+    duration: float = 0.0
+
+
+@dataclass
+class _Part:
+    """Some windows of a file (lane, start and end in samples, samples); the last part says how decoding ended."""
+
+    path: Path
+    windows: list[tuple[int, int, int, np.ndarray]]
+    done: _Done | None = None
+
+
+@dataclass
+class _Pending:
+    """A file whose windows are on their way through the network."""
+
+    path: Path
+    lanes: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    vectors: dict[int, np.ndarray] = field(default_factory=dict)
+    done: _Done | None = None
+
+    def add(self, lane: int, start: int, end: int) -> int:
+        self.lanes.append(lane)
+        self.starts.append(start)
+        self.ends.append(end)
+        return len(self.starts) - 1
+
+    @property
+    def complete(self) -> bool:
+        return self.done is not None and len(self.vectors) == len(self.starts)
+
+    def result(self, encoder: Encoder) -> FileVectors:
+        assert self.done is not None
+        rate, count = encoder.spec.sample_rate, len(self.starts)
+        vectors = np.stack([self.vectors[item] for item in range(count)]) if count else np.zeros((0, encoder.spec.dim))
+        lanes, starts, ends = (np.array(values, np.int64) for values in (self.lanes, self.starts, self.ends))
+        if self.done.status.state == "failed":
+            lanes, starts, ends, vectors = lanes[:0], starts[:0], ends[:0], vectors[:0]
+        order = np.lexsort((starts, lanes))
+        # Rounding the length at the encoder's rate must not carry a window past the end of the recording
+        seconds = np.minimum(ends[order] / rate, self.done.duration)
+        return FileVectors(
+            self.path,
+            starts[order] / rate,
+            seconds,
+            lanes[order],
+            vectors[order].astype(np.float32),
+            self.done.status,
+            self.done.duration,
+            self.done.sample_rate,
+            self.done.channels,
+        )
+
+
+def _embed_windows(
+    windows: list[tuple[_Pending, int, np.ndarray]], encoder: Encoder
+) -> list[tuple[_Pending, int, np.ndarray]]:
+    """Embed the windows that are as long as the first one, at most `windows_at_once`; return the others."""
+    length = len(windows[0][2])
+    alike = [item for item, window in enumerate(windows) if len(window[2]) == length][: encoder.windows_at_once]
+    chosen = [windows[item] for item in alike]
+    vectors = encoder.embed(torch.from_numpy(np.stack([samples for _, _, samples in chosen])))
+    for (file, item, _), vector in zip(chosen, vectors, strict=True):
+        file.vectors[item] = vector
+    left = set(range(len(windows))).difference(alike)
+    return [windows[item] for item in sorted(left)]
+
+
+def _decode(paths: Iterable[Path], encoder: Encoder, hop: float, channels: str) -> Iterator[_Part]:
+    for path in paths:
+        yield from _decode_file(path, encoder, hop, channels)
+
+
+def _decode_file(path: Path, encoder: Encoder, hop: float, channels: str) -> Iterator[_Part]:
+    rate, count = encoder.spec.sample_rate, 0
+    cutters: list[WindowStream] = []
+    try:
+        stream = stream_audio(path, rate, channels, block_seconds=BLOCK_SECONDS)
+        for block in stream:
+            if not cutters:
+                cutters = [WindowStream(encoder.window_samples, hop, rate) for _ in block]
+            windows = [(lane, *window) for lane, cutter in enumerate(cutters) for window in cutter.push(block[lane])]
+            count += len(windows)
+            yield _Part(path, windows)
+    except (MmascError, OSError) as error:
+        yield _Part(path, [], _Done(AudioStatus("failed", str(error), None, 0.0)))
+        return
+    last = [(lane, *window) for lane, cutter in enumerate(cutters) for window in cutter.finish()]
+    status = stream.status
+    if not count + len(last):
+        status = AudioStatus("failed", f"{path}: holds no sound", status.declared_seconds, 0.0)
+    yield _Part(path, last, _Done(status, stream.native_rate, stream.native_channels, status.decoded_seconds))
+
+
+def _decode_ahead(paths: Iterable[Path], encoder: Encoder, hop: float, channels: str, threads: int) -> Iterator[_Part]:
+    """The parts of `_decode`, in the same order, made by threads that stay a bounded number of files ahead."""
+    source, order = iter(paths), Queue[Queue[_Part | BaseException | None] | None]()
+    lock, stop, ahead = threading.Lock(), threading.Event(), threading.Semaphore(_FILES_AHEAD)
+
+    def put(queue: Queue, item: object) -> None:
+        while not stop.is_set():
+            try:
+                return queue.put(item, timeout=0.2)
+            except Full:
+                continue
+        return None
+
+    def work() -> None:
+        while not stop.is_set():
+            if not ahead.acquire(timeout=0.2):
+                continue
+            with lock:
+                try:
+                    path = next(source, None)
+                except BaseException as error:  # what the caller's iterator raises belongs to the caller
+                    failure: Queue = Queue()
+                    failure.put(error)
+                    order.put(failure)
+                    return
+                if path is None:
+                    order.put(None)
+                    return
+                parts: Queue = Queue(_BLOCKS_AHEAD)
+                order.put(parts)
+            try:
+                for part in _decode_file(path, encoder, hop, channels):
+                    put(parts, part)
+                put(parts, None)
+            except BaseException as error:  # handed over to the caller's thread, which raises it
+                put(parts, error)
+                return
+
+    workers = [threading.Thread(target=work, name=f"mmasc-decode-{item}", daemon=True) for item in range(threads)]
+    for worker in workers:
+        worker.start()
+    try:
+        finished = 0
+        while finished < threads:
+            parts = _get(order)
+            if parts is None:
+                finished += 1
+                continue
+            while (part := _get(parts)) is not None:
+                if isinstance(part, BaseException):
+                    raise part
+                yield part
+            ahead.release()
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join()
+
+
+def _get(queue: Queue) -> object:
+    """Wait for an item, yet let Ctrl-C through on every platform."""
+    while True:
+        try:
+            return queue.get(timeout=0.5)
+        except Empty:
+            continue
