@@ -1,0 +1,295 @@
+"""The index: FAISS over unit vectors, derived from the store by a measured policy; it may be thrown away.
+
+Small: fp16, exact. Larger: inverted lists over fp16, with as many lists probed as a measurement on held-out windows
+and on texts says. Larger than memory: inverted lists over one-bit codes, refined from fp16 mapped from disk.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from mmasc.errors import MmascError
+
+INDEX_FORMAT = 1
+_TRAINING_VECTORS_PER_LIST = 40
+_TRAINING_ROUNDS = 8
+_MEASURED_ROWS = 200
+_MEASURED_K = 10
+# The checksum of a mapped file would read all of it; such files are checked by their size
+_CHECKSUM_BYTES = 1 << 30
+
+Scan = Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]]  # batches of row ids [item] and vectors [item dim]
+
+
+@dataclass(frozen=True)
+class IndexPolicy:
+    """Which index for how many vectors.
+
+    Attributes:
+        flat_numbers: Up to this many numbers (rows x dim) the index is exact fp16: 500,000 x 512.
+        memory_bytes: Inverted lists over fp16 while rows x (2 dim + 16) fit; default: half of the memory.
+        recall: Mean recall at 10 against exact search that the number of probed lists must reach.
+        k_factor_audio, k_factor_text: Candidates per hit that refinement of one-bit codes looks at.
+    """
+
+    flat_numbers: int = 250_000_000
+    memory_bytes: int = field(default_factory=lambda: _memory_bytes() // 2)
+    recall: float = 0.98
+    k_factor_audio: int = 16
+    k_factor_text: int = 64
+
+    def kind(self, rows: int, dim: int) -> Literal["flat", "ivf", "rabitq"]:
+        """The kind of index for `rows` vectors of `dim` numbers."""
+        if rows * dim <= self.flat_numbers and 2 * rows * dim <= self.memory_bytes:
+            return "flat"
+        return "ivf" if rows * (2 * dim + 16) <= self.memory_bytes else "rabitq"
+
+
+class VectorIndex:
+    """A FAISS index over unit vectors, searched by inner product (cosine).
+
+    Attributes:
+        kind: "flat", "ivf" or "rabitq".
+        row_ids: int64 `[row]`: the store's row of every position in the index.
+        nprobe: Lists that a search looks into; 0 for "flat".
+        curve: Measured recall at 10 by number of probed lists, for windows and for texts.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        index: Any,
+        row_ids: np.ndarray,
+        nprobe: int = 0,
+        curve: dict[str, dict[str, float]] | None = None,
+        policy: IndexPolicy | None = None,
+    ) -> None:
+        self.kind, self.index, self.row_ids = kind, index, row_ids
+        self.nprobe, self.curve, self.policy = nprobe, curve or {}, policy or IndexPolicy()
+
+    def __len__(self) -> int:
+        return len(self.row_ids)
+
+    @classmethod
+    def build(
+        cls, scan: Scan, rows: int, dim: int, policy: IndexPolicy | None = None, probes: np.ndarray | None = None
+    ) -> "VectorIndex":
+        """Build from the store.
+
+        Args:
+            scan: Gives all vectors, batch by batch, in the same order each time it is called.
+            rows: How many there are.
+            dim: Numbers in a vector.
+            policy: Sizes at which the kind of index changes.
+            probes: Text vectors `[item dim]` of the space: recall is measured on them too.
+        """
+        faiss = import_faiss()
+        policy = policy or IndexPolicy()
+        kind = policy.kind(rows, dim)
+        if kind == "flat":
+            index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+            index.train(np.zeros((1, dim), np.float32))
+            return cls(kind, index, _fill(index, scan), policy=policy)
+        lists = _list_count(rows)
+        code = "SQfp16" if kind == "ivf" else "RaBitQfs,Refine(SQfp16)"
+        index = faiss.index_factory(dim, f"IVF{lists},{code}", faiss.METRIC_INNER_PRODUCT)
+        inner = faiss.extract_index_ivf(index)
+        inner.cp.spherical, inner.cp.niter = True, _TRAINING_ROUNDS
+        generator = np.random.default_rng(0)
+        held_out = generator.choice(rows, min(_MEASURED_ROWS, rows), replace=False)
+        others = np.setdiff1d(np.arange(rows), held_out)
+        chosen = generator.choice(others, min(len(others), lists * _TRAINING_VECTORS_PER_LIST), replace=False)
+        index.train(_gather(scan, np.sort(chosen), dim))
+        built = cls(kind, index, _fill(index, scan), policy=policy)
+        queries = {"windows": _gather(scan, np.sort(held_out), dim)}
+        if probes is not None and len(probes):
+            queries["texts"] = unit(probes)
+        built._choose_nprobe(scan, queries, lists)
+        return built
+
+    def search(
+        self, queries: np.ndarray, k: int, allowed: np.ndarray | None = None, text: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest by cosine.
+
+        Args:
+            queries: float32 `[query dim]`; unit vectors give cosines.
+            k: Hits a query; where fewer rows are allowed the rest is filled with position -1.
+            allowed: Which positions may be found, bool `[row]`; default: all.
+            text: Whether the queries are texts: a modality gap needs more candidates.
+        Returns:
+            Scores `[query k]` and positions in the index `[query k]`, best first.
+        """
+        faiss = import_faiss()
+        queries = np.ascontiguousarray(queries, np.float32)
+        parameters = None
+        if allowed is not None or self.kind != "flat":
+            parameters = self._parameters(faiss, allowed, text)
+        if len(queries) == 1 and faiss.omp_get_max_threads() > 1:
+            # One query on many threads waits for the scheduler: 0.2 ms become 8 on a busy machine
+            threads = faiss.omp_get_max_threads()
+            faiss.omp_set_num_threads(1)
+            try:
+                return self.index.search(queries, k, params=parameters)
+            finally:
+                faiss.omp_set_num_threads(threads)
+        return self.index.search(queries, k, params=parameters)
+
+    def save(self, folder: Path, version: int) -> None:
+        """Write beside the windows; the new files replace the old ones in one rename."""
+        faiss = import_faiss()
+        home = Path(tempfile.mkdtemp(prefix="index-", dir=folder))
+        try:
+            faiss.write_index(self.index, str(home / "vectors.faiss"))
+            np.save(home / "rows.npy", self.row_ids, allow_pickle=False)
+            header = {
+                "format": INDEX_FORMAT,
+                "folder": home.name,
+                "version": version,
+                "kind": self.kind,
+                "nprobe": self.nprobe,
+                "curve": self.curve,
+                "policy": asdict(self.policy),
+                "files": {name: _fingerprint(home / name) for name in ("vectors.faiss", "rows.npy")},
+            }
+            temporary = home / "header.json"
+            temporary.write_text(json.dumps(header), encoding="utf-8")
+            os.replace(temporary, folder / "index.json")
+        except BaseException:
+            shutil.rmtree(home, ignore_errors=True)
+            raise
+        for old in folder.glob("index-*"):
+            if old != home:
+                shutil.rmtree(old, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder: Path) -> "VectorIndex | None":
+        """The index that `save` wrote; None if there is none or its files are not as they were written."""
+        faiss = import_faiss()
+        try:
+            header = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+            if header["format"] != INDEX_FORMAT or Path(header["folder"]).name != header["folder"]:
+                return None
+            home = folder / header["folder"]
+            if any(_fingerprint(home / name) != written for name, written in header["files"].items()):
+                return None
+            flags = faiss.IO_FLAG_MMAP_IFC if header["kind"] == "rabitq" else 0
+            index = faiss.read_index(str(home / "vectors.faiss"), flags)
+            row_ids = np.load(home / "rows.npy", allow_pickle=False)
+            policy = IndexPolicy(**header["policy"])
+            return cls(header["kind"], index, row_ids, header["nprobe"], header["curve"], policy)
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RuntimeError):
+            return None  # derived data: whoever asks builds it anew from the store
+
+    def _parameters(self, faiss: Any, allowed: np.ndarray | None, text: bool) -> Any:
+        selector = None
+        share = 1.0
+        if allowed is not None:
+            selector = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+            share = max(float(allowed.mean()), 1e-9) if len(allowed) else 1.0
+        if self.kind == "flat":
+            return faiss.SearchParameters(sel=selector)
+        lists = faiss.extract_index_ivf(self.index).nlist
+        nprobe = min(lists, int(np.ceil(self.nprobe / share)))
+        if self.kind == "ivf":
+            return faiss.SearchParametersIVF(sel=selector, nprobe=nprobe)
+        k_factor = self.policy.k_factor_text if text else self.policy.k_factor_audio
+        inner = faiss.SearchParametersIVF(sel=selector, nprobe=nprobe)
+        return faiss.IndexRefineSearchParameters(k_factor=k_factor, base_index_params=inner)
+
+    def _choose_nprobe(self, scan: Scan, queries: dict[str, np.ndarray], lists: int) -> None:
+        """The smallest power of two of probed lists whose recall is good for windows and for texts alike."""
+        exact = {name: _exact(scan, vectors, _MEASURED_K) for name, vectors in queries.items()}
+        self.nprobe = 1
+        while True:
+            recalls = {}
+            for name, vectors in queries.items():
+                _, found = self.search(vectors, _MEASURED_K, text=name == "texts")
+                hits = [len(np.intersect1d(one, other)) for one, other in zip(found, exact[name], strict=True)]
+                recalls[name] = float(np.mean(hits)) / min(_MEASURED_K, len(self))
+            self.curve[str(self.nprobe)] = recalls
+            if min(recalls.values()) >= self.policy.recall or self.nprobe >= lists:
+                return
+            self.nprobe = min(lists, self.nprobe * 2)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows of float32 `[item dim]` divided by their length; a zero row stays zero."""
+    vectors = np.asarray(vectors, np.float32)
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+
+
+def import_faiss() -> Any:
+    """FAISS, or one line that names both extras."""
+    try:
+        import faiss
+    except ImportError as error:
+        raise MmascError(
+            "FAISS is missing: pip install 'mmasc[cpu]' (or 'mmasc[gpu]' on a machine with an NVIDIA GPU; not both)"
+        ) from error
+    return faiss
+
+
+def _list_count(rows: int) -> int:
+    """The power of two nearest to 4 sqrt(rows), with at least 40 vectors to train each."""
+    lists = 2 ** round(np.log2(4 * np.sqrt(rows)))
+    while lists > 1 and lists * _TRAINING_VECTORS_PER_LIST > rows:
+        lists //= 2
+    return lists
+
+
+def _fill(index: Any, scan: Scan) -> np.ndarray:
+    parts = [np.zeros(0, np.int64)]
+    for row_ids, vectors in scan():
+        index.add(unit(vectors))
+        parts.append(row_ids.astype(np.int64))
+    return np.concatenate(parts)
+
+
+def _gather(scan: Scan, positions: np.ndarray, dim: int) -> np.ndarray:
+    """Unit vectors at sorted positions of the scan."""
+    gathered, first = np.empty((len(positions), dim), np.float32), 0
+    for row_ids, vectors in scan():
+        inside = slice(*np.searchsorted(positions, [first, first + len(row_ids)]))
+        gathered[inside] = unit(vectors[positions[inside] - first])
+        first += len(row_ids)
+    return gathered
+
+
+def _exact(scan: Scan, queries: np.ndarray, k: int) -> np.ndarray:
+    """Positions `[query k]` of the best cosines, by looking at every vector."""
+    scores, found, first = np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1), 0
+    for row_ids, vectors in scan():
+        new = queries @ unit(vectors).T
+        both = np.concatenate([scores, new], axis=1)
+        where = np.concatenate([found, np.broadcast_to(first + np.arange(len(row_ids)), new.shape)], axis=1)
+        best = np.argsort(-both, axis=1, kind="stable")[:, :k]
+        scores, found = np.take_along_axis(both, best, 1), np.take_along_axis(where, best, 1)
+        first += len(row_ids)
+    return found
+
+
+def _fingerprint(path: Path) -> dict[str, int]:
+    size = path.stat().st_size
+    checksum = 0
+    if size <= _CHECKSUM_BYTES:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 22):
+                checksum = zlib.crc32(block, checksum)
+    return {"size": size, "crc32": checksum}
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 8 << 30  # not known on this platform
