@@ -1,0 +1,214 @@
+"""A question to a space: texts, sounds, pictures and vectors, for and against, become one vector; hits come back."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmasc.collection.filters import passing_windows
+from mmasc.collection.index import unit
+from mmasc.collection.space import SpaceReader
+from mmasc.encoders import SPECS, load_encoder
+from mmasc.encoders.base import Encoder
+from mmasc.encoders.files import embed_file
+from mmasc.errors import MmascError
+
+if TYPE_CHECKING:
+    from mmasc.collection.collection import Collection
+
+# Candidates per hit whose scores are worked out again from the stored float32 vectors: fp16 may swap near ties
+_CANDIDATES = 2
+_MORE_CANDIDATES = 20
+# Equal to float32 rounding: the same window of the same sound
+_DUPLICATE_COSINE = 1 - 1e-5
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked for and what is not, by modality."""
+
+    texts: tuple[str, ...] = ()
+    sounds: tuple[Path, ...] = ()
+    images: tuple[Any, ...] = ()
+    vectors: np.ndarray | None = None
+    not_texts: tuple[str, ...] = ()
+    not_sounds: tuple[Path, ...] = ()
+    not_images: tuple[Any, ...] = ()
+
+    @classmethod
+    def of(
+        cls, text: Any, audio: Any, image: Any, vectors: Any, not_text: Any, not_audio: Any, not_image: Any
+    ) -> "Query":
+        """From one or several of each.
+
+        Raises:
+            MmascError: If nothing is asked for, or a text is empty.
+        """
+        query = cls(
+            _several(text),
+            tuple(Path(path) for path in _several(audio)),
+            _several(image),
+            None if vectors is None else np.atleast_2d(np.asarray(vectors, np.float32)),
+            _several(not_text),
+            tuple(Path(path) for path in _several(not_audio)),
+            _several(not_image),
+        )
+        if any(not str(one).strip() for one in query.texts + query.not_texts):
+            raise MmascError("the query is empty; give a text, a sound file or a picture")
+        if not (query.texts or query.sounds or query.images or (query.vectors is not None and len(query.vectors))):
+            raise MmascError("nothing to look for; give a text, a sound file or a picture")
+        return query
+
+    @property
+    def modalities(self) -> set[str]:
+        """Which of "text", "audio", "image" a space must understand."""
+        asked = {"text": self.texts + self.not_texts, "audio": self.sounds + self.not_sounds}
+        return {name for name, items in {**asked, "image": self.images + self.not_images}.items() if items}
+
+    def fits(self, encoder: str) -> bool:
+        """Whether the encoder of a space (its name, as stored) understands the query."""
+        spec = SPECS.get(encoder.partition(":")[0])
+        return spec is None or self.modalities <= set(spec.modalities)
+
+
+class QueryEncoders:
+    """Encoders of queries, loaded when first needed and checked against the space that they are to query."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._loaded: dict[tuple[str, float], Encoder] = {}
+
+    def of(self, reader: SpaceReader, encoder: Encoder | None, query: Query) -> Encoder | None:
+        """The encoder of a space; None where the query has vectors alone.
+
+        Raises:
+            MmascError: If the encoder of that name has another identity now than when it made the space.
+        """
+        space = reader.space
+        if encoder is None:
+            if not query.modalities:
+                return None
+            key = (space.encoder, space.window_seconds)
+            if key not in self._loaded:
+                spec = SPECS.get(space.encoder.partition(":")[0])
+                window = None if spec and spec.window_seconds == space.window_seconds else space.window_seconds
+                self._loaded[key] = load_encoder(space.encoder, self._device, window)
+            encoder = self._loaded[key]
+        if encoder.identity != space.identity:
+            raise MmascError(
+                f"the vectors of {reader.name!r} were made by {space.encoder} with identity {space.identity}, but here "
+                f"it has identity {encoder.identity}: use the encoder that made them, or embed anew"
+            )
+        return encoder
+
+
+def search_space(
+    collection: "Collection",
+    reader: SpaceReader,
+    query: Query,
+    encoder: Encoder | None,
+    k: int,
+    where: str | None,
+    per_recording: bool,
+) -> list[dict[str, Any]]:
+    """Hits of one space, best first; see `Collection.search`."""
+    wanted, sound_windows = _query_vectors(query, encoder, reader.space.dim, against=False)
+    unwanted, _ = _query_vectors(query, encoder, reader.space.dim, against=True)
+    target = unit(wanted).mean(axis=0)
+    if len(unwanted):
+        target = target - unit(unwanted).mean(axis=0)
+    allowed = None if where is None else passing_windows(where, collection.recordings, reader)
+    positions, scores = _best(reader, target[None], k, allowed, "text" in query.modalities, per_recording)
+    if not len(positions):
+        return []
+    vectors = unit(reader.vectors(positions))
+    same_vector = (
+        (vectors @ unit(sound_windows).T).max(axis=1) >= _DUPLICATE_COSINE
+        if len(sound_windows)
+        else np.zeros(len(positions), bool)
+    )
+    query_files = {os.path.realpath(path) for path in query.sounds}
+    row_of = {int(one): row for row, one in enumerate(collection.recordings.column("id").to_numpy())}
+    columns = {name: collection.recordings.column(name) for name in ["path", *collection.metadata_columns]}
+    several_lanes = bool(reader.lane.any())
+    hits = []
+    for rank, (position, score) in enumerate(zip(positions, scores, strict=True), 1):
+        row = row_of[int(reader.recording[position])]
+        path = collection.path_of(columns["path"][row].as_py())
+        hit = {
+            "rank": rank,
+            "path": path,
+            "start": float(reader.start[position]),
+            "end": float(reader.end[position]),
+            "score": float(score),
+            "duplicate": bool(same_vector[rank - 1]) or os.path.realpath(path) in query_files,
+        }
+        if several_lanes:
+            hit["lane"] = int(reader.lane[position])
+        hits.append({**hit, **{name: columns[name][row].as_py() for name in collection.metadata_columns}})
+    return hits
+
+
+def _best(
+    reader: SpaceReader, target: np.ndarray, k: int, allowed: np.ndarray | None, text: bool, per_recording: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and scores, worked out again from the stored vectors; with `per_recording` one window of each."""
+    looked_at = _CANDIDATES * k + _MORE_CANDIDATES
+    while True:
+        _, found = reader.search(target, looked_at, allowed, text)
+        positions = found[0]
+        scores = unit(reader.vectors(positions)) @ target[0]
+        # Equal scores in the order of the store, so that the same question has the same answer
+        order = np.lexsort((positions, -scores))
+        positions, scores = positions[order], scores[order]
+        if not per_recording:
+            return positions[:k], scores[:k]
+        _, first = np.unique(reader.recording[positions], return_index=True)
+        first = np.sort(first)
+        if len(first) >= k or len(positions) < looked_at:
+            return positions[first[:k]], scores[first[:k]]
+        looked_at *= 4
+
+
+def _query_vectors(query: Query, encoder: Encoder | None, dim: int, against: bool) -> tuple[np.ndarray, np.ndarray]:
+    """A vector each for what is asked (or not asked) `[item dim]`, and the windows of the sounds among it."""
+    texts = query.not_texts if against else query.texts
+    sounds = query.not_sounds if against else query.sounds
+    images = query.not_images if against else query.images
+    parts, windows = [np.zeros((0, dim), np.float32)], [np.zeros((0, dim), np.float32)]
+    if query.vectors is not None and not against:
+        if query.vectors.shape[1] != dim:
+            raise MmascError(f"vectors of this space have {dim} numbers, got {query.vectors.shape[1]}")
+        parts.append(query.vectors)
+    if texts or sounds or images:
+        assert encoder is not None
+        if texts:
+            parts.append(encoder.embed_text(list(texts)))
+        if images:
+            parts.append(encoder.embed_image([_picture(image) for image in images]))
+        for path in sounds:
+            encoded = embed_file(path, encoder)
+            parts.append(encoded.vector[None])
+            windows.append(encoded.vectors)
+    return np.concatenate(parts), np.concatenate(windows)
+
+
+def _picture(image: Any) -> Any:
+    if not isinstance(image, str | Path):
+        return image
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(image) as opened:
+            return opened.convert("RGB")
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise MmascError(f"{image}: no picture that can be read ({error})") from error
+
+
+def _several(items: Any) -> tuple:
+    if isinstance(items, str | Path) or not isinstance(items, Sequence):
+        return (items,)
+    return tuple(items)

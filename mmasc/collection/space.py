@@ -1,0 +1,174 @@
+"""A space as it is read: its windows in memory (without vectors), its index, and exact search where few rows pass."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+
+from mmasc.collection.index import IndexPolicy, Scan, VectorIndex, unit
+from mmasc.collection.store import Head, SpaceHead, Store
+
+# The index is built anew when it lacks more than a quarter of its own size, or a tenth of it is gone
+_FRESH_SHARE = 0.25
+_GONE_SHARE = 0.10
+# Few rows pass a filter: exact over these rows alone; inverted lists would miss some
+_EXACT_ROWS = 50_000
+_EXACT_SHARE = 0.05
+
+
+class SpaceReader:
+    """The windows of one space at one version, and search over their vectors.
+
+    Attributes:
+        name: Of the space in its collection.
+        space: What the head says of it.
+        row_ids: Of the windows in the store, int64 `[window]`; the other arrays follow their order.
+        recording, lane: int64 `[window]`.
+        start, end: Seconds, float64 `[window]`.
+    """
+
+    def __init__(self, store: Store, head: Head, name: str, policy: IndexPolicy | None = None) -> None:
+        self.store, self.name, self.space = store, name, head.spaces[name]
+        self._policy = policy
+        table = store.windows(self.space, row_ids=True)
+        self.row_ids = table.column("_rowid").to_numpy().astype(np.int64)
+        self.recording = table.column("recording").to_numpy()
+        self.lane = table.column("lane").to_numpy().astype(np.int64)
+        self.start = table.column("start").to_numpy()
+        self.end = table.column("end").to_numpy()
+
+    def __len__(self) -> int:
+        return len(self.row_ids)
+
+    def vectors(self, positions: np.ndarray | None = None) -> np.ndarray:
+        """float32 `[item dim]` as the encoder gave them, of some windows or of all."""
+        return self.store.take_vectors(self.space, self.row_ids if positions is None else self.row_ids[positions])
+
+    def search(
+        self, queries: np.ndarray, k: int, allowed: np.ndarray | None = None, text: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k best windows a query by inner product with their unit vectors.
+
+        Args:
+            queries: float32 `[query dim]`; unit vectors give cosines.
+            k: Hits a query, at most; fewer come back where fewer windows are there or allowed.
+            allowed: Which windows may be found, bool `[window]`; default: all.
+            text: Whether the queries are texts.
+        Returns:
+            Scores and positions of windows `[query hit]`, best first.
+        """
+        passing = len(self) if allowed is None else int(allowed.sum())
+        k = min(k, passing)
+        if k == 0:
+            return np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
+        few = passing <= _EXACT_ROWS or passing <= _EXACT_SHARE * len(self)
+        if allowed is not None and few and self._index.kind != "flat":
+            return self._exact(queries, k, allowed)
+        scores, positions = self._search_index(queries, k, allowed, text)
+        if (positions < 0).any():
+            # Inverted lists found fewer than there are: look at all that may be found
+            return self._exact(queries, k, np.ones(len(self), bool) if allowed is None else allowed)
+        return scores, positions
+
+    def refresh_index(self) -> VectorIndex:
+        """The index, built anew and saved where the store has moved too far from it."""
+        return self._index
+
+    @cached_property
+    def _index(self) -> VectorIndex:
+        folder = self.store.space_folder(self.space.identity)
+        index = VectorIndex.load(folder)
+        wanted = (self._policy or IndexPolicy()).kind(len(self), self.space.dim)
+        if index is None or index.kind != wanted or self._far_from(index):
+            probes_file = folder / "probes.npy"
+            probes = np.load(probes_file, allow_pickle=False) if probes_file.exists() else None
+            index = VectorIndex.build(self._scan, len(self), self.space.dim, self._policy, probes)
+            try:
+                index.save(folder, self.space.version or 0)
+            except PermissionError:
+                # A collection that may only be read keeps its index in memory: slower to open, the same answers
+                return index
+        return index
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Position of every index row among the windows (-1 where the window is gone), and windows not in the index."""
+        return self._place(self._index.row_ids)
+
+    @cached_property
+    def _whole(self) -> bool:
+        """Whether the index holds just these windows in just this order, as it does after every build."""
+        places, fresh = self._places
+        return not len(fresh) and bool((places == np.arange(len(self))).all())
+
+    @cached_property
+    def _fresh_index(self) -> VectorIndex:
+        fresh = self._places[1]
+        batch: Scan = lambda: iter([(fresh, self.vectors(fresh))])  # noqa: E731
+        return VectorIndex.build(
+            batch, len(fresh), self.space.dim, IndexPolicy(flat_numbers=1 << 62, memory_bytes=1 << 62)
+        )
+
+    @property
+    def _scan(self) -> Callable:
+        return lambda: self.store.vectors(self.space)
+
+    def _place(self, index_rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(self.row_ids, kind="stable")
+        ids = self.row_ids[order]
+        where = np.minimum(np.searchsorted(ids, index_rows), max(len(ids) - 1, 0))
+        there = ids[where] == index_rows if len(ids) else np.zeros(len(index_rows), bool)
+        places = np.where(there, order[where] if len(ids) else -1, -1)
+        known = np.zeros(len(self), bool)
+        known[places[there]] = True
+        return places, np.flatnonzero(~known)
+
+    def _far_from(self, index: VectorIndex) -> bool:
+        places, fresh = self._place(index.row_ids)
+        gone = int((places < 0).sum())
+        return len(fresh) > _FRESH_SHARE * len(index) or gone > _GONE_SHARE * len(index)
+
+    def _search_index(
+        self, queries: np.ndarray, k: int, allowed: np.ndarray | None, text: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if self._whole:
+            return self._index.search(queries, k, allowed, text)
+        places, fresh = self._places
+        mask = places >= 0
+        if allowed is not None:
+            mask &= allowed[np.maximum(places, 0)]
+        scores, found = self._index.search(queries, min(k, len(places)), mask, text)
+        positions = np.where(found >= 0, places[np.maximum(found, 0)], -1)
+        if len(fresh):
+            fresh_allowed = None if allowed is None else allowed[fresh]
+            more, found = self._fresh_index.search(queries, min(k, len(fresh)), fresh_allowed)
+            scores = np.concatenate([scores, more], axis=1)
+            positions = np.concatenate([positions, np.where(found >= 0, fresh[np.maximum(found, 0)], -1)], axis=1)
+        scores = np.where(positions >= 0, scores, -np.inf).astype(np.float32)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(scores, best, 1), np.take_along_axis(positions, best, 1)
+
+    def _exact(self, queries: np.ndarray, k: int, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Brute force over the allowed windows, read from the store a piece at a time."""
+        inside = np.flatnonzero(allowed)
+        scores, positions = np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
+        for first in range(0, len(inside), _EXACT_ROWS):
+            some = inside[first : first + _EXACT_ROWS]
+            scores = np.concatenate([scores, queries @ unit(self.vectors(some)).T], axis=1)
+            positions = np.concatenate([positions, np.broadcast_to(some, (len(queries), len(some)))], axis=1)
+            best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+            scores, positions = np.take_along_axis(scores, best, 1), np.take_along_axis(positions, best, 1)
+        return scores, positions
+
+
+def space_summary(name: str, space: SpaceHead) -> dict:
+    """A space as `collection info` prints it."""
+    return {
+        "identity": space.identity,
+        "encoder": space.encoder,
+        "dim": space.dim,
+        "windows": space.windows,
+        "window_seconds": space.window_seconds,
+        "hop_seconds": space.hop_seconds,
+        "channels": space.channels,
+    }
