@@ -1,0 +1,232 @@
+"""Zero-shot classification: vectors of sounds against vectors of prompts, no training.
+
+A label's vector is the mean of the unit vectors of its prompts, made a unit again; a sound's score is the cosine, and
+its probability the softmax of scaled cosines (Radford et al. 2021, "Learning transferable visual models from natural
+language supervision", section 3.1; prompt ensembles: section 3.1.4).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from mmasc.errors import MmascError
+from mmasc.prompts import Prompts, as_prompts
+
+NONE = "none of these"  # the answer where no label is good enough
+MULTI_LABEL_THRESHOLD = 0.5  # where a label is as probable as not
+
+
+class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
+    """Labels for sounds from prompts alone; a scikit-learn classifier.
+
+    `fit(prompts)` asks the encoder for text vectors; `fit(prompt_vectors, labels)` needs no encoder.
+
+    Args:
+        encoder: An `Encoder` whose space has text, its name for `load_encoder`, or None to fit with vectors. Clones
+            of the classifier share it: it is frozen.
+        temperature: What softmax divides cosines by; default: one over the encoder's `logit_scale`.
+        multi_label: Judge every label by itself instead of one against the others, see `predict_proba`.
+        threshold: Least probability, in [0, 1]. One label: below it the answer is "none of these"; default: no
+            threshold. Several labels: a label holds from here on; default: 0.5.
+        minimum_cosine: Least cosine, in [-1, 1], on top of `threshold`; default: none. Probabilities compare labels
+            with each other, so a sound that fits none of them still has a best one; only the cosine knows that it
+            fits badly. Cosines differ from space to space: look at those of your own sounds first.
+
+    Attributes:
+        classes_: Labels in the order of the prompts `[class]`.
+        class_vectors_: Unit vectors of the labels `[class dim]`.
+        n_features_in_: The dim of the space.
+    """
+
+    def __init__(
+        self,
+        encoder: Any = None,
+        temperature: float | None = None,
+        multi_label: bool = False,
+        threshold: float | None = None,
+        minimum_cosine: float | None = None,
+    ) -> None:
+        self.encoder = encoder
+        self.temperature = temperature
+        self.multi_label = multi_label
+        self.threshold = threshold
+        self.minimum_cosine = minimum_cosine
+
+    def fit(
+        self,
+        prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path | Float[np.ndarray, "prompt dim"],
+        y: Sequence[str] | np.ndarray | None = None,
+    ) -> "ZeroShotClassifier":
+        """Make the labels' vectors.
+
+        Args:
+            prompts: `Prompts`, a mapping of labels to phrases, a bundled name or the path of a prompt file; with `y`
+                the vectors of prompts `[prompt dim]`.
+            y: With vectors, the label of each prompt.
+        Raises:
+            MmascError: If the space has no text, a prompt file is broken, or a label's vector is zero.
+            ValueError: If a parameter is out of range, there is no encoder for texts, or vectors come without labels.
+        """
+        if y is not None:
+            return self.fit_vectors(np.asarray(prompts), y)
+        if isinstance(prompts, np.ndarray):
+            raise ValueError("prompt vectors need their labels: fit(prompt_vectors, labels)")
+        if self.encoder is None:
+            raise ValueError("prompts need an encoder: ZeroShotClassifier(encoder).fit(prompts)")
+        if isinstance(self.encoder, str):
+            from mmasc.encoders import load_encoder
+
+            self.encoder_ = load_encoder(self.encoder)
+        else:
+            self.encoder_ = self.encoder
+        texts = [(label, text) for label, expanded in as_prompts(prompts).expand().items() for text in expanded]
+        return self.fit_vectors(self.encoder_.embed_text([text for _, text in texts]), [label for label, _ in texts])
+
+    def fit_vectors(
+        self, prompt_vectors: Float[np.ndarray, "prompt dim"], labels: Sequence[str] | np.ndarray
+    ) -> "ZeroShotClassifier":
+        """Make the labels' vectors from vectors of prompts; prompts of one label are averaged as units.
+
+        Args:
+            prompt_vectors: Of any length but zero.
+            labels: One for each prompt; `classes_` has them in the order in which they first come.
+        Raises:
+            MmascError: If the vectors of a label are zero, cancel out, or are not finite.
+            ValueError: If there are no prompts, numbers of prompts and labels differ, or a parameter is out of range.
+        """
+        self._check_parameters()
+        if not len(prompt_vectors) or len(prompt_vectors) != len(labels):
+            raise ValueError(f"every prompt needs one label, got {len(prompt_vectors)} vectors, {len(labels)} labels")
+        self.classes_ = np.array(list(dict.fromkeys(labels)))
+        units, names = _unit(prompt_vectors), np.asarray(labels)
+        means = np.stack([units[names == label].mean(axis=0) for label in self.classes_])
+        for label, length in zip(self.classes_, np.linalg.norm(means, axis=1), strict=True):
+            if not length > 1e-6:
+                raise MmascError(f"the prompts of {str(label)!r} have no direction in this space; say them otherwise")
+        self.class_vectors_ = _unit(means)
+        self.n_features_in_ = self.class_vectors_.shape[1]
+        return self
+
+    def decision_function(self, vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item class"]:
+        """Cosines of sounds and labels, columns in the order of `classes_`; a zero vector has cosine 0 to all.
+
+        Raises:
+            MmascError: If the vectors are of another dim than the prompts.
+            ValueError: If a vector holds NaN or infinity.
+        """
+        check_is_fitted(self, "class_vectors_")
+        vectors = np.asarray(vectors)
+        if vectors.shape[-1] != self.n_features_in_:
+            raise MmascError(
+                f"the sounds' vectors have {vectors.shape[-1]} numbers, the prompts' {self.n_features_in_}: "
+                "they come from different spaces; embed both with one encoder"
+            )
+        if not np.isfinite(vectors).all():
+            raise ValueError("vectors hold NaN or infinity")
+        return np.clip(_unit(vectors) @ self.class_vectors_.T, -1.0, 1.0)
+
+    def predict_proba(self, vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item class"]:
+        """Probabilities of labels, columns in the order of `classes_`.
+
+        One label: q = softmax(cosine / temperature), rows sum to 1. Several labels: the probability that the sound
+        is from this label rather than from any one of the n - 1 others, both sides equally likely beforehand; by
+        Bayes' rule with the same likelihoods exp(cosine / temperature) it is p = q / (q + (1 - q) / (n - 1)). So
+        p = 0.5 where q is at chance, 1 / n; with two labels p = q; k labels that fit equally well, far better than
+        the rest, have p = (n - 1) / (n + k - 2) each.
+
+        Raises:
+            MmascError: As `decision_function`; if there is neither an encoder's scale nor a temperature; if there is
+                one label only and `multi_label`.
+        """
+        cosines = self.decision_function(vectors)
+        logits = cosines * self._scale()
+        logits -= logits.max(axis=1, keepdims=True)
+        weights = np.exp(logits)
+        if not self.multi_label:
+            return weights / weights.sum(axis=1, keepdims=True)
+        rivals = len(self.classes_) - 1
+        if rivals == 0:
+            raise MmascError("several labels need two or more to choose from; add one to compare with (background)")
+        others = np.maximum(weights.sum(axis=1, keepdims=True) - weights, 0.0) / rivals
+        return weights / (weights + others)
+
+    def accept(
+        self, probabilities: Float[np.ndarray, "item class"], cosines: Float[np.ndarray, "item class"]
+    ) -> Bool[np.ndarray, "item class"]:
+        """Which labels hold: the best of each row (every one in multi-label mode) if it passes both thresholds.
+
+        Args:
+            probabilities: From `predict_proba`, or means of such.
+            cosines: From `decision_function`, or means of such.
+        """
+        accepted = np.ones(probabilities.shape, bool)
+        if not self.multi_label:
+            accepted = np.arange(probabilities.shape[1]) == probabilities.argmax(axis=1, keepdims=True)
+        threshold = self.threshold
+        if threshold is None and self.multi_label:
+            threshold = MULTI_LABEL_THRESHOLD
+        if threshold is not None:
+            accepted &= probabilities >= threshold
+        if self.minimum_cosine is not None:
+            accepted &= cosines >= self.minimum_cosine
+        return accepted
+
+    def predict(self, vectors: Float[np.ndarray, "item dim"]) -> np.ndarray:
+        """The best label of each sound `[item]`, or "none of these" where it does not pass the thresholds.
+
+        With `multi_label` instead 0 or 1 for every label `[item class]`, as scikit-learn has it.
+        """
+        cosines = self.decision_function(vectors)
+        needs_probabilities = self.multi_label or self.threshold is not None
+        accepted = self.accept(self.predict_proba(vectors) if needs_probabilities else cosines, cosines)
+        if self.multi_label:
+            return accepted.astype(np.int64)
+        best = np.where(accepted.any(axis=1), cosines.argmax(axis=1), len(self.classes_))
+        return np.append(self.classes_, NONE)[best]
+
+    def top_k(self, vectors: Float[np.ndarray, "item dim"], k: int) -> list[list[tuple[str, float]]]:
+        """The `k` most probable labels of each sound with their probabilities, best first; fewer if there are fewer.
+
+        Raises:
+            ValueError: If `k` is below 1.
+        """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        scores = self.predict_proba(vectors)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return [
+            [(str(self.classes_[column]), float(row[column])) for column in columns]
+            for row, columns in zip(scores, order, strict=True)
+        ]
+
+    def __sklearn_clone__(self) -> "ZeroShotClassifier":
+        """A clone shares the encoder: copying a frozen network gains nothing."""
+        return type(self)(**self.get_params(deep=False))
+
+    def _scale(self) -> float:
+        scale = getattr(getattr(self, "encoder_", None), "logit_scale", None)
+        if self.temperature is not None:
+            return 1.0 / self.temperature
+        if scale is None:
+            raise MmascError("probabilities need a scale and this space has none; give a temperature, for example 0.05")
+        return float(scale)
+
+    def _check_parameters(self) -> None:
+        if self.temperature is not None and not 0 < self.temperature < np.inf:
+            raise ValueError(f"temperature must be above 0, got {self.temperature}")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold is a probability in [0, 1], got {self.threshold}")
+        if self.minimum_cosine is not None and not -1 <= self.minimum_cosine <= 1:
+            raise ValueError(f"minimum_cosine must be in [-1, 1], got {self.minimum_cosine}")
+
+
+def _unit(vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item dim"]:
+    """float64 vectors of length 1; a zero vector stays zero."""
+    vectors = np.asarray(vectors, np.float64)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1.0)

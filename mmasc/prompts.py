@@ -1,0 +1,182 @@
+"""Prompt files: which labels there are, and the phrases that describe each; read, validated, linted, expanded.
+
+A file in, `Prompts` out. Every fault is told with its line and its mend (`prompt_reader.py`), and `lint` adds what is
+legal but unwise. Bundled files lie in the package `mmasc.prompt_files`, the folder `prompts/` of the repository.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from mmasc.errors import MmascError
+from mmasc.prompt_reader import MAX_BYTES, PLACE, Finding, read_fields
+
+CLOSE_COSINE = 0.95  # label vectors closer than this are told apart by noise
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Labels with the phrases that describe them.
+
+    Attributes:
+        name: Of the set; a bundled file is called by it.
+        description: One line.
+        templates: Sentences with one `{}` each; every phrase goes through every one.
+        labels: Label to phrases, in the order of the file.
+        path: The file, where there is one.
+        lines: Where things stand in the file: `(label, phrase)`, `(label, "")`, `("", template)` to line.
+    Raises:
+        ValueError: If there is no label, a label has no phrase, or a template has not exactly one `{}`.
+    """
+
+    name: str
+    description: str
+    templates: tuple[str, ...]
+    labels: dict[str, tuple[str, ...]]
+    path: Path | None = None
+    lines: dict[tuple[str, str], int] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.labels:
+            raise ValueError("prompts need at least one label, got none")
+        for label, phrases in self.labels.items():
+            if not label.strip() or not phrases or not all(phrase.strip() for phrase in phrases):
+                raise ValueError(f"every label needs a name and phrases that are not empty, got {label!r}: {phrases}")
+        if not self.templates or any(template.count(PLACE) != 1 for template in self.templates):
+            raise ValueError(f"every template must hold {PLACE} exactly once, got {list(self.templates)}")
+
+    def expand(self) -> dict[str, list[str]]:
+        """Every phrase of every label through every template, in order, without repetitions."""
+        return {
+            label: list(
+                dict.fromkeys(template.replace(PLACE, phrase) for phrase in phrases for template in self.templates)
+            )
+            for label, phrases in self.labels.items()
+        }
+
+
+def bundled_prompts() -> list[str]:
+    """Names of the prompt files that come with mmasc, sorted."""
+    return sorted(entry.name.removesuffix(".yaml") for entry in _folder().iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_prompts(name_or_path: str | Path) -> Prompts:
+    """Read and validate a prompt file.
+
+    Args:
+        name_or_path: A bundled name ("esc10"), or the path of a YAML file in UTF-8. A text that is a bundled name
+            means that one; write "./esc10" for a file of this name.
+    Raises:
+        MmascError: If there is no such file or it breaks a rule; the message has file, line and mend.
+    """
+    path, prompts, errors = _read(name_or_path)
+    if prompts is None:
+        more = f" (and {len(errors) - 1} more: see `mmasc prompts lint`)" if len(errors) > 1 else ""
+        raise MmascError(f"{path}, line {errors[0].line}: {errors[0].message}{more}")
+    return prompts
+
+
+def as_prompts(prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path) -> Prompts:
+    """`Prompts` from what callers have: `Prompts`, a mapping of labels to a phrase or phrases, a name or a path.
+
+    Raises:
+        MmascError: If a file is missing or broken.
+        ValueError: If a mapping is empty or a label has no phrase.
+    """
+    if isinstance(prompts, Prompts):
+        return prompts
+    if isinstance(prompts, Mapping):
+        labels = {
+            str(label): (phrases,) if isinstance(phrases, str) else tuple(phrases) for label, phrases in prompts.items()
+        }
+        return Prompts("labels", "", (PLACE,), labels)
+    return load_prompts(prompts)
+
+
+def lint(
+    prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path, encoder: Any | None = None
+) -> list[Finding]:
+    """Everything that is wrong or unwise in prompts, by line.
+
+    Args:
+        prompts: As for `as_prompts`. A broken file is no exception here: its errors are findings.
+        encoder: If given, also asked: which words it does not know (`unknown_words(text)`), which prompts are longer
+            than it reads (`context_tokens`; a word counts as one token at least), which labels it can hardly tell
+            apart (cosine of label vectors above 0.95).
+    Raises:
+        MmascError: If there is no such file, or the encoder's space has no text.
+    """
+    if isinstance(prompts, str | Path):
+        _, read, errors = _read(prompts)
+        if read is None:
+            return errors
+        prompts = read
+    checked = as_prompts(prompts)
+    findings = [*_lint_texts(checked), *(_lint_with(checked, encoder) if encoder is not None else [])]
+    return sorted(findings, key=lambda finding: finding.line or 0)
+
+
+def _lint_texts(prompts: Prompts) -> Iterator[Finding]:
+    if len(prompts.labels) == 1:
+        yield Finding(None, "warning", "only one label: every sound gets it unless a least cosine is set")
+    owner: dict[str, str] = {}
+    texts = [("", template) for template in prompts.templates]
+    texts += [(label, phrase) for label, phrases in prompts.labels.items() for phrase in phrases]
+    for label, text in texts:
+        line = prompts.lines.get((label, text))
+        if "_" in text:
+            yield Finding(line, "warning", f"{text!r} has underscores; write {text.replace('_', ' ')!r}")
+        first = owner.setdefault(text.casefold(), label)
+        if first != label:
+            yield Finding(line, "warning", f"{text!r} stands under {first!r} and {label!r}; keep it under one")
+
+
+def _lint_with(prompts: Prompts, encoder: Any) -> Iterator[Finding]:
+    import numpy as np
+
+    from mmasc.heads.zeroshot import ZeroShotClassifier
+
+    name = encoder.spec.name
+    vectors = ZeroShotClassifier(encoder).fit(prompts).class_vectors_
+    context = getattr(encoder, "context_tokens", None)
+    unknown_words = getattr(encoder, "unknown_words", None)
+    for label, phrases in prompts.labels.items():
+        for phrase in phrases:
+            line = prompts.lines.get((label, phrase))
+            words = max(len(template.replace(PLACE, phrase).split()) for template in prompts.templates)
+            if context is not None and words > context:
+                message = f"{phrase!r} becomes {words} words, {name} reads {context} tokens; shorten it"
+                yield Finding(line, "error", message)
+            unknown = [repr(word) for word in unknown_words(phrase)] if unknown_words is not None else []
+            if unknown:
+                message = f"{name} does not know {', '.join(unknown)} in {phrase!r}; say it otherwise"
+                yield Finding(line, "warning", message)
+    labels, cosines = list(prompts.labels), vectors @ vectors.T
+    for first, second in np.argwhere(np.triu(cosines > CLOSE_COSINE, 1)):
+        message = f"{labels[first]!r} and {labels[second]!r} are hard to tell apart for {name}: cosine "
+        message += f"{cosines[first, second]:.3f} is above {CLOSE_COSINE}; describe them otherwise"
+        yield Finding(prompts.lines.get((labels[second], "")), "warning", message)
+
+
+def _folder() -> Any:
+    return files("mmasc.prompt_files")
+
+
+def _read(name_or_path: str | Path) -> tuple[Path, Prompts | None, list[Finding]]:
+    """The file's path, and either prompts or errors."""
+    source: Any
+    if isinstance(name_or_path, str) and name_or_path in bundled_prompts():
+        source = _folder() / f"{name_or_path}.yaml"
+    else:
+        source = Path(name_or_path)
+        if source.is_dir():
+            raise MmascError(f"{source} is a folder; name a prompt file in it")
+        if not source.exists():
+            bundled = ", ".join(bundled_prompts())
+            raise MmascError(f"no prompt file {str(name_or_path)!r}; give the path of a YAML file or one of: {bundled}")
+    path = Path(str(source))
+    with source.open("rb") as file:
+        fields, errors = read_fields(file.read(MAX_BYTES + 1), path.stem)
+    return path, None if errors else Prompts(**fields, path=path), errors

@@ -1,0 +1,1 @@
+"""Bundled prompt files, as data; `mmasc.prompts` lists and reads them."""
