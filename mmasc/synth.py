@@ -1,0 +1,465 @@
+"""Sounds made by rule: a name, a rate and a seed in, a waveform out. No recordings, no network, the same every time.
+
+They let the demo and the tests run on a machine that has no sounds. Every rule is a short model of what makes the
+real sound (a bell's partials, a bubble's resonance, a rotor's blade rate), said with its numbers in its docstring.
+They are caricatures: good to look at and to try commands on, no measure of how well an encoder hears the world.
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+Waveform = Float[np.ndarray, " time"]
+Rule = Callable[[np.random.Generator, int, int], Waveform]
+
+_PEAK = 0.7  # of full scale, after the rule
+_FADE_SECONDS = 0.01  # at both ends, so that no clip starts or stops with a click
+
+MORSE = {
+    "A": ".-", "B": "-...", "C": "-.-.", "D": "-..", "E": ".", "F": "..-.", "G": "--.", "H": "....", "I": "..",
+    "J": ".---", "K": "-.-", "L": ".-..", "M": "--", "N": "-.", "O": "---", "P": ".--.", "Q": "--.-", "R": ".-.",
+    "S": "...", "T": "-", "U": "..-", "V": "...-", "W": ".--", "X": "-..-", "Y": "-.--", "Z": "--..",
+}  # fmt: skip
+
+
+def synthesise(name: str, sample_rate: int = 32_000, seconds: float = 5.0, seed: int = 0) -> Waveform:
+    """A sound by its rule.
+
+    Args:
+        name: A key of `SYNTH`.
+        sample_rate: In Hz, 8,000 to 192,000; partials above half of it are left out.
+        seconds: Length, up to 600.
+        seed: Another seed is another take of the same sound: other drops, other gusts, other pitches.
+    Returns:
+        float32 in [-0.7, 0.7] with its peak at 0.7, `round(seconds * sample_rate)` samples. The same arguments give
+        the same samples.
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+    if name not in SYNTH:
+        raise ValueError(f"name must be one of {', '.join(SYNTH)}, got {name!r}")
+    if not 8_000 <= sample_rate <= 192_000:
+        raise ValueError(f"sample_rate must be 8000 to 192000 Hz, got {sample_rate}")
+    if not 0.1 <= seconds <= 600:
+        raise ValueError(f"seconds must be 0.1 to 600, got {seconds}")
+    n_samples = round(seconds * sample_rate)
+    generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    waveform = SYNTH[name](generator, sample_rate, n_samples)
+    fade = min(round(_FADE_SECONDS * sample_rate), n_samples // 2)
+    ramp = np.linspace(0.0, 1.0, fade, endpoint=False)
+    waveform[:fade] *= ramp
+    waveform[n_samples - fade :] *= ramp[::-1]
+    return (waveform * (_PEAK / np.abs(waveform).max())).astype(np.float32)
+
+
+# --- weather, water and fire ---------------------------------------------------------------------------------------
+
+
+def rain(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """Steady rain: the sum of very many far drops, and near ones that are heard by themselves.
+
+    Far drops: by the central limit Gaussian noise, with the spectrum of one impact, flat to 6 kHz and falling 6 dB
+    an octave above, and cut below 400 Hz. Near drops: Poisson, 90 a second; each 4 ms of noise decaying with 0.8 ms,
+    amplitude log-normal (sigma 0.8).
+    """
+    far = _noise(
+        generator, sample_rate, n_samples, lambda hz: (hz > 0) / np.hypot(1, hz / 6_000) / (1 + (400 / (hz + 1)) ** 2)
+    )
+    near = np.zeros(n_samples)
+    for start in _poisson(generator, 90, sample_rate, n_samples):
+        drop = generator.standard_normal(round(0.004 * sample_rate))
+        _add(near, generator.lognormal(0, 0.8) * drop * _decay(len(drop), 0.0008, sample_rate), start)
+    return far + 0.35 * near
+
+
+def sea_waves(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """Waves on a beach: noise of breaking water that swells and brightens every 6 to 9 seconds.
+
+    A wave rises for 40 % of its period and runs out over the rest, e(t) = sin^2 of a warped phase. Its noise falls 3 dB
+    an octave; foam, high-passed at 1.5 kHz, follows e(t)^2 and so comes and goes later and faster.
+    """
+    period = generator.uniform(6, 9)
+    phase = (np.arange(n_samples) / sample_rate / period + 0.15) % 1.0
+    warped = np.where(phase < 0.4, phase / 0.8, 0.5 + (phase - 0.4) / 1.2)
+    swell = np.sin(np.pi * warped) ** 2
+    body = _noise(generator, sample_rate, n_samples, lambda hz: 1 / np.sqrt(np.maximum(hz, 80)))
+    foam = _noise(generator, sample_rate, n_samples, lambda hz: (hz / 1_500) ** 2 / (1 + (hz / 1_500) ** 2.5))
+    return (0.12 + swell) * body + 0.6 * swell**2 * foam
+
+
+def wind(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """Wind howling around an edge: noise in a narrow band whose pitch and loudness follow the gusts.
+
+    The vortices behind an edge of size d sound at f = 0.2 v / d (Strouhal); the speed v wanders between 4 and 14 m/s
+    within a second or two, d = 5 mm; loudness goes with v^3. A rumble below 150 Hz is the pressure of the gust itself.
+    """
+    slow = _noise(generator, sample_rate, n_samples, lambda hz: np.exp(-((hz / 0.5) ** 2)))
+    speed = 9 + 5 * np.tanh(slow)
+    phase = 2 * np.pi * np.cumsum(0.2 * speed / 0.005) / sample_rate
+    narrow_cos, narrow_sin = (
+        _noise(generator, sample_rate, n_samples, lambda hz: np.exp(-((hz / 60) ** 2))) for _ in range(2)
+    )
+    howl = narrow_cos * np.cos(phase) - narrow_sin * np.sin(phase)
+    air = _noise(generator, sample_rate, n_samples, lambda hz: 1 / (1 + (hz / 300) ** 2))
+    return (speed / 14) ** 3 * (howl + 1.5 * air)
+
+
+def thunder(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """Thunder: a clap and its rumble, the same spark heard from ever farther parts of the lightning channel.
+
+    Each part sends an N-wave; air takes the high notes away with the distance, so a part that comes t seconds later is
+    low-passed at 2,500 / (1 + 4 t) Hz. Sixty parts, spaced with gaps that grow, amplitude falling with exp(-t / 1.6 s).
+    """
+    waveform = 0.002 * _noise(generator, sample_rate, n_samples, lambda hz: 1 / np.maximum(hz, 40))
+    waveform *= 1.0
+    delay = 0.0
+    while delay < n_samples / sample_rate - 0.4:
+        cut = 2_500 / (1 + 4 * delay)
+        length = round(0.9 * sample_rate)
+        burst = _noise(
+            generator, sample_rate, length, lambda hz, cut=cut: np.maximum(hz, 30) ** -0.5 / (1 + (hz / cut) ** 2)
+        )
+        attack = np.minimum(np.arange(length) / (0.002 + 0.02 * delay) / sample_rate, 1.0)
+        loud = generator.lognormal(0, 0.5) * np.exp(-delay / 1.6)
+        _add(waveform, loud * burst * attack * _decay(length, 0.25, sample_rate), round((0.2 + delay) * sample_rate))
+        delay += generator.exponential(0.04 + 0.08 * delay)
+    return waveform
+
+
+def crackling_fire(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """A wood fire: snaps of bursting cells over the flutter of the flames.
+
+    Snaps: Poisson, 14 a second, amplitude Pareto (exponent 1.6, so a few are far louder than the rest), each a noise
+    burst decaying with 0.5 to 4 ms. Flames: noise falling 6 dB an octave from 100 Hz, fluttering slowly.
+    """
+    snaps = np.zeros(n_samples)
+    for start in _poisson(generator, 14, sample_rate, n_samples):
+        decay = generator.uniform(0.0005, 0.004)
+        snap = generator.standard_normal(round(8 * decay * sample_rate))
+        loud = min(generator.pareto(1.6) + 0.3, 12)
+        _add(snaps, loud * snap * _decay(len(snap), decay, sample_rate), start)
+    flames = _noise(generator, sample_rate, n_samples, lambda hz: (hz > 20) / (1 + hz / 100))
+    flutter = 1 + 0.5 * np.tanh(_noise(generator, sample_rate, n_samples, lambda hz: np.exp(-((hz / 3) ** 2))))
+    return snaps + 0.25 * flutter * flames
+
+
+def water_drops(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """Drops falling into still water in a cave: each traps a bubble that rings.
+
+    A bubble of radius a rings at f = 3.26 m/s / a (Minnaert 1933), 1.2 to 3.5 mm here, damped with a quality of about
+    20, its pitch rising a little as it nears the surface. The cave answers with noise that decays with 0.25 s.
+    """
+    dry = np.zeros(n_samples)
+    for start in np.cumsum(generator.uniform(0.25, 0.7, 200)):
+        hertz = 3.26 / generator.uniform(0.0012, 0.0035)
+        decay = 20 / (np.pi * hertz)
+        time = np.arange(round(8 * decay * sample_rate)) / sample_rate
+        pulse = np.sin(2 * np.pi * hertz * (time + 2.0 * time**2)) * np.exp(-time / decay)
+        _add(dry, generator.uniform(0.4, 1.0) * pulse, round(start * sample_rate))
+    return _reverberate(generator, dry, sample_rate, seconds=0.25, wet=0.5)
+
+
+# --- machines and signals ------------------------------------------------------------------------------------------
+
+
+def clock_tick(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """A clock with a lever escapement: two beats a second, tick and tock.
+
+    Each beat is three blows within 18 ms (unlock, impulse, drop), the last the loudest; a blow rings three modes of
+    the case, 2.1 to 7 kHz, for some milliseconds. Tock is tick a tenth lower. A quiet room is behind.
+    """
+    waveform = 0.004 * _noise(generator, sample_rate, n_samples, lambda hz: 1 / np.sqrt(np.maximum(hz, 50)))
+    modes = np.array([2_100.0, 3_900.0, 7_000.0]) * generator.uniform(0.85, 1.15)
+    for beat in range(round(n_samples / sample_rate * 2) + 1):
+        pitch = modes * (1.0 if beat % 2 == 0 else 0.9)
+        for delay, loud in ((0.0, 0.35), (0.009, 0.5), (0.018, 1.0)):
+            blow = _ring(pitch, [0.006, 0.004, 0.002], [1.0, 0.8, 0.6], 0.05, sample_rate)
+            _add(waveform, loud * blow, round((0.15 + beat * 0.5 + delay) * sample_rate))
+    return waveform
+
+
+def helicopter(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """A helicopter overhead: a two-bladed rotor that slaps, its noise beating with the blades, and a turbine far up.
+
+    A blade passes 11 to 15 times a second (2 blades at 330 to 450 turns a minute). Every passage is a pressure pulse of
+    12 ms, low-passed by the air, and lifts the broad-band noise of the blades by a factor of four.
+    """
+    blade_hz = generator.uniform(11, 15)
+    phase = np.arange(n_samples) / sample_rate * blade_hz
+    passage = np.exp(-(((phase % 1.0) - 0.3) ** 2) / (2 * 0.09**2))
+    slap = np.gradient(np.exp(-(((phase % 1.0) - 0.3) ** 2) / (2 * 0.05**2))) * sample_rate / 60
+    noise = _noise(generator, sample_rate, n_samples, lambda hz: (hz > 25) / (1 + (hz / 350) ** 1.3))
+    distance = 1 + 0.25 * np.sin(2 * np.pi * 0.15 * np.arange(n_samples) / sample_rate)
+    turbine = np.sin(2 * np.pi * 2_900 * np.arange(n_samples) / sample_rate)
+    return distance * ((0.25 + passage) * noise + 0.8 * slap + 0.01 * turbine)
+
+
+def chainsaw(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """A chainsaw: one two-stroke cylinder, revved and let go, and the chain that scrapes.
+
+    It fires once a turn, 75 times a second (4,500 turns a minute) at rest and 150 in the cut. The exhaust pulse excites
+    harmonics that fall 4 dB an octave with resonances at 0.9 and 2.6 kHz; each firing differs a little (8 % in
+    strength). The chain is noise from 2 to 9 kHz that beats with the engine.
+    """
+    cut = np.clip(_noise(generator, sample_rate, n_samples, lambda hz: np.exp(-((hz / 0.4) ** 2))), -1.5, 1.5)
+    firing_hz = 120 + 20 * cut + 1.5 * _noise(generator, sample_rate, n_samples, lambda hz: np.exp(-((hz / 20) ** 2)))
+    phase = np.cumsum(firing_hz) / sample_rate
+    engine = _voice(
+        phase,
+        firing_hz,
+        sample_rate,
+        lambda hz: (hz / 100) ** -0.65 * (1 + 2 * _hump(hz, 900, 300) + 2 * _hump(hz, 2_600, 700)),
+        generator,
+    )
+    strength = 1 + 0.08 * generator.standard_normal(int(phase[-1]) + 2)
+    chain = _noise(generator, sample_rate, n_samples, lambda hz: _hump(hz, 4_500, 2_500))
+    beat = 0.4 + 0.6 * np.exp(-5 * (phase % 1.0))
+    return engine * strength[phase.astype(int)] + 0.5 * engine.std() * beat * chain
+
+
+def church_bells(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """Church bells: three bells rung in turn, each with the partials of a tuned bell.
+
+    Hum, prime, tierce, quint, nominal, superquint and octave nominal at 0.5, 1, 1.2, 1.5, 2, 3 and 4 times the prime;
+    the low ones ring for seconds, the high ones give the stroke (Rossing, Science of Percussion Instruments, 2000).
+    """
+    waveform = np.zeros(n_samples)
+    ratios = np.array([0.5, 1.0, 1.2, 1.5, 2.0, 3.0, 4.0])
+    primes = generator.uniform(380, 440) * np.array([1.0, 0.84, 0.75])
+    for stroke in range(round(n_samples / sample_rate / 0.6) + 1):
+        prime = primes[stroke % 3]
+        bell = _ring(
+            prime * ratios, [3.0, 1.8, 1.5, 0.9, 1.0, 0.5, 0.3], [0.6, 0.5, 0.7, 0.3, 1.0, 0.6, 0.4], 4.0, sample_rate
+        )
+        start = stroke * 0.6 + generator.uniform(0, 0.05)
+        _add(waveform, generator.uniform(0.7, 1.0) * bell, round(start * sample_rate))
+    return _reverberate(generator, waveform, sample_rate, seconds=0.8, wet=0.2)
+
+
+def morse_code(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """Morse code of the word MMASC over and over: a keyed tone of 600 to 800 Hz.
+
+    A dot lasts 1.2 / 18 s (18 words a minute, the word PARIS being 50 dots), a dash three dots, the gap inside a
+    letter one, between letters three, between words seven (ITU-R M.1677). Edges are 5 ms long; the receiver hisses.
+    """
+    dot = 1.2 / 18
+    keys: list[int] = []
+    for letter in "MMASC":
+        for sign in MORSE[letter]:
+            keys += [1] * (1 if sign == "." else 3) + [0]
+        keys += [0, 0]
+    keys += [0] * 4
+    units = (np.arange(n_samples) / sample_rate / dot).astype(int)
+    keyed = np.array(keys, np.float64)[units % len(keys)]
+    edge = np.hanning(round(0.005 * sample_rate) | 1)
+    keyed = np.convolve(keyed, edge / edge.sum(), mode="same")
+    tone = np.sin(2 * np.pi * generator.uniform(600, 800) * np.arange(n_samples) / sample_rate)
+    return keyed * tone + 0.003 * generator.standard_normal(n_samples)
+
+
+def ship_horn(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """A ship's horn across a harbour: one long blast of two notes a fifth apart, and its echo.
+
+    A reed of 70 to 140 Hz (ships over 75 m: 70 to 350 Hz, COLREG annex III) whose harmonics fall 6 dB an octave above
+    500 Hz; 0.3 s to build up, 2.7 s long.
+    """
+    time = np.arange(n_samples) / sample_rate
+    note = generator.uniform(90, 125)
+    blast = np.zeros(n_samples)
+    for hertz in (note, 1.5 * note):
+        wobble = hertz * (1 + 0.002 * np.sin(2 * np.pi * 5 * time))
+        blast += _voice(np.cumsum(wobble) / sample_rate, wobble, sample_rate, lambda hz: 1 / (1 + hz / 500), generator)
+    blast *= np.clip((time - 0.3) / 0.3, 0, 1) * np.clip((3.3 - time) / 0.2, 0, 1)
+    sea = _noise(generator, sample_rate, n_samples, lambda hz: 1 / np.maximum(hz, 100))
+    return _reverberate(generator, blast, sample_rate, seconds=0.9, wet=0.3) + 0.02 * blast.std() * sea
+
+
+# --- animals -------------------------------------------------------------------------------------------------------
+
+
+def crickets(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """Field crickets on a warm night: chirps of three or four pulses of a pure note, from several places.
+
+    Each has its note, 4.2 to 5 kHz, keyed into pulses of 15 ms, 30 a second. At 22 degrees a cricket chirps 40 + 7 (22 - 10)
+    = 124 times a minute (Dolbear 1897). Five sing at distances that spread their levels over 20 dB.
+    """
+    waveform = 0.003 * generator.standard_normal(n_samples)
+    pulse_time = np.arange(round(0.015 * sample_rate)) / sample_rate
+    window = np.hanning(len(pulse_time))
+    for singer in range(5):
+        hertz = generator.uniform(4_200, 5_000)
+        pulse = np.sin(2 * np.pi * hertz * pulse_time) * window
+        period = 60 / 124 * generator.uniform(0.93, 1.07)
+        first = generator.uniform(0, period)
+        for chirp in range(round(n_samples / sample_rate / period) + 1):
+            for part in range(int(generator.integers(3, 5))):
+                start = first + chirp * period + part / 30
+                _add(waveform, 10 ** (-singer / 4) * (0.7 + 0.1 * part) * pulse, round(start * sample_rate))
+    return waveform
+
+
+def rooster(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """A rooster: "cock-a-doodle-doo", four syllables of a harsh voice, again after a pause.
+
+    The note climbs from 450 to 900 Hz and sinks on the last, longest syllable; harmonics are shaped by a beak and
+    throat of about 7 cm, open at one end: resonances at 1.2 and 3.6 kHz (odd quarter waves, c / 4 L), and a rough edge.
+    """
+    syllables = [(0.0, 0.16, 480, 620), (0.22, 0.16, 620, 760), (0.44, 0.38, 760, 900), (0.88, 0.85, 880, 560)]
+    crow = np.zeros(round(1.8 * sample_rate))
+    scale = generator.uniform(0.92, 1.08)
+    for start, length, low, high in syllables:
+        time = np.arange(round(length * sample_rate)) / len(np.arange(round(length * sample_rate)))
+        hertz = scale * (low + (high - low) * time) * (1 + 0.012 * np.sin(2 * np.pi * 24 * time * length))
+        tone = _voice(
+            np.cumsum(hertz) / sample_rate,
+            hertz,
+            sample_rate,
+            lambda hz: 0.15 * (hz / 1_000) ** -0.8 + _hump(hz, 1_200, 500) + 0.7 * _hump(hz, 3_600, 900),
+            generator,
+        )
+        envelope = np.minimum(1, time / 0.1) * np.minimum(1, (1 - time) / 0.25)
+        _add(crow, tone * envelope, round(start * sample_rate))
+    waveform = np.zeros(n_samples)
+    for start in np.arange(0.4, n_samples / sample_rate, generator.uniform(2.8, 3.2)):
+        _add(waveform, crow, round(start * sample_rate))
+    air = _noise(generator, sample_rate, n_samples, lambda hz: 1 / np.sqrt(np.maximum(hz, 100)))
+    return _reverberate(generator, waveform, sample_rate, seconds=0.15, wet=0.15) + 0.004 * air
+
+
+def crying_baby(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """A crying baby: cries of about a second with a catch of breath between.
+
+    The note rises from 350 to about 480 Hz and falls again within a cry, trembling 6 times a second. An infant's vocal
+    tract of 8 cm resonates at odd quarter waves c / 4 L: 1.1, 3.2 and 5.4 kHz.
+    """
+    waveform = np.zeros(n_samples)
+    start = generator.uniform(0, 0.2)
+    while start < n_samples / sample_rate:
+        length = generator.uniform(0.8, 1.2)
+        samples = round(length * sample_rate)
+        time = np.arange(samples) / samples
+        hertz = (generator.uniform(340, 380) + generator.uniform(90, 140) * np.sin(np.pi * time**0.7)) * (
+            1 + 0.015 * np.sin(2 * np.pi * 6 * time * length)
+        )
+        cry = _voice(
+            np.cumsum(hertz) / sample_rate,
+            hertz,
+            sample_rate,
+            lambda hz: (
+                0.1 * (hz / 500) ** -1
+                + _hump(hz, 1_100, 350)
+                + 0.6 * _hump(hz, 3_200, 600)
+                + 0.2 * _hump(hz, 5_400, 800)
+            ),
+            generator,
+        )
+        _add(waveform, cry * np.sin(np.pi * time) ** 0.4, round(start * sample_rate))
+        gasp = _noise(generator, sample_rate, round(0.2 * sample_rate), lambda hz: _hump(hz, 2_500, 1_500))
+        _add(waveform, 0.08 * cry.std() * gasp * np.hanning(len(gasp)), round((start + length + 0.1) * sample_rate))
+        start += length + generator.uniform(0.35, 0.5)
+    return _reverberate(generator, waveform, sample_rate, seconds=0.12, wet=0.15)
+
+
+# --- noises --------------------------------------------------------------------------------------------------------
+
+
+def white_noise(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """White noise: independent Gaussian samples, equal power in every hertz."""
+    return generator.standard_normal(n_samples)
+
+
+def pink_noise(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """Pink noise: power per hertz goes with 1 / f above 20 Hz, equal power in every octave."""
+    return _noise(generator, sample_rate, n_samples, lambda hz: (hz >= 20) / np.sqrt(np.maximum(hz, 20)))
+
+
+def brown_noise(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
+    """Brown noise: power per hertz goes with 1 / f^2 above 20 Hz, as in Brownian motion."""
+    return _noise(generator, sample_rate, n_samples, lambda hz: (hz >= 20) / np.maximum(hz, 20))
+
+
+SYNTH: dict[str, Rule] = {
+    rule.__name__: rule
+    for rule in [
+        rain, sea_waves, wind, thunder, crackling_fire, water_drops, clock_tick, helicopter, chainsaw, church_bells,
+        morse_code, ship_horn, crickets, rooster, crying_baby, white_noise, pink_noise, brown_noise,
+    ]
+}  # fmt: skip
+
+
+# --- what the rules are made of ------------------------------------------------------------------------------------
+
+
+def _noise(
+    generator: np.random.Generator, sample_rate: int, n_samples: int, gain: Callable[[np.ndarray], np.ndarray]
+) -> Waveform:
+    """Gaussian noise with amplitude spectrum `gain(hz)` and standard deviation 1."""
+    spectrum = np.fft.rfft(generator.standard_normal(n_samples))
+    noise = np.fft.irfft(spectrum * gain(np.fft.rfftfreq(n_samples, 1 / sample_rate)), n_samples)
+    return noise / noise.std()
+
+
+def _voice(
+    phase: Waveform,
+    hertz: Waveform,
+    sample_rate: int,
+    gain: Callable[[np.ndarray], np.ndarray],
+    generator: np.random.Generator,
+) -> Waveform:
+    """Harmonics of a note that moves: sum over k of gain(k f(t)) cos(2 pi k phase(t) + random phase), below 0.45 of the rate."""
+    n_harmonics = int(min(0.45 * sample_rate / hertz.min(), 120))
+    waveform = np.zeros(len(phase))
+    for k in range(1, n_harmonics + 1):
+        audible = k * hertz < 0.45 * sample_rate
+        waveform += audible * gain(k * hertz) * np.cos(2 * np.pi * (k * phase + generator.uniform()))
+    return waveform
+
+
+def _hump(hertz: np.ndarray, centre: float, width: float) -> np.ndarray:
+    return np.exp(-(((hertz - centre) / width) ** 2))
+
+
+def _decay(n_samples: int, seconds: float, sample_rate: int) -> Waveform:
+    return np.exp(-np.arange(n_samples) / (seconds * sample_rate))
+
+
+def _ring(
+    hertz: Sequence[float] | np.ndarray,
+    decays: Sequence[float],
+    amplitudes: Sequence[float],
+    seconds: float,
+    sample_rate: int,
+) -> Waveform:
+    """Damped partials after a blow: sum of a exp(-t / decay) sin(2 pi f t), those below half the rate."""
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    waveform = np.zeros(len(time))
+    for frequency, decay, amplitude in zip(hertz, decays, amplitudes, strict=True):
+        if frequency < sample_rate / 2:
+            waveform += amplitude * np.exp(-time / decay) * np.sin(2 * np.pi * frequency * time)
+    return waveform
+
+
+def _poisson(generator: np.random.Generator, per_second: float, sample_rate: int, n_samples: int) -> list[int]:
+    """Starts, in samples, of events that come independently of each other, `per_second` on average."""
+    count = generator.poisson(per_second * n_samples / sample_rate)
+    return sorted(int(start) for start in generator.integers(0, n_samples, count))
+
+
+def _add(waveform: Waveform, event: Waveform, start: int) -> None:
+    """Add an event in place; what would fall behind the end is cut."""
+    room = min(len(event), len(waveform) - start)
+    if room > 0:
+        waveform[start : start + room] += event[:room]
+
+
+def _reverberate(
+    generator: np.random.Generator, dry: Waveform, sample_rate: int, seconds: float, wet: float
+) -> Waveform:
+    """The dry sound and its echo in a room: convolution with noise that decays with `seconds` (amplitude to 1 / e)."""
+    tail = generator.standard_normal(round(5 * seconds * sample_rate))
+    tail *= _decay(len(tail), seconds, sample_rate)
+    size = len(dry) + len(tail)
+    echo = np.fft.irfft(np.fft.rfft(dry, size) * np.fft.rfft(tail, size), size)[: len(dry)]
+    return dry + wet * dry.std() / max(echo.std(), 1e-12) * echo
