@@ -1,0 +1,168 @@
+"""Say what recordings are from prompts: files in, one `Classification` a recording out, in order, while they come.
+
+A recording is judged by its vector (the mean of its windows' weighted by the time that each adds), its timeline by the
+probabilities of its windows: a moment's score is the mean over the windows that hear it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mmasc.audio import AudioStatus, find_audio
+from mmasc.encoders import load_encoder
+from mmasc.encoders.base import Encoder
+from mmasc.encoders.files import FileVectors, embed_files
+from mmasc.errors import MmascError
+from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
+from mmasc.prompts import Prompts, as_prompts
+from mmasc.segments import Event, class_seconds, find_events, timeline_cells
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What a recording is.
+
+    Attributes:
+        path: As it was found.
+        label: The best label, or "none of these" where it does not pass the thresholds; None if the file failed.
+        score: Probability of the best label, even where it did not pass; None if the file failed.
+        scores: Label to probability; in the order of the prompts, or the `top` best first.
+        cosines: Label to cosine, the same labels in the same order.
+        labels: All labels that hold: at most one, but for several labels.
+        events: With a timeline: which label holds from when to when, in the order of time.
+        seconds: With a timeline: label to covered seconds, in the order of the prompts.
+        windows: With a timeline: label to number of windows; overlapping windows count each.
+        status: Whether the file was read to its end; a failed file has none of the above.
+        duration: Decoded seconds.
+        sample_rate: Of the file, in Hz.
+    """
+
+    path: str
+    label: str | None
+    score: float | None
+    scores: dict[str, float]
+    cosines: dict[str, float]
+    labels: tuple[str, ...]
+    status: AudioStatus
+    duration: float = 0.0
+    sample_rate: int = 0
+    events: list[Event] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    windows: dict[str, int] = field(default_factory=dict)
+
+
+def classify(
+    paths: str | Path | Sequence[str | Path],
+    prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path,
+    encoder: str | Encoder = "mini",
+    timeline: bool = False,
+    hop_seconds: float | None = None,
+    window_seconds: float | None = None,
+    channels: str = "mix",
+    threshold: float | None = None,
+    multi_label: bool = False,
+    top: int | None = None,
+    minimum_cosine: float | None = None,
+    temperature: float | None = None,
+    gap_seconds: float = 0.0,
+    minimum_seconds: float = 0.0,
+    strict: bool = False,
+    device: str = "cpu",
+) -> Iterator[Classification]:
+    """Classify recordings with prompts, one after the other as they are decoded.
+
+    Args:
+        paths: Files, folders, patterns or lists of them, as `find_audio` takes them.
+        prompts: `Prompts`, a mapping of labels to phrases, a bundled name or the path of a prompt file.
+        encoder: A name for `load_encoder`, or an encoder whose space has text.
+        timeline: Also find events and seconds of every label.
+        hop_seconds: From one window's start to the next; default: the window, no overlap.
+        window_seconds: Another window than the encoder's own, for an encoder that is given by name.
+        channels: "mix", "left", "right", "each" or "mid-side"; with several lanes scores are means over them.
+        threshold: Least probability, see `ZeroShotClassifier`.
+        multi_label: Judge every label by itself: several can hold at once.
+        top: Keep only this many labels in `scores`; default: all.
+        minimum_cosine: Least cosine, see `ZeroShotClassifier`.
+        temperature: What softmax divides cosines by; default: one over the encoder's scale.
+        gap_seconds: Gaps of a label up to this long are bridged in the timeline.
+        minimum_seconds: Events shorter than this are dropped.
+        strict: Raise at the first file that cannot be read instead of giving it as failed.
+        device: Where an encoder that is given by name runs.
+    Raises:
+        MmascError: If no file is found, prompts or encoder cannot be used, or, with `strict`, a file is bad.
+        ValueError: If an argument is out of range.
+    """
+    if top is not None and top < 1:
+        raise ValueError(f"top must be at least 1, got {top}")
+    if isinstance(encoder, Encoder) and window_seconds is not None:
+        raise ValueError("a loaded encoder has its window already: load_encoder(name, window_seconds=...)")
+    if not gap_seconds >= 0 or not minimum_seconds >= 0:
+        raise ValueError(f"gap_seconds and minimum_seconds must be 0 or more, got {gap_seconds}, {minimum_seconds}")
+    prompts = as_prompts(prompts)
+    files = find_audio(paths)
+    if isinstance(encoder, str):
+        encoder = load_encoder(encoder, device, window_seconds)
+    classifier = ZeroShotClassifier(encoder, temperature, multi_label, threshold, minimum_cosine).fit(prompts)
+
+    def results() -> Iterator[Classification]:
+        for file in embed_files(files, encoder, hop_seconds, channels):
+            if file.status.state == "failed":
+                if strict:
+                    raise MmascError(file.status.reason)
+                yield Classification(str(file.path), None, None, {}, {}, (), file.status)
+                continue
+            yield _classify_file(file, classifier, top, timeline, gap_seconds, minimum_seconds)
+
+    return results()
+
+
+def _classify_file(
+    file: FileVectors,
+    classifier: ZeroShotClassifier,
+    top: int | None,
+    timeline: bool,
+    gap_seconds: float,
+    minimum_seconds: float,
+) -> Classification:
+    vector = file.vector[None]
+    scores, cosines = classifier.predict_proba(vector), classifier.decision_function(vector)
+    accepted = classifier.accept(scores, cosines)[0]
+    names = [str(label) for label in classifier.classes_]
+    ranking = np.argsort(-scores[0], kind="stable")
+    kept = range(len(names)) if top is None else ranking[:top]
+    found: dict = {}
+    if timeline:
+        found = _timeline(file, classifier, names, gap_seconds, minimum_seconds)
+    return Classification(
+        path=str(file.path),
+        label=names[ranking[0]] if accepted[ranking[0]] else NONE,
+        score=float(scores[0, ranking[0]]),
+        scores={names[column]: float(scores[0, column]) for column in kept},
+        cosines={names[column]: float(cosines[0, column]) for column in kept},
+        labels=tuple(names[column] for column in ranking if accepted[column]),
+        status=file.status,
+        duration=file.duration,
+        sample_rate=file.sample_rate,
+        **found,
+    )
+
+
+def _timeline(
+    file: FileVectors, classifier: ZeroShotClassifier, names: list[str], gap_seconds: float, minimum_seconds: float
+) -> dict:
+    """`events`, `seconds` and `windows` of a recording."""
+    scores, cosines = classifier.predict_proba(file.vectors), classifier.decision_function(file.vectors)
+    starts, ends, cell_scores = timeline_cells(scores, file.starts, file.ends)
+    _, _, cell_cosines = timeline_cells(cosines, file.starts, file.ends)
+    # The classifier decides what holds in a cell, in one place for recordings and cells; what does not hold is put
+    # below every threshold, and an event's score is the mean over cells that hold only.
+    held = np.where(classifier.accept(cell_scores, cell_cosines), cell_scores, -1.0)
+    events = find_events(held, starts, ends, names, 0.0, classifier.multi_label, gap_seconds, minimum_seconds)
+    counts = classifier.accept(scores, cosines).sum(axis=0)
+    return {
+        "events": events,
+        "seconds": class_seconds(events, names),
+        "windows": {name: int(count) for name, count in zip(names, counts, strict=True)},
+    }
