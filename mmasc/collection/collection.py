@@ -13,6 +13,7 @@ import pyarrow as pa
 from mmasc.collection import exchange, inspection
 from mmasc.collection.filters import passing_recordings
 from mmasc.collection.index import IndexPolicy
+from mmasc.collection.metadata import metadata_table
 from mmasc.collection.query import Query, QueryEncoders, search_space
 from mmasc.collection.space import SpaceReader, space_summary
 from mmasc.collection.store import RECORDING_COLUMNS, Head, Store
@@ -201,10 +202,14 @@ class Collection:
         return result
 
     def compact(self) -> None:
-        """Join small files, drop what was deleted and every old version."""
+        """Join small files, drop what was deleted and every old version, and build the indexes anew."""
         with self.store.transaction() as change:
             change.compact(spared=timedelta(0))
         self.refresh()
+        for name, space in self.head.spaces.items():
+            (self.store.space_folder(space.identity) / "index.json").unlink(missing_ok=True)
+            if space.windows:
+                self.space(name).refresh_index()
 
     def check(self) -> list[inspection.Finding]:
         """Look for faults: windows without recordings, doubles, gaps, NaN, missing files, an index that is wrong."""
@@ -220,5 +225,5 @@ class Collection:
     def set_metadata(self, columns: dict[int, dict[str, Any]]) -> None:
         """Set own columns of recordings: id → name → value."""
         with self.store.transaction() as change:
-            change.update_recordings(exchange.metadata_table(columns, self.store.recordings(change.head).schema))
+            change.update_recordings(metadata_table(columns, self.store.recordings(change.head).schema))
         self.refresh()

@@ -137,7 +137,15 @@ class Store:
         if head.recordings is None:
             schema = pa.schema(RECORDING_FIELDS)
             return schema.empty_table().select(list(columns) if columns is not None else schema.names)
-        return self._open(self._recordings_uri, head.recordings).to_table(columns=columns and list(columns))
+        return self._open(self._recordings_uri, head.recordings).to_table(
+            columns=None if columns is None else list(columns)
+        )
+
+    def recordings_schema(self, head: Head) -> pa.Schema:
+        """Columns of the table of recordings and their types."""
+        if head.recordings is None:
+            return pa.schema(RECORDING_FIELDS)
+        return self._open(self._recordings_uri, head.recordings).schema
 
     def windows(self, space: SpaceHead, columns: Sequence[str] = WINDOW_COLUMNS, row_ids: bool = False) -> pa.Table:
         """The table of a space's windows, without vectors unless asked; `row_ids` adds `_rowid`, stable for life."""

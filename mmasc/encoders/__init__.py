@@ -10,39 +10,36 @@ from mmasc.errors import MmascError
 if TYPE_CHECKING:
     from mmasc.encoders.base import Encoder
 
-_MINI = dict(
+# What all three have in common; `replace` says where they differ
+_MINI = EncoderSpec(
+    "mini",
+    "mmasc.encoders.mini:Mini",
     sample_rate=32_000,
     window_seconds=5.0,
+    dim=128,
+    modalities=("audio", "text"),
     padding="minimum",
     minimum_seconds=1.3,
     licence="Apache-2.0 (see the model card for the recordings it heard)",
+    description="bundled sound-text encoder, small: everyday sounds it was trained on, no speech, no music",
 )
 
 SPECS: dict[str, EncoderSpec] = {
     spec.name: spec
     for spec in [
-        EncoderSpec(
-            "mini",
-            "mmasc.encoders.mini:Mini",
-            dim=128,
-            modalities=("audio", "text"),
-            description="bundled sound-text encoder, small: everyday sounds it was trained on, no speech, no music",
-            **_MINI,
-        ),
-        EncoderSpec(
-            "mini-features",
-            "mmasc.encoders.mini:MiniFeatures",
+        _MINI,
+        replace(
+            _MINI,
+            name="mini-features",
+            target="mmasc.encoders.mini:MiniFeatures",
             dim=512,
+            modalities=("audio",),
             description="the layer before mini's last: better for heads and search by sound, no text",
-            **_MINI,
         ),
-        EncoderSpec(
-            "mini-strict",
-            "mmasc.encoders.mini:Mini",
-            dim=128,
-            modalities=("audio", "text"),
+        replace(
+            _MINI,
+            name="mini-strict",
             description="mini trained without ESC-10, to measure zero-shot classification honestly",
-            **_MINI,
         ),
     ]
 }

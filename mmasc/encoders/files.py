@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from queue import Empty, Full, Queue
+from typing import Any
 
 import numpy as np
 import torch
@@ -279,7 +280,7 @@ def _decode_ahead(paths: Iterable[Path], encoder: Encoder, hop: float, channels:
             worker.join()
 
 
-def _get(queue: Queue) -> object:
+def _get(queue: Queue) -> Any:
     """Wait for an item, yet let Ctrl-C through on every platform."""
     while True:
         try:

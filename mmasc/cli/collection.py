@@ -1,0 +1,144 @@
+"""`mmasc collection`: look into, mend, merge and export collections."""
+
+import sys
+from typing import Any
+
+import click
+
+from mmasc.cli.options import format_option
+from mmasc.cli.output import print_object, print_rows, print_table
+
+
+@click.group()
+def collection() -> None:
+    """Look into, mend, merge and export collections."""
+
+
+_folder = click.argument("folder", metavar="COLLECTION")
+
+
+def _open(folder: str) -> Any:
+    from mmasc.collection import Collection
+
+    return Collection(folder)
+
+
+@collection.command()
+@_folder
+@format_option()
+def info(folder: str, output_format: str) -> None:
+    """Recordings, hours, columns, and every space with the encoder that made it."""
+    found = _open(folder).info()
+    if output_format in ("json", "jsonl"):
+        print_object(found, output_format)
+        return
+    spaces = [{"space": name, **space} for name, space in found.pop("spaces").items()]
+    if output_format == "csv":
+        print_rows(spaces, "csv")
+        return
+    click.echo(f"{found['recordings']} recordings, {found['hours']:.2f} h, under {found['root']}")
+    if found["columns"]:
+        click.echo(f"columns: {', '.join(found['columns'])}")
+    if spaces:
+        print_table(spaces, list(spaces[0]))
+
+
+@collection.command()
+@_folder
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.pass_context
+def add(context: click.Context, folder: str, paths: tuple[str, ...]) -> None:
+    """Embed more recordings with the encoder, hop and channels of the oldest space."""
+    from mmasc.cli.embed import embed
+
+    opened = _open(folder)
+    space = opened.space().space
+    context.invoke(
+        embed,
+        paths=paths,
+        into=folder,
+        encoder=space.encoder,
+        space=opened.spaces[0],
+        hop_seconds=space.hop_seconds,
+        window_seconds=_window_of(space),
+        channels=space.channels,
+    )
+
+
+@collection.command()
+@_folder
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option("--where", metavar="SQL", help="Condition on columns of the recordings.")
+def remove(folder: str, paths: tuple[str, ...], where: str | None) -> None:
+    """Remove recordings from the collection (the files stay on the disk)."""
+    if not paths and where is None:
+        raise click.UsageError("say which recordings: PATH... or --where SQL")
+    click.echo(f"{_open(folder).remove(paths, where)} recordings removed")
+
+
+@collection.command()
+@_folder
+@click.argument("other")
+@format_option()
+def merge(folder: str, other: str, output_format: str) -> None:
+    """Take over the recordings and windows of another collection, OTHER."""
+    result = _open(folder).merge(other)
+    if output_format == "table":
+        click.echo(
+            f"{result['recordings']} recordings and {result['windows']} windows added, "
+            f"{result['already_there']} were there already"
+        )
+    else:
+        print_object(result, output_format)
+
+
+@collection.command("move-root")
+@_folder
+@click.argument("root")
+def move_root(folder: str, root: str) -> None:
+    """Say that the recordings lie under the folder ROOT now."""
+    missing = _open(folder).move_root(root)
+    click.echo(f"root is {root} now; {missing} recordings are not found there" if missing else f"root is {root} now")
+
+
+@collection.command()
+@_folder
+def compact(folder: str) -> None:
+    """Join small files, drop what was deleted and old versions, build the index anew."""
+    _open(folder).compact()
+    click.echo(f"{folder} is compact")
+
+
+@collection.command()
+@_folder
+@format_option()
+def check(folder: str, output_format: str) -> None:
+    """Look for faults; exit status 1 if there is one that makes answers wrong."""
+    findings = _open(folder).check()
+    rows = [{"level": one.level, "message": one.message} for one in findings]
+    if rows or output_format != "table":
+        print_rows(rows, output_format, ["level", "message"])
+    else:
+        click.echo("everything holds")
+    sys.exit(1 if any(one.level == "error" for one in findings) else 0)
+
+
+@collection.command()
+@_folder
+@click.option("--to", required=True, metavar="DIR", help="Folder to write into; made if it is not there.")
+@click.option("--space", metavar="NAME", help="Default: the only or oldest space.")
+@click.option(
+    "--format", "file_format", type=click.Choice(["npy", "csv"]), default="npy", show_default=True,
+    help="vectors.npy + windows.parquet in equal order, or windows.csv with the vectors in columns.",
+)  # fmt: skip
+def export(folder: str, to: str, space: str | None, file_format: str) -> None:
+    """Write a space's vectors and windows for other programs."""
+    for path in _open(folder).export(to, space, file_format):
+        click.echo(str(path))
+
+
+def _window_of(space: Any) -> float | None:
+    from mmasc.encoders import SPECS
+
+    spec = SPECS.get(space.encoder.partition(":")[0])
+    return None if spec is not None and spec.window_seconds == space.window_seconds else space.window_seconds

@@ -1,0 +1,116 @@
+"""`mmasc embed`: recordings into a collection."""
+
+import sys
+
+import click
+
+from mmasc.cli.options import (
+    channels_option,
+    device_option,
+    encoder_option,
+    format_option,
+    hop_option,
+    quiet_option,
+    strict_option,
+    window_option,
+)
+from mmasc.cli.output import print_object, remark
+from mmasc.cli.progress import progress_line
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--into", required=True, metavar="COLLECTION", help="Folder of the collection; made if it is not there.")
+@encoder_option
+@click.option("--space", metavar="NAME", help="Name of the space in the collection; default: the encoder's name.")
+@hop_option
+@window_option
+@channels_option
+@click.option("--metadata", metavar="CSV", help="Columns of your own by file; one column is path, filename or file.")
+@click.option("--folders", metavar="NAME,...", help="Column names for the folders between the root and the file.")
+@click.option("--root", metavar="FOLDER", help="Stored paths are relative to it; default: the folder given.")
+@click.option("--threads", type=click.IntRange(0, 64), default=1, show_default=True, help="That decode ahead.")
+@strict_option
+@device_option
+@quiet_option
+@format_option()
+def embed(
+    paths: tuple[str, ...],
+    into: str,
+    encoder: str,
+    space: str | None,
+    hop_seconds: float | None,
+    window_seconds: float | None,
+    channels: str,
+    metadata: str | None,
+    folders: str | None,
+    root: str | None,
+    threads: int,
+    strict: bool,
+    device: str,
+    quiet: bool,
+    output_format: str,
+) -> None:
+    """Turn recordings into vectors and keep them in a collection.
+
+    PATH is a file, a folder (with all below it), a pattern in quotes, or @LIST with a path a line. What is there
+    already is skipped before it is decoded; interrupted at any moment, the same command goes on.
+    """
+    from mmasc.collection.ingest import EmbedReport
+    from mmasc.collection.ingest import embed as run
+
+    with progress_line("embedding", quiet=quiet) as line:
+
+        def show(report: EmbedReport) -> None:
+            line.set_total(report.found)
+            bad = f", {len(report.failed)} bad files" if report.failed else ""
+            line.update(report.done, f"{report.audio_seconds / 3600:.2f} h of sound{bad}")
+
+        report = run(
+            list(paths),
+            into,
+            encoder,
+            space=space,
+            hop_seconds=hop_seconds,
+            window_seconds=window_seconds,
+            channels=channels,
+            metadata=metadata,
+            folders=[name.strip() for name in folders.split(",") if name.strip()] if folders else (),
+            root=root,
+            device=device,
+            threads=threads,
+            strict=strict,
+            progress=show,
+        )
+    for kind, bad in (("truncated", report.truncated), ("failed", report.failed)):
+        for one in bad:
+            # A list of what went wrong is a result, not chatter: --quiet does not hide it
+            click.echo(f"{kind}: {_named(one.path, one.reason)}", err=True)
+    for message in report.remarks:
+        remark(message, quiet)
+    fast = report.audio_seconds / report.seconds if report.seconds else 0.0
+    numbers = {
+        "found": report.found,
+        "added": report.added,
+        "changed": report.changed,
+        "skipped": report.skipped,
+        "truncated": len(report.truncated),
+        "failed": len(report.failed),
+        "windows": report.windows,
+        "audio_seconds": round(report.audio_seconds, 3),
+        "seconds": round(report.seconds, 3),
+        "times_real_time": round(fast, 1),
+    }
+    if output_format == "table":
+        click.echo(
+            f"{report.added} added, {report.changed} changed, {report.skipped} already there, {len(report.failed)} failed; "
+            f"{report.windows} windows from {report.audio_seconds / 60:.1f} min of sound in {report.seconds:.1f} s → {into}"
+        )
+    else:
+        print_object(numbers, output_format)
+    if report.failed and len(report.failed) == report.found:
+        sys.exit(1)
+
+
+def _named(path: str, reason: str) -> str:
+    return reason if path in reason else f"{path}: {reason}"

@@ -1,0 +1,43 @@
+"""Progress of long work on stderr: a live line on a terminal, nothing elsewhere."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class ProgressLine:
+    """One line: files done of all, bar, time left, and remarks such as hours of sound and × real time."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=total, remark="") if progress is not None else None
+
+    def update(self, done: int, remark: str = "") -> None:
+        """Show that `done` items are done."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done, remark=remark)
+
+    def set_total(self, total: int) -> None:
+        """Say how many items there are, once that is known."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, total=total)
+
+
+@contextlib.contextmanager
+def progress_line(name: str, total: int = 0, quiet: bool = False) -> Iterator[ProgressLine]:
+    """A live line while the block runs; silent with `quiet` or where stderr is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield ProgressLine(None, total)
+        return
+    columns = (
+        TextColumn(name),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[remark]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield ProgressLine(progress, total)

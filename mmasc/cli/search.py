@@ -1,0 +1,99 @@
+"""`mmasc search`: where does it sound like this?"""
+
+import os
+
+import click
+
+from mmasc.cli.options import device_option, format_option, quiet_option
+from mmasc.cli.output import print_rows, print_table, remark
+
+_PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+_DEFAULT_K = 10
+
+
+@click.command()
+@click.argument("collection")
+@click.argument("queries", nargs=-1, metavar="QUERY...")
+@click.option("--text", multiple=True, metavar="TEXT", help="A text, even where a file has that name.")
+@click.option("--audio", multiple=True, metavar="FILE", help="A sound file.")
+@click.option("--image", multiple=True, metavar="FILE", help="A picture, where the space has pictures.")
+@click.option("--not", "negatives", multiple=True, metavar="QUERY", help="Away from this; may be given several times.")
+@click.option("-k", "k", type=click.IntRange(min=1), default=None, help=f"Hits, at most.  [default: {_DEFAULT_K}]")
+@click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond' and start < 60\".")
+@click.option("--space", metavar="NAME", help="Space to look in; default: the oldest that understands the query.")
+@click.option("--per-recording", is_flag=True, help="The best window of every recording alone.")
+@device_option
+@quiet_option
+@format_option()
+def search(
+    collection: str,
+    queries: tuple[str, ...],
+    text: tuple[str, ...],
+    audio: tuple[str, ...],
+    image: tuple[str, ...],
+    negatives: tuple[str, ...],
+    k: int | None,
+    where: str | None,
+    space: str | None,
+    per_recording: bool,
+    device: str,
+    quiet: bool,
+    output_format: str,
+) -> None:
+    """Find where it sounds like a text, a sound or a picture.
+
+    QUERY is a sound or picture if it is an existing file, else a text. Several queries are asked together; the score
+    is the mean cosine to them less the mean cosine to what --not names.
+    """
+    from mmasc.collection import Collection
+    from mmasc.errors import MmascError
+
+    opened = Collection(collection, device=device)
+    asked, unwanted = _sorted_by_kind(queries), _sorted_by_kind(negatives)
+    windows = sum(len(opened.space(name)) for name in ([space] if space else opened.spaces[:1]))
+    if k is not None and k > max(windows, 1):
+        raise MmascError(f"{collection} holds {windows} windows, fewer than -k {k}; ask for at most {windows}")
+    hits = opened.search(
+        text=[*asked["text"], *text],
+        audio=[*asked["audio"], *audio],
+        image=[*asked["image"], *image],
+        not_text=unwanted["text"],
+        not_audio=unwanted["audio"],
+        not_image=unwanted["image"],
+        k=k or _DEFAULT_K,
+        where=where,
+        space=space,
+        per_recording=per_recording,
+    )
+    if not hits:
+        remark("no window passes" if where else "nothing found", quiet)
+    if output_format != "table":
+        print_rows(hits, output_format)
+        return
+    for hit in hits:
+        hit["path"] = os.path.relpath(hit["path"], opened.head.root)
+        hit["start"], hit["end"] = _clock(hit["start"]), _clock(hit["end"])
+        hit["duplicate"] = "same" if hit["duplicate"] else ""
+    if not any(hit["duplicate"] for hit in hits):
+        hits = [{name: value for name, value in hit.items() if name != "duplicate"} for hit in hits]
+    if hits:
+        print_table(hits, list(hits[0]))
+
+
+def _sorted_by_kind(queries: tuple[str, ...]) -> dict[str, list[str]]:
+    kinds: dict[str, list[str]] = {"text": [], "audio": [], "image": []}
+    for query in queries:
+        if not os.path.isfile(query):
+            kinds["text"].append(query)
+        elif os.path.splitext(query)[1].lower() in _PICTURES:
+            kinds["image"].append(query)
+        else:
+            kinds["audio"].append(query)
+    return kinds
+
+
+def _clock(seconds: float) -> str:
+    """Seconds as minutes and seconds, hours where there are any."""
+    minutes, rest = divmod(round(seconds, 2), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:05.2f}" if hours else f"{minutes}:{rest:05.2f}"

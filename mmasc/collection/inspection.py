@@ -1,0 +1,124 @@
+"""`collection check`: does everything that must hold in a collection hold?"""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from mmasc.collection.index import unit
+from mmasc.collection.space import SpaceReader
+
+if TYPE_CHECKING:
+    from mmasc.collection.collection import Collection
+
+# A recording may end this much after its last window: one sample of the slowest encoder
+_END_SLACK_SECONDS = 1e-3
+_ASKED_OF_INDEX = 20
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that does not hold, and where.
+
+    Attributes:
+        level: "error" for what makes answers wrong, "warning" for what users may want to know.
+        message: One line.
+    """
+
+    level: Literal["error", "warning"]
+    message: str
+
+
+def check(collection: "Collection") -> list[Finding]:
+    """See `Collection.check`."""
+    recordings = collection.recordings
+    ids, paths = recordings.column("id").to_numpy(), recordings.column("path").to_pylist()
+    findings = []
+    if len(set(ids.tolist())) < len(ids) or len(set(paths)) < len(paths):
+        findings.append(
+            Finding("error", f"{len(paths) - len(set(paths))} paths stand twice in the table of recordings")
+        )
+    missing = [path for path in paths if not os.path.exists(collection.path_of(path))]
+    if missing:
+        message = f"{len(missing)} recordings are not under {collection.head.root} ({_some(missing)})"
+        findings.append(Finding("warning", f"{message}; if they were moved: mmasc collection move-root"))
+    truncated = [
+        path for path, state in zip(paths, recordings.column("status").to_pylist(), strict=True) if state != "ok"
+    ]
+    if truncated:
+        findings.append(
+            Finding("warning", f"{len(truncated)} recordings end before their headers say ({_some(truncated)})")
+        )
+    for name in collection.spaces:
+        reader = collection.space(name)
+        findings += [Finding(one.level, f"space {name!r}: {one.message}") for one in _check_space(reader, collection)]
+    return findings
+
+
+def _check_space(reader: SpaceReader, collection: "Collection") -> list[Finding]:
+    findings = []
+    ids = collection.recordings.column("id").to_numpy()
+    durations = collection.recordings.column("duration").to_numpy()
+    orphans = ~np.isin(reader.recording, ids)
+    if orphans.any():
+        findings.append(Finding("error", f"{orphans.sum()} windows belong to no recording"))
+    if len(reader) != reader.space.windows:
+        findings.append(Finding("error", f"{len(reader)} windows, the head says {reader.space.windows}"))
+    keys = np.stack([reader.recording, reader.lane, np.round(reader.start * 1e6).astype(np.int64)], axis=1)
+    double = len(keys) - len(np.unique(keys, axis=0))
+    if double:
+        findings.append(Finding("error", f"{double} windows are there twice"))
+    gaps = _recordings_with_gaps(reader, dict(zip(ids.tolist(), durations.tolist(), strict=True)))
+    if gaps:
+        findings.append(Finding("error", f"windows of {gaps} recordings do not cover them from start to end"))
+    findings += _check_vectors(reader)
+    return findings
+
+
+def _recordings_with_gaps(reader: SpaceReader, duration_of: dict[int, float]) -> int:
+    order = np.lexsort((reader.start, reader.lane, reader.recording))
+    recording, lane = reader.recording[order], reader.lane[order]
+    start, end = reader.start[order], reader.end[order]
+    first = np.ones(len(order), bool)
+    first[1:] = (recording[1:] != recording[:-1]) | (lane[1:] != lane[:-1])
+    last = np.roll(first, -1)
+    bad = first & (start > 0)
+    bad[1:] |= ~first[1:] & (start[1:] > end[:-1] + _END_SLACK_SECONDS)
+    wanted = np.array([duration_of.get(int(one), np.nan) for one in recording])
+    bad |= last & (np.abs(end - wanted) > _END_SLACK_SECONDS)
+    return len(np.unique(recording[bad]))
+
+
+def _check_vectors(reader: SpaceReader) -> list[Finding]:
+    """NaN and zero vectors, a space in which all vectors are one, and an index that does not find what is there."""
+    broken = zero = count = 0
+    low, high = np.inf, -np.inf
+    for _, vectors in reader.store.vectors(reader.space):
+        broken += int((~np.isfinite(vectors)).any(axis=1).sum())
+        zero += int((vectors == 0).all(axis=1).sum())
+        low, high = np.minimum(low, vectors.min(axis=0)), np.maximum(high, vectors.max(axis=0))
+        count += len(vectors)
+    findings = []
+    if broken:
+        findings.append(Finding("error", f"{broken} vectors hold NaN or infinity"))
+    if zero:
+        findings.append(Finding("warning", f"{zero} vectors are zero"))
+    if count > 1 and np.all(low == high):
+        findings.append(Finding("error", f"all {count} vectors are the same"))
+    if count and not broken:
+        some = np.random.default_rng(0).choice(count, min(count, _ASKED_OF_INDEX), replace=False)
+        queries = unit(reader.vectors(some))
+        scores, _ = reader.search(queries, 1)
+        wanted = (queries**2).sum(axis=1)
+        lost = int((np.abs(scores[:, 0] - wanted) > 1e-2).sum())
+        if lost:
+            findings.append(
+                Finding("error", f"the index does not find {lost} of {len(some)} windows: mmasc collection compact")
+            )
+    return findings
+
+
+def _some(paths: list[str]) -> str:
+    return ", ".join(paths[:_NAMED]) + (", ..." if len(paths) > _NAMED else "")
