@@ -1,0 +1,221 @@
+"""Decoding with PyAV (FFmpeg): video files, AAC, and whatever soundfile cannot read; the extra `video`."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+from jaxtyping import Float
+
+from mmasc.audio.headers import Header
+from mmasc.audio.native import DecodeError
+
+# Only what holds sound in itself: no play lists, no formats that open other files or addresses
+_FORMATS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,eac3,flac,flv,gsm,loas,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,"
+    "mpeg,mpegts,mxf,ogg,rm,tta,voc,w64,wav,wv,xwma"
+)
+# Formats whose declared length is counted, not estimated from a bit rate
+_EXACT = frozenset("aiff ape caf flac matroska,webm mov,mp4,m4a,3gp,3g2,mj2 ogg tta w64 wav wv".split())
+# Time stamps of containers are rounded, and the last AAC or Opus frame may be declared whole
+_SLACK_SECONDS = 0.15
+# An AAC track declares where its sound ends inside the last frames: at most two of 2,048 samples
+_MOST_PADDING = 4096
+# A cut file ends this much before the length its container declares
+_CUT_SECONDS = 1.0
+
+
+def has_pyav() -> bool:
+    """Whether PyAV is installed."""
+    return find_spec("av") is not None
+
+
+class ContainerDecoder:
+    """PyAV behind the face that `mmasc.audio.decode` describes.
+
+    The first sample of the stream is time 0, however late it starts beside the picture; gaps in the time stamps are
+    ignored. Where channels or rate change on the way, they are brought to those of the beginning.
+    """
+
+    slack_seconds = _SLACK_SECONDS
+    expected_frames = None
+
+    def __init__(self, path: Path, header: Header) -> None:
+        import av
+
+        # av.FFmpegError has children of OSError, ValueError, EOFError and others
+        self._errors = (
+            av.FFmpegError, OSError, ValueError, TypeError, EOFError, RuntimeError, OverflowError, MemoryError,
+            IndexError, NotImplementedError,
+        )  # fmt: skip
+        self.fault = ""
+        self._damaged = 0
+        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+        try:
+            # "file:" keeps FFmpeg from reading a name as a protocol
+            self._container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
+        except self._errors as error:
+            raise DecodeError(_reason(error)) from error
+        try:
+            self._stream = self._best_stream()
+            self._chunks = self._native_chunks()
+            self.sample_rate, first = 0, np.zeros((0, 0), np.float32)
+            for rate, chunk in self._chunks:
+                if rate > 0 and chunk.shape[1]:
+                    self.sample_rate, first = rate, chunk
+                    break
+            if not self.sample_rate:
+                raise DecodeError(self.fault or "no sound in it could be decoded")
+            self.channels = len(first)
+            self.declared_seconds = self._declared(header)
+            self._parts = self._trimmed(self._uniform(first))
+        except self._errors as error:
+            self._container.close()
+            raise DecodeError(_reason(error)) from error
+        except DecodeError:
+            self._container.close()
+            raise
+        self._waiting: list[np.ndarray] = []
+        self._n_waiting = 0
+
+    def read(self, frames: int) -> Float[np.ndarray, "channel time"]:
+        """The next frames as float32; fewer at the end."""
+        while self._n_waiting < frames and (part := next(self._parts, None)) is not None:
+            self._waiting.append(part)
+            self._n_waiting += part.shape[1]
+        if not self._waiting:
+            return np.zeros((self.channels, 0), np.float32)
+        joined = np.concatenate(self._waiting, axis=1)
+        self._waiting = [joined[:, frames:]] if joined.shape[1] > frames else []
+        self._n_waiting = max(joined.shape[1] - frames, 0)
+        return joined[:, :frames]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def _best_stream(self) -> Any:
+        stream = self._container.streams.best("audio")
+        if stream is None:
+            raise DecodeError("it holds no sound, only " + (_kinds(self._container) or "data"))
+        stream.codec_context.thread_count = 1
+        return stream
+
+    def _native_chunks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """(rate, float32 [channel time]) of every frame; what cannot be decoded is counted and left out."""
+        packets = iter(self._container.demux())
+        latest = 0.0
+        while True:
+            try:
+                packet = next(packets, None)
+            except self._errors as error:
+                self.fault = _reason(error)
+                break
+            if packet is None:
+                break
+            if packet.pts is not None and packet.time_base:
+                latest = max(latest, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            if packet.stream.index != self._stream.index:
+                continue
+            try:
+                frames = [(frame.sample_rate, _samples(frame)) for frame in packet.decode()]
+            except self._errors as error:
+                self._damaged += 1
+                self.fault = f"{self._damaged} damaged pieces left out, the last: {_reason(error)}"
+                continue
+            yield from frames
+        self._check_end(latest)
+
+    def _check_end(self, latest: float) -> None:
+        """A cut file of several streams ends before the length that the container declares for all of them."""
+        duration = self._container.duration
+        if self.fault or duration is None or self._container.format.name not in _EXACT:
+            return
+        declared = (duration + max(self._container.start_time or 0, 0)) / 1e6
+        if declared - latest > _CUT_SECONDS:
+            self.fault = f"its header declares {declared:.2f} s, it holds {latest:.2f} s"
+
+    def _uniform(self, first: np.ndarray) -> Iterator[np.ndarray]:
+        """All chunks at the rate and with the channels of the first."""
+        yield first
+        converter, converted_rate = None, 0
+        for rate, chunk in self._chunks:
+            if converter is not None and rate != converted_rate:
+                yield converter.resample_chunk(np.zeros((0, self.channels), np.float32), last=True).T
+                converter = None
+            if len(chunk) != self.channels:
+                mean = chunk.mean(axis=0, dtype=np.float32)
+                chunk = np.repeat(mean[None], self.channels, axis=0)
+            if rate == self.sample_rate:
+                yield chunk
+            elif rate > 0:
+                if converter is None:
+                    converter = soxr.ResampleStream(
+                        rate, self.sample_rate, self.channels, dtype="float32", quality="HQ"
+                    )
+                    converted_rate = rate
+                yield converter.resample_chunk(np.ascontiguousarray(chunk.T)).T
+        if converter is not None:
+            yield converter.resample_chunk(np.zeros((0, self.channels), np.float32), last=True).T
+
+    def _trimmed(self, parts: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """Without the padding behind the end that an mp4 track declares: FFmpeg drops only the one in front."""
+        limit = None
+        if self._container.format.name.startswith("mov") and self.declared_seconds is not None:
+            limit = round(self.declared_seconds * self.sample_rate)
+        count, held = 0, list[np.ndarray]()
+        for part in parts:
+            count += part.shape[1]
+            if limit is None or count <= limit:
+                yield part
+                continue
+            inside = part.shape[1] - (count - limit)
+            if inside > 0:
+                yield part[:, :inside]
+            held.append(part[:, max(inside, 0) :])
+            if count - limit > _MOST_PADDING:
+                # No padding: the declared length is wrong
+                limit = None
+                yield from held
+                held = []
+
+    def _declared(self, header: Header) -> float | None:
+        """Length of the sound by the container; None where it is estimated or speaks of other streams only."""
+        stream = self._stream
+        if header.seconds is not None:
+            return header.seconds
+        if self._container.format.name not in _EXACT:
+            return None
+        if stream.duration is not None and stream.duration > 0:
+            return float(stream.duration * stream.time_base)
+        text = stream.metadata.get("DURATION", "")
+        parts = text.strip().split(":")
+        if len(parts) == 3:
+            try:
+                return int(parts[0]) * 3600 + int(parts[1]) * 60 + float(parts[2])
+            except ValueError as error:
+                raise DecodeError(f"its stream declares a length of {text!r}") from error
+        return None
+
+
+def _samples(frame: Any) -> Float[np.ndarray, "channel time"]:
+    """Samples of a frame as float32 [channel time], full scale 1."""
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - 128) / 128
+    if np.issubdtype(samples.dtype, np.integer):
+        return samples.astype(np.float32) / np.float32(-float(np.iinfo(samples.dtype).min))
+    return samples.astype(np.float32, copy=False)
+
+
+def _kinds(container: Any) -> str:
+    return ", ".join(sorted({stream.type or "data" for stream in container.streams}))
+
+
+def _reason(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).strip().splitlines()[0]

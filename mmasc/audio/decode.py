@@ -1,0 +1,258 @@
+"""One file, decoded once from front to end at its own rate, with an honest account of how much of it there was.
+
+soundfile reads what it can; PyAV (the extra `video`) reads the rest, and takes over where soundfile gives up half-way.
+Both drop the delay that mp3 and AAC encoders add, so a file gives the same samples whichever of them reads it.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from mmasc.audio.container import ContainerDecoder, has_pyav
+from mmasc.audio.find import show_path
+from mmasc.audio.headers import Header, read_header
+from mmasc.audio.native import DecodeError, NativeDecoder
+from mmasc.errors import MmascError
+
+_RATES_HZ = (1_000, 768_000)
+# float32 numbers in a block at most (32 MiB): a header that claims 1,024 channels takes no memory by itself
+_BLOCK_NUMBERS = 1 << 23
+# Louder than this (full scale is 1) nothing is sound: damaged float files hold such numbers, and NaN
+_LOUDEST = 1e9
+# What soundfile cannot open whatever its content: for the mend in the message
+_CONTAINERS = (b"\x1aE\xdf\xa3", b"\x30\x26\xb2\x75", b"FLV")
+_COPY = "copy or record it again, or leave it out"
+
+
+@dataclass(frozen=True)
+class AudioStatus:
+    """What became of a file.
+
+    Attributes:
+        state: "ok"; "truncated": there is sound, but less than there was or damaged; "failed": no sound to use.
+        reason: "" when ok, otherwise one line that names the file and the mend.
+        declared_seconds: What the file says of its length; None if it does not say.
+        decoded_seconds: What was decoded.
+    """
+
+    state: Literal["ok", "truncated", "failed"]
+    reason: str
+    declared_seconds: float | None
+    decoded_seconds: float
+
+
+class _Decoder(Protocol):
+    """soundfile or PyAV behind one face; `read` gives fewer frames than asked for only at the end, 0 after it."""
+
+    sample_rate: int
+    channels: int
+    declared_seconds: float | None
+    slack_seconds: float  # by which the declared length may exceed the true one
+    expected_frames: int | None  # that must come, where known exactly: otherwise it gave up half-way
+
+    @property
+    def fault(self) -> str: ...
+
+    def read(self, frames: int) -> np.ndarray: ...
+
+    def close(self) -> None: ...
+
+
+class AudioFile:
+    """An open recording; made by `open_audio`. A context manager; also closed when its blocks are exhausted.
+
+    Attributes:
+        path: As given.
+        sample_rate: Of the file, in Hz.
+        channels: Of the file.
+        declared_seconds: What the file says of its length; None if it does not say.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._name = show_path(path)
+        self._header = self._look()
+        self._left = [ContainerDecoder, NativeDecoder] if self._prefers_container() else [NativeDecoder]
+        if has_pyav() and ContainerDecoder not in self._left:
+            self._left.append(ContainerDecoder)
+        self._faults: list[str] = []
+        self._frames = 0
+        self._failure = ""
+        self._started = False
+        self._decoder = self._open()
+        self.sample_rate = self._decoder.sample_rate
+        self.channels = self._decoder.channels
+        own = self._header.seconds
+        self.declared_seconds = own if own is not None else self._decoder.declared_seconds
+
+    def blocks(self, seconds: float = 30.0) -> Iterator[Float[np.ndarray, "channel time"]]:
+        """Blocks of float32 samples in order, at the file's rate; can be taken once.
+
+        Args:
+            seconds: Longest block; recordings of very many channels come in shorter ones (32 MiB at most).
+        Raises:
+            MmascError: If there is no sound, or it holds NaN, infinite or absurdly large samples; `status` is "failed".
+            ValueError: If `seconds` is not positive, or the blocks were taken already.
+        """
+        if not seconds > 0:
+            raise ValueError(f"seconds must be positive, got {seconds}")
+        if self._started:
+            raise ValueError(f"the blocks of {self._name} were taken already; open it again")
+        self._started = True
+        return self._blocks(max(min(round(seconds * self.sample_rate), _BLOCK_NUMBERS // self.channels), 1))
+
+    @property
+    def frames(self) -> int:
+        """Frames (samples of each channel) decoded so far."""
+        return self._frames
+
+    @property
+    def status(self) -> AudioStatus:
+        """What became of the file; final when the blocks are exhausted or have raised."""
+        declared, decoded = self.declared_seconds, self._frames / self.sample_rate
+        if self._failure:
+            return AudioStatus("failed", self._failure, declared, decoded)
+        faults = [*self._faults, *([self._header.cut] if self._header.cut else [])]
+        missing = declared is not None and declared - decoded > self._decoder.slack_seconds
+        if not faults and not missing:
+            return AudioStatus("ok", "", declared, decoded)
+        what = f"{decoded:.3f} s could be read" + (f" of {declared:.3f} s" if declared is not None else "")
+        why = f" ({'; '.join(faults)})" if faults else ""
+        return AudioStatus("truncated", f"{self._name}: only {what}{why}; {_COPY}", declared, decoded)
+
+    def close(self) -> None:
+        """Give the file back to the system."""
+        self._decoder.close()
+
+    def __enter__(self) -> "AudioFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _look(self) -> Header:
+        """Header of the file, after the checks that need no decoder."""
+        try:
+            if self.path.is_dir():
+                raise MmascError(f"{self._name}: is a folder; name a file, or find its files with find_audio")
+            if not self.path.exists():
+                raise MmascError(f"{self._name}: no such file; check the name")
+            if not self.path.is_file():
+                raise MmascError(f"{self._name}: is no ordinary file; save the sound in a file first")
+            with open(self.path, "rb", buffering=0) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size == 0:
+                    raise MmascError(f"{self._name}: is empty (0 bytes); {_COPY}")
+                self._start = file.read(16)
+                return read_header(file, size)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise MmascError(f"{self._name}: cannot be read ({reason}); check the name and its permissions") from error
+
+    def _prefers_container(self) -> bool:
+        """Damaged mp3 goes to PyAV first: the decoder inside soundfile gives up early and prints to stderr."""
+        return self._header.damaged and has_pyav()
+
+    def _open(self) -> _Decoder:
+        """The first decoder that can open the file."""
+        faults = []
+        while self._left:
+            kind = self._left.pop(0)
+            try:
+                decoder = kind(self.path, self._header)
+            except DecodeError as error:
+                faults.append((str(error), error))
+                continue
+            low, high = _RATES_HZ
+            if low <= decoder.sample_rate <= high and decoder.channels > 0:
+                return decoder
+            decoder.close()
+            raise MmascError(
+                f"{self._name}: declares {decoder.sample_rate} Hz and {decoder.channels} channels, sound has {low} to "
+                f"{high} Hz and a channel at least; {_COPY}"
+            )
+        reason, error = faults[0]
+        if self._needs_pyav():
+            raise MmascError(f"{self._name}: needs PyAV: pip install 'mmasc[video]'") from error
+        raise MmascError(
+            f"{self._name}: no sound that can be read ({'; '.join(f for f, _ in faults)}); {_COPY}"
+        ) from error
+
+    def _needs_pyav(self) -> bool:
+        container = self._start[4:8] == b"ftyp" or self._start.startswith(_CONTAINERS)
+        return not has_pyav() and (container or self.path.suffix.lower() not in NativeDecoder.extensions)
+
+    def _blocks(self, frames: int) -> Iterator[Float[np.ndarray, "channel time"]]:
+        try:
+            while (block := self._read(frames)).shape[1]:
+                loudest = max(float(block.max()), -float(block.min()))
+                if not loudest <= _LOUDEST:
+                    raise self._fail(f"holds samples that are no sound (NaN, infinite or beyond {_LOUDEST:g})")
+                self._frames += block.shape[1]
+                yield block
+            if self._frames == 0:
+                raise self._fail("; ".join(["holds no sound (0 samples)", *self._faults]))
+        finally:
+            self.close()
+
+    def _fail(self, what: str) -> MmascError:
+        self._failure = f"{self._name}: {what}; {_COPY}"
+        return MmascError(self._failure)
+
+    def _read(self, frames: int) -> Float[np.ndarray, "channel time"]:
+        """The next block, from the next decoder where this one gave up half-way."""
+        while True:
+            try:
+                block = self._decoder.read(frames)
+            except MemoryError as error:
+                raise self._fail("needs more memory than there is") from error
+            if block.shape[1]:
+                return block
+            expected = self._decoder.expected_frames
+            short = expected is not None and self._frames < expected and not self._header.cut
+            fault = self._decoder.fault
+            if fault and fault not in self._faults:
+                self._faults.append(fault)
+            if not (fault or short) or not self._take_over():
+                return block
+
+    def _take_over(self) -> bool:
+        """Open the file with the next decoder and go to where the last one stopped; False if there is none."""
+        while self._left:
+            kind = self._left.pop(0)
+            try:
+                decoder = kind(self.path, self._header)
+            except DecodeError:
+                # It cannot open the file at all; what the first decoder said stands in the status.
+                continue
+            if (decoder.sample_rate, decoder.channels) != (self.sample_rate, self.channels):
+                decoder.close()
+                continue
+            self._decoder.close()
+            self._decoder = decoder
+            left = self._frames
+            while left and (skipped := decoder.read(min(left, self.sample_rate)).shape[1]):
+                left -= skipped
+            return left == 0
+        return False
+
+
+def open_audio(path: str | os.PathLike[str]) -> AudioFile:
+    """Open a recording, or the sound of a video.
+
+    Args:
+        path: A file of any kind that soundfile or PyAV reads; its content decides, not its name.
+    Returns:
+        The open file, a context manager: `with open_audio(path) as file: for block in file.blocks(): ...`
+    Raises:
+        MmascError: If there is no such file, or no sound in it that can be read; the message says which and the mend.
+    """
+    return AudioFile(path)
