@@ -51,3 +51,32 @@ def test_data() -> Path:
     if not folder:
         pytest.skip("MMASC_TEST_DATA is not set: no extra recordings here")
     return Path(folder).resolve()
+
+
+@pytest.fixture
+def registered(monkeypatch) -> str:
+    """The stand-in encoder under its name in the registry."""
+    from mmasc.encoders import SPECS
+
+    monkeypatch.setitem(SPECS, STANDIN_SPEC.name, STANDIN_SPEC)
+    return STANDIN_SPEC.name
+
+
+@pytest.fixture
+def sounds(tmp_path) -> Path:
+    """A folder of small recordings: two folders, five lengths, one of them stereo."""
+    import soundfile
+
+    folder = tmp_path / "sounds"
+    generator = np.random.default_rng(3)
+    for place, name, seconds, channels in [
+        ("pond", "a.wav", 0.4, 1),
+        ("pond", "b.wav", 1.0, 1),
+        ("pond", "c.flac", 3.7, 2),
+        ("wood", "d.wav", 2.0, 1),
+        ("wood", "e.ogg", 5.25, 1),
+    ]:
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        samples = generator.uniform(-0.5, 0.5, (round(seconds * 8_000), channels)) * generator.uniform(0.2, 1)
+        soundfile.write(folder / place / name, samples + generator.uniform(-0.3, 0.3), 8_000)
+    return folder

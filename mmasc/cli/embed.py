@@ -103,8 +103,9 @@ def embed(
     }
     if output_format == "table":
         click.echo(
-            f"{report.added} added, {report.changed} changed, {report.skipped} already there, {len(report.failed)} failed; "
-            f"{report.windows} windows from {report.audio_seconds / 60:.1f} min of sound in {report.seconds:.1f} s → {into}"
+            f"{report.added} added, {report.changed} changed, {report.skipped} already there, "
+            f"{len(report.failed)} failed; {report.windows} windows from {report.audio_seconds / 60:.1f} min of sound "
+            f"in {report.seconds:.1f} s → {into}"
         )
     else:
         print_object(numbers, output_format)
