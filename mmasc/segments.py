@@ -48,7 +48,7 @@ def window_starts(n_samples: int, window_samples: int, hop_seconds: float, sampl
     if n_samples <= 0:
         raise ValueError(f"n_samples must be positive, got {n_samples}")
     last = max(n_samples - window_samples, 0)
-    starts = []
+    starts: list[int] = []
     while (start := round(len(starts) * hop_samples)) <= last:
         starts.append(start)
     if starts[-1] < last:
@@ -390,9 +390,7 @@ def _mean_by_time(
     return (added / added.sum() @ values.astype(np.float64)).astype(values.dtype)
 
 
-def _heard(
-    cell_scores: Float[np.ndarray, "cell class"], threshold: float | None, multi_label: bool
-) -> np.ndarray:
+def _heard(cell_scores: Float[np.ndarray, "cell class"], threshold: float | None, multi_label: bool) -> np.ndarray:
     """Which cell carries which label, as booleans [cell, class]."""
     if multi_label:
         return cell_scores >= threshold

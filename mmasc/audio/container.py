@@ -18,7 +18,9 @@ _FORMATS = (
     "mpeg,mpegts,mxf,ogg,rm,tta,voc,w64,wav,wv,xwma"
 )
 # Formats whose declared length is counted, not estimated from a bit rate
-_EXACT = frozenset("aiff ape caf flac matroska,webm mov,mp4,m4a,3gp,3g2,mj2 ogg tta w64 wav wv".split())
+_EXACT = frozenset(
+    ("aiff", "ape", "caf", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "ogg", "tta", "w64", "wav", "wv")
+)
 # Time stamps of containers are rounded, and the last AAC or Opus frame may be declared whole
 _SLACK_SECONDS = 0.15
 # An AAC track declares where its sound ends inside the last frames: at most two of 2,048 samples
@@ -33,14 +35,19 @@ def has_pyav() -> bool:
 
 
 class ContainerDecoder:
-    """PyAV behind the face that `mmasc.audio.decode` describes.
+    """PyAV, with the same face as `NativeDecoder`.
 
     The first sample of the stream is time 0, however late it starts beside the picture; gaps in the time stamps are
     ignored. Where channels or rate change on the way, they are brought to those of the beginning.
+
+    Attributes:
+        As those of `NativeDecoder`.
+    Raises:
+        DecodeError: If PyAV cannot open the file, or there is no sound in it.
     """
 
     slack_seconds = _SLACK_SECONDS
-    expected_frames = None
+    expected_frames: int | None = None
 
     def __init__(self, path: Path, header: Header) -> None:
         import av
@@ -56,6 +63,8 @@ class ContainerDecoder:
         try:
             # "file:" keeps FFmpeg from reading a name as a protocol
             self._container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
+        except av.ArgumentError as error:
+            raise DecodeError("no format that is taken") from error
         except self._errors as error:
             raise DecodeError(_reason(error)) from error
         try:
@@ -120,10 +129,11 @@ class ContainerDecoder:
             if packet.stream.index != self._stream.index:
                 continue
             try:
-                frames = [(frame.sample_rate, _samples(frame)) for frame in packet.decode()]
-            except self._errors as error:
+                decoded: list[Any] = packet.decode()
+                frames = [(frame.sample_rate, _samples(frame)) for frame in decoded]
+            except self._errors:
                 self._damaged += 1
-                self.fault = f"{self._damaged} damaged pieces left out, the last: {_reason(error)}"
+                self.fault = f"damaged places left out: {self._damaged}"
                 continue
             yield from frames
         self._check_end(latest)
@@ -209,7 +219,8 @@ def _samples(frame: Any) -> Float[np.ndarray, "channel time"]:
         return (samples.astype(np.float32) - 128) / 128
     if np.issubdtype(samples.dtype, np.integer):
         return samples.astype(np.float32) / np.float32(-float(np.iinfo(samples.dtype).min))
-    return samples.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
+        return samples.astype(np.float32, copy=False)
 
 
 def _kinds(container: Any) -> str:

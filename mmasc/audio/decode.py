@@ -5,11 +5,12 @@ Both drop the delay that mp3 and AAC encoders add, so a file gives the same samp
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +18,7 @@ from jaxtyping import Float
 from mmasc.audio.container import ContainerDecoder, has_pyav
 from mmasc.audio.find import show_path
 from mmasc.audio.headers import Header, read_header
-from mmasc.audio.native import DecodeError, NativeDecoder
+from mmasc.audio.native import EXTENSIONS, DecodeError, NativeDecoder
 from mmasc.errors import MmascError
 
 _RATES_HZ = (1_000, 768_000)
@@ -47,23 +48,6 @@ class AudioStatus:
     decoded_seconds: float
 
 
-class _Decoder(Protocol):
-    """soundfile or PyAV behind one face; `read` gives fewer frames than asked for only at the end, 0 after it."""
-
-    sample_rate: int
-    channels: int
-    declared_seconds: float | None
-    slack_seconds: float  # by which the declared length may exceed the true one
-    expected_frames: int | None  # that must come, where known exactly: otherwise it gave up half-way
-
-    @property
-    def fault(self) -> str: ...
-
-    def read(self, frames: int) -> np.ndarray: ...
-
-    def close(self) -> None: ...
-
-
 class AudioFile:
     """An open recording; made by `open_audio`. A context manager; also closed when its blocks are exhausted.
 
@@ -78,9 +62,10 @@ class AudioFile:
         self.path = Path(path)
         self._name = show_path(path)
         self._header = self._look()
-        self._left = [ContainerDecoder, NativeDecoder] if self._prefers_container() else [NativeDecoder]
-        if has_pyav() and ContainerDecoder not in self._left:
-            self._left.append(ContainerDecoder)
+        # Damaged mp3 goes to PyAV first: the decoder inside soundfile gives up early and prints to stderr.
+        self._left: list[type[NativeDecoder] | type[ContainerDecoder]] = [NativeDecoder, ContainerDecoder]
+        if self._header.damaged:
+            self._left.reverse()
         self._faults: list[str] = []
         self._frames = 0
         self._failure = ""
@@ -88,8 +73,7 @@ class AudioFile:
         self._decoder = self._open()
         self.sample_rate = self._decoder.sample_rate
         self.channels = self._decoder.channels
-        own = self._header.seconds
-        self.declared_seconds = own if own is not None else self._decoder.declared_seconds
+        self.declared_seconds = self._decoder.declared_seconds
 
     def blocks(self, seconds: float = 30.0) -> Iterator[Float[np.ndarray, "channel time"]]:
         """Blocks of float32 samples in order, at the file's rate; can be taken once.
@@ -141,35 +125,27 @@ class AudioFile:
     def _look(self) -> Header:
         """Header of the file, after the checks that need no decoder."""
         try:
-            if self.path.is_dir():
+            found = os.stat(self.path)
+            if stat.S_ISDIR(found.st_mode):
                 raise MmascError(f"{self._name}: is a folder; name a file, or find its files with find_audio")
-            if not self.path.exists():
-                raise MmascError(f"{self._name}: no such file; check the name")
-            if not self.path.is_file():
+            if not stat.S_ISREG(found.st_mode):
                 raise MmascError(f"{self._name}: is no ordinary file; save the sound in a file first")
+            if found.st_size == 0:
+                raise MmascError(f"{self._name}: is empty (0 bytes); {_COPY}")
             with open(self.path, "rb", buffering=0) as file:
-                size = os.fstat(file.fileno()).st_size
-                if size == 0:
-                    raise MmascError(f"{self._name}: is empty (0 bytes); {_COPY}")
                 self._start = file.read(16)
-                return read_header(file, size)
+                return read_header(file, found.st_size)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise MmascError(f"{self._name}: cannot be read ({reason}); check the name and its permissions") from error
 
-    def _prefers_container(self) -> bool:
-        """Damaged mp3 goes to PyAV first: the decoder inside soundfile gives up early and prints to stderr."""
-        return self._header.damaged and has_pyav()
-
-    def _open(self) -> _Decoder:
+    def _open(self) -> NativeDecoder | ContainerDecoder:
         """The first decoder that can open the file."""
-        faults = []
-        while self._left:
-            kind = self._left.pop(0)
-            try:
-                decoder = kind(self.path, self._header)
-            except DecodeError as error:
-                faults.append((str(error), error))
+        fault: DecodeError | None = None
+        while (decoder := self._next_decoder()) is not None:
+            if isinstance(decoder, DecodeError):
+                # soundfile speaks of the format, PyAV of what is wrong in it
+                fault = decoder
                 continue
             low, high = _RATES_HZ
             if low <= decoder.sample_rate <= high and decoder.channels > 0:
@@ -179,16 +155,25 @@ class AudioFile:
                 f"{self._name}: declares {decoder.sample_rate} Hz and {decoder.channels} channels, sound has {low} to "
                 f"{high} Hz and a channel at least; {_COPY}"
             )
-        reason, error = faults[0]
         if self._needs_pyav():
-            raise MmascError(f"{self._name}: needs PyAV: pip install 'mmasc[video]'") from error
-        raise MmascError(
-            f"{self._name}: no sound that can be read ({'; '.join(f for f, _ in faults)}); {_COPY}"
-        ) from error
+            raise MmascError(f"{self._name}: needs PyAV: pip install 'mmasc[video]'") from fault
+        raise MmascError(f"{self._name}: no sound that can be read ({fault}); {_COPY}") from fault
+
+    def _next_decoder(self) -> NativeDecoder | ContainerDecoder | DecodeError | None:
+        """The file in the next decoder, or why that one cannot open it; None if no decoder is left."""
+        while self._left:
+            kind = self._left.pop(0)
+            if kind is ContainerDecoder and not has_pyav():
+                continue
+            try:
+                return kind(self.path, self._header)
+            except DecodeError as error:
+                return error
+        return None
 
     def _needs_pyav(self) -> bool:
         container = self._start[4:8] == b"ftyp" or self._start.startswith(_CONTAINERS)
-        return not has_pyav() and (container or self.path.suffix.lower() not in NativeDecoder.extensions)
+        return not has_pyav() and (container or self.path.suffix.lower() not in EXTENSIONS)
 
     def _blocks(self, frames: int) -> Iterator[Float[np.ndarray, "channel time"]]:
         try:
@@ -221,28 +206,24 @@ class AudioFile:
             fault = self._decoder.fault
             if fault and fault not in self._faults:
                 self._faults.append(fault)
-            if not (fault or short) or not self._take_over():
+            # PyAV goes on behind what it cannot decode: after it there is nothing to be had
+            gave_up = isinstance(self._decoder, NativeDecoder) and (fault or short)
+            if not gave_up or not self._take_over():
                 return block
 
     def _take_over(self) -> bool:
         """Open the file with the next decoder and go to where the last one stopped; False if there is none."""
-        while self._left:
-            kind = self._left.pop(0)
-            try:
-                decoder = kind(self.path, self._header)
-            except DecodeError:
-                # It cannot open the file at all; what the first decoder said stands in the status.
-                continue
-            if (decoder.sample_rate, decoder.channels) != (self.sample_rate, self.channels):
-                decoder.close()
-                continue
-            self._decoder.close()
-            self._decoder = decoder
-            left = self._frames
-            while left and (skipped := decoder.read(min(left, self.sample_rate)).shape[1]):
-                left -= skipped
-            return left == 0
-        return False
+        decoder = self._next_decoder()
+        if decoder is None or isinstance(decoder, DecodeError):
+            return False
+        self._decoder.close()
+        self._decoder = decoder
+        if (decoder.sample_rate, decoder.channels) != (self.sample_rate, self.channels):
+            return False
+        left = self._frames
+        while left and (skipped := decoder.read(min(left, self.sample_rate)).shape[1]):
+            left -= skipped
+        return left == 0
 
 
 def open_audio(path: str | os.PathLike[str]) -> AudioFile:

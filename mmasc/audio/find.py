@@ -8,11 +8,15 @@ from pathlib import Path
 
 from mmasc.errors import MmascError
 
-AUDIO_EXTENSIONS = tuple(
-    "aac ac3 aif aifc aiff alac amr ape au caf dsf eac3 flac gsm m4a m4b mka mp2 mp3 mpc oga ogg opus ra rf64 snd spx "
-    "tta voc w64 wav wave weba wma wv".split()
-)
-VIDEO_EXTENSIONS = tuple("3gp asf avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts vob webm wmv".split())
+AUDIO_EXTENSIONS = (
+    "aac", "ac3", "aif", "aifc", "aiff", "alac", "amr", "ape", "au", "caf", "dsf", "eac3", "flac", "gsm", "m4a",
+    "m4b", "mka", "mp2", "mp3", "mpc", "oga", "ogg", "opus", "ra", "rf64", "snd", "spx", "tta", "voc", "w64", "wav",
+    "wave", "weba", "wma", "wv",
+)  # fmt: skip
+VIDEO_EXTENSIONS = (
+    "3gp", "asf", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "vob",
+    "webm", "wmv",
+)  # fmt: skip
 
 
 def find_audio(

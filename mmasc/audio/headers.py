@@ -1,15 +1,15 @@
 """What a file says of its own length, read from its header and its end.
 
 Decoders shorten the length to what a cut file still holds, or guess it; so that a cut file is told from a whole one,
-the few bytes that declare the length are read here. Sources: RIFF/WAVE (Microsoft), EBU Tech 3306 (RF64), Sony W64, AIFF
-(Apple), CAF (Apple), AU (Sun), FLAC (RFC 9639), Ogg (RFC 3533), MPEG audio frame headers (ISO 11172-3), Xing/LAME tag.
+the few bytes that declare the length are read here. Sources: RIFF/WAVE (Microsoft), EBU Tech 3306 (RF64), Sony W64,
+AIFF and CAF (Apple), AU (Sun), FLAC (RFC 9639), Ogg (RFC 3533); mpeg.py has mp3.
 """
 
-import mmap
-import re
 import struct
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from mmasc.audio.mpeg import walk_frames
 
 # No header of a sane file has more pieces; a hostile one ends here.
 _MOST_CHUNKS = 4096
@@ -65,7 +65,8 @@ def read_header(file: BinaryIO, size: int) -> Header:
     if _at(file, offset, 4) == b"fLaC":
         return _flac(file, offset)
     if offset or (len(start) > 1 and start[0] == 0xFF and start[1] >= 0xE0):
-        return _mpeg(file, size, offset)
+        walk = walk_frames(file.fileno(), size, offset)
+        return Header(walk.seconds, walk.cut, walk.first, walk.damaged) if walk is not None else Header()
     return Header()
 
 
@@ -106,7 +107,7 @@ def _riff(file: BinaryIO, size: int, order: str) -> Header:
             available = max(size - position, 0)
             if length == 0xFFFFFFFF and long_size is not None:
                 length = long_size
-            elif length >= 0x7FFFF000 and length > available or (length == 0 and available > 0):
+            elif (length >= 0x7FFFF000 and length > available) or (length == 0 and available > 0):
                 # Written to a pipe, or never closed: the writer did not know.
                 return Header()
             return _compare(length, available, bytes_per_second)
@@ -222,106 +223,3 @@ def _skip_id3(file: BinaryIO, size: int) -> int:
         length = tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9]
         position += 10 + length + (10 if tag[5] & 0x10 else 0)
     return position if position < size else 0
-
-
-# --- MPEG audio, layers I to III ---
-
-_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # by version bits
-_KBITS = {
-    (1, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (1, 1): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (2, 3): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (2, 1): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}  # by (1: MPEG 1, 2: MPEG 2 and 2.5) and layer bits
-_AFTER = (b"TAG", b"APETAGEX", b"LYRICS", b"ID3")  # tags that may follow the last frame
-
-
-def _frame_bytes() -> dict[int, int]:
-    """Length of a frame by the second and third byte of its header."""
-    table = {}
-    for second in range(0xE0, 0x100):
-        version, layer = second >> 3 & 3, second >> 1 & 3
-        if version == 1 or layer == 0:
-            continue
-        kbits = _KBITS[1 if version == 3 else 2, layer]
-        for third in range(256):
-            index, rate_index, padding = third >> 4, third >> 2 & 3, third >> 1 & 1
-            if not 1 <= index <= 14 or rate_index == 3:
-                continue
-            bits, rate = kbits[index - 1] * 1000, _RATES[version][rate_index]
-            if layer == 3:
-                length = (12 * bits // rate + padding) * 4
-            else:
-                length = (72 if layer == 1 and version != 3 else 144) * bits // rate + padding
-            table[second << 8 | third] = length
-    return table
-
-
-_FRAME_BYTES = _frame_bytes()
-
-
-def _mpeg(file: BinaryIO, size: int, offset: int) -> Header:
-    """Walk from frame to frame: half a microsecond each, against twenty or more to decode one."""
-    if size - offset < 4:
-        return Header()
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        first = _next_frame(data, offset, min(size, offset + 65_536))
-        if first < 0:
-            return Header()
-        seconds, frames_declared = _xing(data, first)
-        position, count, cut, damaged = first, 0, "", first > offset and data[offset:first].strip(b"\0") != b""
-        while position + 3 <= size:
-            length = _FRAME_BYTES.get(data[position + 1] << 8 | data[position + 2]) if data[position] == 0xFF else None
-            if length is None:
-                damaged = damaged or _next_frame(data, position, size) >= 0
-                break
-            position += length
-            count += 1
-        if position > size:
-            cut = "its last frame is cut"
-        elif frames_declared and count - 1 < frames_declared and not damaged:
-            cut = f"its header declares {frames_declared} frames, it holds {count - 1}"
-        return Header(seconds, cut, first, damaged or bool(cut))
-
-
-def _next_frame(data: mmap.mmap, begin: int, end: int) -> int:
-    """First place in [begin, end) where two frames follow each other (or one ends the file); -1 if there is none."""
-    if any(data[begin : begin + len(tag)] == tag for tag in _AFTER):
-        return -1
-    for match in re.compile(rb"\xff[\xe2-\xff]").finditer(data, begin, end):
-        position = match.start()
-        for _ in range(2):
-            if position == len(data):
-                break
-            header = data[position : position + 3]
-            length = _FRAME_BYTES.get(header[1] << 8 | header[2]) if len(header) == 3 and header[0] == 0xFF else None
-            if length is None:
-                position = -1
-                break
-            position += length
-        if position >= 0:
-            return match.start()
-    return -1
-
-
-def _xing(data: mmap.mmap, first: int) -> tuple[float | None, int]:
-    """Seconds (without the encoder's delay and padding) and frames that the tag in the first frame declares."""
-    version, mono = data[first + 1] >> 3 & 3, data[first + 3 : first + 4] >= b"\xc0"
-    rate = _RATES[version][data[first + 2] >> 2 & 3]
-    per_frame = 1152 if version == 3 else 576
-    place = first + 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17))
-    if data[place : place + 4] not in (b"Xing", b"Info"):
-        return None, 0
-    flags = int.from_bytes(data[place + 4 : place + 8], "big")
-    if not flags & 1:
-        return None, 0
-    frames = int.from_bytes(data[place + 8 : place + 12], "big")
-    samples = frames * per_frame
-    # Behind the fields that the flags announce: nine bytes of encoder name, twelve others, then twice twelve bits
-    lame = place + 8 + 4 * bool(flags & 1) + 4 * bool(flags & 2) + 100 * bool(flags & 4) + 4 * bool(flags & 8)
-    trim = int.from_bytes(data[lame + 21 : lame + 24], "big")
-    if data[lame : lame + 4] in (b"LAME", b"Lavf", b"Lavc"):
-        samples -= (trim >> 12) + (trim & 0xFFF)
-    return max(samples, 0) / rate, frames

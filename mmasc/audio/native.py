@@ -9,26 +9,46 @@ from jaxtyping import Float
 
 from mmasc.audio.headers import Header
 
-# Frames at once when the last good ones before a fault are fetched
-_SALVAGE_FRAMES = 1024
+# Formats in which decoding can fail half-way
+_FRAGILE = ("FLAC", "OGG", "MP3", "CAF")
 _ERRORS = (soundfile.SoundFileError, RuntimeError, ValueError, TypeError, OSError, EOFError, OverflowError, MemoryError)
+# Files called so and not read are broken; called otherwise they may be for PyAV
+EXTENSIONS = frozenset(
+    (".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus", ".rf64", ".snd", ".spx",
+     ".voc", ".w64", ".wav", ".wave")
+)  # fmt: skip
 
 
 class DecodeError(Exception):
     """A decoder cannot read the file; the message is half a sentence. Never leaves mmasc.audio."""
 
 
-class NativeDecoder:
-    """soundfile behind the face that `mmasc.audio.decode` describes."""
+class _SequentialFile(soundfile.SoundFile):
+    """A file read from front to end: soundfile seeks after each read otherwise, which takes time in flac and opus and
+    goes astray in damaged Ogg (sound comes twice)."""
 
-    extensions = frozenset(
-        "." + extension
-        for extension in "aif aifc aiff au caf flac mp2 mp3 oga ogg opus rf64 snd spx voc w64 wav wave".split()
-    )
+    def seekable(self) -> bool:
+        return False
+
+
+class NativeDecoder:
+    """soundfile, with the same face as `ContainerDecoder`.
+
+    Attributes:
+        sample_rate, channels: Of the file.
+        declared_seconds: What the file says of its length; None if it does not say.
+        slack_seconds: By which that may exceed what a whole file holds.
+        expected_frames: That must come, where known exactly; None where not.
+        fault: Why decoding ended early, as half a sentence; "" if it did not.
+    Raises:
+        DecodeError: If soundfile cannot open the file.
+    """
+
     slack_seconds = 1e-3
 
     def __init__(self, path: Path, header: Header) -> None:
         self.fault = ""
+        self.expected_frames: int | None = None
         # A descriptor and not a name: libsndfile guesses raw formats from names, takes no name that is not UTF-8, and
         # sees no tag in front of the offset. Windows has no descriptors that libraries share.
         self._file = None if os.name == "nt" else open(path, "rb", buffering=0)  # noqa: SIM115
@@ -43,21 +63,31 @@ class NativeDecoder:
         frames = self._sound.frames
         # Without a Xing tag the length of mp3 is a guess; where the writer did not know it, it is huge.
         exact = (self._sound.format != "MP3" or header.seconds is not None) and frames < 1 << 48
-        self.expected_frames = frames if exact else None
-        self.declared_seconds = frames / self.sample_rate if exact and self.sample_rate > 0 else None
-        self._position = 0
+        if exact:
+            self.expected_frames = frames
+        self.declared_seconds: float | None = header.seconds
+        # An Ogg file declares its length on its last page; libsndfile takes the last that is there
+        if header.seconds is None and exact and not header.cut:
+            self.declared_seconds = frames / max(self.sample_rate, 1)
+        self._fragile = self._sound.format in _FRAGILE
+        self._left = frames
 
     def read(self, frames: int) -> Float[np.ndarray, "channel time"]:
         """The next frames as float32; fewer at the end or before a fault, none after it."""
-        if self.fault:
+        frames = min(frames, self._left)
+        if self.fault or frames <= 0:
             return np.zeros((self.channels, 0), np.float32)
+        block = np.empty((frames, self.channels), np.float32)
+        if self._fragile:
+            # soundfile does not tell how much of a read that failed was good: what it did not write stays NaN
+            block.fill(np.nan)
         try:
-            block = self._sound.read(frames, dtype="float32", always_2d=True)
+            count = len(self._sound.read(out=block))
         except _ERRORS as error:
             self.fault = _first_line(error)
-            block = self._salvage(frames)
-        self._position += len(block)
-        return block.T
+            count = int(np.argmax(np.isnan(np.append(block[:, -1], np.nan)))) if self._fragile else 0
+        self._left = self._left - count if count == frames else 0
+        return block[:count].T
 
     def close(self) -> None:
         """Close the file."""
@@ -65,26 +95,11 @@ class NativeDecoder:
         if self._file is not None:
             self._file.close()
 
-    def _open(self, path: Path, offset: int) -> soundfile.SoundFile:
+    def _open(self, path: Path, offset: int) -> _SequentialFile:
         if self._file is None:
-            return soundfile.SoundFile(str(path))
+            return _SequentialFile(str(path))
         os.lseek(self._file.fileno(), offset, os.SEEK_SET)
-        return soundfile.SoundFile(self._file.fileno(), closefd=False)
-
-    def _salvage(self, frames: int) -> Float[np.ndarray, "time channel"]:
-        """What comes before the fault, in small steps: soundfile keeps nothing of a read that fails."""
-        pieces = [np.zeros((0, self.channels), np.float32)]
-        try:
-            self._sound.seek(self._position)
-            while frames > 0:
-                piece = self._sound.read(min(frames, _SALVAGE_FRAMES), dtype="float32", always_2d=True)
-                if len(piece) == 0:
-                    break
-                pieces.append(piece)
-                frames -= len(piece)
-        except _ERRORS as error:
-            self.fault = _first_line(error)
-        return np.concatenate(pieces)
+        return _SequentialFile(self._file.fileno(), closefd=False)
 
 
 def _first_line(error: BaseException) -> str:

@@ -95,18 +95,20 @@ class AudioStream:
         following = next(lanes, None)
         if following is None:
             # One call for short recordings: the same numbers, 15 % faster
-            block = resample(block, self.native_rate, self.sample_rate)
-            if block.shape[1]:
-                yield block
+            done = resample(block, self.native_rate, self.sample_rate)
+            if done.shape[1]:
+                yield done
             return
         resampler = soxr.ResampleStream(
             self.native_rate, self.sample_rate, self.n_lanes, dtype="float32", quality=_QUALITY
         )
-        while block is not None:
+        while True:
             done = resampler.resample_chunk(np.ascontiguousarray(block.T), last=following is None).T
             if done.shape[1]:
                 yield done
-            block, following = following, next(lanes, None) if following is not None else None
+            if following is None:
+                return
+            block, following = following, next(lanes, None)
 
 
 def stream_audio(
