@@ -1,0 +1,59 @@
+"""`mmasc train`: encoders learned from recordings of your own."""
+
+from pathlib import Path
+
+import click
+
+from mmasc.cli.options import device_option, format_option, quiet_option, strict_option
+from mmasc.cli.output import print_object, remark
+
+
+@click.group()
+def train() -> None:
+    """Train encoders on recordings of your own."""
+
+
+@train.command()
+@click.option("--data", type=click.Path(path_type=Path), required=True, metavar="TABLE.csv", help="Sounds and texts.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="RUN", help="Folder of the run.")
+@click.option("--text-column", default="label", show_default=True, help="Column that says what a sound is.")
+@click.option("--path-column", default="path", show_default=True, help="Column with paths, relative to the table.")
+@click.option("--group-column", default=None, help="Rows of one group are never split (uploader, place).")
+@click.option(
+    "--validation", type=click.Path(path_type=Path), metavar="TABLE.csv", help="Another table to validate on."
+)
+@click.option(
+    "--validation-share", type=click.FloatRange(0, 0.9), default=0.0, help="Or hold back this share, by group."
+)
+@click.option("--audio", default="mini", show_default=True, help="Network to train: mini or mini-wide.")
+@click.option(
+    "--text", default="mini", show_default=True, help="Text side: mini, an encoder with text, or a table file."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything.")
+@click.option("--steps", type=click.IntRange(min=1), default=2400, show_default=True, help="Of the optimiser.")
+@click.option("--batch", type=click.IntRange(min=2), default=64, show_default=True, help="Crops a step.")
+@click.option(
+    "--crop", "crop_seconds", type=click.FloatRange(min=0.5), default=3.2, show_default=True, help="Seconds of a crop."
+)
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=3e-3, show_default=True)
+@click.option("--balance", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="1: every text alike.")
+@click.option("--class-weight", type=click.FloatRange(min=0), default=0.5, show_default=True, help="0 for captions.")
+@click.option("--cache", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep features from run to run here.")
+@click.option("--checkpoint-steps", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--pause-at", type=click.IntRange(min=1), default=None, help="Stop at this step, to go on another time.")
+@device_option
+@strict_option
+@format_option()
+@quiet_option
+def align(output_format: str, quiet: bool, **options: object) -> None:
+    """Train a network on sounds and texts; the run loads as `mini:RUN`.
+
+    Started again with the same options, a run that was stopped goes on where it was. It needs about four files a
+    text to tell texts apart, and some minutes of one CPU core.
+    """
+    from dataclasses import asdict
+
+    from mmasc.training.alignment import train_alignment
+
+    result = train_alignment(**options, remark=lambda line: remark(line, quiet))  # type: ignore[arg-type]
+    print_object(asdict(result), output_format)

@@ -1,0 +1,205 @@
+"""`mini`: the bundled encoder of everyday sounds and English words, small enough for one CPU core.
+
+A convolutional network of half a million parameters (mini_network.py) beside a static table of token vectors
+(mini_text.py). What it heard, what it reaches and what it cannot do stands in weights/mini_card.md.
+
+Papers: Kong et al. 2020, "PANNs" (the kind of network); Wu et al. 2023, "Large-scale contrastive language-audio
+pretraining" (the kind of space); Jacob et al. 2018, arXiv:1712.05877, section 3.2 (folding batch norm).
+"""
+
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from mmasc.encoders.base import Encoder, identity_digest
+from mmasc.encoders.mini_network import MiniConfig, MiniNetwork
+from mmasc.encoders.mini_text import TextSide, TextTable, load_text_side
+from mmasc.encoders.spec import EncoderSpec
+from mmasc.errors import MmascError
+from mmasc.features import MINI, LogMel
+from mmasc.training.checkpoints import config_from_dict, load_tensors
+
+# spec name -> file in the package
+_BUNDLED = {"mini": "mini.safetensors", "mini-features": "mini.safetensors", "mini-strict": "mini_strict.safetensors"}
+# Below -120 dB of full scale a waveform is silence, not a quiet recording.
+_PEAK_FLOOR = 1e-6
+
+
+class MiniFeatures(Encoder):
+    """The layer before `mini`'s last: 512 numbers, none negative, for heads and search by sound.
+
+    Args:
+        spec: From the registry.
+        path: A run of `mmasc train align` (its best weights, else its last) or a weights file; default: the package's.
+        device: Where the network runs.
+    Raises:
+        MmascError: If the weights are missing, damaged or of another shape than the spec says.
+    """
+
+    def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
+        super().__init__(spec, path, device)
+        self._file = _weights_file(spec, path)
+        tensors, self._about = load_tensors(self._file)
+        network = _build_network(tensors, self._about, self._file)
+        self._parameters = sum(parameter.numel() for parameter in network.parameters())
+        self._text_mean = _tensor(tensors, "text_mean", self._file)
+        self._text_side = _text_side(tensors, self._about, self._file)
+        self._state = {name: tensor for name, tensor in tensors.items() if name.startswith(("network.", "text"))}
+        self.front_end = LogMel(MINI).to(self.device).eval()
+        self.network = fold_batch_norm(network).to(self.device, memory_format=torch.channels_last).eval()
+        self._check_dim(self._output_dim())
+        self.identity = identity_digest(spec, self._shaping_state(), self._constants())
+
+    def parameter_counts(self) -> tuple[int, int]:
+        """Trainable parameters (of the network), and all numbers of the weights, the text table included."""
+        return self._parameters, sum(tensor.numel() for tensor in self._state.values()) + self._table_numbers()
+
+    def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
+        return self._both(waveforms)[0]
+
+    def _both(
+        self, waveforms: Float[Tensor, "batch time"]
+    ) -> tuple[Float[Tensor, "batch feature"], Float[Tensor, "batch dim"]]:
+        # Relative to the peak: no recording is too loud or too quiet for float32, and level is invisible exactly.
+        peak = waveforms.abs().amax(1, keepdim=True).clamp_min(_PEAK_FLOOR)
+        return self.network(self.front_end.mel(waveforms / peak))
+
+    def _output_dim(self) -> int:
+        return self.network.config.n_features
+
+    def _check_dim(self, dim: int) -> None:
+        if dim != self.spec.dim:
+            raise MmascError(
+                f"{self._file} gives vectors of {dim} numbers, {self.spec.name} has {self.spec.dim}; "
+                "train against a text side of that size"
+            )
+
+    def _constants(self) -> dict[str, Any]:
+        return {
+            "front_end": asdict(MINI),
+            "network": asdict(self.network.config),
+            "peak_floor": _PEAK_FLOOR,
+            "output": type(self).__name__,
+        }
+
+    def _shaping_state(self) -> dict[str, Tensor]:
+        return {name: tensor for name, tensor in self._state.items() if name.startswith("network.")}
+
+    def _table_numbers(self) -> int:
+        # A table inside the weights file is counted with it.
+        bundled = self._text_side.table is not None and "text.table" not in self._state
+        return self._text_side.table.table.size + self._text_side.table.scale.size if bundled else 0
+
+
+class Mini(MiniFeatures):
+    """Sounds and English texts in one space of unit vectors.
+
+    Args:
+        spec: From the registry.
+        path: A run of `mmasc train align` (its best weights, else its last) or a weights file; default: the package's.
+        device: Where the network runs.
+    Raises:
+        MmascError: If the weights are missing, damaged or of another shape than the spec says.
+    """
+
+    def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
+        super().__init__(spec, path, device)
+        self.logit_scale = float(self._about["logit_scale"])
+
+    def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
+        return self._both(waveforms)[1]
+
+    def _text(self, texts: list[str]) -> Float32[np.ndarray, "text dim"]:
+        centred = self._text_side(texts) - self._text_mean.numpy()
+        return centred / np.linalg.norm(centred, axis=1, keepdims=True)
+
+    def _output_dim(self) -> int:
+        return self.network.config.dim
+
+    def _constants(self) -> dict[str, Any]:
+        table = self._text_side.table
+        text = self._text_side.name if table is None else f"table-{table.digest()}"
+        return super()._constants() | {"text": text, "logit_scale": self._about["logit_scale"]}
+
+    def _shaping_state(self) -> dict[str, Tensor]:
+        return super()._shaping_state() | {"text_mean": self._text_mean}
+
+
+def fold_batch_norm(network: MiniNetwork) -> MiniNetwork:
+    """A copy in which every batch norm is part of the convolution before it; the one over bands stays.
+
+    Source: Jacob et al. 2018, section 3.2, equation (14).
+    """
+    folded = MiniNetwork(network.config)
+    folded.load_state_dict(network.state_dict())
+    folded.conv0, folded.bn_conv0 = _fold(network.conv0, network.bn_conv0), nn.Identity()  # type: ignore[assignment]
+    for block in folded.blocks:
+        block.conv1, block.bn1 = _fold(block.conv1, block.bn1), nn.Identity()
+        block.conv2, block.bn2 = _fold(block.conv2, block.bn2), nn.Identity()
+    return folded.eval().requires_grad_(False)
+
+
+def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    assert conv.bias is None
+    gain = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()  # type: ignore[union-attr]
+    kernel: tuple[int, int] = (conv.kernel_size[0], conv.kernel_size[1])
+    folded = nn.Conv2d(
+        conv.in_channels,
+        conv.out_channels,
+        kernel,
+        stride=conv.stride,
+        padding=conv.padding,  # type: ignore[arg-type]
+    )
+    with torch.no_grad():
+        folded.weight.copy_(conv.weight.double() * gain[:, None, None, None])
+        folded.bias.copy_(norm.bias.double() - norm.running_mean.double() * gain)  # type: ignore[union-attr]
+    return folded
+
+
+def _weights_file(spec: EncoderSpec, path: str | None) -> Path:
+    if path is None:
+        return Path(str(files("mmasc.encoders") / "weights" / _BUNDLED[spec.name]))
+    given = Path(path)
+    if not given.is_dir():
+        return given
+    for name in ("best.safetensors", "last.safetensors"):
+        if (given / name).exists():
+            return given / name
+    raise MmascError(f"{given} holds neither best.safetensors nor last.safetensors; is it a run of mmasc train align?")
+
+
+def _tensor(tensors: dict[str, Tensor], name: str, file: Path) -> Tensor:
+    if name not in tensors:
+        raise MmascError(f"{file} lacks {name}; it is no encoder of mmasc train align")
+    return tensors[name].float()
+
+
+def _build_network(tensors: dict[str, Tensor], about: dict[str, Any], file: Path) -> MiniNetwork:
+    if about.get("kind") != "mmasc-mini":
+        raise MmascError(f"{file} is no encoder of mmasc train align; name its run folder or its best.safetensors")
+    network = MiniNetwork(config_from_dict(MiniConfig, about["network"], str(file)))
+    state = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
+    try:
+        # float16 in the file, float32 at work
+        network.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in state.items()})
+    except RuntimeError as error:
+        raise MmascError(f"{file} does not fit the network that it names: {error}") from error
+    return network.eval()
+
+
+def _text_side(tensors: dict[str, Tensor], about: dict[str, Any], file: Path) -> TextSide:
+    if "vocabulary" not in about:
+        return load_text_side(about["text"])
+    try:
+        scale = _tensor(tensors, "text.scale", file)
+        table = TextTable(about["vocabulary"], tensors["text.table"].numpy(), scale.numpy())
+    except (KeyError, ValueError, SafetensorError) as error:
+        raise MmascError(f"{file} holds a damaged text table ({error}); train or copy it again") from error
+    return TextSide(about["text"], table, table)

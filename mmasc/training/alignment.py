@@ -1,0 +1,493 @@
+"""Train an audio network towards a frozen text side, on a table of sounds and texts of your own.
+
+The loss is a softmax over a bank of all texts (Radford et al. 2021, "CLIP", with a classifier's bank in place of the
+batch), with targets softened towards similar texts, plus a cosine and, in training only, a plain class head.
+
+A run is a folder: config.json, metrics.jsonl, last.safetensors and, with validation, best.safetensors (both load as
+`mini:FOLDER`), training.safetensors (everything to go on from). All chance of a step comes from the seed and the
+number of the step, so a run that was killed goes on to the very same weights.
+"""
+
+import hashlib
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float32, Int
+from torch import Tensor, nn
+
+from mmasc.encoders.base import resolve_device
+from mmasc.encoders.mini_network import MiniConfig, MiniNetwork
+from mmasc.encoders.mini_text import TextSide, load_text_side
+from mmasc.errors import MmascError
+from mmasc.features import MINI
+from mmasc.segments import recording_vector, window_starts
+from mmasc.training.augment import AugmentConfig, augment, draw_crop
+from mmasc.training.checkpoints import (
+    Metrics,
+    claim_run,
+    load_tensors,
+    pack_optimizer,
+    save_tensors,
+    unpack_optimizer,
+)
+from mmasc.training.sounds import Row, Sound, load_sounds, read_table, split_by_group
+
+SPEEDS = (1.0, 0.8, 0.9, 1.12, 1.25)
+TEMPLATES = ("{}", "the sound of {}", "a recording of {}", "{} sound", "sound of {} in the distance")
+# Shorter recordings are padded at the end to this, in training as at inference
+MINIMUM_SECONDS = 1.3
+_REPORT_STEPS = 50
+
+
+@dataclass(frozen=True)
+class AlignmentConfig:
+    """Everything that decides the weights of a run; saved as its config.json.
+
+    Attributes:
+        data: Digest of the sounds and texts it learns from.
+        validation: Digest of those it is validated on; empty without validation.
+        audio: The network to train, by name.
+        text: The text side: "mini", another encoder of the registry with text, or the file of a text table.
+        seed: Of everything.
+        steps: Of the optimiser.
+        batch: Crops a step.
+        crop_seconds: Length of a crop.
+        learning_rate: At the top of one cycle (a cosine up over the first 3 tenths, a cosine down to zero).
+        weight_decay: Of AdamW, on everything that is a matrix or a kernel.
+        gradient_norm: Longer gradients are cut to it.
+        balance: A file is drawn in proportion to (files of its text) ** -balance.
+        templates: Phrases that a text goes through; one is drawn every step.
+        bank: So many texts at most stand in the softmax: those of the batch and others at random.
+        initial_scale: What cosines are multiplied by at first; learned from there, at most `largest_scale`.
+        largest_scale: See there.
+        similar_share: Share of the target that goes to similar texts.
+        similar_temperature: Of the softmax over cosines that says which texts are similar.
+        cosine_weight: Of 1 - cosine between sound and text.
+        class_weight: Of the class head's cross-entropy; 0 for texts that are captions rather than labels.
+        network: Shape of the network.
+        augment: Strengths of the augmentation.
+    """
+
+    data: str
+    validation: str = ""
+    audio: str = "mini"
+    text: str = "mini"
+    seed: int = 0
+    steps: int = 2400
+    batch: int = 64
+    crop_seconds: float = 3.2
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.02
+    gradient_norm: float = 5.0
+    balance: float = 0.5
+    templates: tuple[str, ...] = TEMPLATES
+    bank: int = 4096
+    initial_scale: float = 10.0
+    largest_scale: float = 100.0
+    similar_share: float = 0.2
+    similar_temperature: float = 0.06
+    cosine_weight: float = 1.0
+    class_weight: float = 0.5
+    network: MiniConfig = field(default_factory=MiniConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        if self.audio not in AUDIO_NETWORKS:
+            raise MmascError(f"unknown network {self.audio!r}; there are: {', '.join(sorted(AUDIO_NETWORKS))}")
+        for name in ("steps", "batch", "crop_seconds", "learning_rate", "bank"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if not self.templates or not all("{}" in template for template in self.templates):
+            raise ValueError(f"every template must hold {{}}, got {self.templates}")
+
+
+@dataclass(frozen=True)
+class AlignmentResult:
+    """What `train_alignment` leaves.
+
+    Attributes:
+        folder: Of the run; `load_encoder(f"mini:{folder}")` loads it.
+        step: Where it is.
+        steps: Where it ends; less than that means that it was told to pause.
+        n_sounds: Sounds that it learns from.
+        n_texts: Different texts among them.
+        validation: Last validation: top1, top10, mrr over the texts of both tables; empty without.
+    """
+
+    folder: str
+    step: int
+    steps: int
+    n_sounds: int
+    n_texts: int
+    validation: dict[str, float]
+
+
+# Trained by name: channels of the four blocks. The small one is what the package ships.
+AUDIO_NETWORKS: dict[str, tuple[int, int, int, int]] = {
+    "mini": (16, 32, 64, 128),
+    "mini-wide": (32, 64, 128, 256),
+}
+
+
+def train_alignment(
+    data: str | Path,
+    out: str | Path,
+    text_column: str = "label",
+    path_column: str = "path",
+    group_column: str | None = None,
+    validation: str | Path | None = None,
+    validation_share: float = 0.0,
+    audio: str = "mini",
+    text: str = "mini",
+    seed: int = 0,
+    steps: int = 2400,
+    cache: str | Path | None = None,
+    device: str = "cpu",
+    strict: bool = False,
+    checkpoint_steps: int = 100,
+    pause_at: int | None = None,
+    remark: Callable[[str], None] | None = None,
+    **options: Any,
+) -> AlignmentResult:
+    """Train, or go on with a run that was begun; a finished run is left as it is.
+
+    Args:
+        data: CSV of sounds and texts; paths in it are relative to its folder.
+        out: Folder of the run.
+        text_column, path_column: Columns of the table.
+        group_column: Rows of one group are never split over training and validation.
+        validation: Another such CSV to validate on.
+        validation_share: Or this share of `data`, by group.
+        audio: Network to train, a key of `AUDIO_NETWORKS`.
+        text: Text side: "mini", an encoder of the registry with text, or a table's file.
+        seed: Of everything.
+        steps: Of the optimiser.
+        cache: Folder that keeps mel power from run to run.
+        device: As for `load_encoder`; the same weights to the bit need the same device and thread count.
+        strict: A sound that cannot be read is an error; otherwise it is left out, and said so.
+        checkpoint_steps: From one checkpoint to the next.
+        pause_at: Stop at this step, to go on another time.
+        remark: Called with lines about progress.
+        options: Other fields of `AlignmentConfig`.
+    Raises:
+        MmascError: If the table or the folder is not fit.
+        ValueError: If an option is out of range.
+    """
+    say = remark or (lambda line: None)
+    folder, where = Path(out), resolve_device(device)
+    rows = read_table(Path(data), path_column, text_column, group_column)
+    held_back: list[Row] = []
+    if validation is not None:
+        held_back = read_table(Path(validation), path_column, text_column, group_column)
+    elif validation_share:
+        rows, held_back = split_by_group(rows, validation_share, seed)
+    paths = [row.path for row in rows + held_back]
+    sounds = load_sounds(
+        paths, MINI, SPEEDS, MINIMUM_SECONDS, Path(cache) if cache else None, _every(say, 100), strict, say
+    )
+    rows, held_back = ([row for row in part if row.path in sounds] for part in (rows, held_back))
+    if not rows:
+        raise MmascError(f"no sound of {data} can be read; nothing to learn from")
+    text_side = load_text_side(text)
+    network = MiniConfig(n_mels=MINI.n_mels, channels=_network(audio), dim=text_side.dim)
+    config = AlignmentConfig(
+        data=_digest(rows, sounds),
+        validation=_digest(held_back, sounds) if held_back else "",
+        audio=audio,
+        text=text_side.name,
+        seed=seed,
+        steps=steps,
+        network=network,
+        **options,
+    )
+    begun = claim_run(folder, config)
+    say(
+        f"{'going on with' if begun else 'starting'} {folder}: {len(rows)} sounds, "
+        f"{len({row.text for row in rows})} texts, {steps} steps"
+    )
+    run = _Run(config, folder, rows, held_back, sounds, text_side, where)
+    return run.go(checkpoint_steps, steps if pause_at is None else min(pause_at, steps), say)
+
+
+class _Run:
+    """State of a run between its steps."""
+
+    def __init__(
+        self,
+        config: AlignmentConfig,
+        folder: Path,
+        rows: list[Row],
+        held_back: list[Row],
+        sounds: Mapping[Path, Sound],
+        text_side: TextSide,
+        device: torch.device,
+    ) -> None:
+        self.config, self.folder, self.device = config, folder, device
+        self.rows, self.held_back, self.sounds, self.text_side = rows, held_back, sounds, text_side
+        self.texts = sorted({row.text for row in rows})
+        numbers = {text: number for number, text in enumerate(self.texts)}
+        self.targets = np.array([numbers[row.text] for row in rows])
+        counts = Counter(self.targets.tolist())
+        weights = np.array([counts[target] ** -config.balance for target in self.targets.tolist()])
+        self.chances = weights / weights.sum()
+        plain = np.stack([text_side([template.format(text) for text in self.texts]) for template in config.templates])
+        # The mean over texts and templates says nothing of any of them; without it cosines tell texts apart.
+        self.text_mean = torch.from_numpy(plain.mean((0, 1)))
+        self.bank = F.normalize(torch.from_numpy(plain) - self.text_mean, dim=2).to(device)
+        self.step, self.best = 0, -math.inf
+        self.validation: dict[str, float] = {}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.network = MiniNetwork(config.network).to(device)
+            self.class_head = nn.Linear(config.network.n_features, len(self.texts)).to(device)
+            self.log_scale = nn.Parameter(torch.tensor(math.log(config.initial_scale), device=device))
+        trained = [*self.network.parameters(), *self.class_head.parameters()]
+        groups = [
+            {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
+            {"params": [p for p in trained if p.ndim <= 1] + [self.log_scale], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
+        if (folder / "training.safetensors").exists():
+            self._restore()
+
+    def go(self, checkpoint_steps: int, stop: int, say: Callable[[str], None]) -> AlignmentResult:
+        config = self.config
+        metrics = Metrics(self.folder / "metrics.jsonl", self.step)
+        since, at = time.monotonic(), self.step
+        sums: Counter[str] = Counter()
+        while self.step < stop:
+            sums.update(self._train_step())
+            self.step += 1
+            if self.step % _REPORT_STEPS == 0 or self.step == stop:
+                n_steps = self.step - at
+                rate = n_steps / max(time.monotonic() - since, 1e-9)
+                means = {name: total / n_steps for name, total in sums.items()}
+                metrics.write(step=self.step, **means, steps_per_second=rate)
+                left = (config.steps - self.step) / rate
+                loss = f"loss {means['loss']:.3f}"
+                say(f"step {self.step} of {config.steps}: {loss}, {rate:.2f} steps/s, {left:.0f} s left")
+                since, at, sums = time.monotonic(), self.step, Counter()
+            if self.step % checkpoint_steps == 0 or self.step == stop:
+                self._checkpoint(metrics, say)
+        if not (self.folder / "last.safetensors").exists():
+            self._export("last")
+        return AlignmentResult(
+            str(self.folder), self.step, config.steps, len(self.rows), len(self.texts), self.validation
+        )
+
+    def _train_step(self) -> dict[str, float]:
+        config = self.config
+        chance = np.random.default_rng([config.seed, self.step])
+        power, targets, template = self._draw_batch(chance)
+        rate = one_cycle(self.step, config.steps, config.learning_rate)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(int(chance.integers(2**62)))
+            features, joint = self.network(power.to(self.device))
+            scale = self.log_scale.exp().clamp_max(config.largest_scale)
+            kept = self._bank_subset(targets, chance)
+            bank, wanted = self.bank[template][kept], targets[:, kept].to(self.device)
+            losses = {
+                "loss/bank": bank_loss(joint, bank, wanted, scale, config.similar_share, config.similar_temperature),
+                "loss/cosine": cosine_loss(joint, bank, wanted),
+            }
+            loss = losses["loss/bank"] + config.cosine_weight * losses["loss/cosine"]
+            if config.class_weight:
+                head = F.dropout(features, config.network.dropout)
+                losses["loss/class"] = F.cross_entropy(self.class_head(head), targets.to(self.device))
+                loss = loss + config.class_weight * losses["loss/class"]
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(trained, config.gradient_norm)
+        self.optimizer.step()
+        values = {name: float(value.detach()) for name, value in losses.items()}
+        return {"loss": float(loss.detach()), **values, "learning_rate": rate, "logit_scale": float(scale.detach())}
+
+    def _draw_batch(
+        self, chance: np.random.Generator
+    ) -> tuple[Float32[Tensor, "batch mel frame"], Float32[Tensor, "batch text"], int]:
+        config = self.config
+        n_frames = round(config.crop_seconds / MINI.frame_seconds)
+        chosen = chance.choice(len(self.rows), config.batch, p=self.chances)
+        speeds = chance.integers(len(SPEEDS), size=config.batch)
+        crops = np.stack(
+            [
+                draw_crop(self.sounds[self.rows[number].path].power(int(speed)), n_frames, chance, config.augment)
+                for number, speed in zip(chosen.tolist(), speeds, strict=True)
+            ]
+        )
+        power, partner, weight = augment(crops, chance, config.augment)
+        targets = np.zeros((config.batch, len(self.texts)), np.float32)
+        each = np.arange(config.batch)
+        np.add.at(targets, (each, self.targets[chosen]), 1 - weight)
+        np.add.at(targets, (each, self.targets[chosen[partner]]), weight)
+        return torch.from_numpy(power), torch.from_numpy(targets), int(chance.integers(len(config.templates)))
+
+    def _bank_subset(self, targets: Float32[Tensor, "batch text"], chance: np.random.Generator) -> Int[Tensor, " kept"]:
+        """Texts that stand in the softmax: all, or those of the batch and others at random."""
+        n_texts = targets.shape[1]
+        if n_texts <= self.config.bank:
+            return torch.arange(n_texts)
+        needed = targets.sum(0).nonzero()[:, 0].numpy()
+        others = np.setdiff1d(np.arange(n_texts), needed)
+        more = chance.permutation(others)[: max(0, self.config.bank - len(needed))]
+        return torch.from_numpy(np.sort(np.concatenate([needed, more])))
+
+    def _checkpoint(self, metrics: Metrics, say: Callable[[str], None]) -> None:
+        better = False
+        if self.held_back:
+            self.validation = self._validate()
+            metrics.write(step=self.step, **{f"validation/{name}": value for name, value in self.validation.items()})
+            say("validation: " + ", ".join(f"{name} {value:.3f}" for name, value in self.validation.items()))
+            better = self.validation["mrr"] > self.best
+            self.best = max(self.best, self.validation["mrr"])
+        if better:
+            self._export("best")
+        self._export("last")
+        tensors = {f"network/{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"class_head/{name}": tensor for name, tensor in self.class_head.state_dict().items()}
+        tensors |= {f"optimizer/{name}": tensor for name, tensor in pack_optimizer(self.optimizer).items()}
+        tensors["log_scale"] = self.log_scale
+        about = {"kind": "mmasc-training", "step": self.step, "best": self.best if self.held_back else None}
+        save_tensors(self.folder / "training.safetensors", tensors, about | {"validation": self.validation})
+
+    def _restore(self) -> None:
+        tensors, about = load_tensors(self.folder / "training.safetensors")
+
+        def under(prefix: str) -> dict[str, Tensor]:
+            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+        self.network.load_state_dict(under("network/"))
+        self.class_head.load_state_dict(under("class_head/"))
+        unpack_optimizer(self.optimizer, under("optimizer/"))
+        with torch.no_grad():
+            self.log_scale.copy_(tensors["log_scale"])
+        self.step, self.validation = about["step"], about["validation"]
+        self.best = -math.inf if about["best"] is None else about["best"]
+
+    def _export(self, name: str) -> None:
+        """What an encoder loads: the network, the centre of the texts, the scale and the names of the other parts."""
+        about = {
+            "kind": "mmasc-mini",
+            "network": asdict(self.config.network),
+            "text": self.config.text,
+            "logit_scale": float(self.log_scale.detach().exp().clamp_max(self.config.largest_scale)),
+            "seed": self.config.seed,
+            "step": self.step,
+        }
+        tensors = {f"network.{key}": tensor for key, tensor in self.network.state_dict().items()}
+        tensors["text_mean"] = self.text_mean
+        if self.text_side.table is not None:
+            table = self.text_side.table
+            tensors |= {"text.table": torch.from_numpy(table.table), "text.scale": torch.from_numpy(table.scale)}
+            about |= {"vocabulary": table.vocabulary}
+        save_tensors(self.folder / f"{name}.safetensors", tensors, about)
+
+    def _validate(self) -> dict[str, float]:
+        """Rank of the right text among the texts of both tables, for every sound held back."""
+        texts = sorted(set(self.texts) | {row.text for row in self.held_back})
+        vectors = F.normalize(torch.from_numpy(self.text_side(texts)) - self.text_mean, dim=1).numpy()
+        sounds = embed_sounds(self.network, [self.sounds[row.path] for row in self.held_back], self.device)
+        scores = sounds @ vectors.T
+        return ranking(scores, np.array([texts.index(row.text) for row in self.held_back]))
+
+
+def embed_sounds(
+    network: MiniNetwork, sounds: Sequence[Sound], device: torch.device, window_seconds: float = 5.0
+) -> Float32[np.ndarray, "sound dim"]:
+    """Vectors of whole recordings: windows cut as at inference, mean weighted by the time each adds."""
+    network.eval()
+    vectors = []
+    window = round(window_seconds / MINI.frame_seconds)
+    frames_a_second = round(1 / MINI.frame_seconds)
+    with torch.inference_mode():
+        for sound in sounds:
+            power = torch.from_numpy(sound.power())
+            starts = window_starts(power.shape[1], window, window_seconds, frames_a_second)
+            pieces = torch.stack([power[:, start : start + window] for start in starts])
+            joint = network(pieces.to(device))[1].cpu().numpy()
+            edges = np.array(starts, float)
+            vectors.append(recording_vector(joint, edges, edges + pieces.shape[2]))
+    return np.stack(vectors).astype(np.float32)
+
+
+def ranking(scores: Float[np.ndarray, "item text"], right: Int[np.ndarray, " item"]) -> dict[str, float]:
+    """Share of items whose right text is first and among ten, and the mean reciprocal rank; ties count against."""
+    of_right = scores[np.arange(len(right)), right][:, None]
+    ranks = (scores >= of_right).sum(1)
+    return {
+        "top1": float((ranks == 1).mean()),
+        "top10": float((ranks <= 10).mean()),
+        "mrr": float((1 / ranks).mean()),
+    }
+
+
+def bank_loss(
+    joint: Float[Tensor, "batch dim"],
+    bank: Float[Tensor, "text dim"],
+    targets: Float[Tensor, "batch text"],
+    scale: Float[Tensor, ""],
+    similar_share: float,
+    similar_temperature: float,
+) -> Float[Tensor, ""]:
+    """Cross-entropy of a softmax over a bank of texts, with part of the target on similar texts.
+
+    Args:
+        joint: Unit vectors of sounds.
+        bank: Unit vectors of texts.
+        targets: Weights of the texts of each sound; rows sum to 1.
+        scale: What cosines are multiplied by.
+        similar_share: This share of the target is spread over texts by a softmax of their cosine with the right one.
+        similar_temperature: Of that softmax.
+    """
+    similar = F.softmax(bank @ bank.T / similar_temperature, dim=1)
+    softened = (1 - similar_share) * targets + similar_share * targets @ similar
+    return F.cross_entropy(scale * joint @ bank.T, softened)
+
+
+def cosine_loss(
+    joint: Float[Tensor, "batch dim"], bank: Float[Tensor, "text dim"], targets: Float[Tensor, "batch text"]
+) -> Float[Tensor, ""]:
+    """1 - cosine between a sound and the weighted sum of its texts."""
+    return (1 - F.cosine_similarity(joint, targets @ bank)).mean()
+
+
+def one_cycle(step: int, steps: int, top: float) -> float:
+    """Learning rate of a step: a cosine from top / 25 up over three tenths, a cosine down to nothing.
+
+    Source: Smith and Topin 2018, "Super-convergence".
+    """
+    rise = 0.3 * steps
+    if step < rise:
+        return top / 25 + (top - top / 25) * (1 - math.cos(math.pi * step / rise)) / 2
+    return top * (1 + math.cos(math.pi * (step - rise) / (steps - rise))) / 2
+
+
+def _network(name: str) -> tuple[int, int, int, int]:
+    if name not in AUDIO_NETWORKS:
+        raise MmascError(f"unknown network {name!r}; there are: {', '.join(sorted(AUDIO_NETWORKS))}")
+    return AUDIO_NETWORKS[name]
+
+
+def _digest(rows: Sequence[Row], sounds: Mapping[Path, Sound]) -> str:
+    lines = sorted(f"{sounds[row.path].digest} {row.text}" for row in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+def _every(say: Callable[[str], None], n: int) -> Callable[[int, int], None]:
+    def progress(done: int, total: int) -> None:
+        if done % n == 0 or done == total:
+            say(f"mel power of {done} of {total} sounds")
+
+    return progress

@@ -1,0 +1,168 @@
+"""Files of a training run that survive being killed at any moment: written beside, synced, renamed.
+
+A checkpoint is one safetensors file, so its parts cannot be of different steps. Nothing here unpickles.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from mmasc.errors import MmascError
+
+Config = TypeVar("Config")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that at any moment either the old or the new one is there, whole."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Save tensors and a JSON-able record about them (in the file's metadata, under "config"), atomically."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, save(plain, {"config": json.dumps(about, sort_keys=True)}))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors of a file that `save_tensors` wrote, on the CPU, and the record about them.
+
+    Raises:
+        MmascError: If the file is missing, damaged or holds no such record.
+    """
+    try:
+        with safe_open(str(path), "pt") as stored:
+            about = json.loads((stored.metadata() or {})["config"])
+            return {name: stored.get_tensor(name) for name in stored.keys()}, about  # noqa: SIM118 (not a dict)
+    except FileNotFoundError as error:
+        raise MmascError(f"{path} is not there; name a run folder of `mmasc train align` or its weights") from error
+    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise MmascError(f"{path} cannot be read as weights of mmasc ({error!r}); train or copy them again") from error
+
+
+def config_to_json(config: Any) -> str:
+    """A frozen dataclass (and those inside it) as JSON text."""
+    return json.dumps(asdict(config), indent=1, sort_keys=True) + "\n"
+
+
+def config_from_dict(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
+    """A dataclass from what JSON kept of it; unknown and missing keys are refused.
+
+    Args:
+        kind: The dataclass.
+        values: Its fields by name; lists become tuples, and mappings the dataclass of the field's default.
+        where: What to name in the message.
+    Raises:
+        MmascError: If the keys are not those of this version.
+    """
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    if set(values) != set(known):
+        odd = ", ".join(sorted(set(values) ^ set(known)))
+        raise MmascError(f"{where} was written by another version of mmasc: it differs in {odd}; start a new run")
+    arguments: dict[str, Any] = {}
+    for name, value in values.items():
+        field_type = known[name].type
+        if isinstance(value, list):
+            value = tuple(value)
+        elif isinstance(value, Mapping) and isinstance(field_type, type):
+            value = config_from_dict(field_type, value, where)
+        arguments[name] = value
+    return kind(**arguments)
+
+
+def claim_run(folder: Path, config: Any) -> bool:
+    """Make a folder the home of a run of this configuration.
+
+    Returns:
+        Whether the run was begun before.
+    Raises:
+        MmascError: If the folder holds a run of another configuration (the first difference is named) or other files.
+    """
+    path = folder / "config.json"
+    mine = json.loads(config_to_json(config))
+    if path.exists():
+        try:
+            theirs = json.loads(path.read_text(encoding="utf-8"))
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise MmascError(f"{path} is damaged ({error}); choose another folder for the run") from error
+        if theirs != mine:
+            raise MmascError(
+                f"{folder} holds a run of another configuration ({_difference(theirs, mine)}); "
+                "choose another folder or give the same options"
+            )
+        return True
+    if folder.exists() and any(not item.name.startswith(".") for item in folder.iterdir()):
+        raise MmascError(f"{folder} holds files but no run; choose a new or empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, config_to_json(config).encode())
+    return False
+
+
+def _difference(theirs: Any, mine: Any, name: str = "") -> str:
+    if isinstance(theirs, dict) and isinstance(mine, dict):
+        for key in sorted(set(theirs) | set(mine)):
+            if theirs.get(key) != mine.get(key):
+                return _difference(theirs.get(key), mine.get(key), f"{name}.{key}".lstrip("."))
+    return f"{name} is {theirs!r} there, {mine!r} here"
+
+
+class Metrics:
+    """A file of JSON lines, one a report, each with its `step`.
+
+    Args:
+        path: The file; made when the first line is written.
+        step: Lines of later steps are dropped: they were written after the checkpoint that the run goes on from.
+    """
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        if path.exists():
+            kept = [line for line in _json_lines(path) if line["step"] <= step]
+            write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+
+    def write(self, **values: float | int) -> None:
+        """Append a line."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+
+def _json_lines(path: Path) -> Iterable[dict[str, Any]]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            # Only the last line can be torn, by the kill that the run recovers from.
+            return
+
+
+def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's state as named tensors."""
+    return {
+        f"{number}/{name}": torch.as_tensor(value)
+        for number, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put state that `pack_optimizer` packed back into an optimiser of the same parameters."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        number, _, name = key.partition("/")
+        state.setdefault(int(number), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
