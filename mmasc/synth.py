@@ -7,6 +7,7 @@ They are caricatures: good to look at and to try commands on, no measure of how 
 
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -118,14 +119,16 @@ def thunder(generator: np.random.Generator, sample_rate: int, n_samples: int) ->
     while delay < n_samples / sample_rate - 0.4:
         cut = 2_500 / (1 + 4 * delay)
         length = round(0.9 * sample_rate)
-        burst = _noise(
-            generator, sample_rate, length, lambda hz, cut=cut: np.maximum(hz, 30) ** -0.5 / (1 + (hz / cut) ** 2)
-        )
+        burst = _noise(generator, sample_rate, length, partial(_far_spark, cut=cut))
         attack = np.minimum(np.arange(length) / (0.002 + 0.02 * delay) / sample_rate, 1.0)
         loud = generator.lognormal(0, 0.5) * np.exp(-delay / 1.6)
         _add(waveform, loud * burst * attack * _decay(length, 0.25, sample_rate), round((0.2 + delay) * sample_rate))
         delay += generator.exponential(0.04 + 0.08 * delay)
     return waveform
+
+
+def _far_spark(hz: np.ndarray, cut: float) -> np.ndarray:
+    return np.maximum(hz, 30) ** -0.5 / (1 + (hz / cut) ** 2)
 
 
 def crackling_fire(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
@@ -282,8 +285,8 @@ def ship_horn(generator: np.random.Generator, sample_rate: int, n_samples: int) 
 def crickets(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
     """Field crickets on a warm night: chirps of three or four pulses of a pure note, from several places.
 
-    Each has its note, 4.2 to 5 kHz, keyed into pulses of 15 ms, 30 a second. At 22 degrees a cricket chirps 40 + 7 (22 - 10)
-    = 124 times a minute (Dolbear 1897). Five sing at distances that spread their levels over 20 dB.
+    Each has its note, 4.2 to 5 kHz, keyed into pulses of 15 ms, 30 a second. At 22 degrees a cricket chirps
+    40 + 7 (22 - 10) = 124 times a minute (Dolbear 1897). Five sing at distances that spread their levels over 20 dB.
     """
     waveform = 0.003 * generator.standard_normal(n_samples)
     pulse_time = np.arange(round(0.015 * sample_rate)) / sample_rate
@@ -408,7 +411,7 @@ def _voice(
     gain: Callable[[np.ndarray], np.ndarray],
     generator: np.random.Generator,
 ) -> Waveform:
-    """Harmonics of a note that moves: sum over k of gain(k f(t)) cos(2 pi k phase(t) + random phase), below 0.45 of the rate."""
+    """Harmonics of a moving note: sum over k of gain(k f(t)) cos(2 pi (k phase(t) + random)), each below 0.45 rate."""
     n_harmonics = int(min(0.45 * sample_rate / hertz.min(), 120))
     waveform = np.zeros(len(phase))
     for k in range(1, n_harmonics + 1):

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from mmasc.audio import stream_audio
 from mmasc.errors import MmascError
 from mmasc.evaluation.plots import PICTURE, spectrogram, spectrogram_image
-from mmasc.web.page import Clip
+from mmasc.web.content import Clip
 
 # Every browser plays MP3; at 32 kHz mono it takes about 8 kB a second.
 _AUDIO = {"format": "MP3", "subtype": "MPEG_LAYER_III"}
@@ -30,22 +30,27 @@ class Wanted:
     seconds: float
 
 
-def make_clips(wanted: Sequence[Wanted]) -> list[Clip]:
+def make_clips(wanted: Sequence[Wanted]) -> tuple[list[Clip | None], list[tuple[str, str]]]:
     """Previews, in the order in which they are wanted; every file is decoded once, no further than needed.
 
     Args:
-        wanted: Parts of files that can be read. A part is cut at the end of its file.
-    Raises:
-        MmascError: If a file cannot be read (any more), or a part begins behind its end.
+        wanted: Parts of files. A part is cut at the end of its file.
+    Returns:
+        The clips, None where a file cannot be read any more or a part begins behind its end, and for each such file
+        its path and the reason.
     """
     of_file: dict[Path, list[int]] = {}
     for number, part in enumerate(wanted):
         of_file.setdefault(part.path, []).append(number)
-    clips: dict[int, Clip] = {}
+    clips: list[Clip | None] = [None] * len(wanted)
+    failed = []
     for path, numbers in of_file.items():
-        for number, waveform in _cut(path, {number: wanted[number] for number in numbers}):
-            clips[number] = _clip(wanted[number], waveform)
-    return [clips[number] for number in range(len(wanted))]
+        try:
+            for number, waveform in _cut(path, {number: wanted[number] for number in numbers}):
+                clips[number] = _clip(wanted[number], waveform)
+        except (MmascError, OSError) as error:
+            failed.append((str(path), str(error)))
+    return clips, failed
 
 
 def _cut(path: Path, parts: dict[int, Wanted]) -> Iterator[tuple[int, Float[np.ndarray, " time"]]]:

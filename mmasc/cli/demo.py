@@ -1,0 +1,87 @@
+"""`mmasc demo`: the whole way in one command, with a page at its end."""
+
+import click
+
+from mmasc.cli.options import device_option, encoder_option, quiet_option
+
+
+@click.command()
+@click.argument("sounds", required=False, type=click.Path(exists=True))
+@click.option("--into", default="mmasc-demo", show_default=True, metavar="FOLDER", help="Where everything is put.")
+@click.option("--prompts", default="demo", show_default=True, metavar="NAME|FILE", help="Labels for the sounds.")
+@click.option("--ask", "questions", multiple=True, metavar="TEXT", help="Search for this; may be given several times.")
+@click.option(
+    "--show",
+    "shown",
+    type=click.IntRange(1, 100),
+    default=48,
+    show_default=True,
+    metavar="N",
+    help="Sounds on the page at most; all are embedded, searched and labelled.",
+)
+@encoder_option
+@device_option
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="An account to read, or its numbers as one JSON object.",
+)
+@quiet_option
+def demo(
+    sounds: str | None,
+    into: str,
+    prompts: str,
+    questions: tuple[str, ...],
+    shown: int,
+    encoder: str,
+    device: str,
+    output_format: str,
+    quiet: bool,
+) -> None:
+    """Embed, search and classify SOUNDS (a folder or a file) and write a page about it.
+
+    Without SOUNDS a dozen sounds are made by rule. Nothing is fetched from anywhere. A second run uses again what the
+    first one left in the folder.
+    """
+    from mmasc.cli.output import print_object
+    from mmasc.demo import run_demo
+
+    for text in questions:
+        if not text.strip():
+            raise click.BadParameter("a question must not be empty", param_hint="--ask")
+    table = output_format == "table"
+    result = run_demo(
+        sounds,
+        into,
+        prompts,
+        encoder,
+        questions,
+        shown,
+        device,
+        tell=click.echo if table and not quiet else lambda line: None,
+    )
+    if table and quiet:
+        click.echo(str(result.page))
+    if not table:
+        summary = {
+            "page": str(result.page),
+            "page_bytes": result.page_bytes,
+            "collection": str(result.collection),
+            "sounds": str(result.sounds),
+            "encoder": result.encoder.spec.name,
+            "identity": result.encoder.identity,
+            "recordings": len(result.labelled),
+            "seconds": result.seconds,
+            "added": result.report.added,
+            "skipped": result.report.skipped,
+            "failed": [{"path": bad.path, "reason": bad.reason} for bad in result.report.failed],
+            "known": result.known,
+            "right": result.right,
+            "labels": {one.path: one.label for one in result.labelled},
+            "texts": {asked.question: [hit["path"] for hit in asked.hits] for asked in result.texts},
+            "by_sound": {asked.question: [hit["path"] for hit in asked.hits] for asked in result.by_sound},
+        }
+        print_object(summary, "json")

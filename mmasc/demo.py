@@ -1,0 +1,380 @@
+"""The demo: a folder of sounds becomes a collection, answers questions in words and in sound, and leaves a page.
+
+Nothing here is special: `embed`, `Collection.search` and `ZeroShotClassifier` do the work, in the order in which a
+newcomer would call them. Without a folder the sounds are made by rule (`synth.py`), so it runs on any machine.
+"""
+
+import hashlib
+import os
+import re
+import shlex
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from mmasc.collection import Collection
+from mmasc.collection.ingest import EmbedReport, embed
+from mmasc.encoders import load_encoder
+from mmasc.encoders.base import Encoder
+from mmasc.errors import MmascError
+from mmasc.heads.zeroshot import ZeroShotClassifier
+from mmasc.prompts import Prompts, load_prompts
+from mmasc.segments import recording_vector
+from mmasc.synth import SYNTH, synthesise
+
+SAMPLE_RATE, SECONDS = 32_000, 5.0  # of the sounds that are made here
+HITS = 4  # shown for every question
+MOST_SHOWN = 100  # sounds on a page: with previews of 8 s each it stays below 15 MB
+_MOST_TEXTS = 8  # questions in words where the user asks none
+_TOLD = 16  # sounds that are named one by one in the terminal
+
+# Said in other words than the prompt file has, so that the questions are not the labels over again
+SYNTH_QUESTIONS = (
+    "rain falling on the ground",
+    "ocean surf at the beach",
+    "the engine of a machine",
+    "an animal calling",
+    "something is burning",
+)
+FOLDER_QUESTIONS = ("birds singing", "an engine running", "water flowing", "an animal calling")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question and its hits, as `Collection.search` gives them, with `name`: the path under the collection's root.
+
+    Attributes:
+        path: The sound that asked, else None.
+    """
+
+    question: str
+    hits: list[dict[str, Any]]
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One recording with what the prompt file makes of it.
+
+    Attributes:
+        path: As the collection has it; file: where it lies.
+        duration: In seconds.
+        vector: Of the whole recording, float `[dim]`.
+        label: The best; scores and cosines: of every label, in the order of the prompt file.
+        truth: The right label, where it is known.
+    """
+
+    path: str
+    file: Path
+    duration: float
+    vector: np.ndarray
+    label: str
+    scores: dict[str, float]
+    cosines: dict[str, float]
+    truth: str | None = None
+
+
+@dataclass
+class DemoResult:
+    """What the demo found; the page shows this.
+
+    Attributes:
+        page: The HTML file; page_bytes: its size.
+        collection: Folder of the collection that was made.
+        sounds: The folder or file that was given, or the one with the synthesised sounds.
+        made: Whether the sounds were synthesised.
+        report: What `embed` did.
+        texts, by_sound: Questions and hits.
+        labelled: Every recording, in the order of the files.
+        prompts: The prompt file; word_vectors: unit vectors of its labels `[label dim]`.
+        shown: How many sounds the page shows.
+    """
+
+    page: Path
+    collection: Path
+    sounds: Path
+    made: bool
+    encoder: Encoder
+    report: EmbedReport
+    prompts: Prompts
+    word_vectors: np.ndarray
+    texts: list[Asked] = field(default_factory=list)
+    by_sound: list[Asked] = field(default_factory=list)
+    labelled: list[Labelled] = field(default_factory=list)
+    shown: int = 0
+    page_bytes: int = 0
+
+    @property
+    def known(self) -> int:
+        """Recordings whose right label is known."""
+        return sum(one.truth is not None for one in self.labelled)
+
+    @property
+    def right(self) -> int:
+        """Recordings that were labelled right."""
+        return sum(one.truth == one.label for one in self.labelled if one.truth is not None)
+
+    @property
+    def seconds(self) -> float:
+        """Length of all recordings together."""
+        return sum(one.duration for one in self.labelled)
+
+
+def run_demo(
+    sounds: str | Path | None = None,
+    into: str | Path = "mmasc-demo",
+    prompts: str | Path = "demo",
+    encoder: str | Encoder = "mini",
+    questions: Sequence[str] = (),
+    shown: int = 48,
+    device: str = "cpu",
+    tell: Callable[[str], None] = lambda line: None,
+) -> DemoResult:
+    """Embed a folder of sounds, search it by text and by sound, label it, and write one page about it.
+
+    Args:
+        sounds: Folder or file; default: sounds that mmasc makes by rule, whose right labels are known.
+        into: Folder for what is made; used again the next time, so that only new sounds are embedded.
+        prompts: Prompt file, by name or path.
+        encoder: Name for `load_encoder`, or a loaded encoder whose space has text.
+        questions: Texts to search for; default: a few everyday sounds, and for a folder also the labels.
+        shown: Sounds that the page shows at most, 1 to 100; all are embedded, searched and labelled.
+        device: Where the encoder runs.
+        tell: Called with every line of the account.
+    Raises:
+        MmascError: If there is no sound, none can be read, or the encoder's space has no text.
+        ValueError: If `shown` is out of range.
+    """
+    if not 1 <= shown <= MOST_SHOWN:
+        raise ValueError(f"shown must be 1 to {MOST_SHOWN}, got {shown}")
+    from mmasc.web.demo_page import write_page
+
+    into = Path(into)
+    loaded = load_encoder(encoder, device) if isinstance(encoder, str) else encoder
+    phrases = load_prompts(prompts)
+    if not loaded.supports("text"):
+        raise MmascError(f"the demo asks in words and {loaded.spec.name} has none in its space; try --encoder mini")
+    tell("1  Sounds")
+    folder = make_sounds(into / "sounds") if sounds is None else Path(sounds)
+    if sounds is None:
+        tell(f"   {len(SYNTH)} sounds of {SECONDS:g} s, made by rule (no recordings are needed), in {folder}")
+    else:
+        tell(f"   yours, in {folder}")
+    result = _embed(folder, sounds is None, into, loaded, phrases, tell)
+    collection = Collection.open(result.collection)
+    _label(result, collection, tell)
+    _search(result, collection, _questions(questions, sounds is None, phrases), into, tell)
+    result.shown = min(shown, len(result.labelled))
+    write_page(result)
+    result.page_bytes = result.page.stat().st_size
+    tell("6  Page")
+    tell(f"   {result.page} ({result.page_bytes / 1e6:.1f} MB; it holds its sounds and pictures and loads nothing)")
+    tell(f"   ask on: mmasc search {_quoted(result.collection)} {_quoted('footsteps in the snow')}")
+    return result
+
+
+def make_sounds(folder: str | Path) -> Path:
+    """Write every sound of `SYNTH` as a 16-bit WAV file into a folder; files that are right already are left alone.
+
+    Returns:
+        The folder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SYNTH:
+        _write_sound(folder / f"{name}.wav", name, seed=0)
+    return folder
+
+
+def _write_sound(path: Path, name: str, seed: int) -> None:
+    content = BytesIO()
+    soundfile.write(content, synthesise(name, SAMPLE_RATE, SECONDS, seed), SAMPLE_RATE, "PCM_16", format="WAV")
+    # The same bytes are not written again: the file keeps its date, and embed knows that it has not changed
+    if not path.exists() or path.read_bytes() != content.getvalue():
+        path.write_bytes(content.getvalue())
+
+
+def _embed(
+    folder: Path, made: bool, into: Path, encoder: Encoder, prompts: Prompts, tell: Callable[[str], None]
+) -> DemoResult:
+    collection = into / "collection" if made else into / _collection_name(folder)
+    paths: list[str | Path] = [folder / f"{name}.wav" for name in SYNTH] if made else [folder]
+    spec = encoder.spec
+    tell("2  Vectors")
+    tell(
+        f"   encoder {spec.name}: {spec.dim} numbers for every {spec.window_seconds:g} s, in a space shared with words"
+    )
+    root = folder if folder.is_dir() else folder.parent
+    report = embed(paths, collection, encoder, space=_space_name(collection, encoder), root=root)
+    for bad in report.failed:
+        tell(f"   not read: {bad.reason}")
+    for bad in report.truncated:
+        tell(f"   shorter than its header says: {bad.reason}")
+    fresh = report.added + report.changed
+    if fresh:
+        speed = f"{report.audio_seconds / max(report.seconds, 1e-9):.0f} times as fast as they sound"
+        tell(f"   {_many(fresh, 'sound')} ({report.audio_seconds:.0f} s) in {report.seconds:.1f} s, {speed}")
+    if report.skipped:
+        tell(f"   {_many(report.skipped, 'sound')} had their vectors already")
+    tell(f"   kept in {collection}")
+    if not fresh and not report.skipped:
+        raise MmascError(f"{folder}: none of {_many(report.found, 'file')} could be read; the lines above say why")
+    _forget(Collection.open(collection), {bad.path for bad in report.failed})
+    words = ZeroShotClassifier(encoder).fit(prompts).class_vectors_
+    return DemoResult(into / "index.html", collection, folder, made, encoder, report, prompts, words)
+
+
+def _forget(collection: Collection, unread: set[str]) -> None:
+    """Recordings of an earlier run whose file is gone or cannot be read any more leave the demo's collection."""
+    paths = [collection.path_of(path) for path in collection.recordings.column("path").to_pylist()]
+    gone: list[str | Path] = [path for path in paths if path in unread or not os.path.exists(path)]
+    if gone:
+        collection.remove(gone)
+
+
+def _collection_name(folder: Path) -> str:
+    """One collection for each folder that the demo was shown: its name for people, a digest for certainty."""
+    whole = os.path.abspath(folder)
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", os.path.basename(whole)).strip("-")[:24] or "sounds"
+    return f"collection-{readable}-{hashlib.sha256(os.fsencode(whole)).hexdigest()[:8]}"
+
+
+def _space_name(collection: Path, encoder: Encoder) -> str:
+    """The encoder's name, unless another version of this encoder has taken it here: then with its digest."""
+    if not collection.exists():
+        return encoder.spec.name
+    spaces = Collection.open(collection).head.spaces
+    for name, space in spaces.items():
+        if space.identity == encoder.identity:
+            return name
+    return encoder.spec.name if encoder.spec.name not in spaces else f"{encoder.spec.name}-{encoder.identity[:8]}"
+
+
+def _label(result: DemoResult, collection: Collection, tell: Callable[[str], None]) -> None:
+    """Vectors of whole recordings out of the collection, and their labels: no sound is decoded again."""
+    reader = collection.space(_name_of(result, collection))
+    vectors, recordings = reader.vectors(), collection.recordings
+    order = {f"{name}.wav": place for place, name in enumerate(SYNTH)} if result.made else {}
+    rows = []
+    for row in recordings.select(["id", "path", "duration"]).to_pylist():
+        windows = np.flatnonzero(reader.recording == row["id"])
+        if len(windows):
+            rows.append((row, recording_vector(vectors[windows], reader.start[windows], reader.end[windows])))
+    rows.sort(key=lambda one: (order.get(one[0]["path"], len(order)), one[0]["path"]))
+    classifier = ZeroShotClassifier(result.encoder).fit(result.prompts)
+    matrix = np.stack([vector for _, vector in rows])
+    cosines, scores = classifier.decision_function(matrix), classifier.predict_proba(matrix)
+    labels = [str(label) for label in classifier.classes_]
+    for (row, vector), near, score in zip(rows, cosines, scores, strict=True):
+        file = Path(collection.path_of(row["path"]))
+        truth = file.stem if result.made and file.stem in labels and file.stem in SYNTH else None
+        result.labelled.append(
+            Labelled(
+                row["path"],
+                file,
+                row["duration"],
+                vector,
+                labels[int(near.argmax())],
+                dict(zip(labels, score.tolist(), strict=True)),
+                dict(zip(labels, near.tolist(), strict=True)),
+                truth,
+            )
+        )
+    tell(f"3  Labels, from the words of the prompt file {result.prompts.name} ({len(labels)} labels)")
+    for one in result.labelled[:_TOLD]:
+        judged = "" if one.truth is None else "  right" if one.truth == one.label else f"  not right: {one.truth}"
+        tell(f"   {_short(one.path)}  {one.label:<16} {one.scores[one.label]:4.0%}  cosine {_best(one):.2f}{judged}")
+    if len(result.labelled) > _TOLD:
+        counts = Counter(one.label for one in result.labelled).most_common()
+        tell(f"   and {len(result.labelled) - _TOLD} more; of all {len(result.labelled)}:")
+        tell(f"   {', '.join(f'{label} {count}' for label, count in counts)}")
+    if result.known:
+        tell(f"   {result.right} of {result.known} are right (these sounds were made to be told apart: no test of it)")
+
+
+def _search(
+    result: DemoResult, collection: Collection, questions: Sequence[str], into: Path, tell: Callable[[str], None]
+) -> None:
+    tell("4  Search by text (cosine of the nearest sounds)")
+    asked = [Asked(text, _hits(collection, result, text=text, k=HITS)) for text in questions]
+    if not result.made:
+        asked.sort(key=lambda one: -one.hits[0]["score"])
+        asked = asked[:_MOST_TEXTS] if len(asked) > _MOST_TEXTS else asked
+    for one in asked:
+        tell(f"   “{one.question}”: {_listed(one.hits)}")
+    result.texts = asked
+    tell("5  Search by sound")
+    for name, file in _sound_questions(result, into):
+        hits = _hits(collection, result, audio=file, k=HITS + 1)
+        others = [hit for hit in hits if hit["path"] != str(file)][:HITS]
+        result.by_sound.append(Asked(name, others, file))
+        tell(f"   {name}: {_listed(others) or 'there is no other sound to compare it with'}")
+
+
+def _hits(collection: Collection, result: DemoResult, **query: Any) -> list[dict[str, Any]]:
+    """The best window of every recording, with its path under the root as `name`."""
+    space = _name_of(result, collection)
+    hits = collection.search(**query, space=space, encoder=result.encoder, per_recording=True)
+    names = {str(one.file): one.path for one in result.labelled}
+    return [{**hit, "name": names[hit["path"]]} for hit in hits]
+
+
+def _name_of(result: DemoResult, collection: Collection) -> str:
+    return next(name for name, space in collection.head.spaces.items() if space.identity == result.encoder.identity)
+
+
+def _questions(questions: Sequence[str], made: bool, prompts: Prompts) -> list[str]:
+    """What is asked in words: the user's questions, else everyday sounds, and for a folder also the labels."""
+    if questions:
+        return list(dict.fromkeys(questions))
+    if made:
+        return list(SYNTH_QUESTIONS)
+    return list(dict.fromkeys([*FOLDER_QUESTIONS, *(phrases[0] for phrases in prompts.labels.values())]))
+
+
+def _sound_questions(result: DemoResult, into: Path) -> list[tuple[str, Path]]:
+    """Sounds that ask: of ours, second takes that are not in the collection; of a folder, its first and middle file."""
+    if not result.made:
+        files = [result.labelled[item] for item in sorted({0, len(result.labelled) // 2})]
+        return [(one.path, one.file) for one in files]
+    folder = into / "questions"
+    folder.mkdir(parents=True, exist_ok=True)
+    asked = []
+    for name in list(SYNTH)[:2]:
+        path = folder / f"{name}_second_take.wav"
+        _write_sound(path, name, seed=1)
+        asked.append((f"{name}, a second take", path))
+    return asked
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _best(one: Labelled) -> float:
+    return one.cosines[one.label]
+
+
+def _listed(hits: Sequence[dict[str, Any]]) -> str:
+    return ", ".join(f"{_printable(hit['name'])} {hit['score']:.2f}" for hit in hits)
+
+
+def _short(name: str, width: int = 28) -> str:
+    """A name in a column, its end kept."""
+    name = _printable(name)
+    return name.ljust(width) if len(name) <= width else "…" + name[len(name) - width + 1 :]
+
+
+def _printable(name: str) -> str:
+    """Names of files may hold line ends and control sequences; the terminal must not obey them."""
+    return "".join(letter if letter.isprintable() else "�" for letter in name)
+
+
+def _quoted(value: str | Path) -> str:
+    return shlex.quote(str(value))

@@ -1,0 +1,242 @@
+"""The parts of the page as HTML. Everything that is other people's text goes through `text`, once."""
+
+import base64
+from collections.abc import Iterable
+from html import escape
+
+from mmasc.web.content import Clip, HitView, MapPoint, PageContent, Verdict
+from mmasc.web.mapping import Placed, place_labels
+
+_PLAY = (
+    '<svg viewBox="0 0 16 16" aria-hidden="true" class="go"><path d="M4 2.2v11.6L13.4 8z"/></svg>'
+    '<svg viewBox="0 0 16 16" aria-hidden="true" class="pause"><path d="M3.5 2h3v12h-3zM9.5 2h3v12h-3z"/></svg>'
+)
+_MAP_WIDTH, _MAP_HEIGHT, _MAP_MARGIN = 1060, 620, 70
+_NAMED_ON_MAP = 40  # sounds with their name beside the point; with more of them only the words are named
+_OPEN_TABLE = 16  # sounds up to which the table of all scores is open at first
+
+
+def text(value: str) -> str:
+    """Other people's text, safe between tags and inside quotes; bytes of file names that are no UTF-8 become marks."""
+    return escape(value.encode("utf-8", "replace").decode("utf-8"), quote=True)
+
+
+def _data_uri(content: bytes, media_type: str) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+def picture_rule(number: int, clip: Clip) -> str:
+    """One rule a picture, so that its bytes are in the page once however often it is shown."""
+    return f'.c{number}{{background-image:url("{_data_uri(clip.picture, clip.picture_type)}")}}'
+
+
+def _seconds(value: float) -> str:
+    minutes, seconds = divmod(round(value, 1), 60)
+    return f"{int(minutes)}:{seconds:04.1f}" if minutes else f"{seconds:.1f} s"
+
+
+def _hertz(value: float) -> str:
+    return f"{value / 1000:g} kHz" if value >= 1000 else f"{value:g} Hz"
+
+
+def _picture(content: PageContent, number: int | None, axes: bool = False) -> str:
+    """A spectrogram with a button that plays its clip."""
+    if number is None:
+        return ""
+    clip = content.clips[number]
+    said = f"Spectrogram of {clip.name}, {_seconds(clip.seconds)}, {_hertz(clip.low_hz)} to {_hertz(clip.high_hz)}"
+    axis = (
+        f'<span class="axis top">{_hertz(clip.high_hz)}</span><span class="axis bottom">{_seconds(clip.seconds)}</span>'
+    )
+    return (
+        f'<div class="picture" data-clip="{number}">'
+        f'<span class="spectrum c{number}" role="img" aria-label="{text(said)}"></span><span class="head"></span>'
+        f'<button type="button" class="play" data-clip="{number}" aria-pressed="false" '
+        f'aria-label="Play {text(clip.name)}">{_PLAY}</button>{axis if axes else ""}</div>'
+    )
+
+
+def _bar(label: str, value: float, shown: str, rest: bool = False) -> str:
+    width = min(max(value, 0.0), 1.0)
+    return (
+        f'<div class="bar{" rest" if rest else ""}"><b>{text(label)}</b><span>{shown}</span>'
+        f'<i style="--v:{width:.3f}"></i></div>'
+    )
+
+
+def _hits(content: PageContent, hits: Iterable[HitView]) -> str:
+    tiles = []
+    for hit in hits:
+        when = f"{_seconds(hit.start)} to {_seconds(hit.end)}"
+        name = f'<a href="#card-{hit.card}">{text(hit.name)}</a>' if hit.card is not None else text(hit.name)
+        tiles.append(
+            f'<li class="tile">{_picture(content, hit.clip)}<span class="name">{name}</span>'
+            f"{_bar(when, hit.score, f'{hit.score:.2f}')}</li>"
+        )
+    return f'<ol class="hits">{"".join(tiles)}</ol>' if tiles else '<p class="small">No hits.</p>'
+
+
+def words_part(content: PageContent) -> str:
+    if not content.texts:
+        return ""
+    rows = "\n".join(
+        f'<div class="question"><h3>“{text(question.asked)}”</h3>{_hits(content, question.hits)}</div>'
+        for question in content.texts
+    )
+    return (
+        '<p class="note">Every text became a vector in the same space as the sounds. The bar is the cosine between '
+        f"the two: 1 is the same direction, 0 is nothing in common.</p>\n{rows}"
+    )
+
+
+def sound_part(content: PageContent) -> str:
+    if not content.sounds:
+        return ""
+    rows = "\n".join(
+        f'<div class="question"><div><h3>{text(question.asked)}</h3>{_picture(content, question.clip)}</div>'
+        f"{_hits(content, question.hits)}</div>"
+        for question in content.sounds
+    )
+    return f'<p class="note">A sound is a question too: what else sounds like it?</p>\n{rows}'
+
+
+def labels_part(content: PageContent) -> str:
+    known = [verdict for verdict in content.verdicts if verdict.truth is not None]
+    right = sum(verdict.label == verdict.truth for verdict in known)
+    said = f" {right} of {len(known)} are labelled right." if known else ""
+    more = f" The page shows the first {len(content.verdicts)}; {content.left_out} more are in the collection."
+    cards = "\n".join(_card(content, number, verdict) for number, verdict in enumerate(content.verdicts))
+    prompts = "".join(f"<li><b>{text(label)}</b>: {text(phrases)}</li>" for label, phrases in content.prompt_lines)
+    return (
+        f'<p class="note">Labels come from words alone: each sound gets the label of the prompt file '
+        f"<code>{text(content.prompt_name)}</code> whose phrases are nearest. The bars are probabilities among these "
+        f"labels and no others.{said}{more if content.left_out else ''}</p>\n"
+        f'<ul class="cards">{cards}</ul>\n{_table(content)}'
+        f'<details><summary>The prompt file</summary><ul class="plain">{prompts}</ul></details>'
+    )
+
+
+def _card(content: PageContent, number: int, verdict: Verdict) -> str:
+    best = sorted(verdict.scores, key=lambda label: -verdict.scores[label])[:3]
+    bars = "".join(
+        _bar(label, verdict.scores[label], f"{verdict.scores[label]:.0%}", rest=place > 0)
+        for place, label in enumerate(best)
+    )
+    judged = ""
+    if verdict.truth is not None:
+        right = verdict.truth == verdict.label
+        judged = '<span class="right">✓ right</span>' if right else '<span class="wrong">✗ not right</span>'
+        judged = f'<p class="given">{judged}: {text(verdict.label)}</p>'
+    player = "" if verdict.clip is None else _player(content, verdict.clip)
+    return (
+        f'<li class="card" id="card-{number}">{_picture(content, verdict.clip, axes=True)}'
+        f'<p class="name">{text(verdict.name)}</p>{player}{judged}{bars}</li>'
+    )
+
+
+def _player(content: PageContent, number: int, seen: bool = True) -> str:
+    clip = content.clips[number]
+    return (
+        f'<audio {"controls" if seen else "hidden"} preload="none" data-clip="{number}" '
+        f'aria-label="{text(clip.name)}" src="{_data_uri(clip.audio, clip.audio_type)}"></audio>'
+    )
+
+
+def spare_players(content: PageContent) -> str:
+    """Players for the clips that no card has; the round buttons start them."""
+    with_card = {verdict.clip for verdict in content.verdicts}
+    return "\n".join(
+        _player(content, number, seen=False) for number in range(len(content.clips)) if number not in with_card
+    )
+
+
+def _table(content: PageContent) -> str:
+    if not content.verdicts:
+        return ""
+    labels = list(content.verdicts[0].cosines)
+    head = "".join(f'<th scope="col"><span>{text(label)}</span></th>' for label in labels)
+    rows = []
+    for verdict in content.verdicts:
+        cells = "".join(
+            f"<td{' class=best' if label == verdict.label else ''} "
+            f'style="background:rgba(var(--shade),{0.75 * max(verdict.cosines[label], 0.0):.2f})">'
+            f"{verdict.cosines[label]:.2f}</td>"
+            for label in labels
+        )
+        rows.append(f'<tr><th scope="row">{text(verdict.name)}</th>{cells}</tr>')
+    opened = " open" if len(content.verdicts) <= _OPEN_TABLE else ""
+    return (
+        f"<details{opened}><summary>All cosines, sound by label</summary>"
+        '<div class="scroll" tabindex="0" role="region" aria-label="Cosines"><table>'
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></details>"
+    )
+
+
+def map_part(content: PageContent) -> str:
+    if not content.points:
+        return ""
+    spread_x = max(abs(point.x) for point in content.points) or 1.0
+    spread_y = max(abs(point.y) for point in content.points) or 1.0
+    n_sounds = sum(point.kind == "sound" for point in content.points)
+    placed = []
+    for point in content.points:
+        x = _MAP_WIDTH / 2 + point.x / spread_x * (_MAP_WIDTH / 2 - _MAP_MARGIN)
+        y = _MAP_HEIGHT / 2 - point.y / spread_y * (_MAP_HEIGHT / 2 - _MAP_MARGIN / 2)
+        named = point.kind == "word" or n_sounds <= _NAMED_ON_MAP
+        short = point.name if len(point.name) <= 28 else point.name[:27] + "…"
+        placed.append(Placed(x, y, short if named else "", point.kind == "word"))
+    labels = place_labels(placed, _MAP_WIDTH, _MAP_HEIGHT)
+    at = {point.name: spot for point, spot in zip(content.points, placed, strict=True) if point.kind == "word"}
+    ties = "".join(
+        f'<line class="tie" x1="{spot.x:.1f}" y1="{spot.y:.1f}" x2="{at[point.tie].x:.1f}" y2="{at[point.tie].y:.1f}"/>'
+        for point, spot in zip(content.points, placed, strict=True)
+        if point.tie in at and n_sounds <= _NAMED_ON_MAP
+    )
+    marks = "".join(
+        _mark(point, spot, label) for point, spot, label in zip(content.points, placed, labels, strict=True)
+    )
+    tied = "; a dashed line leads from a sound to the label it was given" if ties else ""
+    return (
+        '<p class="note">All vectors seen from their two widest directions (principal components). Sounds and words '
+        "each form a cloud of their own in such a space, so each cloud was centred by itself first. The two axes hold "
+        f"{content.explained:.0%} of the variance: near on the map is a hint, the cosines above are the measure.</p>"
+        f'<div class="map"><div class="scroll" tabindex="0" role="region" aria-label="Map of sounds and words">'
+        f'<svg viewBox="0 0 {_MAP_WIDTH} {_MAP_HEIGHT}" role="group" aria-label="Map of {n_sounds} sounds and '
+        f'{len(content.points) - n_sounds} words">'
+        f'<path class="cross" d="M0 {_MAP_HEIGHT / 2}H{_MAP_WIDTH}M{_MAP_WIDTH / 2} 0V{_MAP_HEIGHT}"/>{ties}{marks}'
+        '</svg></div></div><ul class="key">'
+        '<li class="sound"><svg viewBox="0 0 14 14"><circle cx="7" cy="7" r="5"/></svg>'
+        "a sound; choose it to hear it</li>"
+        '<li class="word"><svg viewBox="0 0 14 14"><path d="M7 1l6 6-6 6-6-6z"/></svg>'
+        f"a label of the prompt file{tied}</li></ul>"
+    )
+
+
+def _mark(point: MapPoint, spot: Placed, label: tuple[float, float, str] | None) -> str:
+    name = ""
+    if label is not None:
+        x, y, anchor = label
+        name = f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text(spot.text)}</text>'
+    if point.kind == "word":
+        shape = f'<path d="M{spot.x:.1f} {spot.y - 6:.1f}l6 6-6 6-6-6z"/>'
+        return f'<g class="word"><title>{text(point.name)}</title>{shape}{name}</g>'
+    shape = f'<circle cx="{spot.x:.1f}" cy="{spot.y:.1f}" r="6"/>'
+    if point.clip is None:
+        return f'<g class="sound"><title>{text(point.name)}</title>{shape}{name}</g>'
+    return (
+        f'<a class="sound" href="#labels" data-clip="{point.clip}" aria-label="Play {text(point.name)}">'
+        f"<title>{text(point.name)}</title>{shape}{name}</a>"
+    )
+
+
+def unread_part(content: PageContent) -> str:
+    if not content.unread:
+        return ""
+    rows = "".join(f"<li><code>{text(name)}</code>: {text(reason)}</li>" for name, reason in content.unread)
+    return f'<p class="note">These files gave no sound; the rest went on without them.</p><ul class="plain">{rows}</ul>'
+
+
+def notes_part(content: PageContent) -> str:
+    return (
+        f'<ul class="plain">{"".join(f"<li>{text(note)}</li>" for note in content.notes)}</ul>' if content.notes else ""
+    )
