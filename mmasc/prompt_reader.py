@@ -15,7 +15,8 @@ import yaml
 
 PLACE = "{}"  # where a template takes the phrase
 MAX_BYTES = 1_000_000  # a file for ten thousand labels is smaller
-MAX_DEPTH = 4  # file > labels > phrases of a label > phrase
+MAX_DEPTH = 6  # file > labels > phrases > phrase, and room for a mistake that deserves its own message
+MAX_NODES = 50_000  # texts, lists and mappings: ten thousand labels of two phrases, read in two seconds
 
 _KEYS = ("name", "description", "templates", "labels")
 _READ_AS = {"bool": "true or false", "int": "a number", "float": "a number", "null": "nothing", "timestamp": "a date"}
@@ -63,9 +64,10 @@ class _FaultError(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """Builds nodes only, never objects; refuses aliases (which can grow without bound), tags and deep nesting."""
+    """Builds nodes only, never objects; refuses aliases (which can grow without bound), tags, depth and masses."""
 
     depth = 0
+    nodes = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
@@ -74,6 +76,9 @@ class _Loader(yaml.SafeLoader):
             raise _FaultError(line, "anchors and aliases (& and *) are not allowed; write the text out, or quote it")
         if getattr(event, "tag", None):
             raise _FaultError(line, "tags (!) are not allowed; remove it, or quote the text")
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise _FaultError(line, f"more than {MAX_NODES:,} texts; is this a prompt file?")
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise _FaultError(line, "nested too deeply; a label holds a list of phrases and nothing below")

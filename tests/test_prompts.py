@@ -1,0 +1,290 @@
+"""Prompt files: what is read, what is refused with which line and mend, what lint finds, what is bundled."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from conftest import STANDIN_SPEC, StandIn
+
+from mmasc.cli import cli
+from mmasc.errors import MmascError
+from mmasc.prompt_reader import MAX_BYTES
+from mmasc.prompts import Finding, Prompts, as_prompts, bundled_prompts, lint, load_prompts
+
+GOOD = """\
+name: town  # a comment
+description: Two sounds
+templates: ["{}", "the sound of {}"]
+labels:
+  church_bells: [church bells, bells ringing]
+  tram: a tram   that
+    passes
+"""
+
+# what the file holds, line of the first fault, a part of the message
+HOSTILE = {
+    "unknown key": ("lables: {a: [b]}\n", 1, r"unknown key 'lables'; did you mean 'labels'\?"),
+    "strange key": ("labels: {a: [b]}\nzzz: 1\n", 2, "unknown key 'zzz'; known keys: name, description, templates"),
+    "no labels": ("name: x\n", 1, "no labels; add labels:"),
+    "labels a list": ("name: x\nlabels: [dog, rain]\n", 2, "labels must be a mapping"),
+    "labels nothing": ("labels:\n", 1, "labels must be a mapping"),
+    "label without phrases": ("labels:\n  dog: []\n", 2, "label 'dog' must be a list of texts that is not empty"),
+    "label with nothing": ("labels:\n  dog:\n  rain: [rain]\n", 2, "label 'dog' must be a list of texts"),
+    "label a mapping": ("labels:\n  dog: {bark: loud}\n", 2, "label 'dog' must be a list of texts"),
+    "empty phrase": ("labels:\n  dog:\n    - bark\n    - ' '\n", 4, "a phrase of 'dog' is empty"),
+    "empty label": ("labels:\n  '': [x]\n", 2, "a label is empty"),
+    "no as a label": ("labels:\n  yes: [x]\n  no: [y]\n", 2, "'yes', is true or false to YAML.*quote it: \"yes\""),
+    "no as a phrase": ("labels:\n  a: [x, no]\n", 2, "a phrase of 'a', 'no', is true or false .*quote it: \"no\""),
+    "number": ("labels:\n  a:\n  - 1\n", 3, "'1', is a number to YAML, not a text; quote it: \"1\""),
+    "date": ("labels:\n  a: 2020-01-01\n", 2, "is a date to YAML"),
+    "null": ("labels:\n  a: [~]\n", 2, "is nothing to YAML"),
+    "phrase a mapping": ("labels:\n  a:\n  - dog: barking\n", 3, "a phrase of 'a' must be a text; quote it"),
+    "name a number": ("name: 10\nlabels: {a: [b]}\n", 1, "the name, '10', is a number to YAML"),
+    "equal labels": ("labels:\n  a: [x]\n  b: [y]\n  a: [z]\n", 4, "label 'a' stands already in line 2; keep one"),
+    "equal keys": ("labels: {a: [b]}\nlabels: {c: [d]}\n", 2, "key 'labels' stands already in line 1"),
+    "equal phrases": ("labels:\n  a:\n  - Rain\n  - rain\n", 4, "phrase 'rain' stands twice under 'a'"),
+    "equal templates": ("templates:\n- a {}\n- a {}\nlabels: {a: [b]}\n", 3, "template 'a {}' stands twice"),
+    "template without place": ("templates: [a sound]\nlabels: {a: [b]}\n", 1, "'a sound' has no {}; .*exactly one"),
+    "template with two": ("templates: ['{} {}']\nlabels: {a: [b]}\n", 1, "has two or more {}; it needs exactly one"),
+    "bare braces": ("templates: [{}]\nlabels: {a: [b]}\n", 1, 'a bare {} is an empty mapping to YAML; quote it: "{}"'),
+    "no templates": ("templates: []\nlabels: {a: [b]}\n", 1, "templates must be a list of texts"),
+    "alias": ("labels:\n  a: &x [p]\n  b: *x\n", 2, "anchors and aliases .* are not allowed"),
+    "bomb": ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", 1, "anchors and aliases"),
+    "merge key": ("labels:\n  <<: {a: [b]}\n", 2, 'quote it: "<<"'),
+    "depth": ("labels: " + "[" * 100_000, 1, "nested too deeply"),
+    "nested label": ("labels:\n  a:\n  - - - - x\n", 3, "nested too deeply"),
+    "code": ("labels:\n  a: !!python/object/apply:os.system ['true']\n", 2, "tags .* are not allowed"),
+    "tag": ("labels:\n  a: [!!str 1]\n", 2, "tags .* are not allowed"),
+    "huge": ("#" * (MAX_BYTES + 1), 1, "larger than 1,000,000 bytes"),
+    "tab": ("labels:\n\ta: [b]\n", 2, "a tab where YAML wants spaces; indent with spaces"),
+    "open list": ("labels:\n  a: [b\n  c: [d]\n", 3, r"not YAML \(.*\); mend the indentation"),
+    "indentation": ("labels:\n  a: [b]\n   c: [d]\n", 3, r"not YAML \(.*\); mend the indentation"),
+    "open quote": ('labels:\n  a: ["b]\n', 3, "not YAML"),
+    "two documents": ("labels: {a: [b]}\n---\nlabels: {a: [b]}\n", 2, "a second document begins"),
+    "latin-1": (b"labels:\n  a: [b]\n  b: [caf\xe9]\n", 3, "not UTF-8; save the file as UTF-8"),
+    "utf-16": ("labels: {a: [b]}\n".encode("utf-16"), 1, "not UTF-8"),
+    "binary": (b"labels:\n  a: [\x00\x01]\n", 2, "character #x00 is not allowed"),
+    "control character": ('labels:\n  a: ["b\\ac"]\n', 2, "holds a control character"),
+    "empty": ("", 1, "the file is empty"),
+    "only comments": ("# nothing\n\n", 1, "the file is empty"),
+    "list": ("- dog\n- rain\n", 1, "not a mapping"),
+    "text": ("just words\n", 1, "not a mapping"),
+}
+
+
+def write(folder: Path, content: str | bytes, name: str = "mine.yaml") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_good_file_is_read_as_written(tmp_path):
+    path = write(tmp_path, "\ufeff" + GOOD)
+    assert load_prompts(path) == Prompts(
+        name="town",
+        description="Two sounds",
+        templates=("{}", "the sound of {}"),
+        labels={"church_bells": ("church bells", "bells ringing"), "tram": ("a tram that passes",)},
+        path=path,
+    )
+
+
+def test_least_file_takes_its_name_from_the_file(tmp_path):
+    read = load_prompts(str(write(tmp_path, "labels: {b: [x], a: y}")))
+    assert (read.name, read.description, read.templates) == ("mine", "", ("{}",))
+    assert list(read.labels.items()) == [("b", ("x",)), ("a", ("y",))]
+
+
+def test_expand_puts_every_phrase_through_every_template():
+    prompts = Prompts("p", "", ("{}", "a {{curly}} {}", "{}"), {"x": ("one", "two")})
+    assert prompts.expand() == {"x": ["one", "a {{curly}} one", "two", "a {{curly}} two"]}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_files_are_refused_with_line_and_mend(tmp_path, case):
+    content, line, message = HOSTILE[case]
+    path = write(tmp_path, content)
+    with pytest.raises(MmascError, match=message) as refused:
+        load_prompts(path)
+    text = str(refused.value)
+    assert text.startswith(f"{path}, line {line}: ")
+    assert "\n" not in text
+    assert len(text) < len(str(path)) + 250
+    found = lint(path)
+    assert found[0].level == "error"
+    assert found[0].line == line
+
+
+def test_errors_are_collected_and_counted(tmp_path):
+    path = write(tmp_path, "colour: red\nlabels:\n  a: []\n  b: [1]\n")
+    with pytest.raises(MmascError, match=r"line 1: unknown key 'colour'.* \(and 2 more: see `mmasc prompts lint`\)"):
+        load_prompts(path)
+    assert [finding.line for finding in lint(path)] == [1, 3, 4]
+
+
+def test_endless_file_is_not_read_to_its_end():
+    if not Path("/dev/zero").exists():
+        pytest.skip("no /dev/zero here")
+    with pytest.raises(MmascError, match="larger than"):
+        load_prompts("/dev/zero")
+
+
+def test_masses_of_texts_are_refused_before_they_take_minutes(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmasc.prompt_reader.MAX_NODES", 20)
+    # the file, its keys (2), the name, the labels, each label (2) with its list (2), the phrases (10): 19; then two more
+    text = "name: x\nlabels:\n  a: [b, c, d, e, f, g]\n  h: [i, j, k, l]\n"
+    assert load_prompts(write(tmp_path, text)).labels["h"] == ("i", "j", "k", "l")
+    with pytest.raises(MmascError, match="line 5: more than 20 texts"):
+        load_prompts(write(tmp_path, text + "  m: n"))
+
+
+def test_missing_file_names_the_bundled_ones_and_a_folder_is_refused(tmp_path):
+    with pytest.raises(MmascError, match=r"no prompt file 'esc5'; give the path of a YAML file or one of: .*esc50"):
+        load_prompts("esc5")
+    with pytest.raises(MmascError, match="is a folder"):
+        load_prompts(tmp_path)
+
+
+def test_a_file_of_a_bundled_name_is_reached_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "labels: {a: [b]}", "esc10")
+    assert len(load_prompts("esc10").labels) == 10
+    assert len(load_prompts("./esc10").labels) == 1
+    assert len(load_prompts(Path("esc10")).labels) == 1
+
+
+def test_mappings_become_prompts_and_bad_ones_are_argument_errors():
+    assert as_prompts({"a": "x", "b": ["y", "z"]}).labels == {"a": ("x",), "b": ("y", "z")}
+    for bad in ({}, {"a": []}, {"a": [" "]}, {" ": ["x"]}):
+        with pytest.raises(ValueError, match="label"):
+            as_prompts(bad)
+    with pytest.raises(ValueError, match="exactly once"):
+        Prompts("p", "", ("no place",), {"a": ("x",)})
+
+
+BUNDLED_SIZES = {
+    "esc10": 10,
+    "esc50": 50,
+    "urbansound8k": 10,
+    "tau2020-simple": 10,
+    "tau2020-complex": 10,
+    "audioset-speech": 10,
+}
+
+
+@pytest.mark.parametrize("name", BUNDLED_SIZES)
+def test_bundled_files_are_complete_and_clean(name):
+    assert name in bundled_prompts()
+    read = load_prompts(name)
+    assert read.name == name
+    assert len(read.labels) == BUNDLED_SIZES[name]
+    assert read.description
+    assert lint(name) == []
+
+
+@pytest.mark.parametrize("name", bundled_prompts())
+def test_every_bundled_file_is_named_like_itself(name):
+    assert load_prompts(name).name == name
+    assert (files("mmasc.prompt_files") / f"{name}.yaml").is_file()
+
+
+def test_bundled_labels_are_what_tables_of_the_datasets_hold():
+    esc10, esc50 = load_prompts("esc10").labels, load_prompts("esc50").labels
+    # every kind of ESC-10 is one of ESC-50, described alike
+    assert {label: esc50[label] for label in esc10} == esc10
+    # the corners of ESC-50's five groups of ten, from its table of targets
+    corners = ["dog", "crow", "rain", "thunderstorm", "crying_baby", "drinking_sipping", "door_wood_knock"]
+    corners += ["glass_breaking", "helicopter", "hand_saw"]
+    assert [list(esc50)[target] for target in (0, 9, 10, 19, 20, 29, 30, 39, 40, 49)] == corners
+    urban = "air_conditioner car_horn children_playing dog_bark drilling engine_idling gun_shot jackhammer siren"
+    assert " ".join(load_prompts("urbansound8k").labels) == f"{urban} street_music"
+    scenes = list(load_prompts("tau2020-simple").labels)
+    assert scenes == sorted(scenes) == list(load_prompts("tau2020-complex").labels)
+    assert scenes[3] == "metro_station"
+
+
+def test_scene_prompts_are_the_studys_to_the_letter():
+    assert [phrases for (phrases,) in load_prompts("tau2020-simple").labels.values()] == [
+        "airport hall",
+        "bus",
+        "metro",
+        "metro station",
+        "park",
+        "public square",
+        "shopping mall",
+        "pedestrian in the street",
+        "urban street traffic",
+        "tramway",
+    ]
+    assert [phrases for (phrases,) in load_prompts("tau2020-complex").labels.values()] == [
+        "recording inside a busy airport station",
+        "recording inside a travelling bus",
+        "recording inside a travelling metro",
+        "recording in a metro station",
+        "recording of an urban outdoor park in a city",
+        "recording of a large urban outdoor public square",
+        "recording inside of a shopping mall",
+        "recording of an urban street made by a walking pedestrian",
+        "recording of the urban street car traffic",
+        "recording inside a travelling tramway",
+    ]
+
+
+def test_lint_finds_underscores_and_shared_phrases_by_line(tmp_path):
+    path = write(tmp_path, "templates: ['a_sound of {}']\nlabels:\n  a: [x_y, same]\n  b:\n  - z\n  - Same\n")
+    assert lint(path) == [
+        Finding(1, "warning", "'a_sound of {}' has underscores; write 'a sound of {}'"),
+        Finding(3, "warning", "'x_y' has underscores; write 'x y'"),
+        Finding(6, "warning", "'Same' stands under 'a' and 'b'; keep it under one"),
+    ]
+    assert lint({"a": "x"}) == [
+        Finding(None, "warning", "only one label: every sound gets it unless a least cosine is set")
+    ]
+
+
+class Picky(StandIn):
+    context_tokens = 3
+
+    def unknown_words(self, text):
+        return [word for word in text.split() if word.startswith("q")]
+
+
+def test_lint_asks_the_encoder(tmp_path):
+    text = "labels:\n  a: [a]\n  also: [aa aaa aaaa aaaaa]\n  b: [b qux quux]\n"
+    found = lint(write(tmp_path, text), Picky(STANDIN_SPEC))
+    assert [(finding.line, finding.level) for finding in found] == [(3, "error"), (3, "warning"), (4, "warning")]
+    assert "becomes 4 words, standin reads 3 tokens" in found[0].message
+    # letter counts plus 0.1: (1.1, 0.1, 0.1, 0.1) and (14.1, 0.1, 0.1, 0.1)
+    first, second = np.array([1.1, 0.1, 0.1, 0.1]), np.array([14.1, 0.1, 0.1, 0.1])
+    cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
+    assert f"'a' and 'also' are hard to tell apart for standin: cosine {cosine:.3f}" in found[1].message
+    assert "standin does not know 'qux', 'quux' in 'b qux quux'" in found[2].message
+
+
+def test_command_lists_bundled_files_and_labels(tmp_path):
+    listed = CliRunner().invoke(cli, ["prompts", "list", "--format", "json"])
+    assert listed.exit_code == 0
+    rows = {row["name"]: row for row in json.loads(listed.stdout)}
+    assert {name: rows[name]["labels"] for name in BUNDLED_SIZES} == BUNDLED_SIZES
+    assert rows["tau2020-simple"]["phrases"] == 10
+    one = CliRunner().invoke(cli, ["prompts", "list", str(write(tmp_path, GOOD)), "--format", "csv"])
+    assert one.stdout == "label,phrases\nchurch_bells,church bells; bells ringing\ntram,a tram that passes\n"
+
+
+def test_command_lint_exits_with_1_on_errors_only(tmp_path):
+    bad = write(tmp_path, "labels:\n  a: []\n", "bad.yaml")
+    fair = write(tmp_path, "labels:\n  a: [x_y]\n  b: [z]\n", "fair.yaml")
+    run = CliRunner().invoke(cli, ["prompts", "lint", str(bad), str(fair), "--format", "jsonl"])
+    assert run.exit_code == 1
+    rows = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [(row["file"], row["line"], row["level"]) for row in rows] == [
+        (str(bad), 2, "error"),
+        (str(fair), 2, "warning"),
+    ]
+    assert run.stderr == "2 files: 1 error, 1 warning\n"
+    run = CliRunner().invoke(cli, ["prompts", "lint", str(fair)])
+    assert (run.exit_code, run.stderr) == (0, "1 file: 0 errors, 1 warning\n")
+    assert "underscores" in run.stdout
