@@ -82,6 +82,8 @@ def embed(
     device: str = "cpu",
     threads: int = 1,
     strict: bool = False,
+    commit_windows: int = COMMIT_WINDOWS,
+    commit_seconds: float = COMMIT_SECONDS,
     progress: Callable[[EmbedReport], None] | None = None,
 ) -> EmbedReport:
     """Embed recordings into a collection, which is made if it is not there; go on where an earlier call stopped.
@@ -100,6 +102,7 @@ def embed(
         device: Where the encoder runs.
         threads: That decode ahead of the network.
         strict: Raise at the first file that cannot be read, keeping what is done.
+        commit_windows, commit_seconds: What is waiting counts for good after so many windows or so much time.
         progress: Called after every file with the report as it stands.
     Raises:
         MmascError: If no file is found, the collection holds vectors of another encoder under this name, or
@@ -115,6 +118,7 @@ def embed(
     hop = encoder.spec.window_seconds if hop_seconds is None else float(hop_seconds)
     store = Store.create(into, root if root is not None else _common_root(paths, files))
     ingest = _Ingest(store, encoder, encoder_name, space, hop, channels, table, tuple(folders))
+    ingest.commit_windows, ingest.commit_seconds = commit_windows, commit_seconds
     report = ingest.report
     report.found = len(files)
     try:
@@ -160,6 +164,7 @@ class _Ingest:
         self.report = EmbedReport()
         self.waiting: list[tuple[FileVectors, os.stat_result]] = []
         self.stats: dict[Path, os.stat_result] = {}
+        self.commit_windows, self.commit_seconds = COMMIT_WINDOWS, COMMIT_SECONDS
         self.last_commit = time.perf_counter()
         wanted = SpaceHead(encoder.identity, encoder_name, encoder.spec.dim, encoder.spec.window_seconds, hop, channels)
         self.name = space or encoder.spec.name
@@ -204,7 +209,7 @@ class _Ingest:
             self.report.changed += changed
             self.report.added += not changed
         windows = sum(len(file.vectors) for file, _ in self.waiting)
-        if windows >= COMMIT_WINDOWS or time.perf_counter() - self.last_commit >= COMMIT_SECONDS:
+        if windows >= self.commit_windows or time.perf_counter() - self.last_commit >= self.commit_seconds:
             self.commit()
 
     def commit(self) -> None:

@@ -1,0 +1,280 @@
+"""A collection is asked, moved, merged, mended: laws, and brute force as the second way."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mmasc
+from mmasc.collection import Collection
+from mmasc.collection.index import IndexPolicy, unit
+from mmasc.collection.store import Store, vector_column, windows_schema
+from mmasc.errors import MmascError
+
+FEW_ROWS_POLICY = IndexPolicy(flat_numbers=1, memory_bytes=1 << 40)
+
+
+@pytest.fixture
+def filled(sounds, tmp_path, registered) -> Path:
+    meta = tmp_path / "meta.csv"
+    meta.write_text("path,label,level\npond/a.wav,frog,1\npond/c.flac,frog,2\nwood/d.wav,owl,3\nwood/e.ogg,it's,4\n")
+    mmasc.embed(sounds, tmp_path / "c", registered, metadata=meta, folders=["place"], hop_seconds=0.5)
+    return tmp_path / "c"
+
+
+def by_hand(collection: Collection, target: np.ndarray, allowed=None) -> list[tuple[str, float, float]]:
+    """(path, start, score) of all windows, best first, by brute force over the export."""
+    reader = collection.space()
+    paths = dict(zip(*[collection.recordings.column(name).to_pylist() for name in ("id", "path")], strict=True))
+    scores = unit(reader.vectors()) @ target
+    rows = [
+        (paths[int(reader.recording[item])], float(reader.start[item]), float(scores[item]))
+        for item in range(len(reader))
+        if allowed is None or allowed(paths[int(reader.recording[item])], float(reader.start[item]))
+    ]
+    return sorted(rows, key=lambda row: -row[2])
+
+
+def short(collection: Collection, hits: list[dict]) -> list[tuple[str, float, float]]:
+    return [(str(Path(hit["path"]).relative_to(collection.head.root)), hit["start"], hit["score"]) for hit in hits]
+
+
+def assert_same_hits(found, expected):
+    assert len(found) == len(expected)
+    np.testing.assert_allclose([row[2] for row in found], [row[2] for row in expected], atol=1e-5)
+    # Windows with the same score may stand in any order
+    assert {row[:2] for row in found if row[2] > expected[-1][2] + 1e-5} == {
+        row[:2] for row in expected if row[2] > expected[-1][2] + 1e-5
+    }
+
+
+def test_search_by_text_is_brute_force(filled, standin):
+    collection = Collection(filled)
+    target = unit(standin.embed_text(["aab"]))[0]
+    hits = collection.search(text="aab", k=7)
+    assert [hit["rank"] for hit in hits] == list(range(1, 8))
+    assert_same_hits(short(collection, hits), by_hand(collection, target)[:7])
+    assert collection.search(text="aab", k=7) == hits
+
+
+def test_search_by_sound_marks_the_query_itself(filled, sounds):
+    shutil.copy(sounds / "wood" / "d.wav", sounds / "copy.wav")
+    collection = Collection(filled)
+    hits = collection.search(audio=sounds / "copy.wav", k=30)
+    same = {Path(hit["path"]).name for hit in hits if hit["duplicate"]}
+    assert same == {"d.wav"}
+    assert {hit["duplicate"] for hit in hits if Path(hit["path"]).name == "e.ogg"} == {False}
+
+
+def test_several_for_and_against(filled, standin, sounds):
+    collection = Collection(filled)
+    sound = mmasc.embed_file(sounds / "wood" / "e.ogg", standin).vector
+    wanted = unit(np.stack([standin.embed_text(["aab"])[0], sound])).mean(axis=0)
+    target = wanted - unit(standin.embed_text(["d"]))[0]
+    hits = collection.search(text="aab", audio=sounds / "wood" / "e.ogg", not_text="d", k=12)
+    assert_same_hits(short(collection, hits), by_hand(collection, target)[:12])
+
+
+@pytest.mark.parametrize(
+    ("where", "allowed"),
+    [
+        ("label = 'frog'", lambda path, start: path in ("pond/a.wav", "pond/c.flac")),
+        ("label = 'it''s' AND start >= 1 AND end <= 4", lambda path, start: path == "wood/e.ogg" and 1 <= start <= 3),
+        ("start < 0.25", lambda path, start: start < 0.25),
+        ("place LIKE 'p%' OR level > 3", lambda path, start: path.startswith("pond") or path == "wood/e.ogg"),
+        ("label IS NULL", lambda path, start: path == "pond/b.wav"),
+        ("duration > 100", lambda path, start: False),
+    ],
+)
+@pytest.mark.parametrize("policy", [None, FEW_ROWS_POLICY])
+def test_filter_inside_is_filter_after(filled, standin, where, allowed, policy):
+    collection = Collection(filled, policy=policy)
+    target = unit(standin.embed_text(["abcd"]))[0]
+    hits = collection.search(text="abcd", where=where, k=5)
+    assert_same_hits(short(collection, hits), by_hand(collection, target, allowed)[:5])
+
+
+@pytest.mark.parametrize("where", ["nolabel = 1", "label = = 'x'", "start <", "label = 'frog' and nolabel > start"])
+def test_a_condition_that_cannot_be_read_lists_the_columns(filled, where):
+    with pytest.raises(MmascError, match=r"cannot read the condition.*columns: path, .*label.*start, end, lane"):
+        Collection(filled).search(text="a", where=where)
+
+
+def test_best_window_of_every_recording(filled, standin):
+    collection = Collection(filled)
+    hits = short(collection, collection.search(text="abca", k=4, per_recording=True))
+    best: dict[str, tuple] = {}
+    for row in by_hand(collection, unit(standin.embed_text(["abca"]))[0]):
+        best.setdefault(row[0], row)
+    assert_same_hits(hits, list(best.values())[:4])
+
+
+def test_what_cannot_be_asked_is_said(filled, sounds):
+    collection = Collection(filled)
+    with pytest.raises(MmascError, match="the query is empty"):
+        collection.search(text="  ")
+    with pytest.raises(MmascError, match="nothing to look for"):
+        collection.search()
+    with pytest.raises(MmascError, match="understands image; it has: standin"):
+        collection.search(image=np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(MmascError, match="have 4 numbers, got 3"):
+        collection.search(vectors=np.ones(3))
+    with pytest.raises(MmascError, match="no space 'other'; it has: standin"):
+        collection.search(text="a", space="other")
+    assert len(collection.search(vectors=np.ones(4), k=1_000)) == len(collection.space())
+
+
+def test_info_and_export_agree_with_what_was_embedded(filled, sounds, standin, tmp_path):
+    collection = Collection(filled)
+    info = collection.info()
+    assert info["recordings"] == 5
+    assert info["spaces"]["standin"]["identity"] == standin.identity
+    collection.export(tmp_path / "x")
+    collection.export(tmp_path / "x", file_format="csv")
+    import csv
+
+    import pyarrow.parquet as pq
+
+    rows, vectors = (
+        pq.read_table(tmp_path / "x" / "windows.parquet").to_pylist(),
+        np.load(tmp_path / "x" / "vectors.npy"),
+    )
+    assert len(rows) == len(vectors) == info["spaces"]["standin"]["windows"]
+    assert vectors.dtype == np.float32
+    expected = np.concatenate([mmasc.embed_file(path, standin, 0.5).vectors for path in mmasc.find_audio(sounds)])
+    np.testing.assert_array_equal(vectors, expected)
+    with open(tmp_path / "x" / "windows.csv", newline="") as file:
+        from_csv = list(csv.DictReader(file))
+    np.testing.assert_array_equal(
+        np.array([[row[f"v{item}"] for item in range(4)] for row in from_csv], np.float32), vectors
+    )
+    assert [row["path"] for row in from_csv] == [row["path"] for row in rows]
+
+
+def test_remove_takes_windows_with_it_and_add_brings_them_back(filled, sounds, registered):
+    collection = Collection(filled)
+    before = len(collection.space())
+    assert collection.remove(where="label = 'frog'") == 2
+    assert collection.remove([sounds / "wood"]) == 2
+    assert collection.recordings.column("path").to_pylist() == ["pond/b.wav"]
+    assert [one.message for one in collection.check()] == []
+    assert {Path(hit["path"]).name for hit in collection.search(text="a", k=99)} == {"b.wav"}
+    with pytest.raises(MmascError, match="no recording of the collection lies there"):
+        collection.remove(["nowhere.wav"])
+    mmasc.embed(sounds, filled, registered, hop_seconds=0.5)
+    collection.refresh()
+    assert len(collection.space()) == before
+    assert [one.message for one in collection.check()] == []
+
+
+def test_index_follows_what_is_added_and_removed(filled, sounds, standin, registered):
+    generator = np.random.default_rng(0)
+    import soundfile
+
+    Collection(filled).space().refresh_index()
+    soundfile.write(sounds / "late.wav", generator.uniform(-1, 1, 8_000), 8_000)
+    mmasc.embed(sounds / "late.wav", filled, registered, hop_seconds=0.5)
+    collection = Collection(filled)
+    collection.remove([sounds / "pond" / "b.wav"])
+    reader = collection.space()
+    queries = unit(generator.normal(size=(8, 4)).astype(np.float32))
+    scores, found = reader.search(queries, len(reader))
+    np.testing.assert_array_equal(np.sort(found, axis=1), np.broadcast_to(np.arange(len(reader)), found.shape))
+    exact = np.sort(queries @ unit(reader.vectors()).T, axis=1)[:, ::-1]
+    np.testing.assert_allclose(scores, exact, atol=2e-3)
+
+
+def test_move_root_keeps_vectors_and_finds_files(filled, sounds, tmp_path):
+    collection = Collection(filled)
+    moved = sounds.rename(tmp_path / "elsewhere")
+    assert any("5 recordings are not under" in one.message for one in collection.check())
+    assert collection.move_root(moved) == 0
+    assert collection.check() == []
+    assert all(Path(hit["path"]).exists() for hit in collection.search(text="a", k=20))
+    with pytest.raises(MmascError, match="is no folder"):
+        collection.move_root(tmp_path / "nothing")
+
+
+def test_merge_is_embedding_both(sounds, tmp_path, registered, standin):
+    mmasc.embed(sounds / "pond", tmp_path / "one", registered)
+    mmasc.embed(
+        [sounds / "wood", sounds / "pond" / "a.wav"], tmp_path / "two", registered, folders=["place"], root=sounds
+    )
+    collection = Collection(tmp_path / "one")
+    assert collection.merge(tmp_path / "two") == {"recordings": 2, "windows": 8, "already_there": 1}
+    assert collection.merge(tmp_path / "two")["windows"] == 0
+    assert [one.message for one in collection.check()] == []
+    paths = {collection.path_of(path) for path in collection.recordings.column("path").to_pylist()}
+    assert paths == {str(path) for path in mmasc.find_audio(sounds)}
+    standin.identity = "e" * 32
+    mmasc.embed(sounds, tmp_path / "three", standin)
+    with pytest.raises(MmascError, match="cannot be merged"):
+        collection.merge(tmp_path / "three")
+    with pytest.raises(MmascError, match="with itself"):
+        collection.merge(tmp_path / "one")
+
+
+def test_compact_changes_no_answer(filled):
+    collection = Collection(filled)
+    collection.remove(where="label = 'owl'")
+    before = collection.search(text="abc", k=9)
+    rows = collection.space().row_ids
+    collection.compact()
+    assert collection.search(text="abc", k=9) == before
+    np.testing.assert_array_equal(np.sort(collection.space().row_ids), np.sort(rows))
+    assert collection.check() == []
+
+
+def test_check_finds_what_is_broken(filled):
+    store = Store(filled)
+    reader = Collection(filled).space()
+    double = windows_schema(4).empty_table().schema
+    with store.transaction() as change:
+        table = store.dataset(reader.space).to_table().slice(0, 1)
+        change.append_windows("standin", table)
+        orphan = table.set_column(0, "recording", [[5]]).cast(double)
+        change.append_windows("standin", orphan)
+        broken = table.set_column(4, "vector", vector_column(np.full((1, 4), np.nan))).cast(double)
+        change.append_windows("standin", broken)
+    messages = " ".join(one.message for one in Collection(filled).check() if one.level == "error")
+    assert "1 windows belong to no recording" in messages
+    assert "2 windows are there twice" in messages
+    assert "1 vectors hold NaN" in messages
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda raw: raw.update(format=99), "made by a newer mmasc"),
+        (lambda raw: raw.pop("spaces"), "is no head of a collection"),
+        (lambda raw: raw["spaces"]["standin"].update(version=999), "damaged or incomplete"),
+    ],
+)
+def test_a_head_that_cannot_be_right_is_refused(filled, change, message):
+    head = filled / "collection.json"
+    raw = json.loads(head.read_text())
+    change(raw)
+    head.write_text(json.dumps(raw))
+    with pytest.raises(MmascError, match=message):
+        Collection(filled).space()
+
+
+def test_a_folder_with_other_things_is_not_written_into(tmp_path, sounds, registered):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.jpg").touch()
+    with pytest.raises(MmascError, match="holds other things and no collection"):
+        mmasc.embed(sounds, tmp_path / "photos", registered)
+    with pytest.raises(MmascError, match="is a file; give a folder"):
+        mmasc.embed(sounds, tmp_path / "photos" / "one.jpg", registered)
+    with pytest.raises(MmascError, match="holds no collection"):
+        Collection(tmp_path / "photos")
+
+
+def test_damaged_index_is_built_anew(filled):
+    collection = Collection(filled)
+    before = collection.search(text="abc", k=9)
+    for file in filled.glob("spaces/*/index-*/vectors.faiss"):
+        file.write_bytes(b"broken")
+    assert Collection(filled).search(text="abc", k=9) == before
