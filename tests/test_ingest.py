@@ -91,7 +91,7 @@ def test_bad_files_do_not_stop_the_run_unless_strict(sounds, tmp_path, registere
     with pytest.raises(MmascError, match=r"bad\.wav.*--strict"):
         mmasc.embed(sounds, tmp_path / "strict", registered, strict=True)
     # What came before the bad file is kept
-    assert Collection(tmp_path / "strict").recordings.column("path").to_pylist() == ["pond/a.wav", "pond/b.wav"][:1]
+    assert Collection(tmp_path / "strict").recordings.column("path").to_pylist() == ["pond/a.wav", "pond/b.wav"]
 
 
 def test_another_identity_is_refused_with_the_name_of_the_encoder(sounds, tmp_path, registered, standin):

@@ -37,10 +37,9 @@ def passing_windows(where: str, recordings: pa.Table, reader: SpaceReader) -> np
     row_of = {int(one): row for row, one in enumerate(recordings.column("id").to_numpy())}
     rows = np.array([row_of[int(one)] for one in np.unique(reader.recording)], np.int64)
     _, inverse = np.unique(reader.recording, return_inverse=True)
-    table = recordings.select(of_recordings).take(pa.array(rows[inverse])) if of_recordings else pa.table({})
-    for name in of_windows:
-        table = table.append_column(name, pa.array(getattr(reader, name)))
-    table = table.append_column("_position", pa.array(np.arange(len(reader))))
+    columns = {name: recordings.column(name).take(pa.array(rows[inverse])) for name in of_recordings}
+    columns |= {name: pa.array(getattr(reader, name)) for name in of_windows}
+    table = pa.table({**columns, "_position": pa.array(np.arange(len(reader)))})
     allowed = np.zeros(len(reader), bool)
     allowed[_filter(where, table, "_position", recordings)] = True
     return allowed

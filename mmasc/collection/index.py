@@ -105,7 +105,8 @@ class VectorIndex:
         inner.cp.spherical, inner.cp.niter = True, _TRAINING_ROUNDS
         generator = np.random.default_rng(0)
         held_out = generator.choice(rows, min(_MEASURED_ROWS, rows), replace=False)
-        others = np.setdiff1d(np.arange(rows), held_out)
+        # Held out of training where enough are left to train on
+        others = np.setdiff1d(np.arange(rows), held_out) if rows >= 2 * _MEASURED_ROWS else np.arange(rows)
         chosen = generator.choice(others, min(len(others), lists * _TRAINING_VECTORS_PER_LIST), replace=False)
         index.train(_gather(scan, np.sort(chosen), dim))
         built = cls(kind, index, _fill(index, scan), policy=policy)
