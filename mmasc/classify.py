@@ -4,9 +4,12 @@ A recording is judged by its vector (the mean of its windows' weighted by the ti
 probabilities of its windows: a moment's score is the mean over the windows that hear it.
 """
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -132,7 +135,7 @@ def _classify_file(
     names = [str(label) for label in classifier.classes_]
     ranking = np.argsort(-scores[0], kind="stable")
     kept = range(len(names)) if top is None else ranking[:top]
-    found: dict = {}
+    found: dict[str, Any] = {}
     if timeline:
         found = _timeline(file, classifier, names, gap_seconds, minimum_seconds)
     return Classification(
@@ -151,7 +154,7 @@ def _classify_file(
 
 def _timeline(
     file: FileVectors, classifier: ZeroShotClassifier, names: list[str], gap_seconds: float, minimum_seconds: float
-) -> dict:
+) -> dict[str, Any]:
     """`events`, `seconds` and `windows` of a recording."""
     scores, cosines = classifier.predict_proba(file.vectors), classifier.decision_function(file.vectors)
     starts, ends, cell_scores = timeline_cells(scores, file.starts, file.ends)
@@ -166,3 +169,14 @@ def _timeline(
         "seconds": class_seconds(events, names),
         "windows": {name: int(count) for name, count in zip(names, counts, strict=True)},
     }
+
+
+class _CallableModule(ModuleType):
+    """`mmasc.classify` is the function (`from mmasc import classify`) and this module, whichever was imported first;
+    called, both do the same."""
+
+    def __call__(self, *args: Any, **options: Any) -> Iterator[Classification]:
+        return classify(*args, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule

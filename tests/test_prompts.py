@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import STANDIN_SPEC, StandIn
 
 from mmasc.cli import cli
 from mmasc.errors import MmascError
 from mmasc.prompt_reader import MAX_BYTES
 from mmasc.prompts import Finding, Prompts, as_prompts, bundled_prompts, lint, load_prompts
+from tests.conftest import STANDIN_SPEC, StandIn
 
 GOOD = """\
 name: town  # a comment
@@ -134,7 +134,7 @@ def test_endless_file_is_not_read_to_its_end():
 
 def test_masses_of_texts_are_refused_before_they_take_minutes(tmp_path, monkeypatch):
     monkeypatch.setattr("mmasc.prompt_reader.MAX_NODES", 20)
-    # the file, its keys (2), the name, the labels, each label (2) with its list (2), the phrases (10): 19; then two more
+    # file, keys (2), name, labels, each label (2) with its list (2), phrases (10): 19 nodes; then two more
     text = "name: x\nlabels:\n  a: [b, c, d, e, f, g]\n  h: [i, j, k, l]\n"
     assert load_prompts(write(tmp_path, text)).labels["h"] == ("i", "j", "k", "l")
     with pytest.raises(MmascError, match="line 5: more than 20 texts"):

@@ -101,12 +101,13 @@ def classify(
     audacity (label track) and raven (selection table) are timelines and take a file for each recording, unless there
     is one recording only. Files that cannot be read are listed at the end and do not stop the run.
     """
-    from mmasc.audio import find_audio
-    from mmasc.classify import classify as classify_recordings
     from mmasc.prompts import load_prompts
 
     about = {"encoder": options["encoder"], "prompts": options["prompts"]}
-    options["prompts"] = load_prompts(options["prompts"])
+    options["prompts"] = load_prompts(options["prompts"])  # light, so a fault in it shows at once
+    from mmasc.audio import find_audio
+    from mmasc.classify import classify as classify_recordings
+
     files = find_audio(list(paths))
     options["timeline"] = options["timeline"] or output_format in _LABEL_FILES
     target = _target(to, output_format, files)
@@ -138,21 +139,12 @@ class _Read:
 
     def __iter__(self) -> Iterator["Classification"]:
         for result in self.results:
-            reason = _reason(result)
             if result.status.state == "failed":
-                self.failed.append(reason)
+                self.failed.append(result.status.reason)
                 continue
             if result.status.state == "truncated":
-                self.truncated.append(reason)
+                self.truncated.append(result.status.reason)
             yield result
-
-
-def _reason(result: "Classification") -> str:
-    """Why a file is bad, in one line that names the file."""
-    from mmasc.audio.find import show_path
-
-    reason, path = " ".join(result.status.reason.split()), show_path(result.path)
-    return reason if path in reason or result.path in reason else f"{path}: {reason}"
 
 
 def _write(
