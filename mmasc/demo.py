@@ -156,26 +156,31 @@ def run_demo(
     from mmasc.web.demo_page import write_page
 
     into = Path(into)
+
+    def say(line: str) -> None:
+        # Names of files and questions may hold line ends and control sequences; a terminal must not obey them
+        tell(_printable(line))
+
     loaded = load_encoder(encoder, device) if isinstance(encoder, str) else encoder
     phrases = load_prompts(prompts)
     if not loaded.supports("text"):
         raise MmascError(f"the demo asks in words and {loaded.spec.name} has none in its space; try --encoder mini")
-    tell("1  Sounds")
+    say("1  Sounds")
     folder = make_sounds(into / "sounds") if sounds is None else Path(sounds)
     if sounds is None:
-        tell(f"   {len(SYNTH)} sounds of {SECONDS:g} s, made by rule (no recordings are needed), in {folder}")
+        say(f"   {len(SYNTH)} sounds of {SECONDS:g} s, made by rule (no recordings are needed), in {folder}")
     else:
-        tell(f"   yours, in {folder}")
-    result = _embed(folder, sounds is None, into, loaded, phrases, tell)
+        say(f"   yours, in {folder}")
+    result = _embed(folder, sounds is None, into, loaded, phrases, say)
     collection = Collection.open(result.collection)
-    _label(result, collection, tell)
-    _search(result, collection, _questions(questions, sounds is None, phrases), into, tell)
+    _label(result, collection, say)
+    _search(result, collection, _questions(questions, sounds is None, phrases), into, say)
     result.shown = min(shown, len(result.labelled))
     write_page(result)
     result.page_bytes = result.page.stat().st_size
-    tell("6  Page")
-    tell(f"   {result.page} ({result.page_bytes / 1e6:.1f} MB; it holds its sounds and pictures and loads nothing)")
-    tell(f"   ask on: mmasc search {_quoted(result.collection)} {_quoted('footsteps in the snow')}")
+    say("6  Page")
+    say(f"   {result.page} ({result.page_bytes / 1e6:.1f} MB; it holds its sounds and pictures and loads nothing)")
+    say(f"   ask on: mmasc search {_quoted(result.collection)} {_quoted('footsteps in the snow')}")
     return result
 
 
@@ -362,17 +367,15 @@ def _best(one: Labelled) -> float:
 
 
 def _listed(hits: Sequence[dict[str, Any]]) -> str:
-    return ", ".join(f"{_printable(hit['name'])} {hit['score']:.2f}" for hit in hits)
+    return ", ".join(f"{hit['name']} {hit['score']:.2f}" for hit in hits)
 
 
 def _short(name: str, width: int = 28) -> str:
-    """A name in a column, its end kept."""
-    name = _printable(name)
+    """A name in a column; of a long one the end is kept."""
     return name.ljust(width) if len(name) <= width else "…" + name[len(name) - width + 1 :]
 
 
 def _printable(name: str) -> str:
-    """Names of files may hold line ends and control sequences; the terminal must not obey them."""
     return "".join(letter if letter.isprintable() else "�" for letter in name)
 
 

@@ -31,7 +31,7 @@ def synthesise(name: str, sample_rate: int = 32_000, seconds: float = 5.0, seed:
     Args:
         name: A key of `SYNTH`.
         sample_rate: In Hz, 8,000 to 192,000; partials above half of it are left out.
-        seconds: Length, up to 600.
+        seconds: Length, 1 to 600.
         seed: Another seed is another take of the same sound: other drops, other gusts, other pitches.
     Returns:
         float32 in [-0.7, 0.7] with its peak at 0.7, `round(seconds * sample_rate)` samples. The same arguments give
@@ -43,8 +43,8 @@ def synthesise(name: str, sample_rate: int = 32_000, seconds: float = 5.0, seed:
         raise ValueError(f"name must be one of {', '.join(SYNTH)}, got {name!r}")
     if not 8_000 <= sample_rate <= 192_000:
         raise ValueError(f"sample_rate must be 8000 to 192000 Hz, got {sample_rate}")
-    if not 0.1 <= seconds <= 600:
-        raise ValueError(f"seconds must be 0.1 to 600, got {seconds}")
+    if not 1 <= seconds <= 600:
+        raise ValueError(f"seconds must be 1 to 600, got {seconds}")
     n_samples = round(seconds * sample_rate)
     generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
     waveform = SYNTH[name](generator, sample_rate, n_samples)
@@ -96,12 +96,10 @@ def wind(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Wa
     The vortices behind an edge of size d sound at f = 0.2 v / d (Strouhal); the speed v wanders between 4 and 14 m/s
     within a second or two, d = 5 mm; loudness goes with v^3. A rumble below 150 Hz is the pressure of the gust itself.
     """
-    slow = _noise(generator, sample_rate, n_samples, lambda hz: np.exp(-((hz / 0.5) ** 2)))
+    slow = _wander(generator, sample_rate, n_samples, 0.5)
     speed = 9 + 5 * np.tanh(slow)
     phase = 2 * np.pi * np.cumsum(0.2 * speed / 0.005) / sample_rate
-    narrow_cos, narrow_sin = (
-        _noise(generator, sample_rate, n_samples, lambda hz: np.exp(-((hz / 60) ** 2))) for _ in range(2)
-    )
+    narrow_cos, narrow_sin = (_wander(generator, sample_rate, n_samples, 60) for _ in range(2))
     howl = narrow_cos * np.cos(phase) - narrow_sin * np.sin(phase)
     air = _noise(generator, sample_rate, n_samples, lambda hz: 1 / (1 + (hz / 300) ** 2))
     return (speed / 14) ** 3 * (howl + 1.5 * air)
@@ -144,7 +142,7 @@ def crackling_fire(generator: np.random.Generator, sample_rate: int, n_samples: 
         loud = min(generator.pareto(1.6) + 0.3, 12)
         _add(snaps, loud * snap * _decay(len(snap), decay, sample_rate), start)
     flames = _noise(generator, sample_rate, n_samples, lambda hz: (hz > 20) / (1 + hz / 100))
-    flutter = 1 + 0.5 * np.tanh(_noise(generator, sample_rate, n_samples, lambda hz: np.exp(-((hz / 3) ** 2))))
+    flutter = 1 + 0.5 * np.tanh(_wander(generator, sample_rate, n_samples, 3))
     return snaps + 0.25 * flutter * flames
 
 
@@ -155,7 +153,7 @@ def water_drops(generator: np.random.Generator, sample_rate: int, n_samples: int
     20, its pitch rising a little as it nears the surface. The cave answers with noise that decays with 0.25 s.
     """
     dry = np.zeros(n_samples)
-    for start in np.cumsum(generator.uniform(0.25, 0.7, 200)):
+    for start in np.cumsum(generator.uniform(0.25, 0.7, int(4 * n_samples / sample_rate) + 1)):
         hertz = 3.26 / generator.uniform(0.0012, 0.0035)
         decay = 20 / (np.pi * hertz)
         time = np.arange(round(8 * decay * sample_rate)) / sample_rate
@@ -206,8 +204,8 @@ def chainsaw(generator: np.random.Generator, sample_rate: int, n_samples: int) -
     harmonics that fall 4 dB an octave with resonances at 0.9 and 2.6 kHz; each firing differs a little (8 % in
     strength). The chain is noise from 2 to 9 kHz that beats with the engine.
     """
-    cut = np.clip(_noise(generator, sample_rate, n_samples, lambda hz: np.exp(-((hz / 0.4) ** 2))), -1.5, 1.5)
-    firing_hz = 120 + 20 * cut + 1.5 * _noise(generator, sample_rate, n_samples, lambda hz: np.exp(-((hz / 20) ** 2)))
+    cut = np.clip(_wander(generator, sample_rate, n_samples, 0.4), -1.5, 1.5)
+    firing_hz = 120 + 20 * cut + 1.5 * _wander(generator, sample_rate, n_samples, 20)
     phase = np.cumsum(firing_hz) / sample_rate
     engine = _voice(
         phase,
@@ -215,6 +213,7 @@ def chainsaw(generator: np.random.Generator, sample_rate: int, n_samples: int) -
         sample_rate,
         lambda hz: (hz / 100) ** -0.65 * (1 + 2 * _hump(hz, 900, 300) + 2 * _hump(hz, 2_600, 700)),
         generator,
+        top_hz=8_000,
     )
     strength = 1 + 0.08 * generator.standard_normal(int(phase[-1]) + 2)
     chain = _noise(generator, sample_rate, n_samples, lambda hz: _hump(hz, 4_500, 2_500))
@@ -273,7 +272,9 @@ def ship_horn(generator: np.random.Generator, sample_rate: int, n_samples: int) 
     blast = np.zeros(n_samples)
     for hertz in (note, 1.5 * note):
         wobble = hertz * (1 + 0.002 * np.sin(2 * np.pi * 5 * time))
-        blast += _voice(np.cumsum(wobble) / sample_rate, wobble, sample_rate, lambda hz: 1 / (1 + hz / 500), generator)
+        blast += _voice(
+            np.cumsum(wobble) / sample_rate, wobble, sample_rate, lambda hz: 1 / (1 + hz / 500), generator, 4_000
+        )
     blast *= np.clip((time - 0.3) / 0.3, 0, 1) * np.clip((3.3 - time) / 0.2, 0, 1)
     sea = _noise(generator, sample_rate, n_samples, lambda hz: 1 / np.maximum(hz, 100))
     return _reverberate(generator, blast, sample_rate, seconds=0.9, wet=0.3) + 0.02 * blast.std() * sea
@@ -288,7 +289,7 @@ def crickets(generator: np.random.Generator, sample_rate: int, n_samples: int) -
     Each has its note, 4.2 to 5 kHz, keyed into pulses of 15 ms, 30 a second. At 22 degrees a cricket chirps
     40 + 7 (22 - 10) = 124 times a minute (Dolbear 1897). Five sing at distances that spread their levels over 20 dB.
     """
-    waveform = 0.003 * generator.standard_normal(n_samples)
+    waveform = np.zeros(n_samples)
     pulse_time = np.arange(round(0.015 * sample_rate)) / sample_rate
     window = np.hanning(len(pulse_time))
     for singer in range(5):
@@ -300,7 +301,7 @@ def crickets(generator: np.random.Generator, sample_rate: int, n_samples: int) -
             for part in range(int(generator.integers(3, 5))):
                 start = first + chirp * period + part / 30
                 _add(waveform, 10 ** (-singer / 4) * (0.7 + 0.1 * part) * pulse, round(start * sample_rate))
-    return waveform
+    return waveform + 0.003 * generator.standard_normal(n_samples)
 
 
 def rooster(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
@@ -404,18 +405,25 @@ def _noise(
     return noise / noise.std()
 
 
+def _wander(generator: np.random.Generator, sample_rate: int, n_samples: int, hertz: float) -> Waveform:
+    """A random curve of standard deviation 1 that changes no faster than about `hertz`."""
+    whole = max(n_samples, round(4 / hertz * sample_rate))
+    return _noise(generator, sample_rate, whole, lambda hz: (hz > 0) * np.exp(-((hz / hertz) ** 2)))[:n_samples]
+
+
 def _voice(
     phase: Waveform,
     hertz: Waveform,
     sample_rate: int,
     gain: Callable[[np.ndarray], np.ndarray],
     generator: np.random.Generator,
+    top_hz: float = 12_000,
 ) -> Waveform:
-    """Harmonics of a moving note: sum over k of gain(k f(t)) cos(2 pi (k phase(t) + random)), each below 0.45 rate."""
-    n_harmonics = int(min(0.45 * sample_rate / hertz.min(), 120))
+    """Harmonics of a moving note: sum over k of gain(k f(t)) cos(2 pi (k phase(t) + random)), up to `top_hz`."""
+    top_hz = min(top_hz, 0.45 * sample_rate)
     waveform = np.zeros(len(phase))
-    for k in range(1, n_harmonics + 1):
-        audible = k * hertz < 0.45 * sample_rate
+    for k in range(1, int(top_hz / hertz.min()) + 1):
+        audible = k * hertz < top_hz
         waveform += audible * gain(k * hertz) * np.cos(2 * np.pi * (k * phase + generator.uniform()))
     return waveform
 
@@ -450,7 +458,7 @@ def _poisson(generator: np.random.Generator, per_second: float, sample_rate: int
     return sorted(int(start) for start in generator.integers(0, n_samples, count))
 
 
-def _add(waveform: Waveform, event: Waveform, start: int) -> None:
+def _add(waveform: Waveform, event: Float[np.ndarray, " event"], start: int) -> None:
     """Add an event in place; what would fall behind the end is cut."""
     room = min(len(event), len(waveform) - start)
     if room > 0:

@@ -19,11 +19,12 @@ function frame() {
   requestAnimationFrame(frame);
 }
 
-function toggle(clip) {
+function toggle(clip, from) {
   const audio = document.querySelector(`audio[data-clip="${clip}"]`);
   if (!audio) return;
   if (audio.paused) {
-    if (audio.ended) audio.currentTime = 0;
+    // A fresh start begins where the hit begins; a pause in the middle goes on
+    if (audio.ended || audio.currentTime === 0) audio.currentTime = Number(from) || 0;
     audio.play();
   } else {
     audio.pause();
@@ -41,7 +42,7 @@ for (const audio of document.querySelectorAll("audio")) {
 }
 
 for (const button of document.querySelectorAll(".play")) {
-  button.addEventListener("click", () => toggle(button.dataset.clip));
+  button.addEventListener("click", () => toggle(button.dataset.clip, button.dataset.from));
 }
 
 for (const point of document.querySelectorAll(".map a[data-clip]")) {

@@ -39,8 +39,10 @@ def _hertz(value: float) -> str:
     return f"{value / 1000:g} kHz" if value >= 1000 else f"{value:g} Hz"
 
 
-def _picture(content: PageContent, number: int | None, axes: bool = False) -> str:
-    """A spectrogram with a button that plays its clip."""
+def _picture(
+    content: PageContent, number: int | None, axes: bool = False, part: tuple[float, float] | None = None
+) -> str:
+    """A spectrogram with a button that plays its clip; `part` (from, to in seconds of the file) is where a hit is."""
     if number is None:
         return ""
     clip = content.clips[number]
@@ -48,11 +50,18 @@ def _picture(content: PageContent, number: int | None, axes: bool = False) -> st
     axis = (
         f'<span class="axis top">{_hertz(clip.high_hz)}</span><span class="axis bottom">{_seconds(clip.seconds)}</span>'
     )
+    marked, begin = "", 0.0
+    if part is not None:
+        begin, end = (min(max(edge - clip.start, 0.0), clip.seconds) for edge in part)
+        if end - begin < 0.99 * clip.seconds:
+            left, width = 100 * begin / clip.seconds, 100 * (end - begin) / clip.seconds
+            marked = f'<span class="part" style="left:{left:.1f}%;width:{width:.1f}%"></span>'
     return (
         f'<div class="picture" data-clip="{number}">'
-        f'<span class="spectrum c{number}" role="img" aria-label="{text(said)}"></span><span class="head"></span>'
-        f'<button type="button" class="play" data-clip="{number}" aria-pressed="false" '
-        f'aria-label="Play {text(clip.name)}">{_PLAY}</button>{axis if axes else ""}</div>'
+        f'<span class="spectrum c{number}" role="img" aria-label="{text(said)}"></span>{marked}'
+        f'<span class="head"></span><button type="button" class="play" data-clip="{number}" '
+        f'data-from="{begin:.2f}" aria-pressed="false" aria-label="Play {text(clip.name)}">{_PLAY}</button>'
+        f"{axis if axes else ''}</div>"
     )
 
 
@@ -70,7 +79,7 @@ def _hits(content: PageContent, hits: Iterable[HitView]) -> str:
         when = f"{_seconds(hit.start)} to {_seconds(hit.end)}"
         name = f'<a href="#card-{hit.card}">{text(hit.name)}</a>' if hit.card is not None else text(hit.name)
         tiles.append(
-            f'<li class="tile">{_picture(content, hit.clip)}<span class="name">{name}</span>'
+            f'<li class="tile">{_picture(content, hit.clip, part=(hit.start, hit.end))}<span class="name">{name}</span>'
             f"{_bar(when, hit.score, f'{hit.score:.2f}')}</li>"
         )
     return f'<ol class="hits">{"".join(tiles)}</ol>' if tiles else '<p class="small">No hits.</p>'
