@@ -108,12 +108,14 @@ def test_timeline_of_whole_windows_is_what_was_put_there(tmp_path, standin):
     assert result.windows == {"up": 3, "down": 3, "loud": 0}
 
 
-@pytest.mark.parametrize("hop_seconds", [None, 0.5, 0.31])
-def test_seconds_of_a_single_label_timeline_sum_to_the_duration(tmp_path, standin, hop_seconds):
+# 7.4 s in windows of 1 s: starts up to 6.4 s, and one window more that ends with the recording
+@pytest.mark.parametrize(("hop_seconds", "n_windows"), [(None, 7 + 1), (0.5, 13 + 1), (0.31, 21 + 1)])
+def test_seconds_of_a_single_label_timeline_sum_to_the_duration(tmp_path, standin, hop_seconds, n_windows):
     generator = np.random.default_rng(7)
     path = sound(tmp_path / "x.wav", *[(level, 0.37) for level in generator.uniform(-1, 1, 20)])
     [result] = classify(path, PROMPTS, standin, timeline=True, hop_seconds=hop_seconds)
     assert sum(result.seconds.values()) == pytest.approx(20 * 0.37)
+    assert sum(result.windows.values()) == n_windows
     assert len({event.label for event in result.events}) > 1
     assert result.events[0].start == 0
     assert all(one.end == other.start for one, other in zip(result.events, result.events[1:], strict=False))

@@ -130,15 +130,17 @@ def classify(
 
 
 class _Read:
-    """The results of files that could be read; remembers why others could not."""
+    """The results of files that could be read; counts all, and remembers why others could not."""
 
     def __init__(self, results: Iterable["Classification"]) -> None:
         self.results = results
+        self.seen = 0
         self.failed: list[str] = []
         self.truncated: list[str] = []
 
     def __iter__(self) -> Iterator["Classification"]:
         for result in self.results:
+            self.seen += 1
             if result.status.state == "failed":
                 self.failed.append(result.status.reason)
                 continue
@@ -271,5 +273,5 @@ def _progress(results: _Read, total: int, silent: bool) -> Iterator["Classificat
             speed = heard / max(time.monotonic() - began, 1e-3)
             bad = f", {len(results.failed)} bad" if results.failed else ""
             text = f"{heard / 3600:.2f} h heard, {speed:.0f} x real time{bad}"
-            bar.update(task, completed=bar.tasks[0].completed + 1, description=text)
+            bar.update(task, completed=results.seen, description=text)
             yield result
