@@ -48,13 +48,19 @@ class Collection:
         """See the collection as it is now."""
         self.head = self.store.head()
         self._readers.clear()
-        self.__dict__.pop("recordings", None)
+        for name in ("recordings", "row_of"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def recordings(self) -> pa.Table:
         """All recordings: id, path under the root, size, mtime_ns, duration, sample_rate, channels, status, reason,
         and the columns of your own."""
         return self.store.recordings(self.head)
+
+    @cached_property
+    def row_of(self) -> dict[int, int]:
+        """Row in `recordings` by id."""
+        return {one: row for row, one in enumerate(self.recordings.column("id").to_pylist())}
 
     @property
     def metadata_columns(self) -> list[str]:

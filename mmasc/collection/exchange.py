@@ -98,8 +98,7 @@ def export(collection: "Collection", reader: SpaceReader, to: Path, file_format:
     """Write a space for other programs; see `Collection.export`."""
     to.mkdir(parents=True, exist_ok=True)
     recordings = collection.recordings
-    row_of = {int(one): row for row, one in enumerate(recordings.column("id").to_numpy())}
-    rows = np.array([row_of[int(one)] for one in reader.recording], np.int64)
+    rows = np.array([collection.row_of[int(one)] for one in reader.recording], np.int64)
     paths = [collection.path_of(path) for path in recordings.column("path").to_pylist()]
     path_rank = np.argsort(np.argsort(np.array(paths, object), kind="stable")) if paths else np.zeros(0, np.int64)
     order = np.lexsort((reader.start, reader.lane, path_rank[rows]))

@@ -131,12 +131,11 @@ def search_space(
         else np.zeros(len(positions), bool)
     )
     query_files = {os.path.realpath(path) for path in query.sounds}
-    row_of = {int(one): row for row, one in enumerate(collection.recordings.column("id").to_numpy())}
     columns = {name: collection.recordings.column(name) for name in ["path", *collection.metadata_columns]}
     several_lanes = bool(reader.lane.any())
     hits = []
     for rank, (position, score) in enumerate(zip(positions, scores, strict=True), 1):
-        row = row_of[int(reader.recording[position])]
+        row = collection.row_of[int(reader.recording[position])]
         path = collection.path_of(columns["path"][row].as_py())
         hit = {
             "rank": rank,
