@@ -139,13 +139,15 @@ def _lint_with(prompts: Prompts, encoder: Any) -> Iterator[Finding]:
     from mmasc.heads.zeroshot import ZeroShotClassifier
 
     name = encoder.spec.name
-    vectors = ZeroShotClassifier(encoder).fit(prompts).class_vectors_
+    encoder.embed_text(["sound"])  # a space without text is no fault of the prompts: raised, not found
     context = getattr(encoder, "context_tokens", None)
     unknown_words = getattr(encoder, "unknown_words", None)
+    readable = True
     for label, phrases in prompts.labels.items():
         for phrase in phrases:
             line = prompts.lines.get((label, phrase))
-            words = max(len(template.replace(PLACE, phrase).split()) for template in prompts.templates)
+            texts = [template.replace(PLACE, phrase) for template in prompts.templates]
+            words = max(len(text.split()) for text in texts)
             if context is not None and words > context:
                 message = f"{phrase!r} becomes {words} words, {name} reads {context} tokens; shorten it"
                 yield Finding(line, "error", message)
@@ -153,6 +155,14 @@ def _lint_with(prompts: Prompts, encoder: Any) -> Iterator[Finding]:
             if unknown:
                 message = f"{name} does not know {', '.join(unknown)} in {phrase!r}; say it otherwise"
                 yield Finding(line, "warning", message)
+            try:
+                encoder.embed_text(texts)
+            except MmascError as error:
+                readable = False
+                yield Finding(line, "error", str(error))
+    if not readable:
+        return
+    vectors = ZeroShotClassifier(encoder).fit(prompts).class_vectors_
     labels, cosines = list(prompts.labels), vectors @ vectors.T
     for first, second in np.argwhere(np.triu(cosines > CLOSE_COSINE, 1)):
         message = f"{labels[first]!r} and {labels[second]!r} are hard to tell apart for {name}: cosine "

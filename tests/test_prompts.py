@@ -1,6 +1,7 @@
 """Prompt files: what is read, what is refused with which line and mend, what lint finds, what is bundled."""
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -262,6 +263,22 @@ def test_lint_asks_the_encoder(tmp_path):
     cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
     assert f"'a' and 'also' are hard to tell apart for standin: cosine {cosine:.3f}" in found[1].message
     assert "standin does not know 'qux', 'quux' in 'b qux quux'" in found[2].message
+
+
+class Latin(StandIn):
+    def _text(self, texts):
+        if not all(text.isascii() for text in texts):
+            raise MmascError(f"cannot read {texts[0]!r}: write it in Latin letters")
+        return super()._text(texts)
+
+
+def test_lint_finds_what_the_encoder_cannot_read_and_raises_where_it_reads_nothing(tmp_path):
+    path = write(tmp_path, "labels:\n  a: [a]\n  b: [дождь]\n  also: [aa aaa]\n")
+    assert lint(path, Latin(STANDIN_SPEC)) == [
+        Finding(3, "error", "cannot read 'дождь': write it in Latin letters"),
+    ]
+    with pytest.raises(MmascError, match="holds audio, no text; choose another encoder"):
+        lint(path, StandIn(replace(STANDIN_SPEC, modalities=("audio",))))
 
 
 def test_command_lists_bundled_files_and_labels(tmp_path):
