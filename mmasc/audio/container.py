@@ -19,7 +19,7 @@ _FORMATS = (
 )
 # Formats whose declared length is counted, not estimated from a bit rate
 _EXACT = frozenset(
-    ("aiff", "ape", "caf", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "ogg", "tta", "w64", "wav", "wv")
+    ("aiff", "ape", "avi", "caf", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "ogg", "tta", "w64", "wav", "wv")
 )
 # Time stamps of containers are rounded, and the last AAC or Opus frame may be declared whole
 _SLACK_SECONDS = 0.15
@@ -109,6 +109,8 @@ class ContainerDecoder:
         stream = self._container.streams.best("audio")
         if stream is None:
             raise DecodeError("it holds no sound, only " + (_kinds(self._container) or "data"))
+        if stream.codec_context is None:
+            raise DecodeError("its sound is coded in a way that PyAV does not know")
         stream.codec_context.thread_count = 1
         return stream
 
