@@ -281,6 +281,18 @@ def test_table_and_timeline_are_readable(town):
     assert lines[0].startswith("in/b.wav 0:05.0 ")
 
 
+def test_table_shows_what_holds_and_then_what_comes_next(town):
+    _, out, _ = run("in/a.wav", "--multi-label", "--threshold", "0.3")
+    value = json.loads(run("in/a.wav", "--multi-label", "--threshold", "0.3", "--format", "jsonl")[1])
+    held = [label for label, score in value["scores"].items() if score >= 0.3]
+    assert 0 < len(held) < 3
+    line = out.splitlines()[1]
+    assert line.startswith(f"in/a.wav  {', '.join(value['labels'])} ")
+    assert sorted(value["labels"]) == sorted(held)
+    left = sorted((label for label in PROMPTS if label not in held), key=lambda label: -value["scores"][label])
+    assert line.strip().endswith(", ".join(f"{label} {value['scores'][label]:.2f}" for label in left))
+
+
 def run_label(path: str) -> str:
     return json.loads(run(path, "--format", "jsonl")[1])["label"]
 

@@ -99,7 +99,8 @@ def classify(
 
     The label of a recording is the prompt that its mean vector is most like; --timeline judges every window. Formats
     audacity (label track) and raven (selection table) are timelines and take a file for each recording, unless there
-    is one recording only. Files that cannot be read are listed at the end and do not stop the run.
+    is one recording only. With --channels each or mid-side scores are means over the channels. Files that cannot be
+    read are listed at the end and do not stop the run.
     """
     from mmasc.prompts import load_prompts
 

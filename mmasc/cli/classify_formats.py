@@ -43,16 +43,14 @@ def result_object(result: "Classification", timeline: bool) -> dict[str, Any]:
 
 
 def summary_row(result: "Classification", top: int | None) -> dict[str, Any]:
-    """A row of the table: the best label, and the next ones with their probabilities."""
+    """A row of the table: the labels that hold, and the next ones with their probabilities."""
     ranked = sorted(result.scores.items(), key=lambda item: -item[1])[: top or 3]
-    best = ranked[0][0]
-    held = ", ".join(result.labels) or result.label
-    rest = [f"{label} {score:.2f}" for label, score in (ranked if result.label != best else ranked[1:])]
+    rest = [f"{label} {score:.2f}" for label, score in ranked if label not in result.labels]
     return {
         "path": result.path,
-        "label": held,
+        "label": ", ".join(result.labels) or result.label,
         "score": result.score,
-        "cosine": result.cosines[best],
+        "cosine": result.cosines[ranked[0][0]],
         "next": ", ".join(rest),
     }
 
