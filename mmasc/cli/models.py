@@ -1,17 +1,18 @@
-"""`mmasc models`: which encoders there are, what one is, and proof that it is deterministic here."""
+"""`mmasc models`: which encoders there are, their weights, what one is, and proof that it is deterministic here."""
 
 import sys
 from dataclasses import asdict
 
 import click
 
-from mmasc.cli.options import device_option, format_option
-from mmasc.cli.output import print_object, print_rows
+from mmasc.cli.options import device_option, format_option, quiet_option
+from mmasc.cli.output import print_object, print_rows, remark
+from mmasc.encoders.spec import EncoderSpec
 
 
 @click.group()
 def models() -> None:
-    """List encoders, show one, prove that it is deterministic here."""
+    """List encoders, fetch their weights, show one, prove that it is deterministic here."""
 
 
 @models.command("list")
@@ -20,21 +21,85 @@ def list_models(output_format: str) -> None:
     """Every encoder of the registry; nothing is loaded."""
     from mmasc.encoders import SPECS
 
-    rows = [
-        {
-            "name": spec.name,
-            "dim": spec.dim,
-            "sample_rate": spec.sample_rate,
-            "window_seconds": spec.window_seconds,
-            "modalities": list(spec.modalities),
-            "weights": spec.weights,
-            "licence": spec.licence,
-            "description": spec.description,
-        }
-        for spec in SPECS.values()
-    ]
-    columns = ["name", "dim", "sample_rate", "window_seconds", "modalities", "weights", "description"]
-    print_rows(rows, output_format, columns if output_format == "table" else None)
+    rows = []
+    for spec in SPECS.values():
+        state, non_commercial = _weights_state(spec)
+        rows.append(
+            {
+                "name": spec.name,
+                "dim": spec.dim,
+                "sample_rate": spec.sample_rate,
+                "window_seconds": spec.window_seconds,
+                "modalities": list(spec.modalities),
+                "weights": spec.weights,
+                "state": state,
+                "licence": spec.licence,
+                "non_commercial": non_commercial,
+                "description": spec.description,
+            }
+        )
+    if output_format != "table":
+        print_rows(rows, output_format)
+        return
+    for row in rows:
+        # The small print is for the machine-readable formats and `models info`
+        row["licence"] = str(row["licence"]).partition(" (")[0] + (" NON-COMMERCIAL" if row["non_commercial"] else "")
+    print_rows(rows, output_format, ["name", "dim", "window_seconds", "modalities", "state", "licence", "description"])
+
+
+@models.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option(
+    "--from",
+    "from_file",
+    type=click.Path(exists=True),
+    metavar="FILE|FOLDER",
+    help="Take the files from here instead of the network.",
+)
+@quiet_option
+@format_option()
+def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_format: str) -> None:
+    """Fetch the weights of encoders (or weights by their own name) and verify them.
+
+    What broke off goes on where it broke. Files go to the folder MMASC_HOME, else to the platform's cache folder;
+    nothing else in mmasc fetches anything.
+    """
+    from mmasc import weights
+    from mmasc.cli.progress import ProgressLine, progress_line
+    from mmasc.encoders import SPECS
+
+    rows = []
+    for name in dict.fromkeys(SPECS[name].weights if name in SPECS else name for name in names):
+        if name == "bundled":
+            remark(f"{', '.join(names)} comes with mmasc: nothing to fetch", quiet)
+            continue
+        known = weights.weight_file(name)
+        terms = f"{known.licence}{', NON-COMMERCIAL USE ONLY' if known.non_commercial else ''}"
+        for remote in known.files:
+            size = "size unknown" if remote.size is None else f"{remote.size / 1e6:.1f} MB"
+            remark(f"{name}: {from_file or remote.address} ({size}), {terms}", quiet)
+        with progress_line(f"{name}, MB", quiet=quiet) as line:
+
+            def show(filename: str, done: int, total: int | None, line: ProgressLine = line) -> None:
+                line.set_total((total or 0) // 1_000_000)
+                line.update(done // 1_000_000, filename)
+
+            stored = weights.fetch(name, from_file, show)
+        for file in stored:
+            if file.new and not file.published:
+                remark(f"nobody published the digest of {file.path.name}; trusted on first use: {file.sha256}", quiet)
+            rows.append(
+                {
+                    "weights": name,
+                    "path": str(file.path),
+                    "bytes": file.size,
+                    "sha256": file.sha256,
+                    "digest": "published" if file.published else "first use",
+                    "new": file.new,
+                }
+            )
+    if rows:
+        print_rows(rows, output_format, ["weights", "path", "bytes", "digest"] if output_format == "table" else None)
 
 
 @models.command()
@@ -83,3 +148,14 @@ def check(name: str, device: str, output_format: str) -> None:
     if output_format != "table":
         print_rows([asdict(result) for result in results], output_format)
     sys.exit(0 if all(result.holds for result in results) else 1)
+
+
+def _weights_state(spec: EncoderSpec) -> tuple[str, bool]:
+    """Where an encoder's weights are ("bundled", "present", "absent", "your own"), and whether selling is forbidden."""
+    from mmasc.weights import WEIGHTS, is_present
+
+    non_commercial = "non-commercial" in spec.licence.lower()
+    if spec.weights not in WEIGHTS:
+        return "bundled" if spec.weights == "bundled" else "your own", non_commercial
+    state = "present" if is_present(spec.weights) else "absent"
+    return state, non_commercial or WEIGHTS[spec.weights].non_commercial
