@@ -12,7 +12,7 @@ install: .venv/installed
 	@touch $@
 
 demo: install
-	$(BIN)/mmasc demo $(SOUNDS)
+	$(BIN)/mmasc demo $(if $(SOUNDS),"$(SOUNDS)")
 
 test: install
 	$(BIN)/ruff format --check .

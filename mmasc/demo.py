@@ -42,6 +42,8 @@ SYNTH_QUESTIONS = (
     "an animal calling",
     "something is burning",
 )
+# In one recording, to try a timeline on
+SEQUENCE = ("clock_tick", "thunder", "rain", "crickets")
 FOLDER_QUESTIONS = ("birds singing", "an engine running", "water flowing", "an animal calling")
 
 
@@ -191,15 +193,17 @@ def make_sounds(folder: str | Path) -> Path:
         The folder.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     for name in SYNTH:
-        _write_sound(folder / f"{name}.wav", name, seed=0)
+        _write_sound(folder / f"{name}.wav", [name], seed=0)
     return folder
 
 
-def _write_sound(path: Path, name: str, seed: int) -> None:
+def _write_sound(path: Path, names: Sequence[str], seed: int) -> None:
+    """Sounds one after another as one WAV file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    waveform = np.concatenate([synthesise(name, SAMPLE_RATE, SECONDS, seed) for name in names])
     content = BytesIO()
-    soundfile.write(content, synthesise(name, SAMPLE_RATE, SECONDS, seed), SAMPLE_RATE, "PCM_16", format="WAV")
+    soundfile.write(content, waveform, SAMPLE_RATE, "PCM_16", format="WAV")
     # The same bytes are not written again: the file keeps its date, and embed knows that it has not changed
     if not path.exists() or path.read_bytes() != content.getvalue():
         path.write_bytes(content.getvalue())
@@ -348,13 +352,12 @@ def _sound_questions(result: DemoResult, into: Path) -> list[tuple[str, Path]]:
     if not result.made:
         files = [result.labelled[item] for item in sorted({0, len(result.labelled) // 2})]
         return [(one.path, one.file) for one in files]
-    folder = into / "questions"
-    folder.mkdir(parents=True, exist_ok=True)
     asked = []
     for name in list(SYNTH)[:2]:
-        path = folder / f"{name}_second_take.wav"
-        _write_sound(path, name, seed=1)
+        path = into / "questions" / f"{name}_second_take.wav"
+        _write_sound(path, [name], seed=1)
         asked.append((f"{name}, a second take", path))
+    _write_sound(into / "questions" / "one_after_another.wav", SEQUENCE, seed=2)
     return asked
 
 

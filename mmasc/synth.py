@@ -61,12 +61,12 @@ def synthesise(name: str, sample_rate: int = 32_000, seconds: float = 5.0, seed:
 def rain(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
     """Steady rain: the sum of very many far drops, and near ones that are heard by themselves.
 
-    Far drops: by the central limit Gaussian noise, with the spectrum of one impact, flat to 6 kHz and falling 6 dB
-    an octave above, and cut below 400 Hz. Near drops: Poisson, 90 a second; each 4 ms of noise decaying with 0.8 ms,
+    Far drops: by the central limit Gaussian noise, with the spectrum of one impact, flat to 3 kHz and falling 6 dB
+    an octave above, and cut below 100 Hz. Near drops: Poisson, 90 a second; each 4 ms of noise decaying with 0.8 ms,
     amplitude log-normal (sigma 0.8).
     """
     far = _noise(
-        generator, sample_rate, n_samples, lambda hz: (hz > 0) / np.hypot(1, hz / 6_000) / (1 + (400 / (hz + 1)) ** 2)
+        generator, sample_rate, n_samples, lambda hz: (hz / 100) / np.hypot(1, hz / 100) / np.hypot(1, hz / 3_000)
     )
     near = np.zeros(n_samples)
     for start in _poisson(generator, 90, sample_rate, n_samples):
@@ -78,23 +78,23 @@ def rain(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Wa
 def sea_waves(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
     """Waves on a beach: noise of breaking water that swells and brightens every 6 to 9 seconds.
 
-    A wave rises for 40 % of its period and runs out over the rest, e(t) = sin^2 of a warped phase. Its noise falls 3 dB
-    an octave; foam, high-passed at 1.5 kHz, follows e(t)^2 and so comes and goes later and faster.
+    A wave rises for 40 % of its period and runs out over the rest, e(t) = sin^2 of a warped phase. Its noise is flat
+    to 500 Hz and falls 6 dB an octave above; foam, around 2 kHz, follows e(t)^2 and so comes later and goes faster.
     """
     period = generator.uniform(6, 9)
     phase = (np.arange(n_samples) / sample_rate / period + 0.15) % 1.0
     warped = np.where(phase < 0.4, phase / 0.8, 0.5 + (phase - 0.4) / 1.2)
     swell = np.sin(np.pi * warped) ** 2
-    body = _noise(generator, sample_rate, n_samples, lambda hz: 1 / np.sqrt(np.maximum(hz, 80)))
-    foam = _noise(generator, sample_rate, n_samples, lambda hz: (hz / 1_500) ** 2 / (1 + (hz / 1_500) ** 2.5))
-    return (0.12 + swell) * body + 0.6 * swell**2 * foam
+    body = _noise(generator, sample_rate, n_samples, lambda hz: (hz > 30) / np.hypot(1, hz / 500))
+    foam = _noise(generator, sample_rate, n_samples, lambda hz: (hz / 2_000) / (1 + (hz / 2_000) ** 2.5))
+    return (0.15 + swell) * body + 0.5 * swell**2 * foam
 
 
 def wind(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
     """Wind howling around an edge: noise in a narrow band whose pitch and loudness follow the gusts.
 
     The vortices behind an edge of size d sound at f = 0.2 v / d (Strouhal); the speed v wanders between 4 and 14 m/s
-    within a second or two, d = 5 mm; loudness goes with v^3. A rumble below 150 Hz is the pressure of the gust itself.
+    within a second or two, d = 5 mm; pressure goes with v^2. Noise below 300 Hz is the turbulence of the gust itself.
     """
     slow = _wander(generator, sample_rate, n_samples, 0.5)
     speed = 9 + 5 * np.tanh(slow)
@@ -102,7 +102,7 @@ def wind(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Wa
     narrow_cos, narrow_sin = (_wander(generator, sample_rate, n_samples, 60) for _ in range(2))
     howl = narrow_cos * np.cos(phase) - narrow_sin * np.sin(phase)
     air = _noise(generator, sample_rate, n_samples, lambda hz: 1 / (1 + (hz / 300) ** 2))
-    return (speed / 14) ** 3 * (howl + 1.5 * air)
+    return (speed / 14) ** 2 * (howl + 1.5 * air)
 
 
 def thunder(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
@@ -184,67 +184,70 @@ def clock_tick(generator: np.random.Generator, sample_rate: int, n_samples: int)
 def helicopter(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
     """A helicopter overhead: a two-bladed rotor that slaps, its noise beating with the blades, and a turbine far up.
 
-    A blade passes 11 to 15 times a second (2 blades at 330 to 450 turns a minute). Every passage is a pressure pulse of
-    12 ms, low-passed by the air, and lifts the broad-band noise of the blades by a factor of four.
+    A blade passes 11 to 15 times a second (2 blades at 330 to 450 turns a minute). Each passage is a pressure pulse of
+    some 10 ms, and doubles the broad-band noise of the blades, which falls 9 dB an octave above 300 Hz and more above
+    6 kHz, where air takes it away. The engine adds a hum of 90 Hz and a whine of 2.9 kHz.
     """
-    blade_hz = generator.uniform(11, 15)
-    phase = np.arange(n_samples) / sample_rate * blade_hz
-    passage = np.exp(-(((phase % 1.0) - 0.3) ** 2) / (2 * 0.09**2))
-    slap = np.gradient(np.exp(-(((phase % 1.0) - 0.3) ** 2) / (2 * 0.05**2))) * sample_rate / 60
-    noise = _noise(generator, sample_rate, n_samples, lambda hz: (hz > 25) / (1 + (hz / 350) ** 1.3))
-    distance = 1 + 0.25 * np.sin(2 * np.pi * 0.15 * np.arange(n_samples) / sample_rate)
-    turbine = np.sin(2 * np.pi * 2_900 * np.arange(n_samples) / sample_rate)
-    return distance * ((0.25 + passage) * noise + 0.8 * slap + 0.01 * turbine)
+    time = np.arange(n_samples) / sample_rate
+    phase = time * generator.uniform(11, 15) % 1.0
+    passage = np.exp(-(((phase - 0.3) / 0.13) ** 2))
+    slap = (0.3 - phase) * np.exp(-(((phase - 0.3) / 0.06) ** 2))
+    noise = _noise(
+        generator, sample_rate, n_samples, lambda hz: (hz > 25) / (1 + (hz / 300) ** 1.5) / np.hypot(1, hz / 6_000)
+    )
+    engine = sum(np.sin(2 * np.pi * 90 * k * time + generator.uniform(0, 6)) / k for k in range(1, 8))
+    return (0.8 + 0.8 * passage) * noise + 12 * slap + 0.3 * engine + 0.01 * np.sin(2 * np.pi * 2_900 * time)
 
 
 def chainsaw(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
     """A chainsaw: one two-stroke cylinder, revved and let go, and the chain that scrapes.
 
-    It fires once a turn, 75 times a second (4,500 turns a minute) at rest and 150 in the cut. The exhaust pulse excites
-    harmonics that fall 4 dB an octave with resonances at 0.9 and 2.6 kHz; each firing differs a little (8 % in
-    strength). The chain is noise from 2 to 9 kHz that beats with the engine.
+    It fires once a turn: 70 times a second at rest, 150 (9,000 turns a minute) in the cut, where it is four times as
+    loud; between them it needs a third of a second. Harmonics of the exhaust fall 5 dB an octave, lifted by the muffler
+    around 0.5 and 1.6 kHz; each firing differs a little (8 % in strength). The chain scrapes from 2 to 8 kHz.
     """
-    cut = np.clip(_wander(generator, sample_rate, n_samples, 0.4), -1.5, 1.5)
-    firing_hz = 120 + 20 * cut + 1.5 * _wander(generator, sample_rate, n_samples, 20)
+    throttle = 1 / (1 + np.exp(-6 * _wander(generator, sample_rate, n_samples, 0.5)))
+    firing_hz = 70 + 80 * throttle + 1.5 * _wander(generator, sample_rate, n_samples, 20)
     phase = np.cumsum(firing_hz) / sample_rate
     engine = _voice(
         phase,
         firing_hz,
         sample_rate,
-        lambda hz: (hz / 100) ** -0.65 * (1 + 2 * _hump(hz, 900, 300) + 2 * _hump(hz, 2_600, 700)),
+        lambda hz: (hz / 100) ** -0.8 * (1 + 1.5 * _hump(hz, 500, 200) + 1.5 * _hump(hz, 1_600, 500)),
         generator,
         top_hz=8_000,
     )
     strength = 1 + 0.08 * generator.standard_normal(int(phase[-1]) + 2)
-    chain = _noise(generator, sample_rate, n_samples, lambda hz: _hump(hz, 4_500, 2_500))
+    chain = _noise(generator, sample_rate, n_samples, lambda hz: _hump(hz, 3_500, 2_500))
     beat = 0.4 + 0.6 * np.exp(-5 * (phase % 1.0))
-    return engine * strength[phase.astype(int)] + 0.5 * engine.std() * beat * chain
+    return (0.25 + 0.75 * throttle) * (engine / engine.std() * strength[phase.astype(int)] + 0.5 * beat * chain)
 
 
 def church_bells(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
-    """Church bells: three bells rung in turn, each with the partials of a tuned bell.
+    """Church bells: a peal of five bells that ring into each other, each with the partials of a tuned bell.
 
-    Hum, prime, tierce, quint, nominal, superquint and octave nominal at 0.5, 1, 1.2, 1.5, 2, 3 and 4 times the prime;
-    the low ones ring for seconds, the high ones give the stroke (Rossing, Science of Percussion Instruments, 2000).
+    Hum, prime, tierce, quint, nominal, superquint and octave nominal at 0.5, 1, 1.2, 1.5, 2, 3 and 4 times the prime,
+    and two above; the low ones ring for seconds, the high ones give the stroke (Rossing, Science of Percussion
+    Instruments, 2000). The bells stand on the first five notes of a major scale, 0.35 s from stroke to stroke.
     """
     waveform = np.zeros(n_samples)
-    ratios = np.array([0.5, 1.0, 1.2, 1.5, 2.0, 3.0, 4.0])
-    primes = generator.uniform(380, 440) * np.array([1.0, 0.84, 0.75])
-    for stroke in range(round(n_samples / sample_rate / 0.6) + 1):
-        prime = primes[stroke % 3]
-        bell = _ring(
-            prime * ratios, [3.0, 1.8, 1.5, 0.9, 1.0, 0.5, 0.3], [0.6, 0.5, 0.7, 0.3, 1.0, 0.6, 0.4], 4.0, sample_rate
-        )
-        start = stroke * 0.6 + generator.uniform(0, 0.05)
+    ratios = np.array([0.5, 1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.4, 6.8])
+    decays = [3.0, 1.8, 1.5, 0.9, 1.0, 0.5, 0.3, 0.2, 0.12]
+    loud = [0.6, 0.5, 0.7, 0.3, 1.0, 0.6, 0.4, 0.3, 0.2]
+    primes = generator.uniform(420, 480) * 2 ** (-np.array([0, 2, 4, 5, 7]) / 12)
+    for stroke in range(round(n_samples / sample_rate / 0.35) + 1):
+        bell = _ring(primes[stroke % 5] * ratios, decays, loud, 4.0, sample_rate)
+        start = stroke * 0.35 + generator.uniform(0, 0.04)
         _add(waveform, generator.uniform(0.7, 1.0) * bell, round(start * sample_rate))
-    return _reverberate(generator, waveform, sample_rate, seconds=0.8, wet=0.2)
+    return _reverberate(generator, waveform, sample_rate, seconds=0.8, wet=0.5)
 
 
 def morse_code(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
     """Morse code of the word MMASC over and over: a keyed tone of 600 to 800 Hz.
 
     A dot lasts 1.2 / 18 s (18 words a minute, the word PARIS being 50 dots), a dash three dots, the gap inside a
-    letter one, between letters three, between words seven (ITU-R M.1677). Edges are 5 ms long; the receiver hisses.
+    letter one, between letters three, between words seven (ITU-R M.1677). Edges are 5 ms long. The receiver clips the
+    tone a little (third harmonic) and hisses from 300 to 3,000 Hz.
     """
     dot = 1.2 / 18
     keys: list[int] = []
@@ -257,8 +260,9 @@ def morse_code(generator: np.random.Generator, sample_rate: int, n_samples: int)
     keyed = np.array(keys, np.float64)[units % len(keys)]
     edge = np.hanning(round(0.005 * sample_rate) | 1)
     keyed = np.convolve(keyed, edge / edge.sum(), mode="same")
-    tone = np.sin(2 * np.pi * generator.uniform(600, 800) * np.arange(n_samples) / sample_rate)
-    return keyed * tone + 0.003 * generator.standard_normal(n_samples)
+    angle = 2 * np.pi * generator.uniform(600, 800) * np.arange(n_samples) / sample_rate
+    hiss = _noise(generator, sample_rate, n_samples, lambda hz: (hz > 300) & (hz < 3_000))
+    return keyed * (np.sin(angle) + 0.1 * np.sin(3 * angle)) + 0.01 * hiss
 
 
 def ship_horn(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
