@@ -58,7 +58,7 @@ class ContainerDecoder:
             IndexError, NotImplementedError,
         )  # fmt: skip
         self.fault = ""
-        self._damaged = 0
+        self.declared_seconds: float | None = None
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
         try:
             # "file:" keeps FFmpeg from reading a name as a protocol
@@ -117,7 +117,8 @@ class ContainerDecoder:
     def _native_chunks(self) -> Iterator[tuple[int, np.ndarray]]:
         """(rate, float32 [channel time]) of every frame; what cannot be decoded is counted and left out."""
         packets = iter(self._container.demux())
-        latest = 0.0
+        latest, decoded_seconds = 0.0, 0.0
+        damaged, trailing = 0, 0  # packets; those behind the last good one
         while True:
             try:
                 packet = next(packets, None)
@@ -131,13 +132,22 @@ class ContainerDecoder:
             if packet.stream.index != self._stream.index:
                 continue
             try:
-                decoded: list[Any] = packet.decode()
-                frames = [(frame.sample_rate, _samples(frame)) for frame in decoded]
+                frames: list[Any] = packet.decode()
+                chunks = [(frame.sample_rate, _samples(frame)) for frame in frames]
             except self._errors:
-                self._damaged += 1
-                self.fault = f"damaged places left out: {self._damaged}"
+                trailing += 1
                 continue
-            yield from frames
+            if chunks:
+                damaged, trailing = damaged + trailing, 0
+            for rate, chunk in chunks:
+                decoded_seconds += chunk.shape[1] / max(rate, 1)
+                yield rate, chunk
+        declared = self.declared_seconds
+        if declared is None or decoded_seconds < declared - _SLACK_SECONDS:
+            # Otherwise what is behind the declared end is no sound, but zeros or tags
+            damaged += trailing
+        if damaged and not self.fault:
+            self.fault = f"damaged places left out: {damaged}"
         self._check_end(latest)
 
     def _check_end(self, latest: float) -> None:

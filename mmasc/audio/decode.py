@@ -62,9 +62,9 @@ class AudioFile:
         self.path = Path(path)
         self._name = show_path(path)
         self._header = self._look()
-        # Damaged mp3 goes to PyAV first: the decoder inside soundfile gives up early and prints to stderr.
+        # Irregular mp3 goes to PyAV first: the decoder inside soundfile gives up early and prints to stderr.
         self._left: list[type[NativeDecoder] | type[ContainerDecoder]] = [NativeDecoder, ContainerDecoder]
-        if self._header.damaged:
+        if self._header.irregular:
             self._left.reverse()
         self._faults: list[str] = []
         self._frames = 0
@@ -202,7 +202,8 @@ class AudioFile:
             if block.shape[1]:
                 return block
             expected = self._decoder.expected_frames
-            short = expected is not None and self._frames < expected and not self._header.cut
+            # Also when there is nothing: a wav that was never closed declares 0 bytes, and PyAV reads what follows
+            short = self._frames == 0 or (expected is not None and self._frames < expected and not self._header.cut)
             fault = self._decoder.fault
             if fault and fault not in self._faults:
                 self._faults.append(fault)

@@ -30,13 +30,13 @@ class Header:
         seconds: Declared length; None where the format or this file does not declare one.
         cut: How we know that the end of the file is missing, as half a sentence; "" if it is there.
         offset: Byte at which the sound begins, behind tags that the decoder should not see.
-        damaged: The bytes between the first and the last frame are not all frames.
+        irregular: Something in the file does not fit, as `walk_frames` finds it.
     """
 
     seconds: float | None = None
     cut: str = ""
     offset: int = 0
-    damaged: bool = False
+    irregular: bool = False
 
 
 def read_header(file: BinaryIO, size: int) -> Header:
@@ -66,7 +66,7 @@ def read_header(file: BinaryIO, size: int) -> Header:
         return _flac(file, offset)
     if offset or (len(start) > 1 and start[0] == 0xFF and start[1] >= 0xE0):
         walk = walk_frames(file.fileno(), size, offset)
-        return Header(walk.seconds, walk.cut, walk.first, walk.damaged) if walk is not None else Header()
+        return Header(walk.seconds, walk.cut, walk.first, walk.irregular) if walk is not None else Header()
     return Header()
 
 
