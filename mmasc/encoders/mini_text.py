@@ -208,7 +208,8 @@ def load_text_side(name: str) -> TextSide:
         MmascError: If there is none, or the encoder has no text.
     """
     if name == "mini":
-        return TextSide("mini", load_text_table())
+        table = load_text_table()
+        return TextSide("mini", table, table)
     if name.endswith(".safetensors"):
         table = load_text_table(name)
         return TextSide(f"table-{table.digest()}", table, table)

@@ -29,7 +29,7 @@ from mmasc.encoders.mini_text import TextSide, load_text_side
 from mmasc.errors import MmascError
 from mmasc.features import MINI
 from mmasc.segments import recording_vector, window_starts
-from mmasc.training.augment import AugmentConfig, augment, draw_crop
+from mmasc.training.augment import AugmentConfig, augment, draw_crop, power_of
 from mmasc.training.checkpoints import (
     Metrics,
     claim_run,
@@ -130,7 +130,7 @@ class AlignmentResult:
     validation: dict[str, float]
 
 
-# Trained by name: channels of the four blocks. The small one is what the package ships.
+# Trained by name: channels of the first convolution and the three blocks. The small one is what the package ships.
 AUDIO_NETWORKS: dict[str, tuple[int, int, int, int]] = {
     "mini": (16, 32, 64, 128),
     "mini-wide": (32, 64, 128, 256),
@@ -246,7 +246,7 @@ class _Run:
         self.validation: dict[str, float] = {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.network = MiniNetwork(config.network).to(device)
+            self.network = MiniNetwork(config.network).to(device).to(memory_format=torch.channels_last)
             self.class_head = nn.Linear(config.network.n_features, len(self.texts)).to(device)
             self.log_scale = nn.Parameter(torch.tensor(math.log(config.initial_scale), device=device))
         trained = [*self.network.parameters(), *self.class_head.parameters()]
@@ -321,13 +321,11 @@ class _Run:
         n_frames = round(config.crop_seconds / MINI.frame_seconds)
         chosen = chance.choice(len(self.rows), config.batch, p=self.chances)
         speeds = chance.integers(len(SPEEDS), size=config.batch)
-        crops = np.stack(
-            [
-                draw_crop(self.sounds[self.rows[number].path].power(int(speed)), n_frames, chance, config.augment)
-                for number, speed in zip(chosen.tolist(), speeds, strict=True)
-            ]
-        )
-        power, partner, weight = augment(crops, chance, config.augment)
+        crops = []
+        for number, speed in zip(chosen.tolist(), speeds.tolist(), strict=True):
+            sound = self.sounds[self.rows[number].path]
+            crops.append(draw_crop(sound.decibels[speed], sound.loudness[speed], n_frames, chance, config.augment))
+        power, partner, weight = augment(np.stack(crops), chance, config.augment)
         targets = np.zeros((config.batch, len(self.texts)), np.float32)
         each = np.arange(config.batch)
         np.add.at(targets, (each, self.targets[chosen]), 1 - weight)
@@ -388,8 +386,9 @@ class _Run:
         }
         tensors = {f"network.{key}": tensor for key, tensor in self.network.state_dict().items()}
         tensors["text_mean"] = self.text_mean
-        if self.text_side.table is not None:
-            table = self.text_side.table
+        table = self.text_side.table
+        if table is not None and self.config.text != "mini":
+            # The package does not hold it, so the weights do.
             tensors |= {"text.table": torch.from_numpy(table.table), "text.scale": torch.from_numpy(table.scale)}
             about |= {"vocabulary": table.vocabulary}
         save_tensors(self.folder / f"{name}.safetensors", tensors, about)
@@ -413,7 +412,7 @@ def embed_sounds(
     frames_a_second = round(1 / MINI.frame_seconds)
     with torch.inference_mode():
         for sound in sounds:
-            power = torch.from_numpy(sound.power())
+            power = torch.from_numpy(power_of(sound.decibels[0]))
             starts = window_starts(power.shape[1], window, window_seconds, frames_a_second)
             pieces = torch.stack([power[:, start : start + window] for start in starts])
             joint = network(pieces.to(device))[1].cpu().numpy()
@@ -481,7 +480,8 @@ def _network(name: str) -> tuple[int, int, int, int]:
 
 
 def _digest(rows: Sequence[Row], sounds: Mapping[Path, Sound]) -> str:
-    lines = sorted(f"{sounds[row.path].digest} {row.text}" for row in rows)
+    # In their order, because it decides which of them a seed draws.
+    lines = [f"{sounds[row.path].digest} {row.text}" for row in rows]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 

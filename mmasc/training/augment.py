@@ -51,18 +51,30 @@ class AugmentConfig:
 
 
 def draw_crop(
-    power: Float[np.ndarray, "mel frame"], n_frames: int, generator: np.random.Generator, config: AugmentConfig
+    decibels: Float[np.ndarray, "mel frame"],
+    loudness: Float[np.ndarray, " frame"],
+    n_frames: int,
+    generator: np.random.Generator,
+    config: AugmentConfig,
 ) -> Float32[np.ndarray, "mel crop"]:
-    """A piece of a recording; one shorter than the piece is padded at the end, or looped with gaps."""
-    n_mels, length = power.shape
+    """Mel power of a piece of a recording; one shorter than the piece is padded at the end, or looped with gaps.
+
+    Args:
+        decibels: Mel power of the recording, in decibels.
+        loudness: Its power over all bands, in decibels.
+        n_frames: Length of the piece.
+        generator: The only source of chance.
+        config: Strengths.
+    """
+    n_mels, length = decibels.shape
     if length >= n_frames:
-        frame_power = power.sum(0)
-        loudest = frame_power.max()
+        loudest = loudness.max()
         for _ in range(CROP_DRAWS):
             start = int(generator.integers(length - n_frames + 1))
-            if frame_power[start : start + n_frames].max() >= loudest * 10 ** (-QUIET_CROP_DECIBELS / 10):
+            if loudness[start : start + n_frames].max() >= loudest - QUIET_CROP_DECIBELS:
                 break
-        return power[:, start : start + n_frames].astype(np.float32)
+        return power_of(decibels[:, start : start + n_frames])
+    power = power_of(decibels)
     crop = np.zeros((n_mels, n_frames), np.float32)
     start, looped = 0, generator.random() < config.loop_share
     while start < n_frames:
@@ -71,6 +83,11 @@ def draw_crop(
             break
         start += length + int(generator.integers(0, 1 + max(length, n_frames // 4)))
     return crop
+
+
+def power_of(decibels: Float[np.ndarray, "*axes"]) -> Float32[np.ndarray, "*axes"]:
+    """Decibels as power."""
+    return np.exp(decibels.astype(np.float32) * np.float32(np.log(10) / 10))
 
 
 def augment(
@@ -88,9 +105,10 @@ def augment(
     """
     power = power / level_of(power)[:, None, None]
     power, partner, weight = _mix(power, generator, config)
-    power = power * _filters(power.shape, generator, config)
-    power = power + _noise(power.shape, generator, config)
-    return np.where(_masks(power.shape, generator, config), np.float32(0), power), partner, weight
+    power *= _filters(power.shape, generator, config)
+    _add_noise(power, generator, config)
+    power[_masks(power.shape, generator, config)] = 0
+    return power, partner, weight
 
 
 def level_of(power: Float[np.ndarray, "batch mel frame"]) -> Float[np.ndarray, " batch"]:
@@ -109,8 +127,8 @@ def _mix(
     below = generator.uniform(0, config.mix_decibels, n)
     third = np.minimum(2, (3 * below / max(config.mix_decibels, 1e-9)).astype(int))
     weight = np.array([0.5, 0.35, 0.2])[third] * (generator.random(n) < config.mix_share)
-    gain = np.where(weight > 0, 10 ** (-below / 10), 0)
-    mixed = power + power[partner] * gain[:, None, None].astype(np.float32)
+    mixed, chosen = power.copy(), weight > 0
+    mixed[chosen] += power[partner[chosen]] * (10 ** (-below[chosen] / 10))[:, None, None].astype(np.float32)
     return mixed, partner, weight.astype(np.float32)
 
 
@@ -128,16 +146,17 @@ def _filters(
     return (10 ** (decibels / 10)).astype(np.float32)[:, :, None]
 
 
-def _noise(
-    shape: tuple[int, ...], generator: np.random.Generator, config: AugmentConfig
-) -> Float32[np.ndarray, "batch mel frame"]:
-    n, n_mels, n_frames = shape
-    below = generator.uniform(*config.noise_decibels, n)
-    slope = generator.uniform(-0.5, 0.1, n)  # decibels a band: from red to slightly blue
+def _add_noise(
+    power: Float32[np.ndarray, "batch mel frame"], generator: np.random.Generator, config: AugmentConfig
+) -> None:
+    n, n_mels, n_frames = power.shape
+    chosen = np.flatnonzero(generator.random(n) < config.noise_share)
+    below = generator.uniform(*config.noise_decibels, len(chosen))
+    slope = generator.uniform(-0.5, 0.1, len(chosen))  # decibels a band: from red to slightly blue
     colour = 10 ** (slope[:, None] * np.arange(n_mels) / 10)
-    colour *= (10 ** (-below / 10) * (generator.random(n) < config.noise_share) / colour.sum(1))[:, None]
-    cells = generator.standard_exponential((n, n_mels, n_frames), np.float32)
-    return cells * colour[:, :, None].astype(np.float32)
+    colour *= (10 ** (-below / 10) / colour.sum(1))[:, None]
+    cells = generator.standard_exponential((len(chosen), n_mels, n_frames), np.float32)
+    power[chosen] += cells * colour[:, :, None].astype(np.float32)
 
 
 def _masks(

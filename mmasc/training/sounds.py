@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from jaxtyping import Float16, Float32
 from mmasc.audio import load_audio, resample
 from mmasc.errors import MmascError
 from mmasc.features import LogMel, LogMelConfig
+from mmasc.training.augment import power_of
 from mmasc.training.checkpoints import load_tensors, save_tensors
 
 # Mel power is kept in decibels below the file's peak: float16 then errs by at most 0.05 dB.
@@ -108,9 +110,10 @@ class Sound:
     digest: str
     decibels: tuple[Float16[np.ndarray, "mel frame"], ...]
 
-    def power(self, speed: int = 0) -> Float32[np.ndarray, "mel frame"]:
-        """Mel power at the speed of that number."""
-        return np.power(np.float32(10), self.decibels[speed].astype(np.float32) / 10)
+    @cached_property
+    def loudness(self) -> tuple[Float32[np.ndarray, " frame"], ...]:
+        """Power over all bands in decibels, for every speed."""
+        return tuple(10 * np.log10(power_of(decibels).sum(0)) for decibels in self.decibels)
 
 
 def load_sounds(
