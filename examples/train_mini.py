@@ -2,7 +2,7 @@
 
     python examples/train_mini.py train --esc10 ESC-10 --ambient AMBIENT --work WORK NAME...
     python examples/train_mini.py evaluate --esc10 ESC-10 --ambient AMBIENT --work WORK
-    python examples/train_mini.py ship --work WORK --weights mmasc/encoders/weights
+    python examples/train_mini.py ship --esc10 ESC-10 --ambient AMBIENT --work WORK --weights mmasc/encoders/weights
 
 ESC-10 and AMBIENT are folders with a meta.csv (columns filename, label and, for ESC-10, fold and category, for the
 other credit). NAME is a run: mini-0, mini-1, mini-2 (everything; the first is shipped), strict-0, strict-1, strict-2
@@ -61,7 +61,9 @@ def ambient_rows(folder: Path) -> list[Row]:
 
 def training_rows(name: str, esc10: Path, ambient: Path) -> list[Row]:
     kind, _, number = name.partition("-")
-    clips = [(row["fold"], Row(Path(row["path"]), row["label"], row["filename"])) for row in read_meta(esc10)]
+    # In the order of the folds: a seed draws by place in the table
+    meta = sorted(read_meta(esc10), key=lambda row: row["fold"])
+    clips = [(row["fold"], Row(Path(row["path"]), row["label"], row["filename"])) for row in meta]
     others = ambient_rows(ambient)
     if kind == "strict":
         return others
@@ -156,7 +158,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def ship(options: argparse.Namespace) -> None:
-    """The first seeds, as float16 (batch norm's statistics stay float32), into the package."""
+    """The first seeds as float16 (vectors stay float32) and the list of credits, into the package."""
     for run, file in (("mini-0", "mini.safetensors"), ("strict-0", "mini_strict.safetensors")):
         path = options.work / run / "last.safetensors"
         with safe_open(str(path), "pt") as stored:
@@ -165,6 +167,19 @@ def ship(options: argparse.Namespace) -> None:
         halved = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}
         (options.weights / file).write_bytes(save(halved, metadata))
         print(f"{file}: {(options.weights / file).stat().st_size / 1e6:.2f} MB")
+
+
+def write_attribution(options: argparse.Namespace) -> None:
+    """Whose recordings the weights were trained on."""
+    with (options.weights / "mini_attribution.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["collection", "file", "label", "licence", "credit"])
+        for row in read_meta(options.ambient):
+            writer.writerow([row["source"], row["source_path"], row["label"], row["licence"], row["credit"]])
+        for row in read_meta(options.esc10):
+            credit = f"{row['author']}, {row['title']}, {row['source']}"
+            name = row["filename"].rsplit("-", 1)[0]
+            writer.writerow(["karolpiczak/ESC-10", f"{name}.ogg", row["label"], row["licence"], credit])
 
 
 def main() -> None:
@@ -184,6 +199,7 @@ def main() -> None:
         evaluate(options)
     else:
         ship(options)
+        write_attribution(options)
 
 
 if __name__ == "__main__":

@@ -200,7 +200,8 @@ def _build_network(tensors: dict[str, Tensor], about: dict[str, Any], file: Path
         # float16 in the file, float32 at work
         network.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in state.items()})
     except RuntimeError as error:
-        raise MmascError(f"{file} does not fit the network that it names: {error}") from error
+        detail = " ".join(str(error).split())
+        raise MmascError(f"{file} does not fit the network that it names, train or copy it again: {detail}") from error
     return network.eval()
 
 
