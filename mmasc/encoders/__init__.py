@@ -15,7 +15,7 @@ _MINI = EncoderSpec(
     "mini",
     "mmasc.encoders.mini:Mini",
     sample_rate=32_000,
-    window_seconds=5.0,
+    window_seconds=5.12,  # 256 frames of 20 ms; the five-second clips of ESC are one window although they are 5.001 s
     dim=128,
     modalities=("audio", "text"),
     padding="minimum",
