@@ -181,33 +181,15 @@ def clock_tick(generator: np.random.Generator, sample_rate: int, n_samples: int)
     return waveform
 
 
-def helicopter(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
-    """A helicopter overhead: a two-bladed rotor that slaps, its noise beating with the blades, and a turbine far up.
-
-    A blade passes 11 to 15 times a second (2 blades at 330 to 450 turns a minute). Each passage is a pressure pulse of
-    some 10 ms, and doubles the broad-band noise of the blades, which falls 9 dB an octave above 300 Hz and more above
-    6 kHz, where air takes it away. The engine adds a hum of 90 Hz and a whine of 2.9 kHz.
-    """
-    time = np.arange(n_samples) / sample_rate
-    phase = time * generator.uniform(11, 15) % 1.0
-    passage = np.exp(-(((phase - 0.3) / 0.13) ** 2))
-    slap = (0.3 - phase) * np.exp(-(((phase - 0.3) / 0.06) ** 2))
-    noise = _noise(
-        generator, sample_rate, n_samples, lambda hz: (hz > 25) / (1 + (hz / 300) ** 1.5) / np.hypot(1, hz / 6_000)
-    )
-    engine = sum(np.sin(2 * np.pi * 90 * k * time + generator.uniform(0, 6)) / k for k in range(1, 8))
-    return (0.8 + 0.8 * passage) * noise + 12 * slap + 0.3 * engine + 0.01 * np.sin(2 * np.pi * 2_900 * time)
-
-
 def chainsaw(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
     """A chainsaw: one two-stroke cylinder, revved and let go, and the chain that scrapes.
 
-    It fires once a turn: 70 times a second at rest, 150 (9,000 turns a minute) in the cut, where it is four times as
+    It fires once a turn: 70 times a second at rest, 200 (12,000 turns a minute) in the cut, where it is four times as
     loud; between them it needs a third of a second. Harmonics of the exhaust fall 5 dB an octave, lifted by the muffler
     around 0.5 and 1.6 kHz; each firing differs a little (8 % in strength). The chain scrapes from 2 to 8 kHz.
     """
     throttle = 1 / (1 + np.exp(-6 * _wander(generator, sample_rate, n_samples, 0.5)))
-    firing_hz = 70 + 80 * throttle + 1.5 * _wander(generator, sample_rate, n_samples, 20)
+    firing_hz = 70 + 130 * throttle + 1.5 * _wander(generator, sample_rate, n_samples, 20)
     phase = np.cumsum(firing_hz) / sample_rate
     engine = _voice(
         phase,
@@ -235,10 +217,10 @@ def church_bells(generator: np.random.Generator, sample_rate: int, n_samples: in
     decays = [3.0, 1.8, 1.5, 0.9, 1.0, 0.5, 0.3, 0.2, 0.12]
     loud = [0.6, 0.5, 0.7, 0.3, 1.0, 0.6, 0.4, 0.3, 0.2]
     primes = generator.uniform(420, 480) * 2 ** (-np.array([0, 2, 4, 5, 7]) / 12)
+    bells = [_ring(prime * ratios, decays, loud, 4.0, sample_rate) for prime in primes]
     for stroke in range(round(n_samples / sample_rate / 0.35) + 1):
-        bell = _ring(primes[stroke % 5] * ratios, decays, loud, 4.0, sample_rate)
         start = stroke * 0.35 + generator.uniform(0, 0.04)
-        _add(waveform, generator.uniform(0.7, 1.0) * bell, round(start * sample_rate))
+        _add(waveform, generator.uniform(0.7, 1.0) * bells[stroke % 5], round(start * sample_rate))
     return _reverberate(generator, waveform, sample_rate, seconds=0.8, wet=0.5)
 
 
@@ -263,25 +245,6 @@ def morse_code(generator: np.random.Generator, sample_rate: int, n_samples: int)
     angle = 2 * np.pi * generator.uniform(600, 800) * np.arange(n_samples) / sample_rate
     hiss = _noise(generator, sample_rate, n_samples, lambda hz: (hz > 300) & (hz < 3_000))
     return keyed * (np.sin(angle) + 0.1 * np.sin(3 * angle)) + 0.01 * hiss
-
-
-def ship_horn(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
-    """A ship's horn across a harbour: one long blast of two notes a fifth apart, and its echo.
-
-    A reed of 70 to 140 Hz (ships over 75 m: 70 to 350 Hz, COLREG annex III) whose harmonics fall 6 dB an octave above
-    500 Hz; 0.3 s to build up, 2.7 s long.
-    """
-    time = np.arange(n_samples) / sample_rate
-    note = generator.uniform(90, 125)
-    blast = np.zeros(n_samples)
-    for hertz in (note, 1.5 * note):
-        wobble = hertz * (1 + 0.002 * np.sin(2 * np.pi * 5 * time))
-        blast += _voice(
-            np.cumsum(wobble) / sample_rate, wobble, sample_rate, lambda hz: 1 / (1 + hz / 500), generator, 4_000
-        )
-    blast *= np.clip((time - 0.3) / 0.3, 0, 1) * np.clip((3.3 - time) / 0.2, 0, 1)
-    sea = _noise(generator, sample_rate, n_samples, lambda hz: 1 / np.maximum(hz, 100))
-    return _reverberate(generator, blast, sample_rate, seconds=0.9, wet=0.3) + 0.02 * blast.std() * sea
 
 
 # --- animals -------------------------------------------------------------------------------------------------------
@@ -309,28 +272,31 @@ def crickets(generator: np.random.Generator, sample_rate: int, n_samples: int) -
 
 
 def rooster(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
-    """A rooster: "cock-a-doodle-doo", four syllables of a harsh voice, again after a pause.
+    """A rooster: "cock-a-doodle-doo", four syllables of a harsh voice, again after eight seconds.
 
-    The note climbs from 450 to 900 Hz and sinks on the last, longest syllable; harmonics are shaped by a beak and
-    throat of about 7 cm, open at one end: resonances at 1.2 and 3.6 kHz (odd quarter waves, c / 4 L), and a rough edge.
+    The note climbs from 550 to 1,000 Hz and sinks on the last, longest syllable; it trembles 24 times a second and is
+    rough (30 % in strength, up to 120 Hz). Throat and beak of about 6 cm, open at one end, resonate at odd quarter
+    waves c / 4 L: 1.5 and 4.4 kHz.
     """
-    syllables = [(0.0, 0.16, 480, 620), (0.22, 0.16, 620, 760), (0.44, 0.38, 760, 900), (0.88, 0.85, 880, 560)]
+    syllables = [(0.0, 0.16, 550, 700), (0.22, 0.16, 700, 860), (0.44, 0.38, 860, 1_010), (0.88, 0.85, 990, 630)]
     crow = np.zeros(round(1.8 * sample_rate))
-    scale = generator.uniform(0.92, 1.08)
-    for start, length, low, high in syllables:
-        time = np.arange(round(length * sample_rate)) / len(np.arange(round(length * sample_rate)))
-        hertz = scale * (low + (high - low) * time) * (1 + 0.012 * np.sin(2 * np.pi * 24 * time * length))
+    scale = generator.uniform(0.94, 1.06)
+    for start, seconds, low, high in syllables:
+        samples = round(seconds * sample_rate)
+        share = np.arange(samples) / samples
+        hertz = scale * (low + (high - low) * share) * (1 + 0.012 * np.sin(2 * np.pi * 24 * share * seconds))
         tone = _voice(
             np.cumsum(hertz) / sample_rate,
             hertz,
             sample_rate,
-            lambda hz: 0.15 * (hz / 1_000) ** -0.8 + _hump(hz, 1_200, 500) + 0.7 * _hump(hz, 3_600, 900),
+            lambda hz: 0.15 * (hz / 1_000) ** -0.8 + _hump(hz, 1_500, 500) + 0.7 * _hump(hz, 4_400, 900),
             generator,
         )
-        envelope = np.minimum(1, time / 0.1) * np.minimum(1, (1 - time) / 0.25)
+        rough = 1 + 0.3 * _wander(generator, sample_rate, samples, 120)
+        envelope = rough * np.minimum(1, share / 0.1) * np.minimum(1, (1 - share) / 0.25)
         _add(crow, tone * envelope, round(start * sample_rate))
     waveform = np.zeros(n_samples)
-    for start in np.arange(0.4, n_samples / sample_rate, generator.uniform(2.8, 3.2)):
+    for start in np.arange(0.5, n_samples / sample_rate, 8.0):
         _add(waveform, crow, round(start * sample_rate))
     air = _noise(generator, sample_rate, n_samples, lambda hz: 1 / np.sqrt(np.maximum(hz, 100)))
     return _reverberate(generator, waveform, sample_rate, seconds=0.15, wet=0.15) + 0.004 * air
@@ -378,21 +344,11 @@ def white_noise(generator: np.random.Generator, sample_rate: int, n_samples: int
     return generator.standard_normal(n_samples)
 
 
-def pink_noise(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
-    """Pink noise: power per hertz goes with 1 / f above 20 Hz, equal power in every octave."""
-    return _noise(generator, sample_rate, n_samples, lambda hz: (hz >= 20) / np.sqrt(np.maximum(hz, 20)))
-
-
-def brown_noise(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
-    """Brown noise: power per hertz goes with 1 / f^2 above 20 Hz, as in Brownian motion."""
-    return _noise(generator, sample_rate, n_samples, lambda hz: (hz >= 20) / np.maximum(hz, 20))
-
-
 SYNTH: dict[str, Rule] = {
     rule.__name__: rule
     for rule in [
-        rain, sea_waves, wind, thunder, crackling_fire, water_drops, clock_tick, helicopter, chainsaw, church_bells,
-        morse_code, ship_horn, crickets, rooster, crying_baby, white_noise, pink_noise, brown_noise,
+        rain, sea_waves, wind, thunder, crackling_fire, water_drops, clock_tick, chainsaw, church_bells, morse_code,
+        crickets, rooster, crying_baby, white_noise,
     ]
 }  # fmt: skip
 
@@ -425,10 +381,15 @@ def _voice(
 ) -> Waveform:
     """Harmonics of a moving note: sum over k of gain(k f(t)) cos(2 pi (k phase(t) + random)), up to `top_hz`."""
     top_hz = min(top_hz, 0.45 * sample_rate)
-    waveform = np.zeros(len(phase))
+    waveform, samples = np.zeros(len(phase)), np.arange(len(phase))
+    # Powers of one rotation instead of a cosine for each harmonic, and gains every 32 samples: ten times faster
+    turn = np.exp(2j * np.pi * phase)
+    turned = turn.copy()
     for k in range(1, int(top_hz / hertz.min()) + 1):
-        audible = k * hertz < top_hz
-        waveform += audible * gain(k * hertz) * np.cos(2 * np.pi * (k * phase + generator.uniform()))
+        coarse = k * hertz[::32]
+        loud = np.interp(samples, samples[::32], gain(coarse) * (coarse < top_hz))
+        waveform += loud * (turned * np.exp(2j * np.pi * generator.uniform())).real
+        turned *= turn
     return waveform
 
 

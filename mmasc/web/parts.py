@@ -94,7 +94,8 @@ def words_part(content: PageContent) -> str:
     )
     return (
         '<p class="note">Every text became a vector in the same space as the sounds. The bar is the cosine between '
-        f"the two: 1 is the same direction, 0 is nothing in common.</p>\n{rows}"
+        "the two: 1 is the same direction, 0 is nothing in common. Between words and sounds it stays well below 1, so "
+        f"compare the hits of one question with each other.</p>\n{rows}"
     )
 
 
@@ -134,8 +135,11 @@ def _card(content: PageContent, number: int, verdict: Verdict) -> str:
     judged = ""
     if verdict.truth is not None:
         right = verdict.truth == verdict.label
-        judged = '<span class="right">✓ right</span>' if right else '<span class="wrong">✗ not right</span>'
-        judged = f'<p class="given">{judged}: {text(verdict.label)}</p>'
+        judged = (
+            f'<p class="given"><span class="right">✓ right</span>: {text(verdict.label)}</p>'
+            if right
+            else f'<p class="given"><span class="wrong">✗ not right</span>: this is {text(verdict.truth)}</p>'
+        )
     player = "" if verdict.clip is None else _player(content, verdict.clip)
     return (
         f'<li class="card" id="card-{number}">{_picture(content, verdict.clip, axes=True)}'
