@@ -123,10 +123,12 @@ def _walk(folder: str) -> tuple[list[str], list[str]]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            # os.path answers False for links that lead nowhere or in a circle, where an entry raises
-            if os.path.isdir(entry.path):
-                (linked if entry.is_symlink() else real).append(entry.path)
-            elif os.path.isfile(entry.path):
+            # What is no link is known without another look at the disk; of links that lead nowhere or in a circle
+            # os.path says False, where an entry raises
+            is_link = entry.is_symlink()
+            if os.path.isdir(entry.path) if is_link else entry.is_dir():
+                (linked if is_link else real).append(entry.path)
+            elif os.path.isfile(entry.path) if is_link else entry.is_file():
                 files.append(entry.path)
     return _sorted(folders), _sorted(files)
 

@@ -65,7 +65,7 @@ def read_header(file: BinaryIO, size: int) -> Header:
     if _at(file, offset, 4) == b"fLaC":
         return _flac(file, offset)
     if offset or (len(start) > 1 and start[0] == 0xFF and start[1] >= 0xE0):
-        walk = walk_frames(file.fileno(), size, offset)
+        walk = walk_frames(file, size, offset)
         return Header(walk.seconds, walk.cut, walk.first, walk.irregular) if walk is not None else Header()
     return Header()
 
@@ -75,18 +75,18 @@ def _at(file: BinaryIO, position: int, count: int) -> bytes:
     return file.read(count)
 
 
-def _compare(declared: int, available: int, bytes_per_second: float) -> Header:
-    """Header of a format that declares the bytes of its samples."""
-    if not bytes_per_second > 0:
+def _compare(declared: int, available: int, bytes_per_second: float, exact: bool = True) -> Header:
+    """Header of a format that declares the bytes of its samples; not exact: compressed, the rate is an average."""
+    if not bytes_per_second > 0 or declared < 0:
         return Header()
     cut = ""
     if declared - available > bytes_per_second * _SLOPPY_SECONDS:
         cut = f"its header declares {declared} bytes of samples, it holds {available}"
-    return Header(declared / bytes_per_second, cut)
+    return Header(declared / bytes_per_second if exact else None, cut)
 
 
 def _riff(file: BinaryIO, size: int, order: str) -> Header:
-    position, bytes_per_second, long_size = 12, 0.0, None
+    position, bytes_per_second, exact, long_size = 12, 0.0, True, None
     for _ in range(_MOST_CHUNKS):
         chunk = _at(file, position, 8)
         if len(chunk) < 8:
@@ -97,8 +97,8 @@ def _riff(file: BinaryIO, size: int, order: str) -> Header:
             body = _at(file, position, 16)
             if len(body) == 16:
                 code, _, rate, average, frame_bytes, _ = struct.unpack(order + "HHIIHH", body)
-                # The average is often wrong, and needed for compressed samples only.
-                bytes_per_second = rate * frame_bytes if code in (1, 3, 6, 7, 0xFFFE) else average
+                exact = code in (1, 3, 6, 7, 0xFFFE)
+                bytes_per_second = float(rate * frame_bytes if exact else average)
         elif name == b"ds64":
             body = _at(file, position, 16)
             if len(body) == 16:
@@ -110,7 +110,7 @@ def _riff(file: BinaryIO, size: int, order: str) -> Header:
             elif (length >= 0x7FFFF000 and length > available) or (length == 0 and available > 0):
                 # Written to a pipe, or never closed: the writer did not know.
                 return Header()
-            return _compare(length, available, bytes_per_second)
+            return _compare(length, available, bytes_per_second, exact)
         position += length + (length & 1)
     return Header()
 
@@ -126,7 +126,7 @@ def _w64(file: BinaryIO, size: int) -> Header:
             body = _at(file, position + 24, 16)
             if len(body) == 16:
                 _, _, rate, _, frame_bytes, _ = struct.unpack("<HHIIHH", body)
-                bytes_per_second = rate * frame_bytes
+                bytes_per_second = float(rate * frame_bytes)
         elif name == _W64["data"]:
             return _compare(length - 24, max(size - position - 24, 0), bytes_per_second)
         position += max(length + 7 & ~7, 24)
@@ -182,9 +182,10 @@ def _au(file: BinaryIO, size: int, order: str) -> Header:
         return Header()
     offset, length, encoding, rate, channels = struct.unpack(order + "5I", head)
     sample_bytes = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}.get(encoding, 0)
-    if length == 0xFFFFFFFF:
+    available = max(size - offset, 0)
+    if length == 0xFFFFFFFF or (length == 0 and available > 0):
         return Header()
-    return _compare(length, max(size - offset, 0), rate * channels * sample_bytes)
+    return _compare(length, available, float(rate * channels * sample_bytes))
 
 
 def _flac(file: BinaryIO, offset: int) -> Header:

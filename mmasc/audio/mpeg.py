@@ -3,10 +3,11 @@
 Sources: ISO 11172-3 and 13818-3 (frame headers), the Xing tag as LAME writes it (length, encoder's delay and padding).
 """
 
-import mmap
 import re
 from dataclasses import dataclass
+from typing import BinaryIO
 
+_PIECE_BYTES = 1 << 20  # read at once
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # by version bits
 _KBITS = {
     (1, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -61,11 +62,11 @@ class Walk:
     irregular: bool
 
 
-def walk_frames(descriptor: int, size: int, offset: int) -> Walk | None:
+def walk_frames(file: BinaryIO, size: int, offset: int) -> Walk | None:
     """Walk from frame to frame: half a microsecond each, against twenty or more to decode one.
 
     Args:
-        descriptor: Of the open file.
+        file: Open for reading, unbuffered; its position is moved.
         size: Bytes in the file.
         offset: Where to begin, behind the tags.
     Returns:
@@ -73,33 +74,42 @@ def walk_frames(descriptor: int, size: int, offset: int) -> Walk | None:
     Raises:
         OSError: If the file cannot be read.
     """
-    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
-        size = min(size, len(data))
-        first = _next_frame(data, offset, min(size, offset + 65_536))
-        if first < 0:
-            return None
-        tag = _xing(data, first)
-        position, count, cut = first, 0, ""
-        irregular = data[offset:first].strip(b"\0") != b"" or _size_differs(tag, size - first)
-        while position + 3 <= size:
-            length = _FRAME_BYTES.get(data[position + 1] << 8 | data[position + 2]) if data[position] == 0xFF else None
-            if length is None:
-                irregular = irregular or _next_frame(data, position, size) >= 0
+    file.seek(offset)
+    head = file.read(_PIECE_BYTES)
+    skipped = _next_frame(head, min(len(head), 65_536))
+    if skipped < 0:
+        return None
+    first = offset + skipped
+    tag = _xing(head, skipped)
+    irregular = head[:skipped].strip(b"\0") != b"" or _size_differs(tag, size - first)
+    piece, begin, position, count = head, offset, first, 0
+    while position + 3 <= size:
+        place = position - begin
+        if place + 3 > len(piece):
+            # A piece and not a map of the file: a map of a file that is cut or unplugged meanwhile kills the process
+            file.seek(position)
+            piece, begin, place = file.read(_PIECE_BYTES), position, 0
+            if len(piece) < 3:
                 break
-            position += length
-            count += 1
-        if position > size:
-            cut = "its last frame is cut"
-        elif tag is not None and count - 1 < tag.frames and not irregular:
-            cut = f"its header declares {tag.frames} frames, it holds {count - 1}"
-        return Walk(first, tag.seconds if tag else None, cut, irregular or bool(cut))
+        length = _FRAME_BYTES.get(piece[place + 1] << 8 | piece[place + 2]) if piece[place] == 0xFF else None
+        if length is None:
+            irregular = irregular or _next_frame(piece[place:], _PIECE_BYTES) >= 0
+            break
+        position += length
+        count += 1
+    cut = ""
+    if position > size:
+        cut = "its last frame is cut"
+    elif tag is not None and count - 1 < tag.frames and not irregular:
+        cut = f"its header declares {tag.frames} frames, it holds {count - 1}"
+    return Walk(first, tag.seconds if tag else None, cut, irregular or bool(cut))
 
 
-def _next_frame(data: mmap.mmap, begin: int, end: int) -> int:
-    """First place in [begin, end) where two frames follow each other (or one ends the file); -1 if there is none."""
-    if any(data[begin : begin + len(tag)] == tag for tag in _AFTER):
+def _next_frame(data: bytes, end: int) -> int:
+    """First place in data[:end] where two frames follow each other (or one ends the data); -1 if there is none."""
+    if data.startswith(_AFTER):
         return -1
-    for match in re.compile(rb"\xff[\xe2-\xff]").finditer(data, begin, end):
+    for match in re.compile(rb"\xff[\xe2-\xff]").finditer(data, 0, end):
         position = match.start()
         for _ in range(2):
             if position == len(data):
@@ -124,7 +134,7 @@ class _Tag:
     seconds: float
 
 
-def _xing(data: mmap.mmap, first: int) -> _Tag | None:
+def _xing(data: bytes, first: int) -> _Tag | None:
     """The tag in the first frame."""
     version, mono = data[first + 1] >> 3 & 3, data[first + 3 : first + 4] >= b"\xc0"
     rate = _RATES[version][data[first + 2] >> 2 & 3]

@@ -44,8 +44,6 @@ class NativeDecoder:
         DecodeError: If soundfile cannot open the file.
     """
 
-    slack_seconds = 1e-3
-
     def __init__(self, path: Path, header: Header) -> None:
         self.fault = ""
         self.expected_frames: int | None = None
@@ -61,6 +59,8 @@ class NativeDecoder:
         self.sample_rate = int(self._sound.samplerate)
         self.channels = int(self._sound.channels)
         frames = self._sound.frames
+        # An mp3 that declares less padding than the decoder's own delay holds up to a frame less than it declares.
+        self.slack_seconds = 1152 / max(self.sample_rate, 1) if self._sound.format == "MP3" else 1e-3
         # Without a Xing tag the length of mp3 is a guess; where the writer did not know it, it is huge.
         exact = (self._sound.format != "MP3" or header.seconds is not None) and frames < 1 << 48
         if exact:
