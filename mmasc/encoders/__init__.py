@@ -24,6 +24,19 @@ _MINI = EncoderSpec(
     description="bundled sound-text encoder, small: everyday sounds it was trained on, no speech, no music",
 )
 
+_AUDIOCLIP = EncoderSpec(
+    "audioclip",
+    "mmasc.encoders.audioclip:AudioClip",
+    sample_rate=44_100,
+    window_seconds=5.12,  # 256 frames of 20 ms; the five-second clips of ESC are one window although they are 5.001 s
+    dim=1024,
+    modalities=("audio", "text", "image"),
+    licence="MIT",
+    weights="audioclip-full",
+    amplitude="16-bit range",
+    description="AudioCLIP: sounds, texts and pictures in one space; everyday sounds of AudioSet",
+)
+
 SPECS: dict[str, EncoderSpec] = {
     spec.name: spec
     for spec in [
@@ -40,6 +53,13 @@ SPECS: dict[str, EncoderSpec] = {
             _MINI,
             name="mini-strict",
             description="mini trained without ESC-10, to measure zero-shot classification honestly",
+        ),
+        _AUDIOCLIP,
+        replace(
+            _AUDIOCLIP,
+            name="audioclip-partial",
+            weights="audioclip-partial",
+            description="AudioCLIP with unchanged CLIP RN50 towers: vectors fit those of plain CLIP RN50",
         ),
     ]
 }
