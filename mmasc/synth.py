@@ -61,18 +61,21 @@ def synthesise(name: str, sample_rate: int = 32_000, seconds: float = 5.0, seed:
 def rain(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
     """Steady rain: the sum of very many far drops, and near ones that are heard by themselves.
 
-    Far drops: by the central limit Gaussian noise, with the spectrum of one impact, flat to 3 kHz and falling 6 dB
-    an octave above, and cut below 100 Hz. Near drops: Poisson, 90 a second; each 4 ms of noise decaying with 0.8 ms,
-    amplitude log-normal (sigma 0.8).
+    Far drops: by the central limit Gaussian noise, with the spectrum of one impact dulled by the way: cut below 100 Hz,
+    falling 6 dB an octave above 2 kHz and 12 dB above 8 kHz. Near drops: Poisson, 40 a second; each 4 ms of noise that
+    decays with 0.8 ms, amplitude log-normal (sigma 0.8).
     """
     far = _noise(
-        generator, sample_rate, n_samples, lambda hz: (hz / 100) / np.hypot(1, hz / 100) / np.hypot(1, hz / 3_000)
+        generator,
+        sample_rate,
+        n_samples,
+        lambda hz: (hz / 100) / np.hypot(1, hz / 100) / np.hypot(1, hz / 2_000) / np.hypot(1, hz / 8_000),
     )
     near = np.zeros(n_samples)
-    for start in _poisson(generator, 90, sample_rate, n_samples):
+    for start in _poisson(generator, 40, sample_rate, n_samples):
         drop = generator.standard_normal(round(0.004 * sample_rate))
         _add(near, generator.lognormal(0, 0.8) * drop * _decay(len(drop), 0.0008, sample_rate), start)
-    return far + 0.35 * near
+    return far + 2 * near
 
 
 def sea_waves(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
@@ -149,17 +152,17 @@ def crackling_fire(generator: np.random.Generator, sample_rate: int, n_samples: 
 def water_drops(generator: np.random.Generator, sample_rate: int, n_samples: int) -> Waveform:
     """Drops falling into still water in a cave: each traps a bubble that rings.
 
-    A bubble of radius a rings at f = 3.26 m/s / a (Minnaert 1933), 1.2 to 3.5 mm here, damped with a quality of about
-    20, its pitch rising a little as it nears the surface. The cave answers with noise that decays with 0.25 s.
+    A bubble of radius a rings at f = 3.26 m/s / a (Minnaert 1933), 1.5 to 4 mm here, damped with a quality of about 30,
+    its pitch rising a little as it nears the surface. The cave answers with noise that decays with 0.4 s.
     """
     dry = np.zeros(n_samples)
     for start in np.cumsum(generator.uniform(0.25, 0.7, int(4 * n_samples / sample_rate) + 1)):
-        hertz = 3.26 / generator.uniform(0.0012, 0.0035)
-        decay = 20 / (np.pi * hertz)
+        hertz = 3.26 / generator.uniform(0.0015, 0.004)
+        decay = 30 / (np.pi * hertz)
         time = np.arange(round(8 * decay * sample_rate)) / sample_rate
         pulse = np.sin(2 * np.pi * hertz * (time + 2.0 * time**2)) * np.exp(-time / decay)
         _add(dry, generator.uniform(0.4, 1.0) * pulse, round(start * sample_rate))
-    return _reverberate(generator, dry, sample_rate, seconds=0.25, wet=0.5)
+    return _reverberate(generator, dry, sample_rate, seconds=0.4, wet=0.8)
 
 
 # --- machines and signals ------------------------------------------------------------------------------------------
