@@ -8,7 +8,7 @@ al. 2006, "The HTK Book", section 5.4 (mel = 2595 log10(1 + f / 700)).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 MelScale = Literal["slaney", "htk"]
 
-# Frames transformed at once on a CPU: 128 x 1024 samples are half a megabyte, so a chunk stays in the cache.
-_FRAMES_AT_ONCE = 128
+# Frames transformed at once on a CPU: 256 x 1024 samples are a megabyte, so a chunk stays in the cache.
+_FRAMES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,8 @@ MINI = LogMelConfig(32_000, 1024, 1024, 320, 64, 50.0, 16_000.0, frame_mean=2, l
 PANNS = LogMelConfig(32_000, 1024, 1024, 320, 64, 50.0, 14_000.0)
 # LAION-CLAP without fusion (Wu et al. 2023)
 CLAP = LogMelConfig(48_000, 1024, 1024, 480, 64, 50.0, 14_000.0)
+# LAION-CLAP with fusion: another mel scale, triangles of equal height
+CLAP_FUSED = replace(CLAP, mel_scale="htk", norm=None)
 # VGGish (Hershey et al. 2017)
 VGGISH = LogMelConfig(
     16_000, 512, 400, 160, 64, 125.0, 7_500.0, "htk", None, power=1, centre=None, log="ln-offset", floor=0.01
@@ -106,6 +108,7 @@ class LogMel(nn.Module):
 
     window: Tensor
     matrix: Tensor
+    paired: Tensor
 
     def __init__(self, config: LogMelConfig) -> None:
         super().__init__()
@@ -118,9 +121,12 @@ class LogMel(nn.Module):
         matrix = mel_matrix(
             config.sample_rate, config.n_fft, config.n_mels, config.f_min, config.f_max, config.mel_scale, config.norm
         )
+        # Bins above the highest band weigh nothing: up to half of the squares and products are saved.
+        matrix = matrix[:, : np.max(np.flatnonzero(matrix.any(axis=0)), initial=0) + 1]
         # Constants of the configuration, no weights: they stay out of the state dict.
         self.register_buffer("window", torch.from_numpy(hann).float(), persistent=False)
         self.register_buffer("matrix", torch.from_numpy(matrix.T.copy()), persistent=False)
+        self.register_buffer("paired", self.matrix.repeat_interleave(2, 0), persistent=False)
 
     def forward(self, waveforms: Float[Tensor, "batch time"]) -> Float32[Tensor, "batch mel frame"]:
         """Log-mel spectrograms, in the unit that `config.log` says.
@@ -160,21 +166,24 @@ class LogMel(nn.Module):
             if samples.device.type != "cpu":
                 return self._bands(frames).transpose(1, 2)
             at_once = _FRAMES_AT_ONCE // config.frame_mean * config.frame_mean or config.frame_mean
-            mels = [torch.cat([self._bands(part) for part in one.split(at_once)]).T for one in frames]
-            return torch.stack(mels)
+            mels = [torch.cat([self._bands(part) for part in one.split(at_once)]) for one in frames]
+            return torch.stack(mels).transpose(1, 2)
 
     def _bands(self, frames: Float32[Tensor, "*batch frame sample"]) -> Float32[Tensor, "*batch averaged mel"]:
         config = self.config
-        # Squares in one sweep and a sum of two slices: a third of the time of abs() ** 2, a quarter of sum(-1)
-        squares = torch.view_as_real(torch.fft.rfft(frames * self.window)).square_()
-        power = squares[..., 0] + squares[..., 1]
+        spectrum = torch.view_as_real(torch.fft.rfft(frames * self.window)[..., : len(self.matrix)])
+        # Squares in one sweep; summing real and imaginary part is left to the product, whose rows come twice for it.
+        # Together half of the time of abs() ** 2 and a product.
+        squares, matrix = spectrum.square_().flatten(-2), self.paired
         if config.power == 1:
-            power = power.sqrt()
+            squares, matrix = (squares[..., ::2] + squares[..., 1::2]).sqrt(), self.matrix
         # A product in float64 is out of TF32's reach, and small on an accelerator that has it.
-        mel = (power.double() @ self.matrix.double()).float() if power.device.type == "cuda" else power @ self.matrix
+        mel = (squares.double() @ matrix.double()).float() if squares.device.type == "cuda" else squares @ matrix
         if config.frame_mean == 1:
             return mel
-        return mel.unflatten(-2, (-1, config.frame_mean)).mean(-2)
+        # A sum of slices is several times faster than mean(-2) over so short an axis.
+        slices = [mel[..., first :: config.frame_mean, :] for first in range(config.frame_mean)]
+        return sum(slices[1:], slices[0]) / config.frame_mean
 
 
 def _reflect(samples: Float32[Tensor, "batch time"], n: int) -> Float32[Tensor, "batch padded"]:

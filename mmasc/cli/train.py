@@ -48,8 +48,8 @@ def train() -> None:
 def align(output_format: str, quiet: bool, **options: object) -> None:
     """Train a network on sounds and texts; the run loads as `mini:RUN`.
 
-    Started again with the same options, a run that was stopped goes on where it was. It needs about four files a
-    text to tell texts apart, and some minutes of one CPU core.
+    Started again with the same options, a run that was stopped goes on where it was. The encoder in the package took
+    ten minutes of one CPU core for 802 recordings.
     """
     from dataclasses import asdict
 
