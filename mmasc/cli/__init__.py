@@ -19,6 +19,7 @@ COMMANDS = {
     "embed": ("mmasc.cli.embed", "Turn recordings into vectors and keep them in a collection."),
     "search": ("mmasc.cli.search", "Find where it sounds like a text, a sound or a picture."),
     "classify": ("mmasc.cli.classify", "Say what a recording is, from a file of prompts."),
+    "head": ("mmasc.cli.head", "Fit classifiers to labels of your own, test them, apply them."),
     "collection": ("mmasc.cli.collection", "Look into, mend, merge and export collections."),
     "prompts": ("mmasc.cli.prompts", "List and check prompt files."),
     "models": ("mmasc.cli.models", "List encoders, show one, prove that it is deterministic here."),

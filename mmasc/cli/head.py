@@ -1,0 +1,285 @@
+"""`mmasc head`: classifiers on the vectors of a collection, fitted to labels of your own."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mmasc.cli.options import device_option, format_option, quiet_option, strict_option
+from mmasc.cli.output import print_object, print_rows, print_table, remark
+from mmasc.cli.progress import progress_line
+from mmasc.heads.registry import HEADS
+
+if TYPE_CHECKING:
+    from mmasc.heads.applying import HeadAnswer
+    from mmasc.heads.fitting import HeadReport
+
+_MANY = "--shots"
+
+
+class _FitCommand(click.Command):
+    """`--shots 1 2 4 8`: the option takes all numbers that follow it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        joined: list[str] = []
+        for word in args:
+            if joined[-2:-1] == [_MANY] and _is_list(joined[-1]) and word.isdigit():
+                joined[-1] += f",{word}"
+            else:
+                joined.append(word)
+        return super().parse_args(ctx, joined)
+
+
+def _is_list(word: str) -> bool:
+    return all(part.isdigit() for part in word.split(","))
+
+
+def _numbers(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    parts = value.replace(",", " ").split()
+    if not parts or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"numbers of recordings a class are wanted, as in 1 2 4 8, got {value!r}")
+    return tuple(int(part) for part in parts)
+
+
+@click.group()
+def head() -> None:
+    """Fit classifiers to labels of your own, test them, apply them."""
+
+
+@head.command(cls=_FitCommand)
+@click.argument("collection")
+@click.option(
+    "--label", required=True, metavar="COLUMN", help="Column with the labels; recordings without are left out."
+)
+@click.option(
+    "--head",
+    "head_name",
+    type=click.Choice(list(HEADS)),
+    default="boosting",
+    show_default=True,
+    help="; ".join(f"{spec.name}: {spec.description}" for spec in HEADS.values()) + ".",
+)
+@click.option("--groups", metavar="COLUMN", help="Recordings with the same value are never on both sides of a fold.")
+@click.option("--folds-column", metavar="COLUMN", help="Official folds; default: stratified folds.")
+@click.option("--folds", type=click.IntRange(min=2), default=None, metavar="N", help="Stratified folds.  [default: 5]")
+@click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest.")
+@click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
+@click.option(
+    _MANY,
+    callback=_numbers,
+    metavar="N...",
+    help="Also a learning curve: accuracy from N labelled recordings of every class, as in --shots 1 2 4 8.",
+)
+@click.option("--draws", type=click.IntRange(min=1), default=10, show_default=True, help="For each point of the curve.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of folds, draws and the interval.")
+@click.option("--out", metavar="FILE", help="Save the head, fitted to all recordings, for `mmasc head apply`.")
+@quiet_option
+@format_option()
+def fit(
+    collection: str,
+    label: str,
+    head_name: str,
+    groups: str | None,
+    folds_column: str | None,
+    folds: int | None,
+    space: str | None,
+    where: str | None,
+    shots: tuple[int, ...],
+    draws: int,
+    seed: int,
+    out: str | None,
+    quiet: bool,
+    output_format: str,
+) -> None:
+    """Fit a head to a collection's labels and say how good it is on recordings that it has not heard.
+
+    Every recording is tested once, in a fold by itself or in an official one; the interval is a 95 % bootstrap over
+    recordings, or over whole groups. What is saved is then fitted to all recordings.
+    """
+    if folds is not None and folds_column is not None:
+        raise click.UsageError("--folds-column has its own number of folds: leave out --folds")
+    from mmasc.heads.fitting import fit_head
+
+    with progress_line("fitting", quiet=quiet) as line:
+
+        def show(done: int, total: int) -> None:
+            line.set_total(total)
+            line.update(done)
+
+        report = fit_head(
+            collection,
+            label,
+            head=head_name,
+            groups=groups,
+            folds_column=folds_column,
+            folds=folds or 5,
+            space=space,
+            where=where,
+            shots=shots,
+            draws=draws,
+            out=out,
+            seed=seed,
+            progress=show,
+        )
+    if report.unlabelled:
+        remark(f"{report.unlabelled} recordings without a label in {label!r} were left out", quiet)
+    if report.without_vectors:
+        remark(
+            f"{report.without_vectors} recordings without such windows in space {report.space!r} were left out", quiet
+        )
+    if output_format in ("json", "jsonl"):
+        print_object(_object(report), output_format)
+    elif output_format == "csv":
+        print_rows(_class_rows(report), "csv")
+    else:
+        _print_report(report)
+
+
+@head.command()
+@click.argument("head_file", metavar="HEAD")
+@click.argument("paths", nargs=-1, required=True, metavar="COLLECTION|PATH...")
+@click.option("--top", type=click.IntRange(min=1), default=None, metavar="K", help="Show the best K labels only.")
+@click.option("--space", metavar="NAME", help="Space of the collection; default: the one that the head understands.")
+@click.option("--where", metavar="SQL", help="Condition on columns of the collection.")
+@strict_option
+@device_option
+@quiet_option
+@format_option()
+@click.pass_context
+def apply(
+    ctx: click.Context,
+    head_file: str,
+    paths: tuple[str, ...],
+    top: int | None,
+    space: str | None,
+    where: str | None,
+    strict: bool,
+    device: str,
+    quiet: bool,
+    output_format: str,
+) -> None:
+    """Label recordings with a fitted head: those of a collection, or files, folders and patterns.
+
+    HEAD is a file of `mmasc head fit --out`. Files are embedded with the encoder that the head was fitted with; a
+    collection must hold vectors of that encoder.
+    """
+    from mmasc.heads.applying import apply_head, is_collection
+    from mmasc.heads.files import FittedHead
+
+    if (space is not None or where is not None) and not any(is_collection(path) for path in paths):
+        raise click.UsageError("--space and --where are for a collection; these are recordings")
+    fitted = FittedHead.load(head_file)
+    failed: list[str] = []
+    answers = apply_head(fitted, list(paths), top, space, where, device=device, strict=strict)
+    seen = _print_answers(_readable(answers, failed, quiet), fitted.stamp.classes, top, output_format)
+    if not seen and not failed:
+        remark("no recording passes" if where else "the collection holds no recording with such vectors", quiet)
+    if failed:
+        remark(f"{len(failed)} of {seen + len(failed)} files could not be read:")
+        for reason in failed:
+            remark(f"  {reason}")
+        if not seen:
+            ctx.exit(1)
+
+
+def _readable(answers: "Iterator[HeadAnswer]", failed: list[str], quiet: bool) -> "Iterator[HeadAnswer]":
+    """Answers for recordings that could be read; why others could not goes to `failed`."""
+    with progress_line("labelling", quiet=quiet or sys.stdout.isatty()) as line:
+        for done, answer in enumerate(answers, 1):
+            line.update(done, f"{len(failed)} bad files" if failed else "")
+            if answer.status.state == "failed":
+                failed.append(answer.status.reason)
+                continue
+            if answer.status.state == "truncated":
+                remark(f"truncated: {answer.status.reason}", quiet)
+            yield answer
+
+
+def _print_answers(answers: "Iterator[HeadAnswer]", classes: Sequence[str], top: int | None, output_format: str) -> int:
+    """Print answers, JSON lines while they come; how many there were."""
+    seen = 0
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="surrogateescape")  # file names that are no UTF-8
+
+    def counted() -> "Iterator[HeadAnswer]":
+        nonlocal seen
+        for answer in answers:
+            seen += 1
+            yield answer
+
+    if output_format in ("json", "jsonl"):
+        print_rows((_answer_object(answer) for answer in counted()), output_format)
+    elif output_format == "csv":
+        columns = ["path", "label", "score", *(f"score_{name}" for name in classes)]
+        rows = ({**_summary(answer), **{f"score_{k}": v for k, v in answer.scores.items()}} for answer in counted())
+        print_rows(rows, "csv", columns)
+    else:
+        rows_of_table = []
+        for answer in counted():
+            ranked = sorted(answer.scores.items(), key=lambda item: -item[1])[: top or 3]
+            others = ", ".join(f"{name} {score:.2f}" for name, score in ranked if name != answer.label)
+            rows_of_table.append({**_summary(answer), "next": others})
+        if rows_of_table:
+            print_table(rows_of_table, ["path", "label", "score", "next"])
+    return seen
+
+
+def _answer_object(answer: "HeadAnswer") -> dict[str, Any]:
+    """The machine-readable object of a recording: keys may be added, never renamed."""
+    rest = {"scores": answer.scores, "status": answer.status.state, "duration": answer.duration}
+    return _summary(answer) | rest
+
+
+def _summary(answer: "HeadAnswer") -> dict[str, Any]:
+    return {"path": answer.path, "label": answer.label, "score": answer.score}
+
+
+def _object(report: "HeadReport") -> dict[str, Any]:
+    """The machine-readable object of a fit: keys may be added, never renamed."""
+    hidden = ("fitted", "shots")
+    value = {name: getattr(report, name) for name in report.__dataclass_fields__ if name not in hidden}
+    return value | {"shots": [asdict(point) for point in report.shots]}
+
+
+def _class_rows(report: "HeadReport") -> list[dict[str, Any]]:
+    return [{"label": name, **numbers} for name, numbers in report.per_class.items()]
+
+
+def _print_report(report: "HeadReport") -> None:
+    low, high = report.interval
+    click.echo(
+        f"{report.head} on {report.label}: {report.recordings} recordings, {len(report.classes)} classes, "
+        f"space {report.space} ({report.encoder} {report.identity[:8]})"
+    )
+    click.echo(
+        f"accuracy {report.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}, over {report.interval_over}); "
+        f"the largest class alone {report.largest_class:.3f}"
+    )
+    folds = ", ".join(f"{name}: {value:.3f}" for name, value in zip(report.fold_names, report.folds, strict=True))
+    click.echo(f"folds {folds}")
+    click.echo(
+        f"balanced accuracy {report.balanced_accuracy:.3f}, macro F1 {report.macro_f1:.3f}, "
+        f"log loss {report.log_loss:.3f}, calibration error {report.calibration_error:.3f}"
+    )
+    click.echo("")
+    print_table(_class_rows(report), ["label", "precision", "recall", "f1", "recordings"])
+    click.echo("")
+    numbers = [str(number) for number in range(1, len(report.classes) + 1)]
+    rows = [
+        {"true": f"{number} {name}", **dict(zip(numbers, counts, strict=True))}
+        for number, name, counts in zip(numbers, report.classes, report.confusion, strict=True)
+    ]
+    print_table(rows, ["true", *numbers], title="confusion: rows true, columns said")
+    if report.shots:
+        click.echo("")
+        points = [
+            {"shots": one.shots, "accuracy": one.accuracy, "sd": one.standard_deviation, "draws": len(one.accuracies)}
+            for one in report.shots
+        ]
+        print_table(points, ["shots", "accuracy", "sd", "draws"], title="learnt from so many recordings of every class")
+    if report.out is not None:
+        click.echo(f"\nsaved → {report.out}")

@@ -1,0 +1,191 @@
+"""Fitted heads and their files: arrays and a stamp in safetensors, nothing in them that could run.
+
+The stamp says which space the head understands; a head refuses vectors of any other.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from mmasc.collection.store import SpaceHead
+from mmasc.encoders import SPECS
+from mmasc.errors import MmascError
+from mmasc.heads.predictors import PREDICTORS, Predictor, unit_vectors
+
+FORMAT = 1
+_KEY = "mmasc_head"
+# Files that people save heads in elsewhere, and that can run code when they are opened
+_RUNS_CODE = {b"\x80": "a pickle", b"PK": "an archive", b"\x1f\x8b": "a compressed pickle", b"x": "a compressed pickle"}
+
+
+@dataclass(frozen=True)
+class HeadStamp:
+    """What a head is and which vectors it understands.
+
+    Attributes:
+        head: Its name in the registry.
+        label: Column that it was fitted to.
+        classes: Labels, in the order of its scores.
+        identity: Of the space: the digest of the encoder that made the vectors.
+        encoder: Name of that encoder.
+        space: Name of the space in the collection.
+        dim: Numbers in a vector.
+        window_seconds, hop_seconds, channels: How recordings were cut.
+        recordings: How many it was fitted to.
+        mmasc, scikit_learn: Versions that fitted it.
+        format: Of the file.
+    """
+
+    head: str
+    label: str
+    classes: tuple[str, ...]
+    identity: str
+    encoder: str
+    space: str
+    dim: int
+    window_seconds: float
+    hop_seconds: float
+    channels: str
+    recordings: int
+    mmasc: str
+    scikit_learn: str
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A head as it is applied: from `fit_head`, or read by `FittedHead.load`; both answer the same to the last bit."""
+
+    stamp: HeadStamp
+    predictor: Predictor
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Labels `[class]`, the columns of `predict_proba`."""
+        return np.array(self.stamp.classes)
+
+    def predict_proba(self, vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item class"]:
+        """Probabilities of recordings' vectors (of any length: they are made unit vectors here).
+
+        Raises:
+            ValueError: If the dim is another one, or a vector holds NaN or infinity.
+        """
+        if vectors.shape[1] != self.stamp.dim:
+            raise ValueError(f"vectors must have {self.stamp.dim} numbers, got {vectors.shape[1]}")
+        if not np.isfinite(vectors).all():
+            raise ValueError("vectors hold NaN or infinity")
+        return self.predictor.predict_proba(unit_vectors(vectors))
+
+    def predict(self, vectors: Float[np.ndarray, "item dim"]) -> np.ndarray:
+        """The most probable label of each vector `[item]`."""
+        return self.classes_[self.predict_proba(vectors).argmax(axis=1)]
+
+    def check_space(self, space: SpaceHead, where: str) -> None:
+        """Refuse vectors that another encoder made.
+
+        Raises:
+            MmascError: Which encoder made the head's vectors, and which made those at hand.
+        """
+        if space.identity != self.stamp.identity:
+            raise MmascError(
+                f"the head was fitted to vectors of encoder {self.stamp.encoder} with identity {self.stamp.identity}; "
+                f"{where} was made by {space.encoder} with identity {space.identity}: embed with the head's encoder, "
+                "or fit a head to these"
+            )
+
+    def save(self, path: str | Path) -> None:
+        """Write the head, all of it or nothing.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {name: np.ascontiguousarray(array) for name, array in self.predictor.arrays().items()}
+        stamp = json.dumps({**asdict(self.stamp), "kind": self.predictor.kind}, ensure_ascii=False)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        try:
+            temporary.write_bytes(save(arrays, {_KEY: stamp}))
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "FittedHead":
+        """Read a head; no code in the file is run, whoever wrote it.
+
+        Raises:
+            MmascError: If the file is missing, no head, damaged, contradicts itself, or was made by a newer mmasc.
+        """
+        path = Path(path)
+        stamp, arrays = _read(path)
+        mend = "; fit it anew with: mmasc head fit ... --out FILE"
+        try:
+            raw = json.loads(stamp)
+            if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
+                raise MmascError(f"{path} was made by a newer mmasc (format {raw['format']}); update mmasc")
+            kind = raw.pop("kind")
+            parsed = _parse_stamp(raw)
+            predictor = PREDICTORS[kind].load(arrays)
+            if (predictor.n_classes, predictor.n_features) != (len(parsed.classes), parsed.dim):
+                raise ValueError("classes or dim do not fit the arrays")
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            raise MmascError(f"{path} is damaged: {error}{mend}") from error
+        return cls(parsed, predictor)
+
+
+def window_of(encoder: str, window_seconds: float) -> float | None:
+    """What `load_encoder` needs to be told of a window: nothing where it is the encoder's own."""
+    spec = SPECS.get(encoder.partition(":")[0])
+    return None if spec is not None and spec.window_seconds == window_seconds else window_seconds
+
+
+def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:
+    """Stamp and arrays of a file."""
+    if path.is_dir():
+        raise MmascError(f"{path} is a folder; give the file that mmasc head fit --out wrote")
+    if not path.exists():
+        raise MmascError(f"{path}: no such file; fit a head with: mmasc head fit COLLECTION --label COLUMN --out FILE")
+    with open(path, "rb") as file:
+        beginning = file.read(2)
+    for magic, kind in _RUNS_CODE.items():
+        if beginning.startswith(magic):
+            raise MmascError(
+                f"{path} looks like {kind}, which can run code when it is opened, and was not opened; "
+                "give a file that mmasc head fit --out wrote"
+            )
+    try:
+        with safe_open(path, framework="numpy") as opened:
+            metadata = opened.metadata() or {}
+            arrays = {name: opened.get_tensor(name) for name in opened.keys()} if _KEY in metadata else {}  # noqa: SIM118
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise MmascError(
+            f"{path} is damaged or no head ({reason}); fit it anew with: mmasc head fit ... --out FILE"
+        ) from error
+    if _KEY not in metadata:
+        raise MmascError(f"{path} holds arrays but no head; give a file that mmasc head fit --out wrote")
+    return metadata[_KEY], arrays
+
+
+def _parse_stamp(raw: dict[str, Any]) -> HeadStamp:
+    types = get_type_hints(HeadStamp)
+    if set(raw) != set(types):
+        raise ValueError(f"its stamp must have {sorted(types)}, got {sorted(raw)}")
+    classes = raw["classes"]
+    if not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
+        raise ValueError("its classes are no list of texts")
+    if len(set(classes)) != len(classes):
+        raise ValueError("a class is there twice")
+    for name, wanted in types.items():
+        value = raw[name]
+        if name != "classes" and (not isinstance(value, (float, int) if wanted is float else wanted) or value is True):
+            raise ValueError(f"{name} of its stamp is {value!r}")
+    return HeadStamp(**{**raw, "classes": tuple(classes)})

@@ -1,0 +1,271 @@
+"""Fit a head to the labels of a collection, and say honestly how good it is: folds, interval, few-shot curve.
+
+Every recording is one row (its windows' mean) and is tested once, by a head that has not heard it, nor anything of its
+group. The head that is kept is then fitted to all of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import sklearn
+
+from mmasc import __version__
+from mmasc.collection import Collection
+from mmasc.errors import MmascError
+from mmasc.evaluation.metrics import (
+    accuracy,
+    balanced_accuracy,
+    bootstrap_interval,
+    calibration_error,
+    class_scores,
+    confusion_matrix,
+    log_loss,
+    macro_scores,
+)
+from mmasc.heads.applying import apply_head
+from mmasc.heads.files import FittedHead, HeadStamp
+from mmasc.heads.folds import Fold, draw_few, make_folds
+from mmasc.heads.predictors import predictor_of
+from mmasc.heads.recordings import LabelledRecordings, labelled_recordings
+from mmasc.heads.registry import make_head
+
+__all__ = ["FewShot", "HeadReport", "apply_head", "fit_head"]
+
+LEVEL = 0.95  # of intervals
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """One point of a learning curve.
+
+    Attributes:
+        shots: Labelled recordings of every class that were learnt from.
+        accuracy: Mean over the draws.
+        standard_deviation: Over the draws (n - 1); 0 for a single one.
+        accuracies: Of each draw.
+        tested: Recordings tested on, mean over the draws.
+    """
+
+    shots: int
+    accuracy: float
+    standard_deviation: float
+    accuracies: list[float]
+    tested: float
+
+
+@dataclass(frozen=True)
+class HeadReport:
+    """A fitted head and how good it is on recordings that it has not heard.
+
+    Attributes:
+        head, label, space, encoder, identity: What was fitted to what; identity and encoder of the space.
+        recordings, unlabelled, without_vectors: Recordings used, and left out for having no label or no vector.
+        classes: In the order of rows and columns below.
+        accuracy: Share of all recordings that were right, each tested once.
+        interval: 95 % bootstrap interval of it, low and high.
+        interval_over: What was drawn for it: "recordings" or "groups of COLUMN".
+        fold_names, fold_sizes, folds: Names, recordings and accuracies of the folds.
+        balanced_accuracy, log_loss, macro_f1, calibration_error: See `mmasc.evaluation.metrics`.
+        largest_class: Accuracy of always saying the most frequent label.
+        confusion: How many of each class (rows) were called what (columns).
+        per_class: Label → precision, recall, f1, recordings.
+        shots: The learning curve, if asked for.
+        out: Where the head was saved, if it was.
+        fitted: The head, fitted to all recordings.
+    """
+
+    head: str
+    label: str
+    space: str
+    encoder: str
+    identity: str
+    recordings: int
+    unlabelled: int
+    without_vectors: int
+    classes: list[str]
+    accuracy: float
+    interval: tuple[float, float]
+    interval_over: str
+    fold_names: list[str]
+    fold_sizes: list[int]
+    folds: list[float]
+    balanced_accuracy: float
+    log_loss: float
+    macro_f1: float
+    calibration_error: float
+    largest_class: float
+    confusion: list[list[int]]
+    per_class: dict[str, dict[str, float]]
+    shots: list[FewShot]
+    out: str | None
+    fitted: FittedHead = field(repr=False)
+
+
+def fit_head(
+    collection: str | Path | Collection,
+    label: str,
+    head: str = "boosting",
+    groups: str | None = None,
+    folds_column: str | None = None,
+    folds: int = 5,
+    space: str | None = None,
+    where: str | None = None,
+    shots: Sequence[int] = (),
+    draws: int = 10,
+    out: str | Path | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> HeadReport:
+    """Fit a head to a collection's labels, tested by cross-validation.
+
+    Args:
+        collection: Folder, or opened.
+        label: Column with the labels; recordings without one are left out and counted.
+        head: Name in `mmasc.heads.registry.HEADS`.
+        groups: Column of what must not lie on both sides of a fold (place, source, individual).
+        folds_column: Column with official folds; default: stratified folds.
+        folds: Number of stratified folds.
+        space: Default: the oldest.
+        where: SQL on columns of recordings and windows.
+        shots: For a learning curve: how many recordings of every class to learn from.
+        draws: Draws for each point of it.
+        out: Save the head here.
+        seed: Of folds, draws and the interval.
+        progress: Called with fits done and fits in all.
+    Raises:
+        MmascError: If head, column or space is not there, or the labels do not suffice; every line says the mend.
+        ValueError: If `folds` is below 2, or `shots` or `draws` below 1.
+    """
+    if draws < 1 or folds < 2 or any(n < 1 for n in shots):
+        raise ValueError(f"folds must be 2 or more, shots and draws 1 or more, got {folds}, {list(shots)}, {draws}")
+    if out is not None and Path(out).is_dir():
+        raise MmascError(f"{out} is a folder; give the name of a file for the head")
+    make_head(head)  # an unknown name shows before the collection is read
+    opened = collection if isinstance(collection, Collection) else Collection(collection)
+    recordings = labelled_recordings(opened, label, groups, folds_column, space, where)
+    parts = make_folds(recordings, folds, seed)
+    few = {n: [draw_few(recordings, n, seed + draw) for draw in range(draws)] for n in dict.fromkeys(shots)}
+    count = _Count(len(parts) + draws * len(few) + 1, progress)
+    probabilities = _cross_validate(recordings, parts, head, count)
+    curve = [_few_shot(recordings, n, few[n], head, count) for n in few]
+    fitted = _fit_all(recordings, head, label)
+    count.add()
+    if out is not None:
+        fitted.save(out)
+    interval_over = "recordings" if groups is None else f"groups of {groups}"
+    return _report(recordings, parts, probabilities, curve, fitted, interval_over, out, seed)
+
+
+class _Count:
+    """Fits done, told to whoever wants to show them."""
+
+    def __init__(self, total: int, progress: Callable[[int, int], None] | None) -> None:
+        self.total, self.done, self.progress = total, 0, progress
+
+    def add(self) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
+def _cross_validate(recordings: LabelledRecordings, parts: list[Fold], head: str, count: _Count) -> np.ndarray:
+    """Probabilities `[item class]` of every recording, from the head that has not heard it."""
+    probabilities = np.full((len(recordings), len(recordings.classes)), np.nan)
+    for part in parts:
+        model = make_head(head).fit(recordings.vectors[part.train], recordings.codes[part.train])
+        probabilities[part.test] = model.predict_proba(recordings.vectors[part.test])
+        count.add()
+    assert np.isfinite(probabilities).all()
+    return probabilities
+
+
+def _few_shot(
+    recordings: LabelledRecordings, shots: int, draws: list[tuple[np.ndarray, np.ndarray]], head: str, count: _Count
+) -> FewShot:
+    accuracies = []
+    for train, test in draws:
+        model = make_head(head).fit(recordings.vectors[train], recordings.codes[train])
+        accuracies.append(float((model.predict(recordings.vectors[test]) == recordings.codes[test]).mean()))
+        count.add()
+    spread = float(np.std(accuracies, ddof=1)) if len(draws) > 1 else 0.0
+    tested = float(np.mean([len(test) for _, test in draws]))
+    return FewShot(shots, float(np.mean(accuracies)), spread, accuracies, tested)
+
+
+def _fit_all(recordings: LabelledRecordings, head: str, label: str) -> FittedHead:
+    space = recordings.space
+    stamp = HeadStamp(
+        head=head,
+        label=label,
+        classes=recordings.classes,
+        identity=space.identity,
+        encoder=space.encoder,
+        space=recordings.space_name,
+        dim=space.dim,
+        window_seconds=space.window_seconds,
+        hop_seconds=space.hop_seconds,
+        channels=space.channels,
+        recordings=len(recordings),
+        mmasc=__version__,
+        scikit_learn=sklearn.__version__,
+    )
+    model = make_head(head).fit(recordings.vectors, recordings.codes)
+    return FittedHead(stamp, predictor_of(model, recordings.vectors))
+
+
+def _report(
+    recordings: LabelledRecordings,
+    parts: list[Fold],
+    probabilities: np.ndarray,
+    curve: list[FewShot],
+    fitted: FittedHead,
+    interval_over: str,
+    out: str | Path | None,
+    seed: int,
+) -> HeadReport:
+    classes, true = list(recordings.classes), np.array(recordings.classes)[recordings.codes]
+    best = probabilities.argmax(axis=1)
+    right = best == recordings.codes
+    confusion = confusion_matrix(true, np.array(classes)[best], classes)
+    scores = class_scores(confusion)
+    sizes = confusion.sum(axis=1)
+    interval = bootstrap_interval(
+        lambda items: float(right[items].mean()), len(right), recordings.groups, LEVEL, seed=seed
+    )
+    return HeadReport(
+        head=fitted.stamp.head,
+        label=fitted.stamp.label,
+        space=fitted.stamp.space,
+        encoder=fitted.stamp.encoder,
+        identity=fitted.stamp.identity,
+        recordings=len(recordings),
+        unlabelled=recordings.unlabelled,
+        without_vectors=recordings.without_vectors,
+        classes=classes,
+        accuracy=accuracy(confusion),
+        interval=interval,
+        interval_over=interval_over,
+        fold_names=[part.name for part in parts],
+        fold_sizes=[len(part.test) for part in parts],
+        folds=[float(right[part.test].mean()) for part in parts],
+        balanced_accuracy=balanced_accuracy(confusion),
+        log_loss=log_loss(true, probabilities, classes),
+        macro_f1=macro_scores(confusion).f1,
+        calibration_error=calibration_error(true, probabilities, classes),
+        largest_class=float(sizes.max() / sizes.sum()),
+        confusion=confusion.tolist(),
+        per_class={
+            name: {
+                "precision": float(scores.precision[row]),
+                "recall": float(scores.recall[row]),
+                "f1": float(scores.f1[row]),
+                "recordings": int(sizes[row]),
+            }
+            for row, name in enumerate(classes)
+        },
+        shots=curve,
+        out=None if out is None else str(out),
+        fitted=fitted,
+    )

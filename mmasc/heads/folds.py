@@ -1,0 +1,147 @@
+"""Who learns and who is tested: official folds, stratified folds that keep groups together, few-shot draws."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from mmasc.errors import MmascError
+from mmasc.heads.recordings import LabelledRecordings
+
+_TRIES = 200  # of a few-shot draw under groups, before it is said that there is none
+
+
+class Fold(NamedTuple):
+    """Positions of the recordings that a head is fitted to, and of those that it is tested on."""
+
+    name: str
+    train: Int[np.ndarray, " item"]
+    test: Int[np.ndarray, " item"]
+
+
+def make_folds(recordings: LabelledRecordings, n_folds: int = 5, seed: int = 0) -> list[Fold]:
+    """Official folds where the recordings have them, else stratified ones; groups are never on both sides.
+
+    Args:
+        recordings: With folds, groups, or neither.
+        n_folds: Of stratified folds.
+        seed: Of their shuffling.
+    Raises:
+        MmascError: If a class has fewer recordings than there are folds, a fold would be tested on classes that were
+            not learnt, there is one official fold or group only, or a group lies in two official folds.
+        ValueError: If `n_folds` is below 2.
+    """
+    if n_folds < 2:
+        raise ValueError(f"n_folds must be 2 or more, got {n_folds}")
+    if recordings.folds is not None:
+        folds = _official_folds(recordings)
+    else:
+        folds = _stratified_folds(recordings, n_folds, seed)
+    for fold in folds:
+        learnt = np.bincount(recordings.codes[fold.train], minlength=len(recordings.classes))
+        missing = [name for name, count in zip(recordings.classes, learnt, strict=True) if not count]
+        if missing:
+            raise MmascError(
+                f"fold {fold.name} would be tested without anything learnt of {missing[0]!r}, whose recordings all lie "
+                "in it; leave that class out with --where, or use other folds or groups"
+            )
+    return folds
+
+
+def draw_few(
+    recordings: LabelledRecordings, n_per_class: int, seed: int
+) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
+    """A few-shot draw: exactly `n_per_class` recordings of every class to learn from, the rest to test on.
+
+    Groups come in a random order until every class has enough; what is left of these groups is neither learnt nor
+    tested. Without groups, draws with one seed grow: those of more shots hold those of fewer.
+
+    Raises:
+        MmascError: If a class has too few recordings, or the groups leave nothing to test on.
+        ValueError: If `n_per_class` is below 1.
+    """
+    if n_per_class < 1:
+        raise ValueError(f"shots must be 1 or more, got {n_per_class}")
+    codes, n_classes = recordings.codes, len(recordings.classes)
+    counts = np.bincount(codes, minlength=n_classes)
+    if counts.min() <= n_per_class:
+        scarce = recordings.classes[int(counts.argmin())]
+        raise MmascError(
+            f"{n_per_class} shots leave no recording of {scarce!r} to test on, it has {counts.min()}; "
+            f"use at most {counts.min() - 1} shots, or leave that class out with --where"
+        )
+    generator = np.random.default_rng([seed, 0])
+    groups = np.arange(len(codes)) if recordings.groups is None else _numbered(recordings.groups)
+    for _ in range(_TRIES):
+        order = generator.permutation(len(codes))
+        pool, taken = _take_groups(codes, groups, order, n_per_class, n_classes)
+        test = np.flatnonzero(~np.isin(groups, taken))
+        if len(np.unique(codes[test])) == n_classes:
+            chosen = [pool[codes[pool] == code][:n_per_class] for code in range(n_classes)]
+            return np.sort(np.concatenate(chosen)), test
+    raise MmascError(
+        f"{n_per_class} shots a class touch so many groups that none of them is left to test every class on; "
+        "use fewer shots, or finer groups"
+    )
+
+
+def _take_groups(
+    codes: np.ndarray, groups: np.ndarray, order: np.ndarray, n_per_class: int, n_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Recordings of the groups that are taken, in the order drawn, and the groups."""
+    have, taken, pool = np.zeros(n_classes, np.int64), set(), []
+    for item in order:
+        if groups[item] in taken or have[codes[item]] >= n_per_class:
+            continue
+        taken.add(groups[item])
+        members = order[groups[order] == groups[item]]
+        have += np.bincount(codes[members], minlength=n_classes)
+        pool.append(members)
+    return np.concatenate(pool), np.array(sorted(taken))
+
+
+def _official_folds(recordings: LabelledRecordings) -> list[Fold]:
+    assert recordings.folds is not None
+    if len(recordings.fold_names) < 2:
+        raise MmascError(f"there is one official fold only, {recordings.fold_names[0]!r}; leave --folds-column out")
+    if recordings.groups is not None:
+        for group in np.unique(recordings.groups):
+            inside = np.unique(recordings.folds[recordings.groups == group])
+            if len(inside) > 1:
+                raise MmascError(
+                    f"group {str(group)!r} lies in the official folds {', '.join(inside)}; leave out --groups or "
+                    "--folds-column"
+                )
+    here = recordings.folds
+    return [Fold(name, np.flatnonzero(here != name), np.flatnonzero(here == name)) for name in recordings.fold_names]
+
+
+def _stratified_folds(recordings: LabelledRecordings, n_folds: int, seed: int) -> list[Fold]:
+    counts = np.bincount(recordings.codes, minlength=len(recordings.classes))
+    if counts.min() < n_folds:
+        scarce = recordings.classes[int(counts.argmin())]
+        fewer = f"use --folds {counts.min()}, " if counts.min() > 1 else ""
+        raise MmascError(
+            f"class {scarce!r} has {counts.min()} recordings, fewer than {n_folds} folds; {fewer}add recordings, or "
+            "leave that class out with --where"
+        )
+    if recordings.groups is None:
+        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+        parts = splitter.split(recordings.vectors, recordings.codes)
+    else:
+        n_groups = len(np.unique(recordings.groups))
+        if n_groups < n_folds:
+            fewer = f"use --folds {n_groups}, or finer groups" if n_groups > 1 else "leave out --groups"
+            raise MmascError(f"{n_groups} groups are fewer than {n_folds} folds; {fewer}")
+        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+        parts = splitter.split(recordings.vectors, recordings.codes, recordings.groups)
+    folds = [Fold(str(number), train, test) for number, (train, test) in enumerate(parts, 1)]
+    if any(not len(fold.test) for fold in folds):
+        raise MmascError(f"the groups are too unequal for {n_folds} folds, one would be empty; use fewer --folds")
+    return folds
+
+
+def _numbered(groups: Sequence[str] | np.ndarray) -> np.ndarray:
+    return np.unique(np.asarray(groups), return_inverse=True)[1]

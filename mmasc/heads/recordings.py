@@ -1,0 +1,189 @@
+"""Recordings of a collection as a head sees them: a unit vector, a label, a group and a fold each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from mmasc.collection import Collection
+from mmasc.collection.filters import passing_windows
+from mmasc.collection.space import SpaceReader
+from mmasc.collection.store import SpaceHead
+from mmasc.errors import MmascError
+from mmasc.heads.predictors import unit_vectors
+from mmasc.segments import recording_vector
+
+_WINDOWS_AT_ONCE = 65_536
+
+
+@dataclass(frozen=True)
+class LabelledRecordings:
+    """What a head learns from, one row a recording, sorted by path.
+
+    Attributes:
+        paths: Under the collection's root.
+        vectors: Unit vectors, float64 `[item dim]`.
+        codes: Numbers of the labels in `classes`, int64 `[item]`.
+        classes: Labels in the order of their values.
+        groups: The group of each recording `[item]`, as text; None without groups.
+        folds: The official fold of each recording `[item]`, as text; None without folds.
+        fold_names: The folds in the order of their values.
+        unlabelled: Recordings that were left out because they have no label.
+        without_vectors: Recordings that were left out because the space has no windows of them (or none passes).
+        space_name, space: Where the vectors come from.
+    """
+
+    paths: list[str]
+    vectors: Float[np.ndarray, "item dim"]
+    codes: Int[np.ndarray, " item"]
+    classes: tuple[str, ...]
+    groups: np.ndarray | None
+    folds: np.ndarray | None
+    fold_names: tuple[str, ...]
+    unlabelled: int
+    without_vectors: int
+    space_name: str
+    space: SpaceHead
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def labelled_recordings(
+    collection: Collection,
+    label: str,
+    groups: str | None = None,
+    folds_column: str | None = None,
+    space: str | None = None,
+    where: str | None = None,
+) -> LabelledRecordings:
+    """The recordings of a collection that have a label, with their vectors.
+
+    Args:
+        collection: Opened.
+        label: Column with the labels; recordings without one are left out and counted.
+        groups: Column of what must stay together (place, source, individual).
+        folds_column: Column with official folds.
+        space: Default: the oldest.
+        where: SQL on columns of recordings and windows; vectors are made of the windows that pass.
+    Raises:
+        MmascError: If a column is not there (the line lists those there are), groups or folds are missing for some
+            recordings, no recording is left, or all have one label.
+    """
+    reader = collection.space(space)
+    for column in dict.fromkeys([label, *[name for name in (groups, folds_column) if name is not None]]):
+        _check_column(collection, column)
+    allowed = None if where is None else passing_windows(where, collection.recordings, reader)
+    ids, vectors = recording_vectors(reader, allowed)
+    rows = [collection.row_of[int(one)] for one in ids]
+    paths = collection.recordings.column("path").to_pylist()
+    labels = _values(collection, label)
+    order = sorted(
+        (item for item, row in enumerate(rows) if labels[row] is not None), key=lambda item: paths[rows[item]]
+    )
+    kept = [rows[item] for item in order]
+    if not kept:
+        condition = f" among those where {where}" if where else ""
+        raise MmascError(
+            f"no recording of {collection.store.folder} has a label in column {label!r}{condition}; "
+            "set some with: mmasc embed PATH --into ... --metadata CSV"
+        )
+    classes = _sorted_names([labels[row] for row in kept])
+    if len(classes) == 1:
+        raise MmascError(f"column {label!r} holds one label only, {classes[0]!r}; a head needs two or more")
+    number = {name: code for code, name in enumerate(classes)}
+    folds = None if folds_column is None else _complete(collection, folds_column, kept)
+    return LabelledRecordings(
+        paths=[paths[row] for row in kept],
+        vectors=unit_vectors(vectors[order]),
+        codes=np.array([number[str(labels[row])] for row in kept], np.int64),
+        classes=classes,
+        groups=None if groups is None else np.array([str(one) for one in _complete(collection, groups, kept)]),
+        folds=None if folds is None else np.array([str(one) for one in folds]),
+        fold_names=() if folds is None else _sorted_names(folds),
+        unlabelled=len(rows) - len(kept),
+        without_vectors=len(paths) - len(rows),
+        space_name=reader.name,
+        space=reader.space,
+    )
+
+
+def recording_vectors(
+    reader: SpaceReader, allowed: Bool[np.ndarray, " window"] | None = None
+) -> tuple[Int[np.ndarray, " item"], Float[np.ndarray, "item dim"]]:
+    """Vectors of recordings: the mean of their windows weighted by the time each adds, lanes alike; not normalised.
+
+    Args:
+        reader: The space.
+        allowed: Which windows count; default: all.
+    Returns:
+        Ids of the recordings that have such windows, ascending, and their vectors in float64.
+    Raises:
+        MmascError: If a vector holds NaN or infinity.
+    """
+    chosen = np.arange(len(reader)) if allowed is None else np.flatnonzero(allowed)
+    chosen = chosen[np.argsort(reader.recording[chosen], kind="stable")]
+    ids, first = np.unique(reader.recording[chosen], return_index=True)
+    ends = np.append(first[1:], len(chosen))
+    vectors = np.zeros((len(ids), reader.space.dim))
+    item = 0
+    while item < len(ids):
+        # As many whole recordings as fit, at least one
+        last = max(item + 1, int(np.searchsorted(ends, first[item] + _WINDOWS_AT_ONCE, side="right")))
+        windows = reader.vectors(chosen[first[item] : ends[last - 1]])
+        for one in range(item, last):
+            positions = chosen[first[one] : ends[one]]
+            own = windows[first[one] - first[item] : ends[one] - first[item]]
+            vectors[one] = mean_vector(own, reader.lane[positions], reader.start[positions], reader.end[positions])
+        item = last
+    if not np.isfinite(vectors).all():
+        raise MmascError(f"space {reader.name!r} of {reader.store.folder} holds NaN; see: mmasc collection check")
+    return ids.astype(np.int64), vectors
+
+
+def mean_vector(
+    vectors: Float[np.ndarray, "window dim"],
+    lanes: Int[np.ndarray, " window"],
+    starts: Float[np.ndarray, " window"],
+    ends: Float[np.ndarray, " window"],
+) -> Float[np.ndarray, " dim"]:
+    """Vector of one recording in float64: mean of its windows weighted by the time each adds, lanes alike."""
+    wide = vectors.astype(np.float64)
+    of_lanes = [lanes == lane for lane in np.unique(lanes)]
+    return np.mean([recording_vector(wide[lane], starts[lane], ends[lane]) for lane in of_lanes], axis=0)
+
+
+def _check_column(collection: Collection, column: str) -> None:
+    if column not in collection.metadata_columns:
+        own = collection.metadata_columns
+        has = f"it has: {', '.join(own)}" if own else "it has none of your own"
+        raise MmascError(
+            f"{collection.store.folder} has no column {column!r}; {has}; add columns with: "
+            "mmasc embed PATH --into ... --metadata CSV"
+        )
+
+
+def _values(collection: Collection, column: str) -> list[Any]:
+    """Values of a column by row; None for null, NaN and blank text."""
+    values = collection.recordings.column(column).to_pylist()
+    return [None if value is None or value != value or not str(value).strip() else value for value in values]
+
+
+def _complete(collection: Collection, column: str, rows: Sequence[int]) -> list[Any]:
+    """Values of a column that every recording must have."""
+    values = _values(collection, column)
+    missing = [row for row in rows if values[row] is None]
+    if missing:
+        path = collection.recordings.column("path")[missing[0]].as_py()
+        raise MmascError(
+            f"column {column!r} is empty for {len(missing)} labelled recordings (the first is {path}); fill it, or "
+            f'leave them out with --where "{column} IS NOT NULL"'
+        )
+    return [values[row] for row in rows]
+
+
+def _sorted_names(values: Sequence[Any]) -> tuple[str, ...]:
+    """Different values as text, in the order of the values: numbers as numbers."""
+    return tuple(str(value) for value in sorted(set(values)))
