@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+TABLE_WIDTH = 120  # where there is no terminal that says how wide it is
+
 
 def print_rows(rows: Iterable[Mapping[str, Any]], output_format: str, columns: Sequence[str] | None = None) -> None:
     """Print rows as a table, JSON list, JSON lines or CSV.
@@ -35,7 +37,7 @@ def print_rows(rows: Iterable[Mapping[str, Any]], output_format: str, columns: S
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str | None = None) -> None:
-    """A table for people, as wide as the terminal (100 columns when there is none)."""
+    """A table for people, as wide as the terminal (120 columns when there is none)."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -47,7 +49,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
     for row in rows:
         # Text, not markup: file names may hold brackets
         table.add_row(*[Text(_cell(row.get(name))) for name in columns])
-    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console = Console() if sys.stdout.isatty() else Console(width=TABLE_WIDTH)
     console.print(table)
 
 
@@ -78,6 +80,11 @@ def remark(message: str, quiet: bool = False) -> None:
     """One line on stderr, unless the user asked for quiet."""
     if not quiet:
         click.echo(message, err=True)
+
+
+def shorten(text: str, width: int) -> str:
+    """The text, or its beginning and an ellipsis where it is longer than `width`."""
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _cell(value: Any) -> str:

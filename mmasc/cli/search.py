@@ -1,14 +1,17 @@
 """`mmasc search`: where does it sound like this?"""
 
 import os
+import sys
+from typing import Any
 
 import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import print_rows, print_table, remark
+from mmasc.cli.output import TABLE_WIDTH, print_rows, print_table, remark, shorten
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 _DEFAULT_K = 10
+_OWN_WIDTH = 24  # of a column of the users' own in the table
 
 
 @click.command()
@@ -70,14 +73,34 @@ def search(
     if output_format != "table":
         print_rows(hits, output_format)
         return
-    for hit in hits:
-        hit["path"] = os.path.relpath(hit["path"], opened.head.root)
-        hit["start"], hit["end"] = _clock(hit["start"]), _clock(hit["end"])
-        hit["duplicate"] = "same" if hit["duplicate"] else ""
-    if not any(hit["duplicate"] for hit in hits):
-        hits = [{name: value for name, value in hit.items() if name != "duplicate"} for hit in hits]
     if hits:
-        print_table(hits, list(hits[0]))
+        _print_table(hits, opened.head.root, quiet)
+
+
+def _print_table(hits: list[dict[str, Any]], root: str, quiet: bool) -> None:
+    """Hits for people: paths under the root, times as clocks, and as many of the own columns as the terminal holds."""
+    from rich.console import Console
+
+    rows = []
+    for hit in hits:
+        own = {name: shorten(str(value), _OWN_WIDTH) for name, value in hit.items() if value is not None}
+        times = {name: _clock(hit[name]) for name in ("start", "end")}
+        same = {"duplicate": "same" if hit["duplicate"] else ""}
+        rows.append({**own, "path": os.path.relpath(hit["path"], root), **times, "score": hit["score"], **same})
+    names = ["rank", "path", "start", "end", "score"]
+    if any(row["duplicate"] for row in rows):
+        names.append("duplicate")
+    own_names = [name for name in hits[0] if name not in (*names, "duplicate")]
+    room = Console().width if sys.stdout.isatty() else TABLE_WIDTH
+    while own_names and sum(_width(rows, name) for name in (*names, own_names[0])) <= room:
+        names.append(own_names.pop(0))
+    print_table(rows, names)
+    if own_names:
+        remark(f"more columns ({', '.join(own_names)}): --format csv or jsonl", quiet)
+
+
+def _width(rows: list[dict[str, Any]], name: str) -> int:
+    return 2 + max(len(name), *(len(str(row.get(name, ""))) for row in rows))
 
 
 def _sorted_by_kind(queries: tuple[str, ...]) -> dict[str, list[str]]:
