@@ -201,6 +201,14 @@ WEIGHTS: dict[str, WeightFile] = {
 }
 
 
+# Weights that people look for and that mmasc does not take, by encoder and by name, with the reason
+REFUSED = dict.fromkeys(
+    ("clap-music", "larger-clap-music", "larger_clap_music"),
+    "laion/larger_clap_music is refused: its text side gives all texts nearly the same vector (mean cosine 0.9993), so "
+    "that no text can be searched for; use clap-music-speech or clap-general",
+)
+
+
 def home() -> Path:
     """The folder of everything that mmasc fetched: MMASC_HOME, else "mmasc" in the platform's cache folder."""
     if chosen := os.environ.get("MMASC_HOME"):
@@ -216,11 +224,22 @@ def weight_file(name: str) -> WeightFile:
     """Weights by name.
 
     Raises:
-        MmascError: If there are none of this name; the names are listed.
+        MmascError: If there are none of this name (the names are listed), or they are refused.
     """
+    refuse(name)
     if name not in WEIGHTS:
         raise MmascError(f"there are no weights {name!r}; there are: {', '.join(sorted(WEIGHTS))}")
     return WEIGHTS[name]
+
+
+def refuse(name: str) -> None:
+    """Say why weights that people look for are not taken, if `name` is one of those.
+
+    Raises:
+        MmascError: With the reason.
+    """
+    if name in REFUSED:
+        raise MmascError(REFUSED[name])
 
 
 def is_present(name: str) -> bool:

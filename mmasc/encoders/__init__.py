@@ -37,6 +37,19 @@ _AUDIOCLIP = EncoderSpec(
     description="AudioCLIP: sounds, texts and pictures in one space; everyday sounds of AudioSet",
 )
 
+_CLAP = EncoderSpec(
+    "clap",
+    "mmasc.encoders.clap:Clap",
+    sample_rate=48_000,
+    window_seconds=10.0,
+    dim=512,
+    modalities=("audio", "text"),
+    padding="repeat",
+    licence="Apache-2.0",
+    weights="clap-htsat-unfused",
+    description="LAION CLAP, small: open words for everyday sounds, music, speech",
+)
+
 SPECS: dict[str, EncoderSpec] = {
     spec.name: spec
     for spec in [
@@ -61,6 +74,25 @@ SPECS: dict[str, EncoderSpec] = {
             weights="audioclip-partial",
             description="AudioCLIP with unchanged CLIP RN50 towers: vectors fit those of plain CLIP RN50",
         ),
+        _CLAP,
+        replace(
+            _CLAP,
+            name="clap-fused",
+            weights="clap-htsat-fused",
+            description="LAION CLAP, small, trained with feature fusion; windows are heard whole",
+        ),
+        replace(
+            _CLAP,
+            name="clap-general",
+            weights="larger-clap-general",
+            description="LAION CLAP, larger: the best of them for general sound",
+        ),
+        replace(
+            _CLAP,
+            name="clap-music-speech",
+            weights="larger-clap-music-and-speech",
+            description="LAION CLAP, larger, for music and speech",
+        ),
     ]
 }
 
@@ -79,6 +111,9 @@ def load_encoder(name: str, device: str = "cpu", window_seconds: float | None = 
     """
     base, _, path = name.partition(":")
     if base not in SPECS:
+        from mmasc.weights import refuse
+
+        refuse(base)
         raise MmascError(f"unknown encoder {base!r}; there are: {', '.join(sorted(SPECS))}")
     spec = SPECS[base]
     if window_seconds is not None:
