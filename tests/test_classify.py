@@ -22,6 +22,7 @@ from mmasc.cli.classify_formats import clock
 from mmasc.encoders.files import embed_files
 from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import NONE
+from mmasc.prompts import load_prompts
 from tests.conftest import STANDIN_SPEC
 
 RATE = 8_000
@@ -457,3 +458,22 @@ def test_the_public_name_is_callable_whatever_was_imported_first(town):
     for public in (sys.modules["mmasc.classify"], sys.modules["mmasc.classify"].classify):
         with pytest.raises(MmascError, match="no prompt file 'none'"):
             public("in", "none")
+
+
+def test_real_recordings_with_the_bundled_encoder(test_data, tmp_path):
+    with (test_data / "data/esc10/meta.csv").open() as table:
+        rows = [row for row in csv.DictReader(table) if row["fold"] == "4"]
+    kinds = list(load_prompts("esc10").labels)
+    chosen = [row for kind in kinds for row in [row for row in rows if row["category"] == kind][:1]]
+    paths = [test_data / "data/esc10/audio" / row["filename"] for row in chosen]
+    results = list(classify(paths, "esc10"))
+    # the encoder heard these in training: this is about the way there, not about how well it generalises
+    right = [result.label == row["category"] for result, row in zip(results, chosen, strict=True)]
+    assert sum(right) >= 8
+    # three of them one after the other, with windows that lie on them
+    heard = [row["category"] for row in chosen].index
+    pieces = [soundfile.read(paths[heard(kind)])[0][:220_500] for kind in ("rooster", "sea_waves", "dog")]
+    soundfile.write(tmp_path / "long.wav", np.concatenate(pieces), 44_100)
+    [result] = classify(tmp_path / "long.wav", "esc10", timeline=True, window_seconds=5.0)
+    assert [event.label for event in result.events] == ["rooster", "sea_waves", "dog"]
+    assert sum(result.seconds.values()) == pytest.approx(15)
