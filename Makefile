@@ -14,10 +14,12 @@ install: .venv/installed
 demo: install
 	$(BIN)/mmasc demo $(if $(SOUNDS),"$(SOUNDS)")
 
-test: install
+lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+test: lint
 	$(BIN)/pytest
 
 clean:
