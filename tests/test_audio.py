@@ -267,7 +267,7 @@ NATIVE = [
     ("caf", {}),
     ("caf", {"subtype": "ALAC_16"}),
     ("au", {}),
-    ("ogg", {}),
+    ("ogg", {"format": "OGG"}),
     ("opus", {"format": "OGG", "subtype": "OPUS"}),
     ("mp3", {}),
 ]
@@ -464,7 +464,7 @@ def cut(path, share=0.5):
 )
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.97])
 def test_cut_files_are_truncated(tmp_path, capfd, extension, more, share):
-    path = write(tmp_path, extension, more, sound(6.0 if extension in ("ogg", "opus") else 2.0))
+    path = write(tmp_path, extension, more, sound(6.0, channels=1) if more.get("format") == "OGG" else sound(2.0))
     whole, _ = read(path)
     samples, status = read(cut(path, share))
     assert status.state == "truncated", status
@@ -514,7 +514,8 @@ def test_holes_are_told(tmp_path, request, extension, pyav):
         request.getfixturevalue("no_pyav")
     else:
         pytest.importorskip("av")
-    path = write(tmp_path, extension, {"format": "OGG", "subtype": "OPUS"} if extension == "opus" else {}, sound(6.0))
+    more = {"format": "OGG", "subtype": "OPUS"} if extension == "opus" else {}
+    path = write(tmp_path, extension, more, sound(6.0, channels=1))
     whole, _ = read(path)
     content = bytearray(path.read_bytes())
     place = len(content) // 2
@@ -740,7 +741,7 @@ path = Path(sys.argv[2]) / "damaged"
 states = {"ok": 0, "truncated": 0, "failed": 0}
 for name in sys.argv[3:]:
     whole = Path(name).read_bytes()
-    for _ in range(15):
+    for _ in range(10):
         damaged = bytearray(whole)
         place = int(generator.integers(len(whole)))
         kind = generator.integers(5)
@@ -782,11 +783,11 @@ def test_damage_of_any_kind_is_ok_truncated_or_failed(tmp_path):
         names.append(write_av(tmp_path / "a.m4a", "aac", sound(0.3)))
         names.append(write_av(tmp_path / "a.webm", "libopus", sound(0.3), out_rate=48_000))
     done = subprocess.run(
-        [sys.executable, "-c", FUZZ, "1", str(tmp_path), *map(str, names)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", FUZZ, "1", str(tmp_path), *map(str, names)], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr[-2000:]
     counts = [int(count) for count in done.stdout.split()]
-    assert sum(counts) == 15 * len(names)
+    assert sum(counts) == 10 * len(names)
     assert min(counts) > 0
 
 
