@@ -10,6 +10,7 @@ Xie et al. 2017, "Aggregated residual transformations" (ResNeXt); Teolis 1998 (c
 
 import math
 from collections.abc import Iterator
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -152,7 +153,28 @@ class Gate(nn.Module):
         self, x: Float[Tensor, "batch c_in bins frame"], size: tuple[int, int]
     ) -> Float[Tensor, "batch c_out bins2 frame2"]:
         """Values in (0, 1) of that size."""
-        return torch.sigmoid(self.bn(self.conv_point(self.conv_depth(F.adaptive_max_pool2d(x, size)))))
+        # Other runtimes have no adaptive pooling; in torch it is the faster of the two
+        pool = max_pool_to if torch.compiler.is_compiling() else F.adaptive_max_pool2d
+        return torch.sigmoid(self.bn(self.conv_point(self.conv_depth(pool(x, size)))))
+
+
+def max_pool_to(x: Float[Tensor, "batch c bins frame"], size: tuple[int, int]) -> Float[Tensor, "batch c bins2 frame2"]:
+    """Adaptive max pooling, an axis after the other, by operations that every runtime has; equal to the last bit.
+
+    Output i of n is the maximum over floor(i m / n) to ceil((i + 1) m / n) of m inputs.
+    """
+    for axis, n_out in ((2, size[0]), (3, size[1])):
+        n_in = x.shape[axis]
+        if n_out == 1:
+            x = x.amax(axis, keepdim=True)
+        elif n_out != n_in:
+            first = [i * n_in // n_out for i in range(n_out)]
+            last = [-(-(i + 1) * n_in // n_out) - 1 for i in range(n_out)]
+            widest = max(end - begin for begin, end in zip(first, last, strict=True))
+            parts = [[min(begin + k, end) for begin, end in zip(first, last, strict=True)] for k in range(widest + 1)]
+            pooled = [x.index_select(axis, torch.tensor(part, device=x.device)) for part in parts]
+            x = reduce(torch.maximum, pooled)
+    return x
 
 
 class ESResNeXt(nn.Module):

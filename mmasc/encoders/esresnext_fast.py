@@ -123,19 +123,24 @@ class FoldedGate(nn.Module):
 class Pointwise(nn.Module):
     """A 1 x 1 convolution with its batch norm as one matrix product over the channels, which lie side by side.
 
-    On one CPU thread torch sends 1 x 1 convolutions of one picture through copies and a slower product.
+    On one CPU thread torch sends 1 x 1 convolutions of one picture through copies and a slower product. The shift is
+    added behind the product: as its starting value it would be rounded with every term.
     """
+
+    matrix: Tensor
+    shift: Tensor
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
         super().__init__()
         folded = fold(conv, norm)
+        assert folded.bias is not None
         self.stride: int = conv.stride[0]
-        self.weight = nn.Parameter(rearrange(folded.weight, "c_out c_in 1 1 -> c_out c_in"), requires_grad=False)
-        self.bias = folded.bias
+        self.register_buffer("matrix", rearrange(folded.weight, "c_out c_in 1 1 -> c_in c_out").contiguous())
+        self.register_buffer("shift", folded.bias)
 
     def forward(self, x: Float[Tensor, "batch c_in bins frame"]) -> Float[Tensor, "batch c_out bins2 frame2"]:
         x = rearrange(x[:, :, :: self.stride, :: self.stride], "batch c bins frame -> batch bins frame c")
-        return rearrange(F.linear(x, self.weight, self.bias), "batch bins frame c -> batch c bins frame")
+        return rearrange((x @ self.matrix).add_(self.shift), "batch bins frame c -> batch c bins frame")
 
 
 def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d | None) -> nn.Conv2d:

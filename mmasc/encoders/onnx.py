@@ -1,0 +1,120 @@
+"""The network of an encoder, behind its front end, by ONNX Runtime: exported once, kept in MMASC_HOME, fast on CPUs.
+
+Front ends stay in torch, so both backends hear the same numbers. Vectors agree to a cosine of 0.99999, not to the bit:
+the backend is part of an encoder's identity.
+"""
+
+import hashlib
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmasc import weights
+from mmasc.errors import MmascError
+
+BACKENDS = ("eager", "onnx")
+_OPSET = 20
+_EXTRA = "the onnx backend needs more packages: pip install 'mmasc[onnx]'"
+
+
+def backend_identity(identity: str, backend: str) -> str:
+    """The identity of a space whose vectors another backend made.
+
+    Args:
+        identity: Of the same encoder with backend "eager".
+        backend: One of `BACKENDS`.
+    """
+    if backend == "eager":
+        return identity
+    return hashlib.sha256(f"{identity} {backend}".encode()).hexdigest()[:32]
+
+
+class OnnxPart:
+    """A method of a network as ONNX Runtime computes it: one float32 tensor in, one out, an item at a time.
+
+    Runs on the CPU with as many threads as torch has; the same input gives the same bits.
+
+    Args:
+        network: In evaluation mode; it is not kept.
+        method: Its method, which takes a tensor `[batch ...]` and returns one or several.
+        example: Input of one item.
+        identity: Of the encoder with backend "eager": names the file in the cache together with `method`.
+        dynamic: Axes of the input whose length is free, with the name of each.
+    Raises:
+        MmascError: If the extra is not installed, or the file in the cache is damaged.
+    """
+
+    def __init__(
+        self, network: nn.Module, method: str, example: Tensor, identity: str, dynamic: dict[int, str] | None = None
+    ) -> None:
+        shape = "x".join("n" if axis in (dynamic or {}) else str(size) for axis, size in enumerate(example.shape))
+        self.path = weights.home() / "onnx" / f"{identity}-{method}-{shape}-opset{_OPSET}.onnx"
+        if not self.path.is_file():
+            _export(_Method(network, method), example, self.path, dynamic or {})
+        self._session = _session(self.path)
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, x: Tensor) -> Any:
+        """What the method returns: a tensor, or a tuple of them."""
+        items = [self._session.run(None, {self._input: one.contiguous().numpy()}) for one in x.float().split(1)]
+        outputs = tuple(torch.cat([torch.from_numpy(item[n]) for item in items]) for n in range(len(items[0])))
+        return outputs[0] if len(outputs) == 1 else outputs
+
+
+class _Method(nn.Module):
+    """A method of a network as a module, which is what exporters take."""
+
+    def __init__(self, network: nn.Module, method: str) -> None:
+        super().__init__()
+        self.network, self.method = network, method
+
+    def forward(self, x: Tensor) -> Any:
+        return getattr(self.network, self.method)(x)
+
+
+def _export(module: nn.Module, example: Tensor, path: Path, dynamic: dict[int, str]) -> None:
+    try:
+        import onnx  # noqa: F401 (torch's exporter needs both)
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise MmascError(f"{error.name} is not installed; {_EXTRA}") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shapes = ({axis: torch.export.Dim.DYNAMIC for axis in dynamic},) if dynamic else None
+    # Written beside and renamed: a killed export leaves no half model under the name
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter about itself
+        beside = Path(folder) / path.name
+        torch.onnx.export(
+            module.eval(),
+            (example,),
+            str(beside),
+            dynamo=True,
+            external_data=False,
+            dynamic_shapes=shapes,
+            opset_version=_OPSET,
+            verbose=False,
+        )
+        os.replace(beside, path)
+
+
+def _session(path: Path) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MmascError(f"onnxruntime is not installed; {_EXTRA}") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's exceptions have no base class of their own
+        reason = " ".join(str(error).split())[:120]
+        raise MmascError(f"{path} cannot be run ({reason}); delete it, it will be made again") from error
