@@ -38,12 +38,13 @@ _TOLD = 16  # sounds that are named one by one in the terminal
 SYNTH_QUESTIONS = (
     "rain falling on the ground",
     "ocean surf at the beach",
-    "the engine of a machine",
-    "an animal calling",
-    "something is burning",
+    "a clock on the wall",
+    "a dripping tap",
+    "a motor running",
+    "a campfire at night",
 )
 # In one recording, to try a timeline on
-SEQUENCE = ("clock_tick", "thunder", "rain", "crickets")
+SEQUENCE = ("clock_tick", "church_bells", "thunder", "crickets")
 FOLDER_QUESTIONS = ("birds singing", "an engine running", "water flowing", "an animal calling")
 
 

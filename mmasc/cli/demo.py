@@ -43,7 +43,7 @@ def demo(
 ) -> None:
     """Embed, search and classify SOUNDS (a folder or a file) and write a page about it.
 
-    Without SOUNDS a dozen sounds are made by rule. Nothing is fetched from anywhere. A second run uses again what the
+    Without SOUNDS some sounds are made by rule. Nothing is fetched from anywhere. A second run uses again what the
     first one left in the folder.
     """
     from mmasc.cli.output import print_object

@@ -87,7 +87,7 @@ def _devices() -> Iterator[Check]:
     def look() -> str:
         import torch
 
-        names = [f"cpu ({torch.get_num_threads()} threads)"]
+        names = [f"cpu (threads: {torch.get_num_threads()})"]
         names += [f"cuda:{item} {torch.cuda.get_device_name(item)}" for item in range(torch.cuda.device_count())]
         names += ["mps"] if torch.backends.mps.is_available() else []
         return ", ".join(names)
@@ -101,7 +101,7 @@ def _faiss() -> Check:
 
         faiss = import_faiss()
         gpus = faiss.get_num_gpus() if hasattr(faiss, "get_num_gpus") else 0
-        return f"{faiss.__version__}, {gpus} GPUs"
+        return f"{faiss.__version__} (GPUs: {gpus})"
 
     return _try("faiss", look, "pip install 'mmasc[cpu]' (or, with an NVIDIA card, pip install 'mmasc[gpu]')")
 

@@ -145,7 +145,8 @@ def _notes(result: DemoResult) -> list[str]:
     if result.made:
         notes.append(
             "These sounds are caricatures made by formulas, chosen and tuned so that this encoder can tell them apart. "
-            "How many are labelled right shows that the parts work together; it does not measure the encoder."
+            "How many are labelled right shows that the parts work together; it does not measure the encoder. The "
+            "questions in words were not tuned, and some of their answers are wrong."
         )
     if name.startswith("mini"):
         notes.append(
