@@ -1,0 +1,69 @@
+"""What is shipped: every package, every data file, and nothing from elsewhere."""
+
+import ast
+import subprocess
+import tomllib
+from pathlib import Path
+
+import mmasc
+
+ROOT = Path(__file__).parent.parent
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_every_package_is_listed():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "mmasc").rglob("__init__.py")}
+    assert set(listed) == found | {"mmasc.prompt_files"}
+
+
+def test_versions_agree():
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == mmasc.__version__
+    assert f"## {mmasc.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_top_level_stays():
+    names = {path.relative_to(ROOT).parts[0] for path in tracked()}
+    allowed = {
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "Makefile",
+        "mmasc",
+        "prompts",
+        "tests",
+        "examples",
+    }
+    assert {name for name in names if not name.startswith(".")} <= allowed
+
+
+def test_public_names_load():
+    for name in mmasc.__all__:
+        assert getattr(mmasc, name) is not None
+
+
+def test_untrusted_files_run_no_code():
+    """No call that runs code from a file: pickle, unsafe YAML, torch.load without weights_only, numpy with pickle."""
+    forbidden = {"eval", "exec", "pickle.load", "pickle.loads", "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
+    loads = 0
+    for path in (ROOT / "mmasc").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name, given = ast.unparse(node.func), {item.arg: ast.unparse(item.value) for item in node.keywords}
+            assert name not in forbidden, f"{path}:{node.lineno}"
+            assert given.get("allow_pickle") != "True", f"{path}:{node.lineno}"
+            if name == "torch.load":
+                assert given.get("weights_only") == "True", f"{path}:{node.lineno}"
+            loads += name in ("torch.load", "yaml.compose", "yaml.safe_load", "np.load")
+    assert loads > 0
+
+
+def test_bundled_weights_are_small():
+    weights = ROOT / "mmasc" / "encoders" / "weights"
+    assert sum(path.stat().st_size for path in weights.iterdir()) <= 12_000_000
