@@ -225,7 +225,7 @@ class _Tokenizer:
             if all(file.is_file() for file in pairs):
                 bytes_to_words = pre_tokenizers.ByteLevel(add_prefix_space=False)
                 self._tokens = Tokenizer(models.BPE.from_file(*map(str, pairs), unk_token="<unk>"))  # noqa: S106
-                self._tokens.pre_tokenizer = bytes_to_words  # type: ignore[assignment]
+                self._tokens.pre_tokenizer = bytes_to_words
             elif whole.is_file():
                 self._tokens = Tokenizer.from_file(str(whole))
                 self._tokens.no_padding()
