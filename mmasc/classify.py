@@ -73,6 +73,7 @@ def classify(
     minimum_seconds: float = 0.0,
     strict: bool = False,
     device: str = "cpu",
+    backend: str = "eager",
 ) -> Iterator[Classification]:
     """Classify recordings with prompts, one after the other as they are decoded.
 
@@ -93,6 +94,7 @@ def classify(
         minimum_seconds: Events shorter than this are dropped.
         strict: Raise at the first file that cannot be read instead of giving it as failed.
         device: Where an encoder that is given by name runs.
+        backend: What runs it: "eager" or "onnx", see `load_encoder`.
     Raises:
         MmascError: If no file is found, prompts or encoder cannot be used, or, with `strict`, a file is bad.
         ValueError: If an argument is out of range.
@@ -106,7 +108,7 @@ def classify(
     prompts = as_prompts(prompts)
     files = find_audio(paths)
     if isinstance(encoder, str):
-        encoder = load_encoder(encoder, device, window_seconds)
+        encoder = load_encoder(encoder, device, window_seconds, backend)
     classifier = ZeroShotClassifier(encoder, temperature, multi_label, threshold, minimum_cosine).fit(prompts)
 
     def results() -> Iterator[Classification]:

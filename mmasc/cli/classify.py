@@ -22,6 +22,7 @@ from mmasc.cli.classify_formats import (
     timeline_lines,
 )
 from mmasc.cli.options import (
+    backend_option,
     channels_option,
     device_option,
     encoder_option,
@@ -45,6 +46,7 @@ _LABEL_FILES = {"audacity": audacity_labels, "raven": raven_table}  # a file of 
     "--prompts", required=True, metavar="NAME|FILE", help="See `mmasc prompts list`, or a YAML file of yours."
 )
 @encoder_option
+@backend_option
 @click.option("--timeline", is_flag=True, help="Also which label holds from when to when, and seconds per label.")
 @hop_option
 @window_option

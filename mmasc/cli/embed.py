@@ -5,6 +5,7 @@ import sys
 import click
 
 from mmasc.cli.options import (
+    backend_option,
     channels_option,
     device_option,
     encoder_option,
@@ -22,6 +23,7 @@ from mmasc.cli.progress import progress_line
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--into", required=True, metavar="COLLECTION", help="Folder of the collection; made if it is not there.")
 @encoder_option
+@backend_option
 @click.option("--space", metavar="NAME", help="Name of the space in the collection; default: the encoder's name.")
 @hop_option
 @window_option
@@ -38,6 +40,7 @@ def embed(
     paths: tuple[str, ...],
     into: str,
     encoder: str,
+    backend: str,
     space: str | None,
     hop_seconds: float | None,
     window_seconds: float | None,
@@ -78,6 +81,7 @@ def embed(
             folders=[name.strip() for name in folders.split(",") if name.strip()] if folders else (),
             root=root,
             device=device,
+            backend=backend,
             threads=threads,
             strict=strict,
             progress=show,

@@ -27,6 +27,13 @@ quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress and
 encoder_option = click.option(
     "--encoder", default="mini", show_default=True, metavar="NAME", help="See `mmasc models list`; NAME:PATH for files."
 )
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["eager", "onnx"]),
+    default="eager",
+    show_default=True,
+    help="What runs the encoder; onnx is faster on CPUs and another space (extra: onnx).",
+)
 channels_option = click.option(
     "--channels",
     type=click.Choice(["mix", "left", "right", "each", "mid-side"]),

@@ -80,6 +80,7 @@ def embed(
     folders: Sequence[str] = (),
     root: str | Path | None = None,
     device: str = "cpu",
+    backend: str = "eager",
     threads: int = 1,
     strict: bool = False,
     commit_windows: int = COMMIT_WINDOWS,
@@ -100,6 +101,7 @@ def embed(
         folders: Names of columns for the folders between the root and a file.
         root: Folder that stored paths are relative to; default: the folder given, or the common one of all files.
         device: Where the encoder runs.
+        backend: What runs it: "eager" or "onnx", see `load_encoder`.
         threads: That decode ahead of the network.
         strict: Raise at the first file that cannot be read, keeping what is done.
         commit_windows, commit_seconds: What is waiting counts for good after so many windows or so much time.
@@ -112,7 +114,7 @@ def embed(
     files = [Path(os.path.abspath(path)) for path in find_audio(paths)]
     table = Metadata(metadata) if metadata is not None else None
     if isinstance(encoder, str):
-        encoder_name, encoder = encoder, load_encoder(encoder, device, window_seconds)
+        encoder_name, encoder = encoder, load_encoder(encoder, device, window_seconds, backend)
     else:
         encoder_name = encoder.spec.name
     hop = encoder.spec.window_seconds if hop_seconds is None else float(hop_seconds)

@@ -12,7 +12,7 @@ from mmasc.collection.filters import passing_windows
 from mmasc.collection.index import unit
 from mmasc.collection.space import SpaceReader
 from mmasc.encoders import SPECS, load_encoder
-from mmasc.encoders.base import Encoder
+from mmasc.encoders.base import Encoder, backend_identity
 from mmasc.encoders.files import embed_file
 from mmasc.errors import MmascError
 
@@ -79,10 +79,10 @@ class QueryEncoders:
 
     def __init__(self, device: str) -> None:
         self._device = device
-        self._loaded: dict[tuple[str, float], Encoder] = {}
+        self._loaded: dict[tuple[str, float, str], Encoder] = {}
 
     def of(self, reader: SpaceReader, encoder: Encoder | None, query: Query) -> Encoder | None:
-        """The encoder of a space; None where the query has vectors alone.
+        """The encoder of a space, run by the backend that made it; None where the query has vectors alone.
 
         Raises:
             MmascError: If the encoder of that name has another identity now than when it made the space.
@@ -91,11 +91,13 @@ class QueryEncoders:
         if encoder is None:
             if not query.modalities:
                 return None
-            key = (space.encoder, space.window_seconds)
+            key = (space.encoder, space.window_seconds, space.identity)
             if key not in self._loaded:
                 spec = SPECS.get(space.encoder.partition(":")[0])
                 window = None if spec and spec.window_seconds == space.window_seconds else space.window_seconds
                 self._loaded[key] = load_encoder(space.encoder, self._device, window)
+                if backend_identity(self._loaded[key].identity, "onnx") == space.identity:
+                    self._loaded[key].use_onnx()
             encoder = self._loaded[key]
         if encoder.identity != space.identity:
             raise MmascError(

@@ -111,13 +111,20 @@ class AudioClip(Encoder):
         return ClipTowers(self._state.towers, self.device)
 
     def _build_audio(self, state: AudioClipState) -> None:
-        with torch.device("meta"):
-            network = ESResNeXt(state.n_classes)
-        network.load_state_dict(state.audio, strict=True, assign=True)
-        network.eval().requires_grad_(False)
+        network = _build_network(state)
         self.front_end = FastFrontEnd(network).to(self.device)
         self.trunk = FoldedTrunk(network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.fc = network.fc.to(self.device)
+
+    def _run_by_onnx(self, identity: str) -> None:
+        from mmasc.encoders.onnx import OnnxPart
+
+        if not self._state.audio:
+            return
+        silence = torch.zeros(1, 1, self.window_samples, device=self.device)
+        with torch.inference_mode():
+            example = self.front_end(silence)[:, 0]
+        self.trunk = OnnxPart(_build_network(self._state), "pool", example.clone(), identity)
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
         mono = rearrange(waveforms * FULL_SCALE, "batch time -> batch 1 time")
@@ -137,6 +144,14 @@ class AudioClip(Encoder):
     def _image(self, images: Sequence[Any]) -> Float32[np.ndarray, "image dim"]:
         features = self.towers.image_features(self.towers.pictures(list(images)))
         return torch.nn.functional.normalize(features, dim=1).numpy()
+
+
+def _build_network(state: AudioClipState) -> ESResNeXt:
+    """The network as it is defined, on the weights of the file: nothing is copied."""
+    with torch.device("meta"):
+        network = ESResNeXt(state.n_classes)
+    network.load_state_dict(state.audio, strict=True, assign=True)
+    return network.eval().requires_grad_(False)
 
 
 def _logit_scales(state: AudioClipState) -> dict[str, float]:

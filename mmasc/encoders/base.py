@@ -32,6 +32,7 @@ class Encoder:
         identity: Hex digest of weights, preprocessing constants and window policy: it names the space. Vectors of
             different identities are never compared.
         device: Where the network runs.
+        backend: "eager" or "onnx": what runs the network.
         logit_scale: What softmax multiplies cosines by, where the space has text or pictures; else None.
     """
 
@@ -39,6 +40,7 @@ class Encoder:
     identity: str
     device: torch.device
     logit_scale: float | None = None
+    backend: str = "eager"
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
         self.spec = spec
@@ -100,6 +102,27 @@ class Encoder:
         """Whether the space understands "audio", "text" or "image"."""
         return modality in self.spec.modalities
 
+    def use_onnx(self) -> None:
+        """Run the network by ONNX Runtime from now on, which is another space: `identity` changes.
+
+        `load_encoder(name, backend="onnx")` calls it.
+
+        Raises:
+            MmascError: If this encoder cannot, the extra is not installed, or the device is not the CPU.
+        """
+        if self.device.type != "cpu":
+            raise MmascError(
+                f"the onnx backend runs on the CPU, not on {self.device}; leave out the device or the backend"
+            )
+        if self.backend != "eager":
+            raise ValueError(f"{self.spec.name} runs by {self.backend} already")
+        self._run_by_onnx(self.identity)
+        self.backend, self.identity = "onnx", backend_identity(self.identity, "onnx")
+
+    def _run_by_onnx(self, identity: str) -> None:
+        """Put `OnnxPart`s in the place of networks; `identity` names their files in the cache."""
+        raise MmascError(f"{self.spec.name} has no onnx backend; leave it out")
+
     @property
     def windows_at_once(self) -> int:
         """How many windows go through the network at once on this device."""
@@ -158,6 +181,16 @@ def resolve_device(device: str) -> torch.device:
         first_line = str(error).splitlines()[0]
         raise MmascError(f"device {device!r} cannot be used here ({first_line}); try --device cpu") from error
     return resolved
+
+
+def backend_identity(identity: str, backend: str) -> str:
+    """The identity of a space whose vectors another backend made.
+
+    Args:
+        identity: Of the same encoder with backend "eager".
+        backend: What runs the network.
+    """
+    return identity if backend == "eager" else hashlib.sha256(f"{identity} {backend}".encode()).hexdigest()[:32]
 
 
 def identity_digest(spec: EncoderSpec, state: dict[str, Tensor], constants: dict[str, Any]) -> str:

@@ -99,7 +99,7 @@ class FoldedBottleneck(nn.Module):
         super().__init__()
         self.conv1, self.conv2 = Pointwise(block.conv1, block.bn1), fold(block.conv2, block.bn2)
         self.conv3 = Pointwise(block.conv3, block.bn3)
-        self.downsample = None if block.downsample is None else Pointwise(*block.downsample)  # type: ignore[arg-type]
+        self.downsample = None if block.downsample is None else Pointwise(*block.downsample)
 
     def forward(self, x: Float[Tensor, "batch c_in bins frame"]) -> Float[Tensor, "batch c_out bins2 frame2"]:
         past = x if self.downsample is None else self.downsample(x)

@@ -7,6 +7,7 @@ Papers: Kong et al. 2020, "PANNs" (the kind of network); Wu et al. 2023, "Large-
 pretraining" (the kind of space); Jacob et al. 2018, arXiv:1712.05877, section 3.2 (folding batch norm).
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict
 from importlib.resources import files
@@ -56,6 +57,7 @@ class MiniFeatures(Encoder):
         self._state = {name: tensor for name, tensor in tensors.items() if name.startswith(("network.", "text"))}
         self.front_end = LogMel(MINI).to(self.device).eval()
         self.network = fold_batch_norm(network).to(self.device).to(memory_format=torch.channels_last).eval()
+        self._vectors: Callable[[Tensor], tuple[Tensor, Tensor]] = self.network.vectors
         self._check_dim(self._output_dim())
         self.identity = identity_digest(spec, self._shaping_state(), self._constants())
 
@@ -71,7 +73,13 @@ class MiniFeatures(Encoder):
     ) -> tuple[Float[Tensor, "batch feature"], Float[Tensor, "batch dim"]]:
         # Relative to the peak: no recording is too loud or too quiet for float32, and level is invisible exactly.
         peak = waveforms.abs().amax(1, keepdim=True).clamp_min(_PEAK_FLOOR)
-        return self.network(self.front_end.mel(waveforms / peak))
+        return self._vectors(self.network.levelled(self.front_end.mel(waveforms / peak)))
+
+    def _run_by_onnx(self, identity: str) -> None:
+        from mmasc.encoders.onnx import OnnxPart
+
+        example = torch.zeros(1, self.network.config.n_mels, 250)
+        self._vectors = OnnxPart(self.network, "vectors", example, identity, dynamic={2: "frame"})
 
     def _output_dim(self) -> int:
         return self.network.config.n_features
@@ -156,7 +164,8 @@ class FoldedConv(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch c_in frame mel"]) -> Float[Tensor, "batch c_out frame_out mel_out"]:
         """The convolution; one window or many go through the same routine."""
-        if x.device.type == "cpu" and torch.backends.mkldnn.is_available():
+        exported = torch.compiler.is_compiling()
+        if x.device.type == "cpu" and torch.backends.mkldnn.is_available() and not exported:
             # F.conv2d sends a single small window to a routine that takes twice the time.
             return torch.mkldnn_convolution(x, self.weight, self.bias, self.padding, self.stride, [1, 1], 1)
         return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)

@@ -81,7 +81,13 @@ class MiniNetwork(nn.Module):
         self, power: Float[Tensor, "batch mel frame"]
     ) -> tuple[Float[Tensor, "batch feature"], Float[Tensor, "batch dim"]]:
         """Features and unit vectors of mel power (before any logarithm), of 16 frames (0.32 s) or more."""
-        x = rearrange(self.levelled(power), "batch mel frame -> batch mel frame 1")
+        return self.vectors(self.levelled(power))
+
+    def vectors(
+        self, levelled: Float[Tensor, "batch mel frame"]
+    ) -> tuple[Float[Tensor, "batch feature"], Float[Tensor, "batch dim"]]:
+        """The same, of what `levelled` gives."""
+        x = rearrange(levelled, "batch mel frame -> batch mel frame 1")
         x = rearrange(self.bn0(x), "batch mel frame 1 -> batch 1 frame mel")
         x = F.relu_(self.bn_conv0(self.conv0(x.contiguous(memory_format=torch.channels_last))))
         for block in self.blocks:

@@ -4,11 +4,9 @@ Front ends stay in torch, so both backends hear the same numbers. Vectors agree 
 the backend is part of an encoder's identity.
 """
 
-import hashlib
 import os
 import tempfile
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +16,8 @@ from torch import Tensor, nn
 from mmasc import weights
 from mmasc.errors import MmascError
 
-BACKENDS = ("eager", "onnx")
 _OPSET = 20
 _EXTRA = "the onnx backend needs more packages: pip install 'mmasc[onnx]'"
-
-
-def backend_identity(identity: str, backend: str) -> str:
-    """The identity of a space whose vectors another backend made.
-
-    Args:
-        identity: Of the same encoder with backend "eager".
-        backend: One of `BACKENDS`.
-    """
-    if backend == "eager":
-        return identity
-    return hashlib.sha256(f"{identity} {backend}".encode()).hexdigest()[:32]
 
 
 class OnnxPart:
@@ -85,7 +70,7 @@ def _export(module: nn.Module, example: Tensor, path: Path, dynamic: dict[int, s
     except ImportError as error:
         raise MmascError(f"{error.name} is not installed; {_EXTRA}") from error
     path.parent.mkdir(parents=True, exist_ok=True)
-    shapes = ({axis: torch.export.Dim.DYNAMIC for axis in dynamic},) if dynamic else None
+    shapes = (dict.fromkeys(dynamic, torch.export.Dim.DYNAMIC),) if dynamic else None
     # Written beside and renamed: a killed export leaves no half model under the name
     with tempfile.TemporaryDirectory(dir=path.parent) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter about itself
