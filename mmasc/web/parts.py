@@ -35,6 +35,11 @@ def _seconds(value: float) -> str:
     return f"{int(minutes)}:{seconds:04.1f}" if minutes else f"{seconds:.1f} s"
 
 
+def _score(value: float) -> str:
+    """Two decimals, a true minus, and no minus before zero."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
+
+
 def _hertz(value: float) -> str:
     return f"{value / 1000:g} kHz" if value >= 1000 else f"{value:g} Hz"
 
@@ -80,7 +85,7 @@ def _hits(content: PageContent, hits: Iterable[HitView]) -> str:
         name = f'<a href="#card-{hit.card}">{text(hit.name)}</a>' if hit.card is not None else text(hit.name)
         tiles.append(
             f'<li class="tile">{_picture(content, hit.clip, part=(hit.start, hit.end))}<span class="name">{name}</span>'
-            f"{_bar(when, hit.score, f'{hit.score:.2f}')}</li>"
+            f"{_bar(when, hit.score, _score(hit.score))}</li>"
         )
     return f'<ol class="hits">{"".join(tiles)}</ol>' if tiles else '<p class="small">No hits.</p>'
 
@@ -167,13 +172,14 @@ def _table(content: PageContent) -> str:
     if not content.verdicts:
         return ""
     labels = list(content.verdicts[0].cosines)
+    top = max(max(verdict.cosines.values()) for verdict in content.verdicts)
     head = "".join(f'<th scope="col"><span>{text(label)}</span></th>' for label in labels)
     rows = []
     for verdict in content.verdicts:
         cells = "".join(
             f"<td{' class=best' if label == verdict.label else ''} "
-            f'style="background:rgba(var(--shade),{0.75 * max(verdict.cosines[label], 0.0):.2f})">'
-            f"{verdict.cosines[label]:.2f}</td>"
+            f'style="background:rgba(var(--shade),{0.7 * max(verdict.cosines[label] / max(top, 0.01), 0.0):.2f})">'
+            f"{_score(verdict.cosines[label])}</td>"
             for label in labels
         )
         rows.append(f'<tr><th scope="row">{text(verdict.name)}</th>{cells}</tr>')
