@@ -352,6 +352,12 @@ def _download(file: RemoteFile, part: Path, progress: Progress | None) -> None:
             total = _receive(file, part, before, progress)
             reason = "the connection ended"
         except urllib.error.HTTPError as error:
+            if error.code == 416 and before:
+                # Nothing begins there: the part is the whole file (stopped before it was renamed), or another's.
+                if error.headers["Content-Range"] == f"bytes */{before}":
+                    return
+                part.unlink()
+                continue
             raise MmascError(
                 f"{file.address}: the server answers {error.code} ({error.reason}); try later, "
                 "or take the file from elsewhere with --from"

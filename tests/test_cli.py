@@ -154,7 +154,7 @@ HOSTILE = {
     "unknown encoder": (lambda at, c: ["search", c, "a", "--space", "nope"], "it has: standin"),
     "unknown encoder to embed": (
         lambda at, c: ["embed", wave(at / "a.wav", np.zeros(99)), "--into", at / "n", "--encoder", "nope"],
-        "there are: mini",
+        "there are: .*mini",
     ),
     "text file named .wav": (
         lambda at, c: [

@@ -70,6 +70,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         fresh = self.headers["If-Range"] in (None, server.etag)
         if asked and server.ranges and fresh:
             begin = int(asked.removeprefix("bytes=").rstrip("-"))
+            if begin >= len(content):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.end_headers()
+                return
             self.send_response(206)
             said = begin + 7 if server.wrong_range else begin
             self.send_header("Content-Range", f"bytes {said}-{len(content) - 1}/{len(content)}")
@@ -220,6 +225,20 @@ def test_without_digest_and_version_a_half_is_thrown_away(server, register):
     fetch("toy")
     assert server.requests == [("big.bin", None)]
     assert find("toy").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("extra", [b"", b"of another file"])
+def test_a_part_as_long_as_the_file_or_longer_is_no_dead_end(server, register, extra):
+    folder = register(size=None, small=False)
+    server.break_after = [400_000, 0]
+    with pytest.raises(MmascError, match="broke off"):
+        fetch("toy")
+    # As after a kill between the last byte and the renaming
+    (folder / "big.bin.part").write_bytes(CONTENT + extra)
+    server.requests.clear()
+    fetch("toy")
+    assert find("toy").read_bytes() == CONTENT
+    assert server.requests == [("big.bin", f"bytes={len(CONTENT + extra)}-"), ("big.bin", None)][: 1 + bool(extra)]
 
 
 def test_a_wrong_range_is_refused(server, register):

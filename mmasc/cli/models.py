@@ -43,7 +43,7 @@ def list_models(output_format: str) -> None:
         return
     for row in rows:
         # The small print is for the machine-readable formats and `models info`
-        row["licence"] = str(row["licence"]).partition(" (")[0] + (" NON-COMMERCIAL" if row["non_commercial"] else "")
+        row["licence"] = "NON-COMMERCIAL" if row["non_commercial"] else str(row["licence"]).partition(" (")[0]
     print_rows(rows, output_format, ["name", "dim", "window_seconds", "modalities", "state", "licence", "description"])
 
 
