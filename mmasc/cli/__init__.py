@@ -5,6 +5,7 @@ The families are imported when one of their commands runs, so `mmasc --help` loa
 """
 
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -53,6 +54,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and turn what users can mend into one line and an exit status."""
+    # `kill PID` ends a command as Ctrl-C does: with what is done kept
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
