@@ -101,7 +101,9 @@ def _label_collection(
         same = [name for name, one in spaces.items() if one.identity == fitted.stamp.identity]
         space = same[0] if same else None
     reader = collection.space(space)
-    fitted.check_space(reader.space, f"space {reader.name!r} of {collection.store.folder}")
+    fitted.check_space(
+        reader.space.identity, reader.space.encoder, f"space {reader.name!r} of {collection.store.folder}"
+    )
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)
     ids, vectors = recording_vectors(reader, allowed)
     rows = [collection.row_of[int(one)] for one in ids]

@@ -14,7 +14,6 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from mmasc.collection.store import SpaceHead
 from mmasc.encoders import SPECS
 from mmasc.errors import MmascError
 from mmasc.heads.predictors import PREDICTORS, Predictor, unit_vectors
@@ -87,16 +86,19 @@ class FittedHead:
         """The most probable label of each vector `[item]`."""
         return self.classes_[self.predict_proba(vectors).argmax(axis=1)]
 
-    def check_space(self, space: SpaceHead, where: str) -> None:
+    def check_space(self, identity: str, encoder: str, where: str) -> None:
         """Refuse vectors that another encoder made.
 
+        Args:
+            identity, encoder: Of the vectors at hand.
+            where: What holds them, for the message.
         Raises:
             MmascError: Which encoder made the head's vectors, and which made those at hand.
         """
-        if space.identity != self.stamp.identity:
+        if identity != self.stamp.identity:
             raise MmascError(
                 f"the head was fitted to vectors of encoder {self.stamp.encoder} with identity {self.stamp.identity}; "
-                f"{where} was made by {space.encoder} with identity {space.identity}: embed with the head's encoder, "
+                f"{where} was made by {encoder} with identity {identity}: embed with the head's encoder, "
                 "or fit a head to these"
             )
 
@@ -153,19 +155,19 @@ def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:
         raise MmascError(f"{path} is a folder; give the file that mmasc head fit --out wrote")
     if not path.exists():
         raise MmascError(f"{path}: no such file; fit a head with: mmasc head fit COLLECTION --label COLUMN --out FILE")
-    with open(path, "rb") as file:
-        beginning = file.read(2)
-    for magic, kind in _RUNS_CODE.items():
-        if beginning.startswith(magic):
-            raise MmascError(
-                f"{path} looks like {kind}, which can run code when it is opened, and was not opened; "
-                "give a file that mmasc head fit --out wrote"
-            )
     try:
         with safe_open(path, framework="numpy") as opened:
             metadata = opened.metadata() or {}
             arrays = {name: opened.get_tensor(name) for name in opened.keys()} if _KEY in metadata else {}  # noqa: SIM118
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
+        with open(path, "rb") as file:
+            beginning = file.read(2)
+        for magic, kind in _RUNS_CODE.items():
+            if beginning.startswith(magic):
+                raise MmascError(
+                    f"{path} looks like {kind}, which can run code when it is opened, and was not opened; "
+                    "give a file that mmasc head fit --out wrote"
+                ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise MmascError(
             f"{path} is damaged or no head ({reason}); fit it anew with: mmasc head fit ... --out FILE"

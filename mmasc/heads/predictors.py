@@ -383,6 +383,6 @@ def _integers(arrays: Arrays, name: str, ndim: int) -> np.ndarray:
     return array
 
 
-def _require(holds: bool, fault: str) -> None:
+def _require(holds: bool | np.bool_, fault: str) -> None:
     if not holds:
         raise ValueError(fault)
