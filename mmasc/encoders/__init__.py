@@ -28,7 +28,7 @@ _AUDIOCLIP = EncoderSpec(
     "audioclip",
     "mmasc.encoders.audioclip:AudioClip",
     sample_rate=44_100,
-    window_seconds=5.12,  # 256 frames of 20 ms; the five-second clips of ESC are one window although they are 5.001 s
+    window_seconds=5.0,
     dim=1024,
     modalities=("audio", "text", "image"),
     licence="MIT",
