@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from mmasc.audio import AudioStatus, find_audio
+from mmasc.collection import Collection
 from mmasc.encoders import load_encoder
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.files import FileVectors, embed_files
 from mmasc.errors import MmascError
+from mmasc.heads.calibrated import CentredZeroShot, unlabelled_vectors
 from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
 from mmasc.prompts import Prompts, as_prompts
 from mmasc.segments import Event, class_seconds, find_events, timeline_cells
@@ -32,7 +34,7 @@ class Classification:
         label: The best label, or "none of these" where it does not pass the thresholds; None if the file failed.
         score: Probability of the best label, even where it did not pass; None if the file failed.
         scores: Label to probability; in the order of the prompts, or the `top` best first.
-        cosines: Label to cosine, the same labels in the same order.
+        cosines: Label to cosine, the same labels in the same order; with `centre_on` less the label's shift.
         labels: All labels that hold: at most one, but for several labels.
         events: With a timeline: which label holds from when to when, in the order of time.
         seconds: With a timeline: label to covered seconds, in the order of the prompts.
@@ -74,6 +76,7 @@ def classify(
     strict: bool = False,
     device: str = "cpu",
     backend: str = "eager",
+    centre_on: str | Path | Collection | Sequence[str | Path] | None = None,
 ) -> Iterator[Classification]:
     """Classify recordings with prompts, one after the other as they are decoded.
 
@@ -95,6 +98,8 @@ def classify(
         strict: Raise at the first file that cannot be read instead of giving it as failed.
         device: Where an encoder that is given by name runs.
         backend: What runs it: "eager" or "onnx", see `load_encoder`.
+        centre_on: Unlabelled sounds, a collection or recordings: what each label's prompt attracts by itself, its mean
+            cosine over them, is taken out, see `CentredZeroShot`. They should hold all labels in about equal shares.
     Raises:
         MmascError: If no file is found, prompts or encoder cannot be used, or, with `strict`, a file is bad.
         ValueError: If an argument is out of range.
@@ -109,7 +114,13 @@ def classify(
     files = find_audio(paths)
     if isinstance(encoder, str):
         encoder = load_encoder(encoder, device, window_seconds, backend)
-    classifier = ZeroShotClassifier(encoder, temperature, multi_label, threshold, minimum_cosine).fit(prompts)
+    options = (encoder, temperature, multi_label, threshold, minimum_cosine)
+    if centre_on is None:
+        classifier = ZeroShotClassifier(*options).fit(prompts)
+    else:
+        centred = CentredZeroShot(*options)
+        centred.fit(prompts)
+        classifier = centred.calibrate(unlabelled_vectors(centre_on, encoder, hop_seconds, channels))
 
     def results() -> Iterator[Classification]:
         for file in embed_files(files, encoder, hop_seconds, channels):

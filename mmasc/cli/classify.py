@@ -65,6 +65,12 @@ _LABEL_FILES = {"audacity": audacity_labels, "raven": raven_table}  # a file of 
 @click.option(
     "--temperature", type=click.FloatRange(0, min_open=True), default=None, metavar="T", help="Of the softmax."
 )
+@click.option(
+    "--centre-on",
+    default=None,
+    metavar="COLLECTION|PATH",
+    help="Take out what each label attracts by itself, heard on these unlabelled sounds (20 or more, of all kinds).",
+)
 @click.option("--top", type=click.IntRange(1), default=None, metavar="K", help="Show the best K labels only.")
 @click.option(
     "--gap",
@@ -107,6 +113,8 @@ def classify(
     from mmasc.prompts import load_prompts
 
     about = {"encoder": options["encoder"], "prompts": options["prompts"]}
+    if options["centre_on"] is not None:
+        about["centred_on"] = options["centre_on"]
     options["prompts"] = load_prompts(options["prompts"])  # light, so a fault in it shows at once
     from mmasc.audio import find_audio
     from mmasc.classify import classify as classify_recordings

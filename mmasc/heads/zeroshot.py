@@ -32,7 +32,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         temperature: What softmax divides cosines by; default: one over the encoder's `logit_scale`.
         multi_label: Judge every label by itself instead of one against the others, see `predict_proba`.
         threshold: Least probability, in [0, 1]. One label: below it the answer is "none of these"; default: no
-            threshold. Several labels: a label holds from here on; default: 0.5.
+            threshold. Several labels: a label holds from here on; default: 0.5. A mapping of all labels to numbers
+            (`mmasc.heads.calibration.fit_thresholds` makes one) gives each label its own.
         minimum_cosine: Least cosine, in [-1, 1], on top of `threshold`; default: none. Probabilities compare labels
             with each other, so a sound that fits none of them still has a best one; only the cosine knows that it
             fits badly. Cosines differ from space to space: look at those of your own sounds first.
@@ -48,7 +49,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         encoder: Any = None,
         temperature: float | None = None,
         multi_label: bool = False,
-        threshold: float | None = None,
+        threshold: float | Mapping[str, float] | None = None,
         minimum_cosine: float | None = None,
     ) -> None:
         self.encoder = encoder
@@ -103,6 +104,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         if not len(prompt_vectors) or len(prompt_vectors) != len(labels):
             raise ValueError(f"every prompt needs one label, got {len(prompt_vectors)} vectors, {len(labels)} labels")
         self.classes_ = np.array(list(dict.fromkeys(labels)))
+        if isinstance(self.threshold, Mapping) and set(self.threshold) != set(self.classes_.tolist()):
+            raise ValueError(f"thresholds must name the labels {self.classes_.tolist()}, got {list(self.threshold)}")
         units, names = _unit(prompt_vectors), np.asarray(labels)
         means = np.stack([units[names == label].mean(axis=0) for label in self.classes_])
         for label, length in zip(self.classes_, np.linalg.norm(means, axis=1), strict=True):
@@ -167,9 +170,11 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         accepted = np.ones(probabilities.shape, bool)
         if not self.multi_label:
             accepted = np.arange(probabilities.shape[1]) == probabilities.argmax(axis=1, keepdims=True)
-        threshold = self.threshold
+        threshold: Any = self.threshold
         if threshold is None and self.multi_label:
             threshold = MULTI_LABEL_THRESHOLD
+        if isinstance(threshold, Mapping):
+            threshold = np.array([threshold[label] for label in self.classes_.tolist()], np.float64)
         if threshold is not None:
             accepted &= probabilities >= threshold
         if self.minimum_cosine is not None:
@@ -219,7 +224,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         if self.temperature is not None and not 0 < self.temperature < np.inf:
             raise ValueError(f"temperature must be above 0, got {self.temperature}")
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
+        own = self.threshold if isinstance(self.threshold, Mapping) else {"": self.threshold}
+        if any(number is not None and not 0 <= number <= 1 for number in own.values()):
             raise ValueError(f"threshold is a probability in [0, 1], got {self.threshold}")
         if self.minimum_cosine is not None and not -1 <= self.minimum_cosine <= 1:
             raise ValueError(f"minimum_cosine must be in [-1, 1], got {self.minimum_cosine}")
