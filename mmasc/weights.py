@@ -5,7 +5,8 @@ whose digest nobody published is trusted the first time it comes over an encrypt
 disk); from then on it must stay the same. Nothing that is fetched is run, and pickles are no business of this module.
 
 Digests of AudioCLIP: the LFS pointers in its repository (AndreyGuzhov/AudioCLIP, folder assets). Digests of CLAP:
-public projects that record them for the revisions pinned here; where none was found there is none here either.
+public projects that record them for the revisions pinned here (of clap-htsat-fused: for its main branch); where none
+was found there is none here either.
 """
 
 import contextlib
