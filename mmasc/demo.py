@@ -221,6 +221,9 @@ def _embed(
         f"   encoder {spec.name}: {spec.dim} numbers for every {spec.window_seconds:g} s, in a space shared with words"
     )
     root = folder if folder.is_dir() else folder.parent
+    if collection.exists() and Collection.open(collection).head.root != os.path.abspath(root):
+        # The demo's folder was moved, its sounds with it
+        Collection.open(collection).move_root(root)
     report = embed(paths, collection, encoder, space=_space_name(collection, encoder), root=root)
     for bad in report.failed:
         tell(f"   not read: {bad.reason}")

@@ -250,6 +250,15 @@ def test_another_version_of_the_encoder_gets_a_space_of_its_own(tmp_path, standi
     assert Collection.open(result.collection).spaces == ["standin", "standin-standin1"]
 
 
+def test_a_demo_that_was_moved_goes_on(tmp_path, standin, monkeypatch):
+    monkeypatch.setattr("mmasc.demo.SYNTH", {name: SYNTH[name] for name in ("white_noise", "crickets", "morse_code")})
+    run_demo(into=tmp_path / "here", encoder=standin)
+    (tmp_path / "here").rename(tmp_path / "there")
+    result = run_demo(into=tmp_path / "there", encoder=standin)
+    assert (result.report.added, result.report.skipped) == (0, 3)
+    assert [one.path for one in result.labelled] == ["white_noise.wav", "crickets.wav", "morse_code.wav"]
+
+
 def test_two_folders_do_not_mix(tmp_path, standin):
     tone(tmp_path / "one" / "sounds" / "a.wav")
     tone(tmp_path / "two" / "sounds" / "b.wav")
