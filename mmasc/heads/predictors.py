@@ -322,7 +322,8 @@ def predictor_of(fitted: Any, vectors: Float[np.ndarray, "item dim"]) -> Predict
 
     Args:
         fitted: From `make_head(name).fit(vectors, codes)`.
-        vectors: Unit vectors that it was fitted to: both must answer the same on them.
+        vectors: What it was fitted to, of any length: both must answer the same on them. They are made unit vectors
+            once only: trees compare with numbers of the training vectors, where the last bit decides.
     Raises:
         MmascError: If they do not: this scikit-learn keeps its models in another way.
     """
@@ -333,7 +334,7 @@ def predictor_of(fitted: Any, vectors: Float[np.ndarray, "item dim"]) -> Predict
     version = f"scikit-learn {sklearn.__version__}"
     try:
         predictor = convert(fitted)
-        differences = np.abs(predictor.predict_proba(vectors) - fitted.predict_proba(vectors)).max(axis=1)
+        differences = np.abs(predictor.predict_proba(unit_vectors(vectors)) - fitted.predict_proba(vectors)).max(axis=1)
     except (AttributeError, KeyError, IndexError) as error:
         raise MmascError(f"{version} keeps its models as mmasc does not know ({error}); install another one") from error
     # Ties concern single recordings; models that are read wrongly answer wrongly nearly everywhere

@@ -1,4 +1,4 @@
-"""Recordings of a collection as a head sees them: a unit vector, a label, a group and a fold each."""
+"""Recordings of a collection as a head sees them: a vector, a label, a group and a fold each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from mmasc.collection.filters import passing_windows
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.store import SpaceHead
 from mmasc.errors import MmascError
-from mmasc.heads.predictors import unit_vectors
 from mmasc.segments import recording_vector
 
 _WINDOWS_AT_ONCE = 65_536
@@ -24,7 +23,7 @@ class LabelledRecordings:
 
     Attributes:
         paths: Under the collection's root.
-        vectors: Unit vectors, float64 `[item dim]`.
+        vectors: Means of windows, float64 `[item dim]`; heads make them unit vectors.
         codes: Numbers of the labels in `classes`, int64 `[item]`.
         classes: Labels in the order of their values.
         groups: The group of each recording `[item]`, as text; None without groups.
@@ -97,7 +96,7 @@ def labelled_recordings(
     folds = None if folds_column is None else _complete(collection, folds_column, kept)
     return LabelledRecordings(
         paths=[paths[row] for row in kept],
-        vectors=unit_vectors(vectors[order]),
+        vectors=vectors[order],
         codes=np.array([number[str(labels[row])] for row in kept], np.int64),
         classes=classes,
         groups=None if groups is None else np.array([str(one) for one in _complete(collection, groups, kept)]),
