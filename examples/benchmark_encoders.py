@@ -1,117 +1,175 @@
-"""What the encoders' own code saves against the code that their authors ship, measured on one thread.
+"""How long encoders take on this machine, plain against fast, side by side in one run.
 
-    python examples/benchmark_encoders.py            # every figure
-    python examples/benchmark_encoders.py clap_mel   # some of them
+    python examples/benchmark_encoders.py                     # every row that needs no downloaded weights
+    python examples/benchmark_encoders.py --rows audioclip    # rows whose name begins so
+    python examples/benchmark_encoders.py --backend           # with ONNX Runtime, which is exported first (a minute)
 
-Times are processor time of this thread, the best of several repetitions, so that a busy machine disturbs them little.
-Speed does not depend on the numbers in the weights: networks are built with random ones.
+AudioCLIP and CLAP are timed on random weights: what a multiplication costs does not depend on its numbers. A row is a
+named function that makes the thing to be timed; the times of one table are taken in turns, so that a machine that is
+busy for a while is busy for all of them. The least time of all rounds counts.
 """
 
 import argparse
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
-
-# One thread, so that ratios do not depend on the number of cores; set before the libraries that read it are loaded
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
 
-import mmasc
+from mmasc.cli.output import print_table
+from mmasc.encoders import load_encoder
+from mmasc.encoders.base import Encoder
+from mmasc.encoders.esresnext import ESResNeXt
+from mmasc.encoders.esresnext_fast import FastFrontEnd, FoldedTrunk
+from mmasc.features import CLAP, LogMel
+
+Timed = Callable[[], object]
+SAMPLE_RATE = 44_100
 
 
-class Row(NamedTuple):
-    """One figure: what, how much, against what, and what it should reach."""
+@cache
+def network() -> ESResNeXt:
+    """AudioCLIP's audio network on random weights; trained kernels are no whole numbers, so these are none either."""
+    torch.manual_seed(0)
+    made = ESResNeXt().eval().requires_grad_(False)
+    made.fbsp.m.uniform_(0.02, 1.5)
+    made.fbsp.fc.add_(torch.rand(len(made.fbsp.fc)))
+    return made
 
-    what: str
-    measured: str
-    against: str
-    wanted: str
-    holds: bool
+
+@cache
+def noise() -> torch.Tensor:
+    """Five seconds of mono noise in 16-bit range, [1 1 time]."""
+    return torch.randint(-9000, 9000, (1, 1, 5 * SAMPLE_RATE), generator=torch.Generator().manual_seed(1)).float()
+
+
+@cache
+def mini(backend: str) -> Encoder:
+    return load_encoder("mini", backend=backend)
+
+
+def audioclip_front_end_plain() -> Timed:
+    plain = network()
+    return lambda: plain.decibels(noise())
+
+
+def audioclip_front_end() -> Timed:
+    fast = FastFrontEnd(network())
+    return lambda: fast(noise())
+
+
+def audioclip_head_plain() -> Timed:
+    plain = network()
+    return lambda: plain(noise())
+
+
+def audioclip_head() -> Timed:
+    front_end, trunk, fc = FastFrontEnd(network()), FoldedTrunk(network()), network().fc
+    trunk = trunk.to(memory_format=torch.channels_last)
+    return lambda: fc(trunk(front_end(noise())[0].contiguous(memory_format=torch.channels_last)))
+
+
+def audioclip_head_onnx() -> Timed:
+    from mmasc.encoders.onnx import OnnxPart
+
+    front_end, fc = FastFrontEnd(network()), network().fc
+    trunk = OnnxPart(network(), "pool", front_end(noise())[0].clone(), "benchmark")
+    return lambda: fc(trunk(front_end(noise())[0]))
+
+
+def mini_eager() -> Timed:
+    return _embedding("eager")
+
+
+def mini_onnx() -> Timed:
+    return _embedding("onnx")
+
+
+def _embedding(backend: str) -> Timed:
+    encoder = mini(backend)
+    window = np.random.default_rng(1).uniform(-0.3, 0.3, (1, encoder.window_samples)).astype(np.float32)
+    return lambda: encoder.embed(window)
+
+
+def clap_features_plain() -> Timed:
+    """The extractor that CLAP's authors ship."""
+    from transformers import ClapFeatureExtractor
+
+    extractor, window = ClapFeatureExtractor(frequency_min=50, truncation="rand_trunc"), clap_window()[0].numpy()
+    return lambda: extractor(window, sampling_rate=48_000, return_tensors="np")
+
+
+def clap_features() -> Timed:
+    front_end = LogMel(CLAP)
+    return lambda: front_end(clap_window())
+
+
+def clap_network() -> Timed:
+    """The audio side of laion/clap-htsat-unfused on random weights, beside which the features should be small."""
+    from transformers import ClapConfig, ClapModel
+
+    model, features = ClapModel(ClapConfig()).eval(), LogMel(CLAP)(clap_window()).transpose(1, 2)[:, None]
+    return lambda: model.get_audio_features(input_features=features)
+
+
+@cache
+def clap_window() -> torch.Tensor:
+    """Ten seconds of mono noise at 48 kHz, [1 time]."""
+    return 0.1 * torch.randn(1, 480_000, generator=torch.Generator().manual_seed(1))
+
+
+# name -> (what makes it, the row that it is held against)
+ROWS: dict[str, tuple[Callable[[], Timed], str]] = {
+    "audioclip front end, plain": (audioclip_front_end_plain, ""),
+    "audioclip front end": (audioclip_front_end, "audioclip front end, plain"),
+    "audioclip audio head, plain": (audioclip_head_plain, ""),
+    "audioclip audio head": (audioclip_head, "audioclip audio head, plain"),
+    "audioclip audio head, onnx": (audioclip_head_onnx, "audioclip audio head, plain"),
+    "clap log-mel, plain": (clap_features_plain, ""),
+    "clap log-mel": (clap_features, "clap log-mel, plain"),
+    "clap audio network": (clap_network, ""),
+    "mini": (mini_eager, ""),
+    "mini, onnx": (mini_onnx, "mini"),
+}
+
+
+def measure(names: list[str], rounds: int) -> dict[str, tuple[float, float]]:
+    """Least wall and processor time of one call in milliseconds, by row; rounds go through the rows in turns."""
+    timed = {name: ROWS[name][0]() for name in names}
+    best = dict.fromkeys(names, (np.inf, np.inf))
+    with torch.inference_mode():
+        for item in range(rounds + 1):
+            for name, call in timed.items():
+                wall, processor = time.perf_counter(), time.process_time()
+                call()
+                took = (time.perf_counter() - wall) * 1e3, (time.process_time() - processor) * 1e3
+                if item:  # the first round warms up
+                    best[name] = (min(best[name][0], took[0]), min(best[name][1], took[1]))
+    return best
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"of: {', '.join(PARTS)}; default: all")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", default="", help="only rows whose name begins so")
+    parser.add_argument("--backend", action="store_true", help="with the rows of ONNX Runtime")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    print(f"mmasc {mmasc.__version__}, torch {torch.__version__}, {os.cpu_count()} cores, one thread used", flush=True)
-    failed = False
-    print(f"{'figure':44} {'measured':>22} {'wanted':>12}  against")
-    for name in options.parts or PARTS:
-        with torch.inference_mode():
-            for row in PARTS[name]():
-                failed |= not row.holds
-                mark = "" if row.holds else "  MISSED"
-                print(f"{row.what:44} {row.measured:>22} {row.wanted:>12}  {row.against}{mark}", flush=True)
-    sys.exit(1 if failed else 0)
-
-
-def best_of(work: Callable[[], object], repeats: int = 20) -> float:
-    """Seconds of this thread in the fastest of several runs, after one that warms up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        begun = time.thread_time()
-        work()
-        times.append(time.thread_time() - begun)
-    return min(times)
-
-
-def noise(seconds: float, sample_rate: int) -> np.ndarray:
-    """Noise with swells, float32 in [-1, 1]."""
-    time_ = np.arange(round(seconds * sample_rate)) / sample_rate
-    swell = 0.55 + 0.45 * np.sin(2 * np.pi * 0.7 * time_)
-    return (0.1 * np.random.default_rng(0).standard_normal(len(time_)) * swell).clip(-1, 1).astype(np.float32)
-
-
-def clap_mel() -> Iterator[Row]:
-    """CLAP's log-mel spectrogram of 10 s against transformers' extractor, which gives the same numbers."""
-    from transformers import ClapFeatureExtractor
-
-    from mmasc.features import CLAP, CLAP_FUSED, LogMel
-
-    window = noise(10, 48_000)
-    tensor = torch.from_numpy(window)[None]
-    for name, config, truncation in [("clap", CLAP, "rand_trunc"), ("clap-fused", CLAP_FUSED, "fusion")]:
-        front_end = LogMel(config)
-        extractor = ClapFeatureExtractor(frequency_min=50, truncation=truncation)
-        ours = best_of(lambda front_end=front_end: front_end(tensor))
-        theirs = best_of(lambda extractor=extractor: extractor(window, sampling_rate=48_000, return_tensors="np"), 10)
-        ratio = theirs / ours
-        yield Row(
-            f"log-mel of {name}, 10 s, {1000 * ours:.1f} ms",
-            f"{ratio:.1f} x faster",
-            f"ClapFeatureExtractor, {1000 * theirs:.1f} ms",
-            "8 x",
-            ratio >= 8,
+    torch.set_num_threads(options.threads)
+    names = [name for name in ROWS if name.startswith(options.rows) and (options.backend or "onnx" not in name)]
+    best = measure(names, options.rounds)
+    rows = []
+    for name in names:
+        against = ROWS[name][1]
+        faster = best[against][0] / best[name][0] if against in best else None
+        cheaper = best[against][1] / best[name][1] if against in best else None
+        wall, processor = best[name]
+        rows.append(
+            {"row": name, "ms": wall, "processor ms": processor, "times faster": faster, "(processor)": cheaper}
         )
+    print_table(rows, ["row", "ms", "processor ms", "times faster", "(processor)"])
 
-
-def clap_audio() -> Iterator[Row]:
-    """A window of 10 s to its vector, and the share of it that is no network."""
-    from transformers import ClapConfig, ClapModel
-
-    from mmasc.features import CLAP, LogMel
-
-    model, front_end = ClapModel(ClapConfig()).eval(), LogMel(CLAP)
-    tensor = torch.from_numpy(noise(10, 48_000))[None]
-    features = front_end(tensor).transpose(1, 2)[:, None]
-    network = best_of(lambda: model.get_audio_features(input_features=features), 5)
-    share = best_of(lambda: front_end(tensor)) / network
-    yield Row(
-        "window → vector, clap",
-        f"{10 / (network * (1 + share)):.0f} x real time",
-        f"of it log-mel: {100 * share / (1 + share):.1f} %",
-        "under 10 %",
-        share < 0.1,
-    )
-
-
-PARTS = {part.__name__: part for part in (clap_mel, clap_audio)}
 
 if __name__ == "__main__":
     main()
