@@ -27,6 +27,9 @@ _PUBLIC = {
     "load_prompts": "mmasc.prompts",
     "ZeroShotClassifier": "mmasc.heads.zeroshot",
     "classify": "mmasc.classify",
+    "fit_head": "mmasc.heads.fitting",
+    "apply_head": "mmasc.heads.applying",
+    "FittedHead": "mmasc.heads.files",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
@@ -41,6 +44,9 @@ if TYPE_CHECKING:
     from mmasc.encoders.files import embed_file, embed_files
     from mmasc.encoders.spec import EncoderSpec
     from mmasc.errors import MmascError
+    from mmasc.heads.applying import apply_head
+    from mmasc.heads.files import FittedHead
+    from mmasc.heads.fitting import fit_head
     from mmasc.heads.zeroshot import ZeroShotClassifier
     from mmasc.prompts import Prompts, load_prompts
     from mmasc.segments import cut_segments
