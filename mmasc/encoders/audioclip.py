@@ -21,7 +21,7 @@ from torch import Tensor
 from mmasc import weights
 from mmasc.encoders.audioclip_state import AudioClipState, read_state
 from mmasc.encoders.base import Encoder, identity_digest
-from mmasc.encoders.clip_towers import ClipTowers
+from mmasc.encoders.clip_towers import CONTEXT_TOKENS, ClipTowers
 from mmasc.encoders.esresnext import HOP_LENGTH, N_FFT, POWER_FLOOR, WIN_LENGTH, ESResNeXt
 from mmasc.encoders.esresnext_fast import FastFrontEnd, FoldedTrunk
 from mmasc.encoders.spec import EncoderSpec
@@ -104,6 +104,11 @@ class AudioClip(Encoder):
         buffers = ("running_mean", "running_var", "num_batches_tracked", "audio.window")
         trainable = sum(tensor.numel() for name, tensor in tensors.items() if not name.endswith(buffers))
         return trainable, sum(tensor.numel() for tensor in tensors.values())
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens that a text may have, begin and end counted."""
+        return CONTEXT_TOKENS
 
     @cached_property
     def towers(self) -> ClipTowers:

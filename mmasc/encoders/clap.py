@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import pickle
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmasc.encoders.base import Encoder, identity_digest
 from mmasc.encoders.spec import EncoderSpec
@@ -112,6 +113,7 @@ class Clap(Encoder):
         self.model = _build_model(about, folder)
         self.model.load_state_dict(_read_state(folder, self.model), strict=False)
         self.model = self.model.float().eval().requires_grad_(False).to(self.device)
+        self._hear: Callable[[Tensor], Tensor] = _Hear(self.model.audio_model)
         self.front_end = LogMel(_front_end(self.fused)).to(self.device).eval()
         self.tokenizer = _Tokenizer(folder, self.model.config.text_config)
         dim = self.model.config.projection_dim
@@ -146,8 +148,15 @@ class Clap(Encoder):
         `is_longer` is false for every window, because no window is longer than what the network hears: the fusion
         of whole and parts is for recordings squeezed into one vector, and here they are cut instead.
         """
-        longer = torch.zeros(len(features), 1, dtype=torch.bool, device=features.device)
-        return self.model.audio_model(input_features=features, is_longer=longer).pooler_output
+        return self._hear(features)
+
+    def _run_by_onnx(self, identity: str) -> None:
+        if self.fused:
+            raise MmascError(f"{self.spec.name} has no onnx backend, because it fuses parts; leave it out")
+        from mmasc.encoders.onnx import OnnxPart
+
+        n_mels = self.front_end.config.n_mels
+        self._hear = OnnxPart(_Hear(self.model.audio_model), "forward", torch.zeros(1, 1, 1001, n_mels), identity)
 
     def pooled_text(self, tokens: Int64[Tensor, "text token"]) -> Float32[Tensor, "text hidden"]:
         """What the text network gives before its projection, for texts of equal length."""
@@ -207,6 +216,18 @@ class Clap(Encoder):
             "tokens": self.tokenizer.digest,
             "context_tokens": self.context_tokens,
         }
+
+
+class _Hear(nn.Module):
+    """The audio network of features alone: no window is longer than what it hears."""
+
+    def __init__(self, audio_model: nn.Module) -> None:
+        super().__init__()
+        self.audio_model = audio_model
+
+    def forward(self, features: Float32[Tensor, "batch channel frame mel"]) -> Float32[Tensor, "batch hidden"]:
+        longer = torch.zeros(len(features), 1, dtype=torch.bool, device=features.device)
+        return self.audio_model(input_features=features, is_longer=longer).pooler_output
 
 
 class _Tokenizer:

@@ -14,6 +14,7 @@ from mmasc.errors import MmascError
 
 # The activation is part of the name: the plain "RN50" has another one and is 4 % off
 _ARCHITECTURE = "RN50-quickgelu"
+CONTEXT_TOKENS = 77  # that a text may have, begin and end counted
 _AT_ONCE = 32  # texts or pictures that go through a tower together on an accelerator
 
 
@@ -35,10 +36,10 @@ class ClipTowers:
         with torch.device("meta"):
             model = CLIP(**config)
         model.load_state_dict(state, strict=True, assign=True)
-        n_tokens = config["text_cfg"]["context_length"]
-        model.attn_mask = torch.full((n_tokens, n_tokens), float("-inf")).triu(1)
+        # A word sees those before it; the mask is no weight and was left empty above
+        model.attn_mask = torch.full((CONTEXT_TOKENS, CONTEXT_TOKENS), float("-inf")).triu(1)
         self.model: nn.Module = model.eval().requires_grad_(False).to(device)
-        self.device, self.n_tokens = device, n_tokens
+        self.device = device
         self._tokenizer = open_clip.get_tokenizer(_ARCHITECTURE)
         self._transform = image_transform(config["vision_cfg"]["image_size"], is_train=False)
 
@@ -50,9 +51,9 @@ class ClipTowers:
         """
         for text in texts:
             count = len(self._tokenizer.encode(text)) + 2
-            if count > self.n_tokens:
+            if count > CONTEXT_TOKENS:
                 start = text if len(text) <= 40 else f"{text[:40]}…"
-                raise MmascError(f"the text {start!r} has {count} tokens, CLIP reads {self.n_tokens}: shorten it")
+                raise MmascError(f"the text {start!r} has {count} tokens, CLIP reads {CONTEXT_TOKENS}: shorten it")
         return self._tokenizer(texts)
 
     def text_features(self, tokens: Int[Tensor, "text token"]) -> Float[Tensor, "text 1024"]:
