@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from mmasc.encoders.mini_text import WordPiece, split_words
 
@@ -143,7 +143,7 @@ def main() -> None:
     table = np.round(rows / scale[:, None]).astype(np.int8)
     config = {"kind": "mmasc-text-table", "dim": options.dim, "seed": options.seed, "teacher": "all-MiniLM-L6-v2"}
     path = options.out / "mini_text.safetensors"
-    save_file({"table": table, "scale": scale.astype(np.float32)}, path, {"config": json.dumps(config)})
+    path.write_bytes(save({"table": table, "scale": scale.astype(np.float32)}, {"config": json.dumps(config)}))
     (options.out / "mini_vocabulary.txt").write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8")
     print(f"{len(tokens)} tokens, {path.stat().st_size / 1e6:.2f} MB")
 

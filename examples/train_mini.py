@@ -26,8 +26,9 @@ from safetensors.torch import save
 from mmasc.encoders import load_encoder
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.files import embed_file
-from mmasc.training.alignment import ranking, train_alignment
+from mmasc.training.alignment import train_alignment
 from mmasc.training.sounds import Row, split_by_group
+from mmasc.training.validation import ranking
 
 STEPS = 2400
 RUNS = {
@@ -79,9 +80,7 @@ def train(name: str, options: argparse.Namespace) -> None:
         writer.writerow(["path", "label"])
         writer.writerows([row.path, row.text] for row in training_rows(name, options.esc10, options.ambient))
     cache = options.work / "mel"
-    train_alignment(
-        table, options.work / name, seed=RUNS[name], steps=STEPS, cache=cache, remark=print
-    )
+    train_alignment(table, options.work / name, seed=RUNS[name], steps=STEPS, cache=cache, remark=print)
 
 
 def vectors_of(encoder: Encoder, paths: list[str]) -> np.ndarray:

@@ -13,14 +13,14 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float32, Int
 from torch import Tensor, nn
 
 from mmasc.encoders.base import resolve_device
@@ -28,8 +28,8 @@ from mmasc.encoders.mini_network import MiniConfig, MiniNetwork
 from mmasc.encoders.mini_text import TextSide, load_text_side
 from mmasc.errors import MmascError
 from mmasc.features import MINI
-from mmasc.segments import recording_vector, window_starts
-from mmasc.training.augment import AugmentConfig, augment, draw_crop, power_of
+from mmasc.training.alignment_config import AUDIO_NETWORKS, MINIMUM_SECONDS, SPEEDS, AlignmentConfig
+from mmasc.training.augment import augment, draw_crop
 from mmasc.training.checkpoints import (
     Metrics,
     claim_run,
@@ -38,75 +38,11 @@ from mmasc.training.checkpoints import (
     save_tensors,
     unpack_optimizer,
 )
+from mmasc.training.losses import bank_loss, cosine_loss, one_cycle
 from mmasc.training.sounds import Row, Sound, load_sounds, read_table, split_by_group
+from mmasc.training.validation import embed_sounds, ranking
 
-SPEEDS = (1.0, 0.8, 0.9, 1.12, 1.25)
-TEMPLATES = ("{}", "the sound of {}", "a recording of {}", "{} sound", "sound of {} in the distance")
-# Shorter recordings are padded at the end to this, in training as at inference
-MINIMUM_SECONDS = 1.3
 _REPORT_STEPS = 50
-
-
-@dataclass(frozen=True)
-class AlignmentConfig:
-    """Everything that decides the weights of a run; saved as its config.json.
-
-    Attributes:
-        data: Digest of the sounds and texts it learns from.
-        validation: Digest of those it is validated on; empty without validation.
-        audio: The network to train, by name.
-        text: The text side: "mini", another encoder of the registry with text, or the file of a text table.
-        seed: Of everything.
-        steps: Of the optimiser.
-        batch: Crops a step.
-        crop_seconds: Length of a crop.
-        learning_rate: At the top of one cycle (a cosine up over the first 3 tenths, a cosine down to zero).
-        weight_decay: Of AdamW, on everything that is a matrix or a kernel.
-        gradient_norm: Longer gradients are cut to it.
-        balance: A file is drawn in proportion to (files of its text) ** -balance.
-        templates: Phrases that a text goes through; one is drawn every step.
-        bank: So many texts at most stand in the softmax: those of the batch and others at random.
-        initial_scale: What cosines are multiplied by at first; learned from there, at most `largest_scale`.
-        largest_scale: See there.
-        similar_share: Share of the target that goes to similar texts.
-        similar_temperature: Of the softmax over cosines that says which texts are similar.
-        cosine_weight: Of 1 - cosine between sound and text.
-        class_weight: Of the class head's cross-entropy; 0 for texts that are captions rather than labels.
-        network: Shape of the network.
-        augment: Strengths of the augmentation.
-    """
-
-    data: str
-    validation: str = ""
-    audio: str = "mini"
-    text: str = "mini"
-    seed: int = 0
-    steps: int = 2400
-    batch: int = 64
-    crop_seconds: float = 3.2
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.02
-    gradient_norm: float = 5.0
-    balance: float = 0.5
-    templates: tuple[str, ...] = TEMPLATES
-    bank: int = 4096
-    initial_scale: float = 10.0
-    largest_scale: float = 100.0
-    similar_share: float = 0.2
-    similar_temperature: float = 0.06
-    cosine_weight: float = 1.0
-    class_weight: float = 0.5
-    network: MiniConfig = field(default_factory=MiniConfig)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-
-    def __post_init__(self) -> None:
-        if self.audio not in AUDIO_NETWORKS:
-            raise MmascError(f"unknown network {self.audio!r}; there are: {', '.join(sorted(AUDIO_NETWORKS))}")
-        for name in ("steps", "batch", "crop_seconds", "learning_rate", "bank"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if not self.templates or not all("{}" in template for template in self.templates):
-            raise ValueError(f"every template must hold {{}}, got {self.templates}")
 
 
 @dataclass(frozen=True)
@@ -128,13 +64,6 @@ class AlignmentResult:
     n_sounds: int
     n_texts: int
     validation: dict[str, float]
-
-
-# Trained by name: channels of the first convolution and the three blocks. The small one is what the package ships.
-AUDIO_NETWORKS: dict[str, tuple[int, int, int, int]] = {
-    "mini": (16, 32, 64, 128),
-    "mini-wide": (32, 64, 128, 256),
-}
 
 
 def train_alignment(
@@ -400,77 +329,6 @@ class _Run:
         sounds = embed_sounds(self.network, [self.sounds[row.path] for row in self.held_back], self.device)
         scores = sounds @ vectors.T
         return ranking(scores, np.array([texts.index(row.text) for row in self.held_back]))
-
-
-def embed_sounds(
-    network: MiniNetwork, sounds: Sequence[Sound], device: torch.device, window_seconds: float = 5.0
-) -> Float32[np.ndarray, "sound dim"]:
-    """Vectors of whole recordings: windows cut as at inference, mean weighted by the time each adds."""
-    network.eval()
-    vectors = []
-    window = round(window_seconds / MINI.frame_seconds)
-    frames_a_second = round(1 / MINI.frame_seconds)
-    with torch.inference_mode():
-        for sound in sounds:
-            power = torch.from_numpy(power_of(sound.decibels[0]))
-            starts = window_starts(power.shape[1], window, window_seconds, frames_a_second)
-            pieces = torch.stack([power[:, start : start + window] for start in starts])
-            joint = network(pieces.to(device))[1].cpu().numpy()
-            edges = np.array(starts, float)
-            vectors.append(recording_vector(joint, edges, edges + pieces.shape[2]))
-    return np.stack(vectors).astype(np.float32)
-
-
-def ranking(scores: Float[np.ndarray, "item text"], right: Int[np.ndarray, " item"]) -> dict[str, float]:
-    """Share of items whose right text is first and among ten, and the mean reciprocal rank; ties count against."""
-    of_right = scores[np.arange(len(right)), right][:, None]
-    ranks = (scores >= of_right).sum(1)
-    return {
-        "top1": float((ranks == 1).mean()),
-        "top10": float((ranks <= 10).mean()),
-        "mrr": float((1 / ranks).mean()),
-    }
-
-
-def bank_loss(
-    joint: Float[Tensor, "batch dim"],
-    bank: Float[Tensor, "text dim"],
-    targets: Float[Tensor, "batch text"],
-    scale: Float[Tensor, ""],
-    similar_share: float,
-    similar_temperature: float,
-) -> Float[Tensor, ""]:
-    """Cross-entropy of a softmax over a bank of texts, with part of the target on similar texts.
-
-    Args:
-        joint: Unit vectors of sounds.
-        bank: Unit vectors of texts.
-        targets: Weights of the texts of each sound; rows sum to 1.
-        scale: What cosines are multiplied by.
-        similar_share: This share of the target is spread over texts by a softmax of their cosine with the right one.
-        similar_temperature: Of that softmax.
-    """
-    similar = F.softmax(bank @ bank.T / similar_temperature, dim=1)
-    softened = (1 - similar_share) * targets + similar_share * targets @ similar
-    return F.cross_entropy(scale * joint @ bank.T, softened)
-
-
-def cosine_loss(
-    joint: Float[Tensor, "batch dim"], bank: Float[Tensor, "text dim"], targets: Float[Tensor, "batch text"]
-) -> Float[Tensor, ""]:
-    """1 - cosine between a sound and the weighted sum of its texts."""
-    return (1 - F.cosine_similarity(joint, targets @ bank)).mean()
-
-
-def one_cycle(step: int, steps: int, top: float) -> float:
-    """Learning rate of a step: a cosine from top / 25 up over three tenths, a cosine down to nothing.
-
-    Source: Smith and Topin 2018, "Super-convergence".
-    """
-    rise = 0.3 * steps
-    if step < rise:
-        return top / 25 + (top - top / 25) * (1 - math.cos(math.pi * step / rise)) / 2
-    return top * (1 + math.cos(math.pi * (step - rise) / (steps - rise))) / 2
 
 
 def _network(name: str) -> tuple[int, int, int, int]:

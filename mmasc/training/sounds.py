@@ -178,7 +178,8 @@ def _load_sound(
         missing = max(0, round(minimum_seconds * module.config.sample_rate) - len(played))
         with torch.inference_mode():
             power = module.mel(torch.from_numpy(np.pad(played, (0, missing)))[None])[0]
-        decibels.append((10 * power.clamp_min(_POWER_FLOOR).log10()).half().numpy())
+        # In one order of memory, kept or just computed: sums over it round alike then.
+        decibels.append((10 * power.clamp_min(_POWER_FLOOR).log10()).half().contiguous().numpy())
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         tensors = {str(number): torch.from_numpy(values) for number, values in enumerate(decibels)}
