@@ -5,15 +5,22 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.special import softmax
 
 from mmasc.cli import cli
+from mmasc.cli.lists import ListCommand
 from mmasc.errors import MmascError
+from mmasc.evaluation.study import load_study, text_vectors
+from mmasc.evaluation.sweep import entropy_weights, sweep_prompts
+from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.prompt_reader import MAX_BYTES
 from mmasc.prompts import Finding, Prompts, as_prompts, bundled_prompts, lint, load_prompts
 from tests.conftest import STANDIN_SPEC, StandIn
+from tests.test_report import make_collection
 
 GOOD = """\
 name: town  # a comment
@@ -305,3 +312,141 @@ def test_command_lint_exits_with_1_on_errors_only(tmp_path):
     run = CliRunner().invoke(cli, ["prompts", "lint", str(fair)])
     assert (run.exit_code, run.stderr) == (0, "1 file: 0 errors, 1 warning\n")
     assert "underscores" in run.stdout
+
+
+SAID = Prompts(
+    "said", "", ("{}", "{} dd"), {"low hum": ("bb", "bbb c"), "middle": ("bbcddd",), "high $x$": ("abcdddd",)}
+)
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory) -> Path:
+    """A collection of thirty labelled recordings with vectors of the stand-in encoder."""
+    return make_collection(tmp_path_factory.mktemp("sweep"))
+
+
+def objective(weights, logits, regularisation):
+    """What entropy_weights minimises, written out."""
+    p, anchor = softmax(np.tensordot(weights, logits, 1), axis=1), softmax(logits.mean(axis=0), axis=1)
+    entropy = -(p * np.log(p)).sum(axis=1)
+    divergence = (anchor * np.log(anchor / p)).sum(axis=1)
+    return (entropy + divergence).mean() + regularisation * (weights * np.log(weights * len(weights))).sum()
+
+
+@pytest.mark.parametrize("regularisation", [0.02, 0.1, 1.0])
+def test_entropy_weights_are_the_minimum_on_a_grid(regularisation):
+    logits = np.random.default_rng(31).normal(size=(3, 40, 4)) * np.array([4.0, 1.0, 2.0])[:, None, None]
+    weights = entropy_weights(logits, regularisation)
+    assert weights.sum() == pytest.approx(1)
+    assert (weights > 0).all()
+    best = objective(weights, logits, regularisation)
+    grid = np.linspace(0.01, 0.98, 40)
+    others = [
+        objective(np.array([a, b, 1 - a - b]), logits, regularisation) for a in grid for b in grid if a + b < 0.995
+    ]
+    assert best <= min(others) + 1e-6
+    assert best < objective(np.full(3, 1 / 3), logits, regularisation)
+    assert weights[0] == weights.max()  # the surest variant
+
+
+def test_entropy_weights_of_equal_variants_are_even_and_follow_their_order():
+    logits = np.random.default_rng(32).normal(size=(1, 30, 5)) * 3
+    np.testing.assert_allclose(entropy_weights(np.repeat(logits, 4, axis=0)), 0.25, atol=1e-9)
+    np.testing.assert_array_equal(entropy_weights(logits), [1.0])
+    several = np.random.default_rng(33).normal(size=(4, 30, 5)) * np.arange(1, 5)[:, None, None]
+    np.testing.assert_allclose(entropy_weights(several[::-1]), entropy_weights(several)[::-1], atol=1e-6)
+    # a strong hold on even weights wins
+    np.testing.assert_allclose(entropy_weights(several, 1e4), 0.25, atol=1e-3)
+    with pytest.raises(ValueError, match="regularisation must be 0 or more"):
+        entropy_weights(several, -1.0)
+
+
+def test_variants_are_phrases_through_templates(standin):
+    vectors = text_vectors(SAID, standin)
+    assert vectors.shape == (4, 3, 4)
+    expected = standin.embed_text(["bb", "bbcddd", "abcdddd", "bbb c", "bbb c dd"])
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(vectors[0], expected[:3], rtol=1e-6)
+    np.testing.assert_allclose(vectors[1, 0], expected[3], rtol=1e-6)
+    np.testing.assert_allclose(vectors[1, 1:], expected[1:3], rtol=1e-6)  # one phrase: it begins again
+    np.testing.assert_allclose(vectors[3, 0], expected[4], rtol=1e-6)
+
+
+def test_sweep_rows_are_the_accuracies_of_the_classifier(labelled, standin):
+    templates = ["{}", "aaa {}"]
+    found = sweep_prompts(
+        labelled, "label", [SAID, {"low hum": "d", "middle": "c", "high $x$": "b"}], templates, encoder=standin
+    )
+    study = load_study(labelled, "label", [SAID], encoder=standin)
+    true = study.true(0)
+    rows = {(row.prompts, row.way, row.template): row for row in found.rows}
+
+    def accuracy(prompts):
+        return (ZeroShotClassifier(standin).fit(prompts).predict(study.vectors) == true).mean()
+
+    assert rows["said", "as written", None].accuracy == pytest.approx(accuracy(SAID))
+    for template in templates:
+        through = replace(SAID, templates=(template,))
+        assert rows["said", "template", template].accuracy == pytest.approx(accuracy(through))
+    second = {"low hum": "bbb c dd", "middle": "bbcddd dd", "high $x$": "abcdddd dd"}
+    assert rows["said", "variant", "phrase 2: {} dd"].accuracy == pytest.approx(accuracy(second))
+    weighted = rows["said", "weighted by entropy", None]
+    assert sum(weighted.weights.values()) == pytest.approx(1)
+    assert list(weighted.weights)[:3] == ["phrase 1: {}", "phrase 2: {}", "phrase 1: {} dd"]
+    written = [row.accuracy for row in found.rows if row.way in ("as written", "template", "variant")]
+    assert (found.best, found.worst, found.spread) == (max(written), min(written), max(written) - min(written))
+    assert found.spread > 0.1
+    assert all(row.interval[0] <= row.accuracy <= row.interval[1] for row in found.rows)
+    assert {row.prompts for row in found.rows if row.way == "centred"} == {"said", "labels"}
+    assert found.matches["said"] == {"exact": 2, "similar": 1, "unused": 0}
+    assert (found.recordings, found.unlabelled, found.classes) == (30, 2, 3)
+
+
+def test_command_sweeps_files_and_templates(labelled, registered, tmp_path):
+    text = "labels:\n  low hum: [{}]\n  middle: [bbcddd]\n  high $x$: [abcdddd]\n"
+    files = [str(write(tmp_path, text.replace("{}", word), f"{word}.yaml")) for word in ("bb", "ddd")]
+    command = ["prompts", "sweep", str(labelled), "--label", "label", "--prompts", *files]
+    done = CliRunner().invoke(cli, [*command, "--templates", "{}", "a {}", "--format", "jsonl"])
+    assert done.exit_code == 0
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["prompts"] for row in rows if row["way"] == "template"] == ["bb", "bb", "ddd", "ddd"]
+    assert all(0 <= row["low"] <= row["accuracy"] <= row["high"] <= 1 for row in rows)
+    assert "bb: 1 labels match but for case, underscores and hyphens" in done.stderr
+    assert "30 recordings, 3 labels: words are worth" in done.stderr
+    done = CliRunner().invoke(cli, [*command, "--format", "json", "--quiet"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    report = json.loads(done.stdout)
+    assert report["spread"] == report["best"] - report["worst"] > 0
+    done = CliRunner().invoke(cli, [*command, "--templates", "no place"])
+    assert done.exit_code == 2
+    assert "a template must hold {} exactly once, got 'no place'" in done.stderr
+
+
+def test_sweep_says_what_is_missing(labelled):
+    with pytest.raises(MmascError, match="has no column 'kind'; it has: label, place, same"):
+        sweep_prompts(labelled, "kind", [SAID])
+    with pytest.raises(MmascError, match=r"no label for 1 of the collection's 3 .*: 'middle' \(10\); 0 match"):
+        sweep_prompts(labelled, "label", [{"LOW-hum": "a", "High $X$": "b"}])
+
+
+def test_lists_end_at_the_next_option():
+    command = ListCommand("c", params=[], callback=lambda **options: options)
+    command.params += [
+        click.Argument(["what"]),
+        click.Option(["--many"], multiple=True),
+        click.Option(["--one"]),
+        click.Option(["--on"], is_flag=True),
+    ]
+
+    def read(*words):
+        return command.main(list(words), standalone_mode=False)
+
+    assert read("x", "--many", "a", "b", "--one", "c", "--on") == {
+        "what": "x",
+        "many": ("a", "b"),
+        "one": "c",
+        "on": True,
+    }
+    assert read("x", "--many", "a", "--many", "b", "c")["many"] == ("a", "b", "c")
+    assert read("--many", "a", "b", "--", "x") == {"what": "x", "many": ("a", "b"), "one": None, "on": False}
+    assert read("--one", "-", "x")["what"] == "x"

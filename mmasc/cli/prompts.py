@@ -1,16 +1,17 @@
-"""`mmasc prompts`: list and check prompt files."""
+"""`mmasc prompts`: list, check and compare prompt files."""
 
 from typing import Any
 
 import click
 
+from mmasc.cli.lists import ListCommand
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import print_rows, remark
+from mmasc.cli.output import plain, print_object, print_rows, remark
 
 
-@click.group(short_help="List and check prompt files.")
+@click.group(short_help="List, check and compare prompt files.")
 def prompts() -> None:
-    """List and check prompt files.
+    """List, check and compare prompt files.
 
     A prompt file is YAML: `labels:` with a line `label: [phrase, phrase]` for each, and, where wanted, `name:`,
     `description:` and `templates: ["a recording of {}"]`.
@@ -75,6 +76,81 @@ def lint_prompts(
     remark(f"{_count(len(names), 'file')}: {_count(errors, 'error')}, {_count(len(rows) - errors, 'warning')}", quiet)
     if errors:
         ctx.exit(1)
+
+
+@prompts.command("sweep", cls=ListCommand)
+@click.argument("collection")
+@click.option("--label", required=True, metavar="COLUMN", help="Column with the labels.")
+@click.option(
+    "--prompts",
+    "names",
+    required=True,
+    multiple=True,
+    metavar="NAME|FILE...",
+    help="Prompt files to compare, as in --prompts esc10 mine.yaml.",
+)
+@click.option(
+    "--templates",
+    multiple=True,
+    metavar="TEXT...",
+    help='Also put the phrases through these, as in --templates "{}" "the sound of {}".',
+)
+@click.option("--groups", metavar="COLUMN", help="Intervals draw recordings with the same value as a whole.")
+@click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest that understands text.")
+@click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
+@device_option
+@quiet_option
+@format_option()
+def sweep_prompts(
+    collection: str,
+    label: str,
+    names: tuple[str, ...],
+    templates: tuple[str, ...],
+    groups: str | None,
+    space: str | None,
+    where: str | None,
+    device: str,
+    quiet: bool,
+    output_format: str,
+) -> None:
+    """Compare prompt files and templates on a labelled collection: accuracies with intervals, and their spread.
+
+    Each file is asked as written, through every template, phrase by phrase, with its variants averaged, weighted by
+    the entropy of the answers (arXiv 2601.05011), centred, and matched to even shares of the labels; the last three
+    hear the same sounds without their labels. COLLECTION comes before --prompts.
+    """
+    from dataclasses import asdict
+
+    from mmasc.evaluation.sweep import sweep_prompts as compare
+    from mmasc.prompts import PLACE
+
+    for template in templates:
+        if template.count(PLACE) != 1:
+            raise click.UsageError(f"a template must hold {PLACE} exactly once, got {template!r}")
+    found = compare(collection, label, names, templates, space, where, groups, device=device)
+    if output_format == "json":
+        print_object(asdict(found), output_format)
+    else:
+        rows = [_sweep_row(asdict(row)) for row in found.rows]
+        columns = ["prompts", "way", "template", "accuracy", "low", "high"]
+        print_rows(rows, output_format, columns + (["weights"] if output_format == "csv" else []))
+    if found.unlabelled:
+        remark(f"{found.unlabelled} recordings without a label in {label!r} were left out", quiet)
+    for name, match in found.matches.items():
+        if match["similar"]:
+            remark(f"{name}: {match['similar']} labels match but for case, underscores and hyphens", quiet)
+    remark(
+        f"{_count(found.recordings, 'recording')}, {found.classes} labels: words are worth {found.spread:.3f} "
+        f"({found.worst:.3f} to {found.best:.3f}); the most frequent label alone is {found.largest_class:.3f}",
+        quiet,
+    )
+
+
+def _sweep_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a sweep with its interval in two columns."""
+    low, high = row.pop("interval")
+    weights = row.pop("weights")
+    return plain(row | {"low": low, "high": high, "weights": weights})
 
 
 def _joined(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

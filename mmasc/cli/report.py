@@ -1,0 +1,72 @@
+"""`mmasc report`: what words are worth on a labelled collection, as numbers, figures and a page."""
+
+from typing import Any
+
+import click
+
+from mmasc.cli.lists import ListCommand
+from mmasc.cli.options import device_option, format_option, quiet_option
+from mmasc.cli.output import print_object, print_rows, remark
+
+
+@click.command(cls=ListCommand, short_help="Study prompts on a labelled collection: numbers, figures, a page.")
+@click.argument("collection")
+@click.option("--label", required=True, metavar="COLUMN", help="Column with the labels.")
+@click.option(
+    "--prompts",
+    required=True,
+    multiple=True,
+    metavar="NAME|FILE...",
+    help="One prompt file or several, as in --prompts tau2020-simple tau2020-complex.",
+)
+@click.option("--to", required=True, type=click.Path(), metavar="DIR", help="Folder for the report.")
+@click.option("--groups", metavar="COLUMN", help="Intervals draw recordings with the same value as a whole.")
+@click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest that understands text.")
+@click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
+@device_option
+@quiet_option
+@format_option()
+def report(
+    collection: str,
+    label: str,
+    prompts: tuple[str, ...],
+    to: str,
+    groups: str | None,
+    space: str | None,
+    where: str | None,
+    device: str,
+    quiet: bool,
+    output_format: str,
+) -> None:
+    """Study prompts on a labelled collection: one folder with report.json, figures and a page.
+
+    In it: accuracies with intervals, confusions, principal components of texts, of sounds and of both, cosines of the
+    prompts, the gap between sounds and texts, the labels that attract everything, and how far probabilities are
+    right. Labels match to the letter, else but for case, underscores and hyphens. COLLECTION comes before --prompts.
+    """
+    from mmasc.evaluation.report import report as write_report
+    from mmasc.evaluation.report import report_object
+
+    found = write_report(collection, label, prompts, to, space, where, groups, device=device)
+    if found.unlabelled:
+        remark(f"{found.unlabelled} recordings without a label in {label!r} were left out", quiet)
+    if output_format in ("json", "jsonl"):
+        print_object(report_object(found), output_format)
+    else:
+        rows: list[dict[str, Any]] = [
+            {
+                "prompts": one.name,
+                "accuracy": one.accuracy,
+                "low": one.interval[0],
+                "high": one.interval[1],
+                "centred": one.centred and one.centred[0],
+                "prior_matched": one.prior_matched and one.prior_matched[0],
+                "calibration_error": one.calibration_error,
+                "most_said": one.attraction[0].label,
+                "said": one.attraction[0].said,
+                "true": one.attraction[0].true,
+            }
+            for one in found.results
+        ]
+        print_rows(rows, output_format)
+    remark(f"{found.recordings} recordings, {len(found.classes)} labels → {found.page}", quiet)

@@ -1,0 +1,350 @@
+"""A study's numbers as figures (PNG) and as one page that holds everything it shows and asks nothing of anywhere."""
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from mmasc import __version__
+from mmasc.evaluation.report import PromptResult, StudyReport
+from mmasc.evaluation.study import Study
+from mmasc.evaluation.study_plots import (
+    draw_attraction,
+    draw_confusion,
+    draw_cosine_distributions,
+    draw_cosines,
+    draw_reliability,
+    draw_sounds,
+    draw_texts,
+)
+from mmasc.web.parts import text
+
+_DPI = 130
+_NAMED = 40  # labels up to which they are written into maps
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_STYLE = """
+table.numbers td, table.numbers th { padding: 6px 16px 6px 0; border: 0; border-bottom: 1px solid var(--line); }
+table.numbers td { text-align: right; } table.numbers { font-size: 0.92rem; margin: 0 0 22px; }
+table.numbers thead th { padding-bottom: 6px; }
+.figures { display: flex; flex-wrap: wrap; gap: 20px; align-items: flex-start; }
+figure { margin: 0; background: #fff; border: 1px solid var(--line); border-radius: var(--radius); padding: 10px; }
+figure img { display: block; max-width: 100%; height: auto; }
+figcaption { color: #454d52; font-size: 0.86rem; padding: 8px 4px 0; max-width: 60em; overflow-wrap: anywhere; }
+h3 { font-size: 1.08rem; margin: 26px 0 10px; overflow-wrap: anywhere; }
+"""
+
+
+def draw_figures(
+    study: Study,
+    results: Sequence[PromptResult],
+    positions: Mapping[str, Float[np.ndarray, "_ 2"]],
+    pairs: Sequence[Mapping[str, Float[np.ndarray, " _"]]],
+    folder: Path,
+) -> dict[str, Path]:
+    """Draw all figures of a study into a folder.
+
+    Args:
+        study: Sounds and prompt sets.
+        results: One a prompt set.
+        positions: "texts", "sounds" and "joint" (sounds, then texts), texts set after set.
+        pairs: For each set the cosines by kind of pair.
+        folder: To write into.
+    Returns:
+        Name of the figure → file; names of one set end in its number, from 1.
+    """
+    classes, codes = study.recordings.classes, study.recordings.codes
+    n_sounds = len(codes)
+    names = [result.labels for result in results]
+    edges = np.cumsum([0, *map(len, names)])
+    own_codes = [_codes_of(study, number) for number in range(len(results))]
+    sets = [result.name for result in results]
+    named = len(classes) <= _NAMED
+
+    def split(texts: np.ndarray) -> list[np.ndarray]:
+        return [texts[low:high] for low, high in pairwise(edges)]
+
+    def texts(ax: Any) -> None:
+        draw_texts(ax, split(positions["texts"]), names, own_codes, len(classes), sets, named)
+
+    def joint(ax: Any) -> None:
+        draw_sounds(ax, positions["joint"][:n_sounds], codes, classes, named=False)
+        draw_texts(ax, split(positions["joint"][n_sounds:]), names, own_codes, len(classes), sets, named)
+
+    drawn: dict[str, tuple[tuple[float, float], Callable[[Any], None]]] = {
+        "pca-texts": ((6.4, 5.2), texts),
+        "pca-sounds": ((6.4, 5.2), lambda ax: draw_sounds(ax, positions["sounds"], codes, classes, named)),
+        "pca-joint": ((6.4, 5.2), joint),
+    }
+    for number, (result, own_pairs) in enumerate(zip(results, pairs, strict=True), 1):
+        side, seen_side = (min(3.0 + 0.32 * count, 14.0) for count in (len(result.labels), len(_seen(result))))
+        drawn |= {
+            f"confusion-{number}": ((seen_side + 0.4, seen_side), _confusion(result)),
+            f"attraction-{number}": ((6.0, 1.2 + 0.3 * len(_seen(result))), _attraction(result)),
+            f"reliability-{number}": ((4.2, 4.0), _reliability(result)),
+            f"cosines-{number}": ((side + 0.4, side), _cosines(result)),
+            f"gap-{number}": ((6.0, 3.4), _gap(own_pairs)),
+        }
+    return {name: _save(folder / f"{name}.png", size, draw) for name, (size, draw) in drawn.items()}
+
+
+def render_report(found: StudyReport) -> str:
+    """The page as HTML text, to be written as UTF-8; names of labels, prompts and places are escaped here."""
+    style = files("mmasc.web").joinpath("page.css").read_text("utf-8")
+    title = f"Prompts on {Path(found.collection).name or found.collection}"
+    best = max(found.results, key=lambda result: result.accuracy)
+    facts = [
+        (f"{found.recordings:,}", "sounds"),
+        (str(len(found.classes)), "labels"),
+        (_percent(best.accuracy), f"accuracy of {best.name}"),
+        (found.encoder, "encoder"),
+    ]
+    sections = [
+        ("accuracy", "Accuracy", _accuracy_part(found)),
+        (
+            "confusions",
+            "Confusions",
+            _each(found, "confusion", "Rows true, columns said, labels seen only; colour: row share."),
+        ),
+        ("attraction", "What attracts", _attraction_part(found)),
+        ("components", "Principal components", _components_part(found)),
+        ("cosines", "Prompts among each other", _each(found, "cosines", "Cosines of the labels' vectors.")),
+        ("gap", "Sounds and words", _gap_part(found)),
+        ("reliability", "Are the probabilities right?", _reliability_part(found)),
+        ("notes", "To keep in mind", _notes_part(found)),
+    ]
+    lead = (
+        f"What words are worth on the column {found.label}: every sound gets the label whose prompts it is most like, "
+        "without training."
+    )
+    body = "\n".join(
+        f'<section id="{key}" aria-labelledby="h-{key}"><h2 id="h-{key}">{heading}</h2>\n{part}\n</section>'
+        for key, heading, part in sections
+    )
+    contents = "".join(f'<a href="#{key}">{heading}</a>' for key, heading, _ in sections)
+    listed = "".join(f"<div><dt>{text(what)}</dt><dd>{text(value)}</dd></div>" for value, what in facts)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="mmasc {__version__}">
+<title>{text(title)}</title>
+<link rel="icon" href="data:,">
+<style>
+{style}
+{_STYLE}
+</style>
+</head>
+<body>
+<a class="skip" href="#accuracy">Skip to the results</a>
+<header class="wrap">
+<p class="mark" aria-hidden="true"><i></i><i></i><i></i><i></i><i></i> mmasc</p>
+<h1>{text(title)}</h1>
+<p class="lead">{text(lead)}</p>
+<dl class="facts">{listed}</dl>
+<nav aria-label="Parts of this page">{contents}</nav>
+</header>
+<main class="wrap">
+{body}
+</main>
+<footer class="wrap">
+Made by mmasc {__version__} on this machine. The page holds its own pictures and loads nothing from elsewhere; the
+numbers are in report.json beside it.
+</footer>
+</body>
+</html>
+"""
+
+
+def _accuracy_part(found: StudyReport) -> str:
+    rows: list[tuple[str, str, float, tuple[float, float], PromptResult | None]] = []
+    for result in found.results:
+        rows.append((result.name, "as written", result.accuracy, result.interval, result))
+        for way, pair in (("centred", result.centred), ("prior matched", result.prior_matched)):
+            if pair is not None:
+                rows.append((result.name, way, *pair, None))
+    cells = [
+        [
+            text(name),
+            way,
+            _percent(value),
+            f"{_percent(low)} to {_percent(high)}",
+            *(["", ""] if result is None else [_percent(result.balanced_accuracy), f"{result.macro_f1:.3f}"]),
+        ]
+        for name, way, value, (low, high), result in rows
+    ]
+    table = _table(["prompts", "asked", "accuracy", "95 % interval", "balanced", "macro F1"], cells)
+    guess = ", ".join(sorted({_percent(chance) for chance in found.chance}))
+    return (
+        f'<p class="note">Guessing gives {guess}, always saying the most frequent label '
+        f"{_percent(found.largest_class)}. Intervals are 95 % bootstraps over {text(found.interval_over)}. Centred and "
+        "prior matched: the same prompts, after what each of them draws in by itself is taken out, heard on these "
+        f"sounds without their labels.</p>\n{table}"
+    )
+
+
+def _attraction_part(found: StudyReport) -> str:
+    parts = [
+        '<p class="note">A prompt can be like every sound. Its label is then said far more often than it is true, and '
+        "its mean cosine over all sounds stands out.</p>"
+    ]
+    for number, result in enumerate(found.results, 1):
+        cells = [
+            [
+                text(one.label),
+                _percent(one.said),
+                _percent(one.true),
+                f"{one.mean_cosine:.3f}",
+                f"{one.standard_deviation:.3f}",
+            ]
+            for one in result.attraction
+            if one.said or one.true
+        ]
+        table = _table(["label", "said", "true", "mean cosine", "standard deviation"], cells)
+        figure = _figure(found, f"attraction-{number}", "Shares of all sounds.", result)
+        parts.append(
+            f'<h3>{text(result.name)}</h3>\n<div class="figures">{figure}<div class="scroll">{table}</div></div>'
+        )
+    return "\n".join(parts)
+
+
+def _components_part(found: StudyReport) -> str:
+    captions = {
+        "texts": "Vectors of the labels of every prompt set.",
+        "sounds": "Sounds; stars are the means of the labels.",
+        "joint": "Sounds and labels' vectors in one space: the axes are mostly those of the sounds.",
+    }
+    figures = []
+    for name, caption in captions.items():
+        first, second = found.components[name]
+        caption += f" The two axes hold {_percent(first)} and {_percent(second)} of the variance."
+        figures.append(_figure(found, f"pca-{name}", caption))
+    return f'<div class="figures">{"".join(figures)}</div>'
+
+
+def _gap_part(found: StudyReport) -> str:
+    cells = [
+        [
+            text(result.name),
+            *(
+                f"{value:.3f}"
+                for value in (
+                    result.gap.distance,
+                    result.gap.matching,
+                    result.gap.other,
+                    result.gap.sounds,
+                    result.gap.texts,
+                )
+            ),
+        ]
+        for result in found.results
+    ]
+    headings = ["prompts", "distance of means", "sound, own label", "sound, other label", "two sounds", "two labels"]
+    note = (
+        '<p class="note">In a space trained by contrast sounds and words keep apart: the distance of their means is '
+        "the modality gap. What counts is whether sounds are nearer to their own label than to others. Columns three "
+        "to six are mean cosines.</p>"
+    )
+    return note + _table(headings, cells) + _each(found, "gap", "Cosines of pairs, each outline of area 1.")
+
+
+def _reliability_part(found: StudyReport) -> str:
+    cells = [
+        [text(result.name), f"{result.calibration_error:.3f}", f"{result.log_loss:.3f}"] for result in found.results
+    ]
+    table = _table(["prompts", "expected calibration error", "log loss, nats"], cells)
+    return table + _each(found, "reliability", "Below the dashed line answers are surer than they are right.")
+
+
+def _notes_part(found: StudyReport) -> str:
+    notes = [
+        f"Space {found.space}, encoder {found.encoder}, identity {found.identity}.",
+        f"Left out: {found.unlabelled} sounds without a label, {found.without_vectors} without vectors.",
+        "Centring and prior matching suppose that the sounds hold the labels in about equal shares.",
+        "Whoever chooses the best of many prompts on these sounds will find it less good on others.",
+    ]
+    for result in found.results:
+        note = f"{result.name}: {result.matched_exactly} labels match the collection's to the letter, "
+        note += f"{result.matched_similarly} but for case, underscores and hyphens"
+        notes.append(note + (f"; no sound has: {', '.join(result.unused)}." if result.unused else "."))
+    return '<ul class="plain">' + "".join(f"<li>{text(note)}</li>" for note in notes) + "</ul>"
+
+
+def _each(found: StudyReport, figure: str, caption: str) -> str:
+    """One figure of every prompt set, side by side where there is room."""
+    shown = (_figure(found, f"{figure}-{number}", caption, one) for number, one in enumerate(found.results, 1))
+    return f'<div class="figures">{"".join(shown)}</div>'
+
+
+def _figure(found: StudyReport, name: str, caption: str, result: PromptResult | None = None) -> str:
+    content = base64.b64encode(found.figures[name].read_bytes()).decode()
+    said = caption if result is None else f"{result.name}. {caption}"
+    image = f'<img src="data:image/png;base64,{content}" alt="{text(said)}">'
+    return f"<figure>{image}<figcaption>{text(said)}</figcaption></figure>"
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are HTML already; the first of a row is its heading."""
+    head = "".join(f'<th scope="col">{text(heading)}</th>' for heading in headings)
+    body = "\n".join(
+        f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>' for row in rows
+    )
+    return (
+        f'<div class="scroll"><table class="numbers"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _codes_of(study: Study, number: int) -> list[int | None]:
+    """For each label of a set the number of a class that it stands for."""
+    match, classes = study.matches[number], study.recordings.classes
+    code = {match.labels[name]: place for place, name in enumerate(classes)}
+    return [code.get(label) for label in study.prompts[number].labels]
+
+
+def _confusion(result: PromptResult) -> Callable[[Any], None]:
+    whole, seen = np.array(result.confusion, np.int64), _seen(result)
+    return lambda ax: draw_confusion(ax, whole[np.ix_(seen, seen)], [result.labels[place] for place in seen])
+
+
+def _seen(result: PromptResult) -> list[int]:
+    """Labels that are true or said somewhere: a set of fifty on sounds of ten is mostly empty rows."""
+    whole = np.array(result.confusion, np.int64)
+    return np.flatnonzero(whole.sum(axis=0) + whole.sum(axis=1)).tolist()
+
+
+def _cosines(result: PromptResult) -> Callable[[Any], None]:
+    return lambda ax: draw_cosines(ax, np.array(result.prompt_cosines), result.labels)
+
+
+def _attraction(result: PromptResult) -> Callable[[Any], None]:
+    seen = [one for one in result.attraction if one.said or one.true]
+    said, true = (np.array([getattr(one, name) for one in seen]) for name in ("said", "true"))
+    return lambda ax: draw_attraction(ax, said, true, [one.label for one in seen])
+
+
+def _reliability(result: PromptResult) -> Callable[[Any], None]:
+    return lambda ax: draw_reliability(ax, result.reliability)
+
+
+def _gap(pairs: Mapping[str, Float[np.ndarray, " _"]]) -> Callable[[Any], None]:
+    return lambda ax: draw_cosine_distributions(ax, pairs)
+
+
+def _save(path: Path, size: tuple[float, float], draw: Callable[[Any], None]) -> Path:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    draw(figure.add_subplot())
+    figure.savefig(path, dpi=_DPI, metadata={"Software": None})
+    return path
