@@ -138,6 +138,7 @@ def run_demo(
     shown: int = 48,
     device: str = "cpu",
     tell: Callable[[str], None] = lambda line: None,
+    progress: Callable[[EmbedReport], None] | None = None,
 ) -> DemoResult:
     """Embed a folder of sounds, search it by text and by sound, label it, and write one page about it.
 
@@ -150,6 +151,7 @@ def run_demo(
         shown: Sounds that the page shows at most, 1 to 100; all are embedded, searched and labelled.
         device: Where the encoder runs.
         tell: Called with every line of the account.
+        progress: Called after every file that is embedded, with the report as it stands.
     Raises:
         MmascError: If there is no sound, none can be read, or the encoder's space has no text.
         ValueError: If `shown` is out of range.
@@ -174,10 +176,10 @@ def run_demo(
         say(f"   {len(SYNTH)} sounds of {SECONDS:g} s, made by rule (no recordings are needed), in {folder}")
     else:
         say(f"   yours, in {folder}")
-    result = _embed(folder, sounds is None, into, loaded, phrases, say)
+    result = _embed(folder, sounds is None, into, loaded, phrases, say, progress)
     collection = Collection.open(result.collection)
     _label(result, collection, say)
-    _search(result, collection, _questions(questions, sounds is None, phrases), into, say)
+    _search(result, collection, questions, into, say)
     result.shown = min(shown, len(result.labelled))
     write_page(result)
     result.page_bytes = result.page.stat().st_size
@@ -211,7 +213,13 @@ def _write_sound(path: Path, names: Sequence[str], seed: int) -> None:
 
 
 def _embed(
-    folder: Path, made: bool, into: Path, encoder: Encoder, prompts: Prompts, tell: Callable[[str], None]
+    folder: Path,
+    made: bool,
+    into: Path,
+    encoder: Encoder,
+    prompts: Prompts,
+    tell: Callable[[str], None],
+    progress: Callable[[EmbedReport], None] | None,
 ) -> DemoResult:
     collection = into / "collection" if made else into / _collection_name(folder)
     paths: list[str | Path] = [folder / f"{name}.wav" for name in SYNTH] if made else [folder]
@@ -224,7 +232,7 @@ def _embed(
     if collection.exists() and Collection.open(collection).head.root != os.path.abspath(root):
         # The demo's folder was moved, its sounds with it
         Collection.open(collection).move_root(root)
-    report = embed(paths, collection, encoder, space=_space_name(collection, encoder), root=root)
+    report = embed(paths, collection, encoder, space=_space_name(collection, encoder), root=root, progress=progress)
     for bad in report.failed:
         tell(f"   not read: {bad.reason}")
     for bad in report.truncated:
@@ -274,10 +282,13 @@ def _label(result: DemoResult, collection: Collection, tell: Callable[[str], Non
     reader = collection.space(_name_of(result, collection))
     vectors, recordings = reader.vectors(), collection.recordings
     order = {f"{name}.wav": place for place, name in enumerate(SYNTH)} if result.made else {}
+    of_recording = np.argsort(reader.recording, kind="stable")
+    ids, firsts = np.unique(reader.recording[of_recording], return_index=True)
+    windows_of = dict(zip(ids.tolist(), np.split(of_recording, firsts[1:]), strict=True))
     rows = []
     for row in recordings.select(["id", "path", "duration"]).to_pylist():
-        windows = np.flatnonzero(reader.recording == row["id"])
-        if len(windows):
+        if row["id"] in windows_of:
+            windows = windows_of[row["id"]]
             rows.append((row, recording_vector(vectors[windows], reader.start[windows], reader.end[windows])))
     rows.sort(key=lambda one: (order.get(one[0]["path"], len(order)), one[0]["path"]))
     classifier = ZeroShotClassifier(result.encoder).fit(result.prompts)
@@ -315,10 +326,10 @@ def _search(
     result: DemoResult, collection: Collection, questions: Sequence[str], into: Path, tell: Callable[[str], None]
 ) -> None:
     tell("4  Search by text (cosine of the nearest sounds)")
-    asked = [Asked(text, _hits(collection, result, text=text, k=HITS)) for text in questions]
-    if not result.made:
-        asked.sort(key=lambda one: -one.hits[0]["score"])
-        asked = asked[:_MOST_TEXTS] if len(asked) > _MOST_TEXTS else asked
+    texts = questions or _questions(result)
+    asked = [Asked(text, _hits(collection, result, text=text, k=HITS)) for text in dict.fromkeys(texts)]
+    if not result.made and not questions:
+        asked = sorted(asked, key=lambda one: -one.hits[0]["score"])[:_MOST_TEXTS]
     for one in asked:
         tell(f"   “{one.question}”: {_listed(one.hits)}")
     result.texts = asked
@@ -342,13 +353,11 @@ def _name_of(result: DemoResult, collection: Collection) -> str:
     return next(name for name, space in collection.head.spaces.items() if space.identity == result.encoder.identity)
 
 
-def _questions(questions: Sequence[str], made: bool, prompts: Prompts) -> list[str]:
-    """What is asked in words: the user's questions, else everyday sounds, and for a folder also the labels."""
-    if questions:
-        return list(dict.fromkeys(questions))
-    if made:
+def _questions(result: DemoResult) -> list[str]:
+    """What is asked in words where the user asks nothing: everyday sounds, and of a folder also the labels."""
+    if result.made:
         return list(SYNTH_QUESTIONS)
-    return list(dict.fromkeys([*FOLDER_QUESTIONS, *(phrases[0] for phrases in prompts.labels.values())]))
+    return [*FOLDER_QUESTIONS, *(phrases[0] for phrases in result.prompts.labels.values())]
 
 
 def _sound_questions(result: DemoResult, into: Path) -> list[tuple[str, Path]]:

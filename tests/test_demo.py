@@ -175,6 +175,16 @@ def test_few_files(tmp_path, standin, count):
         assert str(asked.path) not in [hit["path"] for hit in asked.hits], "a sound does not find itself"
 
 
+def test_questions_of_the_user_are_all_asked_in_their_order(tmp_path, standin):
+    questions = [f"question {number}" for number in range(12)]
+    reports = []
+    result = run_demo(
+        tone(tmp_path / "a.wav"), tmp_path / "out", encoder=standin, questions=questions, progress=reports.append
+    )
+    assert [asked.question for asked in result.texts] == questions
+    assert [report.found for report in reports] == [1]
+
+
 def test_one_file_instead_of_a_folder(tmp_path, standin):
     result = run_demo(tone(tmp_path / "one.wav"), tmp_path / "out", encoder=standin)
     assert [one.path for one in result.labelled] == ["one.wav"]

@@ -1,5 +1,7 @@
 """`mmasc demo`: the whole way in one command, with a page at its end."""
 
+import contextlib
+
 import click
 
 from mmasc.cli.options import device_option, encoder_option, quiet_option
@@ -47,22 +49,29 @@ def demo(
     first one left in the folder.
     """
     from mmasc.cli.output import print_object
+    from mmasc.cli.progress import ProgressLine, progress_line
+    from mmasc.collection.ingest import EmbedReport
     from mmasc.demo import run_demo
 
     for text in questions:
         if not text.strip():
             raise click.BadParameter("a question must not be empty", param_hint="--ask")
     table = output_format == "table"
-    result = run_demo(
-        sounds,
-        into,
-        prompts,
-        encoder,
-        questions,
-        shown,
-        device,
-        tell=click.echo if table and not quiet else lambda line: None,
-    )
+    with contextlib.ExitStack() as bars:
+        lines: list[ProgressLine] = []
+
+        def show(report: EmbedReport) -> None:
+            if not lines:
+                lines.append(bars.enter_context(progress_line("embedding", report.found, quiet)))
+            lines[0].update(report.done)
+
+        def tell(line: str) -> None:
+            # The bar is gone before the account goes on: both may be on one terminal
+            bars.close()
+            if table and not quiet:
+                click.echo(line)
+
+        result = run_demo(sounds, into, prompts, encoder, questions, shown, device, tell, show)
     if table and quiet:
         click.echo(str(result.page))
     if not table:
