@@ -1,6 +1,7 @@
 """Prompt files: what is read, what is refused with which line and mend, what lint finds, what is bundled."""
 
 import json
+import re
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -417,6 +418,10 @@ def test_command_sweeps_files_and_templates(labelled, registered, tmp_path):
     assert (done.exit_code, done.stderr) == (0, "")
     report = json.loads(done.stdout)
     assert report["spread"] == report["best"] - report["worst"] > 0
+    done = CliRunner().invoke(cli, [*command, "--templates", "{}", "a {}", "--format", "csv", "--quiet"])
+    weighted = [line for line in done.stdout.splitlines() if ",weighted by entropy," in line]
+    assert len(weighted) == 2
+    assert re.search(r",phrase 1: \{\}: 0\.\d{4}; phrase 1: a \{\}: 0\.\d{4}$", weighted[0])
     done = CliRunner().invoke(cli, [*command, "--templates", "no place"])
     assert done.exit_code == 2
     assert "a template must hold {} exactly once, got 'no place'" in done.stderr

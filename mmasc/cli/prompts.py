@@ -133,7 +133,13 @@ def sweep_prompts(
     else:
         rows = [_sweep_row(asdict(row)) for row in found.rows]
         columns = ["prompts", "way", "template", "accuracy", "low", "high"]
-        print_rows(rows, output_format, columns + (["weights"] if output_format == "csv" else []))
+        if output_format == "csv":
+            rows = [
+                row | {"weights": "; ".join(f"{name}: {value:.4f}" for name, value in row["weights"].items())}
+                for row in rows
+            ]
+            columns.append("weights")
+        print_rows(rows, output_format, columns)
     if found.unlabelled:
         remark(f"{found.unlabelled} recordings without a label in {label!r} were left out", quiet)
     for name, match in found.matches.items():

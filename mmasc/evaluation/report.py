@@ -198,7 +198,8 @@ def report(
             ("joint", np.concatenate([study.vectors, *texts])),
         )
     }
-    from mmasc.evaluation.report_page import draw_figures, render_report
+    from mmasc.evaluation.report_figures import draw_figures
+    from mmasc.evaluation.report_page import render_report
 
     folder.mkdir(parents=True, exist_ok=True)
     figures = draw_figures(study, results, {name: places for name, (places, _) in positions.items()}, pairs, folder)
