@@ -4,7 +4,7 @@
     python examples/prompt_bias.py esc10
 
 Shifts are learnt from half of the official folds, without their labels, and tested on the other half, both ways round.
-`--encoder mini-strict` in the first line makes it a test on recordings whose kinds of recording were never heard.
+`--encoder mini-strict` in the first line makes it a test on recordings that the encoder has not heard.
 """
 
 import argparse
