@@ -150,7 +150,7 @@ def _notes(result: DemoResult) -> list[str]:
         )
     if name.startswith("mini"):
         notes.append(
-            f"{name} is small and was trained on a few hundred recordings of everyday sounds: no speech, no music. On "
+            f"{name} is small and was trained on less than a thousand recordings of everyday sounds: no speech, no music. On "
             "things that it never heard it is near chance."
         )
     notes += [
