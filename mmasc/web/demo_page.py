@@ -150,8 +150,8 @@ def _notes(result: DemoResult) -> list[str]:
         )
     if name.startswith("mini"):
         notes.append(
-            f"{name} is small and was trained on less than a thousand recordings of everyday sounds: no speech, no music. On "
-            "things that it never heard it is near chance."
+            f"{name} is small and was trained on less than a thousand recordings of everyday sounds: no speech, no "
+            "music. On things that it never heard it is near chance."
         )
     notes += [
         "Probabilities compare the labels of the prompt file with each other. A sound that is none of them still gets "
