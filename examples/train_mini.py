@@ -151,7 +151,8 @@ def evaluate(options: argparse.Namespace) -> None:
             figures["joint"] = probes(encoder, rest, held_back)
         elif kind == "credit":
             kept, held_back = split_by_group(everything, 0.15, int(number))
-            figures["texts"] = by_right_text(encoder, held_back, {row.text for row in kept}, texts)
+            heard = {row.text for row in kept} | {row["label"] for row in clips}
+            figures["texts"] = by_right_text(encoder, held_back, heard, texts)
         print(json.dumps(figures), flush=True)
 
 

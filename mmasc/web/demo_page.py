@@ -146,7 +146,7 @@ def _notes(result: DemoResult) -> list[str]:
         notes.append(
             "These sounds are caricatures made by formulas, chosen and tuned so that this encoder can tell them apart. "
             "How many are labelled right shows that the parts work together; it does not measure the encoder. The "
-            "questions in words were not tuned, and some of their answers are wrong."
+            "questions in words were chosen, and some of their answers are wrong."
         )
     if name.startswith("mini"):
         notes.append(
