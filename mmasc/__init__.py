@@ -15,6 +15,8 @@ _PUBLIC = {
     "Encoder": "mmasc.encoders.base",
     "SPECS": "mmasc.encoders",
     "load_encoder": "mmasc.encoders",
+    "load_network": "mmasc.baselines",
+    "NETWORKS": "mmasc.baselines",
     "find_audio": "mmasc.audio",
     "load_audio": "mmasc.audio",
     "stream_audio": "mmasc.audio",
@@ -36,6 +38,7 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 
 if TYPE_CHECKING:
     from mmasc.audio import find_audio, load_audio, stream_audio
+    from mmasc.baselines import NETWORKS, load_network
     from mmasc.classify import classify
     from mmasc.collection import Collection
     from mmasc.collection.ingest import embed

@@ -1,0 +1,44 @@
+"""What all supervised networks have in common: features in, logits and the layer before last out."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Body(nn.Module):
+    """A network from features `[batch channel frame band]` (or waveforms `[batch channel time]`) to logits.
+
+    Parameters carry the official names where official weights exist. A subclass takes `n_classes` as its first
+    argument, and writes `embedding` and `classify`.
+
+    Attributes:
+        head: Name of the last linear layer, whose rows are the classes.
+        minimum_frames: Fewest frames (or samples) that the network can take.
+    """
+
+    head: ClassVar[str]
+    minimum_frames: int = 1
+
+    def embedding(self, features: Float[Tensor, "batch *feature"]) -> Float[Tensor, "batch dim"]:
+        """The layer before last."""
+        raise NotImplementedError
+
+    def classify(self, embedding: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch class"]:
+        """Logits from the layer before last."""
+        return self.get_submodule(self.head)(embedding)
+
+    def forward(self, features: Float[Tensor, "batch *feature"]) -> Float[Tensor, "batch class"]:
+        """Logits: no sigmoid, no softmax."""
+        return self.classify(self.embedding(features))
+
+    @classmethod
+    def own_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What of a released state dict belongs to this network; released files may hold a front end as well."""
+        return dict(state)
+
+    @classmethod
+    def arguments_from(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Arguments that a state dict decides: `n_classes`, and what else its shapes say."""
+        return {"n_classes": len(state[f"{cls.head}.weight"])}

@@ -1,0 +1,130 @@
+"""Networks made fresh or from files. Files run no code: safetensors, or torch files with `weights_only=True`."""
+
+import json
+import pickle
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from mmasc.baselines import network_class
+from mmasc.baselines.network import Network
+from mmasc.baselines.spec import NetworkSpec
+from mmasc.encoders.base import resolve_device
+from mmasc.errors import MmascError
+from mmasc.features import load_front_end
+
+# What a file of a training run says about itself, in its metadata under "config"
+_KEYS = ("network", "classes", "features", "arguments")
+
+
+def build(
+    spec: NetworkSpec,
+    n_classes: int | None = None,
+    classes: Sequence[str] = (),
+    features: str | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    arguments: Mapping[str, Any] | None = None,
+) -> Network:
+    """A network with fresh weights of a seed; torch's own random state is left as it was."""
+    if classes and n_classes not in (None, len(classes)):
+        raise ValueError(f"n_classes must be the number of classes, {len(classes)}, got {n_classes}")
+    outputs = len(classes) or n_classes or spec.n_classes
+    front_end = load_front_end(features or spec.features)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        body = network_class(spec)(outputs, **{**spec.arguments, **(arguments or {})})
+    names = tuple(classes) or (spec.classes if len(spec.classes) == outputs else ())
+    return Network(spec, front_end, body, names).to(resolve_device(device)).eval()
+
+
+def read_network(spec: NetworkSpec, path: str | Path, device: str = "cpu") -> Network:
+    """A network with the weights of a file, or of a run (`best.safetensors` where there is one, else the last).
+
+    Raises:
+        MmascError: If the file is missing, damaged, or belongs to another network.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = [path / name for name in ("best.safetensors", "last.safetensors") if (path / name).is_file()]
+        if not found:
+            raise MmascError(
+                f"{path} holds no weights (best.safetensors or last.safetensors); name a run of mmasc train"
+            )
+        path = found[0]
+    state, about = read_state(path)
+    if about and about["network"] != spec.name:
+        raise MmascError(f"{path} holds {about['network']}, not {spec.name}; say {about['network']}:{path}")
+    cls = network_class(spec)
+    own = cls.own_state(state)
+    try:
+        arguments = {**spec.arguments, **about.get("arguments", {}), **cls.arguments_from(own)}
+        network = build(
+            spec, arguments.pop("n_classes"), about.get("classes", ()), about.get("features"), 0, "cpu", arguments
+        )
+    except (KeyError, IndexError) as error:
+        raise MmascError(f"{path} does not hold {spec.name}: {error} is missing") from error
+    _fill(network, own, path)
+    return network.to(resolve_device(device)).eval()
+
+
+def read_state(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The state dict of a file, without "module." before its names, and what the file says about it (may be empty).
+
+    Raises:
+        MmascError: If the file is missing, damaged, or holds anything but tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MmascError(f"{path} is not there; name a file of weights or a run folder of mmasc train")
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(str(path), "pt") as stored:
+                state: Any = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
+                about = json.loads((stored.metadata() or {}).get("config", "{}"))
+        else:
+            state, about = torch.load(path, map_location="cpu", weights_only=True), {}
+    except (
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+        SafetensorError,
+        OSError,
+        RuntimeError,
+        ValueError,
+        EOFError,
+    ) as error:
+        raise MmascError(
+            f"{path} cannot be read as weights ({' '.join(str(error).split())[:100]}); files that hold more than "
+            "tensors are refused: take another, or save it as safetensors"
+        ) from error
+    for entry in ("model", "state_dict", "model_state_dict"):
+        if isinstance(state, dict) and isinstance(state.get(entry), dict):
+            state = state[entry]
+    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise MmascError(f"{path} holds no state dict of tensors; save the network's state_dict")
+    if about and not (isinstance(about, dict) and set(_KEYS) <= set(about)):
+        raise MmascError(f"{path} was not written by mmasc train of a network: its record lacks {', '.join(_KEYS)}")
+    return {name.removeprefix("module."): tensor for name, tensor in state.items()}, about
+
+
+def _fill(network: Network, state: Mapping[str, Tensor], path: Path) -> None:
+    """Put weights into a network; every name and shape must be its own."""
+    wanted = network.body.state_dict()
+    # Counters of batches are in newer files only, and nothing reads them in evaluation
+    optional = {name for name in wanted if name.endswith("num_batches_tracked")}
+    missing = sorted(set(wanted) - set(state) - optional)
+    strange = sorted(set(state) - set(wanted))
+    shapes = [name for name in wanted if name in state and wanted[name].shape != state[name].shape]
+    if missing or strange or shapes:
+        said = "; ".join(
+            f"{len(names)} names {word} ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
+            for word, names in (("missing", missing), ("unknown", strange), ("of another shape", shapes))
+            if names
+        )
+        raise MmascError(f"{path} does not hold {network.spec.name}: {said}")
+    network.body.load_state_dict(dict(state), strict=False)

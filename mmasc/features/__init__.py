@@ -1,0 +1,37 @@
+"""Waveforms → features: torch modules with presets named after their users, float32 always.
+
+`load_front_end(name)` gives one by name; nothing is computed or loaded before.
+"""
+
+from mmasc.features.front_ends import FRONT_ENDS, FrontEnd, FrontEndSpec, load_front_end
+from mmasc.features.log_mel import (
+    CLAP,
+    CLAP_FUSED,
+    MINI,
+    PANNS,
+    VGGISH,
+    LogMel,
+    LogMelConfig,
+    MelScale,
+    hz_to_mel,
+    mel_matrix,
+    mel_to_hz,
+)
+
+__all__ = [
+    "CLAP",
+    "CLAP_FUSED",
+    "FRONT_ENDS",
+    "MINI",
+    "PANNS",
+    "VGGISH",
+    "FrontEnd",
+    "FrontEndSpec",
+    "LogMel",
+    "LogMelConfig",
+    "MelScale",
+    "hz_to_mel",
+    "load_front_end",
+    "mel_matrix",
+    "mel_to_hz",
+]

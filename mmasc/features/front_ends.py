@@ -1,0 +1,124 @@
+"""The registry of front ends: what turns waveforms into what networks read, by name.
+
+Every front end takes `[batch channel time]` in [-1, 1] at its own rate. Those of spectrograms treat audio channels by
+themselves and put one (or, with deltas, several) feature channels in their place:
+`[batch (channel feature) frame band]`.
+"""
+
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
+
+from mmasc.features.log_mel import PANNS, VGGISH, LogMel, LogMelConfig
+
+# SP4SC and the urban scene study: 46.4 ms frames of 44.1 kHz (Barberteguy 2023; valeoai/SP4ASC)
+SP4SC = LogMelConfig(44_100, 2048, 2048, 1024, 256, 0.0, 22_050.0)
+
+
+@dataclass(frozen=True)
+class FrontEndSpec:
+    """A front end as the registry knows it.
+
+    Attributes:
+        name: What `load_front_end` takes.
+        sample_rate: In Hz.
+        target: "module:Class" of a `FrontEnd`, imported when it is loaded.
+        arguments: What the class is made with, by name.
+        description: One line.
+    """
+
+    name: str
+    sample_rate: int
+    target: str
+    arguments: dict[str, Any]
+    description: str = ""
+
+
+class FrontEnd(nn.Module):
+    """Waveforms to what a network reads, in float32 outside autocast; constants stay out of the state dict.
+
+    Attributes:
+        sample_rate: In Hz.
+        n_bands: Length of the last axis; 1 for waveforms.
+        n_features: Feature channels for each audio channel.
+        minimum_samples: Shortest waveform that gives a frame.
+    """
+
+    sample_rate: int
+    n_bands: int
+    n_features: int = 1
+    minimum_samples: int = 1
+
+    def forward(self, waveforms: Float[Tensor, "batch channel time"]) -> Float32[Tensor, "batch *feature"]:
+        """Features, `[batch (channel feature) frame band]`; `[batch channel time]` where the network reads waveforms.
+
+        Raises:
+            ValueError: If the waveforms are shorter than `minimum_samples`.
+        """
+        raise NotImplementedError
+
+    def n_frames(self, n_samples: int) -> int:
+        """Frames (samples for waveforms) that come out of a waveform of this length."""
+        raise NotImplementedError
+
+
+class LogMelFrontEnd(FrontEnd):
+    """`LogMel` as a front end.
+
+    Args:
+        config: What is computed.
+    """
+
+    def __init__(self, config: LogMelConfig) -> None:
+        super().__init__()
+        self.log_mel = LogMel(config)
+        self.sample_rate, self.n_bands = config.sample_rate, config.n_mels
+        shortest = config.n_fft if config.centre is None else config.n_fft // 2 + 1
+        self.minimum_samples = max(shortest, (config.frame_mean - 1) * config.hop_length + 1)
+
+    def forward(self, waveforms: Float[Tensor, "batch channel time"]) -> Float32[Tensor, "batch channel frame mel"]:
+        """Log-mel spectrograms, one for each channel."""
+        batch = len(waveforms)
+        return self.log_mel(waveforms.flatten(0, 1)).unflatten(0, (batch, -1)).transpose(2, 3)
+
+    def n_frames(self, n_samples: int) -> int:
+        """1 + samples // hop where frames are centred."""
+        config = self.log_mel.config
+        inside = n_samples if config.centre is not None else n_samples - config.n_fft
+        return (1 + inside // config.hop_length) // config.frame_mean
+
+
+def _log_mel(name: str, config: LogMelConfig, description: str) -> FrontEndSpec:
+    target = "mmasc.features.front_ends:LogMelFrontEnd"
+    return FrontEndSpec(name, config.sample_rate, target, {"config": config}, description)
+
+
+FRONT_ENDS: dict[str, FrontEndSpec] = {
+    spec.name: spec
+    for spec in [
+        _log_mel("panns", PANNS, "64 log-mel bands at 32 kHz, 10 ms (PANNs)"),
+        _log_mel(
+            "panns-16k",
+            replace(PANNS, sample_rate=16_000, n_fft=512, win_length=512, hop_length=160, f_max=8_000.0),
+            "64 log-mel bands at 16 kHz, 10 ms (PANNs' 16 kHz networks)",
+        ),
+        _log_mel("vggish", VGGISH, "64 log-mel bands at 16 kHz, 10 ms (VGGish)"),
+        _log_mel("sp4sc", SP4SC, "256 log-mel bands at 44.1 kHz, 23.2 ms (SP4SC)"),
+    ]
+}
+
+
+def load_front_end(name: str) -> FrontEnd:
+    """The front end of a name.
+
+    Raises:
+        ValueError: If there is none; the names are listed.
+    """
+    if name not in FRONT_ENDS:
+        raise ValueError(f"features must be one of {sorted(FRONT_ENDS)}, got {name!r}")
+    spec = FRONT_ENDS[name]
+    module, _, cls = spec.target.partition(":")
+    return getattr(import_module(module), cls)(**spec.arguments)
