@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mmasc.baselines.spec import NetworkSpec
+from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
 
 if TYPE_CHECKING:
@@ -69,3 +70,21 @@ def network_class(spec: NetworkSpec) -> Any:
     """The class of a network's body."""
     module, _, cls = spec.target.partition(":")
     return getattr(import_module(module), cls)
+
+
+def network_spec(name: str) -> EncoderSpec | None:
+    """A network of the registry as the registry of encoders would have it; None where there is none of that name."""
+    if name not in NETWORKS:
+        return None
+    known = NETWORKS[name]
+    return EncoderSpec(
+        known.name,
+        "mmasc.baselines.encoder:NetworkEncoder",
+        sample_rate=known.sample_rate,
+        window_seconds=known.seconds,
+        dim=known.dim,
+        padding="minimum",
+        licence=known.licence,
+        weights="your own",
+        description=known.description,
+    )

@@ -21,6 +21,22 @@ class Body(nn.Module):
     head: ClassVar[str]
     minimum_frames: int = 1
 
+    @property
+    def n_classes(self) -> int:
+        """Logits that come out."""
+        return self._last.out_features
+
+    @property
+    def dim(self) -> int:
+        """Numbers of the layer before last."""
+        return self._last.in_features
+
+    @property
+    def _last(self) -> nn.Linear:
+        last = self.get_submodule(self.head)
+        assert isinstance(last, nn.Linear)
+        return last
+
     def embedding(self, features: Float[Tensor, "batch *feature"]) -> Float[Tensor, "batch dim"]:
         """The layer before last."""
         raise NotImplementedError

@@ -16,7 +16,6 @@ from mmasc.baselines.network import Network
 from mmasc.baselines.spec import NetworkSpec
 from mmasc.encoders.base import resolve_device
 from mmasc.errors import MmascError
-from mmasc.features import load_front_end
 
 # What a file of a training run says about itself, in its metadata under "config"
 _KEYS = ("network", "classes", "features", "arguments")
@@ -35,12 +34,11 @@ def build(
     if classes and n_classes not in (None, len(classes)):
         raise ValueError(f"n_classes must be the number of classes, {len(classes)}, got {n_classes}")
     outputs = len(classes) or n_classes or spec.n_classes
-    front_end = load_front_end(features or spec.features)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         body = network_class(spec)(outputs, **{**spec.arguments, **(arguments or {})})
     names = tuple(classes) or (spec.classes if len(spec.classes) == outputs else ())
-    return Network(spec, front_end, body, names).to(resolve_device(device)).eval()
+    return Network(spec, features or spec.features, body, names).to(resolve_device(device)).eval()
 
 
 def read_network(spec: NetworkSpec, path: str | Path, device: str = "cpu") -> Network:

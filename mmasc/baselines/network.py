@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmasc.baselines.body import Body
 from mmasc.baselines.spec import NetworkSpec
-from mmasc.features import FrontEnd
+from mmasc.features import load_front_end
 
 
 class Network(nn.Module):
@@ -19,14 +19,16 @@ class Network(nn.Module):
 
     Attributes:
         spec: What was known before loading.
+        features: Name of the front end.
         front_end: Waveforms to features.
         body: Features to logits; its state dict is what is saved.
         classes: What the logits mean, in order; empty where nobody said it.
     """
 
-    def __init__(self, spec: NetworkSpec, front_end: FrontEnd, body: Body, classes: Sequence[str] = ()) -> None:
+    def __init__(self, spec: NetworkSpec, features: str, body: Body, classes: Sequence[str] = ()) -> None:
         super().__init__()
-        self.spec, self.front_end, self.body, self.classes = spec, front_end, body, tuple(classes)
+        self.spec, self.features, self.body, self.classes = spec, features, body, tuple(classes)
+        self.front_end = load_front_end(features)
 
     def forward(self, waveforms: Float[Tensor, "batch channel time"]) -> Float[Tensor, "batch class"]:
         """Logits of waveforms at the front end's rate."""
@@ -40,6 +42,11 @@ class Network(nn.Module):
     def sample_rate(self) -> int:
         """In Hz, of the waveforms that it reads."""
         return self.front_end.sample_rate
+
+    @property
+    def n_classes(self) -> int:
+        """Logits that come out."""
+        return self.body.n_classes
 
     @property
     def minimum_samples(self) -> int:

@@ -12,6 +12,7 @@ class NetworkSpec:
         name: What `load_network` takes.
         target: "module:Class" of a `Body`, imported when the network is loaded.
         features: Name of its front end (`mmasc.features.FRONT_ENDS`).
+        sample_rate: Of that front end, in Hz.
         n_classes: Of fresh weights.
         dim: Numbers of the layer before last.
         seconds: Length of what it was made for; longer recordings are cut in windows of this length.
@@ -28,6 +29,7 @@ class NetworkSpec:
     features: str
     n_classes: int
     dim: int
+    sample_rate: int = 0
     seconds: float = 10.0
     channels: int = 1
     arguments: dict[str, Any] = field(default_factory=dict)

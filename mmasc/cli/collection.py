@@ -50,6 +50,7 @@ def info(folder: str, output_format: str) -> None:
 def add(context: click.Context, folder: str, paths: tuple[str, ...]) -> None:
     """Embed more recordings with the encoder, hop and channels of the oldest space."""
     from mmasc.cli.embed import embed
+    from mmasc.encoders import window_of
 
     opened = _open(folder)
     space = opened.space().space
@@ -60,7 +61,7 @@ def add(context: click.Context, folder: str, paths: tuple[str, ...]) -> None:
         encoder=space.encoder,
         space=opened.spaces[0],
         hop_seconds=space.hop_seconds,
-        window_seconds=_window_of(space),
+        window_seconds=window_of(space.encoder, space.window_seconds),
         channels=space.channels,
     )
 
@@ -135,10 +136,3 @@ def export(folder: str, to: str, space: str | None, file_format: str) -> None:
     """Write a space's vectors and windows for other programs."""
     for path in _open(folder).export(to, space, file_format):
         click.echo(str(path))
-
-
-def _window_of(space: Any) -> float | None:
-    from mmasc.encoders import SPECS
-
-    spec = SPECS.get(space.encoder.partition(":")[0])
-    return None if spec is not None and spec.window_seconds == space.window_seconds else space.window_seconds

@@ -18,15 +18,18 @@ def models() -> None:
 @models.command("list")
 @format_option()
 def list_models(output_format: str) -> None:
-    """Every encoder of the registry; nothing is loaded."""
+    """Every encoder and every supervised network of the registries; nothing is loaded."""
+    from mmasc.baselines import NETWORKS, network_spec
     from mmasc.encoders import SPECS
 
     rows = []
-    for spec in SPECS.values():
+    networks = [spec for spec in map(network_spec, NETWORKS) if spec is not None]
+    for kind, spec in [("encoder", spec) for spec in SPECS.values()] + [("network", spec) for spec in networks]:
         state, non_commercial = _weights_state(spec)
         rows.append(
             {
                 "name": spec.name,
+                "kind": kind,
                 "dim": spec.dim,
                 "sample_rate": spec.sample_rate,
                 "window_seconds": spec.window_seconds,
@@ -44,7 +47,7 @@ def list_models(output_format: str) -> None:
     for row in rows:
         # The small print is for the machine-readable formats and `models info`
         row["licence"] = "NON-COMMERCIAL" if row["non_commercial"] else str(row["licence"]).partition(" (")[0]
-    print_rows(rows, output_format, ["name", "dim", "window_seconds", "modalities", "state", "licence", "description"])
+    print_rows(rows, output_format, ["name", "kind", "dim", "window_seconds", "state", "licence", "description"])
 
 
 @models.command()
@@ -106,9 +109,16 @@ def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_for
 @click.argument("name")
 @format_option()
 def info(name: str, output_format: str) -> None:
-    """What an encoder is: identity of its space, sizes, licence."""
+    """What an encoder or a supervised network is: identity of its space, sizes, licence.
+
+    A network without a path is described with fresh weights: it has no identity then.
+    """
+    from mmasc.baselines import NETWORKS
     from mmasc.encoders import load_encoder
 
+    if name.partition(":")[0] in NETWORKS:
+        _network_info(name, output_format)
+        return
     encoder = load_encoder(name)
     parameters, state_numbers = encoder.parameter_counts()
     spec = asdict(encoder.spec)
@@ -127,6 +137,36 @@ def info(name: str, output_format: str) -> None:
             "amplitude": encoder.spec.amplitude,
             "logit_scale": encoder.logit_scale,
             "description": encoder.spec.description,
+        },
+        output_format,
+    )
+
+
+def _network_info(name: str, output_format: str) -> None:
+    from mmasc.baselines import load_network
+    from mmasc.encoders import load_encoder
+
+    network = load_network(name)
+    parameters, state_numbers = network.parameter_counts()
+    print_object(
+        {
+            "name": name,
+            "identity": load_encoder(name).identity if ":" in name else None,
+            "dim": network.spec.dim,
+            "sample_rate": network.sample_rate,
+            "window_seconds": network.spec.seconds,
+            "modalities": ["audio"],
+            "parameters": parameters,
+            "state_numbers": state_numbers,
+            "licence": network.spec.licence,
+            "weights": "your own" if ":" in name else "fresh",
+            "channels": network.spec.channels,
+            "features": network.features,
+            "shortest_seconds": network.minimum_samples / network.sample_rate,
+            "n_classes": network.n_classes,
+            "classes": list(network.classes),
+            "source": network.spec.source,
+            "description": network.spec.description,
         },
         output_format,
     )

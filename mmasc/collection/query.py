@@ -11,7 +11,7 @@ import numpy as np
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.index import unit
 from mmasc.collection.space import SpaceReader
-from mmasc.encoders import SPECS, load_encoder
+from mmasc.encoders import load_encoder, spec_of, window_of
 from mmasc.encoders.base import Encoder, backend_identity
 from mmasc.encoders.files import embed_file
 from mmasc.errors import MmascError
@@ -70,7 +70,7 @@ class Query:
 
     def fits(self, encoder: str) -> bool:
         """Whether the encoder of a space (its name, as stored) understands the query."""
-        spec = SPECS.get(encoder.partition(":")[0])
+        spec = spec_of(encoder)
         return spec is None or self.modalities <= set(spec.modalities)
 
 
@@ -93,8 +93,7 @@ class QueryEncoders:
                 return None
             key = (space.encoder, space.window_seconds, space.identity)
             if key not in self._loaded:
-                spec = SPECS.get(space.encoder.partition(":")[0])
-                window = None if spec and spec.window_seconds == space.window_seconds else space.window_seconds
+                window = window_of(space.encoder, space.window_seconds)
                 self._loaded[key] = load_encoder(space.encoder, self._device, window)
                 if backend_identity(self._loaded[key].identity, "onnx") == space.identity:
                     self._loaded[key].use_onnx()

@@ -122,12 +122,15 @@ def load_encoder(
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}")
     base, _, path = name.partition(":")
-    if base not in SPECS:
+    spec = spec_of(base)
+    if spec is None:
         from mmasc.weights import refuse
 
         refuse(base)
-        raise MmascError(f"unknown encoder {base!r}; there are: {', '.join(sorted(SPECS))}")
-    spec = SPECS[base]
+        raise MmascError(
+            f"unknown encoder {base!r}; there are: {', '.join(sorted(SPECS))}; and, with weights of your own, networks "
+            "(mmasc models list)"
+        )
     if window_seconds is not None:
         if not spec.minimum_seconds <= window_seconds <= 60:
             raise MmascError(f"window of {base} must be {spec.minimum_seconds} to 60 seconds, got {window_seconds}")
@@ -137,3 +140,23 @@ def load_encoder(
     if backend == "onnx":
         encoder.use_onnx()
     return encoder
+
+
+def spec_of(encoder: str) -> EncoderSpec | None:
+    """What is known of an encoder ("name" or "name:path") without loading it; networks are encoders too.
+
+    Returns:
+        None for a name that nobody knows.
+    """
+    base = encoder.partition(":")[0]
+    if base in SPECS:
+        return SPECS[base]
+    from mmasc.baselines import network_spec
+
+    return network_spec(base)
+
+
+def window_of(encoder: str, window_seconds: float) -> float | None:
+    """What `load_encoder` needs to be told of a window: nothing where it is the encoder's own."""
+    spec = spec_of(encoder)
+    return None if spec is not None and spec.window_seconds == window_seconds else window_seconds

@@ -5,7 +5,7 @@ themselves and put one (or, with deltas, several) feature channels in their plac
 `[batch (channel feature) frame band]`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -122,3 +122,10 @@ def load_front_end(name: str) -> FrontEnd:
     spec = FRONT_ENDS[name]
     module, _, cls = spec.target.partition(":")
     return getattr(import_module(module), cls)(**spec.arguments)
+
+
+def front_end_constants(name: str) -> dict[str, Any]:
+    """All numbers that shape the features of a name, of JSON types: they are part of a space's identity."""
+    spec = FRONT_ENDS[name]
+    numbers = {key: asdict(one) if isinstance(one, LogMelConfig) else one for key, one in spec.arguments.items()}
+    return {"target": spec.target, "sample_rate": spec.sample_rate, **numbers}

@@ -10,11 +10,11 @@ from mmasc.audio import AudioStatus, find_audio
 from mmasc.collection import Collection
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.store import HEAD_NAME
-from mmasc.encoders import load_encoder
+from mmasc.encoders import load_encoder, window_of
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.files import embed_files
 from mmasc.errors import MmascError
-from mmasc.heads.files import FittedHead, window_of
+from mmasc.heads.files import FittedHead
 from mmasc.heads.recordings import mean_vector, recording_vectors
 
 _RECORDINGS_AT_ONCE = 4_096

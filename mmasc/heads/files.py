@@ -14,7 +14,6 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from mmasc.encoders import SPECS
 from mmasc.errors import MmascError
 from mmasc.heads.predictors import PREDICTORS, Predictor, unit_vectors
 
@@ -141,12 +140,6 @@ class FittedHead:
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise MmascError(f"{path} is damaged: {error}{mend}") from error
         return cls(parsed, predictor)
-
-
-def window_of(encoder: str, window_seconds: float) -> float | None:
-    """What `load_encoder` needs to be told of a window: nothing where it is the encoder's own."""
-    spec = SPECS.get(encoder.partition(":")[0])
-    return None if spec is not None and spec.window_seconds == window_seconds else window_seconds
 
 
 def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:

@@ -1,0 +1,46 @@
+"""Every supervised network as an encoder: its layer before last is the vector."""
+
+from dataclasses import replace
+
+from jaxtyping import Float
+from torch import Tensor
+
+from mmasc.baselines import load_network
+from mmasc.encoders.base import Encoder, identity_digest
+from mmasc.encoders.spec import EncoderSpec
+from mmasc.errors import MmascError
+from mmasc.features.front_ends import front_end_constants
+
+
+class NetworkEncoder(Encoder):
+    """A network of a file or a run, without its last layer; its space is that of its weights and front end.
+
+    A network that reads two channels hears the window on both.
+    """
+
+    def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
+        if not path:
+            raise MmascError(
+                f"{spec.name} is a network without weights of its own; name a file or a run: {spec.name}:PATH "
+                "(mmasc train makes one)"
+            )
+        super().__init__(spec, path, device)
+        self.network = load_network(f"{spec.name}:{path}", device=str(self.device)).requires_grad_(False)
+        rate = self.network.sample_rate
+        # The shortest window, rounded up to the millisecond, so that rounding to samples never falls below it
+        shortest = -(-self.network.minimum_samples * 1000 // rate) / 1000
+        self.spec = replace(spec, sample_rate=rate, minimum_seconds=shortest, dim=self.network.body.dim)
+        constants = {
+            "network": spec.name,
+            "features": self.network.features,
+            "front_end": front_end_constants(self.network.features),
+        }
+        self.identity = identity_digest(self.spec, dict(self.network.body.state_dict()), constants)
+
+    def parameter_counts(self) -> tuple[int, int]:
+        """Trainable parameters (all of them, frozen here), and all numbers of the state dict."""
+        body = self.network.body
+        return sum(one.numel() for one in body.parameters()), sum(one.numel() for one in body.state_dict().values())
+
+    def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
+        return self.network.embedding(waveforms[:, None].expand(-1, self.network.spec.channels, -1))
