@@ -26,6 +26,7 @@ from mmasc.encoders.esresnext import (
     scale_samples,
     to_decibels,
 )
+from mmasc.folding import fold
 
 
 class FastFrontEnd(nn.Module):
@@ -145,28 +146,3 @@ class Pointwise(nn.Module):
     def forward(self, x: Float[Tensor, "batch c_in bins frame"]) -> Float[Tensor, "batch c_out bins2 frame2"]:
         x = rearrange(x[:, :, :: self.stride, :: self.stride], "batch c bins frame -> batch bins frame c")
         return rearrange((x @ self.matrix).add_(self.shift), "batch bins frame c -> batch c bins frame")
-
-
-def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d | None) -> nn.Conv2d:
-    """A copy of a convolution with the batch norm after it inside, worked out in float64."""
-    folded = nn.Conv2d(
-        conv.in_channels,
-        conv.out_channels,
-        conv.kernel_size,  # type: ignore[arg-type]
-        stride=conv.stride,  # type: ignore[arg-type]
-        padding=conv.padding,  # type: ignore[arg-type]
-        groups=conv.groups,
-        device="meta",
-    ).to_empty(device=conv.weight.device)
-    bias = torch.zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
-    gain, shift = torch.ones(conv.out_channels, dtype=torch.float64), torch.zeros(conv.out_channels)
-    with torch.no_grad():
-        if norm is not None:
-            assert norm.running_var is not None
-            assert norm.running_mean is not None
-            gain = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
-            shift = norm.bias.double() - norm.running_mean.double() * gain
-        folded.weight.copy_(conv.weight.double() * gain[:, None, None, None])
-        assert folded.bias is not None
-        folded.bias.copy_(bias.double() * gain + shift)
-    return folded.eval().requires_grad_(False)
