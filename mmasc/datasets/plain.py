@@ -1,0 +1,111 @@
+"""Data sets of one's own: a folder for each class, or any CSV table with a column of paths."""
+
+import os
+from pathlib import Path
+
+from mmasc.datasets import DatasetSpec
+from mmasc.datasets.dataset import Clip, Dataset
+from mmasc.datasets.tables import others, read_rows, there
+from mmasc.errors import MmascError
+
+_PATH_COLUMNS = ("path", "filename", "file", "file_name", "fname", "filepath", "audio")
+_LABEL_COLUMNS = ("label", "labels", "category", "class", "scene", "scene_label")
+_FOLD_COLUMNS = ("fold",)
+
+
+def read_folder(path: str | os.PathLike[str], spec: DatasetSpec, n_folds: int = 5, seed: int = 0) -> Dataset:
+    """A folder of folders, each named after its class, with recordings at any depth in it.
+
+    Args:
+        path: The folder of folders; hidden ones and those without recordings are passed over.
+        spec: Of the registry.
+        n_folds: Folds that are made of it, stratified by class.
+        seed: Of those folds.
+    """
+    from mmasc.audio import find_audio
+
+    root = Path(path)
+    if not root.is_dir():
+        raise MmascError(f"{root} is no folder; {spec.kind} is laid out so: {spec.layout}")
+    clips = []
+    for file in find_audio(root):
+        place = file.relative_to(root).parts
+        if len(place) < 2:
+            raise MmascError(f"{file} lies in no class folder; {spec.kind} is laid out so: {spec.layout}")
+        clips.append(Clip(file, (place[0],)))
+    classes = tuple(sorted({clip.labels[0] for clip in clips}))
+    dataset = Dataset(spec.kind, root, tuple(clips), classes)
+    return dataset.with_folds(n_folds, seed) if n_folds else dataset
+
+
+def read_csv(
+    path: str | os.PathLike[str],
+    spec: DatasetSpec,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    fold_column: str | None = None,
+    group_column: str | None = None,
+    label_separator: str | None = None,
+    n_folds: int = 5,
+    seed: int = 0,
+    missing: str = "fail",
+) -> Dataset:
+    """Any CSV table with a column of paths and one of labels; all other columns are kept.
+
+    Args:
+        path: The table; paths in it are relative to its folder (or to `audio/` in it).
+        spec: Of the registry.
+        path_column: Default: the first of path, filename, file, file_name, fname, filepath, audio that is there.
+        label_column: Default: the first of label, labels, category, class, scene, scene_label.
+        fold_column: Official folds, any names. Default: "fold" where there is such a column.
+        group_column: What must stay together: recording, place, uploader ...
+        label_separator: Between several labels of a clip; makes the data set multi-label.
+        n_folds: Folds that are made, stratified by class, where the table has none; 0 makes none.
+        seed: Of those folds.
+        missing: "fail" or "skip".
+    """
+    table = Path(path)
+    if not table.is_file():
+        raise MmascError(f"{table} is not there; {spec.kind} is laid out so: {spec.layout}")
+    columns = list(read_rows(table, ())[0])
+    path_column = path_column or _choose(table, columns, _PATH_COLUMNS, "paths", "path_column")
+    label_column = label_column or _choose(table, columns, _LABEL_COLUMNS, "labels", "label_column")
+    fold_column = fold_column or next((name for name in _FOLD_COLUMNS if name in columns), None)
+    used = [name for name in (path_column, label_column, fold_column, group_column) if name is not None]
+    rows = read_rows(table, used)
+    clips = [
+        Clip(
+            path=_sound(table.parent, row[path_column]),
+            labels=_labels(row[label_column], label_separator),
+            fold=row[fold_column] if fold_column else "",
+            group=row[group_column] if group_column else "",
+            columns=others(row, path_column, label_column, *([fold_column] if fold_column else [])),
+        )
+        for row in rows
+    ]
+    for number, clip in enumerate(clips, start=2):
+        if not clip.labels:
+            raise MmascError(f"{table}, row {number}: {label_column} names no label; fill it in or take the row out")
+    kept, remarks = there(clips, table, missing)
+    classes = tuple(sorted({label for clip in kept for label in clip.labels}))
+    dataset = Dataset(spec.kind, table, kept, classes, label_separator is not None, remarks)
+    return dataset if fold_column or not n_folds else dataset.with_folds(n_folds, seed)
+
+
+def _choose(table: Path, columns: list[str], known: tuple[str, ...], what: str, option: str) -> str:
+    for name in known:
+        if name in columns:
+            return name
+    flag = "--" + option.replace("_", "-")
+    raise MmascError(f"{table}: say which column holds the {what} with {flag}; its columns are {', '.join(columns)}")
+
+
+def _labels(text: str, separator: str | None) -> tuple[str, ...]:
+    if separator is None:
+        return (text,)
+    return tuple(dict.fromkeys(part.strip() for part in text.split(separator) if part.strip()))
+
+
+def _sound(folder: Path, name: str) -> Path:
+    inside = folder / "audio" / name
+    return inside if not (folder / name).is_file() and inside.is_file() else folder / name
