@@ -6,7 +6,7 @@ disk); from then on it must stay the same. Nothing that is fetched is run, and p
 
 Digests of AudioCLIP: the LFS pointers in its repository (AndreyGuzhov/AudioCLIP, folder assets). Digests of CLAP:
 public projects that record them for the revisions pinned here (of clap-htsat-fused: for its main branch); where none
-was found there is none here either.
+was found there is none here either. Of torchvision's files the names tell how their digests begin.
 """
 
 import contextlib
@@ -43,12 +43,17 @@ def _is_digest(text: str) -> bool:
 
 
 class RemoteFile(NamedTuple):
-    """A file on a server; `sha256` (64 hex digits) and `size` (bytes) are None where nobody published them."""
+    """A file on a server; `sha256` (64 hex digits) and `size` (bytes) are None where nobody published them.
+
+    `begins` is the beginning of the digest (8 hex digits or more) where no more of it was published, as in the names
+    of torchvision's files.
+    """
 
     address: str
     sha256: str | None
     size: int | None
     filename: str
+    begins: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,8 @@ class WeightFile:
                 raise ValueError(f"filename must be a plain name, got {file.filename!r}")
             if file.sha256 is not None and not _is_digest(file.sha256):
                 raise ValueError(f"sha256 of {file.filename} must be 64 hex digits or None, got {file.sha256!r}")
+            if file.begins and (len(file.begins) < 8 or set(file.begins) - set("0123456789abcdef")):
+                raise ValueError(f"begins of {file.filename} must be 8 hex digits or more, got {file.begins!r}")
             if not _is_guarded(file.address):
                 raise ValueError(f"address must begin with https://, got {file.address!r}")
 
@@ -117,6 +124,12 @@ _FRONT_END = ("preprocessor_config.json", "9739f58296aa6f9ac18008fd0150fb2649bc5
 def _hub(repository: str, revision: str, *files: tuple[str, str | None, int | None]) -> tuple[RemoteFile, ...]:
     folder = f"https://huggingface.co/{repository}/resolve/{revision}"
     return tuple(RemoteFile(f"{folder}/{filename}", sha256, size, filename) for filename, sha256, size in files)
+
+
+def _imagenet(network: str, name: str, begins: str) -> WeightFile:
+    filename = f"{name}-{begins}.pth"
+    file = RemoteFile(f"https://download.pytorch.org/models/{filename}", None, None, filename, begins)
+    return WeightFile(f"{network}-imagenet", (file,), "BSD-3-Clause", note="torchvision's first ImageNet weights")
 
 
 WEIGHTS: dict[str, WeightFile] = {
@@ -198,6 +211,11 @@ WEIGHTS: dict[str, WeightFile] = {
             "Apache-2.0",
             note="LAION CLAP, larger, music and speech",
         ),
+        _imagenet("alexnet", "alexnet-owt", "7be5be79"),
+        _imagenet("vgg16", "vgg16", "397923af"),
+        _imagenet("resnet18", "resnet18", "f37072fd"),
+        _imagenet("resnet34", "resnet34", "b627a593"),
+        _imagenet("resnet50", "resnet50", "0676ba61"),
     ]
 }
 
@@ -500,6 +518,8 @@ def _measure(path: Path, file: RemoteFile, expected: str | None, where: str, men
             digest = hashlib.file_digest(reading, "sha256").hexdigest()
         if expected is not None and digest != expected:
             fault = f"{where} is another file than {file.filename} (sha256 {digest}, expected {expected})"
+        elif not digest.startswith(file.begins):
+            fault = f"{where} is another file than {file.filename} (sha256 {digest}, must begin with {file.begins})"
     if not fault:
         return digest
     if delete:

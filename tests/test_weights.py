@@ -381,11 +381,26 @@ def test_an_end_that_nobody_announced_is_not_trusted(server, register):
         (RemoteFile("file:///etc/passwd", None, None, "a"), "must begin with https://"),
         (RemoteFile("https://example.invalid/a", "abc", None, "a"), "64 hex digits"),
         (RemoteFile("https://example.invalid/a", None, None, "../a"), "plain name"),
+        (RemoteFile("https://example.invalid/a", None, None, "a", "abc"), "8 hex digits"),
     ],
 )
 def test_bad_entries_are_refused(file, message):
     with pytest.raises(ValueError, match=message):
         WeightFile("bad", (file,), "none")
+
+
+def test_a_file_must_have_the_digest_that_its_name_begins(monkeypatch, tmp_path):
+    good, bad = tmp_path / "good" / "net.pth", tmp_path / "bad" / "net.pth"
+    for path, content in ((good, CONTENT), (bad, CONTENT + b"x")):
+        path.parent.mkdir()
+        path.write_bytes(content)
+    file = RemoteFile("https://example.invalid/net.pth", None, None, "net.pth", BIG_SHA256[:8])
+    monkeypatch.setitem(weights.WEIGHTS, "named", WeightFile("named", (file,), "none"))
+    with pytest.raises(MmascError, match=f"another file than net.pth .*must begin with {BIG_SHA256[:8]}"):
+        fetch("named", bad)
+    assert not is_present("named")
+    fetch("named", good)
+    assert find("named").read_bytes() == CONTENT
 
 
 def test_every_address_is_pinned_to_a_version():
@@ -395,7 +410,7 @@ def test_every_address_is_pinned_to_a_version():
             assert "/main/" not in file.address
             assert "/latest/" not in file.address
             assert file.address.endswith(file.filename)
-        assert any(file.sha256 for file in weight.files)
+        assert any(file.sha256 or file.begins for file in weight.files)
 
 
 def test_home_is_the_chosen_folder_or_the_platforms(monkeypatch, tmp_path):
