@@ -45,12 +45,14 @@ class FrontEnd(nn.Module):
         n_bands: Length of the last axis; 1 for waveforms.
         n_features: Feature channels for each audio channel.
         minimum_samples: Shortest waveform that gives a frame.
+        has_power: Whether its features are `compress(power(waveforms))`: augmentation acts in between.
     """
 
     sample_rate: int
     n_bands: int
     n_features: int = 1
     minimum_samples: int = 1
+    has_power: bool = False
 
     def forward(self, waveforms: Float[Tensor, "batch channel time"]) -> Float32[Tensor, "batch *feature"]:
         """Features, `[batch (channel feature) frame band]`; `[batch channel time]` where the network reads waveforms.
@@ -62,6 +64,14 @@ class FrontEnd(nn.Module):
 
     def n_frames(self, n_samples: int) -> int:
         """Frames (samples for waveforms) that come out of a waveform of this length."""
+        raise NotImplementedError
+
+    def power(self, waveforms: Float[Tensor, "batch channel time"]) -> Float32[Tensor, "batch channel frame band"]:
+        """Power in bands; sounds that do not know each other add in it."""
+        raise NotImplementedError
+
+    def compress(self, power: Float[Tensor, "batch channel frame band"]) -> Float32[Tensor, "batch *feature"]:
+        """Features from power."""
         raise NotImplementedError
 
 
@@ -78,11 +88,21 @@ class LogMelFrontEnd(FrontEnd):
         self.sample_rate, self.n_bands = config.sample_rate, config.n_mels
         shortest = config.n_fft if config.centre is None else config.n_fft // 2 + 1
         self.minimum_samples = max(shortest, (config.frame_mean - 1) * config.hop_length + 1)
+        self.has_power = True
 
     def forward(self, waveforms: Float[Tensor, "batch channel time"]) -> Float32[Tensor, "batch channel frame mel"]:
         """Log-mel spectrograms, one for each channel."""
         batch = len(waveforms)
         return self.log_mel(waveforms.flatten(0, 1)).unflatten(0, (batch, -1)).transpose(2, 3)
+
+    def power(self, waveforms: Float[Tensor, "batch channel time"]) -> Float32[Tensor, "batch channel frame mel"]:
+        """Mel power, one for each channel; of a front end of magnitudes their squares."""
+        mel = self.log_mel.mel(waveforms.flatten(0, 1)).unflatten(0, (len(waveforms), -1)).transpose(2, 3)
+        return mel if self.log_mel.config.power == 2 else mel.square()
+
+    def compress(self, power: Float[Tensor, "batch channel frame mel"]) -> Float32[Tensor, "batch channel frame mel"]:
+        """Log-mel spectrograms of mel power."""
+        return self.log_mel.compress(power if self.log_mel.config.power == 2 else power.sqrt())
 
     def n_frames(self, n_samples: int) -> int:
         """1 + samples // hop where frames are centred."""

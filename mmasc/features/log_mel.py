@@ -136,7 +136,11 @@ class LogMel(nn.Module):
         Raises:
             ValueError: If the waveforms are too short for one frame (for the reflection, where there is one).
         """
-        mel, config = self.mel(waveforms), self.config
+        return self.compress(self.mel(waveforms))
+
+    def compress(self, mel: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+        """The logarithm that the configuration names, of mel power or magnitude."""
+        config = self.config
         if config.log == "db":
             return mel.clamp_min(config.floor).log10() * (10 if config.power == 2 else 20)
         if config.log == "ln":
