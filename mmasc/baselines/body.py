@@ -16,10 +16,16 @@ class Body(nn.Module):
     Attributes:
         head: Name of the last linear layer, whose rows are the classes.
         minimum_frames: Fewest frames (or samples) that the network can take.
+        augment: What a network with a first batch norm over its bands (`bn0`) lets pass over the normalised features;
+            a module that does nothing in evaluation mode, or None. It holds no weights.
     """
 
     head: ClassVar[str]
     minimum_frames: int = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.augment: nn.Module | None = None
 
     @property
     def n_classes(self) -> int:
@@ -36,6 +42,12 @@ class Body(nn.Module):
         last = self.get_submodule(self.head)
         assert isinstance(last, nn.Linear)
         return last
+
+    def augmented(
+        self, features: Float[Tensor, "batch channel frame band"]
+    ) -> Float[Tensor, "batch channel frame band"]:
+        """Normalised features after `augment`: every body with a `bn0` calls it right after."""
+        return features if self.augment is None else self.augment(features)
 
     def embedding(self, features: Float[Tensor, "batch *feature"]) -> Float[Tensor, "batch dim"]:
         """The layer before last."""

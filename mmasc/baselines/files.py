@@ -1,5 +1,6 @@
 """Networks made fresh or from files. Files run no code: safetensors, or torch files with `weights_only=True`."""
 
+import inspect
 import json
 import pickle
 import zipfile
@@ -16,6 +17,8 @@ from mmasc.baselines.network import Network
 from mmasc.baselines.spec import NetworkSpec
 from mmasc.encoders.base import resolve_device
 from mmasc.errors import MmascError
+from mmasc.features import load_front_end
+from mmasc.features import load_front_end
 
 # What a file of a training run says about itself, in its metadata under "config"
 _KEYS = ("network", "classes", "features", "arguments")
@@ -30,15 +33,29 @@ def build(
     device: str = "cpu",
     arguments: Mapping[str, Any] | None = None,
 ) -> Network:
-    """A network with fresh weights of a seed; torch's own random state is left as it was."""
+    """A network with fresh weights of a seed; torch's own random state is left as it was.
+
+    A body that takes `n_mels` or `in_channels` gets those of the front end unless they are given, so that front ends
+    can be interchanged by name.
+    """
     if classes and n_classes not in (None, len(classes)):
         raise ValueError(f"n_classes must be the number of classes, {len(classes)}, got {n_classes}")
     outputs = len(classes) or n_classes or spec.n_classes
+    chosen = {**spec.arguments, **(_fitting(spec, features) if features else {}), **(arguments or {})}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        body = network_class(spec)(outputs, **{**spec.arguments, **(arguments or {})})
+        body = network_class(spec)(outputs, **chosen)
     names = tuple(classes) or (spec.classes if len(spec.classes) == outputs else ())
     return Network(spec, features or spec.features, body, names).to(resolve_device(device)).eval()
+
+
+def _fitting(spec: NetworkSpec, features: str) -> dict[str, Any]:
+    """Arguments of a definition that other features than its own decide: how many channels and bands come in."""
+    front_end = load_front_end(features)
+    bands = front_end.n_bands
+    fitting = {"n_channels": spec.channels * front_end.n_features, "n_mels": bands, "standardise": bands}
+    # 0 bands to standardise means none, whatever the features
+    return {name: value for name, value in fitting.items() if spec.arguments.get(name)}
 
 
 def read_network(spec: NetworkSpec, path: str | Path, device: str = "cpu") -> Network:

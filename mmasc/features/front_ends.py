@@ -127,6 +127,13 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
         ),
         _log_mel("vggish", VGGISH, "64 log-mel bands at 16 kHz, 10 ms (VGGish)"),
         _log_mel("sp4sc", SP4SC, "256 log-mel bands at 44.1 kHz, 23.2 ms (SP4SC)"),
+        FrontEndSpec(
+            "raw-32k",
+            32_000,
+            "mmasc.features.waveform:RawWaveform",
+            {"sample_rate": 32_000},
+            "samples at 32 kHz (Wavegram-Logmel-CNN14)",
+        ),
     ]
 }
 
