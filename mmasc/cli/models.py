@@ -12,7 +12,7 @@ from mmasc.encoders.spec import EncoderSpec
 
 @click.group()
 def models() -> None:
-    """List encoders, fetch their weights, show one, prove that it is deterministic here."""
+    """List encoders, fetch weights, show one, prove that it is deterministic here."""
 
 
 @models.command("list")
@@ -139,6 +139,42 @@ def info(name: str, output_format: str) -> None:
             "description": encoder.spec.description,
         },
         output_format,
+    )
+
+
+@models.command()
+@click.argument("name")
+@click.option("--to", required=True, type=click.Path(), metavar="FILE.onnx", help="The file to write.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    metavar="SECONDS",
+    help="Length of the recordings that it will read.  [default: what the network was made for]",
+)
+@format_option()
+def export(name: str, to: str, seconds: float | None, output_format: str) -> None:
+    """Write a supervised network as ONNX, batch norms merged, proved equal to the network (extra: onnx).
+
+    NAME is a network of `mmasc models list`, NAME:PATH with the weights of a file or a run. The file reads what the
+    network's front end gives; networks that read waveforms read them there too.
+    """
+    from mmasc.baselines import load_network
+    from mmasc.baselines.export import export_network
+
+    network = load_network(name)
+    try:
+        found = export_network(network, to, seconds)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if output_format != "table":
+        print_object(asdict(found), output_format)
+        return
+    reads = f"{' x '.join(['batch', *map(str, found.input_shape)])} ({network.features}, {found.seconds:g} s)"
+    click.echo(f"{name} → {found.path}: {found.bytes / 1e6:.1f} MB, {found.merged_parameters:,} numbers, reads {reads}")
+    click.echo(
+        f"differs by at most {found.largest_difference:.1e} from the network, logits up to {found.largest_logit:.3g}, "
+        f"on {found.tried} inputs"
     )
 
 

@@ -41,8 +41,8 @@ class OnnxPart:
         shape = "x".join("n" if axis in (dynamic or {}) else str(size) for axis, size in enumerate(example.shape))
         self.path = weights.home() / "onnx" / f"{identity}-{method}-{shape}-opset{_OPSET}.onnx"
         if not self.path.is_file():
-            _export(_Method(network, method), example, self.path, dynamic or {})
-        self._session = _session(self.path)
+            export_module(_Method(network, method), example, self.path, dynamic or {})
+        self._session = open_session(self.path)
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, x: Tensor) -> Any:
@@ -63,7 +63,20 @@ class _Method(nn.Module):
         return getattr(self.network, self.method)(x)
 
 
-def _export(module: nn.Module, example: Tensor, path: Path, dynamic: dict[int, str]) -> None:
+def export_module(
+    module: nn.Module, example: Tensor, path: Path, dynamic: dict[int, str], names: tuple[str, str] | None = None
+) -> None:
+    """Write a module with one input as ONNX, in evaluation mode; a killed export leaves nothing under the name.
+
+    Args:
+        module: In float32, on the CPU.
+        example: Input.
+        path: The file.
+        dynamic: Axes of the input whose length is free, with the name of each.
+        names: Of input and output in the file; default: the exporter's.
+    Raises:
+        MmascError: If the extra is not installed.
+    """
     try:
         import onnx  # noqa: F401 (torch's exporter needs both)
         import onnxscript  # noqa: F401
@@ -82,13 +95,20 @@ def _export(module: nn.Module, example: Tensor, path: Path, dynamic: dict[int, s
             dynamo=True,
             external_data=False,
             dynamic_shapes=shapes,
+            input_names=names and [names[0]],
+            output_names=names and [names[1]],
             opset_version=_OPSET,
             verbose=False,
         )
         os.replace(beside, path)
 
 
-def _session(path: Path) -> Any:
+def open_session(path: Path) -> Any:
+    """An ONNX file, ready to run on the CPU with as many threads as torch has.
+
+    Raises:
+        MmascError: If the extra is not installed, or the file is damaged.
+    """
     try:
         import onnxruntime
     except ImportError as error:

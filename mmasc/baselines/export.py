@@ -1,0 +1,131 @@
+"""Networks as ONNX files for other programs: batch norms merged, and proved equal before the file gets its name."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mmasc import __version__
+from mmasc.baselines.merging import example_waveforms, merged_body
+from mmasc.baselines.network import Network
+from mmasc.encoders.onnx import export_module, open_session
+from mmasc.errors import MmascError
+
+_TRIED = 3  # inputs on which the file is compared with the network
+# Of the largest logit (at least 1): float32 sums in another order differ by less, a wrong operator by far more
+_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An ONNX file that was compared with the network that it came from.
+
+    Attributes:
+        path: The file.
+        input_shape: What it reads, the batch left out: features `[channel frame band]`, or a waveform `[channel time]`.
+        seconds: Length of sound that `input_shape` stands for.
+        parameters, merged_parameters: Trainable numbers of the network, numbers in the file's layers.
+        largest_difference: Between logits of the network and of the file, over all inputs tried.
+        largest_logit: Its size, for comparison.
+        tried: Inputs tried.
+        bytes: Size of the file.
+    """
+
+    path: str
+    input_shape: tuple[int, ...]
+    seconds: float
+    parameters: int
+    merged_parameters: int
+    largest_difference: float
+    largest_logit: float
+    tried: int
+    bytes: int
+
+
+def export_network(network: Network, path: str | Path, seconds: float | None = None) -> Exported:
+    """Write a network as ONNX for recordings of one length and batches of any size.
+
+    The file's input is `input`: what the front end `network.features` gives, `[batch channel frame band]` (waveforms
+    for networks that read them); its output is `logits` `[batch class]`. Name, classes, front end and rate are in its
+    metadata. Front ends stay outside: the exporter has no word for their Fourier transforms.
+
+    Args:
+        network: On the CPU.
+        path: The file, replaced if there is one.
+        seconds: Length of the recordings; default: what the network was made for.
+    Raises:
+        MmascError: If the extra onnx is missing, the network has a part that ONNX cannot say, or the file's logits
+            differ from the network's; then no file is left, and an older one stays as it was.
+        ValueError: If `seconds` is less than the network can take.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise MmascError(f"{path.parent} is not a folder; make it first, or name another file")
+    waveforms = [example_waveforms(network, seconds, seed) for seed in range(_TRIED)]
+    with torch.no_grad():
+        features = [network.front_end(one) for one in waveforms]
+        wanted = torch.cat([network.body(one) for one in features]).numpy()
+    body = merged_body(network.body, features[0])
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        beside = Path(folder) / path.name
+        _write(body, torch.cat(features[:2]), beside, network)
+        # One by one, and as a batch
+        difference = max(float(np.abs(_run(beside, way) - wanted).max()) for way in (features, [torch.cat(features)]))
+        largest = float(np.abs(wanted).max())
+        if not difference <= _TOLERANCE * max(largest, 1.0):
+            raise MmascError(
+                f"{network.spec.name} as ONNX differs from the network by {difference:.2e} (logits up to "
+                f"{largest:.3g}); {path} was not written"
+            )
+        size = beside.stat().st_size
+        os.replace(beside, path)
+    return Exported(
+        path=str(path),
+        input_shape=tuple(features[0].shape[1:]),
+        seconds=waveforms[0].shape[2] / network.sample_rate,
+        parameters=network.parameter_counts()[0],
+        merged_parameters=sum(tensor.numel() for tensor in body.state_dict().values()),
+        largest_difference=difference,
+        largest_logit=largest,
+        tried=_TRIED,
+        bytes=size,
+    )
+
+
+def _write(body: nn.Module, example: Tensor, path: Path, network: Network) -> None:
+    """Write the file; the example is a batch of two, because a batch of one would be taken for a constant."""
+    try:
+        export_module(body, example, path, {0: "batch"}, ("input", "logits"))
+    except MmascError:
+        raise
+    except Exception as error:  # the exporter's exceptions have no base class of their own
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        reason = " ".join(str(cause).split())[:160]
+        raise MmascError(f"{network.spec.name} cannot be written as ONNX ({reason})") from error
+    import onnx
+
+    model = onnx.load(str(path))
+    about = {
+        "network": network.spec.name,
+        "classes": "\n".join(network.classes),
+        "features": network.features,
+        "sample_rate": str(network.sample_rate),
+        "mmasc": __version__,
+    }
+    for key, value in about.items():
+        model.metadata_props.add(key=key, value=value)
+    onnx.save(model, str(path))
+
+
+def _run(path: Path, inputs: list[Tensor]) -> Float[np.ndarray, "item class"]:
+    """Logits of one batch after the other."""
+    session = open_session(path)
+    name = session.get_inputs()[0].name
+    return np.concatenate([session.run(None, {name: one.numpy()})[0] for one in inputs])

@@ -1,0 +1,43 @@
+"""Networks as they are shipped: batch norms merged into the layers before them."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mmasc.baselines.body import Body
+from mmasc.baselines.network import Network
+from mmasc.folding import merge_batch_norms
+
+
+def example_waveforms(network: Network, seconds: float | None = None, seed: int = 0) -> Float[Tensor, "1 channel time"]:
+    """Noise as a network reads it: what it is tried on where no recording is at hand.
+
+    Args:
+        network: Its rate, channels and least length are kept.
+        seconds: Default: what the network was made for.
+        seed: Of the noise.
+    Raises:
+        ValueError: If the network cannot take so short a recording; the least length is named.
+    """
+    n_samples = round((network.spec.seconds if seconds is None else seconds) * network.sample_rate)
+    if n_samples < network.minimum_samples:
+        least = network.minimum_samples / network.sample_rate
+        raise ValueError(f"{network.spec.name} takes at least {least:.3f} s, got {n_samples / network.sample_rate:.3f}")
+    generator = torch.Generator().manual_seed(seed)
+    return 0.1 * torch.randn(1, network.spec.channels, n_samples, generator=generator)
+
+
+def merged_body(body: Body, features: Float[Tensor, "batch *feature"]) -> nn.Module:
+    """A copy of a body without batch norms, equal to it in evaluation mode but for rounding.
+
+    A body that knows how to merge itself (`merge`) does so first; what is left is found by running it on `features`.
+
+    Args:
+        body: In evaluation mode, on the CPU; stays as it is.
+        features: What it reads, any length that it takes.
+    """
+    merge: Callable[[], Body] | None = getattr(body, "merge", None)
+    own = body if merge is None else merge()
+    return merge_batch_norms(own, lambda module: module(features))[0]

@@ -1,0 +1,55 @@
+"""A small network for tests: two convolutions with batch norms, one of them in front, and a GRU-free head."""
+
+import torch
+from torch import nn
+
+from mmasc.baselines.body import Body
+from mmasc.baselines.spec import NetworkSpec
+
+SMALL = NetworkSpec(
+    "small",
+    "tests.small_network:Small",
+    features="vggish",
+    n_classes=3,
+    dim=8,
+    sample_rate=16_000,
+    seconds=1.0,
+    source="tests",
+    description="for tests",
+)
+
+
+class Small(Body):
+    """Log-mel to logits: norm over bands, two convolutions with norms, mean and maximum, two linear layers."""
+
+    head = "last"
+    minimum_frames = 4
+
+    def __init__(self, n_classes: int, n_bands: int = 64) -> None:
+        super().__init__()
+        self.bn0 = nn.BatchNorm2d(n_bands)
+        self.conv1 = nn.Conv2d(1, 6, 3, stride=(1, 4), padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(6)
+        self.conv2 = nn.Conv2d(6, 12, 3, stride=2, padding=2, dilation=2, groups=3)
+        self.bn2 = nn.BatchNorm2d(12)
+        self.inner = nn.Linear(12, 8)
+        self.bn3 = nn.BatchNorm1d(8)
+        self.last = nn.Linear(8, n_classes)
+
+    def embedding(self, features):
+        x = self.bn0(features.transpose(1, 3)).transpose(1, 3)
+        x = torch.relu(self.bn1(self.conv1(x)))
+        x = torch.relu(self.bn2(self.conv2(x)))
+        return torch.relu(self.bn3(self.inner(x.mean(3).amax(2))))
+
+
+def lived_in(module: nn.Module, seed: int = 0) -> nn.Module:
+    """The module with batch norms that are not those of a fresh network."""
+    generator = torch.Generator().manual_seed(seed)
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
+            norm.running_mean.copy_(torch.randn(norm.num_features, generator=generator))
+            norm.running_var.copy_(torch.rand(norm.num_features, generator=generator) + 0.2)
+            nn.init.normal_(norm.weight, generator=generator)
+            nn.init.normal_(norm.bias, generator=generator)
+    return module.eval()
