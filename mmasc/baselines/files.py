@@ -1,6 +1,5 @@
 """Networks made fresh or from files. Files run no code: safetensors, or torch files with `weights_only=True`."""
 
-import inspect
 import json
 import pickle
 import zipfile
@@ -18,7 +17,6 @@ from mmasc.baselines.spec import NetworkSpec
 from mmasc.encoders.base import resolve_device
 from mmasc.errors import MmascError
 from mmasc.features import load_front_end
-from mmasc.features import load_front_end
 
 # What a file of a training run says about itself, in its metadata under "config"
 _KEYS = ("network", "classes", "features", "arguments")
@@ -35,8 +33,7 @@ def build(
 ) -> Network:
     """A network with fresh weights of a seed; torch's own random state is left as it was.
 
-    A body that takes `n_mels` or `in_channels` gets those of the front end unless they are given, so that front ends
-    can be interchanged by name.
+    Channels and bands follow the features where other ones than the definition's own are named, unless they are given.
     """
     if classes and n_classes not in (None, len(classes)):
         raise ValueError(f"n_classes must be the number of classes, {len(classes)}, got {n_classes}")
@@ -78,7 +75,7 @@ def read_network(spec: NetworkSpec, path: str | Path, device: str = "cpu") -> Ne
     cls = network_class(spec)
     own = cls.own_state(state)
     try:
-        arguments = {**spec.arguments, **about.get("arguments", {}), **cls.arguments_from(own)}
+        arguments = {**about.get("arguments", {}), **cls.arguments_from(own)}
         network = build(
             spec, arguments.pop("n_classes"), about.get("classes", ()), about.get("features"), 0, "cpu", arguments
         )
