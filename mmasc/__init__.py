@@ -28,6 +28,12 @@ _PUBLIC = {
     "Prompts": "mmasc.prompts",
     "load_prompts": "mmasc.prompts",
     "ZeroShotClassifier": "mmasc.heads.zeroshot",
+    "CentredZeroShot": "mmasc.heads.calibrated",
+    "PriorMatchedZeroShot": "mmasc.heads.calibrated",
+    "Calibration": "mmasc.heads.tuned",
+    "tune_prompts": "mmasc.evaluation.tuning",
+    "sweep_prompts": "mmasc.evaluation.sweep",
+    "report": "mmasc.evaluation.report",
     "classify": "mmasc.classify",
     "fit_head": "mmasc.heads.fitting",
     "apply_head": "mmasc.heads.applying",
@@ -47,9 +53,14 @@ if TYPE_CHECKING:
     from mmasc.encoders.files import embed_file, embed_files
     from mmasc.encoders.spec import EncoderSpec
     from mmasc.errors import MmascError
+    from mmasc.evaluation.report import report
+    from mmasc.evaluation.sweep import sweep_prompts
+    from mmasc.evaluation.tuning import tune_prompts
     from mmasc.heads.applying import apply_head
+    from mmasc.heads.calibrated import CentredZeroShot, PriorMatchedZeroShot
     from mmasc.heads.files import FittedHead
     from mmasc.heads.fitting import fit_head
+    from mmasc.heads.tuned import Calibration
     from mmasc.heads.zeroshot import ZeroShotClassifier
     from mmasc.prompts import Prompts, load_prompts
     from mmasc.segments import cut_segments

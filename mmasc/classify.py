@@ -19,7 +19,8 @@ from mmasc.encoders import load_encoder
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.files import FileVectors, embed_files
 from mmasc.errors import MmascError
-from mmasc.heads.calibrated import CentredZeroShot, unlabelled_vectors
+from mmasc.heads.calibrated import CentredZeroShot, PriorMatchedZeroShot, unlabelled_vectors
+from mmasc.heads.tuned import Calibration
 from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
 from mmasc.prompts import Prompts, as_prompts
 from mmasc.segments import Event, class_seconds, find_events, timeline_cells
@@ -77,6 +78,8 @@ def classify(
     device: str = "cpu",
     backend: str = "eager",
     centre_on: str | Path | Collection | Sequence[str | Path] | None = None,
+    match_on: str | Path | Collection | Sequence[str | Path] | None = None,
+    calibration: str | Path | Calibration | None = None,
 ) -> Iterator[Classification]:
     """Classify recordings with prompts, one after the other as they are decoded.
 
@@ -100,9 +103,14 @@ def classify(
         backend: What runs it: "eager" or "onnx", see `load_encoder`.
         centre_on: Unlabelled sounds, a collection or recordings: what each label's prompt attracts by itself, its mean
             cosine over them, is taken out, see `CentredZeroShot`. They should hold all labels in about equal shares.
+        match_on: Instead of `centre_on`: on these sounds all labels get the same mean probability, see
+            `PriorMatchedZeroShot`.
+        calibration: A file of `mmasc.evaluation.tuning.tune_prompts` (or what it holds), made for these prompts and
+            this encoder: it says shifts, temperature, thresholds and least cosine, which are then not given here.
     Raises:
-        MmascError: If no file is found, prompts or encoder cannot be used, or, with `strict`, a file is bad.
-        ValueError: If an argument is out of range.
+        MmascError: If no file is found, prompts, encoder or calibration cannot be used, or, with `strict`, a file is
+            bad.
+        ValueError: If an argument is out of range, or `calibration` comes with what it says itself.
     """
     if top is not None and top < 1:
         raise ValueError(f"top must be at least 1, got {top}")
@@ -110,17 +118,32 @@ def classify(
         raise ValueError("a loaded encoder has its window already: load_encoder(name, window_seconds=...)")
     if not gap_seconds >= 0 or not minimum_seconds >= 0:
         raise ValueError(f"gap_seconds and minimum_seconds must be 0 or more, got {gap_seconds}, {minimum_seconds}")
+    if centre_on is not None and match_on is not None:
+        raise ValueError("centre_on and match_on are two ways to the same end: give one of them")
+    said = (threshold, minimum_cosine, temperature, centre_on, match_on)
+    if calibration is not None and (multi_label or any(one is not None for one in said)):
+        raise ValueError(
+            "a calibration says threshold, minimum_cosine, temperature, multi_label and what to centre or match on: "
+            "leave these out"
+        )
     prompts = as_prompts(prompts)
+    loaded = (
+        calibration if calibration is None or isinstance(calibration, Calibration) else Calibration.load(calibration)
+    )
     files = find_audio(paths)
     if isinstance(encoder, str):
         encoder = load_encoder(encoder, device, window_seconds, backend)
     options = (encoder, temperature, multi_label, threshold, minimum_cosine)
-    if centre_on is None:
+    if loaded is not None:
+        classifier: ZeroShotClassifier = loaded.classifier(encoder, prompts)
+    elif centre_on is None and match_on is None:
         classifier = ZeroShotClassifier(*options).fit(prompts)
     else:
-        centred = CentredZeroShot(*options)
-        centred.fit(prompts)
-        classifier = centred.calibrate(unlabelled_vectors(centre_on, encoder, hop_seconds, channels))
+        shifted = CentredZeroShot(*options) if match_on is None else PriorMatchedZeroShot(*options)
+        shifted.fit(prompts)
+        heard = centre_on if match_on is None else match_on
+        assert heard is not None
+        classifier = shifted.calibrate(unlabelled_vectors(heard, encoder, hop_seconds, channels))
 
     def results() -> Iterator[Classification]:
         for file in embed_files(files, encoder, hop_seconds, channels):

@@ -236,7 +236,7 @@ def test_official_folds_are_taken_as_they_are():
     ("recordings", "message"),
     [
         (labelled(np.array([0] * 9 + [1] * 3)), "class 'middle' has 3 recordings, fewer than 5 folds; use --folds 3"),
-        (labelled(np.array([0] * 9 + [1])), "class 'middle' has 1 recordings, fewer than 5 folds; add recordings"),
+        (labelled(np.array([0] * 9 + [1])), "class 'middle' has 1 recording, fewer than 5 folds; add recordings"),
         (labelled(np.arange(20) % 2, groups=np.arange(20) % 3), "3 groups are fewer than 5 folds; use --folds 3"),
         (labelled(np.arange(20) % 2, groups=np.zeros(20)), "1 groups are fewer than 5 folds; leave out --groups"),
         (labelled(np.repeat([0, 1], 10), groups=[*range(10), *[10] * 10]), "fold . .* anything learnt of 'middle'"),
@@ -683,7 +683,7 @@ def test_fit_prints_a_table_for_people(collection, capsys):
         (["--label", "kind"], "has no column 'kind'; it has: label, place, fold, level, hole; add columns with"),
         (["--label", "label", "--groups", "site"], "has no column 'site'; it has: label"),
         (["--label", "label", "--folds-column", "part"], "has no column 'part'; it has: label"),
-        (["--label", "label", "--where", "label = 'low'"], "holds one label only, 'low'; a head needs two or more"),
+        (["--label", "label", "--where", "label = 'low'"], "holds one label only among .*'low', so there is nothing"),
         (["--label", "label", "--where", "label IS NULL"], "no recording of .* has a label in column 'label'"),
         (["--label", "label", "--where", "colour = 3"], "cannot read the condition 'colour = 3'"),
         (["--label", "label", "--folds", "13"], "class 'high' has 12 recordings, fewer than 13 folds; use --folds 12"),

@@ -285,7 +285,7 @@ def test_command_writes_a_report_and_prints_its_numbers(collection, registered, 
     ("arguments", "message"),
     [
         (["--label", "kind"], "has no column 'kind'; it has: label, place, same; add columns with"),
-        (["--label", "same"], "column 'same' holds one label only, 'one'"),
+        (["--label", "same"], "column 'same' of .* holds one label only, 'one', so .* name another"),
         (["--label", "place"], r"have no label for 6 of the collection's 6 labels \(recordings\): 'place0' \(6\)"),
         (["--label", "label", "--space", "clap"], "has no space 'clap'; it has: standin"),
         (["--label", "label", "--where", "colour = 3"], "cannot read the condition 'colour = 3'"),

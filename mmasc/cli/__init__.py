@@ -22,9 +22,9 @@ COMMANDS = {
     "classify": ("mmasc.cli.classify", "Say what a recording is, from a file of prompts."),
     "head": ("mmasc.cli.head", "Fit classifiers to labels of your own, test them, apply them."),
     "collection": ("mmasc.cli.collection", "Look into, mend, merge and export collections."),
-    "prompts": ("mmasc.cli.prompts", "List, check and compare prompt files."),
+    "prompts": ("mmasc.cli.prompts", "List, check, compare and calibrate prompt files."),
     "report": ("mmasc.cli.report", "Study prompts on a labelled collection: numbers, figures, a page."),
-    "models": ("mmasc.cli.models", "List encoders, show one, prove that it is deterministic here."),
+    "models": ("mmasc.cli.models", "List encoders, fetch weights, show one, prove that it is deterministic here."),
     "train": ("mmasc.cli.train", "Train encoders on recordings of your own."),
     "doctor": ("mmasc.cli.doctor", "Show what this installation can do and what is missing."),
 }

@@ -71,6 +71,19 @@ _LABEL_FILES = {"audacity": audacity_labels, "raven": raven_table}  # a file of 
     metavar="COLLECTION|PATH",
     help="Take out what each label attracts by itself, heard on these unlabelled sounds (20 or more, of all kinds).",
 )
+@click.option(
+    "--match-on",
+    default=None,
+    metavar="COLLECTION|PATH",
+    help="Instead: make all labels equally probable on the whole over these unlabelled sounds.",
+)
+@click.option(
+    "--calibration",
+    type=click.Path(),
+    default=None,
+    metavar="FILE",
+    help="Of `mmasc prompts calibrate`: shifts, temperature, a threshold for each label, least cosine.",
+)
 @click.option("--top", type=click.IntRange(1), default=None, metavar="K", help="Show the best K labels only.")
 @click.option(
     "--gap",
@@ -112,9 +125,11 @@ def classify(
     """
     from mmasc.prompts import load_prompts
 
+    _check_calibration(options)
     about = {"encoder": options["encoder"], "prompts": options["prompts"]}
-    if options["centre_on"] is not None:
-        about["centred_on"] = options["centre_on"]
+    for option, key in (("centre_on", "centred_on"), ("match_on", "matched_on"), ("calibration", "calibration")):
+        if options[option] is not None:
+            about[key] = options[option]
     options["prompts"] = load_prompts(options["prompts"])  # light, so a fault in it shows at once
     from mmasc.audio import find_audio
     from mmasc.classify import classify as classify_recordings
@@ -138,6 +153,19 @@ def classify(
             remark(f"  {reason}")
     if len(results.failed) == len(files):
         ctx.exit(1)
+
+
+def _check_calibration(options: dict[str, Any]) -> None:
+    """Wrong usage where two options say the same thing."""
+    if options["centre_on"] is not None and options["match_on"] is not None:
+        raise click.UsageError("--centre-on and --match-on are two ways to the same end: give one of them")
+    if options["calibration"] is None:
+        return
+    names = ("threshold", "minimum_cosine", "temperature", "centre_on", "match_on")
+    said = [name for name in names if options[name] is not None] + ["multi_label"] * options["multi_label"]
+    if said:
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in said)
+        raise click.UsageError(f"--calibration says that already: leave out {given}")
 
 
 class _Read:

@@ -1,4 +1,4 @@
-"""`mmasc prompts`: list, check and compare prompt files."""
+"""`mmasc prompts`: list, check, compare and calibrate prompt files."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import plain, print_object, print_rows, remark
 
 
-@click.group(short_help="List, check and compare prompt files.")
+@click.group(short_help="List, check, compare and calibrate prompt files.")
 def prompts() -> None:
-    """List, check and compare prompt files.
+    """List, check, compare and calibrate prompt files.
 
     A prompt file is YAML: `labels:` with a line `label: [phrase, phrase]` for each, and, where wanted, `name:`,
     `description:` and `templates: ["a recording of {}"]`.
@@ -150,6 +150,59 @@ def sweep_prompts(
         f"({found.worst:.3f} to {found.best:.3f}); the most frequent label alone is {found.largest_class:.3f}",
         quiet,
     )
+
+
+@prompts.command("calibrate")
+@click.argument("collection")
+@click.option("--label", required=True, metavar="COLUMN", help="Column with the labels.")
+@click.option("--prompts", "name", required=True, metavar="NAME|FILE", help="Prompt file to calibrate.")
+@click.option("--out", required=True, metavar="FILE", help="Save it here (JSON), for `mmasc classify --calibration`.")
+@click.option(
+    "--shift",
+    type=click.Choice(["none", "centre", "prior"]),
+    default="centre",
+    show_default=True,
+    help="What each label attracts by itself: left, its mean cosine taken out, or even shares made of it.",
+)
+@click.option("--thresholds", is_flag=True, help="A least probability for each label, with the best F1.")
+@click.option(
+    "--lost",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=None,
+    metavar="SHARE",
+    help="A least cosine for 'none of these' that loses at most this share of the right answers.",
+)
+@click.option("--multi-label", is_flag=True, help="Several labels can hold at once; with thresholds.")
+@click.option("--groups", metavar="COLUMN", help="Recordings with the same value are never on both sides of a fold.")
+@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="To measure its worth.")
+@click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest that understands text.")
+@click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
+@device_option
+@quiet_option
+@format_option()
+def calibrate_prompts(collection: str, label: str, name: str, quiet: bool, output_format: str, **options: Any) -> None:
+    """Learn from labelled recordings how a prompt file is to be asked, for `mmasc classify --calibration FILE`.
+
+    What it learns: a shift for each label (without the labels of the sounds), the temperature, and where asked for
+    a threshold for each label and a least cosine. The numbers are of recordings that were not learnt from (folds).
+    """
+    from dataclasses import asdict
+
+    from mmasc.evaluation.tuning import tune_prompts
+    from mmasc.heads.calibration import TEMPERATURES
+
+    found = tune_prompts(collection, label, name, **options)
+    if output_format == "json":
+        print_object(asdict(found), output_format)
+    else:
+        print_rows([asdict(row) for row in found.rows], output_format)
+    if found.unlabelled:
+        remark(f"{found.unlabelled} recordings without a label in {label!r} were left out", quiet)
+    made = found.calibration
+    if made.temperature >= TEMPERATURES[1]:
+        remark("the cosines say nothing of these labels: all get about the same probability; mend the prompts", quiet)
+    least = "" if made.minimum_cosine is None else f", least cosine {made.minimum_cosine:.3f}"
+    remark(f"{_count(found.recordings, 'recording')}: temperature {made.temperature:.4f}{least} → {found.out}", quiet)
 
 
 def _sweep_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -123,8 +123,9 @@ def _stratified_folds(recordings: LabelledRecordings, n_folds: int, seed: int) -
     if counts.min() < n_folds:
         scarce = recordings.classes[int(counts.argmin())]
         fewer = f"use --folds {counts.min()}, " if counts.min() > 1 else ""
+        noun = "recording" if counts.min() == 1 else "recordings"
         raise MmascError(
-            f"class {scarce!r} has {counts.min()} recordings, fewer than {n_folds} folds; {fewer}add recordings, or "
+            f"class {scarce!r} has {counts.min()} {noun}, fewer than {n_folds} folds; {fewer}add recordings, or "
             "leave that class out with --where"
         )
     if recordings.groups is None:

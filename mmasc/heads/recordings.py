@@ -91,7 +91,11 @@ def labelled_recordings(
         )
     classes = _sorted_names([labels[row] for row in kept])
     if len(classes) == 1:
-        raise MmascError(f"column {label!r} holds one label only, {classes[0]!r}; a head needs two or more")
+        condition = f" among those where {where}" if where else ""
+        raise MmascError(
+            f"column {label!r} of {collection.store.folder} holds one label only{condition}, {classes[0]!r}, so there "
+            "is nothing to tell apart; name another column, or add recordings with other labels"
+        )
     number = {name: code for code, name in enumerate(classes)}
     folds = None if folds_column is None else _complete(collection, folds_column, kept)
     return LabelledRecordings(

@@ -146,13 +146,20 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             MmascError: As `decision_function`; if there is neither an encoder's scale nor a temperature; if there is
                 one label only and `multi_label`.
         """
-        cosines = self.decision_function(vectors)
+        return self.probabilities_of(self.decision_function(vectors))
+
+    def probabilities_of(self, cosines: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
+        """As `predict_proba`, from cosines of `decision_function` (or shifted ones).
+
+        Raises:
+            MmascError: As `predict_proba`.
+        """
         logits = cosines * self._scale()
         logits -= logits.max(axis=1, keepdims=True)
         weights = np.exp(logits)
         if not self.multi_label:
             return weights / weights.sum(axis=1, keepdims=True)
-        rivals = len(self.classes_) - 1
+        rivals = cosines.shape[1] - 1
         if rivals == 0:
             raise MmascError("several labels need two or more to choose from; add one to compare with (background)")
         others = np.maximum(weights.sum(axis=1, keepdims=True) - weights, 0.0) / rivals

@@ -1,0 +1,230 @@
+"""A few labelled recordings and a set of prompts → a `Calibration`, and what it is worth on recordings it has not seen.
+
+The order of the parts: shifts from the cosines without the labels (even shares: at the encoder's own scale), the
+temperature from the shifted cosines, then thresholds from the probabilities and the least cosine from the shifted
+cosines.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from mmasc.collection import Collection
+from mmasc.encoders.base import Encoder
+from mmasc.errors import MmascError
+from mmasc.evaluation.metrics import calibration_error, log_loss, macro_tag_scores
+from mmasc.evaluation.study import Study, load_study
+from mmasc.heads.calibration import centring_shifts, fit_minimum_cosine, fit_temperature, fit_thresholds, prior_biases
+from mmasc.heads.folds import make_folds
+from mmasc.heads.tuned import Calibration, digest_of
+from mmasc.heads.zeroshot import ZeroShotClassifier
+from mmasc.prompts import Prompts
+
+SHIFTS = ("none", "centre", "prior")
+
+
+@dataclass(frozen=True)
+class TuningRow:
+    """What a way of asking is worth.
+
+    Attributes:
+        way: "as written" or "calibrated".
+        accuracy: Share of sounds whose best label is the true one, before any threshold.
+        log_loss, calibration_error: Of the probabilities, one label a sound; see `mmasc.evaluation.metrics`.
+        answered: Share of sounds that get a label at all, after thresholds and the least cosine.
+        right_of_answered: Share of these whose label is right (several labels: whose true label holds); None if none
+            is answered.
+        macro_f1: Of the labels that hold, mean over labels.
+    """
+
+    way: str
+    accuracy: float
+    log_loss: float
+    calibration_error: float
+    answered: float
+    right_of_answered: float | None
+    macro_f1: float
+
+
+@dataclass(frozen=True)
+class TuningReport:
+    """A calibration and its worth.
+
+    Attributes:
+        calibration: Learnt from all recordings.
+        rows: As written, and calibrated on the folds that the recording is not in.
+        recordings, unlabelled: Used, and left out for having no label.
+        folds: Number of folds.
+        out: Where it was saved, if it was.
+    """
+
+    calibration: Calibration
+    rows: list[TuningRow]
+    recordings: int
+    unlabelled: int
+    folds: int
+    out: str | None
+
+
+def tune_prompts(
+    collection: str | Path | Collection,
+    label: str,
+    prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path,
+    shift: str = "centre",
+    thresholds: bool = False,
+    lost: float | None = None,
+    multi_label: bool = False,
+    groups: str | None = None,
+    folds: int = 5,
+    space: str | None = None,
+    where: str | None = None,
+    out: str | Path | None = None,
+    encoder: Encoder | None = None,
+    device: str = "cpu",
+) -> TuningReport:
+    """Learn how a set of prompts is to be asked, from labelled recordings of a collection.
+
+    Args:
+        collection: Folder, or opened.
+        label: Column with the labels; recordings without one are left out.
+        prompts: The set, as `as_prompts` takes it.
+        shift: "none"; "centre": each label's mean cosine is taken out; "prior": even shares of the labels. Both hear
+            the sounds without their labels and want 20 or more.
+        thresholds: A least probability for each label, with the best F1; always with `multi_label`.
+        lost: A least cosine for "none of these" that loses at most this share of the right answers; default: none.
+        multi_label: Judge every label by itself.
+        groups: Column of what must not lie on both sides of a fold.
+        folds: Number of folds that the numbers are measured with.
+        space, where, encoder, device: See `mmasc.evaluation.study.load_study`.
+        out: Save the calibration here.
+    Raises:
+        MmascError: As `load_study` and `mmasc.heads.folds.make_folds`; if a label of the set has no sound where
+            thresholds or even shares need one; if there are too few sounds for shifts.
+        ValueError: If `shift`, `lost` or `folds` is out of range.
+    """
+    if shift not in SHIFTS:
+        raise ValueError(f"shift must be one of {', '.join(SHIFTS)}, got {shift!r}")
+    if lost is not None and not 0 <= lost < 1:
+        raise ValueError(f"lost must be in [0, 1), got {lost}")
+    if out is not None and Path(out).is_dir():
+        raise MmascError(f"{out} is a folder; give the name of a file for the calibration")
+    study = load_study(collection, label, [prompts], space, where, groups, encoder, device)
+    asked, unused = study.prompts[0], study.matches[0].unused
+    by_label = thresholds or multi_label
+    if unused and (shift == "prior" or by_label):
+        raise MmascError(
+            f"no recording has the labels {', '.join(map(repr, unused))} of prompts {asked.name!r}, so "
+            "nothing can be learnt of them; take them out of a copy of the file, or ask for neither thresholds nor "
+            "even shares"
+        )
+    tuning = _Tuning(study, shift, by_label, lost, multi_label)
+    parts = make_folds(study.recordings, folds)
+    everything = np.arange(len(study.vectors))
+    calibration = tuning.learn(everything)
+    held_out = [tuning.learn(part.train) for part in parts]
+    plain = tuning.plain()
+    rows = [
+        tuning.row("as written", [plain], [everything]),
+        tuning.row("calibrated", held_out, [part.test for part in parts]),
+    ]
+    if out is not None:
+        calibration.save(out)
+    recordings = study.recordings
+    return TuningReport(
+        calibration, rows, len(recordings), recordings.unlabelled, len(parts), None if out is None else str(out)
+    )
+
+
+class _Tuning:
+    """One set of prompts on the sounds of a study; `learn` and `row` take positions of sounds."""
+
+    def __init__(self, study: Study, shift: str, thresholds: bool, lost: float | None, multi_label: bool) -> None:
+        self.study, self.shift, self.thresholds, self.lost, self.multi_label = (
+            study,
+            shift,
+            thresholds,
+            lost,
+            multi_label,
+        )
+        self.prompts = study.prompts[0]
+        plain = ZeroShotClassifier(study.encoder).fit(self.prompts)
+        self.labels = [str(name) for name in plain.classes_]
+        self.cosines: Float[np.ndarray, "item class"] = plain.decision_function(study.vectors)
+        number = {name: place for place, name in enumerate(self.labels)}
+        self.codes: Int[np.ndarray, " item"] = np.array([number[name] for name in study.true(0).tolist()], np.int64)
+
+    def plain(self) -> Calibration:
+        """The prompts as they are, with the encoder's own temperature."""
+        return self._calibration(1 / self.study.scale, np.zeros(len(self.labels)), None, None, len(self.codes))
+
+    def learn(self, items: Int[np.ndarray, " some"]) -> Calibration:
+        """A calibration from some of the sounds."""
+        cosines, codes = self.cosines[items], self.codes[items]
+        shifts = np.zeros(len(self.labels))
+        if self.shift == "centre":
+            shifts = centring_shifts(cosines)
+        elif self.shift == "prior":
+            shifts = -prior_biases(cosines * self.study.scale) / self.study.scale
+        shifted = cosines - shifts
+        temperature = fit_temperature(shifted, codes)
+        by_label: tuple[float, ...] | None = None
+        if self.thresholds:
+            probabilities = self._probabilities(shifted, temperature, self.multi_label)
+            found = fit_thresholds(probabilities, codes[:, None] == np.arange(len(self.labels)), self.labels)
+            by_label = tuple(found[name] for name in self.labels)
+        least = None if self.lost is None else fit_minimum_cosine(shifted, codes, self.lost)
+        return self._calibration(temperature, shifts, by_label, least, len(items))
+
+    def row(self, way: str, calibrations: Sequence[Calibration], parts: Sequence[Int[np.ndarray, " _"]]) -> TuningRow:
+        """What calibrations are worth, each on its own part of the sounds; together the parts are all sounds."""
+        n_items, n_labels = self.cosines.shape
+        probabilities, held = np.zeros((n_items, n_labels)), np.zeros((n_items, n_labels), bool)
+        for calibration, items in zip(calibrations, parts, strict=True):
+            tuned = calibration.classifier(self.study.encoder, self.prompts)
+            vectors = self.study.vectors[items]
+            held[items] = tuned.accept(tuned.predict_proba(vectors), tuned.decision_function(vectors))
+            probabilities[items] = self._probabilities(tuned.decision_function(vectors), calibration.temperature, False)
+        true = self.codes[:, None] == np.arange(n_labels)
+        answered = held.any(axis=1)
+        names = np.array(self.labels)[self.codes]
+        return TuningRow(
+            way=way,
+            accuracy=float((probabilities.argmax(axis=1) == self.codes).mean()),
+            log_loss=log_loss(names, probabilities, self.labels),
+            calibration_error=calibration_error(names, probabilities, self.labels),
+            answered=float(answered.mean()),
+            right_of_answered=float((held & true).any(axis=1)[answered].mean()) if answered.any() else None,
+            macro_f1=macro_tag_scores(true, held).f1,
+        )
+
+    def _calibration(
+        self,
+        temperature: float,
+        shifts: Float[np.ndarray, " class"],
+        thresholds: tuple[float, ...] | None,
+        minimum_cosine: float | None,
+        recordings: int,
+    ) -> Calibration:
+        space = self.study.recordings.space
+        return Calibration(
+            encoder=space.encoder,
+            identity=space.identity,
+            prompts=self.prompts.name,
+            texts=digest_of(self.prompts),
+            labels=tuple(self.labels),
+            temperature=float(temperature),
+            shifts=tuple(float(number) for number in shifts),
+            thresholds=thresholds,
+            minimum_cosine=minimum_cosine,
+            multi_label=self.multi_label,
+            recordings=recordings,
+        )
+
+    def _probabilities(
+        self, shifted: Float[np.ndarray, "item class"], temperature: float, multi_label: bool
+    ) -> Float[np.ndarray, "item class"]:
+        """As `ZeroShotClassifier.predict_proba` makes them, from cosines that are there already."""
+        return ZeroShotClassifier(temperature=temperature, multi_label=multi_label).probabilities_of(shifted)

@@ -1,0 +1,218 @@
+"""What was learnt about a set of prompts, kept in a small JSON file: shifts, temperature, thresholds, least cosine.
+
+`mmasc.evaluation.tuning.tune_prompts` makes one from a few labels; `TunedZeroShot` answers with it. The file names the
+space and the very texts that it was made for, and is refused with any other.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from mmasc import __version__
+from mmasc.encoders.base import Encoder
+from mmasc.errors import MmascError
+from mmasc.heads.calibrated import _ShiftedZeroShot
+from mmasc.prompts import Prompts, as_prompts
+
+FORMAT = 1
+_KIND = "mmasc calibration of prompts"
+_MAX_BYTES = 4_000_000
+_MEND = "make it anew with: mmasc prompts calibrate ... --out FILE"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How the prompts of one set are to be asked in one space.
+
+    Attributes:
+        encoder, identity: Of the space.
+        prompts: Name of the set, for people.
+        texts: SHA-256 of all its labels and texts, see `digest_of`.
+        labels: In the order of the set.
+        temperature: What softmax divides cosines by.
+        shifts: What is subtracted from each label's cosines, in the order of the labels; all 0 for none.
+        thresholds: Least probability of each label, in the order of the labels; None for none.
+        minimum_cosine: Least shifted cosine; None for none.
+        multi_label: Whether every label is judged by itself.
+        recordings: How many labelled ones it was learnt from.
+        mmasc: Version that made it.
+        format: Of the file.
+    """
+
+    encoder: str
+    identity: str
+    prompts: str
+    texts: str
+    labels: tuple[str, ...]
+    temperature: float
+    shifts: tuple[float, ...]
+    thresholds: tuple[float, ...] | None
+    minimum_cosine: float | None
+    multi_label: bool
+    recordings: int
+    mmasc: str = __version__
+    format: int = FORMAT
+
+    def classifier(
+        self, encoder: Encoder, prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path
+    ) -> "TunedZeroShot":
+        """A fitted classifier.
+
+        Args:
+            encoder: Of the space, loaded.
+            prompts: The set that this was made for.
+        Raises:
+            MmascError: If the encoder or the texts are others; the line says which.
+        """
+        asked = as_prompts(prompts)
+        if encoder.identity != self.identity:
+            raise MmascError(
+                f"the calibration was made for encoder {self.encoder} with identity {self.identity}, not for "
+                f"{encoder.spec.name} with identity {encoder.identity}; use that encoder, or calibrate anew"
+            )
+        if digest_of(asked) != self.texts:
+            raise MmascError(
+                f"the calibration was made for other labels or texts (prompts {self.prompts!r}) than those of "
+                f"{asked.name!r}; use these, or calibrate anew with: mmasc prompts calibrate"
+            )
+        by_name = None if self.thresholds is None else dict(zip(self.labels, self.thresholds, strict=True))
+        tuned = TunedZeroShot(
+            encoder,
+            self.temperature,
+            self.multi_label,
+            by_name,
+            self.minimum_cosine,
+            dict(zip(self.labels, self.shifts, strict=True)),
+        )
+        tuned.fit(asked)
+        return tuned
+
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON; folders are made.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"kind": _KIND} | asdict(self), indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Calibration":
+        """Read it; whoever wrote the file.
+
+        Raises:
+            MmascError: If it is missing, no calibration, damaged, or made by a newer mmasc.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise MmascError(f"{path}: no such file; {_MEND}")
+        if path.stat().st_size > _MAX_BYTES:
+            raise MmascError(f"{path} is too large for a calibration; {_MEND}")
+        try:
+            raw = json.loads(path.read_text("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise MmascError(f"{path} is no JSON ({error}); {_MEND}") from error
+        if not isinstance(raw, dict) or raw.pop("kind", None) != _KIND:
+            raise MmascError(f"{path} is no calibration of prompts; {_MEND}")
+        if isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
+            raise MmascError(f"{path} was made by a newer mmasc (format {raw['format']}); update mmasc")
+        try:
+            return _parsed(raw)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise MmascError(f"{path} is damaged: {error}; {_MEND}") from error
+
+
+class TunedZeroShot(_ShiftedZeroShot):
+    """Zero-shot classification with shifts that are known already.
+
+    Args:
+        encoder, temperature, multi_label, threshold, minimum_cosine: As in `ZeroShotClassifier`.
+        shifts: Label to what is subtracted from its cosines, all labels; default: nothing.
+    """
+
+    def __init__(
+        self,
+        encoder: Any = None,
+        temperature: float | None = None,
+        multi_label: bool = False,
+        threshold: float | Mapping[str, float] | None = None,
+        minimum_cosine: float | None = None,
+        shifts: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__(encoder, temperature, multi_label, threshold, minimum_cosine)
+        self.shifts = shifts
+
+    def fit_vectors(
+        self, prompt_vectors: Float[np.ndarray, "prompt dim"], labels: Sequence[str] | np.ndarray
+    ) -> "TunedZeroShot":
+        """As `ZeroShotClassifier.fit_vectors`.
+
+        Raises:
+            ValueError: Also if the shifts do not name the labels.
+        """
+        super().fit_vectors(prompt_vectors, labels)
+        names = self.classes_.tolist()
+        shifts = dict.fromkeys(names, 0.0) if self.shifts is None else self.shifts
+        if set(shifts) != set(names):
+            raise ValueError(f"the shifts must name the labels {names}, got {list(shifts)}")
+        self.shifts_ = np.array([shifts[name] for name in names], np.float64)
+        return self
+
+    def calibrate(self, vectors: Float[np.ndarray, "item dim"]) -> "TunedZeroShot":
+        """Its shifts are given, so there is nothing to learn.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("the shifts of a TunedZeroShot are given; use CentredZeroShot to learn them")
+
+
+def digest_of(prompts: Prompts) -> str:
+    """SHA-256 of a set's labels and texts in their order; not of its name, nor of how the file is written."""
+    return hashlib.sha256(json.dumps(list(prompts.expand().items())).encode()).hexdigest()
+
+
+def _parsed(raw: dict[str, Any]) -> Calibration:
+    """A calibration from untrusted JSON; TypeError or ValueError where something does not hold."""
+    labels = raw.get("labels")
+    if not isinstance(labels, list) or not labels or not all(isinstance(name, str) for name in labels):
+        raise ValueError("its labels are no list of texts")
+    if len(set(labels)) != len(labels):
+        raise ValueError("a label is there twice")
+    for name in ("encoder", "identity", "prompts", "texts", "mmasc"):
+        if not isinstance(raw.get(name), str):
+            raise ValueError(f"{name} is no text")
+    if not isinstance(raw.get("multi_label"), bool) or type(raw.get("recordings")) is not int:
+        raise ValueError("multi_label or recordings is missing")
+    if type(raw.get("format")) is not int:
+        raise ValueError("format is no number")
+    if _number(raw.get("temperature"), "temperature") <= 0:
+        raise ValueError("temperature is not above 0")
+    shifts = _numbers(raw.get("shifts"), "shifts", labels)
+    thresholds = None if raw.get("thresholds") is None else _numbers(raw["thresholds"], "thresholds", labels)
+    if thresholds is not None and not all(0 <= number <= 1 for number in thresholds):
+        raise ValueError("thresholds are not in [0, 1]")
+    least = raw.get("minimum_cosine")
+    if least is not None and not -1 <= _number(least, "minimum_cosine") <= 1:
+        raise ValueError("minimum_cosine is not in [-1, 1]")
+    return Calibration(**{**raw, "labels": tuple(labels), "shifts": shifts, "thresholds": thresholds})
+
+
+def _numbers(value: object, name: str, labels: list[str]) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) != len(labels):
+        raise ValueError(f"{name} is no list of {len(labels)} numbers")
+    return tuple(_number(one, name) for one in value)
+
+
+def _number(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name} is no finite number")
+    return float(value)
