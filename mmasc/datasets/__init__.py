@@ -43,6 +43,17 @@ class DatasetSpec:
 
 
 _ESC_LAYOUT = "meta/esc50.csv (filename, fold, target, category, esc10, src_file, take) and audio/*.wav"
+_TAU_LAYOUT = (
+    "meta.csv (tabs between filename, scene_label, identifier, source_label), evaluation_setup/fold1_train.csv and "
+    "fold1_evaluate.csv (.txt in 2018), and audio/scene-city-place-segment-device.wav"
+)
+_TAU_YEARS = {
+    "2018": "2018 (also Mobile)",
+    "2019": "2019 (also Mobile)",
+    "2020": "2020 Mobile (or 3Class)",
+    "2021": "2021 (the files of 2020 Mobile)",
+    "2022": "2022 Mobile: segments of one second",
+}
 
 DATASETS: dict[str, DatasetSpec] = {
     spec.kind: spec
@@ -54,6 +65,30 @@ DATASETS: dict[str, DatasetSpec] = {
             "ESC-10: ten kinds of environmental sound, the part of ESC-50 that is marked esc10",
         ),
         DatasetSpec("esc50", "mmasc.datasets.esc:read_esc", _ESC_LAYOUT, "ESC-50: fifty kinds of environmental sound"),
+        DatasetSpec(
+            "urbansound8k",
+            "mmasc.datasets.urbansound8k:read_urbansound8k",
+            "metadata/UrbanSound8K.csv (slice_file_name, fsID, fold, classID, class) and audio/fold1 to fold10/*.wav",
+            "UrbanSound8K: ten kinds of city sound, ten official folds",
+        ),
+        *[
+            DatasetSpec(f"tau{year}", "mmasc.datasets.tau:read_tau", _TAU_LAYOUT, f"TAU Urban Acoustic Scenes {what}")
+            for year, what in _TAU_YEARS.items()
+        ],
+        DatasetSpec(
+            "audioset",
+            "mmasc.datasets.audioset:read_audioset",
+            "class_labels_indices.csv (index, mid, display_name), *_segments.csv (clip, start, end, labels) and the "
+            "clips, named after their ID, anywhere below",
+            "what there is of AudioSet: several labels a clip",
+        ),
+        DatasetSpec(
+            "fsdkaggle2019",
+            "mmasc.datasets.fsdkaggle2019:read_fsdkaggle2019",
+            "train_curated.csv (fname, labels) and train_curated/*.wav, the same for train_noisy, and "
+            "test_post_competition.csv with test/*.wav; or FSDKaggle2019.meta/ and FSDKaggle2019.audio_*/",
+            "FSDKaggle2019: 80 tags, several a clip; curated and noisy training parts",
+        ),
         DatasetSpec(
             "folder",
             "mmasc.datasets.plain:read_folder",

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -95,7 +95,7 @@ class WaveformCache:
         self,
         paths: Sequence[str | os.PathLike[str]],
         progress: Callable[[int, int], None] | None = None,
-        broken: Literal["fail", "skip"] = "fail",
+        broken: str = "fail",
         n_threads: int | None = None,
     ) -> Waveforms:
         """Waveforms of recordings, decoded where the cache does not have them.
@@ -103,11 +103,12 @@ class WaveformCache:
         Args:
             paths: Recordings; equal contents are decoded once.
             progress: Called with how many are done, and of how many.
-            broken: Whether a recording that cannot be read is an error or only noted in `Waveforms.broken`.
+            broken: "fail": a recording that cannot be read is an error; "skip": it is noted in `Waveforms.broken`.
             n_threads: That decode; default: as many as there are cores, four at most.
         Raises:
             MmascError: If a recording cannot be read and `broken` is "fail" (it is named), or the cache cannot be
                 written (its folder is named; what is in it stays good).
+            ValueError: If `broken` is something else.
         """
         if broken not in ("fail", "skip"):
             raise ValueError(f"broken must be 'fail' or 'skip', got {broken!r}")

@@ -1,0 +1,80 @@
+"""TAU Urban Acoustic Scenes 2018 to 2022 (Mesaros et al.): one official fold, split by place; cities and devices kept.
+
+File names say everything: scene-city-place-segment-device, from 2022 on scene-city-place-segment-part-device.
+"""
+
+import os
+from pathlib import Path
+
+from mmasc.datasets import DatasetSpec
+from mmasc.datasets.dataset import Clip, Dataset
+from mmasc.datasets.tables import first_table, read_rows, there
+from mmasc.errors import MmascError
+
+_FOLD = "1"
+
+
+def read_tau(path: str | os.PathLike[str], spec: DatasetSpec, missing: str = "fail") -> Dataset:
+    """The development set: fold "1" is tested on, its training part is learnt from, clips in neither are left out.
+
+    Groups are places (city-place); `columns` hold city, place, device, segment and the folder that a file lies in.
+
+    Args:
+        path: The folder that holds `meta.csv` and `evaluation_setup/`.
+        spec: Of the registry.
+        missing: "fail" or "skip".
+    """
+    root = Path(path)
+    table = first_table(root, ("meta.csv",), spec)
+    rows = read_rows(table, ("filename", "scene_label"), delimiter="\t")
+    train = {row["filename"] for row in _setup(root, "train", spec)}
+    test = {row["filename"] for row in _setup(root, "evaluate", spec)}
+    both = sorted(train & test)
+    if both:
+        raise MmascError(f"{root / 'evaluation_setup'}: {both[0]} is both learnt from and tested on; mend the lists")
+    known = {row["filename"] for row in rows}
+    for name in sorted((train | test) - known):
+        raise MmascError(
+            f"{root / 'evaluation_setup'} names {name}, which is not in {table}; take the lists of this set"
+        )
+    clips = []
+    for row in rows:
+        name = row["filename"]
+        part = "train" if name in train else "test" if name in test else ""
+        columns = name_columns(name, table)
+        clips.append(
+            Clip(
+                path=root / name,
+                labels=(row["scene_label"],),
+                fold=_FOLD if part == "test" else "",
+                split=part,
+                group=f"{columns['city']}-{columns['place']}",
+                columns=columns,
+            )
+        )
+    kept, remarks = there(clips, table, missing)
+    return Dataset(spec.kind, root, kept, tuple(sorted({row["scene_label"] for row in rows})), remarks=remarks)
+
+
+def name_columns(name: str, table: Path) -> dict[str, str]:
+    """What a file name says: scene, city, place, segment (and part), device.
+
+    Raises:
+        MmascError: If it is no such name.
+    """
+    parts = Path(name).stem.split("-")
+    if len(parts) not in (5, 6) or not all(parts):
+        raise MmascError(f"{table}: {name} is no name of this set: scene-city-place-segment-device.wav")
+    columns = {"scene": parts[0], "city": parts[1], "place": parts[2], "segment": parts[3], "device": parts[-1]}
+    return {**columns, "part": parts[4]} if len(parts) == 6 else columns
+
+
+def _setup(root: Path, part: str, spec: DatasetSpec) -> list[dict[str, str]]:
+    """A list of the official fold; the test list serves where the one with labels is not there."""
+    parts = (part, "test") if part == "evaluate" else (part,)
+    names = [f"evaluation_setup/fold{_FOLD}_{one}.{ending}" for one in parts for ending in ("csv", "txt")]
+    table = first_table(root, names, spec)
+    # Those of 2018 have no header
+    with table.open(encoding="utf-8-sig", errors="replace") as file:
+        has_header = file.readline().split("\t")[0].strip() == "filename"
+    return read_rows(table, ("filename",), "\t", None if has_header else ("filename", "scene_label"))
