@@ -1,0 +1,83 @@
+"""Eight convolutions: the classifier behind vectors made of sound, and of plain spectrograms beside them.
+
+Features of any number of channels in (one of log-mel, three with deltas, 64 of looked-up vectors), logits out. Four
+blocks of two convolutions, mean pooling after each, then the mean over bands and the maximum over frames.
+
+Papers: Liu et al. 2021, "Cross-modal Spectrum Transformation Network for Acoustic Scene Classification", which counts
+eight convolutions, four mean pools and one max pool; widths are those of the nine-layer network of Kong et al. 2019,
+"Cross-task learning for audio tagging, sound event detection and spatial localization" (our reading).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mmasc.baselines.body import Body
+
+_WIDTHS = (64, 128, 256, 512)
+
+
+class _Block(nn.Module):
+    """Two convolutions of 3x3 with batch norm and ReLU, and mean pooling of 2x2."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(n_out)
+        self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(n_out)
+
+    def forward(self, x: Float[Tensor, "batch n_in frame band"]) -> Float[Tensor, "batch n_out half_frame half_band"]:
+        x = F.relu(self.bn1(self.conv1(x)))
+        return F.avg_pool2d(F.relu(self.bn2(self.conv2(x))), 2)
+
+
+class EightConvolutions(Body):
+    """Eight convolutions and a linear layer.
+
+    Args:
+        n_classes: Logits.
+        n_channels: Channels of the features.
+    """
+
+    head = "fc"
+    minimum_frames = 16
+
+    def __init__(self, n_classes: int, n_channels: int = 1) -> None:
+        super().__init__()
+        for number, (n_in, n_out) in enumerate(zip((n_channels, *_WIDTHS), _WIDTHS, strict=False), start=1):
+            self.add_module(f"conv_block{number}", _Block(n_in, n_out))
+        self.fc = nn.Linear(_WIDTHS[-1], n_classes)
+
+    def feature_map(
+        self, features: Float[Tensor, "batch channel frame band"]
+    ) -> Float[Tensor, "batch filter frames bands"]:
+        """The last map, a sixteenth of the frames and of the bands.
+
+        Raises:
+            ValueError: If there are fewer than 16 frames or 16 bands.
+        """
+        if min(features.shape[2:]) < self.minimum_frames:
+            raise ValueError(
+                f"eight convolutions take at least 16 frames and 16 bands, got {features.shape[2]} and "
+                f"{features.shape[3]}"
+            )
+        for number in range(1, 1 + len(_WIDTHS)):
+            features = self.get_submodule(f"conv_block{number}")(features)
+        return features
+
+    def from_map(self, map: Float[Tensor, "batch filter frames bands"]) -> Float[Tensor, "batch dim"]:
+        """Mean over bands, then the maximum over frames."""
+        return map.mean(3).amax(2)
+
+    def embedding(self, features: Float[Tensor, "batch channel frame band"]) -> Float[Tensor, "batch dim"]:
+        """The pooled map."""
+        return self.from_map(self.feature_map(features))
+
+    @classmethod
+    def arguments_from(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Classes and channels."""
+        return {"n_classes": len(state["fc.weight"]), "n_channels": state["conv_block1.conv1.weight"].shape[1]}
