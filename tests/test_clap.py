@@ -3,6 +3,7 @@
 import json
 import shutil
 import socket
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mmasc.encoders import SPECS, load_encoder
-from mmasc.encoders.clap import CONTEXT_TOKENS, SAMPLES
+from mmasc.encoders.base import backend_identity
+from mmasc.encoders.clap import CONTEXT_TOKENS, SAMPLES, _Hear
 from mmasc.encoders.files import embed_file
+from mmasc.encoders.htsat_fast import FastHtsat, moved, window_order
 from mmasc.errors import MmascError
 from mmasc.weights import WEIGHTS, RemoteFile, WeightFile, fetch
 from tests.parity import rule_weights as rw
@@ -187,6 +190,71 @@ def test_vectors_are_those_of_transformers(made, name):
     np.testing.assert_allclose(found, not_longer, atol=1e-5)
     # The flag that the extractor would give to one of them at random says something else
     assert (np.abs(not_longer - longer).max() > 1e-3) == encoder.fused
+
+
+@pytest.mark.parametrize("name", ["tiny", "fused"])
+@torch.inference_mode()
+def test_the_fast_audio_network_is_the_definition(made, name):
+    encoder = load_encoder(f"clap:{made / name}")
+    generator = torch.Generator().manual_seed(6)
+    for part, parameter in encoder.model.audio_model.named_parameters():
+        # Norms and positions that do something, scores that are not all alike
+        if "norm" in part or "bias" in part:
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.3)
+    fast, plain = encoder._network(), _Hear(encoder.model.audio_model)
+    assert isinstance(fast, FastHtsat)
+    features = network_inputs(encoder, WAVES[:2])
+    wanted = plain(features)
+    assert float((fast(features) - wanted).abs().max() / wanted.std()) < 1e-5
+    layer = encoder.model.audio_model.audio_encoder.layers[2].blocks[1]
+    layer.attention.self.relative_position_bias_table.mul_(2)
+    assert float((encoder._network()(features) - wanted).abs().max() / wanted.std()) > 1e-3
+
+
+def test_tokens_move_from_window_to_window_and_back():
+    plain, shifted = window_order((4, 6), 2, 0), window_order((4, 6), 2, 1)
+    assert plain[:8].tolist() == [0, 1, 6, 7, 2, 3, 8, 9]
+    # The last window holds the four corners
+    assert shifted[-4:].tolist() == [23, 18, 5, 0]
+    assert torch.equal(plain[moved(plain, shifted)], shifted)
+    assert torch.equal(shifted[moved(shifted, plain)], plain)
+    assert moved(plain, plain) is None
+
+
+def test_windows_that_do_not_divide_the_tokens_are_heard_by_the_definition(tmp_path):
+    from transformers import ClapConfig, ClapModel
+
+    config = json.loads(json.dumps(CONFIGS["tiny"]))
+    config["audio_config"]["window_size"] = 5
+    shapes = {key: list(value.shape) for key, value in ClapModel(ClapConfig(**config)).state_dict().items()}
+    odd = load_encoder(f"clap:{make_folder(tmp_path / 'odd', shapes, config)}")
+    assert isinstance(odd._hear, _Hear)
+    with pytest.raises(MmascError, match="clap has no onnx backend for a network of this shape; leave it out"):
+        odd.use_onnx()
+
+
+@pytest.mark.parametrize("name", ["tiny", "fused"])
+def test_onnx_runtime_gives_the_same_vectors_in_a_space_of_its_own(made, name):
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    eager, by_onnx = load_encoder(f"clap:{made / name}"), load_encoder(f"clap:{made / name}", backend="onnx")
+    assert by_onnx.identity == backend_identity(eager.identity, "onnx") != eager.identity
+    for waves in (np.stack(WAVES), SHORT[None]):
+        vectors, wanted = by_onnx.embed(waves), eager.embed(waves)
+        assert (vectors * wanted).sum(1).min() > 0.99999
+        assert np.array_equal(vectors, by_onnx.embed(waves))
+        assert np.array_equal(vectors, np.concatenate([by_onnx.embed(wave[None]) for wave in waves]))
+    assert np.array_equal(by_onnx.embed_text(["rain"]), eager.embed_text(["rain"]))
+
+
+@pytest.mark.parametrize("missing", ["onnxruntime", "onnxscript"])
+def test_a_backend_that_is_not_installed_is_told(made, missing, monkeypatch):
+    if missing == "onnxruntime":  # which is asked after the export
+        pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+        monkeypatch.setattr("mmasc.encoders.onnx.export_module", lambda *given: None)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(MmascError, match=rf"{missing} is not installed; .*pip install 'mmasc\[onnx\]'"):
+        load_encoder(f"clap:{made / 'tiny'}", backend="onnx")
 
 
 def test_tokens_and_texts_are_those_of_transformers(made, clap):

@@ -25,6 +25,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mmasc.encoders.base import Encoder, identity_digest
+from mmasc.encoders.htsat_fast import FastHtsat, fits
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
 from mmasc.features import CLAP, CLAP_FUSED, LogMel, LogMelConfig
@@ -113,7 +114,7 @@ class Clap(Encoder):
         self.model = _build_model(about, folder)
         self.model.load_state_dict(_read_state(folder, self.model), strict=False)
         self.model = self.model.float().eval().requires_grad_(False).to(self.device)
-        self._hear: Callable[[Tensor], Tensor] = _Hear(self.model.audio_model)
+        self._hear: Callable[[Tensor], Tensor] = self._network()
         self.front_end = LogMel(_front_end(self.fused)).to(self.device).eval()
         self.tokenizer = _Tokenizer(folder, self.model.config.text_config)
         dim = self.model.config.projection_dim
@@ -151,12 +152,21 @@ class Clap(Encoder):
         return self._hear(features)
 
     def _run_by_onnx(self, identity: str) -> None:
-        if self.fused:
-            raise MmascError(f"{self.spec.name} has no onnx backend, because it fuses parts; leave it out")
         from mmasc.encoders.onnx import OnnxPart
 
-        n_mels = self.front_end.config.n_mels
-        self._hear = OnnxPart(_Hear(self.model.audio_model), "forward", torch.zeros(1, 1, 1001, n_mels), identity)
+        network = self._network()
+        if not isinstance(network, FastHtsat):
+            raise MmascError(f"{self.spec.name} has no onnx backend for a network of this shape; leave it out")
+        with torch.inference_mode():
+            example = network.pictures(self.features(torch.zeros(1, SAMPLES))).clone()
+        trunk = OnnxPart(network, "pool", example, identity)
+        self._hear = lambda features: trunk(network.pictures(features))
+
+    def _network(self) -> nn.Module:
+        """What hears features: on a CPU the faster of two ways to the same numbers."""
+        audio_model = self.model.audio_model
+        fast = self.device.type == "cpu" and fits(audio_model)
+        return FastHtsat(audio_model).eval() if fast else _Hear(audio_model)
 
     def pooled_text(self, tokens: Int64[Tensor, "text token"]) -> Float32[Tensor, "text hidden"]:
         """What the text network gives before its projection, for texts of equal length."""
