@@ -11,7 +11,7 @@ class Body(nn.Module):
     """A network from features `[batch channel frame band]` (or waveforms `[batch channel time]`) to logits.
 
     Parameters carry the official names where official weights exist. A subclass takes `n_classes` as its first
-    argument, and writes `embedding` and `classify`.
+    argument, and writes `embedding`, or `feature_map` and `from_map`, of which `embedding` is made then.
 
     Attributes:
         head: Name of the last linear layer, whose rows are the classes.
@@ -50,8 +50,16 @@ class Body(nn.Module):
         return features if self.augment is None else self.augment(features)
 
     def embedding(self, features: Float[Tensor, "batch *feature"]) -> Float[Tensor, "batch dim"]:
-        """The layer before last."""
-        raise NotImplementedError
+        """The layer before last; for networks with a map of filters what `from_map` makes of it."""
+        return self.from_map(self.feature_map(features))
+
+    def feature_map(self, features: Float[Tensor, "batch *feature"]) -> Float[Tensor, "batch filter *place"]:
+        """The last map of filters before pooling, where the network has one."""
+        raise NotImplementedError(f"{type(self).__name__} gives no map of filters")
+
+    def from_map(self, map: Float[Tensor, "batch filter *place"]) -> Float[Tensor, "batch dim"]:
+        """The layer before last from the last map of filters."""
+        raise NotImplementedError(f"{type(self).__name__} takes no map of filters")
 
     def classify(self, embedding: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch class"]:
         """Logits from the layer before last."""

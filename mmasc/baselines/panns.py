@@ -102,9 +102,16 @@ class PannsBody(Body):
         self.fc_audioset = nn.Linear(self.widths[-1], n_classes)
         initialise(self)
 
-    def embedding(self, features: Float[Tensor, "batch channel frame mel"]) -> Float[Tensor, "batch dim"]:
+    def feature_map(
+        self, features: Float[Tensor, "batch channel frame mel"]
+    ) -> Float[Tensor, "batch filter pooled_frame pooled_band"]:
+        """What comes out of the last block."""
+        return self.deeper_map(self.conv_block(1)(self.normalised(features)))
+
+    def from_map(self, map: Float[Tensor, "batch filter frame band"]) -> Float[Tensor, "batch dim"]:
         """The first linear layer after its ReLU: 512 numbers (CNN14: 2048)."""
-        return self.deeper(self.conv_block(1)(self.normalised(features)))
+        pooled = pool_over_time(F.dropout(map, BLOCK_DROPOUT, self.training))
+        return F.relu(self.fc1(F.dropout(pooled, LINEAR_DROPOUT, self.training)))
 
     def classify(self, embedding: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch class"]:
         """Logits; in training after dropout."""
@@ -123,11 +130,16 @@ class PannsBody(Body):
 
     def deeper(self, maps: Float[Tensor, "batch width frame band"]) -> Float[Tensor, "batch dim"]:
         """From what comes out of the first block to the layer before last."""
+        return self.from_map(self.deeper_map(maps))
+
+    def deeper_map(
+        self, maps: Float[Tensor, "batch width frame band"]
+    ) -> Float[Tensor, "batch filter pooled_frame pooled_band"]:
+        """From what comes out of the first block to what comes out of the last."""
         for number in range(2, len(self.widths) + 1):
             maps = F.dropout(maps, BLOCK_DROPOUT, self.training)
             maps = self.conv_block(number)(maps, (2, 2) if number <= self.n_poolings else (1, 1))
-        pooled = pool_over_time(F.dropout(maps, BLOCK_DROPOUT, self.training))
-        return F.relu(self.fc1(F.dropout(pooled, LINEAR_DROPOUT, self.training)))
+        return maps
 
     @classmethod
     def own_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

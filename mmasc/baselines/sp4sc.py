@@ -96,13 +96,19 @@ class Sp4sc(Body):
         self.fc2 = nn.Linear(WIDTHS[-1], n_classes)
         initialise(self)
 
-    def embedding(self, features: Float[Tensor, "batch channel frame mel"]) -> Float[Tensor, "batch dim"]:
-        """The first linear layer after its ReLU: 128 numbers."""
+    def feature_map(
+        self, features: Float[Tensor, "batch channel frame mel"]
+    ) -> Float[Tensor, "batch filter pooled_frame pooled_band"]:
+        """What comes out of the last block."""
         bands_first = rearrange(features, "batch channel frame mel -> batch mel frame channel")
         maps = self.augmented(rearrange(self.bn0(bands_first), "batch mel frame channel -> batch channel frame mel"))
         for number in range(1, len(WIDTHS) + 1):
             maps = self.get_submodule(f"conv{number}")(maps)
-        return F.relu(self.fc1(F.dropout(pool_over_time(maps), self.dropout, self.training)))
+        return maps
+
+    def from_map(self, map: Float[Tensor, "batch filter frame band"]) -> Float[Tensor, "batch dim"]:
+        """The first linear layer after its ReLU: 128 numbers."""
+        return F.relu(self.fc1(F.dropout(pool_over_time(map), self.dropout, self.training)))
 
     def classify(self, embedding: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch class"]:
         """Logits; in training after dropout."""

@@ -53,26 +53,32 @@ class WavegramLogmelCnn14(Cnn14):
         super().__init__(n_classes, PANNS.n_mels)
         self.minimum_frames = self.minimum_samples
         self.log_mel = LogMel(PANNS)
+        # Reads both branches
+        self.conv_block2 = DoubleBlock(128, 128)
         self.pre_conv0 = nn.Conv1d(1, 64, 11, stride=5, padding=5, bias=False)
         self.pre_bn0 = nn.BatchNorm1d(64)
         self.pre_block1 = WaveBlock(64, 64)
         self.pre_block2 = WaveBlock(64, 128)
         self.pre_block3 = WaveBlock(128, 128)
         self.pre_block4 = DoubleBlock(128 // WAVEGRAM_BANDS, 64)
-        # Reads both branches
-        self.conv_block2 = DoubleBlock(128, 128)
-        initialise(self)
+        for layer in (self.conv_block2, self.pre_conv0, *self.pre_blocks(), self.pre_block4):
+            initialise(layer)
 
-    def embedding(self, features: Float[Tensor, "batch 1 time"]) -> Float[Tensor, "batch dim"]:
-        """The first linear layer after its ReLU, 2048 numbers, from waveforms."""
+    def feature_map(self, features: Float[Tensor, "batch 1 time"]) -> Float[Tensor, "batch filter frame band"]:
+        """What comes out of the last block, from waveforms."""
         picture = self.wavegram(features)
         log_mel = rearrange(self.log_mel(features[:, 0]), "batch mel frame -> batch 1 frame mel")
         maps = self.conv_block(1)(self.normalised(log_mel.to(picture.dtype)))
-        return self.deeper(torch.cat([maps[:, :, : picture.shape[2]], picture], 1))
+        return self.deeper_map(torch.cat([maps[:, :, : picture.shape[2]], picture], 1))
+
+    def pre_blocks(self) -> tuple[WaveBlock, WaveBlock, WaveBlock]:
+        """The blocks over samples, in order."""
+        return self.pre_block1, self.pre_block2, self.pre_block3
 
     def wavegram(self, waveforms: Float[Tensor, "batch 1 time"]) -> Float[Tensor, "batch 64 frame 32"]:
         """The learnt picture, 50 frames a second."""
         maps = F.relu(self.pre_bn0(self.pre_conv0(waveforms)))
-        maps = self.pre_block3(self.pre_block2(self.pre_block1(maps)))
+        for block in self.pre_blocks():
+            maps = block(maps)
         rows = rearrange(maps, "batch (channel band) frame -> batch channel frame band", band=WAVEGRAM_BANDS)
         return self.pre_block4(rows, (2, 1))
