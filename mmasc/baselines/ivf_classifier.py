@@ -11,28 +11,13 @@ eight convolutions, four mean pools and one max pool; widths are those of the ni
 from collections.abc import Mapping
 from typing import Any
 
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmasc.baselines.body import Body
+from mmasc.baselines.panns import DoubleBlock, initialise
 
 _WIDTHS = (64, 128, 256, 512)
-
-
-class _Block(nn.Module):
-    """Two convolutions of 3x3 with batch norm and ReLU, and mean pooling of 2x2."""
-
-    def __init__(self, n_in: int, n_out: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(n_out)
-        self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(n_out)
-
-    def forward(self, x: Float[Tensor, "batch n_in frame band"]) -> Float[Tensor, "batch n_out half_frame half_band"]:
-        x = F.relu(self.bn1(self.conv1(x)))
-        return F.avg_pool2d(F.relu(self.bn2(self.conv2(x))), 2)
 
 
 class EightConvolutions(Body):
@@ -49,8 +34,9 @@ class EightConvolutions(Body):
     def __init__(self, n_classes: int, n_channels: int = 1) -> None:
         super().__init__()
         for number, (n_in, n_out) in enumerate(zip((n_channels, *_WIDTHS), _WIDTHS, strict=False), start=1):
-            self.add_module(f"conv_block{number}", _Block(n_in, n_out))
+            self.add_module(f"conv_block{number}", DoubleBlock(n_in, n_out))
         self.fc = nn.Linear(_WIDTHS[-1], n_classes)
+        initialise(self)
 
     def feature_map(
         self, features: Float[Tensor, "batch channel frame band"]
@@ -72,10 +58,6 @@ class EightConvolutions(Body):
     def from_map(self, map: Float[Tensor, "batch filter frames bands"]) -> Float[Tensor, "batch dim"]:
         """Mean over bands, then the maximum over frames."""
         return map.mean(3).amax(2)
-
-    def embedding(self, features: Float[Tensor, "batch channel frame band"]) -> Float[Tensor, "batch dim"]:
-        """The pooled map."""
-        return self.from_map(self.feature_map(features))
 
     @classmethod
     def arguments_from(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -105,10 +105,6 @@ class ResNet(ResidualTrunk):
         """Mean over frames and bands."""
         return map.mean((2, 3))
 
-    def embedding(self, features: Float[Tensor, "batch channel frame band"]) -> Float[Tensor, "batch dim"]:
-        """Mean of the last map."""
-        return self.from_map(self.feature_map(features))
-
     @classmethod
     def arguments_from(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
         """Classes, channels and standardised bands; the weights of ImageNet are not looked for again."""

@@ -96,10 +96,6 @@ class TransferNetwork(ResidualTrunk):
             return (self.u * hidden).mean(1)
         return (places * self.score(hidden).softmax(1)).sum(1)
 
-    def embedding(self, features: Float[Tensor, "batch channel frame band"]) -> Float[Tensor, "batch dim"]:
-        """The map, pooled by the head."""
-        return self.from_map(self.feature_map(features))
-
     @classmethod
     def arguments_from(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
         """Classes, channels, head and standardised bands; the weights of ImageNet are not looked for again."""
