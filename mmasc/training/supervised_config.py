@@ -5,7 +5,7 @@ from typing import Any
 
 SCHEDULES = ("cosine", "one-cycle", "constant")
 LOSSES = ("cross-entropy", "focal", "bce")
-MIXES = ("none", "mixup", "between-class")
+MIXES = ("none", "mixup", "between-class", "beneath")
 STAGES = ("waveform", "power", "features")
 PLACES = ("waveform", "features")
 MASK_PLACES = ("body", "features", "power")
@@ -29,6 +29,9 @@ class SupervisedConfig:
         dataset: Kind of the data, as `read_dataset` takes it.
         data: Where it was.
         dataset_options: Of the reader.
+        make_folds: Folds made for data without any, stratified, groups whole; 0 for the official ones.
+        hold_out: "COLUMN=VALUE,VALUE": clips that are tested but never learned from (unseen cities ...).
+        per_class: Balanced pruning to so many clips a class; 0 keeps all.
         data_digest: Of names, labels and sides of all clips: another table is another run.
         fold: The fold that is never learned from; empty where all clips are.
         validation: A fold or a share of the rest to validate on; empty for none.
@@ -37,7 +40,8 @@ class SupervisedConfig:
         weights: File or run that the weights began from; empty for fresh ones.
         weights_digest: Of that file.
         new_head: Whether the last layer was made anew on top of `weights`.
-        channels: Lanes that are heard: "mix", "left", "right", "each", "mid-side"; an item for each.
+        channels: Lanes that are heard: "mix", "left", "right", "each", "mid-side"; an item for each. A network that
+            reads two channels hears both in one lane, whatever this says.
         minimum_seconds: Shorter clips are padded with zeros to it; 0 leaves them.
         trim_decibels: Both ends of a clip that are so much quieter than its loudest 10 ms are cut off; 0 leaves them.
         epochs: Times that every item is drawn.
@@ -59,9 +63,11 @@ class SupervisedConfig:
         speeds: Of play, cached; pitch goes with it. Drawn uniformly.
         speed_range: Least and most of a speed computed on the fly (waveform crops only).
         gain_decibels: Largest gain and cut, on the waveform.
-        mix: "none", "mixup" (Zhang et al. 2018) or "between-class" (Tokozume et al. 2018: levels matched).
+        mix: "none", "mixup" (Zhang et al. 2018), "between-class" (Tokozume et al. 2018: levels matched), or "beneath":
+            the other sound lies 0 to `mix_decibels` beneath, with a share of 0.5, 0.35 or 0.2 of the label by thirds.
         mix_on: "waveform", "power" or "features".
         mix_alpha: Both parameters of the coefficient's beta distribution.
+        mix_decibels: See `mix`.
         mix_share: Of the items that are mixed.
         mix_once: One coefficient for the batch.
         mix_partners: The other item is one of the "batch", or "drawn" by itself, from other classes where it can.
@@ -99,6 +105,9 @@ class SupervisedConfig:
     data_digest: str
     arguments: dict[str, Any] = field(default_factory=dict)
     dataset_options: dict[str, Any] = field(default_factory=dict)
+    make_folds: int = 0
+    hold_out: str = ""
+    per_class: int = 0
     fold: str = ""
     validation: str = ""
     seed: int = 0
@@ -131,6 +140,7 @@ class SupervisedConfig:
     mix: str = "none"
     mix_on: str = "features"
     mix_alpha: float = 1.0
+    mix_decibels: float = 18.0
     mix_share: float = 1.0
     mix_once: bool = False
     mix_partners: str = "batch"
@@ -187,7 +197,7 @@ class SupervisedConfig:
             raise ValueError(f"channels must be some of {', '.join(CHANNELS)}, got {self.channels}")
 
     def _check_ranges(self) -> None:
-        for name in ("epochs", "repeats", "batch", "learning_rate", "mix_alpha", "teacher_temperature"):
+        for name in ("epochs", "repeats", "batch", "learning_rate", "mix_alpha", "mix_decibels", "teacher_temperature"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         for name in (
@@ -229,8 +239,8 @@ class SupervisedConfig:
                 }[name]
                 if asked:
                     raise ValueError(f"{name} acts on waveforms: crop_from must be 'waveform', got 'features'")
-        if self.mix == "between-class" and self.mix_on == "features":
-            raise ValueError("between-class learning matches levels: mix_on must be 'waveform' or 'power'")
+        if self.mix in ("between-class", "beneath") and self.mix_on == "features":
+            raise ValueError(f"mix {self.mix!r} matches levels: mix_on must be 'waveform' or 'power', got 'features'")
         if self.patience and not self.validation:
             raise ValueError("patience needs validation: a fold or a share that is not learned from")
         if self.speed_range[0] > self.speed_range[1]:

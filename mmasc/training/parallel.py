@@ -1,0 +1,82 @@
+"""Several processes that train one network: what torchrun says about them, and plain DistributedDataParallel.
+
+Start them by `torchrun --nproc-per-node 4 -m mmasc train ...`; without torchrun there is one process and nothing here
+does anything. Every process takes its rows of each batch; the first one writes.
+"""
+
+import os
+from dataclasses import dataclass
+
+import torch
+from torch import distributed, nn
+
+from mmasc.errors import MmascError
+
+
+@dataclass(frozen=True)
+class World:
+    """How many processes there are, and which one this is."""
+
+    size: int = 1
+    rank: int = 0
+    local_rank: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes and speaks."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.size > 1:
+            distributed.barrier()
+
+    def agree(self, value: bool, device: torch.device) -> bool:
+        """Whether the first process says so."""
+        if self.size == 1:
+            return value
+        said = torch.tensor(float(value), device=device)
+        distributed.broadcast(said, 0)
+        return bool(said)
+
+    def mean(self, values: torch.Tensor) -> torch.Tensor:
+        """Mean over all processes."""
+        if self.size > 1:
+            values = values.clone()
+            distributed.all_reduce(values)
+            values /= self.size
+        return values
+
+    def spread(self, module: nn.Module, device: torch.device) -> nn.Module:
+        """The module with gradients averaged over all processes; itself where there is one."""
+        if self.size == 1:
+            return module
+        devices = [device.index] if device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(module, device_ids=devices, find_unused_parameters=False)
+
+
+def join_world(device: str) -> tuple[World, str]:
+    """Join the processes that torchrun started, and the device of this one ("cuda" becomes "cuda:LOCAL_RANK").
+
+    Raises:
+        MmascError: If torchrun's variables are not whole.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return World(), device
+    try:
+        rank, local_rank = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
+    except (KeyError, ValueError) as error:
+        raise MmascError("WORLD_SIZE is set but RANK is not: start several processes by torchrun") from error
+    if device in ("cuda", "auto") and torch.cuda.is_available():
+        device = f"cuda:{local_rank}"
+        torch.cuda.set_device(local_rank)
+    if not distributed.is_initialized():
+        distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", rank=rank, world_size=size)
+    return World(size, rank, local_rank), device
+
+
+def leave_world(world: World) -> None:
+    """End what `join_world` began."""
+    if world.size > 1 and distributed.is_initialized():
+        distributed.destroy_process_group()

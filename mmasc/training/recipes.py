@@ -1,0 +1,92 @@
+"""Named recipes: values of `SupervisedConfig`, as plain numbers, with where they come from.
+
+What a source does not give is left at the configuration's own value; that is said beside it.
+"""
+
+from typing import Any
+
+from mmasc.errors import MmascError
+
+# Widths and numbers of SpecAugment's stripes at full length of 10 s clips, as the authors of SP4SC set them
+_SP4SC_MASKS = dict(time_masks=2, time_mask_frames=128, band_masks=2, band_mask_bands=16, mask_at="body")
+_SP4SC_AUTHORS = dict(
+    epochs=200,
+    batch=32,
+    learning_rate=1e-3,
+    schedule="cosine",
+    warm_up=0.0,
+    final_rate=0.01,
+    weight_decay=1e-5,
+    decay_all=True,
+    gradient_norm=0.0,
+    **_SP4SC_MASKS,
+)
+_SP4SC_MIXUP = dict(mix="mixup", mix_on="features", mix_alpha=0.2, mix_once=True)
+
+RECIPES: dict[str, dict[str, Any]] = {
+    # Short recordings, trained from nothing
+    "default": dict(
+        epochs=80,
+        batch=32,
+        learning_rate=3e-3,
+        schedule="one-cycle",
+        weight_decay=0.02,
+        crop_seconds=2.0,
+        quiet_decibels=20.0,
+        test_seconds=2.0,
+        test_hop_seconds=1.0,
+        speeds=(0.8, 0.87, 0.93, 1.0, 1.07, 1.15, 1.25),
+        mix="beneath",
+        mix_on="power",
+        mix_share=0.5,
+        mix_partners="drawn",
+        filter_share=0.7,
+        noise_share=0.5,
+        time_masks=2,
+        time_mask_frames=21,
+        band_masks=2,
+        band_mask_bands=7,
+        mask_at="power",
+        smoothing=0.1,
+    ),
+    # No augmentation at all: whole clips, cross-entropy
+    "plain": dict(),
+    # valeoai/SP4ASC: cross-entropy, with and without mixup of log-mel, and focal loss on the strongest label
+    "sp4sc-ce": _SP4SC_AUTHORS,
+    "sp4sc-ce-mixup": _SP4SC_AUTHORS | _SP4SC_MIXUP,
+    "sp4sc-focal": _SP4SC_AUTHORS | dict(loss="focal", focal_gamma=1.0, focal_argmax=True),
+    # Barberteguy 2023: half as long
+    "barberteguy-2023": _SP4SC_AUTHORS | _SP4SC_MIXUP | dict(epochs=100),
+    # Kong et al. 2020: mixup of log-mel (alpha 1), SpecAugment after the first norm; Adam 1e-3 without decay. They
+    # count iterations, not epochs
+    "panns": dict(
+        learning_rate=1e-3,
+        schedule="constant",
+        warm_up=0.0,
+        weight_decay=0.0,
+        gradient_norm=0.0,
+        mix="mixup",
+        mix_on="features",
+        mix_alpha=1.0,
+        time_masks=2,
+        time_mask_frames=64,
+        band_masks=2,
+        band_mask_bands=8,
+        mask_at="body",
+    ),
+    # Zhou, Bai, Du: six fragments, left, right and their mean, posteriors averaged. The optimiser is not given
+    "zhou-2018": dict(fragments=6, channels=("left", "right", "mix"), fusion="posteriors"),
+    # Kumar, Vyas, Garg: several labels a clip. The optimiser is not given
+    "kumar": dict(loss="bce"),
+}
+
+
+def recipe(name: str) -> dict[str, Any]:
+    """The values of a recipe.
+
+    Raises:
+        MmascError: If there is none of this name; the names are listed.
+    """
+    if name not in RECIPES:
+        raise MmascError(f"unknown recipe {name!r}; there are: {', '.join(RECIPES)}")
+    return dict(RECIPES[name])

@@ -1,0 +1,287 @@
+"""Trained networks on whole clips: fragments or windows, lanes, speeds and passes, averaged into one answer.
+
+A clip is scored by itself, so its answer does not depend on its neighbours in a batch. Training and evaluation both
+use `score_clips`.
+
+Paper: Zhou, Bai, Du (mean of posteriors over fragments, then over channels).
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from mmasc.audio import apply_channels
+from mmasc.baselines.network import Network
+from mmasc.baselines.spec_augment import SpecAugment, augmented_probabilities
+from mmasc.errors import MmascError
+from mmasc.features import FrontEnd
+from mmasc.training.fragments import fragment_edges, loudness_of, trim_ends, window_edges
+from mmasc.training.supervised_config import SupervisedConfig
+
+# Pieces of a clip that go through the body at once
+_PIECES_AT_ONCE = 16
+
+
+def score_clips(
+    network: Network,
+    waveforms: Iterable[Float[np.ndarray, "channel time"]],
+    config: SupervisedConfig,
+    names: Sequence[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Float32[np.ndarray, "clip class"]:
+    """Logits of whole clips.
+
+    Args:
+        network: In evaluation mode.
+        waveforms: At the network's rate, with their channels as `load_clips` gives them.
+        config: How clips are heard: channels, fragments, test windows, speeds, passes, fusion.
+        names: What to call the clips in messages.
+        progress: Called with how many are done, and of how many (0 where that is not known).
+    Returns:
+        A single piece's own logits; of several, logits whose softmax (sigmoid for "bce") is the mean posterior.
+    Raises:
+        MmascError: If a clip is shorter than the network or a fragment needs; the least length is named.
+    """
+    network.eval()
+    rows = []
+    total = len(waveforms) if isinstance(waveforms, Sequence) else 0
+    for number, waveform in enumerate(waveforms):
+        name = names[number] if names is not None else f"clip {number + 1}"
+        rows.append(_score_clip(network, waveform, config, name))
+        if progress is not None:
+            progress(number + 1, total)
+    if not rows:
+        return np.zeros((0, network.body.n_classes), np.float32)
+    return np.stack(rows).astype(np.float32)
+
+
+def load_clips(
+    paths: Sequence[Path],
+    network: Network,
+    config: SupervisedConfig,
+    cache: str | Path | None = None,
+    speed: float = 1.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sequence[Float32[np.ndarray, "channel time"]]:
+    """Waveforms at the network's rate with the channels that its lanes are made of, decoded once into a cache.
+
+    Args:
+        paths: Recordings.
+        network: Says the rate and how many channels it reads.
+        config: Says which lanes are heard.
+        cache: Folder that keeps them from run to run; None keeps them in memory.
+        speed: Of play: read at rate / speed, heard at the rate.
+        progress: Called with how many are done, and of how many.
+    """
+    from mmasc.datasets import WaveformCache
+
+    every = network.spec.channels > 1 or config.channels != ("mix",)
+    rate = round(network.sample_rate / speed)
+    kept = WaveformCache(Path(cache) if cache is not None else None, rate, "each" if every else "mix")
+    return kept.load(paths, progress)
+
+
+def hear(
+    waveform: Float[np.ndarray, "channel time"], network: Network, config: SupervisedConfig, least: int = 0
+) -> list[Float32[np.ndarray, "channel time"]]:
+    """The lanes of a clip, trimmed and padded: what training draws from and tests hear.
+
+    Args:
+        waveform: At the network's rate.
+        network: One that reads several channels hears them all in one lane (a single one is doubled).
+        config: Says lanes, trimming and the least length.
+        least: Shorter lanes are padded with zeros to so many samples.
+    """
+    n_channels = network.spec.channels
+    samples = trim_ends(np.asarray(waveform, np.float32), network.sample_rate, config.trim_decibels)
+    if n_channels == 1:
+        lanes = [row[None] for policy in config.channels for row in apply_channels(samples, policy)]
+    elif len(samples) == n_channels:
+        lanes = [samples]
+    else:
+        lanes = [np.repeat(samples.mean(axis=0, keepdims=True), n_channels, axis=0)]
+    least = max(least, math.ceil(config.minimum_seconds * network.sample_rate))
+    missing = max(0, least - samples.shape[1])
+    return [np.pad(lane, ((0, 0), (0, missing))) if missing else lane for lane in lanes]
+
+
+def frames_a_second(front_end: FrontEnd) -> float:
+    """Frames (samples, for waveforms) of features in a second."""
+    rate = front_end.sample_rate
+    return (front_end.n_frames(30 * rate) - front_end.n_frames(10 * rate)) / 20
+
+
+def raw_features(
+    front_end: FrontEnd, waveforms: Float[Tensor, "batch channel time"]
+) -> Float[Tensor, "batch *feature"]:
+    """Power where the front end parts into power and logarithm, else its features; frames are axis 2."""
+    return front_end.power(waveforms) if front_end.has_power else front_end(waveforms)
+
+
+def finish(front_end: FrontEnd, raw: Float[Tensor, "batch *feature"]) -> Float[Tensor, "batch *feature"]:
+    """Features of what `raw_features` gave."""
+    return front_end.compress(raw) if front_end.has_power else raw
+
+
+def check_length(network: Network, n_samples: int, config: SupervisedConfig, name: str) -> None:
+    """Refuse a clip that is too short to be heard whole, or in fragments; the line says the least length.
+
+    Raises:
+        MmascError: If it is.
+    """
+    least = least_samples(network, config)
+    if n_samples < least:
+        parts = f" in {config.fragments} fragments" if config.fragments else ""
+        raise MmascError(
+            f"{name} lasts {n_samples / network.sample_rate:.3f} s, {network.spec.name} with features "
+            f"{config.features!r} takes at least {least / network.sample_rate:.3f} s{parts}; pad short clips with "
+            f"--minimum-seconds {math.ceil(1000 * least / network.sample_rate) / 1000:g}, or leave it out"
+        )
+
+
+def least_samples(network: Network, config: SupervisedConfig) -> int:
+    """Length of the shortest clip that can be heard: every fragment must hold the body's fewest frames."""
+    if not config.fragments:
+        return network.minimum_samples
+    frames = config.fragments * network.body.minimum_frames
+    while min(end - start for start, end in fragment_edges(frames, config.fragments)) < network.body.minimum_frames:
+        frames += 1
+    low, high = network.minimum_samples, network.minimum_samples
+    while network.front_end.n_frames(high) < frames:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if network.front_end.n_frames(middle) >= frames else (middle, high)
+    return high
+
+
+def measure(
+    logits: Float[np.ndarray, "clip class"], targets: Float[np.ndarray, "clip class"], several: bool
+) -> tuple[float, float]:
+    """Accuracy and log loss.
+
+    Args:
+        logits: Of clips.
+        targets: 1 where a clip has a label.
+        several: A clip can have several labels: accuracy is then over pairs of clip and class, at a posterior of one
+            half.
+    """
+    given, wanted = torch.from_numpy(np.ascontiguousarray(logits)), torch.from_numpy(np.ascontiguousarray(targets))
+    if several:
+        loss = F.binary_cross_entropy_with_logits(given, wanted)
+        return float(((given > 0) == (wanted > 0.5)).float().mean()), float(loss)
+    loss = -(wanted * given.log_softmax(1)).sum(1).mean()
+    return float((given.argmax(1) == wanted.argmax(1)).float().mean()), float(loss)
+
+
+def _score_clip(
+    network: Network, waveform: Float[np.ndarray, "channel time"], config: SupervisedConfig, name: str
+) -> Float32[np.ndarray, " class"]:
+    device = next(network.body.parameters()).device
+    by_speed, n_answers = [], 0
+    single = None
+    for speed in config.test_speeds:
+        played = _play(waveform, network.sample_rate, speed)
+        by_lane = []
+        for lane in hear(played, network, config):
+            check_length(network, lane.shape[1], config, name)
+            with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+                answers, single = _answers(network, torch.from_numpy(lane.copy()).to(device), config)
+            n_answers += len(answers)
+            by_lane.append(answers.mean(0))
+        by_speed.append(torch.stack(by_lane).mean(0))
+    if n_answers == 1 and not config.test_passes and single is not None:
+        return single.cpu().numpy()
+    mean = torch.stack(by_speed).mean(0)
+    if config.fusion == "logits":
+        return mean.float().cpu().numpy()
+    tiny = torch.finfo(torch.float32).tiny
+    log_p = mean.clamp_min(tiny).log()
+    if config.loss == "bce":
+        log_p = log_p - (1 - mean).clamp_min(tiny).log()
+    return log_p.float().cpu().numpy()
+
+
+def _answers(
+    network: Network, lane: Float[Tensor, "channel time"], config: SupervisedConfig
+) -> tuple[Float[Tensor, "piece class"], Float[Tensor, " class"] | None]:
+    """What is averaged, of every piece of a lane in float64; and the logits of the first piece as they came."""
+    rows, first = [], None
+    for pieces in _pieces(network, lane, config):
+        for some in pieces.split(_PIECES_AT_ONCE):
+            if config.test_passes:
+                masks = SpecAugment(
+                    max(1, config.time_mask_frames),
+                    config.time_masks,
+                    max(1, config.band_mask_bands),
+                    config.band_masks,
+                )
+                given = (
+                    augmented_probabilities(network.body, some, masks, config.test_passes, config.seed).double().log()
+                )
+            else:
+                logits = network.body(some)
+                first = logits[0] if first is None else first
+                given = logits.double()
+            if config.loss == "bce":
+                rows.append(given.sigmoid() if config.fusion == "posteriors" else given)
+            else:
+                rows.append(given.softmax(1) if config.fusion == "posteriors" else given.log_softmax(1))
+    return torch.cat(rows), first
+
+
+def _pieces(
+    network: Network, lane: Float[Tensor, "channel time"], config: SupervisedConfig
+) -> list[Float[Tensor, "piece *feature"]]:
+    """Features of the pieces that a lane is heard in, in batches of equal length."""
+    front_end, rate = network.front_end, network.sample_rate
+    hop_seconds = config.test_hop_seconds or config.test_seconds / 2
+    if config.crop_from == "waveform" and config.test_seconds:
+        length = max(round(config.test_seconds * rate), network.minimum_samples)
+        edges = window_edges(lane.shape[1], length, max(1, round(hop_seconds * rate)))
+        edges = _sounding(lane, rate, edges, rate, config.quiet_decibels)
+        return [front_end(torch.stack([lane[:, start:end] for start, end in edges]))]
+    raw = raw_features(front_end, lane[None])
+    n_frames, pace = raw.shape[2], frames_a_second(front_end)
+    if config.fragments:
+        edges = fragment_edges(n_frames, config.fragments)
+    elif config.test_seconds:
+        length = max(round(config.test_seconds * pace), network.body.minimum_frames)
+        edges = window_edges(n_frames, length, max(1, round(hop_seconds * pace)))
+        edges = _sounding(lane, rate, edges, pace, config.quiet_decibels)
+    else:
+        return [finish(front_end, raw)]
+    by_length: dict[int, list[Tensor]] = {}
+    for start, end in edges:
+        by_length.setdefault(end - start, []).append(raw[:, :, start:end])
+    return [finish(front_end, torch.cat(pieces)) for pieces in by_length.values()]
+
+
+def _sounding(
+    lane: Float[Tensor, "channel time"], rate: int, edges: list[tuple[int, int]], pace: float, decibels: float
+) -> list[tuple[int, int]]:
+    """Windows that overlap sound, as crops in training do; all of them where none does."""
+    if decibels == 0:
+        return edges
+    loudness = loudness_of(lane.cpu().numpy(), rate)
+    loud = loudness >= loudness.max() - decibels
+    pieces_a_unit = len(loud) / (lane.shape[1] / rate * pace)
+    kept = [
+        (start, end)
+        for start, end in edges
+        if loud[math.floor(start * pieces_a_unit) : max(math.ceil(end * pieces_a_unit), 1)].any()
+    ]
+    return kept or edges
+
+
+def _play(waveform: Float[np.ndarray, "channel time"], rate: int, speed: float) -> Float[np.ndarray, "channel played"]:
+    if speed == 1:
+        return waveform
+    return np.ascontiguousarray(soxr.resample(waveform.T, rate, round(rate / speed), quality="HQ").T, np.float32)

@@ -1,0 +1,355 @@
+"""Train supervised networks on labelled data, fold by fold.
+
+One fold's run is a folder: config.json, metrics.jsonl (a line an epoch), last.safetensors, with early stopping
+best.safetensors (both load as `NETWORK:FOLDER`), training.safetensors (everything to go on from). Several folds are
+folders fold-NAME in one. The test fold is never learned from nor chosen by.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import mmasc
+from mmasc.baselines import NETWORKS, load_network
+from mmasc.baselines.network import Network
+from mmasc.datasets.dataset import Dataset
+from mmasc.encoders.base import resolve_device
+from mmasc.errors import MmascError
+from mmasc.training.batches import Batches, check_stages
+from mmasc.training.checkpoints import claim_run, load_tensors, write_atomically
+from mmasc.training.distillation import ask_teacher
+from mmasc.training.items import Items
+from mmasc.training.parallel import World, join_world, leave_world
+from mmasc.training.recipes import recipe as recipe_of
+from mmasc.training.scoring import load_clips
+from mmasc.training.supervised_config import SupervisedConfig
+from mmasc.training.supervised_data import Sides, digest_of, read_data, sides_of, targets_for
+from mmasc.training.supervised_run import Run, Scored
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What a run of one fold leaves.
+
+    Attributes:
+        folder: `load_network(f"{network}:{folder}")` loads it.
+        fold: That was not learned from; empty where there is none.
+        step: Where it is.
+        steps: Where it would end; less than that after a pause or early stopping.
+        epoch: Epochs that are done.
+        n_train, n_validation, n_test: Clips on the sides.
+        clips_per_second: Of the last epoch.
+        seconds: So far, validation among them.
+        measured: Of the last epoch: loss, validation_accuracy, validation_loss, test_accuracy where there are such.
+    """
+
+    folder: str
+    fold: str
+    step: int
+    steps: int
+    epoch: int
+    n_train: int
+    n_validation: int
+    n_test: int
+    clips_per_second: float
+    seconds: float
+    measured: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all folds of one call share."""
+
+    network: str
+    table: Dataset
+    cache: str | Path | None
+    device: torch.device
+    world: World
+    checkpoint_seconds: float
+    pause_at: int | None
+    test_curve: bool
+    say: Callable[[str], None]
+    progress: Callable[[int, int, str], None] | None
+
+
+def train_network(
+    network: str,
+    data: str | Path,
+    dataset: str,
+    out: str | Path,
+    folds: Sequence[str] = (),
+    seed: int = 0,
+    validation: str = "",
+    features: str | None = None,
+    recipe: str = "default",
+    weights: str | Path | None = None,
+    new_head: bool = False,
+    arguments: Mapping[str, Any] | None = None,
+    dataset_options: Mapping[str, Any] | None = None,
+    make_folds: int = 0,
+    hold_out: str = "",
+    per_class: int = 0,
+    cache: str | Path | None = None,
+    device: str = "cpu",
+    checkpoint_seconds: float = 30.0,
+    pause_at: int | None = None,
+    test_curve: bool = False,
+    remark: Callable[[str], None] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+    **options: Any,
+) -> list[FoldResult]:
+    """Train a network on every fold asked for, or go on with runs that were begun; finished ones are left as they are.
+
+    Args:
+        network: A name of `mmasc.baselines.NETWORKS`.
+        data: Where the data set lies.
+        dataset: Its kind, a name of `mmasc.datasets.DATASETS`.
+        out: Folder of the run; of several folds, of their runs.
+        folds: Each is left out once; default: all, or, for data without folds, one run on everything.
+        seed: Of everything.
+        validation: A fold or a share ("0.2") to validate on, never of the test fold; empty trains to the end.
+        features: Another front end than the network's own, by name.
+        recipe: Values of a name of `RECIPES`; `options` come on top.
+        weights: File or run to begin from.
+        new_head: Whether the last layer is made anew, for other classes than those of `weights`.
+        arguments: Of the network's definition.
+        dataset_options: Of the reader.
+        make_folds, hold_out, per_class: See `read_data`.
+        cache: Folder that keeps decoded waveforms from run to run; None keeps them in memory.
+        device: As for `load_network`; under torchrun "cuda" is one for each process. The same weights to the bit need
+            the same device, thread count and number of processes.
+        checkpoint_seconds: From one checkpoint to the next.
+        pause_at: Stop at this step, to go on another time.
+        test_curve: Score the test fold after every epoch, to look at and never to choose by.
+        remark: Called with lines about what is being done.
+        progress: Called with steps done, steps of all, and a line about epoch, loss and speed.
+        options: Other fields of `SupervisedConfig`.
+    Raises:
+        MmascError: If data, network, fold or folder are not fit; what is in the folder stays usable.
+        ValueError: If an option is unknown or out of range.
+    """
+    values = {**recipe_of(recipe), **_known(options)}
+    world, own_device = join_world(device)
+    try:
+        table = read_data(dataset, data, dataset_options or {}, make_folds, hold_out, per_class)
+        say = remark if remark is not None and world.first else _silence
+        for line in table.remarks:
+            say(line)
+        start, first = _start(network, table, features, weights, new_head, arguments or {}, seed)
+        if table.multi_label:
+            values.setdefault("loss", "bce")
+        _check_loss(table, values.get("loss", "cross-entropy"))
+        job = _Job(
+            *(network, table, cache, resolve_device(own_device), world, checkpoint_seconds, pause_at, test_curve, say),
+            progress if world.first else None,
+        )
+        common = dict(
+            network=network,
+            features=first.features,
+            arguments=dict(arguments or {}),
+            classes=first.classes,
+            dataset=dataset,
+            data=str(Path(data).resolve()),
+            dataset_options=dict(dataset_options or {}),
+            make_folds=make_folds,
+            hold_out=hold_out,
+            per_class=per_class,
+            data_digest=digest_of(table),
+            validation=validation,
+            seed=seed,
+            recipe=recipe,
+            weights=str(weights or ""),
+            weights_digest=_digest_of_weights(weights),
+            new_head=new_head,
+            **values,
+        )
+        wanted = [str(fold) for fold in folds] or table.folds or [""]
+        # All folds are looked at before the first is trained.
+        runs = [(SupervisedConfig(**common, fold=fold), sides_of(table, fold, validation, seed)) for fold in wanted]
+        place = Path(out)
+        if len(runs) > 1 and (place / "config.json").exists():
+            raise MmascError(f"{place} holds the run of one fold; several need another folder")
+        return [
+            _train_fold(job, config, sides, start(), place / f"fold-{config.fold}" if len(runs) > 1 else place)
+            for config, sides in runs
+        ]
+    finally:
+        leave_world(world)
+
+
+def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Network, folder: Path) -> FoldResult:
+    check_stages(network, config)
+    paths = job.table.paths
+    targets = targets_for(job.table, config.classes)
+    begun = False
+    if job.world.first:
+        begun = claim_run(folder, config)
+    job.world.wait()
+    done = _finished(folder, config, sides)
+    if done is not None:
+        job.say(f"{folder} is finished: {done.epoch} epochs")
+        return done
+    job.say(
+        f"{'going on with' if begun else 'starting'} {folder}: {len(sides.train)} clips to learn from, "
+        f"{len(sides.validation)} to validate on, {len(sides.test)} to test on"
+    )
+    network = network.to(job.device)
+    items = Items(network, config, [paths[clip] for clip in sides.train], targets[sides.train], job.device, job.cache)
+    teaching = None
+    if config.teacher:
+        teaching = ask_teacher(config, [paths[clip] for clip in sides.train], job.cache, job.device)
+
+    def scored(side: Any) -> Scored | None:
+        chosen = [paths[clip] for clip in side]
+        if not chosen or not job.world.first:
+            return None
+        return Scored(load_clips(chosen, network, config, job.cache), targets[side], [str(path) for path in chosen])
+
+    run = Run(
+        config,
+        folder,
+        network,
+        Batches(items, config, job.world),
+        scored(sides.validation),
+        scored(sides.test) if job.test_curve else None,
+        teaching,
+        job.world,
+    )
+    try:
+        run.go(job.checkpoint_seconds, job.pause_at, job.progress)
+    except KeyboardInterrupt:
+        job.say(
+            f"stopped at {run.step} of {run.steps}; the same command goes on from step {run.saved_step} in {folder}"
+        )
+        raise
+    return _result(folder, config, sides, run.step, run.steps, run.epoch, run.seconds, run.measured)
+
+
+def _finished(folder: Path, config: SupervisedConfig, sides: Sides) -> FoldResult | None:
+    """The result of a run that came to its end, and has its weights; None of any other."""
+    if not (folder / "training.safetensors").is_file() or not (folder / "last.safetensors").is_file():
+        return None
+    _, about = load_tensors(folder / "training.safetensors")
+    if about.get("kind") != "mmasc-supervised-training" or not (about["stopped"] or about["step"] == about["steps"]):
+        return None
+    return _result(
+        *(folder, config, sides, about["step"], about["steps"], about["epoch"], about["seconds"], about["measured"])
+    )
+
+
+def _result(
+    folder: Path,
+    config: SupervisedConfig,
+    sides: Sides,
+    step: int,
+    steps: int,
+    epoch: int,
+    seconds: float,
+    measured: Mapping[str, float],
+) -> FoldResult:
+    rest = {name: value for name, value in measured.items() if name != "clips_per_second"}
+    speed = measured.get("clips_per_second", 0.0)
+    counts = len(sides.train), len(sides.validation), len(sides.test)
+    return FoldResult(str(folder), config.fold, step, steps, epoch, *counts, speed, round(seconds, 3), rest)
+
+
+def _start(
+    name: str,
+    table: Dataset,
+    features: str | None,
+    weights: str | Path | None,
+    new_head: bool,
+    arguments: Mapping[str, Any],
+    seed: int,
+) -> tuple[Callable[[], Network], Network]:
+    """How to make the network that every fold begins from, and one of them."""
+    if name not in NETWORKS:
+        raise MmascError(f"unknown network {name!r}; there are: {', '.join(sorted(NETWORKS))}")
+    if weights is None:
+        if new_head:
+            raise MmascError("a new head needs weights to stand on: give --weights FILE, or leave out --new-head")
+
+        def fresh() -> Network:
+            return load_network(name, classes=table.classes, features=features, seed=seed, arguments=dict(arguments))
+
+        return fresh, fresh()
+    source = load_network(f"{name}:{weights}")
+    if features is not None and features != source.features:
+        raise MmascError(f"{weights} was trained on features {source.features!r}: leave out --features {features}")
+    if not new_head:
+        unknown = [label for label in table.classes if label not in source.classes]
+        if unknown:
+            known = ", ".join(source.classes[:12]) or "not said in the file"
+            raise MmascError(
+                f"{weights} does not know {', '.join(unknown[:5])}; its classes are {known}: say --new-head to learn a "
+                "last layer for these"
+            )
+        return (lambda: load_network(f"{name}:{weights}")), source
+
+    def headed() -> Network:
+        made = load_network(name, classes=table.classes, features=source.features, seed=seed, arguments=dict(arguments))
+        own = made.body.state_dict()
+        kept = {
+            key: value
+            for key, value in source.body.state_dict().items()
+            if not key.startswith(f"{made.body.head}.") and key in own and own[key].shape == value.shape
+        }
+        lacking = [key for key in own if key not in kept and not key.startswith(f"{made.body.head}.")]
+        if lacking:
+            raise MmascError(
+                f"{weights} does not fit {name} with these arguments: {len(lacking)} weights differ ({lacking[0]} ...)"
+            )
+        made.body.load_state_dict(kept, strict=False)
+        return made
+
+    return headed, headed()
+
+
+def _check_loss(table: Dataset, loss: str) -> None:
+    if table.multi_label and loss != "bce":
+        raise MmascError(f"{table.root} has clips with several labels: the loss must be bce, got {loss}")
+
+
+def _known(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    names = [field.name for field in fields(SupervisedConfig)]
+    odd = [name for name in options if name not in names]
+    if odd:
+        raise ValueError(f"unknown option {odd[0]!r}; there are: {', '.join(names)}")
+    return options
+
+
+def _digest_of_weights(weights: str | Path | None) -> str:
+    if weights is None:
+        return ""
+    path = Path(weights)
+    if path.is_dir():
+        path = next((path / name for name in ("best.safetensors", "last.safetensors") if (path / name).is_file()), path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:32] if path.is_file() else ""
+
+
+def _write_machine(folder: Path, job: _Job) -> None:
+    """What the run was made on; decides nothing."""
+    device = job.device
+    record = {
+        "machine": platform.processor() or platform.machine(),
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processes": job.world.size,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "mmasc": mmasc.__version__,
+    }
+    write_atomically(folder / "machine.json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
+
+
+def _silence(_line: str) -> None:
+    """Says nothing."""

@@ -1,0 +1,180 @@
+"""From a data set on disk to what one fold's run learns from, validates on and tests on."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from mmasc.datasets import read_dataset
+from mmasc.datasets.dataset import Dataset
+from mmasc.datasets.splits import draw_groups
+from mmasc.errors import MmascError
+from mmasc.training.supervised_config import SupervisedConfig
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Positions of clips on the three sides of a fold; no recording or place is on two.
+
+    Attributes:
+        train, validation, test: Positions in the data set.
+    """
+
+    train: Int64[np.ndarray, " train"]
+    validation: Int64[np.ndarray, " validation"]
+    test: Int64[np.ndarray, " test"]
+
+
+def read_data(
+    dataset: str,
+    data: str | Path,
+    options: Mapping[str, Any],
+    make_folds: int = 0,
+    hold_out: str = "",
+    per_class: int = 0,
+) -> Dataset:
+    """The data set of a run: as read, pruned, with folds made where asked, without what is held out.
+
+    Args:
+        dataset: Kind, as `read_dataset` takes it.
+        data: Where it lies.
+        options: Of the reader.
+        make_folds: So many folds for data without any (drawn by seed 0, so that all seeds share them).
+        hold_out: "COLUMN=VALUE,VALUE".
+        per_class: Balanced pruning (by seed 0).
+    Raises:
+        MmascError: If the data set is not fit.
+    """
+    table = read_dataset(dataset, data, **options)
+    if per_class:
+        table = table.pruned(per_class)
+    if make_folds:
+        table = table.with_folds(make_folds)
+    if hold_out:
+        column, _, values = hold_out.partition("=")
+        if not column or not values:
+            raise MmascError(f"what to hold out is said as COLUMN=VALUE,VALUE, got {hold_out!r}")
+        table = table.holding_out(column, [value.strip() for value in values.split(",")])
+    return table
+
+
+def data_of(config: SupervisedConfig, data: str | Path | None = None) -> Dataset:
+    """The data set that a run's configuration names, from where it was or from another place.
+
+    Raises:
+        MmascError: If it is not there, or holds other clips than the run was made with.
+    """
+    table = read_data(
+        config.dataset,
+        data if data is not None else config.data,
+        config.dataset_options,
+        config.make_folds,
+        config.hold_out,
+        config.per_class,
+    )
+    if digest_of(table) != config.data_digest:
+        raise MmascError(
+            f"{table.root} holds other clips, labels or folds than the run was made with; name its own data"
+        )
+    return table
+
+
+def sides_of(table: Dataset, fold: str, validation: str, seed: int) -> Sides:
+    """Sides of a fold; with an empty one everything is learned from and nothing tested.
+
+    Args:
+        table: The data set.
+        fold: To be tested.
+        validation: "" for none, a fold, or a share as text ("0.2").
+        seed: Of the draw of a share.
+    Raises:
+        MmascError: If a fold does not exist, a share is out of range, or too little is left.
+    """
+    how = validation_of(table, validation)
+    if fold:
+        train, held, test = table.split(fold, how, seed)
+    else:
+        train, held, test = _without_test(table, how, seed)
+    if not table.multi_label:
+        labelled = np.array([len(clip.labels) == 1 for clip in table.clips], bool)
+        train, held, test = (side[labelled[side]] for side in (train, held, test))
+    else:
+        train = train[table.targets()[train].sum(1) > 0]
+    present = sorted({label for clip in train.tolist() for label in table.clips[clip].labels})
+    if len(present) < 2:
+        known = f"is {present[0]!r}" if present else "has a label"
+        raise MmascError(
+            f"{table.root}: every clip to learn from {known}"
+            + (f" when fold {fold!r} is tested" if fold else "")
+            + "; "
+            "two classes are needed"
+        )
+    return Sides(train, held, test)
+
+
+def validation_of(table: Dataset, validation: str) -> str | float | None:
+    """What `Dataset.split` takes: a fold's name where there is such a fold, else a share."""
+    if not validation:
+        return None
+    if validation in table.folds:
+        return validation
+    try:
+        share = float(validation)
+    except ValueError as error:
+        raise MmascError(
+            f"validation must be a fold ({', '.join(table.folds) or 'there are none'}) or a share in (0, 1), got "
+            f"{validation!r}"
+        ) from error
+    if not 0 < share < 1:
+        raise MmascError(
+            f"validation must be a fold ({', '.join(table.folds) or 'there are none'}) or a share in (0, 1), got "
+            f"{validation!r}"
+        )
+    return share
+
+
+def digest_of(table: Dataset) -> str:
+    """Of names, labels, folds and parts of all clips, and what is held out: another table is another run."""
+    lines = [
+        "\t".join([_name(clip.path, table.root), *clip.labels, clip.fold, clip.split, clip.group])
+        for clip in table.clips
+    ]
+    lines += [f"{column}={','.join(values)}" for column, values in sorted(table.held_out.items())]
+    return hashlib.sha256("\n".join([*table.classes, *lines]).encode()).hexdigest()[:32]
+
+
+def targets_for(table: Dataset, classes: Sequence[str]) -> Float32[np.ndarray, "clip class"]:
+    """Labels of all clips in the order of other classes.
+
+    Raises:
+        MmascError: If labels are not among them (they are named).
+    """
+    unknown = [name for name in table.classes if name not in classes]
+    if unknown:
+        raise MmascError(f"{table.root} has labels that the network does not know: {', '.join(unknown[:5])}")
+    targets = np.zeros((len(table), len(classes)), np.float32)
+    targets[:, [list(classes).index(name) for name in table.classes]] = table.targets()
+    return targets
+
+
+def _without_test(
+    table: Dataset, how: str | float | None, seed: int
+) -> tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " validation"], Int64[np.ndarray, " test"]]:
+    everything = np.arange(len(table), dtype=np.int64)
+    if how is None:
+        return everything, everything[:0], everything[:0]
+    if isinstance(how, str):
+        # As a fold that is tested, so that leaks between sides are refused the same way
+        train, _, held = table.split(how)
+        return train, held, everything[:0]
+    held_back = draw_groups(table.targets() > 0, table.groups, how, seed)
+    return everything[~held_back], everything[held_back], everything[:0]
+
+
+def _name(path: Path, root: Path) -> str:
+    folder = root if root.is_dir() else root.parent
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name

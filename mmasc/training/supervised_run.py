@@ -1,0 +1,378 @@
+"""One fold's run between its steps: weights, optimiser, checkpoints, metrics.
+
+All chance of a step comes from the seed and the number of the step, and a checkpoint holds everything else, so a run
+that was killed goes on to the very same weights.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
+
+from mmasc.baselines.body import Body
+from mmasc.baselines.network import Network
+from mmasc.baselines.spec_augment import SpecAugment
+from mmasc.errors import MmascError
+from mmasc.training.batches import Batches
+from mmasc.training.checkpoints import Metrics, load_tensors, pack_optimizer, save_tensors, unpack_optimizer
+from mmasc.training.distillation import Teaching
+from mmasc.training.losses import one_cycle
+from mmasc.training.parallel import World
+from mmasc.training.scoring import measure, score_clips
+from mmasc.training.soft_losses import class_weights_of, classification_loss, smooth
+from mmasc.training.supervised_config import SupervisedConfig
+
+# Losses stay on the device between looks, so that an accelerator need not wait for the CPU at every step
+_STEPS_A_LOOK = 10
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Clips that are scored in passing: what was held back, and with a test curve those of the test.
+
+    Attributes:
+        waveforms: As `load_clips` gives them.
+        targets: Their labels.
+        names: What to call them.
+    """
+
+    waveforms: Sequence[np.ndarray]
+    targets: Float32[np.ndarray, "clip class"]
+    names: list[str]
+
+
+class Pupil(nn.Module):
+    """A body and, with a teacher of vectors, a projection of its vectors to the teacher's length; one call for both."""
+
+    def __init__(self, body: Body, dim: int = 0, seed: int = 0) -> None:
+        super().__init__()
+        self.body = body
+        self.projection: nn.Linear | None = None
+        if dim:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                self.projection = nn.Linear(body.dim, dim)
+
+    def forward(
+        self, features: Float[Tensor, "batch *feature"]
+    ) -> tuple[Float[Tensor, "batch class"], Float[Tensor, "batch number"] | None]:
+        """Logits, and projected vectors where there is a projection."""
+        if self.projection is None:
+            return self.body(features), None
+        vectors = self.body.embedding(features)
+        return self.body.classify(vectors), self.projection(vectors)
+
+
+class Run:
+    """State of a run.
+
+    Args:
+        config: Of the run.
+        folder: Of the run, claimed already.
+        network: With the weights it begins from; trained in place.
+        batches: What it learns from.
+        validation: What it is validated on after every epoch, if anything.
+        test: What else is scored after every epoch, never to choose by.
+        teaching: What a teacher says.
+        world: Of processes.
+    """
+
+    def __init__(
+        self,
+        config: SupervisedConfig,
+        folder: Path,
+        network: Network,
+        batches: Batches,
+        validation: Scored | None,
+        test: Scored | None,
+        teaching: Teaching | None,
+        world: World,
+    ) -> None:
+        self.config, self.folder, self.network, self.batches, self.world = config, folder, network, batches, world
+        self.scored = {"validation": validation, "test": test}
+        self.teaching = teaching
+        self.device = batches.items.device
+        self.steps = config.epochs * batches.steps_an_epoch
+        self.step, self.seconds, self.stopped = 0, 0.0, False
+        self.best, self.best_epoch = -math.inf, 0
+        self.measured: dict[str, float] = {}
+        self._loss_sum, self._loss_count, self._train_seconds = 0.0, 0, 0.0
+        dim = teaching.rows.shape[1] if teaching is not None and teaching.kind == "vectors" else 0
+        self.pupil = Pupil(network.body, dim, config.seed).to(self.device)
+        if any(parameter.ndim == 4 for parameter in self.pupil.parameters()):
+            self.pupil = self.pupil.to(memory_format=torch.channels_last)
+        self.masks = self._masks()
+        self.averaged = copy.deepcopy(network).requires_grad_(False) if config.ema else network
+        self.class_weights = None
+        if config.class_weights == "balanced":
+            self.class_weights = class_weights_of(torch.from_numpy(batches.items.targets)).to(self.device)
+        self.trained = [parameter for parameter in self.pupil.parameters() if parameter.requires_grad]
+        decayed = [p for p in self.trained if p.ndim > 1 or config.decay_all]
+        plain = [p for p in self.trained if p.ndim <= 1 and not config.decay_all]
+        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate)
+        self.saved_step = 0
+        if (folder / "training.safetensors").exists():
+            self._restore()
+        self.spread = world.spread(self.pupil, self.device)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are done."""
+        return self.step // self.batches.steps_an_epoch
+
+    def go(
+        self,
+        checkpoint_seconds: float,
+        stop: int | None = None,
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> None:
+        """Train to the end, to early stopping, or to a step.
+
+        Args:
+            checkpoint_seconds: From one checkpoint to the next, at most; 0 makes one after every step.
+            stop: A step to pause at.
+            progress: Called with steps done, steps of all, and a line about speed and loss.
+        Raises:
+            MmascError: If the loss is no number, or a file cannot be written.
+        """
+        stop = self.steps if stop is None else min(stop, self.steps)
+        metrics = Metrics(self.folder / "metrics.jsonl", self.step) if self.world.first else None
+        saved_at = time.monotonic()
+        losses: list[Tensor] = []
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+            while self.step < stop and not self.stopped:
+                began = time.monotonic()
+                losses.append(self._train_step())
+                self.step += 1
+                at_end = self.step % self.batches.steps_an_epoch == 0
+                due = self.world.agree(time.monotonic() - saved_at >= checkpoint_seconds, self.device)
+                look = at_end or due or self.step == stop or len(losses) >= _STEPS_A_LOOK
+                if look:
+                    self._look_at(losses)
+                    losses = []
+                passed = time.monotonic() - began
+                self._train_seconds += passed
+                self.seconds += passed
+                if look and progress is not None:
+                    progress(self.step, self.steps, self._line())
+                if at_end:
+                    self._end_epoch(metrics)
+                if due or self.step == stop or self.stopped:
+                    self._checkpoint()
+                    saved_at = time.monotonic()
+        if self.step == self.steps or self.stopped:
+            self._export("last")
+
+    def _train_step(self) -> Tensor:
+        config = self.config
+        batch = self.batches.make(self.step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(self.step)
+        self.pupil.train()
+        seed = int(np.random.default_rng([config.seed, 4, self.step, self.world.rank]).integers(2**62))
+        if self.masks is not None:
+            self.masks.generator.manual_seed(seed)
+        features = batch.features
+        if features.ndim == 4:
+            features = features.contiguous(memory_format=torch.channels_last)
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
+                logits, vectors = self.spread(features)
+        several = config.loss == "bce"
+        targets = smooth(batch.targets, config.smoothing, several)
+        loss = classification_loss(
+            logits, targets, config.loss, config.focal_gamma, config.focal_argmax, self.class_weights
+        )
+        if self.teaching is not None:
+            taught = self.teaching.loss(
+                logits.float(), None if vectors is None else vectors.float(), batch.clips, batch.share, config
+            )
+            loss = (1 - config.teacher_weight) * loss + config.teacher_weight * taught
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if config.gradient_norm:
+            nn.utils.clip_grad_norm_(self.trained, config.gradient_norm)
+        self.optimizer.step()
+        if config.ema:
+            self._average()
+        return loss.detach()
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+        config = self.config
+        top, rise = config.learning_rate, config.warm_up * self.steps
+        if config.schedule == "one-cycle":
+            return one_cycle(step, self.steps, top)
+        if step < rise:
+            return top * (step + 1) / (rise + 1)
+        if config.schedule == "constant":
+            return top
+        share = (step - rise) / max(1, self.steps - rise)
+        return top * (config.final_rate + (1 - config.final_rate) * (1 + math.cos(math.pi * share)) / 2)
+
+    def _average(self) -> None:
+        """Move the average towards the weights; slowly only once there is something to average."""
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            now = self.network.body.state_dict()
+            for name, kept in self.averaged.body.state_dict().items():
+                if kept.dtype.is_floating_point:
+                    kept.lerp_(now[name], 1 - decay)
+                else:
+                    kept.copy_(now[name])
+
+    def _look_at(self, losses: list[Tensor]) -> None:
+        values = self.world.mean(torch.stack(losses)).tolist()
+        for back, value in enumerate(values):
+            if not math.isfinite(value):
+                raise MmascError(
+                    f"the loss is {value} at step {self.step - len(values) + back + 1} of {self.folder}: begin anew in "
+                    "another folder with a lower --learning-rate, a smaller --gradient-norm, or without --bf16; the "
+                    f"checkpoint of step {self.saved_step} is whole"
+                )
+        self._loss_sum += sum(values)
+        self._loss_count += len(values)
+
+    def _end_epoch(self, metrics: Metrics | None) -> None:
+        began = time.monotonic()
+        n_items = self._loss_count * self.batches.batch
+        line: dict[str, Any] = {
+            "step": self.step,
+            "epoch": self.epoch,
+            "loss": self._loss_sum / max(1, self._loss_count),
+            "learning_rate": self.rate(self.step - 1),
+            "seconds": round(self.seconds, 3),
+            "clips_per_second": round(n_items / max(self._train_seconds, 1e-9), 2),
+        }
+        self.measured = {"loss": line["loss"], "clips_per_second": line["clips_per_second"]}
+        if self.world.first:
+            for name, scored in self.scored.items():
+                if scored is not None:
+                    logits = score_clips(self.averaged, scored.waveforms, self.config, scored.names)
+                    accuracy, loss = measure(logits, scored.targets, self.config.loss == "bce")
+                    line |= {f"{name}_accuracy": accuracy, f"{name}_loss": loss}
+            if "test_accuracy" in line:
+                line["test_chooses_nothing"] = True
+            self.measured |= {name: value for name, value in line.items() if name.startswith(("validation", "test_a"))}
+            self._judge(line)
+        self.stopped = self.world.agree(self.stopped, self.device)
+        self.seconds += time.monotonic() - began
+        self._loss_sum, self._loss_count, self._train_seconds = 0.0, 0, 0.0
+        if metrics is not None:
+            metrics.write(**line)
+
+    def _judge(self, line: Mapping[str, Any]) -> None:
+        """Early stopping, by validation alone: the accuracy, and at equal accuracy the loss (only that for "bce")."""
+        if not self.config.patience or "validation_loss" not in line:
+            return
+        # A loss lies far below 1e3, so that the accuracy decides where it differs
+        score = -line["validation_loss"] / 1e6
+        if self.config.loss != "bce":
+            score += line["validation_accuracy"]
+        if score > self.best:
+            self.best, self.best_epoch = score, self.epoch
+            self._export("best")
+        self.stopped = self.epoch - self.best_epoch >= self.config.patience
+
+    def _line(self) -> str:
+        rate = self._loss_count * self.batches.batch / max(self._train_seconds, 1e-9)
+        epochs = self.config.epochs
+        return f"epoch {min(self.epoch + 1, epochs)} of {epochs}, loss {self.loss:.3f}, {rate:.1f} clips/s"
+
+    @property
+    def loss(self) -> float:
+        """Mean over the epoch so far."""
+        return self._loss_sum / max(1, self._loss_count)
+
+    def _masks(self) -> SpecAugment | None:
+        """SpecAugment at the network's own place for it."""
+        config = self.config
+        if config.mask_at != "body" or not config.time_masks + config.band_masks:
+            return None
+        masks = SpecAugment(
+            max(1, config.time_mask_frames), config.time_masks, max(1, config.band_mask_bands), config.band_masks
+        )
+        self.network.body.augment = masks
+        return masks
+
+    def _checkpoint(self) -> None:
+        if self.world.first:
+            tensors = {f"pupil/{name}": tensor for name, tensor in self.pupil.state_dict().items()}
+            tensors |= {f"optimizer/{name}": tensor for name, tensor in pack_optimizer(self.optimizer).items()}
+            if self.config.ema:
+                tensors |= {f"average/{name}": tensor for name, tensor in self.averaged.body.state_dict().items()}
+            about = {
+                "kind": "mmasc-supervised-training",
+                "step": self.step,
+                "steps": self.steps,
+                "epoch": self.epoch,
+                "seconds": self.seconds,
+                "stopped": self.stopped,
+                "best": self.best if math.isfinite(self.best) else None,
+                "best_epoch": self.best_epoch,
+                "measured": self.measured,
+                "epoch_so_far": [self._loss_sum, self._loss_count, self._train_seconds],
+            }
+            self._save("training", tensors, about)
+        self.saved_step = self.step
+        self.world.wait()
+
+    def _restore(self) -> None:
+        tensors, about = load_tensors(self.folder / "training.safetensors")
+
+        def under(prefix: str) -> dict[str, Tensor]:
+            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+        try:
+            self.pupil.load_state_dict(under("pupil/"))
+            if self.config.ema:
+                self.averaged.body.load_state_dict(under("average/"))
+            unpack_optimizer(self.optimizer, under("optimizer/"))
+            self.step, self.seconds, self.stopped = about["step"], about["seconds"], about["stopped"]
+            self.best = -math.inf if about["best"] is None else about["best"]
+            self.best_epoch, self.measured = about["best_epoch"], about["measured"]
+            self._loss_sum, self._loss_count, self._train_seconds = about["epoch_so_far"]
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise MmascError(
+                f"{self.folder / 'training.safetensors'} is not of this run ({' '.join(str(error).split())[:80]}); "
+                "take it away to begin anew"
+            ) from error
+        self.saved_step = self.step
+
+    def _export(self, name: str) -> None:
+        """Weights as `load_network("NAME:FOLDER")` reads them."""
+        if not self.world.first:
+            return
+        config = self.config
+        about = {
+            "kind": "mmasc-network",
+            "network": config.network,
+            "features": config.features,
+            "arguments": config.arguments,
+            "classes": list(config.classes),
+            "dataset": config.dataset,
+            "fold": config.fold,
+            "seed": config.seed,
+            "step": self.step,
+        }
+        self._save(name, dict(self.averaged.body.state_dict()), about)
+
+    def _save(self, name: str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        path = self.folder / f"{name}.safetensors"
+        try:
+            save_tensors(path, tensors, about)
+        except OSError as error:
+            raise MmascError(
+                f"{path} cannot be written ({error.strerror or error}); make room and give the same command again: it "
+                f"goes on from step {self.saved_step}"
+            ) from error
