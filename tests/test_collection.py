@@ -250,6 +250,14 @@ def test_check_finds_what_is_broken(filled):
         (lambda raw: raw.update(format=99), "made by a newer mmasc"),
         (lambda raw: raw.pop("spaces"), "is no head of a collection"),
         (lambda raw: raw["spaces"]["standin"].update(version=999), "damaged or incomplete"),
+        (lambda raw: raw["spaces"]["standin"].update(identity="../../secret"), "'../../secret' is no plain name"),
+        (lambda raw: raw["spaces"]["standin"].update(identity="/etc"), "'/etc' is no plain name"),
+        (lambda raw: raw["spaces"]["standin"].update(dim=10**12), "dim must be 1 to 1,000,000, got 1000000000000"),
+        (lambda raw: raw["spaces"]["standin"].update(dim="4"), "is no head of a collection .dim is '4'"),
+        (lambda raw: raw["spaces"]["standin"].update(dim=2), "does not hold vectors of 2 numbers as the head says"),
+        (lambda raw: raw["spaces"]["standin"].update(window_seconds=float("nan")), "seconds must be above 0, got nan"),
+        (lambda raw: raw["spaces"]["standin"].update(encoder=["x"]), "encoder is "),
+        (lambda raw: raw.update(root=5), "root is '5'"),
     ],
 )
 def test_a_head_that_cannot_be_right_is_refused(filled, change, message):
@@ -259,6 +267,12 @@ def test_a_head_that_cannot_be_right_is_refused(filled, change, message):
     head.write_text(json.dumps(raw))
     with pytest.raises(MmascError, match=message):
         Collection(filled).space()
+
+
+def test_a_head_that_never_ends_is_refused(filled):
+    (filled / "collection.json").write_text("[" * 200_000)
+    with pytest.raises(MmascError, match="is damaged .*; restore it from a backup"):
+        Collection(filled)
 
 
 def test_a_folder_with_other_things_is_not_written_into(tmp_path, sounds, registered):

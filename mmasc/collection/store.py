@@ -16,12 +16,15 @@ before the rename changed nothing that counts; the next writer takes its rests b
 
 import contextlib
 import json
+import math
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import lance
@@ -34,6 +37,7 @@ from mmasc.errors import MmascError
 FORMAT = 1
 HEAD_NAME = "collection.json"
 _LOCK_SECONDS = 600.0
+_MAX_DIM = 1_000_000  # numbers in a vector; more is a damaged head
 _FRAGMENTS_BEFORE_COMPACTION = 256
 # Versions that a reader may still have open are spared by the cleaning that goes with compaction
 _SPARED = timedelta(hours=1)
@@ -61,9 +65,14 @@ def windows_schema(dim: int) -> pa.Schema:
             pa.field("lane", pa.int16()),
             pa.field("start", pa.float64()),
             pa.field("end", pa.float64()),
-            pa.field("vector", pa.list_(pa.float32(), dim)),
+            pa.field("vector", vector_type(dim)),
         ]
     )
+
+
+def vector_type(dim: int) -> pa.DataType:
+    """Type of the column of vectors."""
+    return pa.list_(pa.float32(), dim)
 
 
 @dataclass(frozen=True)
@@ -125,7 +134,7 @@ class Store:
             raw = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise MmascError(f"{self.folder} holds no collection; make one with: mmasc embed PATH --into ...") from None
-        except (ValueError, IsADirectoryError) as error:
+        except (ValueError, RecursionError, IsADirectoryError) as error:
             raise MmascError(f"{path} is damaged ({error}); restore it from a backup") from error
         return _parse_head(raw, path)
 
@@ -179,7 +188,13 @@ class Store:
         """The Lance table of a space's windows at the version that counts; None before the first commit."""
         if space.version is None:
             return None
-        return self._open(self._windows_uri(space.identity), space.version)
+        uri = self._windows_uri(space.identity)
+        dataset = self._open(uri, space.version)
+        if "vector" not in dataset.schema.names or dataset.schema.field("vector").type != vector_type(space.dim):
+            raise MmascError(
+                f"{uri} does not hold vectors of {space.dim} numbers as the head says; restore {self.folder}"
+            )
+        return dataset
 
     def space_folder(self, identity: str) -> Path:
         """Where a space keeps its files."""
@@ -377,10 +392,40 @@ def _parse_head(raw: Any, path: Path) -> Head:
         made = raw["format"]
         if made > FORMAT:
             raise MmascError(f"{path.parent} was made by a newer mmasc (format {made}, known {FORMAT}); update mmasc")
-        spaces = {name: SpaceHead(**space) for name, space in raw["spaces"].items()}
+        spaces = {name: _checked_space(space) for name, space in raw["spaces"].items()}
+        _check_types(raw, root=(str,), recordings=(int, NoneType))
         return Head(root=raw["root"], recordings=raw["recordings"], spaces=spaces, format=made)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise MmascError(f"{path} is no head of a collection ({error}); restore it from a backup") from error
+
+
+def _checked_space(raw: dict[str, Any]) -> SpaceHead:
+    """A space as untrusted JSON says it; its identity names a folder and must not lead out of the collection."""
+    _check_types(
+        raw,
+        identity=(str,),
+        encoder=(str,),
+        dim=(int,),
+        window_seconds=(float, int),
+        hop_seconds=(float, int),
+        channels=(str,),
+        windows=(int,),
+        version=(int, NoneType),
+    )
+    space = SpaceHead(**raw)
+    if not re.fullmatch(r"[0-9A-Za-z_-]{1,128}", space.identity):
+        raise ValueError(f"identity {space.identity[:40]!r} is no plain name")
+    if not 1 <= space.dim <= _MAX_DIM:
+        raise ValueError(f"dim must be 1 to {_MAX_DIM:,}, got {space.dim}")
+    if not 0 < space.window_seconds < math.inf or not 0 < space.hop_seconds < math.inf:
+        raise ValueError(f"seconds must be above 0, got {space.window_seconds} and {space.hop_seconds}")
+    return space
+
+
+def _check_types(raw: dict[str, Any], **types: tuple[type, ...]) -> None:
+    for name, allowed in types.items():
+        if type(raw.get(name)) not in allowed:
+            raise TypeError(f"{name} is {str(raw.get(name))[:40]!r}")
 
 
 def _write_head(folder: Path, head: Head) -> None:
