@@ -16,6 +16,12 @@ from mmasc.features.log_mel import PANNS, VGGISH, LogMel, LogMelConfig
 
 # SP4SC and the urban scene study: 46.4 ms frames of 44.1 kHz (Barberteguy 2023; valeoai/SP4ASC)
 SP4SC = LogMelConfig(44_100, 2048, 2048, 1024, 256, 0.0, 22_050.0)
+# ResNet-18 with dilations: 46 ms frames every 23 ms; 10 s are 435 frames (Kumar et al.)
+DILATED = LogMelConfig(22_050, 1014, 1014, 507, 64, 0.0, 11_025.0)
+# The transfer study: amplitude in 46.4 ms frames, one logarithm (Zhou et al.; after Han et al. 2017)
+SCENES = LogMelConfig(44_100, 2048, 2048, 1024, 128, 0.0, 22_050.0, power=1, floor=1e-5)
+# Features compared on one footing: 16 kHz, 40 ms frames every 20 ms, 64 bands (Liu et al. 2021 name the rate only)
+COMPARED = LogMelConfig(16_000, 1024, 640, 320, 64, 50.0, 8_000.0)
 
 
 @dataclass(frozen=True)
@@ -128,11 +134,70 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
         _log_mel("vggish", VGGISH, "64 log-mel bands at 16 kHz, 10 ms (VGGish)"),
         _log_mel("sp4sc", SP4SC, "256 log-mel bands at 44.1 kHz, 23.2 ms (SP4SC)"),
         FrontEndSpec(
+            "levelled",
+            32_000,
+            "mmasc.features.levelled:LevelledFrontEnd",
+            {"config": LogMelConfig(32_000, 1024, 1024, 640, 64, 50.0, 16_000.0, floor=1e-5)},
+            "64 log-mel bands at 32 kHz, 20 ms, relative to the recording's own level",
+        ),
+        _log_mel("dilated", DILATED, "64 log-mel bands at 22.05 kHz, 23 ms (dilated ResNet-18)"),
+        _log_mel("scenes-128", SCENES, "128 log-mel bands of amplitude at 44.1 kHz, 23.2 ms (transfer study)"),
+        _log_mel("log-mel", COMPARED, "64 log-mel bands at 16 kHz, 20 ms: the footing of the features below"),
+        FrontEndSpec(
+            "log-mel-delta",
+            16_000,
+            "mmasc.features.deltas:DeltaFrontEnd",
+            {"config": COMPARED, "order": 1},
+            "log-mel with deltas as a second channel, without padding",
+        ),
+        FrontEndSpec(
+            "log-mel-delta2",
+            16_000,
+            "mmasc.features.deltas:DeltaFrontEnd",
+            {"config": COMPARED, "order": 2},
+            "log-mel with deltas and deltas of deltas as further channels, without padding",
+        ),
+        FrontEndSpec(
+            "mfcc",
+            16_000,
+            "mmasc.features.cepstrum:MfccFrontEnd",
+            {"config": replace(COMPARED, n_mels=128), "n_coefficients": 64},
+            "64 cepstral coefficients of 128 mel bands",
+        ),
+        FrontEndSpec(
+            "cqt",
+            16_000,
+            "mmasc.features.cqt:ConstantQFrontEnd",
+            {"sample_rate": 16_000, "hop_length": 320, "n_bands": 64, "bands_per_octave": 8, "f_min": 30.0},
+            "64 bands of constant Q, eight to the octave from 30 Hz on",
+        ),
+        FrontEndSpec(
+            "gammatone",
+            16_000,
+            "mmasc.features.gammatone:GammatoneFrontEnd",
+            {"config": replace(COMPARED, f_max=7_000.0)},
+            "64 gammatone bands, centres from 50 Hz to 7 kHz",
+        ),
+        FrontEndSpec(
             "raw-32k",
             32_000,
             "mmasc.features.waveform:RawWaveform",
             {"sample_rate": 32_000},
             "samples at 32 kHz (Wavegram-Logmel-CNN14)",
+        ),
+        FrontEndSpec(
+            "raw-48k",
+            48_000,
+            "mmasc.features.waveform:RawWaveform",
+            {"sample_rate": 48_000, "pre_emphasis": 0.97, "scale": 32_000.0},
+            "samples at 48 kHz after pre-emphasis (raw-waveform scene networks; read in stereo)",
+        ),
+        FrontEndSpec(
+            "tagging",
+            44_100,
+            "mmasc.features.tagging:TaggingFrontEnd",
+            {},
+            "128 log-mel bands at 44.1 kHz, 7.9 ms, standardised by clip (Akiyama's tagger)",
         ),
     ]
 }

@@ -118,9 +118,7 @@ class LogMel(nn.Module):
         hann[left : left + config.win_length] = 0.5 - 0.5 * np.cos(
             2 * np.pi * np.arange(config.win_length) / config.win_length
         )
-        matrix = mel_matrix(
-            config.sample_rate, config.n_fft, config.n_mels, config.f_min, config.f_max, config.mel_scale, config.norm
-        )
+        matrix = self.filters()
         # Bins above the highest band weigh nothing: up to half of the squares and products are saved.
         matrix = matrix[:, : np.max(np.flatnonzero(matrix.any(axis=0)), initial=0) + 1]
         # Constants of the configuration, no weights: they stay out of the state dict.
@@ -137,6 +135,13 @@ class LogMel(nn.Module):
             ValueError: If the waveforms are too short for one frame (for the reflection, where there is one).
         """
         return self.compress(self.mel(waveforms))
+
+    def filters(self) -> Float32[np.ndarray, "mel bin"]:
+        """Weights of the transform's bins in each band."""
+        config = self.config
+        return mel_matrix(
+            config.sample_rate, config.n_fft, config.n_mels, config.f_min, config.f_max, config.mel_scale, config.norm
+        )
 
     def compress(self, mel: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
         """The logarithm that the configuration names, of mel power or magnitude."""
@@ -170,8 +175,9 @@ class LogMel(nn.Module):
             if samples.device.type != "cpu":
                 return self._bands(frames).transpose(1, 2)
             at_once = _FRAMES_AT_ONCE // config.frame_mean * config.frame_mean or config.frame_mean
-            mels = [torch.cat([self._bands(part) for part in one.split(at_once)]) for one in frames]
-            return torch.stack(mels).transpose(1, 2)
+            # Put together once: fresh memory, page by page, is what takes long here
+            mels = torch.cat([self._bands(part) for one in frames for part in one.split(at_once)])
+            return mels.unflatten(0, (len(frames), -1)).transpose(1, 2)
 
     def _bands(self, frames: Float32[Tensor, "*batch frame sample"]) -> Float32[Tensor, "*batch averaged mel"]:
         config = self.config
