@@ -1,0 +1,128 @@
+"""`mmasc evaluate`: how good trained networks are on the clips that they have not learned from."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mmasc.cli.options import device_option, format_option, quiet_option
+from mmasc.cli.output import print_object, print_rows, print_table, remark
+from mmasc.cli.progress import progress_line
+
+if TYPE_CHECKING:
+    from mmasc.evaluation.evaluate import Evaluation
+
+_SHOWN = ("balanced_accuracy", "macro_f1", "micro_f1", "mean_average_precision", "lwlrap", "log_loss")
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path())
+@click.option(
+    "--data", type=click.Path(), default=None, metavar="PATH", help="Where the data set is now.  [default: as trained]"
+)
+@click.option("--by", multiple=True, metavar="COLUMN", help="Also the accuracy by a column, beside city and device.")
+@click.option("--cache", type=click.Path(), default=None, metavar="FOLDER", help="Of decoded waveforms.")
+@click.option("--figures/--no-figures", default=True, show_default=True, help="Draw into the run folders.")
+@device_option
+@quiet_option
+@format_option()
+def evaluate(
+    runs: tuple[str, ...],
+    data: str | None,
+    by: tuple[str, ...],
+    cache: str | None,
+    figures: bool,
+    device: str,
+    quiet: bool,
+    output_format: str,
+) -> None:
+    """Test trained networks on their test folds; folds and seeds of one system are pooled.
+
+    RUN is a folder of `mmasc train NETWORK`, or one that holds such folders at any depth. Intervals are 95 %, over
+    recordings. What a run says is kept beside its weights, with figures (confusion.png, curve.png) and
+    evaluation.json.
+    """
+    from mmasc.evaluation.evaluate import evaluate as evaluate_runs
+    from mmasc.evaluation.evaluate import evaluation_object
+    from mmasc.evaluation.run_figures import write_figures
+
+    with progress_line("testing", quiet=quiet) as line:
+
+        def show(done: int, total: int, name: str) -> None:
+            line.set_total(total)
+            line.update(done, name)
+
+        found = evaluate_runs(runs, data, by, cache, device, lambda text: remark(text, quiet), show)
+    if figures:
+        shared = [one.folder for one in found]
+        for number, one in enumerate(found, 1):
+            suffix = f"-{number}-{one.network}" if shared.count(one.folder) > 1 else ""
+            for path in write_figures(one, suffix):
+                remark(f"→ {path}", quiet or path.parent != one.folder.resolve())
+    for one in found:
+        if one.missing:
+            remark(f"{one.network}: not there: {', '.join(one.missing)}", quiet)
+    if output_format == "csv":
+        print_rows([_row(one) for one in found], "csv")
+    elif output_format == "table":
+        for number, one in enumerate(found):
+            if number:
+                click.echo("")
+            _print(one)
+    elif len(found) == 1:
+        print_object(evaluation_object(found[0]), output_format)
+    else:
+        print_rows([evaluation_object(one) for one in found], output_format)
+
+
+def _row(found: "Evaluation") -> dict[str, Any]:
+    names = {"network": found.network, "features": found.features, "recipe": found.recipe, "dataset": found.dataset}
+    low, high = found.metrics["accuracy"].interval or (None, None)
+    values = {name: metric.value for name, metric in found.metrics.items()}
+    return names | {"accuracy": values.pop("accuracy"), "low": low, "high": high} | values
+
+
+def _print(found: "Evaluation") -> None:
+    accuracy = found.metrics["accuracy"]
+    interval = (
+        ""
+        if accuracy.interval is None
+        else f" (95 % interval {accuracy.interval[0]:.3f} to {accuracy.interval[1]:.3f})"
+    )
+    click.echo(
+        f"{found.network}, features {found.features}, recipe {found.recipe}, on {found.dataset}: "
+        f"{len(found.runs)} runs, {len(found.fold_names)} folds x {len(found.seeds)} seeds"
+    )
+    click.echo(f"accuracy {accuracy.value:.3f}{interval}, over {len(found.answers)} answers")
+    folds = zip(found.fold_names, found.folds, strict=True)
+    click.echo(f"folds {', '.join(f'{name}: {value:.3f}' for name, value in folds)}")
+    if found.spread is not None:
+        seeds = zip(found.seeds, found.seed_accuracies, strict=True)
+        each = ", ".join(f"{seed}: {value:.3f}" for seed, value in seeds)
+        click.echo(f"seeds {each}; standard deviation {found.spread:.3f}")
+    shown = [name for name in _SHOWN if found.multi_label or name not in ("micro_f1",)]
+    shown.append("calibration_error")
+    rows: list[dict[str, Any]] = []
+    for name in shown:
+        metric = found.metrics[name]
+        low, high = metric.interval or (None, None)
+        rows.append({"metric": name.replace("_", " "), "value": metric.value, "low": low, "high": high})
+    print_table(rows, ["metric", "value", "low", "high"])
+    click.echo("")
+    print_table(
+        [{"label": name, **numbers} for name, numbers in found.per_class.items()],
+        ["label", "precision", "recall", "f1", "average_precision", "items"],
+    )
+    for column, values in found.by.items():
+        click.echo("")
+        print_table(
+            [{column: value, **numbers} for value, numbers in values.items()],
+            [column, "accuracy", "interval", "log_loss", "items"],
+        )
+    if found.confusion is not None and len(found.classes) <= 25:
+        click.echo("")
+        numbers = [str(number) for number in range(1, len(found.classes) + 1)]
+        rows = [
+            {"true": f"{number} {name}", **dict(zip(numbers, counts, strict=True))}
+            for number, name, counts in zip(numbers, found.classes, found.confusion, strict=True)
+        ]
+        print_table(rows, ["true", *numbers], title="confusion: rows true, columns said")
