@@ -228,6 +228,13 @@ REFUSED = dict.fromkeys(
 )
 
 
+# Parts of AudioCLIP that its authors released beside the two files above: size, and how the SHA-256 begins
+_PARTS = {
+    "CLIP.pt": (408_415_159, "124e6d59d54c0837"),
+    "ESRNXFBSP.pt": (124_795_647, "acfcc6b0a0f07025"),
+}
+
+
 def home() -> Path:
     """The folder of everything that mmasc fetched: MMASC_HOME, else "mmasc" in the platform's cache folder."""
     if chosen := os.environ.get("MMASC_HOME"):
@@ -291,6 +298,37 @@ def find(name: str) -> Path:
     return folder / weight.files[0].filename if len(weight.files) == 1 else folder
 
 
+def check_named(path: str | Path) -> None:
+    """Refuse a file that carries the name of a published one and is another: cut short, or somebody else's.
+
+    A file under a name of its own is its owner's business and passes. Size and digest are measured at every call
+    (some tenths of a second for 500 MB).
+
+    Args:
+        path: Of the file.
+    Raises:
+        MmascError: If the name is that of a file whose digest was published, and the file has another.
+    """
+    path = Path(path)
+    known = {
+        file.filename: (file.size, file.sha256, f"fetch it with: mmasc models fetch {name}")
+        for name, weight in WEIGHTS.items()
+        for file in weight.files
+        if len(weight.files) == 1 and file.sha256 is not None
+    } | {name: (size, digest, "take the file of AudioCLIP's release") for name, (size, digest) in _PARTS.items()}
+    if path.name not in known or not path.is_file():
+        return
+    size, beginning, mend = known[path.name]
+    assert beginning is not None
+    mend += "; weights of your own need a name of their own"
+    if size is not None and path.stat().st_size != size:
+        raise MmascError(f"{path} holds {path.stat().st_size:,} bytes instead of {size:,}; {mend}")
+    with path.open("rb") as reading:
+        digest = hashlib.file_digest(reading, "sha256").hexdigest()
+    if not digest.startswith(beginning):
+        raise MmascError(f"{path} is not the published file of this name (sha256 {digest}); {mend}")
+
+
 def fetch(name: str, from_file: str | Path | None = None, progress: Progress | None = None) -> list[StoredFile]:
     """Bring weights into the local folder; what is there and right stays, what broke off goes on where it broke.
 
@@ -325,7 +363,12 @@ def _fetch_file(weight: WeightFile, file: RemoteFile, source: Path | None, progr
         part.unlink(missing_ok=True)
         _copy(source, part, progress)
         where = str(source)
-    digest = _measure(part, file, file.sha256, where, "the unfinished file was deleted, fetch it again", delete=True)
+    mend = (
+        "the unfinished file was deleted, fetch it again"
+        if source is None
+        else f"give the official {file.filename}, or fetch it without --from"
+    )
+    digest = _measure(part, file, file.sha256, where, mend, delete=True)
     with part.open("rb+") as written:
         os.fsync(written.fileno())
     os.replace(part, path)

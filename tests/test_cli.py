@@ -187,6 +187,8 @@ HOSTILE = {
         lambda at, c: ["search", c, "--image", (at / "p.png").write_bytes(b"x") and at / "p.png"],
         "understands image",
     ),
+    "sound that is not there": (lambda at, c: ["search", c, at / "rian.wav"], "rian.wav: no such file; mend the path"),
+    "picture that is not there": (lambda at, c: ["search", c, "a", "--not", "p.PNG"], "as a text with --text"),
     "no collection": (lambda at, c: ["search", at / "nowhere", "a"], "holds no collection"),
     "newer format": (lambda at, c: ["collection", "info", newer(at, c)], "newer mmasc"),
     "hop longer than the window": (

@@ -117,7 +117,9 @@ def test_what_cannot_be_asked_is_said(filled, sounds):
         collection.search(text="  ")
     with pytest.raises(MmascError, match="nothing to look for"):
         collection.search()
-    with pytest.raises(MmascError, match="understands image; it has: standin"):
+    with pytest.raises(
+        MmascError, match="understands image; it has: standin; add one with: mmasc embed .* --encoder audioclip$"
+    ):
         collection.search(image=np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(MmascError, match="have 4 numbers, got 3"):
         collection.search(vectors=np.ones(3))

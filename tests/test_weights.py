@@ -13,8 +13,9 @@ from click.testing import CliRunner
 
 from mmasc import weights
 from mmasc.cli.models import models
+from mmasc.encoders import load_encoder
 from mmasc.errors import MmascError
-from mmasc.weights import RemoteFile, WeightFile, fetch, find, home, is_present
+from mmasc.weights import RemoteFile, WeightFile, check_named, fetch, find, home, is_present
 from tests.conftest import STANDIN_SPEC
 
 CONTENT = bytes(range(256)) * 5_000  # 1.28 MB: more than one chunk
@@ -334,10 +335,50 @@ def test_from_a_folder_and_from_a_file(server, register, tmp_path):
     [stored] = fetch("one", from_file=usb / "renamed.pt")
     assert stored.path.read_bytes() == CONTENT
     (usb / "cut.pt").write_bytes(CONTENT[:1000])
-    with pytest.raises(MmascError, match=r"cut.pt holds 1,000 bytes instead of 1,280,000"):
+    mend = r"give the official big.bin, or fetch it without --from"
+    with pytest.raises(MmascError, match=rf"cut.pt holds 1,000 bytes instead of 1,280,000; {mend}"):
         fetch("one", from_file=usb / "cut.pt")
+    (usb / "other.pt").write_bytes(CONTENT[::-1])
+    with pytest.raises(MmascError, match=rf"other.pt is another file than big.bin \(sha256 .*\); {mend}"):
+        fetch("one", from_file=usb / "other.pt")
+    assert (usb / "other.pt").read_bytes() == CONTENT[::-1]
     assert find("one").read_bytes() == CONTENT
     assert server.requests == []
+
+
+def test_a_file_that_carries_an_official_name_must_be_the_official_one(register, tmp_path):
+    register(small=False, name="one")
+    path = tmp_path / "big.bin"
+    path.write_bytes(CONTENT)
+    check_named(path)
+    path.write_bytes(CONTENT[:1000])
+    mend = "fetch it with: mmasc models fetch one; weights of your own need a name of their own"
+    with pytest.raises(MmascError, match=rf"big\.bin holds 1,000 bytes instead of 1,280,000; {mend}"):
+        check_named(path)
+    path.write_bytes(b"x" + CONTENT[1:])
+    with pytest.raises(MmascError, match=rf"big\.bin is not the published file of this name .*; {mend}"):
+        check_named(path)
+    assert path.exists()
+    check_named(path.rename(tmp_path / "mine.bin"))
+    check_named(tmp_path / "big.bin")  # what is not there is another's message
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "AudioCLIP-Full-Training.pt",
+            "bytes instead of 537,302,068; fetch it with: mmasc models fetch audioclip-full",
+        ),
+        ("ESRNXFBSP.pt", "bytes instead of 124,795,647; take the file of AudioCLIP's release"),
+    ],
+)
+def test_an_audioclip_file_of_official_name_and_other_content_is_never_loaded(name, message, tmp_path):
+    import torch
+
+    torch.save({"logit_scale": torch.zeros(())}, tmp_path / name)
+    with pytest.raises(MmascError, match=message):
+        load_encoder(f"audioclip:{tmp_path / name}")
 
 
 def test_no_network_is_one_line_with_the_mend(server, register):
@@ -467,7 +508,7 @@ def test_the_command_takes_local_files(server, register, tmp_path):
     (tmp_path / "mine.pt").write_bytes(CONTENT)
     rows, remarks = rows_of("fetch", "toy", "--from", str(tmp_path / "mine.pt"))
     assert rows[0]["new"]
-    assert f"toy: {tmp_path / 'mine.pt'}" in remarks
+    assert f"toy: big.bin from {tmp_path / 'mine.pt'} (1.3 MB)" in remarks
     assert server.requests == []
 
 

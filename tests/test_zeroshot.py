@@ -223,6 +223,18 @@ def test_fit_asks_for_what_is_missing():
         ZeroShotClassifier().fit(AXES, ["x", "y"])
 
 
+def test_a_text_that_the_encoder_refuses_is_told_with_its_prompt_file(standin, tmp_path, monkeypatch):
+    def refuse(texts):
+        raise MmascError(f"the text {texts[0]!r} has 90 tokens, CLIP reads 77: shorten it")
+
+    monkeypatch.setattr(standin, "embed_text", refuse)
+    (tmp_path / "long.yaml").write_text("labels: {a: [very long], b: [c]}\n")
+    with pytest.raises(MmascError, match=r"prompts .*/long\.yaml: the text 'very long' has 90 tokens.*shorten it$"):
+        ZeroShotClassifier(standin).fit(tmp_path / "long.yaml")
+    with pytest.raises(MmascError, match="prompts labels: the text 'x' has 90 tokens"):
+        ZeroShotClassifier(standin).fit({"a": "x"})
+
+
 def test_it_is_a_scikit_learn_classifier(standin, monkeypatch):
     def refuse(*_):
         raise AssertionError("the encoder was copied")

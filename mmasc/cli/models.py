@@ -80,7 +80,8 @@ def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_for
         terms = f"{known.licence}{', NON-COMMERCIAL USE ONLY' if known.non_commercial else ''}"
         for remote in known.files:
             size = "size unknown" if remote.size is None else f"{remote.size / 1e6:.1f} MB"
-            remark(f"{name}: {from_file or remote.address} ({size}), {terms}", quiet)
+            place = remote.address if from_file is None else f"{remote.filename} from {from_file}"
+            remark(f"{name}: {place} ({size}), {terms}", quiet)
         with progress_line(f"{name}, MB", quiet=quiet) as line:
 
             def show(filename: str, done: int, total: int | None, line: ProgressLine = line) -> None:

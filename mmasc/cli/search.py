@@ -107,12 +107,23 @@ def _sorted_by_kind(queries: tuple[str, ...]) -> dict[str, list[str]]:
     kinds: dict[str, list[str]] = {"text": [], "audio": [], "image": []}
     for query in queries:
         if not os.path.isfile(query):
+            _refuse_missing_file(query)
             kinds["text"].append(query)
         elif os.path.splitext(query)[1].lower() in _PICTURES:
             kinds["image"].append(query)
         else:
             kinds["audio"].append(query)
     return kinds
+
+
+def _refuse_missing_file(query: str) -> None:
+    """A path that leads nowhere is a slip; asked as a text it would find something all the same."""
+    from mmasc.audio import AUDIO_EXTENSIONS
+    from mmasc.errors import MmascError
+
+    extension = os.path.splitext(query)[1].lower()
+    if " " not in query and (extension in _PICTURES or extension.removeprefix(".") in AUDIO_EXTENSIONS):
+        raise MmascError(f"{query}: no such file; mend the path, or ask for it as a text with --text")
 
 
 def _clock(seconds: float) -> str:

@@ -17,6 +17,7 @@ from mmasc.collection.metadata import metadata_table
 from mmasc.collection.query import Query, QueryEncoders, search_space
 from mmasc.collection.space import SpaceReader, space_summary
 from mmasc.collection.store import RECORDING_COLUMNS, Head, Store
+from mmasc.encoders import SPECS
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
 
@@ -148,7 +149,11 @@ class Collection:
         fitting = [name for name in self.spaces if query.fits(self.head.spaces[name].encoder)]
         if self.spaces and not fitting:
             asked = " and ".join(sorted(query.modalities))
-            raise MmascError(f"no space of {self.store.folder} understands {asked}; it has: {', '.join(self.spaces)}")
+            able = [name for name, spec in SPECS.items() if query.modalities <= set(spec.modalities)]
+            add = f"; add one with: mmasc embed PATH --into ... --encoder {able[0]}" if able else ""
+            raise MmascError(
+                f"no space of {self.store.folder} understands {asked}; it has: {', '.join(self.spaces)}{add}"
+            )
         return fitting[0] if fitting else self.space().name
 
     def info(self) -> dict[str, Any]:

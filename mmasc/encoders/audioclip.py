@@ -51,10 +51,13 @@ class AudioClip(Encoder):
     Attributes:
         logit_scales: What softmax multiplies cosines by: "audio-image", "audio-text", "image-text"; those there are.
     Raises:
-        MmascError: If the file is missing, damaged, holds code, or does not fit the network (the names are given).
+        MmascError: If the file is missing, damaged, holds code, does not fit the network (the names are given), or is
+            another than the official one whose name it carries.
     """
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
+        if path is not None:
+            weights.check_named(path)
         state = read_state(Path(path) if path is not None else weights.find(spec.weights))
         dim = state.n_classes if state.audio else spec.dim
         super().__init__(replace(spec, modalities=state.modalities, dim=dim), path, device)

@@ -70,7 +70,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
                 the vectors of prompts `[prompt dim]`.
             y: With vectors, the label of each prompt.
         Raises:
-            MmascError: If the space has no text, a prompt file is broken, or a label's vector is zero.
+            MmascError: If the space has no text, a prompt file is broken, a text is longer than the encoder reads, or a
+                label's vector is zero.
             ValueError: If a parameter is out of range, there is no encoder for texts, or vectors come without labels.
         """
         if y is not None:
@@ -85,8 +86,13 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             self.encoder_ = load_encoder(self.encoder)
         else:
             self.encoder_ = self.encoder
-        texts = [(label, text) for label, expanded in as_prompts(prompts).expand().items() for text in expanded]
-        return self.fit_vectors(self.encoder_.embed_text([text for _, text in texts]), [label for label, _ in texts])
+        asked = as_prompts(prompts)
+        texts = [(label, text) for label, expanded in asked.expand().items() for text in expanded]
+        try:
+            vectors = self.encoder_.embed_text([text for _, text in texts])
+        except MmascError as error:  # a text too long, words that are not known: the file is what the user mends
+            raise MmascError(f"prompts {asked.path or asked.name}: {error}") from error
+        return self.fit_vectors(vectors, [label for label, _ in texts])
 
     def fit_vectors(
         self, prompt_vectors: Float[np.ndarray, "prompt dim"], labels: Sequence[str] | np.ndarray
