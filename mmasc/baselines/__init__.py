@@ -28,6 +28,23 @@ TAU_SCENES = (
     "tram",
 )
 
+# The 80 tags of FSDKaggle2019, in its order
+FREESOUND_TAGS = tuple(
+    """
+    Accelerating_and_revving_and_vroom Accordion Acoustic_guitar Applause Bark Bass_drum Bass_guitar
+    Bathtub_(filling_or_washing) Bicycle_bell Burping_and_eructation Bus Buzz Car_passing_by Cheering
+    Chewing_and_mastication Child_speech_and_kid_speaking Chink_and_clink Chirp_and_tweet Church_bell Clapping
+    Computer_keyboard Crackle Cricket Crowd Cupboard_open_or_close Cutlery_and_silverware Dishes_and_pots_and_pans
+    Drawer_open_or_close Drip Electric_guitar Fart Female_singing Female_speech_and_woman_speaking
+    Fill_(with_liquid) Finger_snapping Frying_(food) Gasp Glockenspiel Gong Gurgling Harmonica Hi-hat Hiss
+    Keys_jangling Knock Male_singing Male_speech_and_man_speaking Marimba_and_xylophone Mechanical_fan Meow
+    Microwave_oven Motorcycle Printer Purr Race_car_and_auto_racing Raindrop Run Scissors Screaming Shatter Sigh
+    Sink_(filling_or_washing) Skateboard Slam Sneeze Squeak Stream Strum Tap Tick-tock Toilet_flush
+    Traffic_noise_and_roadway_noise Trickle_and_dribble Walk_and_footsteps Water_tap_and_faucet Waves_and_surf
+    Whispering Writing Yell Zipper_(clothing)
+    """.split()  # noqa: SIM905 (eighty quoted words read worse)
+)
+
 NETWORKS: dict[str, NetworkSpec] = {
     spec.name: spec
     for spec in [
@@ -112,6 +129,7 @@ NETWORKS: dict[str, NetworkSpec] = {
             "sp4sc",
             10,
             512,
+            44_100,
             arguments={"depth": 34, "n_channels": 1, "standardise": 0},
             classes=TAU_SCENES,
             source="Barberteguy 2023",
@@ -123,6 +141,7 @@ NETWORKS: dict[str, NetworkSpec] = {
             "dilated",
             10,
             512,
+            22_050,
             arguments={"depth": 18, "n_channels": 1, "standardise": 0},
             source="Kumar et al. 2020",
             description="ResNet-18 with one input channel",
@@ -133,6 +152,7 @@ NETWORKS: dict[str, NetworkSpec] = {
             "dilated",
             10,
             512,
+            22_050,
             arguments={"n_channels": 1},
             source="Kumar et al. 2020",
             description="ResNet-18 behind convolutions of four dilations",
@@ -144,6 +164,7 @@ NETWORKS: dict[str, NetworkSpec] = {
                 "scenes-128",
                 10,
                 256 if pooling == "mlp" else width,
+                44_100,
                 arguments={"trunk": trunk, "pooling": pooling, "n_channels": 1, "standardise": 128},
                 classes=TAU_SCENES,
                 source="Zhou et al. 2018",
@@ -166,10 +187,86 @@ NETWORKS: dict[str, NetworkSpec] = {
             "log-mel",
             10,
             512,
+            16_000,
             arguments={"n_channels": 1},
             classes=TAU_SCENES,
             source="Liu et al. 2021",
             description="eight convolutions; the classifier behind vectors made of sound",
+        ),
+        NetworkSpec(
+            "rawwave-2019",
+            "mmasc.baselines.rawwave:RawWave",
+            "raw-48k",
+            10,
+            128,
+            48_000,
+            channels=2,
+            arguments={
+                "widths": (64, 64, 128, 128, 128, 128, 128),
+                "code": 128,
+                "last_convolution": True,
+                "output_bias": False,
+                "n_channels": 2,
+            },
+            classes=TAU_SCENES,
+            source="Jung et al. 2019",
+            description="residual blocks on stereo samples, as released in 2019",
+        ),
+        NetworkSpec(
+            "rawwave",
+            "mmasc.baselines.rawwave:RawWave",
+            "raw-48k",
+            10,
+            64,
+            48_000,
+            channels=2,
+            arguments={"n_channels": 2},
+            classes=TAU_SCENES,
+            source="Jung et al. 2020",
+            description="residual blocks on stereo samples, Table 1 to the letter",
+        ),
+        *(
+            NetworkSpec(
+                f"{name}-tags",
+                "mmasc.baselines.tags:TaggedNetwork",
+                features,
+                10,
+                dim,
+                rate,
+                channels=channels,
+                arguments={
+                    "trunk": name,
+                    "trunk_arguments": trunk_arguments,
+                    "n_tags": 80,
+                    "heads": 4,
+                    "attention_layers": 3,
+                    "join": "merge",
+                    "shared": True,
+                },
+                classes=TAU_SCENES,
+                source="Jung et al. 2020",
+                description=f"{name} that reads 80 tags: attention on its filters, and joined to its code",
+            )
+            for name, features, dim, rate, channels, trunk_arguments in (
+                # The reading that gives the published 676 thousand parameters
+                ("rawwave", "raw-48k", 64, 48_000, 2, {"widths": (64, 64, 128, 128, 128, 128, 128)}),
+                ("rawwave-2019", "raw-48k", 128, 48_000, 2, {}),
+                ("cnn6", "panns", 512, 32_000, 1, {}),
+                ("sp4sc", "sp4sc", 128, 44_100, 1, {}),
+            )
+        ),
+        NetworkSpec(
+            "tagging",
+            "mmasc.baselines.tagging:Tagger",
+            "tagging",
+            80,
+            1024,
+            44_100,
+            arguments={"n_channels": 1, "noisy_head": False},
+            classes=FREESOUND_TAGS,
+            source="Akiyama and Sato 2019",
+            licence="MIT",
+            description="ResNet-34 that tags 80 kinds of sound",
         ),
     ]
 }

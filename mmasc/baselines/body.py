@@ -16,12 +16,16 @@ class Body(nn.Module):
     Attributes:
         head: Name of the last linear layer, whose rows are the classes.
         minimum_frames: Fewest frames (or samples) that the network can take.
+        n_tags: Tags that it reads beside the features; 0 for most.
+        vocabulary: What those tags mean, in order, where somebody said it.
         augment: What a network with a first batch norm over its bands (`bn0`) lets pass over the normalised features;
             a module that does nothing in evaluation mode, or None. It holds no weights.
     """
 
     head: ClassVar[str]
     minimum_frames: int = 1
+    n_tags: int = 0
+    vocabulary: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,6 +40,11 @@ class Body(nn.Module):
     def dim(self) -> int:
         """Numbers of the layer before last."""
         return self._last.in_features
+
+    @property
+    def n_filters(self) -> int:
+        """Filters of the last map; most networks pool it to as many numbers."""
+        return self.dim
 
     @property
     def _last(self) -> nn.Linear:

@@ -1,7 +1,7 @@
 """A supervised network with its front end: a waveform in, logits out. In evaluation mode, deterministic."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import soxr
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmasc.baselines.body import Body
 from mmasc.baselines.spec import NetworkSpec
+from mmasc.baselines.tags import tag_vector
 from mmasc.features import load_front_end
 
 
@@ -30,13 +31,19 @@ class Network(nn.Module):
         self.spec, self.features, self.body, self.classes = spec, features, body, tuple(classes)
         self.front_end = load_front_end(features)
 
-    def forward(self, waveforms: Float[Tensor, "batch channel time"]) -> Float[Tensor, "batch class"]:
-        """Logits of waveforms at the front end's rate."""
-        return self.body(self.front_end(waveforms))
+    def forward(
+        self, waveforms: Float[Tensor, "batch channel time"], tags: Float[Tensor, "batch tag"] | None = None
+    ) -> Float[Tensor, "batch class"]:
+        """Logits of waveforms at the front end's rate, and of tags where the network reads them."""
+        features = self.front_end(waveforms)
+        return self.body(features) if tags is None else self.body(features, tags)
 
-    def embedding(self, waveforms: Float[Tensor, "batch channel time"]) -> Float[Tensor, "batch dim"]:
+    def embedding(
+        self, waveforms: Float[Tensor, "batch channel time"], tags: Float[Tensor, "batch tag"] | None = None
+    ) -> Float[Tensor, "batch dim"]:
         """The layer before last."""
-        return self.body.embedding(self.front_end(waveforms))
+        features, body = self.front_end(waveforms), cast(Any, self.body)
+        return body.embedding(features) if tags is None else body.embedding(features, tags)
 
     @property
     def sample_rate(self) -> int:
@@ -66,21 +73,25 @@ class Network(nn.Module):
                 longer = middle
         return longer
 
-    def scores(self, waveform: Any, sample_rate: int) -> Float[np.ndarray, " class"]:
+    def scores(self, waveform: Any, sample_rate: int, tags: Any = None) -> Float[np.ndarray, " class"]:
         """Logits of one waveform, heard whole.
 
         Args:
             waveform: `[time]` or `[channel time]` in [-1, 1], torch or numpy. Channels are averaged for a network that
                 reads one; one channel is doubled for a network that reads two.
             sample_rate: In Hz; another rate than the network's is resampled.
+            tags: Of the recording, for a network that reads them: numbers in the order of its vocabulary, or a mapping
+                from words to numbers.
         Returns:
             float32, one logit a class.
         Raises:
+            MmascError: If the tags are missing, or of another vocabulary.
             ValueError: If shape, values or rate are wrong, or the waveform is too short (the least length is named).
         """
         samples = self.prepare(waveform, sample_rate)
+        known = None if tags is None else tag_vector(self.body, tags).to(samples.device)[None]
         with torch.inference_mode(), torch.autocast(samples.device.type, enabled=False):
-            return self(samples[None])[0].float().cpu().numpy()
+            return self(samples[None], known)[0].float().cpu().numpy()
 
     def prepare(self, waveform: Any, sample_rate: int) -> Float[Tensor, "channel time"]:
         """A waveform as this network reads it: rate, channels, device; see `scores`."""

@@ -68,6 +68,11 @@ class TransferNetwork(ResidualTrunk):
             self.score = nn.Linear(hidden, 1, bias=False)
         self.out = nn.Linear(hidden if pooling == "mlp" else channels, n_classes)
 
+    @property
+    def n_filters(self) -> int:
+        """Filters of the last map."""
+        return self.mlp.in_features if "mlp" in self._modules else self.dim
+
     def feature_map(
         self, features: Float[Tensor, "batch channel frame band"]
     ) -> Float[Tensor, "batch filter bands frames"]:
