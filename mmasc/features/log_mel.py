@@ -160,24 +160,43 @@ class LogMel(nn.Module):
         """
         config = self.config
         with torch.autocast(waveforms.device.type, enabled=False):
-            samples = waveforms.float()
-            if config.centre is not None:
-                half = config.n_fft // 2
-                if config.centre == "reflect" and samples.shape[1] <= half:
-                    raise ValueError(f"waveforms must be longer than {half} samples, got {samples.shape[1]}")
-                samples = _reflect(samples, half) if config.centre == "reflect" else F.pad(samples, (half, half))
-            if samples.shape[1] < config.n_fft:
-                raise ValueError(f"waveforms must hold at least {config.n_fft} samples, got {samples.shape[1]}")
-            frames = samples.unfold(1, config.n_fft, config.hop_length)
-            frames = frames[:, : frames.shape[1] // config.frame_mean * config.frame_mean]
-            if frames.shape[1] == 0:
+            samples, n = waveforms.float(), waveforms.shape[1]
+            half = 0 if config.centre is None else config.n_fft // 2
+            if config.centre == "reflect" and n <= half:
+                raise ValueError(f"waveforms must be longer than {half} samples, got {n}")
+            if n + 2 * half < config.n_fft:
+                raise ValueError(f"waveforms must hold at least {config.n_fft} samples, got {n}")
+            n_frames = (n + 2 * half - config.n_fft) // config.hop_length + 1
+            n_frames -= n_frames % config.frame_mean
+            if n_frames == 0:
                 raise ValueError(f"waveforms must hold at least {config.frame_mean} frames")
             if samples.device.type != "cpu":
-                return self._bands(frames).transpose(1, 2)
+                return self._bands(self._frames(samples, 0, n_frames)).transpose(1, 2)
             at_once = _FRAMES_AT_ONCE // config.frame_mean * config.frame_mean or config.frame_mean
-            # Put together once: fresh memory, page by page, is what takes long here
-            mels = torch.cat([self._bands(part) for one in frames for part in one.split(at_once)])
-            return mels.unflatten(0, (len(frames), -1)).transpose(1, 2)
+            firsts = range(0, n_frames, at_once)
+            parts = [
+                self._bands(self._frames(one, first, min(first + at_once, n_frames)))
+                for one in samples.split(1)
+                for first in firsts
+            ]
+            return torch.cat(parts, 1).reshape(len(samples), -1, config.n_mels).transpose(1, 2)
+
+    def _frames(
+        self, samples: Float32[Tensor, "batch time"], first: int, end: int
+    ) -> Float32[Tensor, "batch frame sample"]:
+        """Frames `first` to `end`: a view, unless they reach beyond the waveform; only what does is copied."""
+        config, n = self.config, samples.shape[1]
+        half = 0 if config.centre is None else config.n_fft // 2
+        start, stop = first * config.hop_length - half, (end - 1) * config.hop_length - half + config.n_fft
+        left, right = max(0, -start), max(0, stop - n)
+        inside = samples[:, start + left : stop - right]
+        if left or right:
+            if config.centre == "reflect":
+                before, after = samples[:, 1 : left + 1].flip(1), samples[:, n - right - 1 : n - 1].flip(1)
+                inside = torch.cat([before, inside, after], 1)
+            else:
+                inside = F.pad(inside, (left, right))
+        return inside.unfold(1, config.n_fft, config.hop_length)
 
     def _bands(self, frames: Float32[Tensor, "*batch frame sample"]) -> Float32[Tensor, "*batch averaged mel"]:
         config = self.config
@@ -194,11 +213,6 @@ class LogMel(nn.Module):
         # A sum of slices is several times faster than mean(-2) over so short an axis.
         slices = [mel[..., first :: config.frame_mean, :] for first in range(config.frame_mean)]
         return sum(slices[1:], slices[0]) / config.frame_mean
-
-
-def _reflect(samples: Float32[Tensor, "batch time"], n: int) -> Float32[Tensor, "batch padded"]:
-    """As torch's reflection padding, in a seventh of the time."""
-    return torch.cat([samples[:, 1 : n + 1].flip(1), samples, samples[:, -n - 1 : -1].flip(1)], 1)
 
 
 def mel_matrix(
