@@ -11,7 +11,7 @@ DNN here is the release's own example of training, the RNN one recurrent layer o
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -57,7 +57,7 @@ class Vggish(Body):
         n_classes: int = EMBEDDING,
         layers: Sequence[int] = RELEASED,
         final_relu: bool = True,
-        last: Literal["drop", "back"] = "drop",
+        last: str = "drop",
     ) -> None:
         super().__init__()
         if last not in ("drop", "back"):
@@ -131,9 +131,7 @@ class Vggish(Body):
 class VggFigure2b(Vggish):
     """The VGG of Kumar et al., figure 2b, to the letter: 54,045,504 parameters, which no released weights fit."""
 
-    def __init__(
-        self, n_classes: int = EMBEDDING, final_relu: bool = True, last: Literal["drop", "back"] = "drop"
-    ) -> None:
+    def __init__(self, n_classes: int = EMBEDDING, final_relu: bool = True, last: str = "drop") -> None:
         super().__init__(n_classes, FIGURE_2B, final_relu, last)
 
 
@@ -150,7 +148,7 @@ class VggishDnn(Vggish):
         n_classes: int = 10,
         layers: Sequence[int] = RELEASED,
         final_relu: bool = True,
-        last: Literal["drop", "back"] = "drop",
+        last: str = "drop",
     ) -> None:
         super().__init__(n_classes, layers, final_relu, last)
         self.dnn = nn.Sequential(nn.Linear(EMBEDDING, 100), nn.ReLU(), nn.Linear(100, n_classes))
@@ -195,7 +193,7 @@ class VggishRnn(Vggish):
         n_classes: int = 10,
         layers: Sequence[int] = RELEASED,
         final_relu: bool = True,
-        last: Literal["drop", "back"] = "drop",
+        last: str = "drop",
     ) -> None:
         super().__init__(n_classes, layers, final_relu, last)
         self.rnn = nn.GRU(EMBEDDING, 128, batch_first=True)
@@ -232,7 +230,7 @@ def convolutions(layers: Sequence[int]) -> nn.Sequential:
 
 
 def cut_patches(
-    features: Float[Tensor, "batch 1 frame band"], last: Literal["drop", "back"] = "drop"
+    features: Float[Tensor, "batch 1 frame band"], last: str = "drop"
 ) -> Float[Tensor, "batch patch 96 band"]:
     """Patches of 96 frames, one after the other.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
+from numpy.lib.npyio import NpzFile
 
 from mmasc.errors import MmascError
 
@@ -51,8 +52,9 @@ def read_postprocessor(path: str | Path) -> VggishPostprocessor:
         if not path.is_file():
             raise MmascError(f"{path} is not there; name the release's vggish_pca_params.npz")
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
+            with path.open("rb") as file:
+                stored = np.load(file, allow_pickle=False)
+                arrays = {name: stored[name] for name in stored} if isinstance(stored, NpzFile) else {}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise MmascError(f"{path} cannot be read as arrays ({error}); fetch vggish_pca_params.npz again") from error
     else:

@@ -131,7 +131,13 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             replace(PANNS, sample_rate=16_000, n_fft=512, win_length=512, hop_length=160, f_max=8_000.0),
             "64 log-mel bands at 16 kHz, 10 ms (PANNs' 16 kHz networks)",
         ),
-        _log_mel("vggish", VGGISH, "64 log-mel bands at 16 kHz, 10 ms (VGGish)"),
+        FrontEndSpec(
+            "vggish",
+            16_000,
+            "mmasc.features.vggish:VggishFrontEnd",
+            {"config": VGGISH},
+            "64 log-mel bands at 16 kHz, 10 ms (VGGish)",
+        ),
         _log_mel("sp4sc", SP4SC, "256 log-mel bands at 44.1 kHz, 23.2 ms (SP4SC)"),
         FrontEndSpec(
             "levelled",
