@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from mmasc.baselines import NETWORKS, load_network
+from mmasc.baselines import load_network
 from mmasc.cli import cli
 from mmasc.errors import MmascError
 from mmasc.evaluation.evaluate import evaluate, evaluation_object, pool
@@ -16,65 +16,10 @@ from mmasc.evaluation.run_figures import time_text, write_figures
 from mmasc.evaluation.runs import SCORES, find_runs, read_scores
 from mmasc.training.checkpoints import config_to_json, save_tensors
 from mmasc.training.scoring import load_clips, score_clips
-from mmasc.training.supervised_config import SupervisedConfig
 from mmasc.training.supervised_data import digest_of, read_data
-from tests.small_network import SMALL, lived_in
+from tests.made_runs import OPTIONS, data, make_run
 
-OPTIONS = {"label_column": "kind", "fold_column": "fold", "group_column": "take"}
-
-
-@pytest.fixture
-def data(tmp_path):
-    """18 clips of three kinds in two folds, two clips a take, in two cities."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    generator = np.random.default_rng(0)
-    rows = ["path,kind,fold,take,city,device"]
-    for number in range(18):
-        kind, fold, city = "abc"[number % 3], 1 + number // 9, "lyon" if number % 9 < 6 else "oslo"
-        noise = np.cumsum(generator.normal(size=16_000)) if kind == "a" else generator.normal(size=16_000)
-        soundfile.write(folder / f"{number}.wav", 0.3 * noise / np.abs(noise).max(), 16_000)
-        rows.append(f"{number}.wav,{kind},{fold},take{number // 2 + 100 * fold},{city},x")
-    table = folder / "table.csv"
-    table.write_text("\n".join(rows) + "\n")
-    return table
-
-
-@pytest.fixture
-def make_run(tmp_path, data, monkeypatch):
-    """Write a run of the small network as `mmasc train` would."""
-    monkeypatch.setitem(NETWORKS, "small", SMALL)
-    table = read_data("csv", data, OPTIONS)
-
-    def make(name, fold="1", seed=0, lines=3, **values):
-        folder = tmp_path / "runs" / name
-        folder.mkdir(parents=True)
-        settings = dict(
-            network="small",
-            features="vggish",
-            classes=table.classes,
-            dataset="csv",
-            data=str(data),
-            dataset_options=OPTIONS,
-            data_digest=digest_of(table),
-            fold=fold,
-            seed=seed,
-            epochs=3,
-        )
-        config = SupervisedConfig(**(settings | values))
-        (folder / "config.json").write_text(config_to_json(config))
-        network = load_network("small", classes=config.classes, seed=seed)
-        lived_in(network.body, seed)
-        about = {"network": "small", "classes": list(config.classes), "features": "vggish", "arguments": {}}
-        save_tensors(folder / "last.safetensors", network.body.state_dict(), about)
-        written = [
-            {"step": 10 * n, "epoch": n, "loss": 1 / n, "seconds": 7.0 * n, "clips_per_second": 10.0 + n}
-            for n in range(1, lines + 1)
-        ]
-        (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in written))
-        return folder
-
-    return make
+__all__ = ["data", "make_run"]  # fixtures
 
 
 def test_scores_are_those_of_the_network_on_the_fold_left_out(make_run, data):

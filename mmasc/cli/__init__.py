@@ -25,7 +25,9 @@ COMMANDS = {
     "prompts": ("mmasc.cli.prompts", "List, check, compare and calibrate prompt files."),
     "report": ("mmasc.cli.report", "Study prompts on a labelled collection: numbers, figures, a page."),
     "models": ("mmasc.cli.models", "List encoders, fetch weights, show one, prove that it is deterministic here."),
-    "train": ("mmasc.cli.train", "Train encoders on recordings of your own."),
+    "train": ("mmasc.cli.train", "Train encoders and networks on recordings of your own."),
+    "evaluate": ("mmasc.cli.evaluate", "Test trained networks on what they have not learned from."),
+    "compare": ("mmasc.cli.compare", "One table of runs and collections beside published figures."),
     "doctor": ("mmasc.cli.doctor", "Show what this installation can do and what is missing."),
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from mmasc.evaluation.evaluate import Evaluation, evaluation_object
+from mmasc.evaluation.evaluate import Evaluation, evaluation_object, plain
 from mmasc.evaluation.runs import Run
 from mmasc.evaluation.study_plots import class_colours, draw_confusion
 from mmasc.training.checkpoints import write_atomically
@@ -47,7 +47,7 @@ def write_figures(found: Evaluation, suffix: str = "") -> list[Path]:
             files.append(_confusion(run.folder / "confusion.png", own, found.classes))
         files += _curve(run.folder / "curve.png", [run])
     numbers = found.folder / f"evaluation{suffix}.json"
-    write_atomically(numbers, (json.dumps(_plain(evaluation_object(found)), indent=1) + "\n").encode())
+    write_atomically(numbers, (json.dumps(plain(evaluation_object(found)), indent=1) + "\n").encode())
     return [*files, numbers]
 
 
@@ -142,12 +142,3 @@ def _save(path: Path, size: tuple[float, float], draw: Callable[[Any], None]) ->
     draw(figure)
     figure.savefig(path, dpi=_DPI, metadata={"Software": None})
     return path
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it: NaN is null, tuples are lists."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and value != value else value

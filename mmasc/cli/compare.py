@@ -1,0 +1,111 @@
+"""`mmasc compare`: trained networks and heads on collections in one table, published figures beside."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mmasc.cli.options import device_option, format_option, quiet_option
+from mmasc.cli.output import print_object, print_rows, remark
+from mmasc.cli.progress import progress_line
+from mmasc.heads.registry import HEADS
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="RUN|COLLECTION...", type=click.Path())
+@click.option("--label", default=None, metavar="COLUMN", help="Column of the collections with the labels.")
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    type=click.Choice(list(HEADS)),
+    default=("logistic",),
+    show_default=True,
+    help="Fitted to the collections; several make a row each.",
+)
+@click.option("--groups", metavar="COLUMN", help="Of collections: equal values are never on both sides of a fold.")
+@click.option(
+    "--folds-column", metavar="COLUMN", help="Of collections: official folds.  [default: fold, if it is there]"
+)
+@click.option(
+    "--data", type=click.Path(), default=None, metavar="PATH", help="Where the data set is now.  [default: as trained]"
+)
+@click.option("--cache", type=click.Path(), default=None, metavar="FOLDER", help="Of decoded waveforms.")
+@click.option("--measure/--no-measure", default=True, show_default=True, help="Time the networks on this machine.")
+@click.option("--to", type=click.Path(), default=None, metavar="DIR", help="Also write Markdown, JSON and a picture.")
+@click.option("--name", default=None, help="Of these files.  [default: the kind of data set]")
+@device_option
+@quiet_option
+@format_option("markdown")
+def compare(
+    paths: tuple[str, ...],
+    label: str | None,
+    heads: tuple[str, ...],
+    groups: str | None,
+    folds_column: str | None,
+    data: str | None,
+    cache: str | None,
+    measure: bool,
+    to: str | None,
+    name: str | None,
+    device: str,
+    quiet: bool,
+    output_format: str,
+) -> None:
+    """One table of runs and collections: accuracy with intervals, cost, speed, and what was published.
+
+    Runs of one network, features and options are a row, pooled over folds and seeds. Every space of a collection is a
+    row for each --head, by the folds of the collection. What a run says about its test fold is kept beside its weights.
+    """
+    from mmasc.evaluation.compare import compare as compare_systems
+    from mmasc.evaluation.compare import comparison_object
+    from mmasc.evaluation.compare_table import markdown, write_comparison
+
+    with progress_line("testing", quiet=quiet) as line:
+
+        def show(done: int, total: int, what: str) -> None:
+            line.set_total(total)
+            line.update(done, what)
+
+        found = compare_systems(
+            paths,
+            label,
+            heads,
+            groups,
+            folds_column,
+            data,
+            cache,
+            measure,
+            device,
+            lambda text: remark(text, quiet),
+            show,
+        )
+    command = " ".join(["mmasc", *(Path(word).name if "/" in word else word for word in sys.argv[1:])])
+    if to is not None:
+        for path in write_comparison(found, to, name, command):
+            remark(f"→ {path}", quiet)
+    if output_format == "markdown":
+        click.echo(markdown(found), nl=False)
+    elif output_format in ("json", "jsonl"):
+        print_object(comparison_object(found), output_format)
+    else:
+        print_rows([_row(row) for row in found.rows], output_format)
+
+
+def _row(row: Any) -> dict[str, Any]:
+    low, high = row.interval or (None, None)
+    cost = row.cost
+    return {
+        "system": row.system,
+        "features": row.features,
+        "recipe": row.recipe,
+        "accuracy": row.accuracy,
+        "low": low,
+        "high": high,
+        "seeds": row.seeds,
+        "spread": row.spread,
+        "parameters": cost and cost.parameters,
+        "real_time": cost and cost.real_time,
+        "published": "; ".join(f"{100 * one.value:g} % ({one.measured})" for one in row.published),
+    }

@@ -1,0 +1,273 @@
+"""A comparison as Markdown, JSON and a picture."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmasc.errors import MmascError
+from mmasc.evaluation.compare import Comparison, Row, comparison_object
+from mmasc.evaluation.evaluate import plain
+from mmasc.evaluation.published import Published
+from mmasc.evaluation.run_figures import time_text
+from mmasc.training.checkpoints import write_atomically
+
+_DPI = 130
+_OWN, _THEIRS = "#14696b", "#9a5a12"
+
+
+def write_comparison(found: Comparison, folder: str | Path, name: str | None = None, command: str = "") -> list[Path]:
+    """Write NAME.md, NAME.json and NAME.png.
+
+    Args:
+        found: What to write.
+        folder: Made where it is not there.
+        name: Default: the kind of data set of all rows, else "comparison".
+        command: That made it, to be named in the text.
+    Raises:
+        MmascError: If the folder's name belongs to a file.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise MmascError(f"{folder} is a file; name a folder for the table")
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = {row.dataset for row in found.rows if row.dataset}
+    name = name or (kinds.pop() if len(kinds) == 1 else "comparison")
+    files = [folder / f"{name}.{ending}" for ending in ("md", "json", "png")]
+    write_atomically(files[0], markdown(found, f"{name}.png", command).encode())
+    write_atomically(files[1], (json.dumps(plain(comparison_object(found)), indent=1) + "\n").encode())
+    _draw(found, files[2])
+    return files
+
+
+def markdown(found: Comparison, picture: str = "", command: str = "") -> str:
+    """The comparison as a page of Markdown."""
+    kinds = list(dict.fromkeys(row.dataset for row in found.rows if row.dataset))
+    parts = [
+        f"# {', '.join(kinds) or 'Collections'}: what was measured here, and what was published",
+        _about(found, command),
+    ]
+    if picture:
+        parts.append(f"![accuracy with 95 % intervals]({picture})")
+    networks = [row for row in found.rows if row.cost is not None]
+    parts += ["## Accuracy", _accuracy_table(found.rows, kinds), _note_on_published()]
+    parts += ["## By fold", _fold_table(found.rows)]
+    if networks:
+        parts += ["## Cost", _cost_table(networks), _note_on_cost(networks)]
+        trained = list(dict.fromkeys(row.trained_on for row in networks if row.trained_on))
+        if trained:
+            parts += ["Trained on: " + "; ".join(trained) + "."]
+    parts += ["## Other metrics", _metric_table(found.rows)]
+    if found.published:
+        parts += ["## Published on the same data", _published_table(found.published)]
+    return "\n\n".join(parts) + "\n"
+
+
+def percent(value: float) -> str:
+    """A share in percent, one digit."""
+    return f"{100 * value:.1f}"
+
+
+def _about(found: Comparison, command: str) -> str:
+    folds = " or ".join(str(number) for number in sorted({len(row.folds) for row in found.rows}))
+    versions = ", ".join(f"{name} {number}" for name, number in found.versions.items())
+    commit = f"; commit {found.commit}" if found.commit else ""
+    changed = " (+: with changes that are not committed)" if found.commit.endswith("+") else ""
+    return "\n\n".join(
+        [
+            f"Made on {found.date}" + (f" by `{command}`" if command else "") + ".",
+            f"Every clip was tested by a system that had not learned from its fold ({folds} folds, each left out "
+            "once), nor, where the data says what belongs together, from another clip of the same recording. Within "
+            "a run nothing was chosen by its test fold: the weights are those of the last epoch, or of the best on a "
+            "validation fold.",
+            "Intervals are 95 %, drawn over whole recordings, each with all its seeds: how another choice of "
+            "recordings would move the figure. How another training would is the spread, the standard deviation over "
+            "seeds.",
+            f"Speed was measured on {found.machine}. Versions: {versions}{commit}{changed}.",
+        ]
+    )
+
+
+def _accuracy_table(rows: Sequence[Row], kinds: Sequence[str]) -> str:
+    header = ["system", "features", "recipe", "accuracy %", "95 % interval", "seeds", "spread", "clips", "published %"]
+    if len(kinds) > 1:
+        header.insert(0, "data")
+    lines = []
+    for row in rows:
+        cells = [
+            row.system,
+            row.features,
+            row.recipe or "-",
+            f"**{percent(row.accuracy)}**",
+            "-" if row.interval is None else f"{percent(row.interval[0])} to {percent(row.interval[1])}",
+            str(row.seeds),
+            "-" if row.spread is None else percent(row.spread),
+            str(row.clips),
+            "; ".join(_beside(one) for one in row.published) or "-",
+        ]
+        lines.append([row.dataset or "-", *cells] if len(kinds) > 1 else cells)
+    return _table(header, lines, numbers=("accuracy %", "seeds", "spread", "clips"))
+
+
+def _beside(one: Published) -> str:
+    metric = "" if one.metric == "accuracy" else f" ({one.metric.replace('_', ' ')})"
+    return f"{percent(one.value)}{metric}: {one.measured} ({one.source.partition(';')[0]})"
+
+
+def _note_on_published() -> str:
+    return (
+        "*Published* figures are of the same system as its paper had it, on what is named beside them. Where that is "
+        "not the clips and folds of this table, the two figures answer different questions."
+    )
+
+
+def _fold_table(rows: Sequence[Row]) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row.fold_names))
+    lines = []
+    for row in rows:
+        own = dict(zip(row.fold_names, row.folds, strict=True))
+        lines.append([_name(row), *(percent(own[name]) if name in own else "-" for name in names)])
+    return _table(["system", *(f"fold {name}" for name in names)], lines, numbers=[f"fold {name}" for name in names])
+
+
+def _cost_table(rows: Sequence[Row]) -> str:
+    header = [
+        *("system", "parameters", "shipped numbers", "KiB float32", "KiB float16", "KiB int8", "million MACs"),
+        *("x real time", "training a fold", "clips/s in training"),
+    ]
+    lines = []
+    for row in rows:
+        cost = row.cost
+        assert cost is not None
+        lines.append(
+            [
+                _name(row),
+                f"{cost.parameters:,}",
+                f"{cost.merged_numbers:,}",
+                *(f"{cost.bytes[kind] / 1024:,.1f}" for kind in ("float32", "float16", "int8")),
+                f"{cost.macs / 1e6:,.1f}",
+                "-" if cost.real_time is None else f"{cost.real_time:,.0f}",
+                "-" if row.fold_seconds is None else time_text(row.fold_seconds),
+                "-" if row.clips_per_second is None else f"{row.clips_per_second:,.0f}",
+            ]
+        )
+    return _table(header, lines, numbers=header[1:])
+
+
+def _note_on_cost(rows: Sequence[Row]) -> str:
+    seconds = sorted({f"{row.cost.seconds:g}" for row in rows if row.cost is not None})
+    threads = sorted({str(row.cost.threads) for row in rows if row.cost is not None and row.cost.threads is not None})
+    timed = (
+        f" *x real time*: seconds of sound a second, front end included, one clip at a time, "
+        f"{'/'.join(threads)} threads of the machine named above."
+        if threads
+        else ""
+    )
+    return (
+        f"Multiply-accumulates (MACs) of a clip of {' or '.join(seconds)} s, without the front end. *Shipped numbers* "
+        "are those left when batch norms are merged into the layers before them; bytes are of those that are not "
+        "zero, as DCASE task 1 counts them (2021: at most 128 KiB)." + timed
+    )
+
+
+def _metric_table(rows: Sequence[Row]) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row.metrics if name != "accuracy"))
+    shown = [name for name in names if not name.startswith("micro_")] if _one_label(rows) else names
+    lines = [
+        [_name(row), *(f"{row.metrics[name]:.3f}" if name in row.metrics else "-" for name in shown)] for row in rows
+    ]
+    return _table(
+        ["system", *(name.replace("_", " ") for name in shown)], lines, numbers=[n.replace("_", " ") for n in shown]
+    )
+
+
+def _one_label(rows: Sequence[Row]) -> bool:
+    """Micro means are the accuracy there."""
+    return not any(row.detail.get("multi_label") for row in rows)
+
+
+def _published_table(published: Sequence[Published]) -> str:
+    several = len({one.metric for one in published}) > 1
+    header = ["system", "%", *(["metric"] if several else []), "measured on", "source", "note"]
+    lines = [
+        [
+            one.system + (f", {one.features}" if one.features else ""),
+            f"{100 * one.value:g}",
+            *([one.metric.replace("_", " ")] if several else []),
+            one.measured,
+            one.source,
+            one.note or "-",
+        ]
+        for one in published
+    ]
+    return _table(header, lines, numbers=("%",))
+
+
+def _name(row: Row) -> str:
+    return f"{row.system}, {row.features}" + (f", {row.recipe}" if row.recipe else "")
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> str:
+    """Columns of `numbers` stand at the right; bars inside cells are escaped."""
+    rule = ["---:" if name in numbers else "---" for name in header]
+    rows = [header, rule, *[[cell.replace("|", "\\|") for cell in line] for line in lines]]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _draw(found: Comparison, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    rows = found.rows[::-1]
+    figure = Figure(figsize=(8.4, 1.4 + 0.42 * len(rows)), layout="constrained")
+    draw_comparison(figure.add_subplot(), rows)
+    figure.savefig(path, dpi=_DPI, metadata={"Software": None})
+
+
+def draw_comparison(ax: Any, rows: Sequence[Row]) -> None:
+    """Accuracies with intervals, one system below the other, folds as ticks, published figures as open diamonds.
+
+    Args:
+        ax: Axes of matplotlib.
+        rows: From the bottom up.
+    """
+    labelled: set[str] = set()
+
+    def once(text: str) -> str | None:
+        if text in labelled:
+            return None
+        labelled.add(text)
+        return text
+
+    for place, row in enumerate(rows):
+        if row.interval is not None:
+            ax.plot([100 * end for end in row.interval], [place, place], color=_OWN, linewidth=2.4, alpha=0.45)
+        ax.plot(
+            [100 * value for value in row.folds],
+            [place] * len(row.folds),
+            linestyle="none",
+            marker="|",
+            markersize=9,
+            color="0.35",
+            label=once("folds"),
+        )
+        ax.plot([100 * row.accuracy], [place], marker="o", color=_OWN, linestyle="none", label=once("measured here"))
+        ax.annotate(
+            percent(row.accuracy), (100 * row.accuracy, place), (0, 7), textcoords="offset points", size=7, ha="center"
+        )
+        same = [one for one in row.published if one.metric == "accuracy"]
+        if same:
+            ax.plot(
+                [100 * one.value for one in same],
+                [place] * len(same),
+                linestyle="none",
+                marker="D",
+                markerfacecolor="none",
+                color=_THEIRS,
+                label=once("published, other clips or folds"),
+            )
+    ax.set_yticks(range(len(rows)), [_name(row) for row in rows], fontsize=8, parse_math=False)
+    ax.set_ylim(-0.7, len(rows) - 0.2)
+    ax.set_xlabel("accuracy, % (bar: 95 % interval over recordings)")
+    ax.grid(axis="x", color="0.92", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.legend(frameon=False, fontsize=8, loc="best")
