@@ -1,4 +1,4 @@
-"""`mmasc train`: encoders learned from recordings of your own."""
+"""`mmasc train`: encoders and supervised networks learned from recordings of your own."""
 
 from pathlib import Path
 
@@ -8,9 +8,31 @@ from mmasc.cli.options import device_option, format_option, quiet_option, strict
 from mmasc.cli.output import print_object, remark
 
 
-@click.group()
+class _TrainGroup(click.Group):
+    """Every supervised network is a subcommand; what trains them is imported when one is named."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            return command
+        from mmasc.baselines import NETWORKS
+
+        if cmd_name not in NETWORKS:
+            others = ", ".join([*self.list_commands(ctx), *sorted(NETWORKS)])
+            raise click.UsageError(f"there is no network {cmd_name!r} to train; there are: {others}")
+        from mmasc.cli.train_network import network
+
+        return network
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_commands(ctx, formatter)
+        with formatter.section("Networks"):
+            formatter.write_dl([("NETWORK", "Any of `mmasc models list`; `mmasc train NETWORK --help`.")])
+
+
+@click.group(cls=_TrainGroup)
 def train() -> None:
-    """Train encoders on recordings of your own."""
+    """Train encoders and networks on recordings of your own."""
 
 
 @train.command()

@@ -227,6 +227,10 @@ def check_stages(network: Network, config: SupervisedConfig) -> None:
     Raises:
         MmascError: If there is such; the line says what to leave out.
     """
+    if getattr(network.body, "n_tags", 0):
+        raise MmascError(
+            f"{config.network} reads tags beside the sound; networks that read sound alone are trained here"
+        )
     acts_on_power = {
         "mix_on": config.mix != "none" and config.mix_on == "power",
         "filter_share": config.filter_share > 0,

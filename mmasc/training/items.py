@@ -15,7 +15,15 @@ from torch import Tensor
 
 from mmasc.baselines.network import Network
 from mmasc.training.fragments import LOUDNESS_SECONDS, fragment_edges, longest_fragment, loudness_of, sounding_starts
-from mmasc.training.scoring import check_length, frames_a_second, hear, load_clips, raw_features
+from mmasc.training.scoring import (
+    check_length,
+    frames_a_second,
+    hear,
+    least_frames,
+    load_clips,
+    raw_features,
+    raw_frames,
+)
 from mmasc.training.supervised_config import SupervisedConfig
 
 # Features of all items are kept up to so many bytes; beyond, they are computed for every batch again
@@ -82,11 +90,9 @@ class Items:
         wanted = round(config.crop_seconds * self.rate) if config.crop_seconds else longest
         # The features of a padded lane must hold the crop, whatever the front end loses at the edges.
         self.crop_samples = max(wanted, network.minimum_samples)
-        self.crop_frames = network.front_end.n_frames(self.crop_samples)
+        self.crop_frames = raw_frames(network.front_end, self.crop_samples)
         if config.crop_seconds and config.crop_from == "features":
-            self.crop_frames = max(
-                min(round(config.crop_seconds * pace), self.crop_frames), network.body.minimum_frames
-            )
+            self.crop_frames = max(min(round(config.crop_seconds * pace), self.crop_frames), least_frames(network))
         self.least = self.crop_samples
         if config.crop_from == "waveform":
             self.least = int(np.ceil(self.crop_samples * config.speed_range[1])) + 1

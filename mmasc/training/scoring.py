@@ -22,6 +22,7 @@ from mmasc.baselines.network import Network
 from mmasc.baselines.spec_augment import SpecAugment, augmented_probabilities
 from mmasc.errors import MmascError
 from mmasc.features import FrontEnd
+from mmasc.features.front_ends import LogMelFrontEnd
 from mmasc.training.fragments import fragment_edges, loudness_of, trim_ends, window_edges
 from mmasc.training.supervised_config import SupervisedConfig
 
@@ -31,7 +32,7 @@ _PIECES_AT_ONCE = 16
 
 def score_clips(
     network: Network,
-    waveforms: Iterable[Float[np.ndarray, "channel time"]],
+    waveforms: Iterable[Float[np.ndarray, "_channel _time"]],
     config: SupervisedConfig,
     names: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -69,7 +70,7 @@ def load_clips(
     cache: str | Path | None = None,
     speed: float = 1.0,
     progress: Callable[[int, int], None] | None = None,
-) -> Sequence[Float32[np.ndarray, "channel time"]]:
+) -> Sequence[Float32[np.ndarray, "_channel _time"]]:
     """Waveforms at the network's rate with the channels that its lanes are made of, decoded once into a cache.
 
     Args:
@@ -90,7 +91,7 @@ def load_clips(
 
 def hear(
     waveform: Float[np.ndarray, "channel time"], network: Network, config: SupervisedConfig, least: int = 0
-) -> list[Float32[np.ndarray, "channel time"]]:
+) -> list[Float32[np.ndarray, "lane_channel heard"]]:
     """The lanes of a clip, trimmed and padded: what training draws from and tests hear.
 
     Args:
@@ -118,6 +119,19 @@ def frames_a_second(front_end: FrontEnd) -> float:
     return (front_end.n_frames(30 * rate) - front_end.n_frames(10 * rate)) / 20
 
 
+def raw_frames(front_end: FrontEnd, n_samples: int) -> int:
+    """Frames of `raw_features`: of a front end with deltas more than come out in the end."""
+    if front_end.has_power and isinstance(front_end, LogMelFrontEnd):
+        return LogMelFrontEnd.n_frames(front_end, n_samples)
+    return front_end.n_frames(n_samples)
+
+
+def least_frames(network: Network) -> int:
+    """Fewest frames of `raw_features` that the network can take."""
+    front_end, length = network.front_end, 10 * network.sample_rate
+    return network.body.minimum_frames + raw_frames(front_end, length) - front_end.n_frames(length)
+
+
 def raw_features(
     front_end: FrontEnd, waveforms: Float[Tensor, "batch channel time"]
 ) -> Float[Tensor, "batch *feature"]:
@@ -125,7 +139,7 @@ def raw_features(
     return front_end.power(waveforms) if front_end.has_power else front_end(waveforms)
 
 
-def finish(front_end: FrontEnd, raw: Float[Tensor, "batch *feature"]) -> Float[Tensor, "batch *feature"]:
+def finish(front_end: FrontEnd, raw: Float[Tensor, "batch *raw"]) -> Float[Tensor, "batch *feature"]:
     """Features of what `raw_features` gave."""
     return front_end.compress(raw) if front_end.has_power else raw
 
@@ -150,15 +164,14 @@ def least_samples(network: Network, config: SupervisedConfig) -> int:
     """Length of the shortest clip that can be heard: every fragment must hold the body's fewest frames."""
     if not config.fragments:
         return network.minimum_samples
-    frames = config.fragments * network.body.minimum_frames
-    while min(end - start for start, end in fragment_edges(frames, config.fragments)) < network.body.minimum_frames:
-        frames += 1
-    low, high = network.minimum_samples, network.minimum_samples
-    while network.front_end.n_frames(high) < frames:
+    # So many frames part into equal fragments; a fragment of more frames is never shorter than these.
+    frames = config.fragments * least_frames(network)
+    low = high = network.minimum_samples
+    while raw_frames(network.front_end, high) < frames:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if network.front_end.n_frames(middle) >= frames else (middle, high)
+        low, high = (low, middle) if raw_frames(network.front_end, middle) >= frames else (middle, high)
     return high
 
 
@@ -253,7 +266,7 @@ def _pieces(
     if config.fragments:
         edges = fragment_edges(n_frames, config.fragments)
     elif config.test_seconds:
-        length = max(round(config.test_seconds * pace), network.body.minimum_frames)
+        length = max(round(config.test_seconds * pace), least_frames(network))
         edges = window_edges(n_frames, length, max(1, round(hop_seconds * pace)))
         edges = _sounding(lane, rate, edges, pace, config.quiet_decibels)
     else:

@@ -4,10 +4,11 @@ All chance of a step comes from the seed and the number of the step, and a check
 that was killed goes on to the very same weights.
 """
 
+import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,17 @@ from mmasc.training.supervised_config import SupervisedConfig
 
 # Losses stay on the device between looks, so that an accelerator need not wait for the CPU at every step
 _STEPS_A_LOOK = 10
+
+
+@contextlib.contextmanager
+def _arithmetic() -> Iterator[None]:
+    """The same kernels every time; numbers below float32's normal range are 0 (a CPU takes a hundred times as long)."""
+    torch.set_flush_denormal(True)
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+            yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 @dataclass(frozen=True)
@@ -148,7 +160,7 @@ class Run:
         metrics = Metrics(self.folder / "metrics.jsonl", self.step) if self.world.first else None
         saved_at = time.monotonic()
         losses: list[Tensor] = []
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        with _arithmetic():
             while self.step < stop and not self.stopped:
                 began = time.monotonic()
                 losses.append(self._train_step())

@@ -1,0 +1,204 @@
+"""`mmasc train NETWORK`: supervised networks on labelled data. Every value of a recipe has an option here."""
+
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mmasc.cli.options import device_option, format_option, quiet_option
+from mmasc.cli.output import print_rows, remark
+from mmasc.cli.progress import progress_line
+from mmasc.training import supervised_config as choices
+from mmasc.training.recipes import RECIPES
+from mmasc.training.supervised_config import SupervisedConfig
+
+# Options of the configuration: what stands here is all that is needed beside its defaults' types
+_HELP = {
+    "channels": "Lanes that are heard, as in left,right,mix: mix, left, right, each, mid-side.",
+    "minimum_seconds": "Shorter clips are padded with zeros to this.",
+    "trim_decibels": "Ends so much quieter than the loudest 10 ms are cut off; 0 leaves them.",
+    "epochs": "Times that every item is drawn.",
+    "repeats": "Draws of every item an epoch.",
+    "batch": "Items a step, over all processes.",
+    "learning_rate": "Highest.",
+    "schedule": "Course of the learning rate.",
+    "warm_up": "Share of the steps in which the rate rises.",
+    "final_rate": "Share of the highest rate at the end of a cosine.",
+    "weight_decay": "Of AdamW.",
+    "decay_all": "Decay biases and norms too.",
+    "gradient_norm": "Longer gradients are cut to it; 0 for none.",
+    "ema": "Decay of the average of weights that is saved; 0 for the weights themselves.",
+    "bf16": "Body in bfloat16; front end and loss stay float32.",
+    "crop_from": "Crops of waveforms, or of features computed once.",
+    "crop_seconds": "Length of a crop; 0 for whole clips.",
+    "fragments": "Equal parts of the features, all learned from and averaged; 0 for none.",
+    "quiet_decibels": "Crops so much quieter than the clip are not drawn; 0 allows all.",
+    "speeds": "Speeds of play, as in 0.8,1,1.25; kept in the cache.",
+    "speed_range": "Least and most of a speed computed on the fly (waveform crops).",
+    "gain_decibels": "Largest gain and cut (waveform crops).",
+    "mix": "Two sounds in one.",
+    "mix_on": "What is mixed.",
+    "mix_alpha": "Of the coefficient's beta distribution.",
+    "mix_decibels": "How far the other sound lies beneath, at most.",
+    "mix_share": "Of the items that are mixed.",
+    "mix_once": "One coefficient for the batch.",
+    "mix_partners": "The other item: of the batch, or drawn by itself.",
+    "mix_until": "Share of the steps after which nothing is mixed.",
+    "filter_share": "Of items with a random filter.",
+    "filter_decibels": "Its largest boost and cut.",
+    "noise_share": "Of items with a floor of coloured noise.",
+    "noise_decibels": "How far below the item: least and most.",
+    "lowpass_share": "Of items with nothing above a random band.",
+    "band_shift": "Most bands that a spectrum is moved by.",
+    "time_masks": "Masks over time.",
+    "time_mask_frames": "They are shorter than this.",
+    "band_masks": "Masks over bands.",
+    "band_mask_bands": "They are narrower than this.",
+    "mask_at": "Where masks act; body is after the network's first norm.",
+    "loss": "bce for several labels a clip.",
+    "focal_gamma": "0 is cross-entropy.",
+    "focal_argmax": "Focal loss on the strongest label alone.",
+    "smoothing": "Share of the label spread over all classes.",
+    "class_weights": "Balanced: by the inverse of the class's share.",
+    "teacher": "NETWORK:FILE to match posteriors, or an encoder to match vectors.",
+    "teacher_weight": "Share of the loss.",
+    "teacher_temperature": "Of both softmaxes over classes.",
+    "patience": "Epochs without a better validation after which it ends; 0 trains to the end.",
+    "test_seconds": "Windows of a test clip; 0 hears it whole.",
+    "test_hop_seconds": "From one window to the next; 0 for half a window.",
+    "test_speeds": "Every clip is heard at each, as in 0.9,1,1.1.",
+    "test_passes": "Passes with masks on, averaged; 0 for one without.",
+    "fusion": "What is averaged over windows, lanes and speeds.",
+}
+_CHOICES = {
+    "schedule": choices.SCHEDULES,
+    "crop_from": choices.PLACES,
+    "mix": choices.MIXES,
+    "mix_on": choices.STAGES,
+    "mix_partners": choices.PARTNERS,
+    "mask_at": choices.MASK_PLACES,
+    "loss": choices.LOSSES,
+    "class_weights": choices.CLASS_WEIGHTS,
+    "fusion": choices.FUSIONS,
+}
+
+
+class _Several(click.ParamType):
+    """Values between commas."""
+
+    name = "list"
+
+    def __init__(self, kind: Callable[[str], Any]) -> None:
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in str(value).split(",") if part.strip()]
+        try:
+            return tuple(self.kind(part) for part in parts)
+        except ValueError:
+            self.fail(f"{value!r} is no list of numbers between commas", param, ctx)
+
+
+def _assignments(_context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE, several times; a value is JSON where it can be, else text."""
+    found: dict[str, Any] = {}
+    for text in values:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise click.BadParameter(f"NAME=VALUE is wanted, got {text!r}", param=option)
+        try:
+            found[name.replace("-", "_")] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name.replace("-", "_")] = value
+    return found
+
+
+def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for every value of a recipe; those that are not given are the recipe's."""
+    defaults = {field.name: field.default for field in fields(SupervisedConfig)}
+    for name, line in reversed(_HELP.items()):
+        flag, default = f"--{name.replace('_', '-')}", defaults[name]
+        if name in _CHOICES:
+            option = click.option(flag, type=click.Choice(_CHOICES[name]), default=None, help=line)
+        elif isinstance(default, bool):
+            option = click.option(f"{flag}/--no-{flag[2:]}", default=None, help=line)
+        elif isinstance(default, tuple):
+            kind = str if name == "channels" else float
+            option = click.option(flag, type=_Several(kind), default=None, help=line)
+        else:
+            option = click.option(flag, type=type(default), default=None, help=line)
+        command = option(command)
+    return command
+
+
+@click.command(context_settings={"ignore_unknown_options": False})
+@click.option("--data", type=click.Path(path_type=Path), required=True, metavar="PATH", help="Where the data set lies.")
+@click.option("--dataset", required=True, metavar="KIND", help="esc10, urbansound8k, tau2020, folder, csv ...")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="RUN", help="Folder of the run.")
+@click.option("--folds", type=_Several(str), default=None, metavar="NAME,...", help="Each is left out once.  [all]")
+@click.option("--validation", default="", metavar="FOLD|SHARE", help="Held back from training, never of the test fold.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything.")
+@click.option("--features", default=None, metavar="NAME", help="Another front end than the network's own.")
+@click.option("--recipe", type=click.Choice(list(RECIPES)), default="default", show_default=True, help="Of all values.")
+@click.option("--weights", type=click.Path(path_type=Path), default=None, metavar="FILE", help="To begin from.")
+@click.option("--new-head", is_flag=True, help="Learn a last layer for other classes than those of --weights.")
+@click.option(
+    "--argument", "arguments", multiple=True, callback=_assignments, metavar="NAME=VALUE", help="Of the network."
+)
+@click.option(
+    "--data-option",
+    "dataset_options",
+    multiple=True,
+    callback=_assignments,
+    metavar="NAME=VALUE",
+    help="Of the reader.",
+)
+@click.option("--make-folds", type=click.IntRange(min=0), default=0, metavar="N", help="For data without any.")
+@click.option(
+    "--hold-out", default="", metavar="COLUMN=VALUE,...", help="Tested, never learned from: unseen cities ..."
+)
+@click.option("--per-class", type=click.IntRange(min=0), default=0, metavar="N", help="Balanced pruning.")
+@click.option("--cache", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep decoded waveforms here.")
+@click.option("--checkpoint-seconds", type=click.FloatRange(min=0), default=30.0, show_default=True)
+@click.option("--pause-at", type=click.IntRange(min=1), default=None, metavar="STEP", help="To go on another time.")
+@click.option("--test-curve", is_flag=True, help="Score the test fold every epoch, to look at, never to choose by.")
+@_recipe_options
+@device_option
+@format_option()
+@quiet_option
+@click.pass_context
+def network(ctx: click.Context, output_format: str, quiet: bool, **options: Any) -> None:
+    """Train a network on every fold of a data set; a fold's run loads as `NETWORK:RUN`.
+
+    Started again with the same options, a run that was stopped goes on where it was, to the same weights. The test
+    fold is never learned from nor chosen by: `mmasc evaluate RUN` tests. Values that are not given are the recipe's.
+    Several GPUs: torchrun --nproc-per-node N -m mmasc train ...
+    """
+    from dataclasses import asdict
+
+    from mmasc.training.supervised import train_network
+
+    given = {name: value for name, value in options.items() if value is not None}
+    folds = given.pop("folds", ())
+    try:
+        with progress_line(str(ctx.info_name), quiet=quiet) as line:
+
+            def show(step: int, steps: int, said: str) -> None:
+                line.set_total(steps)
+                line.update(step, said)
+
+            results = train_network(
+                str(ctx.info_name), folds=folds, remark=lambda text: remark(text, quiet), progress=show, **given
+            )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    print_rows([_row(asdict(result)) for result in results], output_format)
+
+
+def _row(result: dict[str, Any]) -> dict[str, Any]:
+    return {**{name: value for name, value in result.items() if name != "measured"}, **result["measured"]}
