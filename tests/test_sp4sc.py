@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from mmasc.baselines import TAU_SCENES, load_network
-from mmasc.baselines.sp4sc import Sp4sc, Sp4scMerged, merge_network, merged_state
+from mmasc.baselines.depthwise import DepthwiseConv2d
+from mmasc.baselines.sp4sc import SeparableBlock, Sp4sc, Sp4scMerged, merge_network, merged_state
 from mmasc.baselines.spec_augment import SpecAugment, augmented_probabilities
 from mmasc.errors import MmascError
 from mmasc.features import load_front_end
@@ -230,3 +232,42 @@ def test_test_time_augmentation_is_a_mean_of_posteriors(rule_file):
         torch.testing.assert_close(nothing, body(features).softmax(1))
     with pytest.raises(ValueError, match="n_passes must be at least 1, got 0"):
         augmented_probabilities(body, features, augment, n_passes=0)
+
+
+@pytest.mark.parametrize("kernel_size", [(3, 1), (1, 3), (3, 5)])
+def test_depthwise_convolution_and_its_gradients_are_torchs(kernel_size):
+    torch.manual_seed(5)
+    own = DepthwiseConv2d(6, kernel_size, dilation=2)
+    plain = torch.nn.Conv2d(6, 6, kernel_size, padding=own.padding, dilation=2, groups=6)
+    plain.load_state_dict(own.state_dict())
+    maps = [torch.randn(2, 6, 7, 3).requires_grad_()]
+    maps.append(maps[0].detach().clone().requires_grad_())
+    wanted = torch.randn(2, 6, 7, 3)
+    for convolution, one in zip((own, plain), maps, strict=True):
+        (convolution(one) * wanted).sum().backward()
+    torch.testing.assert_close(own(maps[0]), plain(maps[1]))
+    torch.testing.assert_close(maps[0].grad, maps[1].grad)
+    torch.testing.assert_close(own.weight.grad, plain.weight.grad)
+    torch.testing.assert_close(own.bias.grad, plain.bias.grad)
+    with torch.no_grad():
+        torch.testing.assert_close(own(maps[0]), plain(maps[0]))
+    with pytest.raises(ValueError, match=r"kernel_size must be odd, got \(2, 1\)"):
+        DepthwiseConv2d(6, (2, 1))
+
+
+def test_blocks_are_the_layers_that_they_name():
+    block = SeparableBlock(3, 5).eval()
+    block.bn.running_var.fill_(2)
+    maps = torch.randn(2, 3, 9, 8)
+    mixed = F.conv2d(maps, block.ch_conv1.weight)
+    frames = F.conv2d(mixed, block.sp_conv1.weight, padding=(2, 0), dilation=2, groups=5)
+    bands = F.conv2d(mixed, block.sp_conv2.weight, padding=(0, 2), dilation=2, groups=5)
+    torch.testing.assert_close(block(maps), F.avg_pool2d(((frames + bands) / (2 + 1e-5) ** 0.5).relu(), 2))
+
+
+def test_training_in_half_precision():
+    body = Sp4sc(3, 32).train()
+    with torch.autocast("cpu", torch.bfloat16):
+        body(torch.randn(2, 1, 32, 32)).float().square().sum().backward()
+    assert all(one.grad.isfinite().all() and one.grad.dtype == torch.float32 for one in body.parameters())
+    assert body.get_submodule("conv1.sp_conv1").weight.grad.abs().max() > 0
