@@ -9,6 +9,7 @@ import torch
 
 from mmasc.features import FRONT_ENDS, load_front_end
 from mmasc.features.cepstrum import cosine_matrix
+from mmasc.features.classic import CLASSIC, ClassicFeatures, zero_crossing_rate
 from mmasc.features.cqt import ConstantQ
 from mmasc.features.deltas import deltas
 from mmasc.features.front_ends import COMPARED, DILATED, SCENES
@@ -280,3 +281,25 @@ def test_cqt_beyond_half_the_rate_is_refused():
 def test_constants_are_no_weights():
     for name in COMPARABLE:
         assert not load_front_end(name).state_dict()
+
+
+def test_classic_numbers_are_librosas():
+    waveforms = torch.cat([noise(2.0, 44_100, seed) for seed in range(2)])
+    waveforms[1, 40_000:] = 0  # silence: 80 dB below the loudest
+    found = ClassicFeatures()(waveforms)
+    assert found.shape == (2, 26)
+    for waveform, numbers in zip(waveforms, found.numpy(), strict=True):
+        decibels = librosa.power_to_db(librosas_mel(waveform[None], CLASSIC, 2, 128))
+        cepstra = librosa.feature.mfcc(S=decibels, n_mfcc=13)[1:]
+        crossings = librosa.feature.zero_crossing_rate(waveform.numpy(), frame_length=512, hop_length=512, center=False)
+        wanted = [cepstra.mean(1), crossings.mean(1), cepstra.std(1), crossings.std(1)]
+        np.testing.assert_allclose(numbers, np.concatenate(wanted), atol=2e-2)
+        np.testing.assert_allclose(numbers[[12, 25]], [crossings.mean(), crossings.std()], atol=1e-3)
+    for waveform, numbers in zip(waveforms, found, strict=True):
+        assert torch.equal(ClassicFeatures()(waveform[None])[0], numbers)
+
+
+def test_a_tone_crosses_zero_twice_a_period():
+    tone = torch.sin(2 * torch.pi * 32 * (torch.arange(2048) + 0.5) / 512)[None]
+    torch.testing.assert_close(zero_crossing_rate(tone), torch.full((1, 4), 63 / 512))
+    assert zero_crossing_rate(torch.zeros(1, 1024)).tolist() == [[0, 0]]
