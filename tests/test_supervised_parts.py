@@ -415,3 +415,31 @@ def test_an_epoch_draws_every_unit_once():
     own = np.concatenate([draw[0].items for epoch in epochs for draw in epoch])
     # One partner in three would be of the same class by chance; eight more draws leave next to none.
     assert (partners % 3 == own % 3).mean() < 0.05
+
+
+def test_the_network_of_mini_is_its_encoders():
+    """The encoder's trunk with the same numbers gives the same features."""
+    from mmasc.encoders.mini_network import MiniConfig, MiniNetwork
+
+    encoder = MiniNetwork(MiniConfig()).eval()
+    network = load_network("mini-cnn")
+    state = encoder.state_dict()
+    names = {"fc1": "to_features"}
+    own = {
+        name: state[name.replace("fc1", names["fc1"])] if not name.startswith("fc2") else value
+        for name, value in network.body.state_dict().items()
+    }
+    network.body.load_state_dict(own)
+    assert sum(tensor.numel() for name, tensor in own.items() if not name.startswith("fc2")) == sum(
+        tensor.numel() for name, tensor in state.items() if not name.startswith("to_joint")
+    )
+    waveforms = torch.from_numpy(noise(0, 3.0)[None])
+    front_end = network.front_end
+    power = front_end.power(waveforms)
+    with torch.inference_mode():
+        # Both norms are fresh, so that what comes in goes on as it is.
+        wanted, _ = encoder.vectors(front_end.compress(power)[:, 0].transpose(1, 2))
+        torch.testing.assert_close(network.embedding(waveforms), wanted, rtol=1e-4, atol=1e-4)
+        levelled = encoder.levelled(power[:, 0].transpose(1, 2))
+        ours = (front_end(waveforms)[:, 0].transpose(1, 2) + 20) / 15
+    torch.testing.assert_close(levelled, ours, rtol=1e-4, atol=1e-4)

@@ -71,6 +71,18 @@ NETWORKS: dict[str, NetworkSpec] = {
             )
         ),
         NetworkSpec(
+            "mini-cnn",
+            "mmasc.baselines.mini_cnn:MiniCnn",
+            "levelled",
+            10,
+            512,
+            32_000,
+            seconds=5.0,
+            arguments={"n_mels": 64, "n_channels": 1},
+            source="mmasc",
+            description="the network of the encoder mini as a classifier, trained in minutes of one CPU core",
+        ),
+        NetworkSpec(
             "wavegram-logmel-cnn14",
             "mmasc.baselines.wavegram:WavegramLogmelCnn14",
             "raw-32k",

@@ -26,6 +26,7 @@ _HELP = {
     "learning_rate": "Highest.",
     "schedule": "Course of the learning rate.",
     "warm_up": "Share of the steps in which the rate rises.",
+    "cycle_momentum": "Momentum goes down while the rate rises, and back.",
     "final_rate": "Share of the highest rate at the end of a cosine.",
     "weight_decay": "Of AdamW.",
     "decay_all": "Decay biases and norms too.",

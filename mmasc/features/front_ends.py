@@ -12,7 +12,7 @@ from typing import Any
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from mmasc.features.log_mel import PANNS, VGGISH, LogMel, LogMelConfig
+from mmasc.features.log_mel import MINI, PANNS, VGGISH, LogMel, LogMelConfig
 
 # SP4SC and the urban scene study: 46.4 ms frames of 44.1 kHz (Barberteguy 2023; valeoai/SP4ASC)
 SP4SC = LogMelConfig(44_100, 2048, 2048, 1024, 256, 0.0, 22_050.0)
@@ -143,8 +143,8 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             "levelled",
             32_000,
             "mmasc.features.levelled:LevelledFrontEnd",
-            {"config": LogMelConfig(32_000, 1024, 1024, 640, 64, 50.0, 16_000.0, floor=1e-5)},
-            "64 log-mel bands at 32 kHz, 20 ms, relative to the recording's own level",
+            {"config": replace(MINI, floor=1e-5)},
+            "64 log-mel bands at 32 kHz, 20 ms, relative to the recording's own level (as `mini` hears)",
         ),
         _log_mel("dilated", DILATED, "64 log-mel bands at 22.05 kHz, 23 ms (dilated ResNet-18)"),
         _log_mel("scenes-128", SCENES, "128 log-mel bands of amplitude at 44.1 kHz, 23.2 ms (transfer study)"),

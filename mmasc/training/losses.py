@@ -41,12 +41,12 @@ def cosine_loss(
     return (1 - F.cosine_similarity(joint, targets @ bank)).mean()
 
 
-def one_cycle(step: int, steps: int, top: float) -> float:
-    """Learning rate of a step: a cosine from top / 25 up over three tenths, a cosine down to nothing.
+def one_cycle(step: int, steps: int, top: float, rising: float = 0.3) -> float:
+    """Learning rate of a step: a cosine from top / 25 up over a share of the steps, a cosine down to nothing.
 
     Source: Smith and Topin 2018, "Super-convergence".
     """
-    rise = 0.3 * steps
+    rise = rising * steps
     if step < rise:
         return top / 25 + (top - top / 25) * (1 - math.cos(math.pi * step / rise)) / 2
     return top * (1 + math.cos(math.pi * (step - rise) / (steps - rise))) / 2

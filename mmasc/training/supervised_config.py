@@ -50,6 +50,7 @@ class SupervisedConfig:
         learning_rate: Highest.
         schedule: "cosine" (down to `final_rate`), "one-cycle" or "constant", after the warm-up.
         warm_up: Share of the steps in which the rate rises.
+        cycle_momentum: Momentum goes down from 0.95 to 0.85 while the rate rises, and back (Smith and Topin 2018).
         final_rate: Share of the highest rate at the end of "cosine".
         weight_decay: Of AdamW.
         decay_all: Also on biases and norms, as torch does it by itself.
@@ -124,6 +125,7 @@ class SupervisedConfig:
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     warm_up: float = 0.05
+    cycle_momentum: bool = False
     final_rate: float = 0.01
     weight_decay: float = 1e-2
     decay_all: bool = False

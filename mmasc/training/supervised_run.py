@@ -33,6 +33,8 @@ from mmasc.training.supervised_config import SupervisedConfig
 
 # Losses stay on the device between looks, so that an accelerator need not wait for the CPU at every step
 _STEPS_A_LOOK = 10
+# Of AdamW where momentum goes with the learning rate: with none, and at the highest
+_RESTING_MOMENTUM, _TOP_MOMENTUM = 0.95, 0.85
 
 
 @contextlib.contextmanager
@@ -189,6 +191,9 @@ class Run:
         batch = self.batches.make(self.step, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(self.step)
+            if config.cycle_momentum:
+                share = group["lr"] / config.learning_rate
+                group["betas"] = (_RESTING_MOMENTUM - share * (_RESTING_MOMENTUM - _TOP_MOMENTUM), group["betas"][1])
         self.pupil.train()
         seed = int(np.random.default_rng([config.seed, 4, self.step, self.world.rank]).integers(2**62))
         if self.masks is not None:
@@ -224,7 +229,7 @@ class Run:
         config = self.config
         top, rise = config.learning_rate, config.warm_up * self.steps
         if config.schedule == "one-cycle":
-            return one_cycle(step, self.steps, top)
+            return one_cycle(step, self.steps, top, config.warm_up)
         if step < rise:
             return top * (step + 1) / (rise + 1)
         if config.schedule == "constant":
