@@ -28,6 +28,7 @@ COMMANDS = {
     "train": ("mmasc.cli.train", "Train encoders and networks on recordings of your own."),
     "evaluate": ("mmasc.cli.evaluate", "Test trained networks on what they have not learned from."),
     "compare": ("mmasc.cli.compare", "One table of runs and collections beside published figures."),
+    "imagine": ("mmasc.cli.imagine", "Write the pictures that sounds suggest."),
     "doctor": ("mmasc.cli.doctor", "Show what this installation can do and what is missing."),
 }
 

@@ -20,6 +20,11 @@ class ProgressLine:
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done, remark=remark)
 
+    def show(self, done: int, total: int) -> None:
+        """`done` of `total` items are done: what library functions report."""
+        self.set_total(total)
+        self.update(done)
+
     def set_total(self, total: int) -> None:
         """Say how many items there are, once that is known."""
         if self._progress is not None and self._task is not None:

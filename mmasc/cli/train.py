@@ -6,6 +6,7 @@ import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option, strict_option
 from mmasc.cli.output import print_object, remark
+from mmasc.cli.train_ivf import ivf, scenes, vqvae
 
 
 class _TrainGroup(click.Group):
@@ -79,3 +80,7 @@ def align(output_format: str, quiet: bool, **options: object) -> None:
 
     result = train_alignment(**options, remark=lambda line: remark(line, quiet))  # type: ignore[arg-type]
     print_object(asdict(result), output_format)
+
+
+for _command in (vqvae, ivf, scenes):
+    train.add_command(_command)

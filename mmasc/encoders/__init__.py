@@ -93,6 +93,15 @@ SPECS: dict[str, EncoderSpec] = {
             weights="larger-clap-music-and-speech",
             description="LAION CLAP, larger, for music and speech",
         ),
+        EncoderSpec(
+            "ivf",
+            "mmasc.encoders.ivf:Ivf",
+            sample_rate=16_000,
+            window_seconds=0.96,
+            dim=128,
+            weights="your own",
+            description="imagined visual features of a run of mmasc train ivf (ivf:RUN)",
+        ),
     ]
 }
 

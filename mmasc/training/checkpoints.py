@@ -85,6 +85,24 @@ def config_from_dict(kind: type[Config], values: Mapping[str, Any], where: str) 
     return kind(**arguments)
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """What a run's config.json says.
+
+    Raises:
+        MmascError: If it is missing or damaged.
+    """
+    path = folder / "config.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MmascError(f"{folder} is no run of mmasc train: it holds no config.json") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise MmascError(f"{path} is damaged ({error}); choose another folder for the run") from error
+    if not isinstance(values, dict):
+        raise MmascError(f"{path} holds no configuration; choose another folder for the run")
+    return values
+
+
 def claim_run(folder: Path, config: Any) -> bool:
     """Make a folder the home of a run of this configuration.
 

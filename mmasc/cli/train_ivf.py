@@ -1,0 +1,139 @@
+"""`mmasc train vqvae`, `ivf` and `scenes`: imagined visual features, learned from sounds with pictures."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mmasc.cli.options import device_option, format_option, quiet_option
+from mmasc.cli.output import print_object, remark
+from mmasc.cli.progress import progress_line
+
+
+def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of both stages."""
+    options = [
+        click.option(
+            "--pairs", required=True, type=click.Path(path_type=Path), metavar="PATH",
+            help="Folder of films, or CSV table with a column video, or columns audio and image.",
+        ),
+        click.option("--out", required=True, type=click.Path(path_type=Path), metavar="RUN", help="Folder of the run."),
+        click.option("--steps", type=click.IntRange(min=1), default=3000, show_default=True, help="Of the optimiser."),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything."),
+        click.option("--batch", type=click.IntRange(min=2), default=32, show_default=True, help="Pairs a step."),
+        click.option("--group-column", metavar="COLUMN", help="Of a table: rows that share it are never split."),
+        click.option("--precision", type=click.Choice(["float32", "bf16"]), default="float32", show_default=True),
+        click.option("--cache", type=click.Path(path_type=Path), metavar="DIR", help="For decoded pairs; else in RUN."),
+        click.option("--workers", type=click.IntRange(min=0), default=2, show_default=True, help="That decode."),
+        click.option("--checkpoint-steps", type=click.IntRange(min=1), default=200, show_default=True),
+        click.option(
+            "--picture-steps", type=click.IntRange(min=1), default=500, show_default=True, help="Between pictures."
+        ),
+        click.option("--pause-at", "stop", type=click.IntRange(min=1), help="Stop here, to go on another time."),
+        device_option,
+        format_option(),
+        quiet_option,
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_SHAPING = ("codes", "dim", "halvings", "codebook", "frames_per_second", "window_seconds", "validation_share")
+
+
+def _vqvae_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that shape the VQ-VAE; without a value, its defaults (or those of the run) hold."""
+    options = [
+        click.option("--size", type=click.IntRange(min=8), help="Pixels of a picture's side.  [default: 64]"),
+        click.option("--codes", type=click.IntRange(min=2), help="K, vectors of the codebook.  [default: 512]"),
+        click.option("--dim", type=click.IntRange(min=1), help="D, numbers of a vector.  [default: 64]"),
+        click.option("--halvings", type=click.IntRange(1, 8), help="Of a picture.  [default: 8 or 16 cells a side]"),
+        click.option("--codebook", type=click.Choice(["ema", "gradient"]), help="How it learns.  [default: ema]"),
+        click.option(
+            "--frames-per-second", type=click.FloatRange(min=0, min_open=True), help="Of films.  [default: 4]"
+        ),
+        click.option(
+            "--window", "window_seconds", type=click.FloatRange(min=0.2), metavar="SECONDS", help="[default: 0.96]"
+        ),
+        click.option("--validation-share", type=click.FloatRange(0, 0.9), help="Of the groups.  [default: 0.1]"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_shared
+@_vqvae_options
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True)
+@click.option("--beta", type=click.FloatRange(min=0), default=0.25, show_default=True, help="Of the commitment term.")
+def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
+    """Learn a codebook of pictures: the first stage of imagined visual features.
+
+    Started again with the same options, a run that was stopped goes on where it was.
+    """
+    from mmasc.training.ivf import train_vqvae
+
+    given = {name: value for name, value in options.items() if value is not None}
+    with progress_line("decoding", quiet=quiet) as line:
+        result = train_vqvae(**given, remark=lambda said: remark(said, quiet), progress=line.show)
+    print_object(asdict(result), output_format)
+
+
+@click.command()
+@_shared
+@_vqvae_options
+@click.option("--vqvae-steps", type=click.IntRange(min=1), help="Of a VQ-VAE still to be trained.  [default: 3000]")
+@click.option("--variant", type=click.Choice(["index", "q", "no-vq"]), default="index", show_default=True)
+@click.option(
+    "--network", "kind", type=click.Choice(["transformer", "convolution"]), default="transformer", show_default=True
+)
+@click.option(
+    "--learning-rate", type=click.FloatRange(min=0), default=5e-4, show_default=True, help="0: that of --adam."
+)
+@click.option(
+    "--adam", type=click.Choice(["default", "wgan-gp", "paper"]), default="default", show_default=True,
+    help="(0.5, 0.999) at 2e-4; (0, 0.9) at 1e-4; paper: (0.5, 0.0002), printed there, forgets all but one gradient.",
+)  # fmt: skip
+@click.option("--critic-weight", type=click.FloatRange(min=0), default=0.01, show_default=True, help="0: no critic.")
+@click.option("--critic-steps", type=click.IntRange(min=1), default=1, show_default=True, help="For each other step.")
+@click.option("--penalty", type=click.FloatRange(min=0), default=10.0, show_default=True, help="On its gradient.")
+@click.option(
+    "--imagined", type=click.Choice(["soft", "straight-through"]), default="soft", show_default=True,
+    help="Vectors that the critic sees.",
+)  # fmt: skip
+def ivf(output_format: str, quiet: bool, kind: str, **options: Any) -> None:
+    """Learn to imagine pictures from sounds: all stages that RUN still lacks.
+
+    The run loads as the encoder `ivf:RUN`. Started again with the same options, a run that was stopped goes on where it
+    was.
+    """
+    from mmasc.ivf.transformation import TransformationConfig
+    from mmasc.training.ivf import train_ivf
+
+    shaping = {name: options.pop(name) for name in (*_SHAPING, "vqvae_steps")}
+    vqvae = {name.removeprefix("vqvae_"): value for name, value in shaping.items() if value is not None}
+    network = TransformationConfig(kind=kind)  # type: ignore[arg-type]
+    with progress_line("decoding", quiet=quiet) as line:
+        result = train_ivf(
+            **options, vqvae=vqvae, network=network, remark=lambda said: remark(said, quiet), progress=line.show
+        )
+    print_object(asdict(result), output_format)
+
+
+@click.command()
+@click.option("--to", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the films.")
+@click.option("-n", "n", type=click.IntRange(min=1), default=2000, show_default=True, help="Films.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=0.5), default=2.0, show_default=True, help="Length of a film.")
+@click.option("--size", type=click.IntRange(min=8), default=64, show_default=True, help="Pixels of a side.")
+@quiet_option
+def scenes(to: Path, n: int, seed: int, seconds: float, size: int, quiet: bool) -> None:
+    """Write films by rule, whose sound tells what is to be seen: for those without films of their own."""
+    from mmasc.ivf.scenes import write_scenes
+
+    with progress_line("films", n, quiet) as line:
+        click.echo(str(write_scenes(to, n, seed, seconds, size, progress=line.show)))

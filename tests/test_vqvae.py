@@ -1,0 +1,155 @@
+"""The VQ-VAE: its quantiser against brute force, where gradients go, how a codebook begins and lives on."""
+
+import math
+
+import pytest
+import torch
+
+from mmasc.ivf.losses import peak_signal_to_noise, vqvae_loss
+from mmasc.ivf.vqvae import Quantizer, VqVae, VqVaeConfig, code_use, fitting_halvings
+
+SMALL = VqVaeConfig(size=16, halvings=2, hidden=8, residual_hidden=4, codes=12, dim=3)
+
+
+def quantizer(rule: str = "ema") -> Quantizer:
+    torch.manual_seed(0)
+    return Quantizer(VqVaeConfig(size=16, halvings=2, codes=12, dim=3, codebook=rule))
+
+
+def vectors(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(1))
+
+
+def test_nearest_is_brute_force():
+    codebook, given = quantizer(), vectors(4, 3, 5, 6)
+    found = codebook.nearest(given)
+    for item in range(4):
+        for row in range(5):
+            for column in range(6):
+                distances = [float((given[item, :, row, column] - code).norm()) for code in codebook.codebook]
+                assert distances[int(found[item, row, column])] == min(distances)
+
+
+@pytest.mark.parametrize("rule", ["ema", "gradient"])
+def test_a_codebook_vector_comes_back_as_itself(rule):
+    codebook = quantizer(rule)
+    grid = torch.arange(12).reshape(1, 3, 4)
+    quantised = codebook(codebook.lookup(grid).detach())
+    assert torch.equal(quantised.indices, grid)
+    torch.testing.assert_close(quantised.vectors, codebook.lookup(grid))
+    assert float(quantised.commitment_loss) == pytest.approx(0, abs=1e-12)
+
+
+def test_the_gradient_goes_straight_through():
+    given = vectors(2, 3, 4, 4).requires_grad_(True)
+    weights = vectors(2, 3, 4, 4) + 1
+    (quantizer()(given).vectors * weights).sum().backward()
+    torch.testing.assert_close(given.grad, weights)
+
+
+def test_each_term_moves_its_own_side_alone():
+    codebook, given = quantizer("gradient"), vectors(2, 3, 4, 4).requires_grad_(True)
+    quantised = codebook(given)
+    (to_codebook,) = torch.autograd.grad(quantised.codebook_loss, codebook.codebook, retain_graph=True)
+    assert to_codebook.abs().sum() > 0
+    assert torch.autograd.grad(quantised.codebook_loss, given, retain_graph=True, allow_unused=True) == (None,)
+    (to_vectors,) = torch.autograd.grad(quantised.commitment_loss, given, retain_graph=True)
+    assert to_vectors.abs().sum() > 0
+    assert torch.autograd.grad(quantised.commitment_loss, codebook.codebook, allow_unused=True) == (None,)
+    # both are the same distance
+    torch.testing.assert_close(quantised.codebook_loss, quantised.commitment_loss)
+
+
+def test_the_loss_is_equation_2():
+    torch.manual_seed(2)
+    network = VqVae(VqVaeConfig(size=16, halvings=2, hidden=8, residual_hidden=4, codes=12, dim=3, codebook="gradient"))
+    pictures = vectors(2, 3, 16, 16)
+    made, quantised = network(pictures)
+    z = network.encoder(pictures)
+    e = network.quantizer.lookup(quantised.indices)
+    worked_out = ((made - pictures) ** 2).mean() / 0.3 + ((z - e) ** 2).mean() + 0.25 * ((z - e) ** 2).mean()
+    torch.testing.assert_close(vqvae_loss(made, pictures, quantised, 0.3, 0.25), worked_out)
+
+
+def test_moving_averages_go_to_the_means_of_what_chose_them():
+    codebook = quantizer()
+    centres = torch.tensor([[10.0, 0, 0], [0, 10, 0], [0, 0, 10]])
+    given = centres.T.reshape(1, 3, 1, 3).repeat(4, 1, 1, 1)
+    codebook.codebook[:3], codebook.sums[:3] = centres + 1, centres + 1
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(2000):
+        codebook.learn(given, codebook.nearest(given), generator)
+    # one code sits on each centre, wherever the others were revived to
+    assert float(torch.cdist(centres, codebook.codebook).min(1).values.max()) < 1e-3
+
+
+def test_dead_codes_begin_again_at_what_is_there():
+    codebook, given = quantizer(), vectors(4, 3, 8, 8)
+    codebook.codebook[5:] = 1e3  # far from everything: nobody chooses them
+    codebook.sums.copy_(codebook.codebook)
+    generator, revived = torch.Generator().manual_seed(0), 0
+    for _ in range(500):
+        revived += codebook.learn(given, codebook.nearest(given), generator)
+    assert revived >= 7
+    assert float(codebook.codebook.abs().max()) < 10
+    assert code_use(codebook.nearest(given), 12)[1] == 1
+
+
+def test_k_means_finds_the_rare_among_much_of_the_same():
+    codebook = quantizer()
+    rare = 10 * vectors(11, 3)
+    # a thousand times nearly nothing, and eleven far things once each
+    items = torch.cat([1e-3 * vectors(1000, 3), rare])
+    codebook.begin(items, torch.Generator().manual_seed(0))
+    assert float(torch.cdist(rare, codebook.codebook).min(1).values.max()) < 1e-3
+
+
+def test_k_means_of_fewer_items_than_codes():
+    codebook = quantizer()
+    items = vectors(4, 3)
+    codebook.begin(items, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(codebook.lookup(codebook.nearest(items.T.reshape(1, 3, 2, 2)))[0].flatten(1).T, items)
+
+
+def test_use_of_codes():
+    assert code_use(torch.arange(8).reshape(1, 2, 4), 8) == (pytest.approx(8), 1)
+    assert code_use(torch.zeros(3, 2, 2, dtype=torch.long), 8) == (pytest.approx(1), 1 / 8)
+
+
+@pytest.mark.parametrize(
+    ("halvings", "encoder", "decoder"),
+    [(2, 372_096, 289_987), (3, 634_368, 552_259), (4, 896_640, 814_531), (5, 1_158_912, 1_076_803)],
+)
+def test_parameter_counts(halvings, encoder, decoder):
+    network = VqVae(VqVaeConfig(size=64, halvings=halvings, codebook="gradient"))
+    assert sum(one.numel() for one in network.encoder.parameters()) == encoder
+    assert sum(one.numel() for one in network.decoder.parameters()) == decoder
+    assert sum(one.numel() for one in network.quantizer.parameters()) == 32_768
+
+
+@pytest.mark.parametrize("halvings", [1, 2, 3])
+def test_the_decoder_mirrors_the_encoder(halvings):
+    config = VqVaeConfig(size=32, halvings=halvings, hidden=8, residual_hidden=4, codes=4, dim=3)
+    network = VqVae(config)
+    made, quantised = network(vectors(2, 3, 32, 32))
+    assert made.shape == (2, 3, 32, 32)
+    assert quantised.indices.shape == (2, config.cells, config.cells) == (2, 32 >> halvings, 32 >> halvings)
+    torch.testing.assert_close(network.pictures(quantised.indices), made)
+    assert torch.equal(network.indices(vectors(2, 3, 32, 32)), quantised.indices)
+
+
+@pytest.mark.parametrize(("size", "cells"), [(16, 8), (64, 8), (128, 8), (256, 16), (512, 16)])
+def test_halvings_leave_some_hundred_cells(size, cells):
+    assert size >> fitting_halvings(size) == cells
+
+
+def test_impossible_configurations_are_refused():
+    with pytest.raises(ValueError, match=r"size must be a multiple of 2 \*\* halvings, got 60 and 3"):
+        VqVaeConfig(size=60)
+    with pytest.raises(ValueError, match=r"codes >= 2, dim >= 1, 0 < decay < 1 must hold, got 1 64 0.99"):
+        VqVaeConfig(codes=1)
+
+
+def test_psnr_of_a_known_error():
+    pictures = torch.zeros(2, 3, 4, 4)
+    assert peak_signal_to_noise(pictures + 0.2, pictures) == pytest.approx(10 * math.log10(4 / 0.04), abs=1e-4)
