@@ -6,7 +6,8 @@ import torchvision
 
 from mmasc import weights
 from mmasc.baselines import NETWORKS, load_network
-from mmasc.baselines.image import BandNorm, sum_colours
+from mmasc.baselines.image import band_norm, standardised, sum_colours
+from mmasc.baselines.merging import merged_body
 from mmasc.baselines.resnet import ResNet
 from mmasc.errors import MmascError
 from mmasc.weights import RemoteFile, WeightFile, fetch
@@ -57,8 +58,8 @@ def test_counts(name, parameters, state_numbers):
 
 
 def test_the_layers_are_torchvisions():
-    body = with_statistics(ResNet(10, 34))
-    own = torchvision.models.resnet34(num_classes=10)
+    body = with_statistics(ResNet(10, 18))
+    own = torchvision.models.resnet18(num_classes=10)
     own.conv1 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False)
     own.load_state_dict(body.state_dict(), strict=True)
     features = spectrograms()
@@ -74,10 +75,19 @@ def test_one_by_one_is_the_batch():
 
 def test_a_waveform_gives_logits_and_the_same_seed_the_same_weights():
     waveform = torch.rand(44_100, generator=torch.Generator().manual_seed(1)) - 0.5
-    scores = load_network("resnet34", seed=4).scores(waveform, 44_100)
+    scores = load_network("resnet18", seed=4).scores(waveform, 44_100)
     assert scores.shape == (10,)
-    assert (scores == load_network("resnet34", seed=4).scores(waveform, 44_100)).all()
-    assert (scores != load_network("resnet34", seed=5).scores(waveform, 44_100)).any()
+    assert (scores == load_network("resnet18", seed=4).scores(waveform, 44_100)).all()
+    assert (scores != load_network("resnet18", seed=5).scores(waveform, 44_100)).any()
+
+
+@pytest.mark.parametrize("bands", [0, 64])
+def test_batch_norms_can_be_merged(bands):
+    body = with_statistics(ResNet(10, 18, standardise=bands))
+    features = spectrograms(1) / 10
+    merged = merged_body(body, features)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in merged.modules())
+    torch.testing.assert_close(merged(features), body(features), rtol=1e-3, atol=1e-3)
 
 
 def test_only_first_and_last_layer_learn():
@@ -154,11 +164,11 @@ def test_a_file_of_another_network_is_named(tmp_path):
 
 
 def test_bands_are_standardised_with_the_statistics_of_training():
-    norm = BandNorm(64).train()
+    norm = band_norm(64).train()
     features = spectrograms(8) * torch.linspace(0.5, 2, 64) + torch.linspace(-20, 20, 64)
     for _ in range(200):
-        norm(features)
-    out = norm.eval()(features)
+        standardised(norm, features)
+    out = standardised(norm.eval(), features)
     torch.testing.assert_close(out.mean((0, 1, 2)), torch.zeros(64), atol=1e-3, rtol=0)
     torch.testing.assert_close(out.std((0, 1, 2)), torch.ones(64), atol=1e-2, rtol=0)
     assert sum(one.numel() for one in norm.parameters()) == 0

@@ -344,3 +344,11 @@ def test_bad_arguments_are_refused(arguments, message):
                 **arguments,
             }
         )
+
+
+def test_a_network_with_tags_is_no_encoder(tmp_path):
+    from mmasc.encoders import load_encoder
+
+    torch.save(load_network("sp4sc-tags").body.state_dict(), tmp_path / "net.pt")
+    with pytest.raises(MmascError, match="sp4sc-tags reads tags beside the sound, so it is no encoder"):
+        load_encoder(f"sp4sc-tags:{tmp_path / 'net.pt'}")

@@ -26,6 +26,10 @@ class NetworkEncoder(Encoder):
             )
         super().__init__(spec, path, device)
         self.network = load_network(f"{spec.name}:{path}", device=str(self.device)).requires_grad_(False)
+        if self.network.body.n_tags:
+            raise MmascError(
+                f"{spec.name} reads tags beside the sound, so it is no encoder; take a network without -tags"
+            )
         rate = self.network.sample_rate
         # The shortest window, rounded up to the millisecond, so that rounding to samples never falls below it
         shortest = -(-self.network.minimum_samples * 1000 // rate) / 1000

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -86,23 +87,21 @@ def sum_colours(
     return kernels.sum(1, keepdim=True).expand(-1, n_channels, -1, -1) / n_channels
 
 
-class BandNorm(nn.BatchNorm2d):
-    """Features standardised band by band with the statistics of training; nothing to train, no scale, no shift.
+def band_norm(n_bands: int) -> nn.BatchNorm2d:
+    """Running statistics of `n_bands` bands: nothing to train, no scale, no shift."""
+    return nn.BatchNorm2d(n_bands, affine=False)
 
-    Args:
-        n_bands: Length of the last axis.
-    """
 
-    def __init__(self, n_bands: int) -> None:
-        super().__init__(n_bands, affine=False)
-
-    def forward(self, input: Float[Tensor, "batch channel frame band"]) -> Float[Tensor, "batch channel frame band"]:
-        """Mean 0 and variance 1 in each band."""
-        return super().forward(input.transpose(1, 3)).transpose(1, 3)
+def standardised(
+    norm: nn.Module, features: Float[Tensor, "batch channel frame band"]
+) -> Float[Tensor, "batch channel frame band"]:
+    """Features of mean 0 and variance 1 in each band, by the statistics of training."""
+    bands_first = rearrange(features, "batch channel frame band -> batch band frame channel")
+    return rearrange(norm(bands_first), "batch band frame channel -> batch channel frame band")
 
 
 def standardised_bands(state: Mapping[str, Tensor]) -> int:
-    """Bands of the `BandNorm` in a state dict; 0 where there is none."""
+    """Bands of the `band_norm` in a state dict; 0 where there is none."""
     return len(state["bn0.running_mean"]) if "bn0.running_mean" in state else 0
 
 

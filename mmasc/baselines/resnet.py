@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmasc.baselines.body import Body
-from mmasc.baselines.image import BandNorm, resnet_layers, standardised_bands
+from mmasc.baselines.image import band_norm, resnet_layers, standardised, standardised_bands
 
 
 class ResidualTrunk(Body):
@@ -77,7 +77,7 @@ class ResNet(ResidualTrunk):
         layers, channels = resnet_layers(f"resnet{depth}", n_channels, weights)
         super().__init__(layers)
         if standardise:
-            self.bn0 = BandNorm(standardise)
+            self.bn0 = band_norm(standardise)
         self.fc = nn.Linear(channels, n_classes)
         self.frozen = trainable == "first-and-last"
         if self.frozen:
@@ -98,7 +98,7 @@ class ResNet(ResidualTrunk):
     ) -> Float[Tensor, "batch filter frames bands"]:
         """The last map before pooling."""
         if "bn0" in self._modules:
-            features = self.augmented(self.bn0(features))
+            features = self.augmented(standardised(self.bn0, features))
         return self.residual_map(features)
 
     def from_map(self, map: Float[Tensor, "batch filter frames bands"]) -> Float[Tensor, "batch dim"]:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines.image import BandNorm, convolution_layers, resnet_layers, standardised_bands
+from mmasc.baselines.image import band_norm, convolution_layers, resnet_layers, standardised, standardised_bands
 from mmasc.baselines.resnet import ResidualTrunk
 
 # Fewest frames, and fewest bands, that leave something after the last pooling
@@ -59,7 +59,7 @@ class TransferNetwork(ResidualTrunk):
         super().__init__(layers)
         self.trunk, self.pooling, self.minimum_frames = trunk, pooling, _LEAST[trunk]
         if standardise:
-            self.bn0 = BandNorm(standardise)
+            self.bn0 = band_norm(standardise)
         if pooling != "mean":
             self.mlp = nn.Linear(channels, hidden)
         if pooling == "mlp":
@@ -87,7 +87,7 @@ class TransferNetwork(ResidualTrunk):
                 f"got {features.shape[2]} and {features.shape[3]}"
             )
         if "bn0" in self._modules:
-            features = self.augmented(self.bn0(features))
+            features = self.augmented(standardised(self.bn0, features))
         images = features.transpose(2, 3)
         return self.residual_map(images) if self.trunk == "resnet50" else self.get_submodule("features")(images)
 
