@@ -147,8 +147,9 @@ def test_merging_by_both_rules(rule_file):
     assert np.abs(authors - scores).max() > 0.01
     with pytest.raises(ValueError, match=r"rule must be one of \['authors', 'eps'\], got 'none'"):
         plain.body.merge("none")
-    with pytest.raises(ValueError, match="merged already"):
-        merged.body.merge()
+    np.testing.assert_array_equal(merge_network(merged).scores(sound, 44_100), merged.scores(sound, 44_100))
+    with pytest.raises(ValueError, match="rule must be 'eps' for a network that is merged already, got 'authors'"):
+        merged.body.merge("authors")
     with pytest.raises(ValueError, match="network must be an sp4sc, got cnn6"):
         merge_network(load_network("cnn6"))
 

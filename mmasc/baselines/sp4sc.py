@@ -11,6 +11,7 @@ from `NetworkSpec.seconds`.
 Source: Puy, Jain, Bursuc, DCASE 2021 task 1a, valeoai/SP4ASC (Apache-2.0); used by Barberteguy 2023.
 """
 
+import copy
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -136,12 +137,14 @@ class Sp4scMerged(Sp4sc):
     merged = True
 
     def merge(self, rule: str = "eps") -> "Sp4scMerged":
-        """Nothing is left to merge.
+        """A copy: nothing is left to merge.
 
         Raises:
-            ValueError: Always.
+            ValueError: If the rule is another than the default: nothing is left to apply it to.
         """
-        raise ValueError("this network is merged already")
+        if rule != "eps":
+            raise ValueError(f"rule must be 'eps' for a network that is merged already, got {rule!r}")
+        return copy.deepcopy(self)
 
     def rounded_to_half(self) -> "Sp4scMerged":
         """A copy with every weight rounded to float16 and kept in float32, as the authors are scored."""
