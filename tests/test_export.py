@@ -99,7 +99,7 @@ def test_the_file_says_what_the_network_says(network, tmp_path):
     from mmasc.baselines.export import export_network
 
     found = export_network(network, tmp_path / "small.onnx")
-    assert found.input_shape == (1, 97, 64)
+    assert found.input_shape == (1, 98, 64)
     assert found.largest_difference < 1e-4
     # bn0 2 x 64; 6 (9 + 1); 12 (2 x 9 + 1); 8 (12 + 1); 3 (8 + 1)
     assert found.merged_parameters == 128 + 60 + 228 + 104 + 27
