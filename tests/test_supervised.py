@@ -475,6 +475,8 @@ def test_the_command_trains_and_prints(sounds, tmp_path):
         ("2", 1, 18, 9),
     ]
     assert json.loads((tmp_path / "run" / "fold-2" / "config.json").read_text())["speeds"] == [0.9, 1.0]
+    machine = json.loads((tmp_path / "run" / "fold-2" / "machine.json").read_text())
+    assert (machine["torch"], machine["device"], machine["processes"]) == (str(torch.__version__), "cpu", 1)
 
 
 @pytest.mark.parametrize(

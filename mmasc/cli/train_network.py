@@ -1,6 +1,7 @@
 """`mmasc train NETWORK`: supervised networks on labelled data. Every value of a recipe has an option here."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -198,6 +199,8 @@ def network(ctx: click.Context, output_format: str, quiet: bool, **options: Any)
             )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    if os.environ.get("RANK", "0") != "0":
+        return  # of several processes the first one speaks
     print_rows([_row(asdict(result)) for result in results], output_format)
 
 

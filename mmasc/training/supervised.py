@@ -200,6 +200,8 @@ def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Netw
         f"{'going on with' if begun else 'starting'} {folder}: {len(sides.train)} clips to learn from, "
         f"{len(sides.validation)} to validate on, {len(sides.test)} to test on"
     )
+    if job.world.first and not begun:
+        _write_machine(folder, job)
     network = network.to(job.device)
     items = Items(network, config, [paths[clip] for clip in sides.train], targets[sides.train], job.device, job.cache)
     teaching = None
