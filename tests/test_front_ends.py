@@ -7,6 +7,8 @@ import scipy.fft
 import scipy.signal
 import torch
 
+from mmasc.encoders import load_encoder
+from mmasc.errors import MmascError
 from mmasc.features import FRONT_ENDS, load_front_end
 from mmasc.features.cepstrum import cosine_matrix
 from mmasc.features.classic import CLASSIC, ClassicFeatures, zero_crossing_rate
@@ -303,3 +305,23 @@ def test_a_tone_crosses_zero_twice_a_period():
     tone = torch.sin(2 * torch.pi * 32 * (torch.arange(2048) + 0.5) / 512)[None]
     torch.testing.assert_close(zero_crossing_rate(tone), torch.full((1, 4), 63 / 512))
     assert zero_crossing_rate(torch.zeros(1, 1024)).tolist() == [[0, 0]]
+
+
+def test_classic_numbers_are_an_encoder():
+    encoder = load_encoder("classic")
+    waveforms = torch.cat([noise(3.0, 44_100, seed) for seed in range(3)])
+    vectors = encoder.embed(waveforms, 44_100)
+    assert vectors.shape == (3, 26)
+    for waveform, vector in zip(waveforms, vectors, strict=True):
+        np.testing.assert_array_equal(encoder.embed(waveform[None])[0], vector)
+    # standardised by constants: differences are proportional to those of the numbers, column by column
+    numbers = ClassicFeatures()(waveforms).numpy()
+    np.testing.assert_allclose(
+        (vectors[0] - vectors[1]) * (numbers[0] - numbers[2]),
+        (vectors[0] - vectors[2]) * (numbers[0] - numbers[1]),
+        atol=1e-3,
+    )
+    assert np.abs(vectors).max() < 10
+    assert np.isfinite(encoder.embed(np.zeros((1, 100), np.float32))).all()
+    with pytest.raises(MmascError, match="classic has no weights and takes no path; leave 'some/file' out"):
+        load_encoder("classic:some/file")

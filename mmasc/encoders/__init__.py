@@ -94,6 +94,16 @@ SPECS: dict[str, EncoderSpec] = {
             description="LAION CLAP, larger, for music and speech",
         ),
         EncoderSpec(
+            "classic",
+            "mmasc.encoders.classic:Classic",
+            sample_rate=44_100,
+            window_seconds=10.0,
+            dim=26,
+            padding="minimum",
+            minimum_seconds=0.1,
+            description="26 numbers without a network (MFCC, zero crossings): what the others have to beat",
+        ),
+        EncoderSpec(
             "ivf",
             "mmasc.encoders.ivf:Ivf",
             sample_rate=16_000,
