@@ -26,18 +26,23 @@ FACTS = [
     ("mmasc collection info", "mini"),
     ("mmasc models list", "mini"),
     ("mmasc doctor", "faiss,ok"),
+    ("mmasc head fit", "accuracy 1.000"),
+    ("mmasc head apply", "takes/wind/wind_1.wav  wind"),
+    ("mmasc prompts sweep", "28 recordings, 4 labels"),
+    ("mmasc prompts calibrate", "→ outdoors.json"),
+    ("mmasc report", "study/index.html"),
 ]
 
 
 def commands():
     """Commands of the console blocks with the output that the README shows."""
-    found = []
-    for kind, block in BLOCKS:
-        if kind == "console":
-            parts = re.split(r"^\$ ", block, flags=re.MULTILINE)
-            assert not parts[0].strip(), "a console block begins with a command"
-            found += [part.partition("\n")[::2] for part in parts[1:]]
-    return found
+    return [pair for kind, block in BLOCKS if kind == "console" for pair in commands_of(block)]
+
+
+def commands_of(block):
+    parts = re.split(r"^\$ ", block, flags=re.MULTILINE)
+    assert not parts[0].strip(), "a console block begins with a command"
+    return [part.partition("\n")[::2] for part in parts[1:]]
 
 
 def run(command):
@@ -60,27 +65,28 @@ def test_every_command_of_the_readme_works(tmp_path, monkeypatch):
         if kind == "yaml":
             (tmp_path / re.match(r"# (\S+)\n", block)[1]).write_text(block, "utf-8")
     assert len(commands()) >= 12
-    outputs = {}
-    for command, shown in commands():
-        status, out, err = run(command)
-        assert status == 0, f"{command}\n{err}"
-        assert shown.strip(), f"the README shows no output of: {command}"
-        outputs[command] = out + err
+    outputs, printed = {}, io.StringIO()
+    for kind, block in BLOCKS:  # in the order of the page: what one makes, another uses
+        if kind == "python":
+            with contextlib.redirect_stdout(printed):
+                exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+        for command, shown in commands_of(block) if kind == "console" else []:
+            status, out, err = run(command)
+            assert status == 0, f"{command}\n{err}"
+            assert shown.strip(), f"the README shows no output of: {command}"
+            outputs[command] = out + err
     for beginning, fact in FACTS:
         matching = [output for command, output in outputs.items() if command.startswith(beginning)]
         assert matching, f"no command of the README begins with {beginning}"
         assert all(fact in output for output in matching), f"{beginning}: {fact!r} is not in\n{matching}"
     first_hit = next(output for command, output in outputs.items() if "waves at" in command).splitlines()[1]
     assert "sea_waves.wav" in first_hit
+    plain, calibrated = (output for command, output in outputs.items() if "rain_7.wav" in command)
+    assert [line.split()[1] for line in plain.splitlines()[1:]] == ["wind", "wind"]
+    assert [line.split()[1] for line in calibrated.splitlines()[1:]] == ["rain", "rain"]
     timeline = next(output for command, output in outputs.items() if "--timeline" in command)
     heard = re.findall(r"^ +\d+:\d\d\.\d +\d+:\d\d\.\d +(\w+)", timeline, re.MULTILINE)
     assert heard == ["clock_tick", "church_bells", "thunder", "crickets"]
-    # The library's example uses the same collection
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        for kind, block in BLOCKS:
-            if kind == "python":
-                exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
     lines = printed.getvalue().splitlines()
     assert lines[0].endswith("clock_tick.wav")
     assert "storm" in lines

@@ -273,13 +273,15 @@ def _print_report(report: "HeadReport") -> None:
         {"true": f"{number} {name}", **dict(zip(numbers, counts, strict=True))}
         for number, name, counts in zip(numbers, report.classes, report.confusion, strict=True)
     ]
-    print_table(rows, ["true", *numbers], title="confusion: rows true, columns said")
+    click.echo("confusion: rows true, columns said")
+    print_table(rows, ["true", *numbers])
     if report.shots:
         click.echo("")
         points = [
             {"shots": one.shots, "accuracy": one.accuracy, "sd": one.standard_deviation, "draws": len(one.accuracies)}
             for one in report.shots
         ]
-        print_table(points, ["shots", "accuracy", "sd", "draws"], title="learnt from so many recordings of every class")
+        click.echo("learnt from so many recordings of every class")
+        print_table(points, ["shots", "accuracy", "sd", "draws"])
     if report.out is not None:
         click.echo(f"\nsaved → {report.out}")

@@ -17,7 +17,14 @@ from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
 from mmasc.evaluation.metrics import calibration_error, log_loss, macro_tag_scores
 from mmasc.evaluation.study import Study, load_study
-from mmasc.heads.calibration import centring_shifts, fit_minimum_cosine, fit_temperature, fit_thresholds, prior_biases
+from mmasc.heads.calibration import (
+    MINIMUM_UNLABELLED,
+    centring_shifts,
+    fit_minimum_cosine,
+    fit_temperature,
+    fit_thresholds,
+    prior_biases,
+)
 from mmasc.heads.folds import make_folds
 from mmasc.heads.tuned import Calibration, digest_of
 from mmasc.heads.zeroshot import ZeroShotClassifier
@@ -122,6 +129,12 @@ def tune_prompts(
         )
     tuning = _Tuning(study, shift, by_label, lost, multi_label)
     parts = make_folds(study.recordings, folds)
+    least = min(len(part.train) for part in parts)
+    if shift != "none" and least < MINIMUM_UNLABELLED:
+        raise MmascError(
+            f"a fold leaves {least} of {len(study.vectors)} recordings to learn shifts from, {MINIMUM_UNLABELLED} are "
+            "needed; label more, use more --folds, or use --shift none"
+        )
     everything = np.arange(len(study.vectors))
     calibration = tuning.learn(everything)
     held_out = [tuning.learn(part.train) for part in parts]
