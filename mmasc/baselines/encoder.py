@@ -16,7 +16,12 @@ class NetworkEncoder(Encoder):
     """A network of a file or a run, without its last layer; its space is that of its weights and front end.
 
     A network that reads two channels hears the window on both.
+
+    Attributes:
+        base: Name of the network, where the encoder's own is another.
     """
+
+    base: str = ""
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
         if not path:
@@ -25,7 +30,8 @@ class NetworkEncoder(Encoder):
                 "(mmasc train makes one)"
             )
         super().__init__(spec, path, device)
-        self.network = load_network(f"{spec.name}:{path}", device=str(self.device)).requires_grad_(False)
+        name = self.base or spec.name
+        self.network = load_network(f"{name}:{path}", device=str(self.device)).requires_grad_(False)
         if self.network.body.n_tags:
             raise MmascError(
                 f"{spec.name} reads tags beside the sound, so it is no encoder; take a network without -tags"
@@ -35,7 +41,7 @@ class NetworkEncoder(Encoder):
         shortest = -(-self.network.minimum_samples * 1000 // rate) / 1000
         self.spec = replace(spec, sample_rate=rate, minimum_seconds=shortest, dim=self.network.body.dim)
         constants = {
-            "network": spec.name,
+            "network": name,
             "features": self.network.features,
             "front_end": front_end_constants(self.network.features),
         }

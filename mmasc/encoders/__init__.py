@@ -112,6 +112,16 @@ SPECS: dict[str, EncoderSpec] = {
             weights="your own",
             description="imagined visual features of a run of mmasc train ivf (ivf:RUN)",
         ),
+        EncoderSpec(
+            "tagging-scores",
+            "mmasc.encoders.tagging:TaggingScores",
+            sample_rate=44_100,
+            window_seconds=10.0,
+            dim=80,
+            padding="minimum",
+            weights="your own",
+            description="probabilities of the tags of a tagger (tagging-scores:RUN); tagging:RUN is its embedding",
+        ),
     ]
 }
 

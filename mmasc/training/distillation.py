@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmasc.baselines import NETWORKS, load_network
 from mmasc.encoders import load_encoder
+from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
 from mmasc.segments import recording_vector, window_starts
 from mmasc.training.scoring import load_clips, score_clips
@@ -81,7 +82,8 @@ def ask_teacher(
     base, _, path = config.teacher.partition(":")
     if base in NETWORKS and path:
         return Teaching("logits", _ask_network(config, paths, cache, device, progress))
-    return Teaching("vectors", _ask_encoder(config.teacher, paths, cache, device, progress))
+    vectors = clip_vectors(load_encoder(config.teacher, device=str(device)), paths, cache, progress)
+    return Teaching("vectors", torch.from_numpy(vectors).to(device))
 
 
 def _ask_network(
@@ -105,16 +107,22 @@ def _ask_network(
     return torch.from_numpy(np.ascontiguousarray(logits[:, columns])).to(device)
 
 
-def _ask_encoder(
-    name: str,
+def clip_vectors(
+    encoder: Encoder,
     paths: Sequence[Path],
-    cache: str | Path | None,
-    device: torch.device,
-    progress: Callable[[int, int], None] | None,
-) -> Float32[Tensor, "clip dim"]:
+    cache: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Float32[np.ndarray, "clip dim"]:
+    """Vectors of whole clips: the mean of their windows, weighted by the time that each adds.
+
+    Args:
+        encoder: Loaded.
+        paths: Recordings; several channels are averaged.
+        cache: Folder of decoded waveforms; None keeps them in memory.
+        progress: Called with how many are done, and of how many.
+    """
     from mmasc.datasets import WaveformCache
 
-    encoder = load_encoder(name, device=str(device))
     rate, window = encoder.spec.sample_rate, encoder.window_samples
     rows = []
     clips = WaveformCache(Path(cache) if cache is not None else None, rate, "mix").load(paths)
@@ -126,4 +134,4 @@ def _ask_encoder(
         rows.append(recording_vector(encoder.embed(pieces, rate), edges, edges + pieces.shape[1]))
         if progress is not None:
             progress(number + 1, len(paths))
-    return torch.from_numpy(np.stack(rows).astype(np.float32)).to(device)
+    return np.stack(rows).astype(np.float32)

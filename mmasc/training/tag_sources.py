@@ -1,0 +1,263 @@
+"""What networks that read tags are told of recordings: the probabilities of a tagger, computed once and kept.
+
+A source is named in a line: `tagging:RUN` (a tagger of your own), `cnn14:FILE` (any network with several labels a clip:
+PANNs' 527 sounds of AudioSet), or `prompts:NAME@ENCODER` (zero-shot: every label of a prompt file is a tag, judged by
+itself; the encoder is mini where none is named). Its identity is a digest of all that decides its tags.
+
+Papers: Jung et al. 2020, "Acoustic Scene Classification using Audio Tagging" (a tagger's probabilities). Zero-shot
+probabilities as tags are a step of our own beyond it.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from mmasc.errors import MmascError
+from mmasc.training.checkpoints import load_tensors, save_tensors
+
+TAGS = "tags.safetensors"
+PROMPTS = "prompts"
+_ENCODER = "mini"
+_KIND = "mmasc-tags"
+_FORMS = "tagging:RUN, prompts:NAME@ENCODER, cnn14:FILE"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class TagSource:
+    """What gives tags, loaded.
+
+    Attributes:
+        name: The line that names it.
+        identity: Hex digest of all that decides its tags.
+        vocabulary: What they mean, in order; empty where nobody said it.
+        n_tags: How many they are.
+        tell: Recordings to tags in [0, 1]; takes a folder of decoded waveforms (or None) and what is told of progress.
+    """
+
+    name: str
+    identity: str
+    vocabulary: tuple[str, ...]
+    n_tags: int
+    tell: Callable[[Sequence[Path], Path | None, Progress | None], Float32[np.ndarray, "clip tag"]]
+
+
+@dataclass(frozen=True)
+class ClipTags:
+    """Tags of recordings.
+
+    Attributes:
+        source, identity, vocabulary: Of what gave them.
+        clips: Names of the recordings under their data set's folder, with their sizes in bytes.
+        rows: float32 in [0, 1], a row for each.
+    """
+
+    source: str
+    identity: str
+    vocabulary: tuple[str, ...]
+    clips: tuple[str, ...]
+    rows: Float32[np.ndarray, "clip tag"]
+
+    def save(self, path: Path) -> None:
+        """Into a file, whole or not at all."""
+        about = {
+            "kind": _KIND,
+            "source": self.source,
+            "identity": self.identity,
+            "vocabulary": self.vocabulary,
+            "clips": self.clips,
+        }
+        save_tensors(path, {"tags": torch.from_numpy(self.rows)}, about)
+
+    @classmethod
+    def load(cls, path: Path) -> "ClipTags":
+        """From a file.
+
+        Raises:
+            MmascError: If it is missing, damaged, or holds no tags.
+        """
+        tensors, about = load_tensors(path)
+        try:
+            found = cls(
+                *(about["source"], about["identity"], tuple(about["vocabulary"]), tuple(about["clips"])),
+                tensors["tags"].numpy(),
+            )
+        except (KeyError, TypeError) as error:
+            raise MmascError(f"{path} holds no tags ({error!r}); take it away, they are computed again") from error
+        if found.rows.ndim != 2 or len(found.rows) != len(found.clips) or found.rows.dtype != np.float32:
+            raise MmascError(f"{path} holds no tags (its parts do not fit together); take it away")
+        return found
+
+    def of(self, names: Sequence[str]) -> Float32[np.ndarray, "clip tag"] | None:
+        """Rows of recordings; None where one is not among them."""
+        row = {name: number for number, name in enumerate(self.clips)}
+        if not all(name in row for name in names):
+            return None
+        return self.rows[[row[name] for name in names]]
+
+
+def load_source(name: str, device: str = "cpu") -> TagSource:
+    """A source of tags by its line; see the head of this module.
+
+    Raises:
+        MmascError: If there is none of that name, or its weights, prompts or encoder cannot be used.
+    """
+    from mmasc.baselines import NETWORKS
+
+    kind, sign, rest = name.partition(":")
+    if not sign or not rest or (kind != PROMPTS and kind not in NETWORKS):
+        raise MmascError(f"{name!r} names no source of tags; there are: {_FORMS}")
+    return _prompts(name, rest, device) if kind == PROMPTS else _network(name, kind, rest, device)
+
+
+def clip_tags(
+    source: TagSource | str,
+    paths: Sequence[Path],
+    root: Path,
+    kept: Iterable[Path] = (),
+    identity: str = "",
+    cache: str | Path | None = None,
+    device: str = "cpu",
+    remark: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
+) -> ClipTags:
+    """Tags of recordings: as they were kept, else asked of the source.
+
+    Args:
+        source: Loaded, or its line: then it is loaded only where nothing kept suffices.
+        paths: Of the recordings.
+        root: Folder (or table) of their data set.
+        kept: Files where they may stand already; those that are not there are passed over.
+        identity: That is wanted where the source is not loaded.
+        cache: Folder of decoded waveforms.
+        device: Of a source that is loaded here.
+        remark: Called with a line where the source is asked, or a kept file could not be read.
+        progress: Called with recordings done and recordings in all.
+    Raises:
+        MmascError: If the source is not there, or is another than what is wanted.
+    """
+    wanted = source.identity if isinstance(source, TagSource) else identity
+    names = clip_names(paths, root)
+    for path in kept:
+        if path.is_file():
+            try:
+                found = ClipTags.load(path)
+            except MmascError as error:
+                if remark is not None:
+                    remark(f"{error}: asked again")
+                continue
+            rows = found.of(names) if found.identity == wanted else None
+            if rows is not None:
+                return ClipTags(found.source, found.identity, found.vocabulary, names, rows)
+    loaded = source if isinstance(source, TagSource) else load_source(source, device)
+    if wanted and loaded.identity != wanted:
+        raise MmascError(
+            f"{loaded.name} is not the source of tags that the network was trained with: another identity "
+            f"({loaded.identity[:8]}, not {wanted[:8]}); give it back its weights or prompts, or train anew"
+        )
+    if remark is not None:
+        remark(f"tags of {len(paths)} recordings by {loaded.name}: {loaded.n_tags} each")
+    rows = loaded.tell(paths, Path(cache) if cache is not None else None, progress)
+    return ClipTags(loaded.name, loaded.identity, loaded.vocabulary, names, rows)
+
+
+def clip_names(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
+    """What recordings are called in kept tags: their place in the data set, and their size."""
+    folder = root if root.is_dir() else root.parent
+    return tuple(
+        f"{path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name} {path.stat().st_size}"
+        for path in paths
+    )
+
+
+def _network(name: str, kind: str, path: str, device: str) -> TagSource:
+    """A tagger, or any other network whose labels do not exclude each other."""
+    from mmasc.baselines import load_network, network_spec
+    from mmasc.baselines.tagging import PADDINGS, tag_probabilities
+    from mmasc.datasets import WaveformCache
+    from mmasc.encoders.base import identity_digest
+    from mmasc.features.front_ends import front_end_constants
+
+    try:
+        network = load_network(name, device=device)
+    except MmascError as error:
+        raise MmascError(f"source of tags {name}: {error}") from error
+    if network.body.n_tags:
+        raise MmascError(f"{name} reads tags itself: a source of tags hears sound alone; there are: {_FORMS}")
+    _check_several(name, Path(path))
+    # The edges of spectrograms are repeated as the authors of the tagger do it; other networks hear a clip as it is
+    paddings = PADDINGS if kind == "tagging" else (0,)
+    spec = network_spec(kind)
+    assert spec is not None
+    constants = {
+        "network": kind,
+        "features": network.features,
+        "front_end": front_end_constants(network.features),
+        "paddings": paddings,
+        "classes": network.classes,
+    }
+
+    def tell(paths: Sequence[Path], cache: Path | None, progress: Progress | None) -> Float32[np.ndarray, "clip tag"]:
+        rate, least = network.sample_rate, network.minimum_samples
+        clips = WaveformCache(cache, rate, "mix" if network.spec.channels == 1 else "each").load(paths)
+        rows = []
+        for number, clip in enumerate(clips, 1):
+            samples = np.array(clip, np.float32)
+            samples = np.pad(samples, ((0, 0), (0, max(0, least - samples.shape[1]))))
+            rows.append(tag_probabilities(network, samples, rate, paddings))
+            if progress is not None:
+                progress(number, len(paths))
+        return np.stack(rows).astype(np.float32)
+
+    identity = identity_digest(spec, dict(network.body.state_dict()), constants)
+    return TagSource(name, identity, network.classes, network.n_classes, tell)
+
+
+def _check_several(name: str, path: Path) -> None:
+    """Refuse a run whose labels exclude each other: its logits are no tags."""
+    config = (path if path.is_dir() else path.parent) / "config.json"
+    if not config.is_file():
+        return
+    try:
+        about: Any = json.loads(config.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise MmascError(f"{config} is damaged ({error}); train {name} anew") from error
+    if isinstance(about, Mapping) and about.get("loss", "bce") != "bce":
+        raise MmascError(
+            f"{name} learned labels that exclude each other (loss {about['loss']}); tags come from a network with "
+            "several labels a clip (loss bce)"
+        )
+
+
+def _prompts(name: str, rest: str, device: str) -> TagSource:
+    """Labels of a prompt file, each judged by itself in a space that has text."""
+    from mmasc.encoders import load_encoder
+    from mmasc.heads.zeroshot import ZeroShotClassifier
+    from mmasc.prompts import as_prompts
+    from mmasc.training.distillation import clip_vectors
+
+    prompts_name, _, encoder_name = rest.partition("@")
+    try:
+        prompts = as_prompts(prompts_name)
+        encoder = load_encoder(encoder_name or _ENCODER, device)
+        classifier = ZeroShotClassifier(encoder, multi_label=True).fit(prompts)
+    except MmascError as error:
+        raise MmascError(f"source of tags {name}: {error}") from error
+    vocabulary = tuple(str(label) for label in classifier.classes_)
+    if len(vocabulary) < 2:
+        raise MmascError(f"source of tags {name}: two labels are needed, the file has {len(vocabulary)}")
+    decides = [PROMPTS, encoder.identity, encoder.logit_scale, prompts.expand()]
+
+    def tell(paths: Sequence[Path], cache: Path | None, progress: Progress | None) -> Float32[np.ndarray, "clip tag"]:
+        return classifier.predict_proba(clip_vectors(encoder, paths, cache, progress)).astype(np.float32)
+
+    identity = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
+    return TagSource(name, identity, vocabulary, len(vocabulary), tell)
