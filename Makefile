@@ -8,7 +8,7 @@ install: .venv/installed
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[cpu,video,asr,dev]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[cpu,video,asr,onnx,dev]"
 	@touch $@
 
 demo: install
