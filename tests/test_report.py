@@ -159,6 +159,14 @@ def test_stars_lie_at_class_means_and_markers_at_texts():
     assert [one.get_text() for one in ax.get_legend().get_texts()] == ["prompts _x", "prompts y"]
 
 
+def test_markers_of_a_class_that_lie_close_together_share_a_name():
+    first = np.array([[0.0, 0.0], [1.0, 1.0]])
+    second = np.array([[0.01, 0.0], [0.5, 0.2]])
+    ax = Figure().add_subplot()
+    draw_texts(ax, [first, second], [["a", "b"], ["A", "B"]], [[0, 1], [0, 1]], 2, ["one", "two"])
+    assert [text.get_text() for text in ax.texts] == ["a", "b", "B"]
+
+
 def test_confusion_figure_has_true_labels_in_rows():
     ax = Figure().add_subplot()
     draw_confusion(ax, np.array([[3, 1], [0, 0]]), ["x", "y"])

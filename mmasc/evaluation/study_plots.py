@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, Shaped
 
 _NUMBERED = 25  # classes up to which the cells of a matrix hold numbers
 _MARKERS = "Ds^vPX<>"  # of prompt sets
+_NEAR = 0.05  # of the map's width, within which markers of one class share a name
 _SOUND, _WORD, _SOFT = "#14696b", "#9a5a12", "0.55"
 
 
@@ -113,12 +114,14 @@ def draw_texts(
         codes: Numbers of their classes; None (small, white, without a name) for a label that no sound has.
         n_classes: Classes in all.
         sets: Names of the sets.
-        named: Whether to write labels.
+        named: Whether to write labels; of a class whose markers lie close together the first one's only.
     """
     from matplotlib.lines import Line2D
 
     colours = class_colours(n_classes)
-    handles = []
+    handles: list[Line2D] = []
+    written: dict[int, list[tuple[float, float]]] = {}
+    span = float(np.ptp(np.concatenate(texts), axis=0).max())
     for number, (positions, labels, own) in enumerate(zip(texts, names, codes, strict=True)):
         marker = _MARKERS[number % len(_MARKERS)]
         for (x, y), label, code in zip(positions, labels, own, strict=True):
@@ -126,8 +129,11 @@ def draw_texts(
                 ax.scatter([x], [y], s=18, marker=marker, color="white", edgecolors=_SOFT, linewidths=0.8, zorder=3)
                 continue
             ax.scatter([x], [y], s=58, marker=marker, color=[colours[code]], edgecolors="black", zorder=4)
-            if named:
+            # Two sets often say a label alike: names on top of each other cannot be read, and the colour says it too
+            near = any(np.hypot(x - x0, y - y0) < _NEAR * span for x0, y0 in written.get(code, ()))
+            if named and not near:
                 _write(ax, label, x, y)
+                written.setdefault(code, []).append((x, y))
         handles.append(Line2D([], [], linestyle="", marker=marker, color=_SOFT, markeredgecolor="black"))
     legend = ax.legend(handles, [f"prompts {name}" for name in sets], frameon=False, loc="best", fontsize=8)
     for text in legend.get_texts():
@@ -196,7 +202,12 @@ def _matrix(
 
 
 def _write(ax: Any, name: str, x: float, y: float) -> None:
-    ax.annotate(name, (x, y), (6, 4), textcoords="offset points", size=7.5, parse_math=False, zorder=5)
+    from matplotlib.patheffects import withStroke
+
+    halo = [withStroke(linewidth=1.8, foreground="white")]
+    ax.annotate(
+        name, (x, y), (6, 4), textcoords="offset points", size=7.5, parse_math=False, path_effects=halo, zorder=5
+    )
 
 
 def _bare(ax: Any) -> None:
