@@ -25,6 +25,7 @@ from mmasc.prompts import bundled_prompts, load_prompts
 
 COMMIT_WINDOWS = 4_096
 COMMIT_SECONDS = 10.0
+_TEXT_PROBES = 50  # texts that an index is measured with, about; spread over the bundled prompts
 
 
 @dataclass(frozen=True)
@@ -369,4 +370,6 @@ def _text_probes(encoder: Encoder) -> np.ndarray | None:
     phrases = [
         phrase for name in bundled_prompts() for texts in load_prompts(name).expand().values() for phrase in texts
     ]
-    return encoder.embed_text(sorted(set(phrases)))
+    spread = sorted(set(phrases))
+    # A text tower takes up to 0.1 s for a text, and this is waited for before the first sound
+    return encoder.embed_text(spread[:: max(1, len(spread) // _TEXT_PROBES)])
