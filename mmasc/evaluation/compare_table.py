@@ -59,7 +59,7 @@ def markdown(found: Comparison, picture: str = "", command: str = "") -> str:
             parts += ["Trained on: " + "; ".join(trained) + "."]
     parts += ["## Other metrics", _metric_table(found.rows)]
     if found.published:
-        parts += ["## Published on the same data", _published_table(found.published)]
+        parts += ["## Published on the same data", _published_table(found)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -186,21 +186,28 @@ def _one_label(rows: Sequence[Row]) -> bool:
     return not any(row.detail.get("multi_label") for row in rows)
 
 
-def _published_table(published: Sequence[Published]) -> str:
-    several = len({one.metric for one in published}) > 1
-    header = ["system", "%", *(["metric"] if several else []), "measured on", "source", "note"]
+def _published_table(found: Comparison) -> str:
+    tested = list(dict.fromkeys(name for row in found.rows for name in row.fold_names))
+    on_these = [one.on_folds(tested) for one in found.published]
+    several = len({one.metric for one in found.published}) > 1
+    header = [
+        *("system", "%", *(["metric"] if several else [])),
+        *([f"% on folds {', '.join(tested)}"] if any(value is not None for value in on_these) else []),
+        *("measured on", "source", "note"),
+    ]
     lines = [
         [
             one.system + (f", {one.features}" if one.features else ""),
             f"{100 * one.value:g}",
             *([one.metric.replace("_", " ")] if several else []),
+            *(["-" if value is None else percent(value)] if len(header) > 5 + several else []),
             one.measured,
             one.source,
             one.note or "-",
         ]
-        for one in published
+        for one, value in zip(found.published, on_these, strict=True)
     ]
-    return _table(header, lines, numbers=("%",))
+    return _table(header, lines, numbers=[name for name in header if name.startswith("%")])
 
 
 def _name(row: Row) -> str:

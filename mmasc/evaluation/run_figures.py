@@ -71,8 +71,12 @@ def draw_curves(ax: Any, runs: Sequence[Run], key: str) -> None:
         label = None if fold in named or len(runs) == 1 else f"fold {fold}"
         named.add(fold)
         ax.plot(epochs, values, color=colours[fold], linewidth=1.1, alpha=0.85, label=label)
-        _write_times(ax, lines, key, colours[fold], every=len(runs) == 1)
+        if len(runs) == 1:
+            _write_times(ax, lines, key, colours[fold])
+    if len(runs) > 1:
+        _write_span(ax, runs)
     ax.set_xlabel("epoch")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.margins(x=0.08)
     ax.grid(color="0.92", linewidth=0.6)
     ax.set_axisbelow(True)
@@ -80,11 +84,10 @@ def draw_curves(ax: Any, runs: Sequence[Run], key: str) -> None:
         ax.legend(frameon=False, fontsize=8)
 
 
-def _write_times(ax: Any, lines: Sequence[dict[str, Any]], key: str, colour: Any, every: bool) -> None:
-    """The time at the end of a curve; on a curve by itself at each quarter."""
+def _write_times(ax: Any, lines: Sequence[dict[str, Any]], key: str, colour: Any) -> None:
+    """The time so far at each quarter of a curve."""
     last = len(lines) - 1
-    places = sorted({round(last * part / 4) for part in range(1, 5)}) if every else [last]
-    for place in places:
+    for place in sorted({round(last * part / 4) for part in range(1, 5)}):
         line = lines[place]
         if "seconds" not in line:
             continue
@@ -98,6 +101,14 @@ def _write_times(ax: Any, lines: Sequence[dict[str, Any]], key: str, colour: Any
             fontsize=7,
             color="0.25",
         )
+
+
+def _write_span(ax: Any, runs: Sequence[Run]) -> None:
+    """How long the runs took, in a corner: on curves that lie upon each other times could not be read."""
+    times = sorted(run.epochs[-1]["seconds"] for run in runs if run.epochs and "seconds" in run.epochs[-1])
+    if times:
+        span = f"{time_text(times[0])} to {time_text(times[-1])}" if len(times) > 1 else time_text(times[0])
+        ax.text(0.02, 0.03, f"a run took {span}", transform=ax.transAxes, fontsize=8, color="0.25")
 
 
 def time_text(seconds: float) -> str:
