@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -11,10 +13,13 @@ import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import print_rows, remark
-from mmasc.cli.progress import progress_line
+from mmasc.cli.progress import ProgressLine, progress_line
 from mmasc.training import supervised_config as choices
 from mmasc.training.recipes import RECIPES
 from mmasc.training.supervised_config import SupervisedConfig
+
+# Where stderr is no terminal, a line about progress comes so often
+_SECONDS_A_LINE = 30.0
 
 # Options of the configuration: what stands here is all that is needed beside its defaults' types
 _HELP = {
@@ -189,11 +194,7 @@ def network(ctx: click.Context, output_format: str, quiet: bool, **options: Any)
     folds = given.pop("folds", ())
     try:
         with progress_line(str(ctx.info_name), quiet=quiet) as line:
-
-            def show(step: int, steps: int, said: str) -> None:
-                line.set_total(steps)
-                line.update(step, said)
-
+            show = _Progress(line, quiet)
             results = train_network(
                 str(ctx.info_name), folds=folds, remark=lambda text: remark(text, quiet), progress=show, **given
             )
@@ -202,6 +203,26 @@ def network(ctx: click.Context, output_format: str, quiet: bool, **options: Any)
     if os.environ.get("RANK", "0") != "0":
         return  # of several processes the first one speaks
     print_rows([_row(asdict(result)) for result in results], output_format)
+
+
+class _Progress:
+    """A live line on a terminal; elsewhere, a line every half minute with the time left."""
+
+    def __init__(self, line: ProgressLine, quiet: bool) -> None:
+        self.line, self.quiet = line, quiet
+        self.first, self.began, self.shown = -1, 0.0, time.monotonic()
+
+    def __call__(self, step: int, steps: int, said: str) -> None:
+        self.line.set_total(steps)
+        self.line.update(step, said)
+        now = time.monotonic()
+        if self.first < 0 or step < self.first:
+            # the first look, at a run or at that of the next fold
+            self.first, self.began = step, now
+        if not sys.stderr.isatty() and now - self.shown >= _SECONDS_A_LINE and step > self.first:
+            left = (steps - step) * (now - self.began) / (step - self.first)
+            remark(f"{said}, {left:.0f} s left", self.quiet)
+            self.shown = now
 
 
 def _row(result: dict[str, Any]) -> dict[str, Any]:

@@ -231,6 +231,8 @@ def check_stages(network: Network, config: SupervisedConfig) -> None:
         raise MmascError(
             f"{config.network} reads tags beside the sound; networks that read sound alone are trained here"
         )
+    if getattr(network.body, "merged", False):
+        raise MmascError(f"{config.network} has its norms merged away, for use: train the plain network, then merge it")
     acts_on_power = {
         "mix_on": config.mix != "none" and config.mix_on == "power",
         "filter_share": config.filter_share > 0,

@@ -286,7 +286,10 @@ class Run:
         self.seconds += time.monotonic() - began
         self._loss_sum, self._loss_count, self._train_seconds = 0.0, 0, 0.0
         if metrics is not None:
-            metrics.write(**line)
+            try:
+                metrics.write(**line)
+            except OSError as error:
+                raise self._cannot_write(metrics.path, error) from error
 
     def _judge(self, line: Mapping[str, Any]) -> None:
         """Early stopping, by validation alone: the accuracy, and at equal accuracy the loss (only that for "bce")."""
@@ -389,7 +392,10 @@ class Run:
         try:
             save_tensors(path, tensors, about)
         except OSError as error:
-            raise MmascError(
-                f"{path} cannot be written ({error.strerror or error}); make room and give the same command again: it "
-                f"goes on from step {self.saved_step}"
-            ) from error
+            raise self._cannot_write(path, error) from error
+
+    def _cannot_write(self, path: Path, error: OSError) -> MmascError:
+        return MmascError(
+            f"{path} cannot be written ({error.strerror or error}); make room and give the same command again: it goes "
+            f"on from step {self.saved_step}"
+        )
