@@ -16,6 +16,9 @@ from einops import rearrange
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
+# Unused numbers between the rows of a matrix, which would else compete for the same places of a cache
+_GAP = 16
+
 
 class FastHtsat(nn.Module):
     """The audio network of a ClapAudioModel for sounds of at most one window: nothing is fused.
@@ -80,7 +83,7 @@ class Product(nn.Module):
         if norm is not None:
             shift = shift + matrix @ norm.bias.detach().double()
             matrix = matrix * norm.weight.detach().double()
-        self.register_buffer("matrix", matrix.T.float().contiguous())
+        self.register_buffer("matrix", F.pad(matrix.T.float(), (0, _GAP))[:, : len(shift)])
         self.register_buffer("shift", shift.float())
 
     def forward(self, x: Float[Tensor, "token c_in"]) -> Float[Tensor, "token c_out"]:
