@@ -16,10 +16,12 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from mmasc.datasets.dataset import Dataset
 from mmasc.errors import MmascError
 from mmasc.evaluation.answers import Answers
 from mmasc.training.checkpoints import config_from_dict, load_tensors, save_tensors
 from mmasc.training.supervised_config import SupervisedConfig
+from mmasc.training.supervised_data import Sides, checked_sides, data_of
 
 SCORES = "test_scores.safetensors"
 # Another number here makes all kept scores again: raise it when the same run would be heard in another way
@@ -57,6 +59,23 @@ class Run:
         """Equal for runs that differ in fold and seed only."""
         values = {name: value for name, value in asdict(self.config).items() if name not in _NOT_THE_SYSTEM}
         return json.dumps(values, sort_keys=True)
+
+    def data(self, path: str | Path | None = None) -> tuple[Dataset, Sides]:
+        """The data set that it was made with, and its sides.
+
+        Args:
+            path: Where it is; default: where it was.
+        Raises:
+            MmascError: If the run has no test fold, no clip can be tested, or the data set is not there or is another.
+        """
+        config = self.config
+        if not config.fold:
+            raise MmascError(f"{self.folder} learned from all clips: it has no fold to be tested on")
+        table = data_of(config, path)
+        sides = checked_sides(table, config)
+        if not len(sides.test):
+            raise MmascError(f"fold {config.fold!r} of {table.root} holds no clip with a label; nothing can be tested")
+        return table, sides
 
     @cached_property
     def epochs(self) -> list[dict[str, Any]]:
@@ -183,20 +202,35 @@ def read_scores(
     """
     if not run.config.fold:
         raise MmascError(f"{run.folder} learned from all clips: it has no fold to be tested on")
-    path = run.folder / SCORES
+    return kept_or_made(
+        run.folder / SCORES, run.digest, lambda: _made(run, data, cache, device, progress, remark), remark
+    )
+
+
+def kept_or_made(
+    path: Path, digest: str, make: Callable[[], TestScores], remark: Callable[[str], None] | None = None
+) -> TestScores:
+    """Test scores of a file, where it is there and of this digest; else made and kept there.
+
+    Args:
+        path: The file.
+        digest: Of all that decides them.
+        make: What makes them.
+        remark: Called with a line where a file could not be read.
+    """
     if path.is_file():
         try:
-            kept = _stored(path, run.digest)
+            kept = _stored(path, digest)
         except MmascError as error:
             kept = None
             if remark is not None:
                 remark(f"{error}: made again")
         if kept is not None:
             return kept
-    made = _made(run, data, cache, device, progress)
+    made = make()
     about = {
         "kind": "mmasc-test-scores",
-        "digest": run.digest,
+        "digest": digest,
         "clips": made.clips,
         "groups": made.groups,
         "columns": dict(made.columns),
@@ -230,20 +264,37 @@ def _made(
     cache: str | Path | None,
     device: str,
     progress: Callable[[int, int], None] | None,
+    remark: Callable[[str], None] | None,
 ) -> TestScores:
     from mmasc.baselines import load_network
     from mmasc.training.scoring import load_clips, score_clips
-    from mmasc.training.supervised_data import data_of, sides_of, targets_for
+    from mmasc.training.tagged import tags_of_run
 
     config = run.config
-    table = data_of(config, data)
-    test = sides_of(table, config.fold, config.validation, config.seed).test.tolist()
-    if not test:
-        raise MmascError(f"fold {config.fold!r} of {table.root} holds no clip with a label; nothing can be tested")
+    table, sides = run.data(data)
+    test = sides.test.tolist()
     network = load_network(f"{config.network}:{run.folder}", device=device)
     paths = [table.paths[clip] for clip in test]
+    tags = tags_of_run(run.folder, config, network, paths, table.root, cache, device, remark)
     waveforms = load_clips(paths, network, config, cache)
-    logits = score_clips(network, waveforms, config, [str(path) for path in paths], progress)
+    logits = score_clips(network, waveforms, config, [str(path) for path in paths], progress, tags)
+    return test_scores_of(run, table, test, logits)
+
+
+def test_scores_of(
+    run: Run, table: Dataset, test: Sequence[int], logits: Float32[np.ndarray, "clip class"]
+) -> TestScores:
+    """Scores of clips with all that is known of the clips.
+
+    Args:
+        run: Whose.
+        table: Its data set.
+        test: Positions of the clips.
+        logits: What was said of them.
+    """
+    from mmasc.training.supervised_data import targets_for
+
+    config, paths = run.config, [table.paths[clip] for clip in test]
     named = sorted({name for clip in test for name in table.clips[clip].columns})
     root = table.root if table.root.is_dir() else table.root.parent
     clips = tuple(path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name for path in paths)

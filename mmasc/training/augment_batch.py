@@ -212,6 +212,22 @@ def mask_stripes(
     return torch.where(hidden, fill, features)
 
 
+def slice_frames(
+    power: Float[Tensor, "batch channel frame band"], least: float, generator: torch.Generator
+) -> Float[Tensor, "batch channel frame band"]:
+    """Silence around a piece of every item: a share of its frames, uniform in [least, 1], from a uniform start.
+
+    Source: Akiyama and Sato 2019, whose code silences bands instead where a clip is longer than the crop.
+    """
+    n_frames = power.shape[2]
+    share = least + (1 - least) * _uniform(generator, len(power), 1)
+    kept = (share * n_frames).round().clamp_min(1)
+    start = (_uniform(generator, len(power), 1) * (n_frames - kept + 1)).floor()
+    at = torch.arange(n_frames, device=power.device)
+    inside = (at >= start) & (at < start + kept)
+    return power * inside[:, None, :, None]
+
+
 def _uniform(generator: torch.Generator, *shape: int, low: float = 0.0) -> Tensor:
     """Numbers in [low, 1) on the generator's device."""
     return low + (1 - low) * torch.rand(shape, generator=generator, device=generator.device)

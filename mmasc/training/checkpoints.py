@@ -6,7 +6,7 @@ A checkpoint is one safetensors file, so its parts cannot be of different steps.
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,18 +61,20 @@ def config_to_json(config: Any) -> str:
 
 
 def config_from_dict(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
-    """A dataclass from what JSON kept of it; unknown and missing keys are refused.
+    """A dataclass from what JSON kept of it; unknown keys are refused, and missing ones that have no default.
 
     Args:
         kind: The dataclass.
-        values: Its fields by name; lists become tuples, and mappings the dataclass of the field's default.
+        values: Its fields by name; lists become tuples, and mappings the dataclass of the field's default. Fields that
+            came later are at their defaults, which mean what was done before there were any.
         where: What to name in the message.
     Raises:
         MmascError: If the keys are not those of this version.
     """
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    if set(values) != set(known):
-        odd = ", ".join(sorted(set(values) ^ set(known)))
+    needed = {name for name, field in known.items() if field.default is MISSING and field.default_factory is MISSING}
+    if not needed <= set(values) <= set(known):
+        odd = ", ".join(sorted((needed - set(values)) | (set(values) - set(known))))
         raise MmascError(f"{where} was written by another version of mmasc: it differs in {odd}; start a new run")
     arguments: dict[str, Any] = {}
     for name, value in values.items():
@@ -118,6 +120,12 @@ def claim_run(folder: Path, config: Any) -> bool:
             theirs = json.loads(path.read_text(encoding="utf-8"))
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise MmascError(f"{path} is damaged ({error}); choose another folder for the run") from error
+        # Fields that came later: a run begun before them is this one where they are at their defaults
+        later = {field.name: field for field in fields(config) if isinstance(theirs, dict) and field.name not in theirs}
+        for name, field in later.items():
+            if field.default is not MISSING or field.default_factory is not MISSING:
+                default = field.default if field.default_factory is MISSING else field.default_factory()
+                theirs[name] = json.loads(json.dumps(default))
         if theirs != mine:
             raise MmascError(
                 f"{folder} holds a run of another configuration ({_difference(theirs, mine)}); "

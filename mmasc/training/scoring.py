@@ -36,6 +36,7 @@ def score_clips(
     config: SupervisedConfig,
     names: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    tags: Float32[np.ndarray, "clip tag"] | None = None,
 ) -> Float32[np.ndarray, "clip class"]:
     """Logits of whole clips.
 
@@ -45,22 +46,56 @@ def score_clips(
         config: How clips are heard: channels, fragments, test windows, speeds, passes, fusion.
         names: What to call the clips in messages.
         progress: Called with how many are done, and of how many (0 where that is not known).
+        tags: Of the clips, for a network that reads them.
     Returns:
         A single piece's own logits; of several, logits whose softmax (sigmoid for "bce") is the mean posterior.
     Raises:
-        MmascError: If a clip is shorter than the network or a fragment needs; the least length is named.
+        MmascError: If a clip is shorter than the network or a fragment needs (the least length is named), or tags are
+            missing, or of another number than the network reads.
     """
+    return _each(network, waveforms, names, progress, tags, network.body.n_classes, config, _score_clip)
+
+
+def clip_codes(
+    network: Network,
+    waveforms: Iterable[Float[np.ndarray, "_channel _time"]],
+    config: SupervisedConfig,
+    names: Sequence[str] | None = None,
+    tags: Float32[np.ndarray, "clip tag"] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Float32[np.ndarray, "clip dim"]:
+    """The layer before last of whole clips, heard as `score_clips` hears them: the mean over what is averaged there.
+
+    Args:
+        network, waveforms, config, names, tags, progress: See `score_clips`; masks are off in every pass.
+    Raises:
+        MmascError: As `score_clips`.
+    """
+    return _each(network, waveforms, names, progress, tags, network.body.dim, config, _code_clip)
+
+
+def _each(
+    network: Network,
+    waveforms: Iterable[Float[np.ndarray, "_channel _time"]],
+    names: Sequence[str] | None,
+    progress: Callable[[int, int], None] | None,
+    tags: Float32[np.ndarray, "clip tag"] | None,
+    width: int,
+    config: SupervisedConfig,
+    ask: Callable[..., Float32[np.ndarray, " number"]],
+) -> Float32[np.ndarray, "clip number"]:
+    """One clip after the other."""
     network.eval()
+    device = next(network.body.parameters()).device
     rows = []
     total = len(waveforms) if isinstance(waveforms, Sequence) else 0
     for number, waveform in enumerate(waveforms):
         name = names[number] if names is not None else f"clip {number + 1}"
-        rows.append(_score_clip(network, waveform, config, name))
+        own = None if tags is None else torch.from_numpy(np.ascontiguousarray(tags[number])).to(device)[None]
+        rows.append(ask(network, waveform, config, name, own))
         if progress is not None:
             progress(number + 1, total)
-    if not rows:
-        return np.zeros((0, network.body.n_classes), np.float32)
-    return np.stack(rows).astype(np.float32)
+    return np.stack(rows).astype(np.float32) if rows else np.zeros((0, width), np.float32)
 
 
 def load_clips(
@@ -195,7 +230,11 @@ def measure(
 
 
 def _score_clip(
-    network: Network, waveform: Float[np.ndarray, "channel time"], config: SupervisedConfig, name: str
+    network: Network,
+    waveform: Float[np.ndarray, "channel time"],
+    config: SupervisedConfig,
+    name: str,
+    tags: Float[Tensor, "1 tag"] | None,
 ) -> Float32[np.ndarray, " class"]:
     device = next(network.body.parameters()).device
     by_speed, n_answers = [], 0
@@ -206,7 +245,7 @@ def _score_clip(
         for lane in hear(played, network, config):
             check_length(network, lane.shape[1], config, name)
             with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-                answers, single = _answers(network, torch.from_numpy(lane.copy()).to(device), config)
+                answers, single = _answers(network, torch.from_numpy(lane.copy()).to(device), config, tags)
             n_answers += len(answers)
             by_lane.append(answers.mean(0))
         by_speed.append(torch.stack(by_lane).mean(0))
@@ -222,8 +261,38 @@ def _score_clip(
     return log_p.float().cpu().numpy()
 
 
+def _code_clip(
+    network: Network,
+    waveform: Float[np.ndarray, "channel time"],
+    config: SupervisedConfig,
+    name: str,
+    tags: Float[Tensor, "1 tag"] | None,
+) -> Float32[np.ndarray, " dim"]:
+    device = next(network.body.parameters()).device
+    by_speed = []
+    for speed in config.test_speeds:
+        by_lane = []
+        for lane in hear(_play(waveform, network.sample_rate, speed), network, config):
+            check_length(network, lane.shape[1], config, name)
+            with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+                pieces = _pieces(network, torch.from_numpy(lane.copy()).to(device), config)
+                parts = [part for one in pieces for part in one.split(_PIECES_AT_ONCE)]
+                codes = torch.cat([network.body.embedding(*_told(part, tags)).double() for part in parts])
+            by_lane.append(codes.mean(0))
+        by_speed.append(torch.stack(by_lane).mean(0))
+    return torch.stack(by_speed).mean(0).float().cpu().numpy()
+
+
+def _told(pieces: Tensor, tags: Float[Tensor, "1 tag"] | None) -> tuple[Tensor, ...]:
+    """What a body is given: features of pieces, and the tags of their clip where there are any."""
+    return (pieces,) if tags is None else (pieces, tags.expand(len(pieces), -1))
+
+
 def _answers(
-    network: Network, lane: Float[Tensor, "channel time"], config: SupervisedConfig
+    network: Network,
+    lane: Float[Tensor, "channel time"],
+    config: SupervisedConfig,
+    tags: Float[Tensor, "1 tag"] | None,
 ) -> tuple[Float[Tensor, "piece class"], Float[Tensor, " class"] | None]:
     """What is averaged, of every piece of a lane in float64; and the logits of the first piece as they came."""
     rows, first = [], None
@@ -240,7 +309,7 @@ def _answers(
                     augmented_probabilities(network.body, some, masks, config.test_passes, config.seed).double().log()
                 )
             else:
-                logits = network.body(some)
+                logits = network.body(*_told(some, tags))
                 first = logits[0] if first is None else first
                 given = logits.double()
             if config.loss == "bce":

@@ -12,6 +12,7 @@ MASK_PLACES = ("body", "features", "power")
 PARTNERS = ("batch", "drawn")
 CLASS_WEIGHTS = ("none", "balanced")
 FUSIONS = ("posteriors", "logits")
+NOISY_RULES = ("plain", "authors")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class SupervisedConfig:
         weights: File or run that the weights began from; empty for fresh ones.
         weights_digest: Of that file.
         new_head: Whether the last layer was made anew on top of `weights`.
+        tags: Where tags came from, for a network that reads them beside the sound; see `mmasc.training.tag_sources`.
+        tags_identity: Of that source: it decides, not its name.
         channels: Lanes that are heard: "mix", "left", "right", "each", "mid-side"; an item for each. A network that
             reads two channels hears both in one lane, whatever this says.
         minimum_seconds: Shorter clips are padded with zeros to it; 0 leaves them.
@@ -81,6 +84,8 @@ class SupervisedConfig:
         band_shift: Most bands that a spectrum is moved up or down by.
         time_masks, time_mask_frames: SpecAugment: how many, each of 0 to that many frames less one.
         band_masks, band_mask_bands: The same over bands.
+        slice_least: Silence around a piece of every crop, on power: the piece is a share of the frames, uniform from
+            this to 1; 1 for none.
         mask_at: "body" (where the network has its place for it, after its first norm), "features" or "power".
         loss: "cross-entropy", "focal" or "bce" (several labels a clip).
         focal_gamma: 0 is cross-entropy.
@@ -90,6 +95,13 @@ class SupervisedConfig:
         teacher: "network:FILE" to match posteriors, or an encoder to match vectors; empty for none.
         teacher_weight: Share of the loss.
         teacher_temperature: Of both softmaxes over classes.
+        noisy: "COLUMN=VALUE,VALUE": clips whose labels nobody checked. They teach a head of their own beside the
+            network's, and are neither validated nor tested on; empty for none.
+        noisy_rule: "plain", or "authors" for a sigmoid too many in the loss of that head, as in their code.
+        pseudo: Taggers ("tagging:RUN") whose mean opinion, sharpened, the noisy clips teach the network's own head.
+        pseudo_identity: Of these taggers.
+        pseudo_weight: Of that loss, a squared error of probabilities.
+        pseudo_power: What the mean opinion is raised to, before rows are divided by their sums.
         patience: Epochs without a better validation after which the run ends; 0 trains to the end.
         test_seconds: Windows of a test clip; 0 hears it whole (or in `fragments`).
         test_hop_seconds: From one window to the next; 0 for half a window.
@@ -116,6 +128,8 @@ class SupervisedConfig:
     weights: str = ""
     weights_digest: str = ""
     new_head: bool = False
+    tags: str = ""
+    tags_identity: str = ""
     channels: tuple[str, ...] = ("mix",)
     minimum_seconds: float = 0.0
     trim_decibels: float = 0.0
@@ -157,6 +171,7 @@ class SupervisedConfig:
     time_mask_frames: int = 20
     band_masks: int = 0
     band_mask_bands: int = 6
+    slice_least: float = 1.0
     mask_at: str = "features"
     loss: str = "cross-entropy"
     focal_gamma: float = 2.0
@@ -166,6 +181,12 @@ class SupervisedConfig:
     teacher: str = ""
     teacher_weight: float = 0.5
     teacher_temperature: float = 2.0
+    noisy: str = ""
+    noisy_rule: str = "plain"
+    pseudo: tuple[str, ...] = ()
+    pseudo_identity: str = ""
+    pseudo_weight: float = 20.0
+    pseudo_power: float = 2.0
     patience: int = 0
     test_seconds: float = 0.0
     test_hop_seconds: float = 0.0
@@ -191,6 +212,7 @@ class SupervisedConfig:
             "mix_partners": PARTNERS,
             "class_weights": CLASS_WEIGHTS,
             "fusion": FUSIONS,
+            "noisy_rule": NOISY_RULES,
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -216,6 +238,13 @@ class SupervisedConfig:
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        if not 0 < self.slice_least <= 1:
+            raise ValueError(f"slice_least must be in (0, 1], got {self.slice_least}")
+        if not self.pseudo_power > 0 or not self.pseudo_weight >= 0:
+            raise ValueError(
+                f"pseudo_power must be positive and pseudo_weight not negative, got {self.pseudo_power} and "
+                f"{self.pseudo_weight}"
+            )
         for name in ("ema", "smoothing", "warm_up"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
@@ -245,5 +274,18 @@ class SupervisedConfig:
             raise ValueError(f"mix {self.mix!r} matches levels: mix_on must be 'waveform' or 'power', got 'features'")
         if self.patience and not self.validation:
             raise ValueError("patience needs validation: a fold or a share that is not learned from")
+        self._check_noisy()
         if self.speed_range[0] > self.speed_range[1]:
             raise ValueError(f"speed_range must rise, got {self.speed_range}")
+
+    def _check_noisy(self) -> None:
+        if self.pseudo and not self.noisy:
+            raise ValueError("pseudo labels are for noisy clips: noisy must say which they are")
+        if not self.noisy:
+            return
+        if self.loss != "bce":
+            raise ValueError(f"noisy labels need loss 'bce', got {self.loss!r}")
+        if self.teacher or self.class_weights != "none":
+            raise ValueError("noisy labels go with neither a teacher nor class weights: leave out one of them")
+        if self.mix != "none" and self.mix_partners != "batch":
+            raise ValueError("noisy labels are mixed with their like: mix_partners must be 'batch', got 'drawn'")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from mmasc.datasets import read_dataset
 from mmasc.datasets.dataset import Dataset
@@ -114,6 +114,42 @@ def sides_of(table: Dataset, fold: str, validation: str, seed: int) -> Sides:
             "two classes are needed"
         )
     return Sides(train, held, test)
+
+
+def checked_sides(table: Dataset, config: SupervisedConfig) -> Sides:
+    """Sides of a run's fold; clips whose labels nobody checked are learned from alone.
+
+    Raises:
+        MmascError: As `sides_of`; if the configuration names noisy labels that are not there.
+    """
+    sides = sides_of(table, config.fold, config.validation, config.seed)
+    if not config.noisy:
+        return sides
+    noisy = noisy_clips(table, config.noisy)
+    return Sides(sides.train, sides.validation[~noisy[sides.validation]], sides.test[~noisy[sides.test]])
+
+
+def noisy_clips(table: Dataset, rule: str) -> Bool[np.ndarray, " clip"]:
+    """Which clips have labels that nobody checked.
+
+    Args:
+        table: The data set.
+        rule: "COLUMN=VALUE,VALUE" ("split=noisy" of FSDKaggle2019); empty for none.
+    Raises:
+        MmascError: If the column is not there, or no clip (or every clip) is noisy.
+    """
+    if not rule:
+        return np.zeros(len(table), bool)
+    column, _, values = rule.partition("=")
+    if not column or not values:
+        raise MmascError(f"which labels are noisy is said as COLUMN=VALUE,VALUE, got {rule!r}")
+    found = np.isin(table.column(column), [value.strip() for value in values.split(",")])
+    if found.all() or not found.any():
+        there = sorted(set(table.column(column)))
+        raise MmascError(
+            f"{table.root}: {'every' if found.all() else 'no'} clip has {rule}; its values are {', '.join(there[:8])}"
+        )
+    return found
 
 
 def validation_of(table: Dataset, validation: str) -> str | float | None:

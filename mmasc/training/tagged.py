@@ -1,0 +1,171 @@
+"""Networks that read tags, in training and in tests: which source, which vocabulary, and where its tags are kept.
+
+A run keeps the tags of all clips of its data beside its weights (tags.safetensors), and the vocabulary in them. Tests
+take the same source: by its identity, not by its name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from mmasc.baselines import NETWORKS
+from mmasc.baselines.network import Network
+from mmasc.baselines.tag_presets import tag_preset
+from mmasc.baselines.tagging import pseudo_labels
+from mmasc.datasets.dataset import Dataset
+from mmasc.errors import MmascError
+from mmasc.training.supervised_config import SupervisedConfig
+from mmasc.training.tag_sources import TAGS, ClipTags, clip_names, clip_tags, load_source
+
+_SOURCES = "--tags tagging:RUN, --tags prompts:NAME or --tags cnn14:FILE"
+
+
+def tags_for(
+    network: str,
+    source: str | ClipTags,
+    table: Dataset,
+    out: Path,
+    cache: str | Path | None = None,
+    device: str = "cpu",
+    remark: Callable[[str], None] | None = None,
+) -> ClipTags | None:
+    """Tags of all clips of a data set for a network that reads them; None for one that does not.
+
+    Args:
+        network: A name of the registry.
+        source: Its line, empty for none; or tags of these clips.
+        table: The data set.
+        out: Folder of the run or runs: tags that one of them kept are taken again.
+        cache, device, remark: See `clip_tags`.
+    Raises:
+        MmascError: If a network that reads tags has no source, or one that reads none has one.
+    """
+    reads = network in NETWORKS and "n_tags" in NETWORKS[network].arguments
+    if not source:
+        if reads:
+            raise MmascError(f"{network} reads tags beside the sound: say where they come from with {_SOURCES}")
+        return None
+    if not reads:
+        tagged = ", ".join(name for name, spec in NETWORKS.items() if "n_tags" in spec.arguments)
+        raise MmascError(f"{network} reads no tags: leave out --tags, or train one of {tagged}")
+    if isinstance(source, ClipTags):
+        names = clip_names(table.paths, table.root)
+        rows = source.of(names)
+        if rows is None:
+            raise MmascError(f"the tags given are not of the clips of {table.root}; give the source's name")
+        return ClipTags(source.source, source.identity, source.vocabulary, names, rows)
+    loaded = load_source(source, device)
+    kept = [out / TAGS, *sorted(out.glob(f"fold-*/{TAGS}"))]
+    return clip_tags(loaded, table.paths, table.root, kept, cache=cache, remark=remark)
+
+
+def tag_arguments(tags: ClipTags | None, preset: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a network's definition with its tags and, where one is named, those of a cell of the tables.
+
+    Raises:
+        MmascError: If there is no such cell, it is for a network without tags, or the arguments contradict the tags.
+    """
+    if tags is None:
+        if preset:
+            raise MmascError(f"{preset} is a network that reads tags: train one whose name ends in -tags")
+        return dict(arguments)
+    own = {"n_tags": tags.rows.shape[1], "vocabulary": list(tags.vocabulary)}
+    for name, value in own.items():
+        if name in arguments and arguments[name] != value:
+            raise MmascError(f"{name} comes from the source of tags, {tags.source}: leave out --argument {name}")
+    return {**(tag_preset(preset).arguments if preset else {}), **arguments, **own}
+
+
+def check_vocabulary(network: Network, tags: ClipTags | None, where: str) -> None:
+    """Refuse tags of another vocabulary than a network learned.
+
+    Args:
+        network: Trained.
+        tags: That it would be told.
+        where: What to call it.
+    Raises:
+        MmascError: If they differ in number or in words (the first that differs is named).
+    """
+    if tags is None:
+        return
+    body, n_tags = network.body, tags.rows.shape[1]
+    if body.n_tags != n_tags:
+        raise MmascError(
+            f"{where} reads {body.n_tags} tags, {tags.source} gives {n_tags}: take the source that it was trained with"
+        )
+    differ = [pair for pair in zip(body.vocabulary, tags.vocabulary, strict=False) if pair[0] != pair[1]]
+    if differ:
+        raise MmascError(
+            f"{where} learned another vocabulary of tags than that of {tags.source}: {differ[0][0]!r} stands where it "
+            f"has {differ[0][1]!r}; take the source that it was trained with"
+        )
+
+
+def tags_of_run(
+    folder: Path,
+    config: SupervisedConfig,
+    network: Network,
+    paths: Sequence[Path],
+    root: Path,
+    cache: str | Path | None = None,
+    device: str = "cpu",
+    remark: Callable[[str], None] | None = None,
+) -> Float32[np.ndarray, "clip tag"] | None:
+    """Tags of recordings by the source that a run was trained with; None for a network that reads none.
+
+    Args:
+        folder: Of the run: tags that it kept are taken again, then the source need not be there.
+        config: Of the run.
+        network: Of the run.
+        paths: Of the recordings.
+        root: Folder (or table) of their data set.
+        cache, device, remark: See `clip_tags`.
+    Raises:
+        MmascError: If the source is not there any more, or became another.
+    """
+    if not network.body.n_tags:
+        return None
+    if not config.tags:
+        raise MmascError(f"{folder} does not say where its tags came from; train it anew with {_SOURCES}")
+    try:
+        found = clip_tags(
+            *(config.tags, paths, root, [folder / TAGS], config.tags_identity, cache, device), remark=remark
+        )
+    except MmascError as error:
+        raise MmascError(f"{folder} needs tags of {len(paths)} recordings by {config.tags}: {error}") from error
+    check_vocabulary(network, found, str(folder))
+    return found.rows
+
+
+def pseudo_labels_of(
+    sources: Sequence[str],
+    paths: Sequence[Path],
+    classes: Sequence[str],
+    power: float,
+    cache: str | Path | None = None,
+    device: str = "cpu",
+) -> Float32[np.ndarray, "clip class"]:
+    """Soft labels of clips by taggers that are trained already: their mean, sharpened, rows of sum 1.
+
+    Args:
+        sources: Taggers ("tagging:RUN"), of other folds or seeds.
+        paths: Of the clips.
+        classes: In the order of the columns.
+        power: See `mmasc.baselines.tagging.pseudo_labels`.
+        cache: Folder of decoded waveforms.
+        device: Of the taggers.
+    Raises:
+        MmascError: If a tagger is not there or does not know a class.
+    """
+    said = []
+    for name in sources:
+        source = load_source(name, device)
+        lacking = [one for one in classes if one not in source.vocabulary]
+        if lacking:
+            raise MmascError(f"{name} does not know the tags {', '.join(lacking[:3])}: it can give no pseudo labels")
+        columns = [source.vocabulary.index(one) for one in classes]
+        said.append(source.tell(paths, Path(cache) if cache is not None else None, None)[:, columns])
+    return pseudo_labels(np.stack(said), power).astype(np.float32)
