@@ -49,8 +49,8 @@ def ivf(films, out, cache, **options):
 def run(films, cache, tmp_path_factory) -> Path:
     """A run that has learned the sixteen films."""
     folder = tmp_path_factory.mktemp("runs") / "run"
-    seen = vqvae(films, folder, cache, steps=150, warm_steps=50)
-    heard = ivf(films, folder, cache, steps=150, learning_rate=2e-3)
+    seen = vqvae(films, folder, cache, steps=100, warm_steps=40)
+    heard = ivf(films, folder, cache, steps=160, learning_rate=2e-3)
     assert seen.validation["vqvae"]["psnr_db"] > 20
     # sixteen films: by chance one in sixteen
     assert heard.validation["ivf"]["right_class"] > 0.7
@@ -94,7 +94,7 @@ def test_ivf_finishes_a_vqvae_that_was_stopped(films, cache, tmp_path):
 @pytest.mark.parametrize(("variant", "imagined"), [("index", "straight-through"), ("q", "soft"), ("no-vq", "soft")])
 def test_every_variant_learns(films, cache, run, tmp_path, variant, imagined):
     shutil.copytree(run / "vqvae", tmp_path / "vqvae")
-    ivf(films, tmp_path, cache, steps=40, variant=variant, imagined=imagined, learning_rate=2e-3, critic_steps=2)
+    ivf(films, tmp_path, cache, steps=30, variant=variant, imagined=imagined, learning_rate=2e-3, critic_steps=2)
     lines = [json.loads(line) for line in (tmp_path / "ivf" / "metrics.jsonl").read_text().splitlines()]
     name = "loss/cross_entropy" if variant == "index" else "loss/squared_error"
     losses = [line[name] for line in lines if name in line]
@@ -136,6 +136,21 @@ def test_imagined_features_join_a_collection(run, films, tmp_path):
     assert hits[0]["path"].endswith("film-00003.mkv")
 
 
+def test_imagined_features_stand_in_for_spectrograms(run, films):
+    from mmasc import load_network
+
+    network = load_network("eight-conv", features=f"ivf:{run}")
+    assert (network.front_end.n_features, network.front_end.n_bands) == (8, 16)
+    waveforms = torch.from_numpy(np.stack([draw_scene(number).waveform(2.5, 16_000) for number in range(3)]))[:, None]
+    features = network.front_end(waveforms)
+    assert features.shape == (3, 8, network.front_end.n_frames(40_000), 16) == (3, 8, 3 * 16, 16)
+    last = network.front_end(waveforms[:1, :, -15_360:])
+    assert torch.equal(features[:1, :, 32:], last)
+    # what imagines is no part of what is trained and saved
+    assert not any("vqvae" in name for name in network.state_dict())
+    assert network.scores(waveforms[0, 0], 16_000).shape == (10,)
+
+
 def test_pictures_of_sounds(run, films, tmp_path):
     from click.testing import CliRunner
     from PIL import Image
@@ -159,11 +174,11 @@ def test_pictures_of_sounds(run, films, tmp_path):
 
 def test_another_configuration_is_refused(films, cache, run, tmp_path):
     with pytest.raises(MmascError, match=r"vqvae holds a run of another configuration \(batch is 8 there, 4 here\)"):
-        vqvae(films, run, cache, steps=150, warm_steps=50, batch=4)
+        vqvae(films, run, cache, steps=100, warm_steps=40, batch=4)
     with pytest.raises(MmascError, match=r"holds a VQ-VAE of pictures of 16 pixels, not 64; leave out --size"):
         ivf(films, run, cache, size=64)
     with pytest.raises(MmascError, match=r"ivf holds a run of another configuration \(critic_weight"):
-        ivf(films, run, cache, steps=150, learning_rate=2e-3, critic_weight=0.5)
+        ivf(films, run, cache, steps=160, learning_rate=2e-3, critic_weight=0.5)
 
 
 def test_a_run_without_its_second_stage_is_named(films, cache, tmp_path):
@@ -175,8 +190,8 @@ def test_a_run_without_its_second_stage_is_named(films, cache, tmp_path):
 def test_a_collapsed_codebook_is_named(films, cache, tmp_path):
     one_picture(tmp_path / "same")
     said = []
-    # pictures without any difference leave one code
-    options = {"learning_rate": 1e-12, "steps": 12, "warm_steps": 1, "remark": said.append}
+    # one cell, and pictures without any difference, leave one code
+    options = {"halvings": 4, "steps": 12, "warm_steps": 1, "remark": said.append}
     with pytest.raises(MmascError, match=r"has collapsed: \d+ of 32 codes carry nearly everything; start a new run"):
         vqvae(tmp_path / "same" / "pairs.csv", tmp_path / "run", cache, **options)
     assert sum("has collapsed" in line for line in said) == 1

@@ -209,14 +209,22 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
 }
 
 
+_IMAGINED = "ivf:"
+
+
 def load_front_end(name: str) -> FrontEnd:
-    """The front end of a name.
+    """The front end of a name; "ivf:RUN" is what a run of `mmasc train ivf` imagines.
 
     Raises:
         ValueError: If there is none; the names are listed.
+        MmascError: If the run cannot be used.
     """
+    if name.startswith(_IMAGINED):
+        from mmasc.ivf.front_end import IvfFrontEnd
+
+        return IvfFrontEnd(name.removeprefix(_IMAGINED))
     if name not in FRONT_ENDS:
-        raise ValueError(f"features must be one of {sorted(FRONT_ENDS)}, got {name!r}")
+        raise ValueError(f"features must be one of {[*sorted(FRONT_ENDS), _IMAGINED + 'RUN']}, got {name!r}")
     spec = FRONT_ENDS[name]
     module, _, cls = spec.target.partition(":")
     return getattr(import_module(module), cls)(**spec.arguments)
@@ -224,6 +232,10 @@ def load_front_end(name: str) -> FrontEnd:
 
 def front_end_constants(name: str) -> dict[str, Any]:
     """All numbers that shape the features of a name, of JSON types: they are part of a space's identity."""
+    if name.startswith(_IMAGINED):
+        from mmasc.ivf.front_end import IvfFrontEnd
+
+        return IvfFrontEnd(name.removeprefix(_IMAGINED)).constants()
     spec = FRONT_ENDS[name]
     numbers = {key: asdict(one) if isinstance(one, LogMelConfig) else one for key, one in spec.arguments.items()}
     return {"target": spec.target, "sample_rate": spec.sample_rate, **numbers}
