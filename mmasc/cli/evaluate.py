@@ -21,6 +21,15 @@ _SHOWN = ("balanced_accuracy", "macro_f1", "micro_f1", "mean_average_precision",
 )
 @click.option("--by", multiple=True, metavar="COLUMN", help="Also the accuracy by a column, beside city and device.")
 @click.option("--cache", type=click.Path(), default=None, metavar="FOLDER", help="Of decoded waveforms.")
+@click.option(
+    "--svm",
+    type=click.Choice(["validation", "test"]),
+    is_flag=False,
+    flag_value="validation",
+    default=None,
+    help="A support vector machine on each run's code instead of its output; what chooses its kernel: validation "
+    "clips (none: folds of what was learned from), or the test clips as in the papers, which flatters.",
+)
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Draw into the run folders.")
 @device_option
 @quiet_option
@@ -30,6 +39,7 @@ def evaluate(
     data: str | None,
     by: tuple[str, ...],
     cache: str | None,
+    svm: str | None,
     figures: bool,
     device: str,
     quiet: bool,
@@ -51,8 +61,9 @@ def evaluate(
             line.set_total(total)
             line.update(done, name)
 
-        found = evaluate_runs(runs, data, by, cache, device, lambda text: remark(text, quiet), show)
-    if figures:
+        found = evaluate_runs(runs, data, by, cache, device, lambda text: remark(text, quiet), show, svm or "")
+    # The figures in the folders are those of the networks themselves
+    if figures and not svm:
         shared = [one.folder for one in found]
         for number, one in enumerate(found, 1):
             suffix = f"-{number}-{one.network}" if shared.count(one.folder) > 1 else ""

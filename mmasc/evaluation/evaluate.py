@@ -7,7 +7,7 @@ interval draws whole recordings, a recording's answers of all seeds together.
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,7 @@ def evaluate(
     device: str = "cpu",
     remark: Callable[[str], None] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
+    svm: str = "",
 ) -> list[Evaluation]:
     """Test all runs at or below some folders on their test folds, and pool folds and seeds of every system.
 
@@ -108,6 +109,8 @@ def evaluate(
         device: As for `load_network`.
         remark: Called with a line about what is unfinished or was made again.
         progress: Called with clips done, clips in all, and the run.
+        svm: "validation" or "test": a support vector machine on the codes of each run in the place of its output; see
+            `mmasc.evaluation.svm`.
     Returns:
         One for each system: network, features, recipe and all else that decides weights but fold and seed.
     Raises:
@@ -127,8 +130,16 @@ def evaluate(
                 if progress is not None:
                     progress(done, total, str(run.folder))
 
-            scores.append(read_scores(run, data, cache, device, remark, show))
-        found.append(pool(runs, scores, by))
+            if svm:
+                from mmasc.evaluation.svm import svm_scores
+
+                scores.append(svm_scores(run, svm, data, cache, device, remark, show))
+            else:
+                scores.append(read_scores(run, data, cache, device, remark, show))
+        pooled = pool(runs, scores, by)
+        if svm:
+            pooled = replace(pooled, network=f"{pooled.network}, SVM on its code (kernel chosen on {svm})")
+        found.append(pooled)
     return found
 
 
