@@ -377,7 +377,9 @@ def test_options_out_of_range_are_named(options, message):
         (dict(validation="2.5"), r"validation must be a fold \(1, 2, 3\) or a share in \(0, 1\), got '2.5'"),
         (dict(fragments=30), r"\.wav lasts 0.500 s, tiny .* takes at least 1.190 s in 30 fragments"),
         (dict(features="raw-32k", mix="mixup", mix_on="power"), "have no power to act on: leave out mix_on"),
-        (dict(recipe="none"), "unknown recipe 'none'; there are: default, plain"),
+        (dict(recipe="none"), "unknown recipe 'none'; there are: default, "),
+        (dict(arguments={"depth": 3}), "tiny cannot be made with these features and arguments: .*'depth'"),
+        (dict(features="panning"), "tiny cannot be made .* features must be one of .*, got 'panning'"),
         (dict(weights="nowhere.safetensors"), "nowhere.safetensors is not there"),
     ],
 )
@@ -483,6 +485,10 @@ def test_the_command_trains_and_prints(sounds, tmp_path):
     ("arguments", "message"),
     [
         (["train", "gnn6"], "there is no network 'gnn6' to train; there are: align, "),
+        (
+            ["train", "sp4sc", "--data", "DATA", "--dataset", "csv", "--out", "x", "--smoothing", "1"],
+            "smoothing must be in",
+        ),
         (["train", "tiny", "--data", ".", "--dataset", "csv", "--out", "x", "--speeds", "fast"], "no list of numbers"),
         (
             ["train", "tiny", "--data", ".", "--dataset", "csv", "--out", "x", "--argument", "width"],
@@ -490,7 +496,7 @@ def test_the_command_trains_and_prints(sounds, tmp_path):
         ),
     ],
 )
-def test_wrong_usage_is_said(arguments, message):
-    result = CliRunner().invoke(cli, arguments)
+def test_wrong_usage_is_said(sounds, arguments, message):
+    result = CliRunner().invoke(cli, [str(sounds) if argument == "DATA" else argument for argument in arguments])
     assert result.exit_code == 2
     assert message in result.output

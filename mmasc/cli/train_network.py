@@ -188,7 +188,7 @@ def network(ctx: click.Context, output_format: str, quiet: bool, **options: Any)
     """
     from dataclasses import asdict
 
-    from mmasc.training.supervised import train_network
+    from mmasc.training.supervised import OptionError, train_network
 
     given = {name: value for name, value in options.items() if value is not None}
     folds = given.pop("folds", ())
@@ -198,7 +198,7 @@ def network(ctx: click.Context, output_format: str, quiet: bool, **options: Any)
             results = train_network(
                 str(ctx.info_name), folds=folds, remark=lambda text: remark(text, quiet), progress=show, **given
             )
-    except ValueError as error:
+    except OptionError as error:
         raise click.UsageError(str(error)) from error
     if os.environ.get("RANK", "0") != "0":
         return  # of several processes the first one speaks

@@ -244,8 +244,8 @@ def check_stages(network: Network, config: SupervisedConfig) -> None:
     asked = [name for name, used in acts_on_power.items() if used]
     if asked and not network.front_end.has_power:
         raise MmascError(
-            f"features {config.features!r} have no power to act on: leave out {', '.join(asked)}, or take log-mel "
-            "features"
+            f"features {config.features!r} have no power to act on: leave out {', '.join(asked)} "
+            "(--recipe plain has none of them), or take log-mel features"
         )
     masks = config.time_masks + config.band_masks > 0
     if masks and config.mask_at == "body" and not hasattr(network.body, "bn0"):

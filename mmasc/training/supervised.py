@@ -34,6 +34,10 @@ from mmasc.training.supervised_data import Sides, digest_of, read_data, sides_of
 from mmasc.training.supervised_run import Run, Scored
 
 
+class OptionError(ValueError):
+    """An option is unknown or out of range."""
+
+
 @dataclass(frozen=True)
 class FoldResult:
     """What a run of one fold leaves.
@@ -133,7 +137,7 @@ def train_network(
         options: Other fields of `SupervisedConfig`.
     Raises:
         MmascError: If data, network, fold or folder are not fit; what is in the folder stays usable.
-        ValueError: If an option is unknown or out of range.
+        OptionError: If an option is unknown or out of range.
     """
     values = {**recipe_of(recipe), **_known(options)}
     world, own_device = join_world(device)
@@ -172,7 +176,7 @@ def train_network(
         )
         wanted = [str(fold) for fold in folds] or table.folds or [""]
         # All folds are looked at before the first is trained.
-        runs = [(SupervisedConfig(**common, fold=fold), sides_of(table, fold, validation, seed)) for fold in wanted]
+        runs = [(_configure({**common, "fold": fold}), sides_of(table, fold, validation, seed)) for fold in wanted]
         place = Path(out)
         if len(runs) > 1 and (place / "config.json").exists():
             raise MmascError(f"{place} holds the run of one fold; several need another folder")
@@ -279,7 +283,7 @@ def _start(
             raise MmascError("a new head needs weights to stand on: give --weights FILE, or leave out --new-head")
 
         def fresh() -> Network:
-            return load_network(name, classes=table.classes, features=features, seed=seed, arguments=dict(arguments))
+            return _make(name, table, features, seed, arguments)
 
         return fresh, fresh()
     source = load_network(f"{name}:{weights}")
@@ -296,7 +300,7 @@ def _start(
         return (lambda: load_network(f"{name}:{weights}")), source
 
     def headed() -> Network:
-        made = load_network(name, classes=table.classes, features=source.features, seed=seed, arguments=dict(arguments))
+        made = _make(name, table, source.features, seed, arguments)
         own = made.body.state_dict()
         kept = {
             key: value
@@ -314,16 +318,31 @@ def _start(
     return headed, headed()
 
 
+def _make(name: str, table: Dataset, features: str | None, seed: int, arguments: Mapping[str, Any]) -> Network:
+    """A network with fresh weights for the classes of the data."""
+    try:
+        return load_network(name, classes=table.classes, features=features, seed=seed, arguments=dict(arguments))
+    except (TypeError, ValueError) as error:
+        raise MmascError(f"{name} cannot be made with these features and arguments: {error}") from error
+
+
 def _check_loss(table: Dataset, loss: str) -> None:
     if table.multi_label and loss != "bce":
         raise MmascError(f"{table.root} has clips with several labels: the loss must be bce, got {loss}")
+
+
+def _configure(values: Mapping[str, Any]) -> SupervisedConfig:
+    try:
+        return SupervisedConfig(**values)
+    except ValueError as error:
+        raise OptionError(str(error)) from error
 
 
 def _known(options: Mapping[str, Any]) -> Mapping[str, Any]:
     names = [field.name for field in fields(SupervisedConfig)]
     odd = [name for name in options if name not in names]
     if odd:
-        raise ValueError(f"unknown option {odd[0]!r}; there are: {', '.join(names)}")
+        raise OptionError(f"unknown option {odd[0]!r}; there are: {', '.join(names)}")
     return options
 
 
