@@ -272,6 +272,13 @@ def test_tokens_and_texts_are_those_of_transformers(made, clap):
     np.testing.assert_array_equal(clap.embed_text(texts), one_by_one)
 
 
+def test_texts_are_computed_once(clap, monkeypatch):
+    first = clap.embed_text(["rain", "dog"])
+    monkeypatch.setattr(clap, "pooled_text", lambda tokens: pytest.fail("computed again"))
+    np.testing.assert_array_equal(clap.embed_text(["dog", "rain", "dog"]), first[[1, 0, 1]])
+    assert clap.embed_text([]).shape == (0, 24)
+
+
 def test_a_saved_tokenizer_gives_the_same_space(made, clap, copied):
     clap.tokenizer._tokens.save(str(copied / "tokenizer.json"))
     (copied / "merges.txt").unlink()

@@ -25,11 +25,11 @@ from mmasc.encoders.clip_towers import CONTEXT_TOKENS, ClipTowers
 from mmasc.encoders.esresnext import HOP_LENGTH, N_FFT, POWER_FLOOR, WIN_LENGTH, ESResNeXt
 from mmasc.encoders.esresnext_fast import FastFrontEnd, FoldedTrunk
 from mmasc.encoders.spec import EncoderSpec
+from mmasc.encoders.text_memory import TextMemory
 
 # The network was trained on samples as 16-bit files hold them
 FULL_SCALE = 32768.0
 _SCALE_LIMIT = 100.0  # of a logit scale; the lower limit is 1
-_TEXTS_KEPT = 10_000  # vectors of texts in memory, 40 MB
 _CONSTANTS = {
     "front_end": {"n_fft": N_FFT, "hop_length": HOP_LENGTH, "win_length": WIN_LENGTH, "power_floor": POWER_FLOOR},
     "full_scale": FULL_SCALE,
@@ -64,7 +64,7 @@ class AudioClip(Encoder):
         self._state = state
         self.logit_scales = _logit_scales(state)
         self.logit_scale = self.logit_scales.get("audio-text", self.logit_scales.get("image-text"))
-        self._text_vectors: dict[str, Float32[np.ndarray, " dim"]] = {}
+        self._known_texts = TextMemory(self._new_texts, dim)
         self.identity = identity_digest(self.spec, state.shaping(), _CONSTANTS)
         if state.audio:
             self._build_audio(state)
@@ -139,15 +139,10 @@ class AudioClip(Encoder):
         return torch.nn.functional.normalize(self.features(mono), dim=1)
 
     def _text(self, texts: list[str]) -> Float32[np.ndarray, "text dim"]:
-        # Class labels are asked again and again, and a text costs as much as a fifth of a window of sound
-        known = {text: self._text_vectors[text] for text in texts if text in self._text_vectors}
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        if new:
-            vectors = torch.nn.functional.normalize(self.towers.text_features(self.towers.tokens(new)), dim=1)
-            known |= dict(zip(new, vectors.numpy(), strict=True))
-            if len(self._text_vectors) < _TEXTS_KEPT:
-                self._text_vectors |= {text: known[text] for text in new}
-        return np.array([known[text] for text in texts], np.float32).reshape(len(texts), self.spec.dim)
+        return self._known_texts(texts)
+
+    def _new_texts(self, texts: list[str]) -> Float32[np.ndarray, "text dim"]:
+        return torch.nn.functional.normalize(self.towers.text_features(self.towers.tokens(texts)), dim=1).numpy()
 
     def _image(self, images: Sequence[Any]) -> Float32[np.ndarray, "image dim"]:
         features = self.towers.image_features(self.towers.pictures(list(images)))

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from mmasc.encoders.base import Encoder, identity_digest
 from mmasc.encoders.htsat_fast import FastHtsat, fits
 from mmasc.encoders.spec import EncoderSpec
+from mmasc.encoders.text_memory import TextMemory
 from mmasc.errors import MmascError
 from mmasc.features import CLAP, CLAP_FUSED, LogMel, LogMelConfig
 from mmasc.weights import find
@@ -117,6 +118,7 @@ class Clap(Encoder):
         self._hear: Callable[[Tensor], Tensor] = self._network()
         self.front_end = LogMel(_front_end(self.fused)).to(self.device).eval()
         self.tokenizer = _Tokenizer(folder, self.model.config.text_config)
+        self._known_texts = TextMemory(self._new_texts, spec.dim)
         dim = self.model.config.projection_dim
         if dim != spec.dim:
             raise MmascError(f"{folder} gives vectors of {dim} numbers, {spec.name} has {spec.dim}; name another model")
@@ -186,6 +188,9 @@ class Clap(Encoder):
         return torch.nn.functional.normalize(projected, dim=-1)
 
     def _text(self, texts: list[str]) -> Float32[np.ndarray, "text dim"]:
+        return self._known_texts(texts)
+
+    def _new_texts(self, texts: list[str]) -> Float32[np.ndarray, "text dim"]:
         tokens = [self.tokenizer(text, self.spec.name) for text in texts]
         vectors = np.empty((len(texts), self.spec.dim), np.float32)
         # Without padding no text depends on the length of its neighbours.
@@ -200,7 +205,7 @@ class Clap(Encoder):
 
     def _refuse_broken_text(self, folder: Path) -> None:
         with torch.inference_mode():
-            vectors = self._text(list(_PROBE_TEXTS))
+            vectors = self._new_texts(list(_PROBE_TEXTS))
         cosines = (vectors @ vectors.T)[~np.eye(len(vectors), dtype=bool)]
         if not np.isfinite(cosines).all() or cosines.mean() > _BROKEN_COSINE:
             raise MmascError(
