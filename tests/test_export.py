@@ -1,5 +1,7 @@
 """ONNX files of networks, and the merging of batch norms that they are made with."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -45,7 +47,7 @@ def test_a_folded_layer_is_the_layer_and_its_norm(layer, norm, shape):
 def test_merging_leaves_no_norm_and_changes_no_answer(network):
     features = network.front_end(example_waveforms(network))
     before = {name: tensor.clone() for name, tensor in network.body.state_dict().items()}
-    merged = merged_body(network.body, features)
+    merged = merged_body(network.body, (features,))
     kinds = [type(module) for module in merged.modules()]
     assert nn.BatchNorm2d not in kinds
     assert nn.BatchNorm1d not in kinds
@@ -113,13 +115,44 @@ def test_the_file_says_what_the_network_says(network, tmp_path):
         np.testing.assert_allclose(logits, network.body(features).numpy(), atol=1e-4)
 
 
+def test_networks_that_read_tags_have_a_second_input(monkeypatch, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    from mmasc.baselines.export import export_network
+    from mmasc.evaluation.cost import network_cost
+
+    class Tagged(Small):
+        n_tags, vocabulary = 5, tuple("vwxyz")
+
+        def __init__(self, n_classes):
+            super().__init__(n_classes)
+            self.merge = nn.Linear(8 + 5, 8)  # a layer of this name is no method
+
+        def forward(self, features, tags=None):
+            return self.last(self.merge(torch.cat([self.embedding(features), tags], 1)))
+
+    monkeypatch.setattr("tests.small_network.Tagged", Tagged, raising=False)
+    monkeypatch.setitem(NETWORKS, "small-tags", replace(SMALL, name="small-tags", target="tests.small_network:Tagged"))
+    tagged = load_network("small-tags")
+    lived_in(tagged.body)
+    found = export_network(tagged, tmp_path / "tags.onnx")
+    session = onnxruntime.InferenceSession(found.path, providers=["CPUExecutionProvider"])
+    assert [one.name for one in session.get_inputs()] == ["input", "tags"]
+    assert session.get_modelmeta().custom_metadata_map["tags"].split("\n") == list("vwxyz")
+    features, tags = tagged.front_end(torch.rand(4, 1, 16_000) - 0.5), torch.rand(4, 5)
+    (logits,) = session.run(["logits"], {"input": features.numpy(), "tags": tags.numpy()})
+    with torch.no_grad():
+        np.testing.assert_allclose(logits, tagged.body(features, tags).numpy(), atol=1e-4)
+    assert network_cost(tagged).macs == network_cost(load_network("small-tags")).macs > 8 * 13
+
+
 def test_a_file_that_differs_is_not_written(network, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
     from mmasc.baselines import export
 
-    def wrong(body, features):
-        merged = merged_body(body, features)
+    def wrong(body, inputs):
+        merged = merged_body(body, inputs)
         merged.last.bias[0] += 0.01
         return merged
 

@@ -11,11 +11,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmasc import __version__
-from mmasc.baselines.merging import example_waveforms, merged_body
+from mmasc.baselines.merging import body_inputs, example_waveforms, merged_body
 from mmasc.baselines.network import Network
 from mmasc.encoders.onnx import export_module, open_session
 from mmasc.errors import MmascError
 
+_INPUTS = ("input", "tags")
 _TRIED = 3  # inputs on which the file is compared with the network
 # Of the largest logit (at least 1): float32 sums in another order differ by less, a wrong operator by far more
 _TOLERANCE = 1e-4
@@ -51,8 +52,9 @@ def export_network(network: Network, path: str | Path, seconds: float | None = N
     """Write a network as ONNX for recordings of one length and batches of any size.
 
     The file's input is `input`: what the front end `network.features` gives, `[batch channel frame band]` (waveforms
-    for networks that read them); its output is `logits` `[batch class]`. Name, classes, front end and rate are in its
-    metadata. Front ends stay outside: the exporter has no word for their Fourier transforms.
+    for networks that read them); networks that read tags have a second one, `tags` `[batch tag]`. Its output is
+    `logits` `[batch class]`. Name, classes, front end, rate and the words of the tags are in its metadata. Front ends
+    stay outside: the exporter has no word for their Fourier transforms.
 
     Args:
         network: On the CPU.
@@ -67,15 +69,16 @@ def export_network(network: Network, path: str | Path, seconds: float | None = N
     if not path.parent.is_dir():
         raise MmascError(f"{path.parent} is not a folder; make it first, or name another file")
     waveforms = [example_waveforms(network, seconds, seed) for seed in range(_TRIED)]
+    inputs = [body_inputs(network, one, seed) for seed, one in enumerate(waveforms)]
+    batch = tuple(torch.cat(parts) for parts in zip(*inputs, strict=True))
     with torch.no_grad():
-        features = [network.front_end(one) for one in waveforms]
-        wanted = torch.cat([network.body(one) for one in features]).numpy()
-    body = merged_body(network.body, features[0])
+        wanted = torch.cat([network.body(*one) for one in inputs]).numpy()
+    body = merged_body(network.body, inputs[0])
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         beside = Path(folder) / path.name
-        _write(body, torch.cat(features[:2]), beside, network)
+        _write(body, batch, beside, network)
         # One by one, and as a batch
-        difference = max(float(np.abs(_run(beside, way) - wanted).max()) for way in (features, [torch.cat(features)]))
+        difference = max(float(np.abs(_run(beside, way) - wanted).max()) for way in (inputs, [batch]))
         largest = float(np.abs(wanted).max())
         if not difference <= _TOLERANCE * max(largest, 1.0):
             raise MmascError(
@@ -86,7 +89,7 @@ def export_network(network: Network, path: str | Path, seconds: float | None = N
         os.replace(beside, path)
     return Exported(
         path=str(path),
-        input_shape=tuple(features[0].shape[1:]),
+        input_shape=tuple(batch[0].shape[1:]),
         seconds=waveforms[0].shape[2] / network.sample_rate,
         parameters=network.parameter_counts()[0],
         merged_parameters=sum(tensor.numel() for tensor in body.state_dict().values()),
@@ -97,10 +100,10 @@ def export_network(network: Network, path: str | Path, seconds: float | None = N
     )
 
 
-def _write(body: nn.Module, example: Tensor, path: Path, network: Network) -> None:
-    """Write the file; the example is a batch of two, because a batch of one would be taken for a constant."""
+def _write(body: nn.Module, example: tuple[Tensor, ...], path: Path, network: Network) -> None:
+    """Write the file; the example is a batch of several, because a batch of one would be taken for a constant."""
     try:
-        export_module(body, example, path, {0: "batch"}, ("input", "logits"))
+        export_module(body, example, path, {0: "batch"}, (_INPUTS[: len(example)], "logits"))
     except MmascError:
         raise
     except Exception as error:  # the exporter's exceptions have no base class of their own
@@ -115,6 +118,7 @@ def _write(body: nn.Module, example: Tensor, path: Path, network: Network) -> No
     about = {
         "network": network.spec.name,
         "classes": "\n".join(network.classes),
+        "tags": "\n".join(getattr(network.body, "vocabulary", ())),
         "features": network.features,
         "sample_rate": str(network.sample_rate),
         "mmasc": __version__,
@@ -124,8 +128,11 @@ def _write(body: nn.Module, example: Tensor, path: Path, network: Network) -> No
     onnx.save(model, str(path))
 
 
-def _run(path: Path, inputs: list[Tensor]) -> Float[np.ndarray, "item class"]:
+def _run(path: Path, inputs: list[tuple[Tensor, ...]]) -> Float[np.ndarray, "item class"]:
     """Logits of one batch after the other."""
     session = open_session(path)
-    name = session.get_inputs()[0].name
-    return np.concatenate([session.run(None, {name: one.numpy()})[0] for one in inputs])
+    rows = []
+    for one in inputs:
+        given = {name: part.numpy() for name, part in zip(_INPUTS, one, strict=False)}
+        rows.append(session.run(None, given)[0])
+    return np.concatenate(rows)

@@ -1,7 +1,5 @@
 """Networks as they are shipped: batch norms merged into the layers before them."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -29,15 +27,26 @@ def example_waveforms(network: Network, seconds: float | None = None, seed: int 
     return 0.1 * torch.randn(1, network.spec.channels, n_samples, generator=generator)
 
 
-def merged_body(body: Body, features: Float[Tensor, "batch *feature"]) -> nn.Module:
+def body_inputs(
+    network: Network, waveforms: Float[Tensor, "1 channel time"], seed: int = 0
+) -> tuple[Float[Tensor, "1 ..."], ...]:
+    """What the body of a network reads: the features of waveforms, and tags drawn by `seed` where it reads tags."""
+    with torch.no_grad():
+        features = network.front_end(waveforms)
+    if not network.body.n_tags:
+        return (features,)
+    return features, torch.rand(1, network.body.n_tags, generator=torch.Generator().manual_seed(seed))
+
+
+def merged_body(body: Body, inputs: tuple[Float[Tensor, "1 ..."], ...]) -> nn.Module:
     """A copy of a body without batch norms, equal to it in evaluation mode but for rounding.
 
-    A body that knows how to merge itself (`merge`) does so first; what is left is found by running it on `features`.
+    A body that knows how to merge itself (a method `merge`) does so first; what is left is found by running it.
 
     Args:
         body: In evaluation mode, on the CPU; stays as it is.
-        features: What it reads, any length that it takes.
+        inputs: What it reads, see `body_inputs`.
     """
-    merge: Callable[[], Body] | None = getattr(body, "merge", None)
-    own = body if merge is None else merge()
-    return merge_batch_norms(own, lambda module: module(features))[0]
+    merge = getattr(type(body), "merge", None)
+    own = body if merge is None else merge(body)
+    return merge_batch_norms(own, lambda module: module(*inputs))[0]

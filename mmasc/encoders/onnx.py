@@ -7,6 +7,7 @@ the backend is part of an encoder's identity.
 import os
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,16 +65,20 @@ class _Method(nn.Module):
 
 
 def export_module(
-    module: nn.Module, example: Tensor, path: Path, dynamic: dict[int, str], names: tuple[str, str] | None = None
+    module: nn.Module,
+    example: Tensor | tuple[Tensor, ...],
+    path: Path,
+    dynamic: dict[int, str],
+    names: tuple[Sequence[str], str] | None = None,
 ) -> None:
-    """Write a module with one input as ONNX, in evaluation mode; a killed export leaves nothing under the name.
+    """Write a module as ONNX, in evaluation mode; a killed export leaves nothing under the name.
 
     Args:
         module: In float32, on the CPU.
-        example: Input.
+        example: Its input or inputs.
         path: The file.
-        dynamic: Axes of the input whose length is free, with the name of each.
-        names: Of input and output in the file; default: the exporter's.
+        dynamic: Axes of every input whose length is free, with the name of each.
+        names: Of the inputs and of the output in the file; default: the exporter's.
     Raises:
         MmascError: If the extra is not installed.
     """
@@ -83,19 +88,20 @@ def export_module(
     except ImportError as error:
         raise MmascError(f"{error.name} is not installed; {_EXTRA}") from error
     path.parent.mkdir(parents=True, exist_ok=True)
-    shapes = (dict.fromkeys(dynamic, torch.export.Dim.DYNAMIC),) if dynamic else None
+    inputs = example if isinstance(example, tuple) else (example,)
+    shapes = tuple(dict.fromkeys(dynamic, torch.export.Dim.DYNAMIC) for _ in inputs) if dynamic else None
     # Written beside and renamed: a killed export leaves no half model under the name
     with tempfile.TemporaryDirectory(dir=path.parent) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter about itself
         beside = Path(folder) / path.name
         torch.onnx.export(
             module.eval(),
-            (example,),
+            inputs,
             str(beside),
             dynamo=True,
             external_data=False,
             dynamic_shapes=shapes,
-            input_names=names and [names[0]],
+            input_names=names and list(names[0]),
             output_names=names and [names[1]],
             opset_version=_OPSET,
             verbose=False,

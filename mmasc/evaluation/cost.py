@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from mmasc.baselines.merging import example_waveforms, merged_body
+from mmasc.baselines.merging import body_inputs, example_waveforms, merged_body
 from mmasc.baselines.network import Network
 
 BYTES = {"float32": 4, "float16": 2, "int8": 1}
@@ -69,9 +69,8 @@ def network_cost(network: Network, seconds: float | None = None, measure: bool =
         ValueError: If `seconds` is less than the network can take.
     """
     waveforms = example_waveforms(network, seconds)
-    with torch.no_grad():
-        features = network.front_end(waveforms)
-    merged = merged_body(network.body, features)
+    inputs = body_inputs(network, waveforms)
+    merged = merged_body(network.body, inputs)
     merged_numbers, merged_nonzero = _numbers(merged)
     parameters, state_numbers = network.parameter_counts()
     return Cost(
@@ -82,7 +81,7 @@ def network_cost(network: Network, seconds: float | None = None, measure: bool =
         merged_numbers=merged_numbers,
         merged_nonzero=merged_nonzero,
         bytes={name: size * merged_nonzero for name, size in BYTES.items()},
-        macs=count_macs(lambda: network.body(features)),
+        macs=count_macs(lambda: network.body(*inputs)),
         seconds=waveforms.shape[2] / network.sample_rate,
         real_time=real_time(network, seconds) if measure else None,
         threads=torch.get_num_threads() if measure else None,
@@ -99,11 +98,12 @@ def real_time(network: Network, seconds: float | None = None, runs: int = 5) -> 
     """
     device = next(network.body.parameters()).device
     waveforms = example_waveforms(network, seconds).to(device)
+    tags = [one.to(device) for one in body_inputs(network, waveforms.cpu())[1:]] if network.body.n_tags else []
     taken = []
     with torch.inference_mode():
         for _ in range(runs + 1):
             begin = time.perf_counter()
-            network(waveforms).cpu()
+            network(waveforms, *tags).cpu()
             taken.append(time.perf_counter() - begin)
     return waveforms.shape[2] / network.sample_rate / sorted(taken[1:])[runs // 2]
 
