@@ -4,6 +4,7 @@ The stamp says which space the head understands; a head refuses vectors of any o
 """
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,11 +15,13 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from mmasc.audio.channels import CHANNELS
 from mmasc.errors import MmascError
 from mmasc.heads.predictors import PREDICTORS, Predictor, unit_vectors
 
 FORMAT = 1
 _KEY = "mmasc_head"
+_SHORTEST_HOP_SECONDS = 1e-3  # a shorter one would never end
 # Files that people save heads in elsewhere, and that can run code when they are opened
 _RUNS_CODE = {b"\x80": "a pickle", b"PK": "an archive", b"\x1f\x8b": "a compressed pickle", b"x": "a compressed pickle"}
 
@@ -183,4 +186,8 @@ def _parse_stamp(raw: dict[str, Any]) -> HeadStamp:
         value = raw[name]
         if name != "classes" and (not isinstance(value, (float, int) if wanted is float else wanted) or value is True):
             raise ValueError(f"{name} of its stamp is {value!r}")
+    if not _SHORTEST_HOP_SECONDS <= raw["hop_seconds"] <= raw["window_seconds"] < math.inf:
+        raise ValueError(f"it hears {raw['window_seconds']:g} s every {raw['hop_seconds']:g} s")
+    if raw["channels"] not in CHANNELS:
+        raise ValueError(f"channels must be one of {', '.join(CHANNELS)}, got {raw['channels'][:40]!r}")
     return HeadStamp(**{**raw, "classes": tuple(classes)})
