@@ -500,3 +500,25 @@ def test_wrong_usage_is_said(sounds, arguments, message):
     result = CliRunner().invoke(cli, [str(sounds) if argument == "DATA" else argument for argument in arguments])
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_progress_comes_in_lines_where_there_is_no_terminal(sounds, tmp_path, monkeypatch):
+    from mmasc.cli import train_network as command
+
+    monkeypatch.setattr(command, "_SECONDS_A_LINE", 0.0)
+    arguments = ["train", "tiny", "--data", str(sounds), "--dataset", "csv", "--data-option", "fold_column=fold"]
+    arguments += ["--out", str(tmp_path / "run"), "--folds", "1", "--recipe", "plain", "--epochs", "3", "--batch", "6"]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    assert "18 clips to learn from, 0 to validate on, 9 to test on" in result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.endswith(" s left")]
+    assert len(lines) == 2  # the first look is where the clock begins
+    assert lines[-1].startswith("epoch 3 of 3, loss ")
+    assert " clips/s, 0 s left" in lines[-1]
+
+
+@pytest.mark.parametrize(("name", "message"), [("sp4sc-merged", "train the plain network"), ("sp4sc-tags", "tags")])
+def test_networks_that_are_not_trained_so_say_it(sounds, tmp_path, name, message):
+    with pytest.raises(MmascError, match=message):
+        train_network(name, sounds, out=tmp_path / "run", **READ, folds=["1"], recipe="plain")
+    assert not (tmp_path / "run").exists()
