@@ -26,7 +26,7 @@ _SP4SC_MIXUP = dict(mix="mixup", mix_on="features", mix_alpha=0.2, mix_once=True
 # Short recordings, trained from nothing: strong augmentation of power, a second sound beneath a third of the clips.
 # Tests hear clips whole
 _SHORT_CLIPS: dict[str, Any] = dict(
-    epochs=80,
+    epochs=160,
     batch=64,
     learning_rate=3e-3,
     schedule="one-cycle",
