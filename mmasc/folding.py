@@ -94,15 +94,15 @@ def merge_batch_norms(network: nn.Module, run: Callable[[nn.Module], Any]) -> tu
         before = seen.before.get(name)
         if before is not None and seen.calls[before] == 1:
             layer = cast(nn.Conv2d, merged.get_submodule(before))
-            _replace(merged, layer, fold(layer, module))
-            _replace(merged, module, nn.Identity())
+            replace_module(merged, layer, fold(layer, module))
+            replace_module(merged, module, nn.Identity())
             inside += 1
         else:
-            _replace(merged, module, Affine(module))
+            replace_module(merged, module, Affine(module))
     return merged, inside
 
 
-def _replace(network: nn.Module, old: nn.Module, new: nn.Module) -> None:
+def replace_module(network: nn.Module, old: nn.Module, new: nn.Module) -> None:
     """Put a module in the place of another, under every name that the other has."""
     for parent in network.modules():
         for name, child in list(parent._modules.items()):

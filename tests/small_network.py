@@ -50,6 +50,7 @@ def lived_in(module: nn.Module, seed: int = 0) -> nn.Module:
         if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
             norm.running_mean.copy_(torch.randn(norm.num_features, generator=generator))
             norm.running_var.copy_(torch.rand(norm.num_features, generator=generator) + 0.2)
-            nn.init.normal_(norm.weight, generator=generator)
-            nn.init.normal_(norm.bias, generator=generator)
+            if norm.affine:
+                nn.init.normal_(norm.weight, generator=generator)
+                nn.init.normal_(norm.bias, generator=generator)
     return module.eval()

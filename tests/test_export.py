@@ -12,6 +12,8 @@ from mmasc.baselines import NETWORKS, load_network
 from mmasc.baselines.merging import example_waveforms, merged_body
 from mmasc.cli import cli
 from mmasc.errors import MmascError
+from mmasc.features import MINI, PANNS, VGGISH, LogMel
+from mmasc.features.log_mel_products import LogMelProducts
 from mmasc.folding import Affine, fold, merge_batch_norms
 from tests.small_network import SMALL, Small, lived_in
 
@@ -93,6 +95,13 @@ def test_a_layer_under_two_names_is_replaced_under_both():
     assert inside == 1
     with torch.no_grad():
         torch.testing.assert_close(merged(x), aliased(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("config", [PANNS, VGGISH, replace(MINI, log="ln"), replace(PANNS, centre="zeros", power=1)])
+def test_log_mel_of_products_is_that_of_the_transform(config):
+    plain = LogMel(config)
+    waveforms = 0.1 * torch.randn(2, 9_000, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(LogMelProducts(plain)(waveforms), plain(waveforms), rtol=0, atol=1e-3)
 
 
 def test_the_file_says_what_the_network_says(network, tmp_path):

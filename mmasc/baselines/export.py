@@ -15,6 +15,9 @@ from mmasc.baselines.merging import body_inputs, example_waveforms, merged_body
 from mmasc.baselines.network import Network
 from mmasc.encoders.onnx import export_module, open_session
 from mmasc.errors import MmascError
+from mmasc.features.log_mel import LogMel
+from mmasc.features.log_mel_products import LogMelProducts
+from mmasc.folding import replace_module
 
 _INPUTS = ("input", "tags")
 _TRIED = 3  # inputs on which the file is compared with the network
@@ -74,6 +77,9 @@ def export_network(network: Network, path: str | Path, seconds: float | None = N
     with torch.no_grad():
         wanted = torch.cat([network.body(*one) for one in inputs]).numpy()
     body = merged_body(network.body, inputs[0])
+    for module in list(body.modules()):
+        if isinstance(module, LogMel):
+            replace_module(body, module, LogMelProducts(module))
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         beside = Path(folder) / path.name
         _write(body, batch, beside, network)
