@@ -145,7 +145,7 @@ def multitask_loss(
     noisy_labels: Float[Tensor, "other class"],
     rule: str = "plain",
 ) -> Float[Tensor, ""]:
-    """Binary cross-entropy of both heads, each on its own clips, summed.
+    """Binary cross-entropy of both heads, each on its own clips (0 where there are none), summed.
 
     Args:
         curated: Logits of the curated head.
@@ -157,8 +157,10 @@ def multitask_loss(
     if rule not in ("plain", "authors"):
         raise ValueError(f"rule must be one of ['authors', 'plain'], got {rule!r}")
     second = noisy.sigmoid() if rule == "authors" else noisy
-    curated_loss = F.binary_cross_entropy_with_logits(curated, curated_labels)
-    return curated_loss + F.binary_cross_entropy_with_logits(second, noisy_labels)
+    both = ((curated, curated_labels), (second, noisy_labels))
+    # The sum of no logits is a 0 with a slope, the mean of no losses is no number
+    losses = [F.binary_cross_entropy_with_logits(*one) if len(one[0]) else one[0].sum() for one in both]
+    return losses[0] + losses[1]
 
 
 def pseudo_labels(

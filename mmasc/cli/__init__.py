@@ -26,6 +26,7 @@ COMMANDS = {
     "report": ("mmasc.cli.report", "Study prompts on a labelled collection: numbers, figures, a page."),
     "models": ("mmasc.cli.models", "List encoders, fetch weights, show one, prove that it is deterministic here."),
     "train": ("mmasc.cli.train", "Train encoders and networks on recordings of your own."),
+    "sweep": ("mmasc.cli.sweep", "Train a grid of networks that read tags; print the published tables."),
     "evaluate": ("mmasc.cli.evaluate", "Test trained networks on what they have not learned from."),
     "compare": ("mmasc.cli.compare", "One table of runs and collections beside published figures."),
     "imagine": ("mmasc.cli.imagine", "Write the pictures that sounds suggest."),

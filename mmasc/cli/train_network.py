@@ -64,6 +64,7 @@ _HELP = {
     "time_mask_frames": "They are shorter than this.",
     "band_masks": "Masks over bands.",
     "band_mask_bands": "They are narrower than this.",
+    "slice_least": "Silence around a piece of every crop: its least share of the frames; 1 for none.",
     "mask_at": "Where masks act; body is after the network's first norm.",
     "loss": "bce for several labels a clip.",
     "focal_gamma": "0 is cross-entropy.",
@@ -73,6 +74,11 @@ _HELP = {
     "teacher": "NETWORK:FILE to match posteriors, or an encoder to match vectors.",
     "teacher_weight": "Share of the loss.",
     "teacher_temperature": "Of both softmaxes over classes.",
+    "noisy": "COLUMN=VALUE,...: labels that nobody checked teach a head of their own (tagging).",
+    "noisy_rule": "Authors: a sigmoid too many in the loss of that head, as in their code.",
+    "pseudo": "Taggers (tagging:RUN,...) whose sharpened mean the noisy clips teach too.",
+    "pseudo_weight": "Of that loss.",
+    "pseudo_power": "What the mean is raised to.",
     "patience": "Epochs without a better validation after which it ends; 0 trains to the end.",
     "test_seconds": "Windows of a test clip; 0 hears it whole.",
     "test_hop_seconds": "From one window to the next; 0 for half a window.",
@@ -90,10 +96,11 @@ _CHOICES = {
     "loss": choices.LOSSES,
     "class_weights": choices.CLASS_WEIGHTS,
     "fusion": choices.FUSIONS,
+    "noisy_rule": choices.NOISY_RULES,
 }
 
 
-class _Several(click.ParamType):
+class Several(click.ParamType):
     """Values between commas."""
 
     name = "list"
@@ -135,8 +142,8 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         elif isinstance(default, bool):
             option = click.option(f"{flag}/--no-{flag[2:]}", default=None, help=line)
         elif isinstance(default, tuple):
-            kind = str if name == "channels" else float
-            option = click.option(flag, type=_Several(kind), default=None, help=line)
+            kind = str if name in ("channels", "pseudo") else float
+            option = click.option(flag, type=Several(kind), default=None, help=line)
         else:
             option = click.option(flag, type=type(default), default=None, help=line)
         command = option(command)
@@ -147,12 +154,19 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--data", type=click.Path(path_type=Path), required=True, metavar="PATH", help="Where the data set lies.")
 @click.option("--dataset", required=True, metavar="KIND", help="esc10, urbansound8k, tau2020, folder, csv ...")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="RUN", help="Folder of the run.")
-@click.option("--folds", type=_Several(str), default=None, metavar="NAME,...", help="Each is left out once.  [all]")
+@click.option("--folds", type=Several(str), default=None, metavar="NAME,...", help="Each is left out once.  [all]")
 @click.option("--validation", default="", metavar="FOLD|SHARE", help="Held back from training, never of the test fold.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything.")
 @click.option("--features", default=None, metavar="NAME", help="Another front end than the network's own.")
 @click.option("--recipe", type=click.Choice(list(RECIPES)), default="default", show_default=True, help="Of all values.")
 @click.option("--weights", type=click.Path(path_type=Path), default=None, metavar="FILE", help="To begin from.")
+@click.option(
+    "--tags",
+    default="",
+    metavar="SOURCE",
+    help="For networks that read tags: tagging:RUN, prompts:NAME@ENCODER (zero-shot) or cnn14:FILE.",
+)
+@click.option("--preset", default="", metavar="CELL", help="For these: a cell such as table5/heads=4/layers=3.")
 @click.option("--new-head", is_flag=True, help="Learn a last layer for other classes than those of --weights.")
 @click.option(
     "--argument", "arguments", multiple=True, callback=_assignments, metavar="NAME=VALUE", help="Of the network."

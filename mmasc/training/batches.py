@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
 from mmasc.baselines.network import Network
@@ -27,12 +27,14 @@ class Batch:
         targets: Soft labels.
         clips: Positions of the clips of the items, and of their partners.
         share: Of the items in their labels.
+        noisy: Which have labels that nobody checked; None where nothing is said of it.
     """
 
     features: Float[Tensor, "batch *feature"]
     targets: Float[Tensor, "batch class"]
     clips: tuple[Int64[np.ndarray, " batch"], Int64[np.ndarray, " batch"]]
     share: Float[Tensor, " batch"]
+    noisy: Bool[Tensor, " batch"] | None = None
 
 
 class Batches:
@@ -42,12 +44,15 @@ class Batches:
         items: What is drawn from.
         config: Of the run.
         world: Of how many processes this is which one: each gets its rows of every batch.
+        noisy: Which clips have labels that nobody checked: they are mixed with their like.
     Raises:
         MmascError: If there is nothing to draw from.
     """
 
-    def __init__(self, items: Items, config: SupervisedConfig, world: World) -> None:
-        self.items, self.config, self.world = items, config, world
+    def __init__(
+        self, items: Items, config: SupervisedConfig, world: World, noisy: Bool[np.ndarray, " clip"] | None = None
+    ) -> None:
+        self.items, self.config, self.world, self.noisy = items, config, world, noisy
         self.n_units = len(items) * items.parts * config.repeats
         if self.n_units < world.size:
             raise MmascError(f"{self.n_units} items are fewer than the {world.size} processes; start fewer of them")
@@ -86,18 +91,19 @@ class Batches:
         if not mixing:
             share = np.ones_like(share)
         partner: Int64[np.ndarray, " batch"] | None = None
+        noisy = None if self.noisy is None else self.noisy[items.clips[first.items]]
         if config.mix_partners == "batch":
             n = len(share)
-            partner = np.roll(
-                np.arange(n), 1 + int(np.random.default_rng([config.seed, 3, step]).integers(max(1, n - 1)))
-            )
+            by = 1 + int(np.random.default_rng([config.seed, 3, step]).integers(max(1, n - 1)))
+            partner = np.roll(np.arange(n), by) if noisy is None else partners_alike(noisy, by)
             second = first.rows(partner)
         weight = torch.from_numpy(share).float().to(items.device)
         clips = items.clips[first.items], items.clips[second.items]
         targets = [torch.from_numpy(items.clip_targets[rows]).to(items.device) for rows in clips]
         mixing_by = (weight, torch.from_numpy(beneath).float().to(items.device))
         features = self._features(first, second if mixing else None, partner, mixing_by, generator)
-        return Batch(features, augment_batch.mixup(targets[0], targets[1], weight), clips, weight)
+        marks = None if noisy is None else torch.from_numpy(noisy).to(items.device)
+        return Batch(features, augment_batch.mixup(targets[0], targets[1], weight), clips, weight, marks)
 
     def _place(self, units: Int64[np.ndarray, " batch"], chance: np.random.Generator) -> Draw:
         chosen = units % (len(self.items) * self.items.parts)
@@ -214,11 +220,23 @@ class Batches:
             power = augment_batch.lowpass(power, config.lowpass_share, generator)
         if config.mask_at == "power" and (config.time_masks or config.band_masks):
             power = augment_batch.mask_stripes(power, *self._stripes(), generator, silence=True)
+        if config.slice_least < 1:
+            power = augment_batch.slice_frames(power, config.slice_least, generator)
         return power
 
     def _stripes(self) -> tuple[tuple[int, int], tuple[int, int]]:
         config = self.config
         return (config.time_masks, config.time_mask_frames), (config.band_masks, config.band_mask_bands)
+
+
+def partners_alike(noisy: Bool[np.ndarray, " batch"], by: int) -> Int64[np.ndarray, " batch"]:
+    """A partner of its own kind for every row, so many rows of that kind away; of a single one itself."""
+    partners = np.arange(len(noisy), dtype=np.int64)
+    for kind in (False, True):
+        rows = np.flatnonzero(noisy == kind)
+        if len(rows) > 1:
+            partners[rows] = np.roll(rows, 1 + by % (len(rows) - 1))
+    return partners
 
 
 def check_stages(network: Network, config: SupervisedConfig) -> None:
@@ -227,10 +245,6 @@ def check_stages(network: Network, config: SupervisedConfig) -> None:
     Raises:
         MmascError: If there is such; the line says what to leave out.
     """
-    if getattr(network.body, "n_tags", 0):
-        raise MmascError(
-            f"{config.network} reads tags beside the sound; networks that read sound alone are trained here"
-        )
     if getattr(network.body, "merged", False):
         raise MmascError(f"{config.network} has its norms merged away, for use: train the plain network, then merge it")
     acts_on_power = {
@@ -239,6 +253,7 @@ def check_stages(network: Network, config: SupervisedConfig) -> None:
         "noise_share": config.noise_share > 0,
         "lowpass_share": config.lowpass_share > 0,
         "band_shift": config.band_shift > 0,
+        "slice_least": config.slice_least < 1,
         "mask_at": config.mask_at == "power" and config.time_masks + config.band_masks > 0,
     }
     asked = [name for name, used in acts_on_power.items() if used]
@@ -248,7 +263,9 @@ def check_stages(network: Network, config: SupervisedConfig) -> None:
             "(--recipe plain has none of them), or take log-mel features"
         )
     masks = config.time_masks + config.band_masks > 0
-    if masks and config.mask_at == "body" and not hasattr(network.body, "bn0"):
+    # Of a network with tags it is the trunk's
+    normed = hasattr(network.body, "bn0") or hasattr(getattr(network.body, "trunk", None), "bn0")
+    if masks and config.mask_at == "body" and not normed:
         raise MmascError(f"{config.network} has no place for masks after its first norm: say mask_at = 'features'")
     if config.test_passes and (config.loss == "bce" or not hasattr(network.body, "bn0")):
         raise MmascError("test_passes are for networks with a first norm (bn0) and one label a clip: leave them out")

@@ -148,6 +148,15 @@ def hear(
     return [np.pad(lane, ((0, 0), (0, missing))) if missing else lane for lane in lanes]
 
 
+def channel_remark(waveforms: Sequence[Float[np.ndarray, "_channel _time"]], network: Network) -> str:
+    """A line about clips that have other channels than a network reads; empty where there are none, or it reads one."""
+    n_channels = network.spec.channels
+    other = sum(len(waveform) != n_channels for waveform in waveforms) if n_channels > 1 else 0
+    if not other:
+        return ""
+    return f"{network.spec.name} reads {n_channels} channels: clips of another number are heard as one sound on all"
+
+
 def frames_a_second(front_end: FrontEnd) -> float:
     """Frames (samples, for waveforms) of features in a second."""
     rate = front_end.sample_rate

@@ -10,14 +10,17 @@ import json
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 import mmasc
-from mmasc.baselines import NETWORKS, load_network
+from mmasc.baselines import NETWORKS, load_network, network_class
 from mmasc.baselines.network import Network
 from mmasc.datasets.dataset import Dataset
 from mmasc.encoders.base import resolve_device
@@ -28,10 +31,12 @@ from mmasc.training.distillation import ask_teacher
 from mmasc.training.items import Items
 from mmasc.training.parallel import World, join_world, leave_world
 from mmasc.training.recipes import recipe as recipe_of
-from mmasc.training.scoring import load_clips
+from mmasc.training.scoring import channel_remark, load_clips
 from mmasc.training.supervised_config import SupervisedConfig
-from mmasc.training.supervised_data import Sides, digest_of, read_data, sides_of, targets_for
-from mmasc.training.supervised_run import Run, Scored
+from mmasc.training.supervised_data import Sides, checked_sides, digest_of, noisy_clips, read_data, targets_for
+from mmasc.training.supervised_run import Beside, Run, Scored
+from mmasc.training.tag_sources import TAGS, ClipTags, identities_of
+from mmasc.training.tagged import check_vocabulary, pseudo_labels_of, tag_arguments, tags_for
 
 
 class OptionError(ValueError):
@@ -81,6 +86,14 @@ class _Job:
     test_curve: bool
     say: Callable[[str], None]
     progress: Callable[[int, int, str], None] | None
+    tags: ClipTags | None
+    said: set[str] = field(default_factory=set)
+
+    def say_once(self, line: str) -> None:
+        """A remark that holds for every fold."""
+        if line and line not in self.said:
+            self.said.add(line)
+            self.say(line)
 
 
 def train_network(
@@ -105,6 +118,8 @@ def train_network(
     checkpoint_seconds: float = 30.0,
     pause_at: int | None = None,
     test_curve: bool = False,
+    tags: str | ClipTags = "",
+    preset: str = "",
     remark: Callable[[str], None] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     **options: Any,
@@ -132,6 +147,9 @@ def train_network(
         checkpoint_seconds: From one checkpoint to the next.
         pause_at: Stop at this step, to go on another time.
         test_curve: Score the test fold after every epoch, to look at and never to choose by.
+        tags: For a network that reads tags beside the sound: where they come from ("tagging:RUN",
+            "prompts:NAME@ENCODER" or "cnn14:FILE", see `mmasc.training.tag_sources`), or tags of these clips.
+        preset: Arguments of a cell of `mmasc.baselines.tag_presets`, for such a network; `arguments` come on top.
         remark: Called with lines about what is being done.
         progress: Called with steps done, steps of all, and a line about epoch, loss and speed.
         options: Other fields of `SupervisedConfig`.
@@ -146,18 +164,23 @@ def train_network(
         say = remark if remark is not None and world.first else _silence
         for line in table.remarks:
             say(line)
-        start, first = _start(network, table, features, weights, new_head, arguments or {}, seed)
+        told = tags_for(network, tags, table, Path(out), cache, own_device, say)
+        arguments = tag_arguments(told, preset, arguments or {})
+        if values.get("noisy"):
+            arguments = _with_noisy_head(network, arguments)
+        start, first = _start(network, table, features, weights, new_head, arguments, seed, told)
         if table.multi_label:
             values.setdefault("loss", "bce")
         _check_loss(table, values.get("loss", "cross-entropy"))
         job = _Job(
             *(network, table, cache, resolve_device(own_device), world, checkpoint_seconds, pause_at, test_curve, say),
             progress if world.first else None,
+            told,
         )
         common = dict(
             network=network,
             features=first.features,
-            arguments=dict(arguments or {}),
+            arguments=dict(arguments),
             classes=first.classes,
             dataset=dataset,
             data=str(Path(data).resolve()),
@@ -172,11 +195,15 @@ def train_network(
             weights=str(weights or ""),
             weights_digest=_digest_of_weights(weights),
             new_head=new_head,
+            tags=told.source if told is not None else "",
+            tags_identity=told.identity if told is not None else "",
+            pseudo_identity=identities_of(values.get("pseudo", ()), own_device),
             **values,
         )
         wanted = [str(fold) for fold in folds] or table.folds or [""]
         # All folds are looked at before the first is trained.
-        runs = [(_configure({**common, "fold": fold}), sides_of(table, fold, validation, seed)) for fold in wanted]
+        configs = [_configure({**common, "fold": fold}) for fold in wanted]
+        runs = [(config, checked_sides(table, config)) for config in configs]
         place = Path(out)
         if len(runs) > 1 and (place / "config.json").exists():
             raise MmascError(f"{place} holds the run of one fold; several need another folder")
@@ -206,8 +233,11 @@ def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Netw
     )
     if job.world.first and not begun:
         _write_machine(folder, job)
+    if job.tags is not None and job.world.first and not (folder / TAGS).is_file():
+        job.tags.save(folder / TAGS)
     network = network.to(job.device)
     items = Items(network, config, [paths[clip] for clip in sides.train], targets[sides.train], job.device, job.cache)
+    job.say_once(channel_remark(items.waveforms[0], network))
     teaching = None
     if config.teacher:
         teaching = ask_teacher(config, [paths[clip] for clip in sides.train], job.cache, job.device)
@@ -216,17 +246,26 @@ def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Netw
         chosen = [paths[clip] for clip in side]
         if not chosen or not job.world.first:
             return None
-        return Scored(load_clips(chosen, network, config, job.cache), targets[side], [str(path) for path in chosen])
+        tags = None if job.tags is None else job.tags.rows[side]
+        waveforms = load_clips(chosen, network, config, job.cache)
+        return Scored(waveforms, targets[side], [str(path) for path in chosen], tags)
 
+    beside = Beside()
+    if job.tags is not None:
+        beside = Beside(tags=torch.from_numpy(job.tags.rows[sides.train]).to(job.device))
+    noisy = noisy_clips(job.table, config.noisy)[sides.train] if config.noisy else None
+    if noisy is not None and config.pseudo:
+        beside = Beside(pseudo=_pseudo(job, config, [paths[clip] for clip in sides.train], noisy))
     run = Run(
         config,
         folder,
         network,
-        Batches(items, config, job.world),
+        Batches(items, config, job.world, noisy),
         scored(sides.validation),
         scored(sides.test) if job.test_curve else None,
         teaching,
         job.world,
+        beside,
     )
     try:
         run.go(job.checkpoint_seconds, job.pause_at, job.progress)
@@ -236,6 +275,23 @@ def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Netw
         )
         raise
     return _result(folder, config, sides, run.step, run.steps, run.epoch, run.seconds, run.measured)
+
+
+def _with_noisy_head(network: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    if network in NETWORKS and not hasattr(network_class(NETWORKS[network]), "both"):
+        raise MmascError(f"{network} has no head for noisy labels: leave out noisy, or train tagging")
+    return {**arguments, "noisy_head": True}
+
+
+def _pseudo(job: _Job, config: SupervisedConfig, paths: Sequence[Path], noisy: Bool[np.ndarray, " clip"]) -> Tensor:
+    """Soft labels of the noisy clips among those to learn from; zeros for the others, which are not asked about."""
+    rows = np.zeros((len(paths), len(config.classes)), np.float32)
+    asked = [path for path, one in zip(paths, noisy, strict=True) if one]
+    job.say(f"soft labels of {len(asked)} noisy clips by {', '.join(config.pseudo)}")
+    rows[noisy] = pseudo_labels_of(
+        *(config.pseudo, asked, config.classes, config.pseudo_power, job.cache, str(job.device))
+    )
+    return torch.from_numpy(rows).to(job.device)
 
 
 def _finished(folder: Path, config: SupervisedConfig, sides: Sides) -> FoldResult | None:
@@ -274,6 +330,7 @@ def _start(
     new_head: bool,
     arguments: Mapping[str, Any],
     seed: int,
+    tags: ClipTags | None,
 ) -> tuple[Callable[[], Network], Network]:
     """How to make the network that every fold begins from, and one of them."""
     if name not in NETWORKS:
@@ -287,6 +344,7 @@ def _start(
 
         return fresh, fresh()
     source = load_network(f"{name}:{weights}")
+    check_vocabulary(source, tags, str(weights))
     if features is not None and features != source.features:
         raise MmascError(f"{weights} was trained on features {source.features!r}: leave out --features {features}")
     if not new_head:

@@ -21,8 +21,11 @@ from torch import Tensor, nn
 from mmasc.baselines.body import Body
 from mmasc.baselines.network import Network
 from mmasc.baselines.spec_augment import SpecAugment
+from mmasc.baselines.tagging import multitask_loss, pseudo_label_loss
 from mmasc.errors import MmascError
-from mmasc.training.batches import Batches
+from mmasc.evaluation.metrics import lwlrap
+from mmasc.training.augment_batch import mixup
+from mmasc.training.batches import Batch, Batches
 from mmasc.training.checkpoints import Metrics, load_tensors, pack_optimizer, save_tensors, unpack_optimizer
 from mmasc.training.distillation import Teaching
 from mmasc.training.losses import one_cycle
@@ -56,19 +59,41 @@ class Scored:
         waveforms: As `load_clips` gives them.
         targets: Their labels.
         names: What to call them.
+        tags: Of them, for a network that reads tags.
     """
 
     waveforms: Sequence[np.ndarray]
     targets: Float32[np.ndarray, "clip class"]
     names: list[str]
+    tags: Float32[np.ndarray, "clip tag"] | None = None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is known of the clips to learn from beside their sound and labels, a row for each.
+
+    Attributes:
+        tags: For a network that reads tags.
+        pseudo: Soft labels of noisy clips, by taggers that were trained before.
+    """
+
+    tags: Float32[Tensor, "clip tag"] | None = None
+    pseudo: Float32[Tensor, "clip class"] | None = None
 
 
 class Pupil(nn.Module):
-    """A body and, with a teacher of vectors, a projection of its vectors to the teacher's length; one call for both."""
+    """A body and, with a teacher of vectors, a projection of its vectors to the teacher's length; one call for both.
 
-    def __init__(self, body: Body, dim: int = 0, seed: int = 0) -> None:
+    Args:
+        body: That learns.
+        dim: Of the teacher's vectors; 0 for no projection.
+        seed: Of the projection.
+        noisy: Whether the body's head for noisy labels learns too.
+    """
+
+    def __init__(self, body: Body, dim: int = 0, seed: int = 0, noisy: bool = False) -> None:
         super().__init__()
-        self.body = body
+        self.body, self.noisy = body, noisy
         self.projection: nn.Linear | None = None
         if dim:
             with torch.random.fork_rng(devices=[]):
@@ -76,12 +101,16 @@ class Pupil(nn.Module):
                 self.projection = nn.Linear(body.dim, dim)
 
     def forward(
-        self, features: Float[Tensor, "batch *feature"]
+        self, features: Float[Tensor, "batch *feature"], tags: Float[Tensor, "batch tag"] | None = None
     ) -> tuple[Float[Tensor, "batch class"], Float[Tensor, "batch number"] | None]:
-        """Logits, and projected vectors where there is a projection."""
+        """Logits; and projected vectors where there is a projection, or the noisy head's logits where it learns."""
+        if self.noisy:
+            body: Any = self.body
+            return body.both(features)
+        told = (features,) if tags is None else (features, tags)
         if self.projection is None:
-            return self.body(features), None
-        vectors = self.body.embedding(features)
+            return self.body(*told), None
+        vectors = self.body.embedding(*told)
         return self.body.classify(vectors), self.projection(vectors)
 
 
@@ -97,6 +126,7 @@ class Run:
         test: What else is scored after every epoch, never to choose by.
         teaching: What a teacher says.
         world: Of processes.
+        beside: What else is known of the clips.
     """
 
     def __init__(
@@ -109,10 +139,11 @@ class Run:
         test: Scored | None,
         teaching: Teaching | None,
         world: World,
+        beside: Beside | None = None,
     ) -> None:
         self.config, self.folder, self.network, self.batches, self.world = config, folder, network, batches, world
         self.scored = {"validation": validation, "test": test}
-        self.teaching = teaching
+        self.teaching, self.beside = teaching, Beside() if beside is None else beside
         self.device = batches.items.device
         self.steps = config.epochs * batches.steps_an_epoch
         self.step, self.seconds, self.stopped = 0, 0.0, False
@@ -120,7 +151,7 @@ class Run:
         self.measured: dict[str, float] = {}
         self._loss_sum, self._loss_count, self._train_seconds = 0.0, 0, 0.0
         dim = teaching.rows.shape[1] if teaching is not None and teaching.kind == "vectors" else 0
-        self.pupil = Pupil(network.body, dim, config.seed).to(self.device)
+        self.pupil = Pupil(network.body, dim, config.seed, bool(config.noisy)).to(self.device)
         if any(parameter.ndim == 4 for parameter in self.pupil.parameters()):
             self.pupil = self.pupil.to(memory_format=torch.channels_last)
         self.masks = self._masks()
@@ -204,12 +235,9 @@ class Run:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
-                logits, vectors = self.spread(features)
-        several = config.loss == "bce"
-        targets = smooth(batch.targets, config.smoothing, several)
-        loss = classification_loss(
-            logits, targets, config.loss, config.focal_gamma, config.focal_argmax, self.class_weights
-        )
+                told = () if self.beside.tags is None else (self._mixed(self.beside.tags, batch),)
+                logits, vectors = self.spread(features, *told)
+        loss = self._loss(batch, logits, vectors)
         if self.teaching is not None:
             taught = self.teaching.loss(
                 logits.float(), None if vectors is None else vectors.float(), batch.clips, batch.share, config
@@ -223,6 +251,29 @@ class Run:
         if config.ema:
             self._average()
         return loss.detach()
+
+    def _loss(
+        self, batch: Batch, logits: Float[Tensor, "batch class"], second: Float[Tensor, "batch number"] | None
+    ) -> Float[Tensor, ""]:
+        """Of the labels alone: of one head, or of two on their own clips, and of soft labels where there are any."""
+        config = self.config
+        targets = smooth(batch.targets, config.smoothing, config.loss == "bce")
+        if batch.noisy is None:
+            return classification_loss(
+                logits, targets, config.loss, config.focal_gamma, config.focal_argmax, self.class_weights
+            )
+        assert second is not None
+        logits, second, noisy = logits.float(), second.float(), batch.noisy
+        loss = multitask_loss(logits[~noisy], targets[~noisy], second[noisy], targets[noisy], config.noisy_rule)
+        if self.beside.pseudo is not None and bool(noisy.any()):
+            soft = self._mixed(self.beside.pseudo, batch)[noisy]
+            loss = loss + pseudo_label_loss(logits[noisy], soft, config.pseudo_weight)
+        return loss
+
+    def _mixed(self, rows: Float32[Tensor, "clip number"], batch: Batch) -> Float32[Tensor, "batch number"]:
+        """What is known of the clips of a batch, mixed as their labels are."""
+        first, second = (rows[torch.from_numpy(clips).to(rows.device)] for clips in batch.clips)
+        return mixup(first, second, batch.share)
 
     def rate(self, step: int) -> float:
         """Learning rate of a step."""
@@ -275,9 +326,12 @@ class Run:
         if self.world.first:
             for name, scored in self.scored.items():
                 if scored is not None:
-                    logits = score_clips(self.averaged, scored.waveforms, self.config, scored.names)
-                    accuracy, loss = measure(logits, scored.targets, self.config.loss == "bce")
+                    logits = score_clips(self.averaged, scored.waveforms, self.config, scored.names, tags=scored.tags)
+                    several = self.config.loss == "bce"
+                    accuracy, loss = measure(logits, scored.targets, several)
                     line |= {f"{name}_accuracy": accuracy, f"{name}_loss": loss}
+                    if several and scored.targets.any():
+                        line[f"{name}_lwlrap"] = lwlrap(scored.targets > 0, logits)
             if "test_accuracy" in line:
                 line["test_chooses_nothing"] = True
             self.measured |= {name: value for name, value in line.items() if name.startswith(("validation", "test_a"))}
@@ -292,13 +346,12 @@ class Run:
                 raise self._cannot_write(metrics.path, error) from error
 
     def _judge(self, line: Mapping[str, Any]) -> None:
-        """Early stopping, by validation alone: the accuracy, and at equal accuracy the loss (only that for "bce")."""
+        """Early stopping, by validation alone: the accuracy (lwlrap for "bce"), and where it is equal the loss."""
         if not self.config.patience or "validation_loss" not in line:
             return
         # A loss lies far below 1e3, so that the accuracy decides where it differs
         score = -line["validation_loss"] / 1e6
-        if self.config.loss != "bce":
-            score += line["validation_accuracy"]
+        score += line.get("validation_lwlrap", 0.0) if self.config.loss == "bce" else line["validation_accuracy"]
         if score > self.best:
             self.best, self.best_epoch = score, self.epoch
             self._export("best")

@@ -169,6 +169,17 @@ def clip_tags(
     return ClipTags(loaded.name, loaded.identity, loaded.vocabulary, names, rows)
 
 
+def identities_of(names: Sequence[str], device: str = "cpu") -> str:
+    """One digest of several sources; empty for none.
+
+    Raises:
+        MmascError: If one is not there.
+    """
+    if not names:
+        return ""
+    return hashlib.sha256(" ".join(load_source(name, device).identity for name in names).encode()).hexdigest()[:32]
+
+
 def clip_names(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
     """What recordings are called in kept tags: their place in the data set, and their size."""
     folder = root if root.is_dir() else root.parent

@@ -1,0 +1,196 @@
+"""A grid of networks that read tags: every cell of a published table trained, tested, and set beside its figure.
+
+A cell is a folder of runs, so a sweep that was stopped goes on where it was, and `mmasc evaluate` and `mmasc compare`
+read what it leaves. Tags are computed once for all cells.
+
+Paper: Jung et al. 2020, "Acoustic Scene Classification using Audio Tagging", Tables 2 to 5.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmasc.baselines.tag_presets import TAG_PRESETS, TagPreset
+from mmasc.errors import MmascError
+from mmasc.training.tag_sources import TAGS, ClipTags
+
+GRIDS = ("baseline", "table2", "table3", "table4", "table5")
+_CELL = re.compile(r"(?P<table>table[345])/heads=(?P<heads>\d+)/layers=(?P<layers>.+)")
+
+
+@dataclass(frozen=True)
+class SweepCell:
+    """A cell of a sweep.
+
+    Attributes:
+        name: As `mmasc.baselines.tag_presets` has it.
+        table, row, column: Where it stands.
+        published: Accuracy of the paper in percent, of DCASE 2019 task 1a, fold 1.
+        accuracy: Ours in percent, over all folds and seeds; None where no fold is tested.
+        low, high: Its 95 % interval over recordings, in percent; None as well.
+        folder: Of its runs.
+        parameters: Trainable numbers of its network.
+    """
+
+    name: str
+    table: str
+    row: str
+    column: str
+    published: float
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    folder: str
+    parameters: int
+
+
+def cells_of(grid: Sequence[str], heads: Sequence[int] = (), layers: Sequence[str] = ()) -> list[TagPreset]:
+    """Cells by table or by name.
+
+    Args:
+        grid: Of `GRIDS`, or names of cells.
+        heads: Only these; default: all. Cells without heads are not touched.
+        layers: Only these, as in "3" or "3+4"; default: all.
+    Raises:
+        MmascError: If there is no such grid, or no cell is left.
+    """
+    chosen: dict[str, TagPreset] = {}
+    for name in grid:
+        found = [one for key, one in TAG_PRESETS.items() if key == name or key.startswith(f"{name}/")]
+        if not found:
+            raise MmascError(f"there is no grid {name!r}; there are: {', '.join(GRIDS)}, and cells of them by name")
+        chosen |= {one.name: one for one in found}
+    kept = [one for one in chosen.values() if _is_among(one.name, heads, layers)]
+    if not kept:
+        raise MmascError(f"no cell of {', '.join(grid)} has these heads and layers; leave one of them out")
+    return kept
+
+
+def sweep_tags(
+    network: str,
+    data: str | Path,
+    dataset: str,
+    out: str | Path,
+    tags: str,
+    grid: Sequence[str] = ("table5",),
+    heads: Sequence[int] = (),
+    layers: Sequence[str] = (),
+    seeds: Sequence[int] = (0,),
+    arguments: Mapping[str, Any] | None = None,
+    cache: str | Path | None = None,
+    device: str = "cpu",
+    remark: Callable[[str], None] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+    **options: Any,
+) -> list[SweepCell]:
+    """Train and test every cell of a grid, or go on with a sweep that was begun; what is finished is left as it is.
+
+    Args:
+        network: One that reads tags.
+        data, dataset: As for `train_network`.
+        out: Folder of the sweep: OUT/CELL/seed-N/fold-M.
+        tags: Source, see `mmasc.training.tag_sources`.
+        grid, heads, layers: See `cells_of`.
+        seeds: Each trains every cell.
+        arguments: Of the network's definition, beside those of the cells.
+        cache, device, remark, progress: As for `train_network`.
+        options: Others of `train_network`.
+    Raises:
+        MmascError: If a cell cannot be trained; those that are done stay.
+    """
+    from mmasc.training.supervised import train_network
+
+    cells, place = cells_of(grid, heads, layers), Path(out)
+    told = _tags_of_all(network, data, dataset, place, tags, options, cache, device, remark)
+    done = []
+    for number, cell in enumerate(cells, 1):
+        if remark is not None:
+            remark(f"cell {number} of {len(cells)}: {cell.name}")
+        for seed in seeds:
+            train_network(
+                *(network, data, dataset, place / cell.name / f"seed-{seed}"),
+                seed=seed,
+                tags=told,
+                arguments={**cell.arguments, **(arguments or {})},
+                cache=cache,
+                device=device,
+                remark=remark,
+                progress=progress,
+                **options,
+            )
+        done.append(_measured(cell, place / cell.name, data, cache, device, remark))
+    return done
+
+
+def tables_of(cells: Sequence[SweepCell]) -> dict[str, list[dict[str, Any]]]:
+    """Tables in the paper's form: rows of heads, columns of layers; in each cell "ours [published]", in percent."""
+    tables: dict[str, dict[str, dict[str, Any]]] = {}
+    for cell in cells:
+        ours = "-" if cell.accuracy is None else f"{cell.accuracy:.2f}"
+        row = tables.setdefault(cell.table, {}).setdefault(cell.row, {"heads" if cell.column else "system": cell.row})
+        row[cell.column or "accuracy"] = f"{ours} [{cell.published:.2f}]"
+    return {table: list(rows.values()) for table, rows in tables.items()}
+
+
+def _is_among(name: str, heads: Sequence[int], layers: Sequence[str]) -> bool:
+    found = dict(part.split("=") for part in name.split("/") if "=" in part)
+    if heads and "heads" in found and int(found["heads"]) not in heads:
+        return False
+    return not (layers and "layers" in found and found["layers"] not in [str(one) for one in layers])
+
+
+def _tags_of_all(
+    network: str,
+    data: str | Path,
+    dataset: str,
+    place: Path,
+    tags: str,
+    options: Mapping[str, Any],
+    cache: str | Path | None,
+    device: str,
+    remark: Callable[[str], None] | None,
+) -> ClipTags:
+    """Tags of all clips, kept in the sweep's folder for all its cells."""
+    from mmasc.training.supervised_data import read_data
+    from mmasc.training.tagged import tags_for
+
+    names = ("dataset_options", "make_folds", "hold_out", "per_class")
+    read = {name: options[name] for name in names if name in options}
+    table = read_data(dataset, data, read.pop("dataset_options", {}), **read)
+    told = tags_for(network, tags, table, place, cache, device, remark)
+    if told is None:
+        raise MmascError(f"a sweep over tags needs a network that reads them, and their source; got {network}")
+    place.mkdir(parents=True, exist_ok=True)
+    told.save(place / TAGS)
+    return told
+
+
+def _measured(
+    cell: TagPreset,
+    folder: Path,
+    data: str | Path,
+    cache: str | Path | None,
+    device: str,
+    remark: Callable[[str], None] | None,
+) -> SweepCell:
+    from mmasc.baselines import load_network
+    from mmasc.evaluation.evaluate import evaluate
+    from mmasc.evaluation.runs import find_runs
+
+    runs = find_runs([folder])
+    parameters = load_network(f"{runs[0].config.network}:{runs[0].folder}").parameter_counts()[0]
+    match = _CELL.fullmatch(cell.name)
+    table, _, rest = cell.name.partition("/")
+    where = (match["table"], match["heads"], f"{match['layers']} layers") if match else (table, rest or table, "")
+    figures: tuple[float | None, float | None, float | None] = (None, None, None)
+    if all(run.config.fold for run in runs):
+        accuracy = evaluate([folder], data, cache=cache, device=device, remark=remark)[0].metrics["accuracy"]
+        low, high = accuracy.interval or (None, None)
+        figures = (100 * accuracy.value, _percent(low), _percent(high))
+    return SweepCell(cell.name, *where, cell.published, *figures, str(folder), parameters)
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
