@@ -243,7 +243,8 @@ def test_the_tables_are_whole():
 
 
 @pytest.mark.parametrize(
-    ("name", "rate"), [("cnn6-tags", 32_000), ("sp4sc-tags", 44_100), ("rawwave-2019-tags", 48_000)]
+    ("name", "rate"),
+    [("cnn6-tags", 32_000), ("sp4sc-tags", 44_100), ("rawwave-2019-tags", 48_000), ("mini-cnn-tags", 32_000)],
 )
 def test_any_trunk_reads_tags(name, rate):
     network = load_network(name)

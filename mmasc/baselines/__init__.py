@@ -265,6 +265,7 @@ NETWORKS: dict[str, NetworkSpec] = {
                 ("rawwave-2019", "raw-48k", 128, 48_000, 2, {}),
                 ("cnn6", "panns", 512, 32_000, 1, {}),
                 ("sp4sc", "sp4sc", 128, 44_100, 1, {}),
+                ("mini-cnn", "levelled", 512, 32_000, 1, {}),
             )
         ),
         NetworkSpec(

@@ -52,15 +52,23 @@ class MiniCnn(Body):
         self.fc1 = nn.Linear(2 * channels[-1], n_hidden)
         self.fc2 = nn.Linear(n_hidden, n_classes)
 
-    def embedding(self, features: Float[Tensor, "batch channel frame mel"]) -> Float[Tensor, "batch dim"]:
-        """The first linear layer after its ReLU."""
+    @property
+    def n_filters(self) -> int:
+        """Filters of the last map."""
+        return self.fc1.in_features // 2
+
+    def feature_map(self, features: Float[Tensor, "batch channel frame mel"]) -> Float[Tensor, "batch filter step"]:
+        """The filters of the last block over time, the mean of what is left of the bands."""
         bands_first = rearrange(features, "batch channel frame mel -> batch mel frame channel")
         maps = self.augmented(rearrange(self.bn0(bands_first), "batch mel frame channel -> batch channel frame mel"))
         maps = F.relu_(self.bn_conv0(self.conv0(maps.contiguous(memory_format=torch.channels_last))))
         for block in self.blocks:
             maps = block(F.avg_pool2d(maps, 2))
-        frames = maps.mean(3)
-        pooled = torch.cat([frames.mean(2), frames.amax(2)], 1)
+        return maps.mean(3)
+
+    def from_map(self, map: Float[Tensor, "batch filter step"]) -> Float[Tensor, "batch dim"]:
+        """The first linear layer on mean and maximum over time, after its ReLU."""
+        pooled = torch.cat([map.mean(2), map.amax(2)], 1)
         return F.relu(self.fc1(F.dropout(pooled, self.dropout, self.training)))
 
     def classify(self, embedding: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch class"]:

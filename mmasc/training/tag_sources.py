@@ -4,6 +4,9 @@ A source is named in a line: `tagging:RUN` (a tagger of your own), `cnn14:FILE` 
 PANNs' 527 sounds of AudioSet), or `prompts:NAME@ENCODER` (zero-shot: every label of a prompt file is a tag, judged by
 itself; the encoder is mini where none is named). Its identity is a digest of all that decides its tags.
 
+What a source has learned from, it knows: tags of a tagger or an encoder that heard the test clips tell their labels. On
+ESC-10 take prompts:NAME@mini-strict, which has heard none of it, and not mini.
+
 Papers: Jung et al. 2020, "Acoustic Scene Classification using Audio Tagging" (a tagger's probabilities). Zero-shot
 probabilities as tags are a step of our own beyond it.
 """
