@@ -31,6 +31,8 @@ FACTS = [
     ("mmasc prompts sweep", "28 recordings, 4 labels"),
     ("mmasc prompts calibrate", "→ outdoors.json"),
     ("mmasc report", "study/index.html"),
+    ("mmasc train mini-cnn", "runs/takes/fold-2"),
+    ("mmasc evaluate", "2 runs, 2 folds"),
 ]
 
 

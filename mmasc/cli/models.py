@@ -16,20 +16,23 @@ def models() -> None:
 
 
 @models.command("list")
+@click.option("--kind", type=click.Choice(["encoder", "network"]), help="Only these.")
 @format_option()
-def list_models(output_format: str) -> None:
+def list_models(kind: str | None, output_format: str) -> None:
     """Every encoder and every supervised network of the registries; nothing is loaded."""
     from mmasc.baselines import NETWORKS, network_spec
     from mmasc.encoders import SPECS
 
     rows = []
     networks = [spec for spec in map(network_spec, NETWORKS) if spec is not None]
-    for kind, spec in [("encoder", spec) for spec in SPECS.values()] + [("network", spec) for spec in networks]:
+    for what, spec in [("encoder", spec) for spec in SPECS.values()] + [("network", spec) for spec in networks]:
+        if kind not in (None, what):
+            continue
         state, non_commercial = _weights_state(spec)
         rows.append(
             {
                 "name": spec.name,
-                "kind": kind,
+                "kind": what,
                 "dim": spec.dim,
                 "sample_rate": spec.sample_rate,
                 "window_seconds": spec.window_seconds,
