@@ -24,7 +24,7 @@ from mmasc.training import supervised_run
 from mmasc.training.augment_batch import slice_frames
 from mmasc.training.batches import partners_alike
 from mmasc.training.checkpoints import load_tensors, save_tensors
-from mmasc.training.scoring import clip_codes, load_clips, score_clips
+from mmasc.training.scoring import channel_remark, clip_codes, load_clips, score_clips
 from mmasc.training.supervised import train_network
 from mmasc.training.supervised_data import Sides
 from mmasc.training.tag_sources import TAGS, ClipTags, clip_names, load_source
@@ -45,10 +45,10 @@ class Trunk(Body):
     minimum_frames = 4
     n_filters = 8
 
-    def __init__(self, n_classes: int, noisy_head: bool = False) -> None:
+    def __init__(self, n_classes: int, noisy_head: bool = False, n_channels: int = 1) -> None:
         super().__init__()
         self.bn0 = nn.BatchNorm2d(64)
-        self.conv = nn.Conv2d(1, 8, 3, stride=4, padding=1)
+        self.conv = nn.Conv2d(n_channels, 8, 3, stride=4, padding=1)
         self.fc = nn.Linear(8, n_classes)
         if noisy_head:
             self.fc2 = nn.Linear(8, n_classes)
@@ -238,16 +238,16 @@ def test_tags_are_mixed_as_labels_are(table, tmp_path, monkeypatch):
 
 
 def test_mono_clips_of_a_stereo_network_are_said_once(table, tmp_path, monkeypatch):
-    monkeypatch.setitem(
-        NETWORKS, "trunk", replace(NETWORKS["trunk"], channels=2, features="raw-32k", sample_rate=32_000)
-    )
-    from mmasc.training.scoring import channel_remark
-
-    network = load_network("rawwave")
-    line = "rawwave reads 2 channels: clips of another number are heard as one sound on all"
-    assert channel_remark([np.zeros((1, 9), np.float32), np.zeros((2, 9), np.float32)], network) == line
-    assert channel_remark([np.zeros((2, 9), np.float32)], network) == ""
-    assert channel_remark([np.zeros((1, 9), np.float32)], load_network("sp4sc")) == ""
+    stereo = replace(NETWORKS["trunk"], name="stereo", channels=2, arguments={"n_channels": 2})
+    monkeypatch.setitem(NETWORKS, "stereo", stereo)
+    line = "stereo reads 2 channels: clips of another number are heard as one sound on all"
+    said: list[str] = []
+    train(table, tmp_path / "run", "stereo", folds=["1", "2"], remark=said.append)
+    assert said.count(line) == 1
+    evaluate([tmp_path / "run"], remark=said.append)
+    assert said.count(line) == 2
+    assert channel_remark([np.zeros((2, 9), np.float32)], load_network("stereo")) == ""
+    assert channel_remark([np.zeros((1, 9), np.float32)], load_network("trunk")) == ""
 
 
 # ------------------------------------------------------------------------------------------ taggers

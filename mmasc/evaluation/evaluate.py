@@ -116,6 +116,13 @@ def evaluate(
     Raises:
         MmascError: If there is no run, one cannot be tested, or a system has two runs of one fold and seed.
     """
+    said: set[str] = set()
+
+    def once(line: str) -> None:
+        if remark is not None and line not in said:
+            said.add(line)
+            remark(line)
+
     systems: dict[str, list[Run]] = {}
     for run in find_runs(paths):
         systems.setdefault(run.system, []).append(run)
@@ -123,8 +130,8 @@ def evaluate(
     for runs in systems.values():
         scores = []
         for run in runs:
-            if run.unfinished and remark is not None:
-                remark(f"{run.folder} is not finished: {run.unfinished}; tested as it is")
+            if run.unfinished:
+                once(f"{run.folder} is not finished: {run.unfinished}; tested as it is")
 
             def show(done: int, total: int, run: Run = run) -> None:
                 if progress is not None:
@@ -133,9 +140,9 @@ def evaluate(
             if svm:
                 from mmasc.evaluation.svm import svm_scores
 
-                scores.append(svm_scores(run, svm, data, cache, device, remark, show))
+                scores.append(svm_scores(run, svm, data, cache, device, once, show))
             else:
-                scores.append(read_scores(run, data, cache, device, remark, show))
+                scores.append(read_scores(run, data, cache, device, once, show))
         pooled = pool(runs, scores, by)
         if svm:
             pooled = replace(pooled, network=f"{pooled.network}, SVM on its code (kernel chosen on {svm})")

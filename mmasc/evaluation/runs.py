@@ -27,7 +27,7 @@ SCORES = "test_scores.safetensors"
 # Another number here makes all kept scores again: raise it when the same run would be heard in another way
 _HEARD = 1
 # What does not change the system that is measured, only on what it was trained and tested
-_NOT_THE_SYSTEM = ("fold", "seed", "data", "weights", "weights_digest")
+_NOT_THE_SYSTEM = ("fold", "seed", "data", "weights", "weights_digest", "tags", "pseudo")
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def _made(
     remark: Callable[[str], None] | None,
 ) -> TestScores:
     from mmasc.baselines import load_network
-    from mmasc.training.scoring import load_clips, score_clips
+    from mmasc.training.scoring import channel_remark, load_clips, score_clips
     from mmasc.training.tagged import tags_of_run
 
     config = run.config
@@ -277,6 +277,9 @@ def _made(
     paths = [table.paths[clip] for clip in test]
     tags = tags_of_run(run.folder, config, network, paths, table.root, cache, device, remark)
     waveforms = load_clips(paths, network, config, cache)
+    line = channel_remark(waveforms, network)
+    if line and remark is not None:
+        remark(line)
     logits = score_clips(network, waveforms, config, [str(path) for path in paths], progress, tags)
     return test_scores_of(run, table, test, logits)
 

@@ -94,6 +94,8 @@ def _ask_network(
     progress: Callable[[int, int], None] | None,
 ) -> Float32[Tensor, "clip class"]:
     teacher = load_network(config.teacher, device=str(device))
+    if teacher.body.n_tags:
+        raise MmascError(f"teacher {config.teacher} reads tags beside the sound: take one that hears sound alone")
     lacking = [name for name in config.classes if name not in teacher.classes]
     if lacking:
         known = ", ".join(teacher.classes) or "not said in its file"
