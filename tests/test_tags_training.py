@@ -193,6 +193,36 @@ def test_a_network_whose_labels_exclude_each_other_is_no_tagger(table, tmp_path)
         load_source(f"trunk:{tmp_path / 'run'}")
 
 
+def test_cells_are_presets_and_arguments_come_on_top(table, tmp_path):
+    options = dict(tags=known_tags(table), preset="table3/heads=2/layers=1", epochs=1)
+    train(table, tmp_path / "run", **options, arguments={"heads": 4})
+    run = find_runs([tmp_path / "run"])[0]
+    known = {name: run.config.arguments[name] for name in ("heads", "attention_layers", "join", "n_tags")}
+    assert known == {"heads": 4, "attention_layers": 1, "join": "none", "n_tags": 3}
+    assert (run.config.tags, run.config.tags_identity) == ("tagging:nowhere", "f" * 32)
+    with pytest.raises(MmascError, match="there is no cell 'table3/heads=3'"):
+        train(table, tmp_path / "other", **options | {"preset": "table3/heads=3"})
+
+
+def test_runs_from_before_tags_stay_what_they_are(table, tmp_path):
+    train(table, tmp_path / "run", "trunk")
+    config = tmp_path / "run" / "config.json"
+    values = json.loads(config.read_text())
+    for name in ("tags", "tags_identity", "noisy", "slice_least", "pseudo"):
+        del values[name]
+    config.write_text(json.dumps(values))
+    said: list[str] = []
+    train(table, tmp_path / "run", "trunk", remark=said.append)
+    assert said == [f"{tmp_path / 'run'} is finished: 2 epochs"]
+    assert len(evaluate([tmp_path / "run"])[0].answers) == 6
+    with pytest.raises(MmascError, match="slice_least is 1.0 there, 0.5 here"):
+        train(table, tmp_path / "run", "trunk", slice_least=0.5)
+    del values["epochs"], values["classes"]
+    config.write_text(json.dumps(values))
+    with pytest.raises(MmascError, match="it differs in classes; start a new run"):
+        evaluate([tmp_path / "run"])
+
+
 # ------------------------------------------------------------------------------------------ learning with tags
 
 
