@@ -80,6 +80,39 @@ RECIPES: dict[str, dict[str, Any]] = {
     ),
     # Zhou, Bai, Du: six fragments, left, right and their mean, posteriors averaged. The optimiser is not given
     "zhou-2018": dict(fragments=6, channels=("left", "right", "mix"), fusion="posteriors"),
+    # Jung et al. 2019, released code (2020 says less): crops of 240,000 samples, mixup 0.1, one coefficient a batch,
+    # Adam 1e-4 with decay 1e-3. Theirs is an L2 term of Adam with amsgrad, and begins to mix in the seventh epoch;
+    # centre loss is left out
+    "jung-2019": dict(
+        epochs=90,
+        batch=24,
+        learning_rate=1e-4,
+        schedule="constant",
+        warm_up=0.0,
+        weight_decay=1e-3,
+        decay_all=True,
+        gradient_norm=0.0,
+        crop_from="waveform",
+        crop_seconds=5.0,
+        mix="mixup",
+        mix_on="features",
+        mix_alpha=0.1,
+        mix_once=True,
+    ),
+    # Akiyama and Sato 2019: crops of 512 frames, mixup of half of the items, a mask of up to 62 bands, slicing. Their
+    # gain of 10 % is taken out again by their features. The optimiser and its steps are not given
+    "akiyama-2019": dict(
+        loss="bce",
+        crop_seconds=4.029,
+        mix="mixup",
+        mix_on="power",
+        mix_alpha=1.0,
+        mix_share=0.5,
+        band_masks=1,
+        band_mask_bands=63,
+        mask_at="power",
+        slice_least=0.25,
+    ),
     # Kumar, Vyas, Garg: several labels a clip. The optimiser is not given
     "kumar": dict(loss="bce"),
 }
