@@ -14,6 +14,7 @@ from torch import nn
 from mmasc.baselines import NETWORKS, load_network
 from mmasc.baselines.body import Body
 from mmasc.baselines.spec import NetworkSpec
+from mmasc.baselines.tagging import tag_probabilities
 from mmasc.cli import cli
 from mmasc.errors import MmascError
 from mmasc.evaluation.evaluate import evaluate
@@ -381,6 +382,14 @@ def test_a_tagger_has_two_spaces(tmp_path):
     wanted = torch.from_numpy(network.scores(heard, 44_100)).sigmoid().numpy()
     np.testing.assert_allclose(scores.embed(heard)[0], wanted, rtol=1e-5, atol=1e-6)
     assert codes.embed(heard).shape == (1, 1024)
+
+    # as a source of tags it hears clips whole, with the authors' paddings
+    soundfile.write(tmp_path / "one.wav", heard[0], 44_100, subtype="FLOAT")
+    source = load_source(f"tagging:{tmp_path}")
+    assert source.vocabulary == ("dog", "rain", "bell")
+    told = source.tell([tmp_path / "one.wav"], None, None)
+    np.testing.assert_allclose(told[0], tag_probabilities(network, heard, 44_100), rtol=1e-5, atol=1e-6)
+    assert source.identity not in (scores.identity, codes.identity)
 
 
 # ------------------------------------------------------------------------------------------ support vector machines
