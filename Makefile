@@ -1,6 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOUNDS ?=
+# Test processes, each with one thread and up to 2 GB
+JOBS ?= 2
 
 .PHONY: install demo test lint clean
 
@@ -20,7 +22,7 @@ lint: install
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile
 
 clean:
 	rm -rf .venv build dist *.egg-info
