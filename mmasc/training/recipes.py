@@ -33,6 +33,7 @@ _SHORT_CLIPS: dict[str, Any] = dict(
     warm_up=0.15,
     cycle_momentum=True,
     weight_decay=0.02,
+    gradient_norm=0.0,
     crop_seconds=3.2,
     quiet_decibels=20.0,
     speeds=(0.8, 0.87, 0.93, 1.0, 1.07, 1.15, 1.25),
