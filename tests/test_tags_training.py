@@ -228,7 +228,7 @@ def test_runs_from_before_tags_stay_what_they_are(table, tmp_path):
 
 
 def test_what_only_tags_know_is_learned(table, tmp_path):
-    options = dict(epochs=25, learning_rate=3e-2, arguments={"heads": 0, "attention_layers": 0, "shared": False})
+    options = dict(epochs=12, learning_rate=6e-2, arguments={"heads": 0, "attention_layers": 0, "shared": False})
     (result,) = train(table, tmp_path / "run", tags=known_tags(table), test_curve=True, **options)
     assert result.measured["test_accuracy"] == 1
     (found,) = evaluate([tmp_path / "run"])
@@ -431,7 +431,7 @@ def test_the_kernel_is_chosen_without_the_test_fold():
 
 
 def test_machines_on_codes_of_runs(table, tmp_path):
-    options = dict(epochs=25, learning_rate=3e-2, validation="2")
+    options = dict(epochs=12, learning_rate=6e-2, validation="2")
     arguments = {"heads": 0, "attention_layers": 0, "shared": False}
     train(table, tmp_path / "run", tags=known_tags(table), arguments=arguments, **options)
     said: list[str] = []
