@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from mmasc.features import load_front_end
 
 # What a file of a training run says about itself, in its metadata under "config"
 _KEYS = ("network", "classes", "features", "arguments")
+# Of the numbers among the arguments: more bands or channels than any front end has
+_LARGEST_ARGUMENT = 100_000
 
 
 def build(
@@ -75,14 +78,29 @@ def read_network(spec: NetworkSpec, path: str | Path, device: str = "cpu") -> Ne
     cls = network_class(spec)
     own = cls.own_state(state)
     try:
+        _require_small(about.get("arguments", {}))
         arguments = {**about.get("arguments", {}), **cls.arguments_from(own)}
         network = build(
             spec, arguments.pop("n_classes"), about.get("classes", ()), about.get("features"), 0, "cpu", arguments
         )
     except (KeyError, IndexError) as error:
         raise MmascError(f"{path} does not hold {spec.name}: {error} is missing") from error
+    except (TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise MmascError(f"{path} describes no {spec.name} that can be built ({reason}); take the file anew") from error
     _fill(network, own, path)
     return network.to(resolve_device(device)).eval()
+
+
+def _require_small(value: Any) -> None:
+    """Numbers of a file's record shape what is built: absurd ones are refused before memory is asked for."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            _require_small(one)
+    elif isinstance(value, int | float) and not abs(value) <= _LARGEST_ARGUMENT:
+        raise ValueError(f"{value} is too large for a size")
 
 
 def read_state(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -100,7 +118,9 @@ def read_state(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
                 state: Any = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
                 about = json.loads((stored.metadata() or {}).get("config", "{}"))
         else:
-            state, about = torch.load(path, map_location="cpu", weights_only=True), {}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of torch about old ways of writing
+                state, about = torch.load(path, map_location="cpu", weights_only=True), {}
     except (
         pickle.UnpicklingError,
         zipfile.BadZipFile,
@@ -117,9 +137,13 @@ def read_state(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     for entry in ("model", "state_dict", "model_state_dict"):
         if isinstance(state, dict) and isinstance(state.get(entry), dict):
             state = state[entry]
-    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+    if (
+        not isinstance(state, dict)
+        or not state
+        or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items())
+    ):
         raise MmascError(f"{path} holds no state dict of tensors; save the network's state_dict")
-    if about and not (isinstance(about, dict) and set(_KEYS) <= set(about)):
+    if about != {} and not (isinstance(about, dict) and set(_KEYS) <= set(about)):
         raise MmascError(f"{path} was not written by mmasc train of a network: its record lacks {', '.join(_KEYS)}")
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}, about
 
