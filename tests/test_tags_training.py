@@ -17,6 +17,7 @@ from mmasc.baselines.spec import NetworkSpec
 from mmasc.baselines.tagging import tag_probabilities
 from mmasc.cli import cli
 from mmasc.errors import MmascError
+from mmasc.evaluation.compare import system_name
 from mmasc.evaluation.evaluate import evaluate
 from mmasc.evaluation.metrics import lwlrap
 from mmasc.evaluation.runs import find_runs
@@ -201,6 +202,9 @@ def test_cells_are_presets_and_arguments_come_on_top(table, tmp_path):
     known = {name: run.config.arguments[name] for name in ("heads", "attention_layers", "join", "n_tags")}
     assert known == {"heads": 4, "attention_layers": 1, "join": "none", "n_tags": 3}
     assert (run.config.tags, run.config.tags_identity) == ("tagging:nowhere", "f" * 32)
+    assert system_name("trunk-tags", run.config.arguments) == "trunk-tags table3/heads=4/layers=1"
+    assert system_name("trunk", {"width": 3, "noisy_head": True}) == "trunk width=3"
+    assert system_name("trunk", {}) == "trunk"
     with pytest.raises(MmascError, match="there is no cell 'table3/heads=3'"):
         train(table, tmp_path / "other", **options | {"preset": "table3/heads=3"})
 

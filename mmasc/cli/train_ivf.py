@@ -86,7 +86,7 @@ def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
 @click.command()
 @_shared
 @_vqvae_options
-@click.option("--vqvae-steps", type=click.IntRange(min=1), help="Of a VQ-VAE still to be trained.  [default: 3000]")
+@click.option("--vqvae-steps", type=click.IntRange(min=1), help="Of a VQ-VAE still to be trained.  [default: --steps]")
 @click.option("--variant", type=click.Choice(["index", "q", "no-vq"]), default="index", show_default=True)
 @click.option(
     "--network", "kind", type=click.Choice(["transformer", "convolution"]), default="transformer", show_default=True

@@ -6,7 +6,7 @@ measured on; where folds or splits differ the figures are not comparable, and th
 
 import platform
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +25,8 @@ from mmasc.heads.fitting import HeadReport, fit_head
 
 # Length of a clip, in seconds, for counting and timing; of other kinds it is what a network was made for
 _CLIP_SECONDS = {"esc10": 5.0, "esc50": 5.0, "urbansound8k": 4.0, "tau2022": 1.0}
+# Arguments of a definition that nobody says: they come from the tags or the labels
+_FROM_THE_DATA = ("n_tags", "vocabulary", "noisy_head")
 _PACKAGES = ("torch", "numpy", "scikit-learn", "librosa", "soxr")
 
 
@@ -33,7 +35,7 @@ class Row:
     """A system.
 
     Attributes:
-        system: Network, or "encoder+head".
+        system: Network with what was said of its definition, or "encoder+head".
         features: Front end; the space's name for a head.
         recipe: Of training; empty for a head.
         dataset: Kind; empty for a collection that stands by itself.
@@ -163,7 +165,7 @@ def _network_row(found: Evaluation, measure: bool) -> Row:
     times = [result.seconds for result in found.runs if result.seconds is not None]
     speeds = [result.clips_per_second for result in found.runs if result.clips_per_second is not None]
     return Row(
-        system=found.network,
+        system=system_name(found.network, run.config.arguments),
         features=found.features,
         recipe=found.recipe,
         dataset=found.dataset,
@@ -184,6 +186,17 @@ def _network_row(found: Evaluation, measure: bool) -> Row:
         ),
         detail=evaluation_object(found),
     )
+
+
+def system_name(network: str, arguments: Mapping[str, Any]) -> str:
+    """A network with what was said of its definition: the cell of the tables where it is one, else name=value."""
+    from mmasc.baselines.tag_presets import TAG_PRESETS
+
+    said = {name: value for name, value in arguments.items() if name not in _FROM_THE_DATA}
+    cells = [name for name, preset in TAG_PRESETS.items() if preset.arguments == said]
+    # Equal systems have two names where two tables share them: the first
+    words = cells[:1] or [f"{name}={value}" for name, value in said.items()]
+    return " ".join([network, *words])
 
 
 def _trained_on(found: Evaluation) -> str:

@@ -130,19 +130,15 @@ def split_sources(sources: Sequence[Source], share: float, seed: int = 0) -> tup
 
     Args:
         sources: Of `read_sources`.
-        share: Of the groups to hold back, at least one where it is above 0.
+        share: Of the groups to hold back, at least one where it is above 0; a single group is learned from.
         seed: Of the choice.
     Returns:
         Numbers of sources in ascending order.
-    Raises:
-        MmascError: If nothing would be left to learn from.
     """
     if not 0 <= share < 1:
         raise ValueError(f"share must be in [0, 1), got {share}")
     groups = sorted({source.group for source in sources})
-    n_held = max(1, round(share * len(groups))) if share else 0
-    if n_held >= len(groups):
-        raise MmascError(f"{len(groups)} groups of pairs cannot be split; give more, or hold back none")
+    n_held = min(max(1, round(share * len(groups))), len(groups) - 1) if share else 0
     order = np.random.default_rng(seed).permutation(len(groups))
     held = {groups[number] for number in order[:n_held]}
     numbers = range(len(sources))

@@ -108,7 +108,7 @@ def train_vqvae(
         remark: Called with every line.
         progress: Called while pairs are decoded.
     Raises:
-        MmascError: If pairs cannot be used, the folder holds another run, or the codebook has collapsed at the end.
+        MmascError: If pairs cannot be used, or the folder holds another run.
     """
     network = VqVaeConfig(size, halvings or fitting_halvings(size), codes=codes, dim=dim, codebook=codebook)
     world, device = join_world(device)
@@ -131,8 +131,6 @@ def train_vqvae(
         )
         stage = VqVaeStage(Path(out) / "vqvae", run, prepared, learned, held, resolve_device(device), world, remark)
         stage.go(min(stop or steps, steps), report_steps, checkpoint_steps, picture_steps)
-        if stage.step == steps:
-            stage.refuse_collapse()
         done, figures = {"vqvae": stage.step}, {"vqvae": stage.validation}
         return IvfResult(str(out), done, len(learned), len(held), prepared.faults, figures)
     finally:
@@ -197,13 +195,14 @@ def train_ivf(
         picture_steps: Steps between pictures.
         remark: Called with every line.
         progress: Called while pairs are decoded.
-        vqvae: Options of `train_vqvae`, by name, for a VQ-VAE that is still to be begun.
+        vqvae: Options of `train_vqvae`, by name, for a VQ-VAE that is still to be begun; its steps are `steps`
+            unless they are given here.
     Raises:
         MmascError: If pairs cannot be used, or the folder holds another run.
     """
     folder = Path(out) / "vqvae"
     if not _is_whole(folder):
-        options = {"size": size or 64, "seed": seed} | dict(vqvae or {})
+        options = {"size": size or 64, "steps": steps, "seed": seed} | dict(vqvae or {})
         if (folder / "config.json").exists():
             options = _options_of(config_from_dict(VqVaeRun, read_config(folder), str(folder)))
         train_vqvae(

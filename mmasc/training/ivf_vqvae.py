@@ -10,7 +10,6 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from mmasc.errors import MmascError
 from mmasc.ivf.imagination import from_bytes, to_bytes
 from mmasc.ivf.losses import peak_signal_to_noise, picture_loss, vqvae_loss
 from mmasc.ivf.pairs import Pairs
@@ -112,15 +111,6 @@ class VqVaeStage(Stage):
             self._said_collapse = True
             self.say(_collapse_line(self.folder, used, self.config.vqvae.codes))
         return figures
-
-    def refuse_collapse(self) -> None:
-        """At the end: a codebook that says nothing is no use to the next stage.
-
-        Raises:
-            MmascError: If the codebook has collapsed.
-        """
-        if self._collapsed(self.validation):
-            raise MmascError(_collapse_line(self.folder, self.validation["codes_used"], self.config.vqvae.codes))
 
     def export(self) -> None:
         """Weights, configuration and how far it is."""
