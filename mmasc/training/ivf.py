@@ -201,7 +201,8 @@ def train_ivf(
         MmascError: If pairs cannot be used, or the folder holds another run.
     """
     folder = Path(out) / "vqvae"
-    if not _is_whole(folder):
+    told = not _is_whole(folder)  # the first stage says what is wrong with pairs
+    if told:
         options = {"size": size or 64, "steps": steps, "seed": seed} | dict(vqvae or {})
         if (folder / "config.json").exists():
             options = _options_of(config_from_dict(VqVaeRun, read_config(folder), str(folder)))
@@ -217,7 +218,8 @@ def train_ivf(
         )
     world, device = join_world(device)
     try:
-        prepared = _prepare(pairs, out, whole.pair, cache, workers, group_column, world, remark, progress)
+        say = _silent if told else remark
+        prepared = _prepare(pairs, out, whole.pair, cache, workers, group_column, world, say, progress)
         learned, held = split_sources(prepared.sources, whole.validation_share, whole.seed)
         digest = pairs_digest(prepared.sources, held)
         if digest != whole.pairs and world.first:
@@ -300,3 +302,7 @@ def _options_of(run: VqVaeRun) -> dict[str, Any]:
             )
         },
     }  # fmt: skip
+
+
+def _silent(line: str) -> None:
+    pass
