@@ -242,3 +242,20 @@ def test_two_processes_add_at_once(tmp_path):
     keys, _ = rows_of(into, tmp_path / "x")
     assert len(keys) == len(set(keys))
     assert len({key[0] for key in keys}) == 150
+
+
+def test_texts_to_measure_an_index_are_made_when_it_is_approximate(registered, sounds, tmp_path, monkeypatch):
+    from mmasc.collection.index import IndexPolicy
+    from mmasc.collection.space import SpaceReader
+    from mmasc.collection.store import PROBES
+
+    mmasc.embed(sounds, tmp_path / "c", encoder=registered)
+    assert not list((tmp_path / "c").rglob(PROBES))  # 14 windows are searched one by one
+    monkeypatch.setattr(IndexPolicy, "kind", lambda self, rows, dim: "ivf")
+    monkeypatch.setattr(SpaceReader, "refresh_index", lambda self: None)
+    mmasc.embed(sounds, tmp_path / "c", encoder=registered)
+    (probes,) = (tmp_path / "c").rglob(PROBES)
+    assert np.load(probes, allow_pickle=False).shape[1] == 4
+    written = probes.stat().st_mtime_ns
+    mmasc.embed(sounds, tmp_path / "c", encoder=registered)
+    assert probes.stat().st_mtime_ns == written

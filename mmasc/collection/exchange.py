@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from mmasc.collection.metadata import own_columns
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.store import (
+    PROBES,
     RECORDING_COLUMNS,
     RECORDING_FIELDS,
     Store,
@@ -131,7 +132,7 @@ def _check_spaces(store: Store, other: Store, change: Transaction) -> None:
     for name, space in other.head().spaces.items():
         ours = change.head.spaces.get(name)
         if ours is None:
-            probes = other.space_folder(space.identity) / "probes.npy"
+            probes = other.space_folder(space.identity) / PROBES
             texts = np.load(probes, allow_pickle=False) if probes.exists() else None
             change.add_space(name, replace(space, windows=0, version=None), texts)
         elif ours.identity != space.identity:

@@ -233,7 +233,10 @@ class _Ingest:
             self._update()
         head = self.store.head()
         if head.spaces[self.name].windows:
-            SpaceReader(self.store, head, self.name).refresh_index()
+            reader = SpaceReader(self.store, head, self.name)
+            if reader.needs_probes and (probes := _text_probes(self.encoder)) is not None:
+                self.store.write_probes(reader.space.identity, probes)
+            reader.refresh_index()
         self.report.store_seconds += time.perf_counter() - begun
         if self.metadata is not None:
             unused = len(self.metadata) - len(self.metadata.used)
@@ -255,7 +258,7 @@ class _Ingest:
                 raise MmascError(
                     f"{self.store.folder} holds these vectors in space {twin!r} already; use --space {twin}"
                 )
-            change.add_space(self.name, wanted, _text_probes(self.encoder))
+            change.add_space(self.name, wanted)
         elif space.identity != wanted.identity:
             raise MmascError(
                 f"space {self.name!r} of {self.store.folder} was made by encoder {space.encoder} with identity "
@@ -371,5 +374,5 @@ def _text_probes(encoder: Encoder) -> np.ndarray | None:
         phrase for name in bundled_prompts() for texts in load_prompts(name).expand().values() for phrase in texts
     ]
     spread = sorted(set(phrases))
-    # A text tower takes up to 0.1 s for a text, and this is waited for before the first sound
+    # A text tower takes up to 0.1 s for a text
     return encoder.embed_text(spread[:: max(1, len(spread) // _TEXT_PROBES)])

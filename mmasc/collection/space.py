@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from mmasc.collection.index import IndexPolicy, Scan, VectorIndex, unit
-from mmasc.collection.store import Head, SpaceHead, Store
+from mmasc.collection.store import PROBES, Head, SpaceHead, Store
 
 # The index is built anew when it lacks more than a quarter of its own size, or a tenth of it is gone
 _FRESH_SHARE = 0.25
@@ -70,6 +71,12 @@ class SpaceReader:
             return self._exact(queries, k, np.ones(len(self), bool) if allowed is None else allowed)
         return scores, positions
 
+    @property
+    def needs_probes(self) -> bool:
+        """Whether its next index is approximate, and there are no texts yet to measure its recall with."""
+        approximate = (self._policy or IndexPolicy()).kind(len(self), self.space.dim) != "flat"
+        return approximate and not self._probes_file.exists()
+
     def refresh_index(self) -> VectorIndex:
         """The index, built anew and saved where the store has moved too far from it."""
         return self._index
@@ -80,8 +87,7 @@ class SpaceReader:
         index = VectorIndex.load(folder)
         wanted = (self._policy or IndexPolicy()).kind(len(self), self.space.dim)
         if index is None or index.kind != wanted or self._far_from(index):
-            probes_file = folder / "probes.npy"
-            probes = np.load(probes_file, allow_pickle=False) if probes_file.exists() else None
+            probes = np.load(self._probes_file, allow_pickle=False) if self._probes_file.exists() else None
             index = VectorIndex.build(self._scan, len(self), self.space.dim, self._policy, probes)
             try:
                 index.save(folder, self.space.version or 0)
@@ -89,6 +95,10 @@ class SpaceReader:
                 # A collection that may only be read keeps its index in memory: slower to open, the same answers
                 return index
         return index
+
+    @property
+    def _probes_file(self) -> Path:
+        return self.store.space_folder(self.space.identity) / PROBES
 
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray]:

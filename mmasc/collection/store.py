@@ -36,6 +36,7 @@ from mmasc.errors import MmascError
 
 FORMAT = 1
 HEAD_NAME = "collection.json"
+PROBES = "probes.npy"
 _LOCK_SECONDS = 600.0
 _MAX_DIM = 1_000_000  # numbers in a vector; more is a damaged head
 _FRAGMENTS_BEFORE_COMPACTION = 256
@@ -200,6 +201,12 @@ class Store:
         """Where a space keeps its files."""
         return self.folder / "spaces" / identity
 
+    def write_probes(self, identity: str, probes: np.ndarray) -> None:
+        """Keep text vectors `[item dim]` of a space, which its index measures its recall with."""
+        beside = self.space_folder(identity) / f".probes.{os.getpid()}.npy"
+        np.save(beside, probes.astype(np.float32), allow_pickle=False)
+        os.replace(beside, self.space_folder(identity) / PROBES)
+
     # Changing
 
     @contextlib.contextmanager
@@ -247,10 +254,9 @@ class Transaction:
 
     def add_space(self, name: str, space: SpaceHead, probes: np.ndarray | None = None) -> None:
         """Make an empty space; `probes` are text vectors `[item dim]` for measuring the index."""
-        folder = self.store.space_folder(space.identity)
-        folder.mkdir(parents=True, exist_ok=True)
+        self.store.space_folder(space.identity).mkdir(parents=True, exist_ok=True)
         if probes is not None:
-            np.save(folder / "probes.npy", probes.astype(np.float32), allow_pickle=False)
+            self.store.write_probes(space.identity, probes)
         self.head = replace(self.head, spaces={**self.head.spaces, name: space})
 
     def append_recordings(self, table: pa.Table) -> None:
