@@ -273,6 +273,9 @@ def test_scenes_go_on_where_they_stopped(tmp_path):
     write_scenes(tmp_path, n=3, size=16)
     assert [(tmp_path / f"film-{n:05d}.mkv").stat().st_mtime_ns for n in range(2)] == stamps
     assert len(read_sources(tmp_path)) == 3
+    with pytest.raises(MmascError, match="holds films of another seed, length or size; choose another folder"):
+        write_scenes(tmp_path, n=3, seed=1, size=16)
+    assert len(read_sources(tmp_path)) == 3
 
 
 def test_a_film_is_the_same_every_time():

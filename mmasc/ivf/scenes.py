@@ -13,7 +13,6 @@ Everything that is seen can be heard within a fraction of a second, so the frame
 known but for the movement inside it. Sixteen classes (colour and shape); height, its course and radius vary freely.
 """
 
-import csv
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -130,7 +129,8 @@ def write_scenes(
     Films are lossless (FFV1 and FLAC in Matroska), so that what is measured on them is not the codec.
 
     Args:
-        to: Folder; gets `film-00000.mkv` ... and `meta.csv` (id, video, label, colour, shape, radius, seed).
+        to: Folder; gets `film-00000.mkv` ... and `meta.csv` (id, video, label, colour, shape, radius, seed, seconds,
+            size), which names only the films asked for last.
         n: Films, in turns of the sixteen classes.
         seed: Of what is left to chance.
         seconds: Length of a film.
@@ -141,7 +141,7 @@ def write_scenes(
     Returns:
         The table.
     Raises:
-        MmascError: If PyAV is missing.
+        MmascError: If PyAV is missing, or the folder holds other films.
         ValueError: If an argument is out of range.
     """
     if n < 1 or not seconds > 0 or size < 8 or frames_per_second < 1 or sample_rate < 8_000:
@@ -152,20 +152,23 @@ def write_scenes(
     folder = Path(to)
     folder.mkdir(parents=True, exist_ok=True)
     scenes = [draw_scene(number, seed) for number in range(n)]
+    lines = ["id,video,label,colour,shape,radius,seed,seconds,size"] + [
+        f"film-{number:05d},film-{number:05d}.mkv,{scene.label},{scene.colour},{scene.shape},{scene.radius:.4f},{seed},"
+        f"{seconds:g},{size}"
+        for number, scene in enumerate(scenes)
+    ]
+    table = folder / "meta.csv"
+    known = table.read_text(encoding="utf-8").splitlines() if table.is_file() else []
+    if known[: len(lines)] != lines[: len(known)]:
+        raise MmascError(f"{folder} holds films of another seed, length or size; choose another folder")
+    write_atomically(table, "".join(f"{line}\n" for line in lines).encode())
     for number, scene in enumerate(scenes):
         film = folder / f"film-{number:05d}.mkv"
         if not film.is_file():
             write_atomically(film, film_bytes(scene, seconds, size, frames_per_second, sample_rate))
         if progress is not None:
             progress(number + 1, n)
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["id", "video", "label", "colour", "shape", "radius", "seed"])
-    for number, scene in enumerate(scenes):
-        name = f"film-{number:05d}"
-        writer.writerow([name, f"{name}.mkv", scene.label, scene.colour, scene.shape, f"{scene.radius:.4f}", seed])
-    write_atomically(folder / "meta.csv", table.getvalue().encode())
-    return folder / "meta.csv"
+    return table
 
 
 def film_bytes(scene: Scene, seconds: float, size: int, frames_per_second: int, sample_rate: int) -> bytes:
