@@ -241,7 +241,10 @@ def _head_rows(
 
 
 def _head_row(report: HeadReport, dataset: str) -> Row:
-    system = f"{report.encoder.partition(':')[0]}+{report.head}"
+    name, _, weights = report.encoder.partition(":")
+    system = f"{name}+{report.head}"
+    # A table is handed on: the file of the weights is named, not where it lies
+    encoder = f"{name}:{Path(weights).name}" if weights else name
     hidden = ("fitted", "out", "shots")
     return Row(
         system=system,
@@ -267,7 +270,8 @@ def _head_row(report: HeadReport, dataset: str) -> Row:
         clips_per_second=None,
         trained_on="",
         published=published_beside(dataset, system),
-        detail={name: getattr(report, name) for name in report.__dataclass_fields__ if name not in hidden},
+        detail={one: getattr(report, one) for one in report.__dataclass_fields__ if one not in hidden}
+        | {"encoder": encoder},
     )
 
 
