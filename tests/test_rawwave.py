@@ -93,7 +93,7 @@ def test_one_by_one_is_the_batch_and_channels_matter():
 def test_batch_norms_can_be_merged():
     network = load_network("rawwave-2019")
     features = network.front_end(stereo()[None])
-    merged = merged_body(network.body, features)
+    merged = merged_body(network.body, (features,))
     assert not any(isinstance(module, torch.nn.BatchNorm1d) for module in merged.modules())
     torch.testing.assert_close(merged(features), network.body(features), rtol=1e-4, atol=1e-4)
 

@@ -85,7 +85,7 @@ def test_a_waveform_gives_logits_and_the_same_seed_the_same_weights():
 def test_batch_norms_can_be_merged(bands):
     body = with_statistics(ResNet(10, 18, standardise=bands))
     features = spectrograms(1) / 10
-    merged = merged_body(body, features)
+    merged = merged_body(body, (features,))
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in merged.modules())
     torch.testing.assert_close(merged(features), body(features), rtol=1e-3, atol=1e-3)
 

@@ -31,7 +31,7 @@ _BLOCK = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class Waveforms(Sequence[np.ndarray]):
+class Waveforms(Sequence[Any]):
     """Waveforms of clips, in the order asked for: float32 `[channel time]`, read-only, mapped when they are looked at.
 
     A part of one is copied before torch takes it: `torch.from_numpy(waveforms[3][:, 500:900].copy())`.
