@@ -75,11 +75,13 @@ def write(
 ) -> None:
     """The table and the picture."""
     options.to.mkdir(parents=True, exist_ok=True)
+    quoted = " ".join(f'"{name}"' for name in options.variants)
+    chosen = "" if options.variants == list(VARIANTS) else f" --variants {quoted}"
     table = [
         "# Pictures imagined from films by rule",
         "",
         f"Made by `python examples/imagine_scenes.py -n {options.n} --vqvae-steps {options.vqvae_steps} --steps "
-        f"{options.steps} --seed {options.seed}` on {machine()}, torch {torch.__version__} with "
+        f"{options.steps} --seed {options.seed}{chosen}` on {machine()}, torch {torch.__version__} with "
         f"{torch.get_num_threads()} threads.",
         "",
         f"{options.n} films of 64 x 64 pixels and 2 s, a tenth of them held back: all figures are of those. The VQ-VAE "
