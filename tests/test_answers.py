@@ -8,7 +8,16 @@ import pytest
 import sklearn.metrics as oracle
 
 from mmasc.evaluation import metrics
-from mmasc.evaluation.answers import Answers, _metrics, by_column, class_table, draw_weights, measure, measure_accuracy
+from mmasc.evaluation.answers import (
+    Answers,
+    _metrics,
+    by_column,
+    class_table,
+    draw_weights,
+    measure,
+    measure_accuracy,
+    measure_gain,
+)
 from tests.parity import rule_weights, rule_weights_b
 
 CLASSES = ("a", "b", "c", "d")
@@ -165,3 +174,25 @@ def test_tables_by_class_and_by_column():
 def test_bad_answers_are_refused(true, posteriors, message):
     with pytest.raises(ValueError, match=message):
         Answers(true, posteriors, ("x", "y"), tuple(map(str, range(len(true)))))
+
+
+def test_a_gain_is_drawn_as_one():
+    answers = single()
+    generator = np.random.default_rng(3)
+    worse = answers.posteriors.copy()
+    spoiled = generator.choice(200, 40, replace=False)
+    worse[spoiled] = np.roll(worse[spoiled], 1, axis=1)
+    other = Answers(answers.true, worse, CLASSES, answers.groups)
+    gain = measure_gain(answers, other, n_draws=50, seed=4)
+    assert gain.value == pytest.approx(measure_accuracy(answers).value - measure_accuracy(other).value)
+    draws = draw_weights(answers.groups, 50, seed=4).astype(int)
+    drawn = [
+        measure_accuracy(repeated(answers, times)).value - measure_accuracy(repeated(other, times)).value
+        for times in draws
+    ]
+    assert gain.interval == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
+    assert measure_gain(answers, answers).interval == (0, 0)
+    back = measure_gain(other, answers, n_draws=50, seed=4)
+    assert (back.value, *back.interval) == pytest.approx((-gain.value, -gain.interval[1], -gain.interval[0]))
+    with pytest.raises(ValueError, match="must be of the same items, got 200 and 100 of them"):
+        measure_gain(answers, single(100))

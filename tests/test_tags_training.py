@@ -30,7 +30,7 @@ from mmasc.training.scoring import channel_remark, clip_codes, load_clips, score
 from mmasc.training.supervised import train_network
 from mmasc.training.supervised_data import Sides
 from mmasc.training.tag_sources import TAGS, ClipTags, clip_names, load_source
-from mmasc.training.tag_sweep import cells_of, sweep_tags, tables_of
+from mmasc.training.tag_sweep import cells_of, gains_of, sweep_tags, tables_of
 from mmasc.training.tagged import pseudo_labels_of
 from tests.conftest import StandIn
 
@@ -504,6 +504,12 @@ def test_a_sweep_goes_on_and_prints_the_published_figures(table, tmp_path, promp
     (found,) = evaluate([tmp_path / "sweep" / "table5" / "heads=4"])
     assert found.seeds == [0, 1]
     assert 100 * found.metrics["accuracy"].value == cells[2].accuracy
+    assert cells[0].gain is None
+    assert cells[2].gain == pytest.approx(cells[2].accuracy - cells[0].accuracy)
+    assert cells[2].gain_low <= cells[2].gain <= cells[2].gain_high
+    assert [row["cell"] for row in gains_of(cells)] == ["table5/heads=2/layers=3", "table5/heads=4/layers=3"]
+    (alone,) = sweep_tags("trunk-tags", table, **{**options, "grid": ("table5",), "heads": (4,)})
+    assert (alone.accuracy, alone.gain, gains_of([alone])) == (cells[2].accuracy, None, [])
 
 
 def test_grids_are_named():

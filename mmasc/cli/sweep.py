@@ -35,7 +35,7 @@ def sweep(network: str, output_format: str, quiet: bool, **options: Any) -> None
     """
     from dataclasses import asdict
 
-    from mmasc.training.tag_sweep import sweep_tags, tables_of
+    from mmasc.training.tag_sweep import gains_of, sweep_tags, tables_of
 
     given = {name: value for name, value in options.items() if value is not None}
     try:
@@ -55,6 +55,10 @@ def sweep(network: str, output_format: str, quiet: bool, **options: Any) -> None
         click.echo(f"{table}: accuracy in percent, ours [published]")
         print_table(rows, list(dict.fromkeys(key for row in rows for key in row)))
         click.echo("")
+    gains = gains_of(cells)
+    if gains:
+        click.echo("points above the baseline on the same clips and seeds")
+        print_table(gains, list(gains[0]))
 
 
 sweep.params += [option for option in train_network.params if option.name not in _OWN]

@@ -121,6 +121,34 @@ def measure_accuracy(answers: Answers, n_draws: int = 1_000, level: float = 0.95
     return Metric(float(right.mean()), (float(low), float(high)))
 
 
+def measure_gain(answers: Answers, other: Answers, n_draws: int = 1_000, level: float = 0.95, seed: int = 0) -> Metric:
+    """How much more often these answers are right than others on the same items.
+
+    The interval is of the difference: both are drawn together, so what is hard for both does not widen it.
+
+    Args:
+        answers: Of all items.
+        other: Of the same items in the same order.
+        n_draws: Draws of whole groups.
+        level: Share of the draws inside.
+        seed: Of the draws.
+    Returns:
+        Difference of the accuracies, in [-1, 1].
+    Raises:
+        ValueError: If the items, their labels or their groups are not the same.
+    """
+    same = answers.classes == other.classes and answers.groups == other.groups
+    if not same or not np.array_equal(answers.true, other.true):
+        raise ValueError(f"both answers must be of the same items, got {len(answers)} and {len(other)} of them")
+    gain = (answers.true == answers.predicted).all(axis=1).astype(np.float64)
+    gain -= (other.true == other.predicted).all(axis=1)
+    drawn = draw_weights(answers.groups, n_draws, seed)
+    if drawn is None:
+        return Metric(float(gain.mean()), None)
+    low, high = np.quantile(drawn @ gain / drawn.sum(axis=1), [(1 - level) / 2, (1 + level) / 2])
+    return Metric(float(gain.mean()), (float(low), float(high)))
+
+
 def class_table(answers: Answers) -> dict[str, dict[str, float]]:
     """For every class: precision, recall, f1, average_precision (NaN for a class that is never true), items."""
     ones = np.ones((1, len(answers)))

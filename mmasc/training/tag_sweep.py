@@ -8,12 +8,13 @@ Paper: Jung et al. 2020, "Acoustic Scene Classification using Audio Tagging", Ta
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mmasc.baselines.tag_presets import TAG_PRESETS, TagPreset
 from mmasc.errors import MmascError
+from mmasc.evaluation.answers import Answers, measure_gain
 from mmasc.training.tag_sources import TAGS, ClipTags
 
 GRIDS = ("baseline", "table2", "table3", "table4", "table5")
@@ -32,6 +33,8 @@ class SweepCell:
         low, high: Its 95 % interval over recordings, in percent; None as well.
         folder: Of its runs.
         parameters: Trainable numbers of its network.
+        gain: How many points it is above the baseline on the same clips and seeds; None where the sweep has none.
+        gain_low, gain_high: Its 95 % interval, both drawn together; None as well.
     """
 
     name: str
@@ -44,6 +47,9 @@ class SweepCell:
     high: float | None
     folder: str
     parameters: int
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
 
 
 def cells_of(grid: Sequence[str], heads: Sequence[int] = (), layers: Sequence[str] = ()) -> list[TagPreset]:
@@ -121,7 +127,8 @@ def sweep_tags(
                 **options,
             )
         done.append(_measured(cell, place / cell.name, data, cache, device, remark))
-    return done
+    found = {cell.name: answers for cell, answers in done}
+    return [_with_gain(cell, answers, found.get("baseline")) for cell, answers in done]
 
 
 def tables_of(cells: Sequence[SweepCell]) -> dict[str, list[dict[str, Any]]]:
@@ -132,6 +139,19 @@ def tables_of(cells: Sequence[SweepCell]) -> dict[str, list[dict[str, Any]]]:
         row = tables.setdefault(cell.table, {}).setdefault(cell.row, {"heads" if cell.column else "system": cell.row})
         row[cell.column or "accuracy"] = f"{ours} [{cell.published:.2f}]"
     return {table: list(rows.values()) for table, rows in tables.items()}
+
+
+def gains_of(cells: Sequence[SweepCell]) -> list[dict[str, Any]]:
+    """Cells that are better or worse than the baseline: points, and their interval; empty without a baseline."""
+    return [
+        {
+            "cell": cell.name,
+            "gain": f"{cell.gain:+.2f}",
+            "95 % interval": "-" if cell.gain_low is None else f"{cell.gain_low:+.2f} to {cell.gain_high:+.2f}",
+        }
+        for cell in cells
+        if cell.gain is not None
+    ]
 
 
 def _is_among(name: str, heads: Sequence[int], layers: Sequence[str]) -> bool:
@@ -174,7 +194,7 @@ def _measured(
     cache: str | Path | None,
     device: str,
     remark: Callable[[str], None] | None,
-) -> SweepCell:
+) -> tuple[SweepCell, Answers | None]:
     from mmasc.baselines import load_network
     from mmasc.evaluation.evaluate import evaluate
     from mmasc.evaluation.runs import find_runs
@@ -185,11 +205,22 @@ def _measured(
     table, _, rest = cell.name.partition("/")
     where = (match["table"], match["heads"], f"{match['layers']} layers") if match else (table, rest or table, "")
     figures: tuple[float | None, float | None, float | None] = (None, None, None)
+    answers = None
     if all(run.config.fold for run in runs):
-        accuracy = evaluate([folder], data, cache=cache, device=device, remark=remark)[0].metrics["accuracy"]
+        found = evaluate([folder], data, cache=cache, device=device, remark=remark)[0]
+        accuracy, answers = found.metrics["accuracy"], found.answers
         low, high = accuracy.interval or (None, None)
         figures = (100 * accuracy.value, _percent(low), _percent(high))
-    return SweepCell(cell.name, *where, cell.published, *figures, str(folder), parameters)
+    return SweepCell(cell.name, *where, cell.published, *figures, str(folder), parameters), answers
+
+
+def _with_gain(cell: SweepCell, answers: Answers | None, baseline: Answers | None) -> SweepCell:
+    """A cell with what it has over the baseline, where both heard the same clips with the same seeds."""
+    if answers is None or baseline is None or answers.groups != baseline.groups or cell.name == "baseline":
+        return cell
+    gain = measure_gain(answers, baseline)
+    low, high = gain.interval or (None, None)
+    return replace(cell, gain=100 * gain.value, gain_low=_percent(low), gain_high=_percent(high))
 
 
 def _percent(share: float | None) -> float | None:
