@@ -56,6 +56,20 @@ RECIPES: dict[str, dict[str, Any]] = {
     "sp4sc-short": _SHORT_CLIPS | dict(epochs=100, batch=16, learning_rate=4e-3, crop_seconds=2.0),
     # No augmentation at all: whole clips, cross-entropy
     "plain": dict(),
+    # Nothing that needs power: all features alike can be learned from by it, which a comparison of them must be
+    "any-features": dict(
+        epochs=60,
+        batch=32,
+        learning_rate=3e-3,
+        schedule="one-cycle",
+        warm_up=0.15,
+        weight_decay=0.02,
+        crop_seconds=2.0,
+        quiet_decibels=20.0,
+        mix="mixup",
+        mix_on="features",
+        mix_alpha=0.4,
+    ),
     # valeoai/SP4ASC: cross-entropy, with and without mixup of log-mel, and focal loss on the strongest label
     "sp4sc-ce": _SP4SC_AUTHORS,
     "sp4sc-ce-mixup": _SP4SC_AUTHORS | _SP4SC_MIXUP,
@@ -99,6 +113,24 @@ RECIPES: dict[str, dict[str, Any]] = {
         mix_on="features",
         mix_alpha=0.1,
         mix_once=True,
+    ),
+    # The same network on few and short recordings, within minutes on a CPU: crops of 1.5 s, where the clip sounds, at any
+    # speed and level, two of them mixed at equal loudness. Tests hear clips whole
+    "jung-2019-short": dict(
+        epochs=60,
+        batch=16,
+        learning_rate=1e-3,
+        schedule="one-cycle",
+        warm_up=0.15,
+        weight_decay=1e-3,
+        crop_from="waveform",
+        crop_seconds=1.5,
+        quiet_decibels=20.0,
+        speed_range=(0.8, 1.25),
+        gain_decibels=6.0,
+        mix="between-class",
+        mix_on="waveform",
+        mix_share=0.5,
     ),
     # Akiyama and Sato 2019: crops of 512 frames, mixup of half of the items, a mask of up to 62 bands, slicing. Their
     # gain of 10 % is taken out again by their features. The optimiser and its steps are not given
