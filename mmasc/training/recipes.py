@@ -114,8 +114,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         mix_alpha=0.1,
         mix_once=True,
     ),
-    # The same network on few and short recordings, within minutes on a CPU: crops of 1.5 s, where the clip sounds, at any
-    # speed and level, two of them mixed at equal loudness. Tests hear clips whole
+    # The same network on few and short recordings, within minutes on a CPU: crops of 1.5 s, where the clip sounds, at
+    # any speed and level, two of them mixed at equal loudness. Tests hear clips whole
     "jung-2019-short": dict(
         epochs=60,
         batch=16,
