@@ -8,7 +8,7 @@ eight convolutions, four mean pools and one max pool; widths are those of the ni
 "Cross-task learning for audio tagging, sound event detection and spatial localization" (our reading).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxtyping import Float
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from mmasc.baselines.body import Body
 from mmasc.baselines.panns import DoubleBlock, initialise
 
-_WIDTHS = (64, 128, 256, 512)
+WIDTHS = (64, 128, 256, 512)
 
 
 class EightConvolutions(Body):
@@ -26,16 +26,21 @@ class EightConvolutions(Body):
     Args:
         n_classes: Logits.
         n_channels: Channels of the features.
+        widths: Filters of the four blocks.
+    Raises:
+        ValueError: If there are not four widths, or one is below 1.
     """
 
     head = "fc"
     minimum_frames = 16
 
-    def __init__(self, n_classes: int, n_channels: int = 1) -> None:
+    def __init__(self, n_classes: int, n_channels: int = 1, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        for number, (n_in, n_out) in enumerate(zip((n_channels, *_WIDTHS), _WIDTHS, strict=False), start=1):
+        if len(widths) != len(WIDTHS) or min(widths) < 1:
+            raise ValueError(f"widths must be {len(WIDTHS)} numbers of 1 or more, got {list(widths)}")
+        for number, (n_in, n_out) in enumerate(zip((n_channels, *widths), widths, strict=False), start=1):
             self.add_module(f"conv_block{number}", DoubleBlock(n_in, n_out))
-        self.fc = nn.Linear(_WIDTHS[-1], n_classes)
+        self.fc = nn.Linear(widths[-1], n_classes)
         initialise(self)
 
     def feature_map(
@@ -51,7 +56,7 @@ class EightConvolutions(Body):
                 f"eight convolutions take at least 16 frames and 16 bands, got {features.shape[2]} and "
                 f"{features.shape[3]}"
             )
-        for number in range(1, 1 + len(_WIDTHS)):
+        for number in range(1, 1 + len(WIDTHS)):
             features = self.get_submodule(f"conv_block{number}")(features)
         return features
 
@@ -61,5 +66,9 @@ class EightConvolutions(Body):
 
     @classmethod
     def arguments_from(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
-        """Classes and channels."""
-        return {"n_classes": len(state["fc.weight"]), "n_channels": state["conv_block1.conv1.weight"].shape[1]}
+        """Classes, channels and widths."""
+        return {
+            "n_classes": len(state["fc.weight"]),
+            "n_channels": state["conv_block1.conv1.weight"].shape[1],
+            "widths": [len(state[f"conv_block{number}.conv1.weight"]) for number in range(1, 1 + len(WIDTHS))],
+        }

@@ -79,6 +79,8 @@ _HELP = {
     "pseudo": "Taggers (tagging:RUN,...) whose sharpened mean the noisy clips teach too.",
     "pseudo_weight": "Of that loss.",
     "pseudo_power": "What the mean is raised to.",
+    "seen_share": "Of the clips of every group that is learned from: tested apart as seen; 0 for none.",
+    "seen_by": "Column of what is seen or not (city ...); its groups where nothing is said.",
     "patience": "Epochs without a better validation after which it ends; 0 trains to the end.",
     "test_seconds": "Windows of a test clip; 0 hears it whole.",
     "test_hop_seconds": "From one window to the next; 0 for half a window.",
@@ -119,17 +121,24 @@ class Several(click.ParamType):
 
 
 def _assignments(_context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=VALUE, several times; a value is JSON where it can be, else text."""
+    """NAME=VALUE, several times; a value is JSON where it can be, else text, and an argument numbers between commas."""
     found: dict[str, Any] = {}
     for text in values:
         name, sign, value = text.partition("=")
         if not sign or not name:
             raise click.BadParameter(f"NAME=VALUE is wanted, got {text!r}", param=option)
-        try:
-            found[name.replace("-", "_")] = json.loads(value)
-        except json.JSONDecodeError:
-            found[name.replace("-", "_")] = value
+        found[name.replace("-", "_")] = _value(value, several=option.name == "arguments")
     return found
+
+
+def _value(text: str, several: bool) -> Any:
+    """JSON where it can be, numbers between commas as a list of them, else text."""
+    for written in (text, *([f"[{text}]"] if several and "," in text else [])):
+        try:
+            return json.loads(written)
+        except json.JSONDecodeError:
+            continue
+    return text
 
 
 def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -169,7 +178,12 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--preset", default="", metavar="CELL", help="For these: a cell such as table5/heads=4/layers=3.")
 @click.option("--new-head", is_flag=True, help="Learn a last layer for other classes than those of --weights.")
 @click.option(
-    "--argument", "arguments", multiple=True, callback=_assignments, metavar="NAME=VALUE", help="Of the network."
+    "--argument",
+    "arguments",
+    multiple=True,
+    callback=_assignments,
+    metavar="NAME=VALUE",
+    help="Of the network, as in widths=16,32,64,128.",
 )
 @click.option(
     "--data-option",

@@ -21,7 +21,9 @@ class Published:
         value: As a share (accuracy 0.67 for 67 %).
         measured: On what, in a few words.
         source: Paper or repository.
-        note: What else must be known, such as another value for cities that were not learned from.
+        note: What else must be known.
+        unseen: The value for cities that were not learned from, where the paper tells them apart: `value` is then that
+            of the others.
         folds: The value of every official fold, in their order from "1" on; empty where the paper gives none.
     """
 
@@ -35,6 +37,7 @@ class Published:
     metric: str = "accuracy"
     note: str = ""
     folds: tuple[float, ...] = ()
+    unseen: float | None = None
 
     def on_folds(self, names: Sequence[str]) -> float | None:
         """The mean over some of its folds, by name; None where it is not given by fold, or they are others."""
@@ -74,6 +77,7 @@ def _seen_unseen(system: str, features: str, seen: float, unseen: float, ours: s
         _LIU,
         features,
         note=f"unseen cities {100 * unseen:.1f} %",
+        unseen=unseen,
     )
 
 
@@ -185,9 +189,9 @@ PUBLISHED: tuple[Published, ...] = (
     _seen_unseen("log-mel", "log-mel", 0.734, 0.625),
     _seen_unseen("log-mel, deltas", "log-mel-delta", 0.765, 0.651),
     _seen_unseen("log-mel, deltas and delta-deltas", "log-mel-delta2", 0.772, 0.665),
-    _seen_unseen("imagined video features without VQ", "", 0.783, 0.732, ""),
-    _seen_unseen("imagined video features, quantised", "", 0.815, 0.793, ""),
-    _seen_unseen("imagined video features, indices", "", 0.837, 0.825, ""),
+    _seen_unseen("imagined video features without VQ", "ivf:no-vq", 0.783, 0.732, ""),
+    _seen_unseen("imagined video features, quantised", "ivf:q", 0.815, 0.793, ""),
+    _seen_unseen("imagined video features, indices", "ivf:index", 0.837, 0.825, ""),
     *(
         Published(("esc50",), system, "", value, "ESC-50, 5 folds, as quoted there", _LIU)
         for system, value in (
@@ -232,6 +236,15 @@ PUBLISHED: tuple[Published, ...] = (
 def published_for(dataset: str) -> list[Published]:
     """All figures about a kind of data set, the best first."""
     return sorted((one for one in PUBLISHED if dataset in one.datasets), key=lambda one: (one.metric, -one.value))
+
+
+def published_features(features: str) -> Published | None:
+    """What Liu et al. 2021 measured on seen and on unseen cities with features, in their Table 1.
+
+    Args:
+        features: Front end, by name; of imagined ones "ivf:VARIANT".
+    """
+    return next((one for one in PUBLISHED if one.unseen is not None and one.features == features), None)
 
 
 def published_beside(dataset: str, ours: str, features: str = "", own_features: str = "") -> list[Published]:

@@ -24,8 +24,11 @@ from mmasc.training.supervised_config import SupervisedConfig
 from mmasc.training.supervised_data import Sides, checked_sides, data_of
 
 SCORES = "test_scores.safetensors"
+SEEN_SCORES = "seen_scores.safetensors"
 # Another number here makes all kept scores again: raise it when the same run would be heard in another way
 _HEARD = 1
+# What decides which clips are tested, not how they are heard: scores that were kept before there was such stay
+_NOT_HEARD = ("seen_share", "seen_by")
 # What does not change the system that is measured, only on what it was trained and tested
 _NOT_THE_SYSTEM = ("fold", "seed", "data", "weights", "weights_digest", "tags", "pseudo")
 
@@ -51,7 +54,8 @@ class Run:
     @cached_property
     def digest(self) -> str:
         """Of the weights and of what decides how clips are heard."""
-        heard = json.dumps(asdict(self.config) | {"data": "", "version": _HEARD}, sort_keys=True)
+        values = {name: value for name, value in asdict(self.config).items() if name not in _NOT_HEARD}
+        heard = json.dumps(values | {"data": "", "version": _HEARD}, sort_keys=True)
         return hashlib.sha256(self.weights.read_bytes() + heard.encode()).hexdigest()
 
     @property
@@ -203,7 +207,31 @@ def read_scores(
     if not run.config.fold:
         raise MmascError(f"{run.folder} learned from all clips: it has no fold to be tested on")
     return kept_or_made(
-        run.folder / SCORES, run.digest, lambda: _made(run, data, cache, device, progress, remark), remark
+        run.folder / SCORES, run.digest, lambda: _made(run, "test", data, cache, device, progress, remark), remark
+    )
+
+
+def read_seen_scores(
+    run: Run,
+    data: str | Path | None = None,
+    cache: str | Path | None = None,
+    device: str = "cpu",
+    remark: Callable[[str], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> TestScores:
+    """What a run says about the clips that it held back as seen: of recordings or places that it learned from.
+
+    Args:
+        run, data, cache, device, remark, progress: See `read_scores`.
+    Raises:
+        MmascError: As `read_scores`; if the run held no clips back.
+    """
+    config = run.config
+    if not config.seen_share:
+        raise MmascError(f"{run.folder} held no clips back as seen; train a new run with --seen-share")
+    digest = f"seen {config.seen_share} {config.seen_by} {run.digest}"
+    return kept_or_made(
+        run.folder / SEEN_SCORES, digest, lambda: _made(run, "seen", data, cache, device, progress, remark), remark
     )
 
 
@@ -260,6 +288,7 @@ def _stored(path: Path, digest: str) -> TestScores | None:
 
 def _made(
     run: Run,
+    side: str,
     data: str | Path | None,
     cache: str | Path | None,
     device: str,
@@ -272,7 +301,7 @@ def _made(
 
     config = run.config
     table, sides = run.data(data)
-    test = sides.test.tolist()
+    test = getattr(sides, side).tolist()
     network = load_network(f"{config.network}:{run.folder}", device=device)
     paths = [table.paths[clip] for clip in test]
     tags = tags_of_run(run.folder, config, network, paths, table.root, cache, device, remark)

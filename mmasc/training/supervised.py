@@ -230,6 +230,7 @@ def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Netw
     job.say(
         f"{'going on with' if begun else 'starting'} {folder}: {len(sides.train)} clips to learn from, "
         f"{len(sides.validation)} to validate on, {len(sides.test)} to test on"
+        + (f", {len(sides.seen)} to test as seen" if len(sides.seen) else "")
     )
     if job.world.first and not begun:
         _write_machine(folder, job)

@@ -37,6 +37,9 @@ class SupervisedConfig:
         fold: The fold that is never learned from; empty where all clips are.
         validation: A fold or a share of the rest to validate on; empty for none.
         seed: Of everything.
+        seen_share: Of the clips of every group on the learning side, which are not learned from but tested apart as
+            seen; of a group of two or more clips one at least is learned from. 0 for none.
+        seen_by: Column whose values are seen or not (city ...), in the place of groups.
         recipe: Where the values came from; only a name.
         weights: File or run that the weights began from; empty for fresh ones.
         weights_digest: Of that file.
@@ -193,6 +196,8 @@ class SupervisedConfig:
     test_speeds: tuple[float, ...] = (1.0,)
     test_passes: int = 0
     fusion: str = "posteriors"
+    seen_share: float = 0.0
+    seen_by: str = ""
 
     def __post_init__(self) -> None:
         self._check_choices()
@@ -234,7 +239,7 @@ class SupervisedConfig:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in (
             *("mix_share", "mix_until", "filter_share", "noise_share", "lowpass_share", "final_rate"),
-            *("teacher_weight",),
+            *("teacher_weight", "seen_share"),
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")

@@ -1,8 +1,9 @@
 """From a data set on disk to what one fold's run learns from, validates on and tests on."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,13 @@ from mmasc.datasets.splits import draw_groups
 from mmasc.errors import MmascError
 from mmasc.training.supervised_config import SupervisedConfig
 
+# Of the draw of seen clips: the same for all seeds of a run
+_SEEN_SEED = 0
+
+
+def _no_clips() -> Int64[np.ndarray, " none"]:
+    return np.zeros(0, np.int64)
+
 
 @dataclass(frozen=True)
 class Sides:
@@ -22,11 +30,13 @@ class Sides:
 
     Attributes:
         train, validation, test: Positions in the data set.
+        seen: Clips of recordings and places that are learned from, themselves not learned from but tested apart.
     """
 
     train: Int64[np.ndarray, " train"]
     validation: Int64[np.ndarray, " validation"]
     test: Int64[np.ndarray, " test"]
+    seen: Int64[np.ndarray, " seen"] = field(default_factory=_no_clips)
 
 
 def read_data(
@@ -120,13 +130,65 @@ def checked_sides(table: Dataset, config: SupervisedConfig) -> Sides:
     """Sides of a run's fold; clips whose labels nobody checked are learned from alone.
 
     Raises:
-        MmascError: As `sides_of`; if the configuration names noisy labels that are not there.
+        MmascError: As `sides_of`; if the configuration names noisy labels, or a column of what is seen, that are not
+            there, or so many clips cannot be held back as seen.
     """
     sides = sides_of(table, config.fold, config.validation, config.seed)
-    if not config.noisy:
-        return sides
     noisy = noisy_clips(table, config.noisy)
-    return Sides(sides.train, sides.validation[~noisy[sides.validation]], sides.test[~noisy[sides.test]])
+    if config.noisy:
+        sides = Sides(sides.train, sides.validation[~noisy[sides.validation]], sides.test[~noisy[sides.test]])
+    of_clip = _values_of(table, config.seen_by)
+    if not config.seen_share:
+        return sides
+    held = _held_back([("" if noisy[clip] else of_clip[clip]) for clip in sides.train], config.seen_share)
+    what = f"{config.seen_by or 'group'}"
+    if not held.any():
+        raise MmascError(
+            f"{table.root}: no {what} has two clips to learn from and share enough to hold one back; take a larger "
+            "--seen-share, or say --seen-by COLUMN"
+        )
+    targets = table.targets()[sides.train] > 0
+    lost = np.flatnonzero(targets.any(0) & ~targets[~held].any(0))
+    if len(lost):
+        raise MmascError(
+            f"{table.root}: with {config.seen_share:g} of every {what} held back as seen no clip of "
+            f"{table.classes[lost[0]]!r} is left to learn from; take a smaller --seen-share"
+        )
+    return replace(sides, train=sides.train[~held], seen=sides.train[held])
+
+
+def seen_before(table: Dataset, sides: Sides, by: str = "") -> Bool[np.ndarray, " clip"]:
+    """Whether a clip's value (its city ...) is among those of the clips that are learned from.
+
+    Args:
+        table: The data set.
+        sides: Of a fold.
+        by: Column; empty for groups. Clips that have no value in it are never seen before.
+    Raises:
+        MmascError: If the column is not there.
+    """
+    values = np.asarray(_values_of(table, by), dtype=str)
+    return np.isin(values, values[sides.train]) & (values != "")
+
+
+def _values_of(table: Dataset, by: str) -> list[str]:
+    return table.column(by) if by else table.groups
+
+
+def _held_back(values: Sequence[str], share: float) -> Bool[np.ndarray, " clip"]:
+    """Which clips are held back: of every value with n clips, n > 1, the nearest to its share, n - 1 at most.
+
+    Args:
+        values: Of the clips; those without ("") are not held back.
+        share: Of the clips of a value.
+    """
+    chance = np.random.default_rng(_SEEN_SEED)
+    held = np.zeros(len(values), bool)
+    named = np.asarray(values, dtype=str)
+    for value in sorted(set(values) - {""}):
+        own = chance.permutation(np.flatnonzero(named == value))
+        held[own[: min(len(own) - 1, math.floor(share * len(own) + 0.5))]] = True
+    return held
 
 
 def noisy_clips(table: Dataset, rule: str) -> Bool[np.ndarray, " clip"]:
