@@ -22,6 +22,14 @@ def test_counts(channels, parameters):
     assert network.parameter_counts()[0] == parameters
 
 
+def test_widths_are_arguments():
+    network = load_network("eight-conv", arguments={"widths": [8, 8, 16, 32]})
+    convolutions = sum(9 * (n_in + n_out) * n_out for n_in, n_out in ((1, 8), (8, 8), (8, 16), (16, 32)))
+    assert network.parameter_counts()[0] == convolutions + 4 * (8 + 8 + 16 + 32) + 33 * 10
+    with pytest.raises(ValueError, match="widths must be 4 numbers of 1 or more, got"):
+        EightConvolutions(3, widths=(8, 8, 8))
+
+
 def test_bands_are_averaged_and_of_frames_the_largest_counts():
     body = EightConvolutions(3).eval()
     map = torch.randn(1, 512, 5, 4)
