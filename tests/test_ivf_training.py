@@ -10,12 +10,16 @@ import torch
 
 from mmasc.errors import MmascError
 from mmasc.ivf.imagination import Imagination, ImaginationConfig, load_imagination
+from mmasc.ivf.pairs import PairConfig, prepare_pairs, read_sources
 from mmasc.ivf.scenes import draw_scene, write_scenes
 from mmasc.ivf.transformation import TransformationConfig, make_transformation
 from mmasc.ivf.vqvae import VqVaeConfig
-from mmasc.training.checkpoints import load_tensors
+from mmasc.training.checkpoints import load_tensors, save_tensors
 from mmasc.training.ivf import train_ivf, train_vqvae
-from mmasc.training.ivf_config import ADAM
+from mmasc.training.ivf_config import ADAM, VqVaeRun
+from mmasc.training.ivf_imagination import ImaginationStage
+from mmasc.training.ivf_vqvae import VqVaeStage
+from mmasc.training.parallel import World
 
 pytest.importorskip("av", reason="the extra video is not installed")
 
@@ -219,6 +223,77 @@ def test_a_loss_that_is_no_number_ends_before_anything_is_overwritten(films, cac
         vqvae(films, tmp_path / "other", cache, learning_rate=1e30)
     after = weights(tmp_path / "run" / "vqvae")
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_files_that_do_not_fit_a_run_are_named(films, cache, tmp_path):
+    vqvae(films, tmp_path / "run", cache, stop=2)
+    folder = tmp_path / "run" / "vqvae"
+    state, config = folder / "training.safetensors", folder / "config.json"
+    tensors, about = load_tensors(state)
+    whole = config.read_text()
+    (name,) = [name for name in tensors if name.endswith("/0/exp_avg")]
+    for changed in (
+        tensors | {"network/quantizer.codebook": torch.zeros(5, 8)},
+        tensors | {name: torch.zeros(3)},
+        {key: tensor for key, tensor in tensors.items() if "codebook" not in key},
+    ):
+        save_tensors(state, changed, about)
+        with pytest.raises(
+            MmascError, match=r"training.safetensors holds no state of this run to go on from \("
+        ) as said:
+            vqvae(films, tmp_path / "run", cache)
+        assert "\n" not in str(said.value)
+    for nonsense in (
+        '{"pairs": "x", "vqvae": {"codes": -1}}',
+        '{"pairs": "x", "pair": {"size": "y"}}',
+        "[]",
+        "no JSON",
+    ):
+        config.write_text(nonsense)
+        with pytest.raises(MmascError, match=r"config.json .*(start a new run|choose another folder)"):
+            ivf(films, tmp_path / "run", cache)
+    config.write_text(whole)
+    save_tensors(
+        folder / "last.safetensors", {"network": torch.zeros(2)}, {"kind": "mmasc-vqvae", "step": 30, "vqvae": {}}
+    )
+    with pytest.raises(MmascError, match=r"vqvae.*last.safetensors does not hold the weights"):
+        ivf(films, tmp_path / "run", cache)
+
+
+def test_every_step_of_the_critic_has_pairs_of_its_own(films, cache, run, tmp_path, monkeypatch):
+    shutil.copytree(run / "vqvae", tmp_path / "vqvae")
+    drawn, draw = [], ImaginationStage.draw
+
+    def note(stage, *rest):
+        pairs = draw(stage, *rest)
+        drawn.append([(pair.source, pair.start_seconds) for pair in pairs])
+        return pairs
+
+    monkeypatch.setattr(ImaginationStage, "draw", note)
+    ivf(films, tmp_path, cache, steps=2, critic_steps=3)
+    assert len(drawn) == 6
+    assert len({tuple(pairs) for pairs in drawn}) == 6
+
+
+@pytest.mark.parametrize("adam", sorted(ADAM))
+def test_a_named_adam_is_the_one_that_trains(films, cache, run, tmp_path, monkeypatch, adam):
+    shutil.copytree(run / "vqvae", tmp_path / "vqvae")
+    seen = []
+    go = ImaginationStage.go
+    monkeypatch.setattr(ImaginationStage, "go", lambda stage, *rest: (seen.append(stage.optimizers), go(stage, *rest)))
+    ivf(films, tmp_path, cache, steps=1, adam=adam)
+    for optimizer in seen[0].values():
+        (group,) = optimizer.param_groups
+        assert (group["lr"], group["betas"]) == ADAM[adam]
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(films, cache, tmp_path):
+    pairs = prepare_pairs(read_sources(films), PairConfig(size=16), cache)
+    run = VqVaeRun("x", PairConfig(size=16), VqVaeConfig(size=16, halvings=1), batch=8)
+    with pytest.raises(
+        MmascError, match="8 pairs a step cannot be shared evenly by 3 processes; give a --batch that is"
+    ):
+        VqVaeStage(tmp_path / "run", run, pairs, [0], [1], torch.device("cpu"), World(3), print)
 
 
 @pytest.mark.parametrize("kind", ["transformer", "convolution"])

@@ -3,6 +3,9 @@
 import csv
 import io
 import os
+import subprocess
+import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -254,6 +257,79 @@ def deadly(source, config, cache):
     if "00001" in source.name:
         os._exit(9)
     return decode_source(source, config, cache)
+
+
+def test_workers_end_with_the_process_that_is_killed(tmp_path):
+    code = (
+        "import os, sys, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from multiprocessing import get_context\n"
+        "from mmasc.ivf.pairs import _end_with_parent\n"
+        "pool = ProcessPoolExecutor(1, get_context('spawn'), _end_with_parent)\n"
+        "print(pool.submit(os.getpid).result(), flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until = time.monotonic() + 20
+    while is_running(worker):
+        assert time.monotonic() < until, "the worker goes on"
+        time.sleep(0.05)
+
+
+def is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{process}/stat")
+    # an orphan that has ended may wait for whoever adopted it
+    return not (stat.is_file() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_sources_that_do_not_fit_in_memory_give_the_same_pairs(tmp_path, monkeypatch):
+    write_scenes(tmp_path / "films", n=2, size=16)
+    write_pair(tmp_path / "films", "a")
+    rows = [
+        {"video": "film-00000.mkv", "audio": "", "image": ""},
+        {"video": "", "audio": "a.wav", "image": "a.png"},
+    ]
+    write_table(tmp_path / "films" / "pairs.csv", rows)
+    held = prepared(tmp_path, read_sources(tmp_path / "films"))
+    assert [held.middle(source).source for source in range(2)] == [0, 1]
+    monkeypatch.setattr("mmasc.ivf.pairs._MOST_BYTES", 0)
+    read = prepared(tmp_path, read_sources(tmp_path / "films"))
+    for source in range(2):
+        ways = [lambda pairs, n=source, seed=seed: pairs.draw(n, np.random.default_rng(seed)) for seed in range(5)]
+        for way in [*ways, lambda pairs, n=source: pairs.middle(n)]:
+            one, other = way(held), way(read)
+            assert (one.start_seconds, one.frame_seconds) == (other.start_seconds, other.frame_seconds)
+            assert np.array_equal(one.window, other.window)
+            assert np.array_equal(one.frame, other.frame)
+        assert np.array_equal(held.frames(source), read.frames(source))
+    assert (len(held._held), len(read._held)) == (2, 0)
+
+
+def test_frames_beyond_the_most_are_said(tmp_path):
+    film(tmp_path / "long.mkv")
+    frames, times, fault = read_film(tmp_path / "long.mkv", 8, 1000, most=15)
+    assert (len(frames), len(times)) == (15, 15)
+    assert "long.mkv: only its first 15 frames (1 s) are used; cut it into shorter films" in fault
+    assert read_film(tmp_path / "long.mkv", 8, 1000, most=20)[2] == ""
+
+
+def test_pictures_of_too_many_pixels_are_refused(tmp_path, monkeypatch):
+    film(tmp_path / "a.mkv")
+    write_pair(tmp_path, "a")
+    monkeypatch.setattr("mmasc.ivf.pictures._MOST_PIXELS", 799)
+    with pytest.raises(MmascError, match=r"a.mkv: 32 x 32 pixels are too many; make it smaller"):
+        read_film(tmp_path / "a.mkv", 8, 4)
+    with pytest.raises(MmascError, match=r"a.png: 40 x 20 pixels are too many; make it smaller"):
+        read_photograph(tmp_path / "a.png", 8)
 
 
 def test_a_damaged_cache_is_made_again(tmp_path):

@@ -1,12 +1,15 @@
 """The VQ-VAE: its quantiser against brute force, where gradients go, how a codebook begins and lives on."""
 
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
 from mmasc.ivf.losses import peak_signal_to_noise, vqvae_loss
 from mmasc.ivf.vqvae import Quantizer, VqVae, VqVaeConfig, code_use, fitting_halvings
+from mmasc.training.parallel import World
 
 SMALL = VqVaeConfig(size=16, halvings=2, hidden=8, residual_hidden=4, codes=12, dim=3)
 
@@ -93,6 +96,42 @@ def test_dead_codes_begin_again_at_what_is_there():
     assert revived >= 7
     assert float(codebook.codebook.abs().max()) < 10
     assert code_use(codebook.nearest(given), 12)[1] == 1
+
+
+def test_processes_move_and_revive_the_codebook_alike():
+    barrier, given = threading.Barrier(2, timeout=20), {rank: 3 * rank + vectors(2, 3, 4, 4) for rank in range(2)}
+    shared: dict[int, torch.Tensor] = {}
+
+    class TwoThreads(World):
+        def both(self, values):
+            barrier.wait()
+            shared[self.rank] = values.clone()
+            barrier.wait()
+            return shared[0], shared[1]
+
+        def mean(self, values):
+            return sum(self.both(values)) / 2
+
+        def of_first(self, values):
+            return self.both(values)[0]
+
+    codebooks = {rank: quantizer() for rank in range(2)}
+    for codebook in codebooks.values():
+        codebook.counts[7:] = 0.02  # below what keeps them alive after one step, unless somebody chooses them
+        codebook.codebook[7:], codebook.sums[7:] = 1e3, 20.0
+
+    def learn(rank):
+        generator = torch.Generator().manual_seed(rank)
+        indices = codebooks[rank].nearest(given[rank])
+        assert codebooks[rank].learn(given[rank], indices, generator, TwoThreads(2, rank)) == 5
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(learn, range(2)))
+    assert torch.equal(codebooks[0].codebook, codebooks[1].codebook)
+    assert torch.equal(codebooks[0].counts, codebooks[1].counts)
+    # what began again did so at vectors of the first process
+    first = given[0].permute(0, 2, 3, 1).reshape(-1, 3)
+    assert float(torch.cdist(codebooks[1].codebook[7:], first).min(1).values.max()) < 1e-5
 
 
 def test_k_means_finds_the_rare_among_much_of_the_same():

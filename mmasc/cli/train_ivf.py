@@ -92,7 +92,7 @@ def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
     "--network", "kind", type=click.Choice(["transformer", "convolution"]), default="transformer", show_default=True
 )
 @click.option(
-    "--learning-rate", type=click.FloatRange(min=0), default=5e-4, show_default=True, help="0: that of --adam."
+    "--learning-rate", type=click.FloatRange(min=0), default=0, help="Of the network.  [default: that of --adam]"
 )
 @click.option(
     "--adam", type=click.Choice(["default", "wgan-gp", "paper"]), default="default", show_default=True,

@@ -8,11 +8,12 @@ import csv
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import NamedTuple
 
@@ -157,6 +158,7 @@ class Pairs:
     def __init__(self, sources: Sequence[Source], files: Sequence[Path], config: PairConfig, faults: list[str]) -> None:
         self.sources, self._files, self.config, self.faults = list(sources), list(files), config, faults
         self._held: dict[int, _Decoded] = {}
+        self._lengths: dict[int, _Lengths] = {}
         self._held_bytes = 0
 
     def __len__(self) -> int:
@@ -164,48 +166,65 @@ class Pairs:
 
     def draw(self, source: int, chance: np.random.Generator) -> Pair:
         """A frame of a source at random, and a window of sound at random among those that it lies inside of."""
-        waveform, frames, times = self._decoded(source)
-        number = int(chance.integers(len(frames)))
-        seconds, window = len(waveform) / self.config.sample_rate, self.config.window_seconds
+        n_samples, n_frames, times = self._measure(source)
+        number = int(chance.integers(n_frames))
+        seconds, window = n_samples / self.config.sample_rate, self.config.window_seconds
         at = float(times[number]) if len(times) else float(chance.uniform(0, seconds))
         earliest, latest = max(0.0, at - window), max(0.0, min(at, seconds - window))
         return self._cut(source, number, float(chance.uniform(min(earliest, latest), latest)), at)
 
     def middle(self, source: int) -> Pair:
         """The frame nearest to the middle of a source, with the window around it: no chance."""
-        waveform, frames, times = self._decoded(source)
-        seconds, window = len(waveform) / self.config.sample_rate, self.config.window_seconds
-        number = int(np.argmin(np.abs(times - seconds / 2))) if len(times) else len(frames) // 2
+        n_samples, n_frames, times = self._measure(source)
+        seconds, window = n_samples / self.config.sample_rate, self.config.window_seconds
+        number = int(np.argmin(np.abs(times - seconds / 2))) if len(times) else n_frames // 2
         at = float(times[number]) if len(times) else seconds / 2
         return self._cut(source, number, min(max(0.0, at - window / 2), max(0.0, seconds - window)), at)
 
     def frames(self, source: int) -> UInt8[np.ndarray, "frame size size 3"]:
         """All frames kept of a source."""
-        return self._decoded(source).frames
+        return self._read(source, "frames", 0, self._measure(source).n_frames)
 
     def _cut(self, source: int, frame: int, start: float, at: float) -> Pair:
-        decoded, length = self._decoded(source), self.config.window_samples
-        first = round(start * self.config.sample_rate)
-        window = decoded.waveform[first : first + length]
-        return Pair(np.pad(window, (0, length - len(window))), decoded.frames[frame], source, start, at)
+        length, first = self.config.window_samples, round(start * self.config.sample_rate)
+        window = self._read(source, "waveform", first, first + length)
+        (picture,) = self._read(source, "frames", frame, frame + 1)
+        return Pair(np.pad(window, (0, length - len(window))), picture, source, start, at)
 
-    def _decoded(self, source: int) -> "_Decoded":
-        """A source's arrays; as many as fit in memory stay there."""
+    def _measure(self, source: int) -> "_Lengths":
+        """Lengths and times of a source; as many whole sources as fit in memory stay there from now on."""
+        if source not in self._lengths:
+            with safe_open(str(self._files[source]), "pt") as stored:
+                n_samples, n_frames = (stored.get_slice(name).get_shape()[0] for name in ("waveform", "frames"))
+                # Copies: what is read lies in the file's memory map, which ends with the file
+                times = stored.get_tensor("times").clone().numpy()
+                self._lengths[source] = _Lengths(n_samples, n_frames, times)
+                size = 4 * n_samples + 3 * n_frames * self.config.size**2
+                if self._held_bytes + size <= _MOST_BYTES:
+                    self._held_bytes += size
+                    self._held[source] = _Decoded(
+                        *(stored.get_tensor(name).clone().numpy() for name in ("waveform", "frames"))
+                    )
+        return self._lengths[source]
+
+    def _read(self, source: int, name: str, first: int, last: int) -> np.ndarray:
+        """Samples or frames from `first` up to `last`: out of memory, or these alone from the cache."""
         if source in self._held:
-            return self._held[source]
+            return getattr(self._held[source], name)[first:last]
         with safe_open(str(self._files[source]), "pt") as stored:
-            # Copies: what is read lies in the file's memory map, which ends with the file
-            decoded = _Decoded(*(stored.get_tensor(name).clone().numpy() for name in ("waveform", "frames", "times")))
-        size = sum(array.nbytes for array in decoded)
-        if self._held_bytes + size <= _MOST_BYTES:
-            self._held[source], self._held_bytes = decoded, self._held_bytes + size
-        return decoded
+            part = stored.get_slice(name)
+            return part[first : min(last, part.get_shape()[0])].clone().numpy()
+
+
+class _Lengths(NamedTuple):
+    n_samples: int
+    n_frames: int
+    times: np.ndarray
 
 
 class _Decoded(NamedTuple):
     waveform: np.ndarray
     frames: np.ndarray
-    times: np.ndarray
 
 
 def prepare_pairs(
@@ -293,7 +312,7 @@ def _decoded(
         return
     left = dict(enumerate(sources))
     try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
             futures = {pool.submit(decode_source, source, config, cache): number for number, source in left.items()}
             for future in as_completed(futures):
                 result = future.result()
@@ -307,10 +326,22 @@ def _decoded(
 
 def _decoded_alone(source: Source, config: PairConfig, cache: Path) -> tuple[Path | None, list[str]]:
     try:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(1, get_context("spawn"), _end_with_parent) as pool:
             return pool.submit(decode_source, source, config, cache).result()
     except BrokenProcessPool:
         return None, [f"{show_path(source.sound)}: decoding it ends the process; left out"]
+
+
+def _end_with_parent() -> None:
+    """End this worker when the process that started it is killed; a pool's worker would wait for work for ever."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _key(source: Source, config: PairConfig) -> str:

@@ -41,7 +41,9 @@ def read_film(
         import av
     except ImportError as error:
         raise MmascError("films need PyAV: pip install 'mmasc[video]'") from error
-    frames, times, fault = [], [], ""
+    frames: list[np.ndarray] = []
+    times: list[float] = []
+    fault = ""
     try:
         # "file:" keeps FFmpeg from reading a name as a protocol
         container = av.open(
@@ -50,17 +52,25 @@ def read_film(
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MmascError(f"{show_path(path)}: cannot be opened as a film ({error}); copy or leave it out") from error
     with container:
-        stream = container.streams.best("video")
+        stream: Any = container.streams.best("video")
         if stream is None or stream.codec_context is None:
             raise MmascError(f"{show_path(path)}: has no pictures, only sound; give a film, or a table with a picture")
+        if stream.width * stream.height > _MOST_PIXELS:
+            raise MmascError(
+                f"{show_path(path)}: {stream.width} x {stream.height} pixels are too many; make it smaller"
+            )
         stream.codec_context.thread_count = 1
         begin = _sound_begins(container)
         try:
             for time, frame in _frames_apart(container, stream, begin, 1 / frames_per_second):
+                if len(frames) == most:
+                    fault = (
+                        f"{show_path(path)}: only its first {most} frames ({times[-1]:.0f} s) are used; cut it into "
+                        "shorter films, or keep fewer frames a second"
+                    )
+                    break
                 frames.append(frame.reformat(size, size, format="rgb24", interpolation="AREA").to_ndarray())
                 times.append(time)
-                if len(frames) == most:
-                    break
         except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
             fault = f"{show_path(path)}: {len(frames)} frames could be read ({error})"
     if not frames:

@@ -15,11 +15,11 @@ from typing import Any
 from mmasc.encoders.base import resolve_device
 from mmasc.errors import MmascError
 from mmasc.ivf.critic import CriticConfig
-from mmasc.ivf.imagination import Variant
+from mmasc.ivf.imagination import Variant, usable_config
 from mmasc.ivf.pairs import PairConfig, Pairs, prepare_pairs, read_sources, split_sources
 from mmasc.ivf.transformation import TransformationConfig
 from mmasc.ivf.vqvae import CodebookRule, VqVaeConfig, fitting_halvings
-from mmasc.training.checkpoints import config_from_dict, load_tensors, read_config
+from mmasc.training.checkpoints import load_tensors, read_config
 from mmasc.training.ivf_config import ImaginationRun, Precision, VqVaeRun
 from mmasc.training.ivf_imagination import ImaginationStage
 from mmasc.training.ivf_stage import Say, file_digest, pairs_digest
@@ -151,7 +151,7 @@ def train_ivf(
     variant: Variant = "index",
     batch: int = 32,
     adam: str = "default",
-    learning_rate: float = 5e-4,
+    learning_rate: float = 0.0,
     critic_weight: float = 0.01,
     critic_steps: int = 1,
     penalty: float = 10.0,
@@ -205,13 +205,13 @@ def train_ivf(
     if told:
         options = {"size": size or 64, "steps": steps, "seed": seed} | dict(vqvae or {})
         if (folder / "config.json").exists():
-            options = _options_of(config_from_dict(VqVaeRun, read_config(folder), str(folder)))
+            options = _options_of(_vqvae_run(folder))
         train_vqvae(
             pairs, out, cache=cache, workers=workers, device=device, group_column=group_column,
             report_steps=report_steps, checkpoint_steps=checkpoint_steps, picture_steps=picture_steps, remark=remark,
             progress=progress, **options,
         )  # fmt: skip
-    whole = config_from_dict(VqVaeRun, read_config(folder), str(folder))
+    whole = _vqvae_run(folder)
     if size is not None and size != whole.pair.size:
         raise MmascError(
             f"{folder} holds a VQ-VAE of pictures of {whole.pair.size} pixels, not {size}; leave out --size"
@@ -282,7 +282,16 @@ def _is_whole(folder: Path) -> bool:
     if not (folder / "last.safetensors").exists():
         return False
     _, about = load_tensors(folder / "last.safetensors")
-    return about["step"] == config_from_dict(VqVaeRun, read_config(folder), str(folder)).steps
+    return about.get("step") == _vqvae_run(folder).steps
+
+
+def _vqvae_run(folder: Path) -> VqVaeRun:
+    """What the config.json of a first stage says.
+
+    Raises:
+        MmascError: If it is missing, damaged, or holds what no run can have.
+    """
+    return usable_config(VqVaeRun, read_config(folder), str(folder / "config.json"))
 
 
 def _options_of(run: VqVaeRun) -> dict[str, Any]:

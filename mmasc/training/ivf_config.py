@@ -85,7 +85,7 @@ class ImaginationRun:
     steps: int = 3_000
     batch: int = 32
     adam: str = "default"
-    learning_rate: float = 5e-4
+    learning_rate: float = 0.0
     critic_weight: float = 0.01
     critic_steps: int = 1
     penalty: float = 10.0

@@ -17,13 +17,14 @@ from mmasc.ivf.imagination import (
     Imagination,
     ImaginationConfig,
     from_bytes,
+    imagination_config,
+    load_weights,
     save_imagination,
     to_bytes,
 )
 from mmasc.ivf.losses import critic_loss, gradient_penalty, imagination_loss
 from mmasc.ivf.pairs import Pair, Pairs
-from mmasc.ivf.vqvae import VqVaeConfig
-from mmasc.training.checkpoints import config_from_dict, load_tensors
+from mmasc.training.checkpoints import load_tensors
 from mmasc.training.ivf_config import ADAM, ImaginationRun
 from mmasc.training.ivf_stage import Say, Stage, contact_sheet, falling_rate
 from mmasc.training.parallel import World
@@ -61,13 +62,13 @@ class ImaginationStage(Stage):
         tensors, about = load_tensors(vqvae / "last.safetensors")
         if about.get("kind") != "mmasc-vqvae":
             raise MmascError(f"{vqvae} holds no VQ-VAE of mmasc train vqvae; start a new run")
-        sizes = config_from_dict(VqVaeConfig, about["vqvae"], str(vqvae))
+        sizes = imagination_config({"vqvae": about.get("vqvae")}, str(vqvae / "last.safetensors")).vqvae
         made = ImaginationConfig(config.variant, sizes, config.transformation, config.window_seconds)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.network = Imagination(made)
             self.critic = Critic(sizes.dim, config.critic).to(device)
-        self.network.vqvae.load_state_dict(tensors)
+        load_weights(self.network.vqvae, tensors, vqvae / "last.safetensors")
         self.network.vqvae.requires_grad_(False)
         self._measure_sounds()
         self.network.to(device)
@@ -82,7 +83,7 @@ class ImaginationStage(Stage):
         self.restore()
 
     def train_step(self, chance: np.random.Generator) -> dict[str, float]:
-        """The critic's steps, then one of the transformation network, on one batch of pairs."""
+        """The critic's steps, each on pairs of its own, then one of the transformation network, on the last ones."""
         config, network = self.config, self.network
         rate = falling_rate(self.step, config.steps, self.rate)
         for group in self.optimizers["transformation"].param_groups:
@@ -95,7 +96,7 @@ class ImaginationStage(Stage):
             written = network(windows)
         written = written.float()
         imagined = self._imagined(written)
-        values = self._train_critic(seen.features, imagined.detach()) if config.critic_weight else {}
+        values = self._train_critic(seen.features, imagined.detach(), chance) if config.critic_weight else {}
         if config.variant == "index":
             losses = {"loss/cross_entropy": F.cross_entropy(written, seen.indices)}
         else:
@@ -177,10 +178,16 @@ class ImaginationStage(Stage):
         return soft + (self.network.features_of(written.detach()) - soft).detach()
 
     def _train_critic(
-        self, real: Float[Tensor, "batch dim height width"], fake: Float[Tensor, "batch dim height width"]
+        self,
+        last_real: Float[Tensor, "batch dim height width"],
+        last_fake: Float[Tensor, "batch dim height width"],
+        chance: np.random.Generator,
     ) -> dict[str, float]:
+        """The critic's steps (Gulrajani et al. 2017, algorithm 1); figures of the last one."""
         config, means = self.config, dict[str, float]()
-        for _ in range(config.critic_steps):
+        for number in range(config.critic_steps):
+            last = number == config.critic_steps - 1
+            real, fake = (last_real, last_fake) if last else self._real_and_fake(chance)
             weight = torch.rand(len(real), device=real.device)
             penalty = gradient_penalty(self.critic, real, fake, weight)
             real_scores, fake_scores = self.critic(real), self.critic(fake)
@@ -195,6 +202,16 @@ class ImaginationStage(Stage):
                 "critic/gradient_penalty": float(penalty.detach()),
             }
         return means
+
+    @torch.no_grad()
+    def _real_and_fake(
+        self, chance: np.random.Generator
+    ) -> tuple[Float[Tensor, "batch dim height width"], Float[Tensor, "batch dim height width"]]:
+        """Features of the pictures of new pairs, and those imagined to their sounds."""
+        windows, pictures = self._tensors(self.draw(self.learned, self.config.batch, chance))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+            written = self.network(windows)
+        return self._see(pictures).features, self._imagined(written.float())
 
     def _tensors(
         self, pairs: Sequence[Pair]

@@ -49,6 +49,11 @@ class Stage:
     optimizers: dict[str, torch.optim.Optimizer]
 
     def __init__(self, folder: Path, config: Any, pairs: Pairs, device: torch.device, world: World, say: Say) -> None:
+        if config.batch % world.size:
+            raise MmascError(
+                f"{config.batch} pairs a step cannot be shared evenly by {world.size} processes; give a --batch that "
+                f"is a multiple of {world.size}"
+            )
         self.folder, self.config, self.pairs, self.device, self.world = folder, config, pairs, device, world
         self.say: Say = say if world.first else _silent
         self.steps: int = config.steps
@@ -97,24 +102,36 @@ class Stage:
             if self.step % report_steps == 0 or last:
                 self._report(metrics, sums, self.step - at, time.monotonic() - since)
                 since, at, sums = time.monotonic(), self.step, Counter[str]()
-            if self.step % checkpoint_steps == 0 or last:
-                self._checkpoint(metrics)
+            # Before the checkpoint: one that is killed in between draws it again
             if (self.step % picture_steps == 0 or last) and self.world.first:
                 self.draw_pictures(self.folder / "pictures" / f"step-{self.step:06d}.png")
+            if self.step % checkpoint_steps == 0 or last:
+                self._checkpoint(metrics)
         if self.world.first and not (self.folder / "last.safetensors").exists():
             self.export()
 
     def restore(self) -> None:
-        """Go on where the checkpoint of this folder is, if there is one."""
+        """Go on where the checkpoint of this folder is, if there is one.
+
+        Raises:
+            MmascError: If it is damaged or of another network.
+        """
         path = self.folder / "training.safetensors"
         if not path.exists():
             return
         tensors, about = load_tensors(path)
-        for name, module in self.modules.items():
-            module.load_state_dict(_under(tensors, f"{name}/"))
-        for name, optimizer in self.optimizers.items():
-            unpack_optimizer(optimizer, _under(tensors, f"optimizer-{name}/"))
-        self.step, self.validation = about["step"], about["validation"]
+        try:
+            for name, module in self.modules.items():
+                module.load_state_dict(_under(tensors, f"{name}/"))
+            for name, optimizer in self.optimizers.items():
+                unpack_optimizer(optimizer, _under(tensors, f"optimizer-{name}/"))
+                _check_moments(optimizer)
+            self.step, self.validation = int(about["step"]), dict(about["validation"])
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+            first = " ".join(str(error).split())[:150]
+            raise MmascError(
+                f"{path} holds no state of this run to go on from ({first}); copy it again, or start a new run"
+            ) from error
 
     def average(self, parameters: Iterable[nn.Parameter]) -> None:
         """Gradients averaged over processes."""
@@ -187,6 +204,15 @@ def contact_sheet(path: Path, rows: Sequence[np.ndarray]) -> None:
     beside = path.with_name(f".{path.name}.tmp")
     Image.fromarray(sheet.repeat(factor, 0).repeat(factor, 1)).save(beside, format="PNG")
     beside.replace(path)
+
+
+def _check_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Adam's moments have the shapes of the parameters; loading them does not ask."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            state = optimizer.state.get(parameter, {})
+            if any(state[name].shape != parameter.shape for name in ("exp_avg", "exp_avg_sq") if name in state):
+                raise ValueError("moments of the optimiser do not fit the parameters")
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

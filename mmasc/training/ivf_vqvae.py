@@ -1,6 +1,6 @@
 """The first stage of imagined visual features: a VQ-VAE learns to write frames with a codebook."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class VqVaeStage(Stage):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.network = VqVae(config.vqvae).to(device).to(memory_format=torch.channels_last)
-        self.variance = max(float(self._middle(self.learned).var()), _LEAST_VARIANCE)
+        self.variance = max(self._variance(), _LEAST_VARIANCE)
         self.trained = [one for one in self.network.parameters() if one.requires_grad]
         self.modules = {"network": self.network}
         self.optimizers = {"network": torch.optim.Adam(self.trained, lr=config.learning_rate)}
@@ -92,14 +92,12 @@ class VqVaeStage(Stage):
         self.network.eval()
         errors, indices = [], []
         with torch.inference_mode():
-            for part in self._middle(self.held).split(64):
+            for part in self._middle_frames(self.held):
                 pictures = part.to(self.device)
                 made, quantised = self.network(pictures)
                 errors.append((made.clamp(-1, 1) - pictures).square().mean((1, 2, 3)).cpu())
                 indices.append(quantised.indices.cpu())
-            learned = [
-                self.network.indices(part.to(self.device)).cpu() for part in self._middle(self.learned).split(64)
-            ]
+            learned = [self.network.indices(part.to(self.device)).cpu() for part in self._middle_frames(self.learned)]
         error = torch.cat(errors).mean()
         perplexity, used = code_use(torch.cat([*indices, *learned]), self.config.vqvae.codes)
         figures = {
@@ -125,7 +123,7 @@ class VqVaeStage(Stage):
     def draw_pictures(self, path: Path) -> None:
         """Above frames held back, below what the decoder makes of their codes."""
         self.network.eval()
-        pictures = self._middle(self.held[:_PICTURES]).to(self.device)
+        pictures = next(self._middle_frames(self.held[:_PICTURES])).to(self.device)
         with torch.inference_mode():
             made, _ = self.network(pictures)
         contact_sheet(path, [to_bytes(pictures).cpu().numpy(), to_bytes(made).cpu().numpy()])
@@ -134,10 +132,20 @@ class VqVaeStage(Stage):
         begun = self.step > self.config.warm_steps
         return begun and self.config.vqvae.codes >= 8 and figures["perplexity"] < _COLLAPSED
 
-    def _middle(self, sources: Sequence[int]) -> Float[Tensor, "source 3 size size2"]:
-        """The middle frames of sources, of evenly chosen ones where there are many."""
+    def _variance(self) -> float:
+        """Of all pixels of the middle frames that are learned from, in [-1, 1]."""
+        count, total, squares = 0, 0.0, 0.0
+        for part in self._middle_frames(self.learned):
+            count, total = count + part.numel(), total + float(part.double().sum())
+            squares += float(part.double().square().sum())
+        return squares / count - (total / count) ** 2
+
+    def _middle_frames(self, sources: Sequence[int]) -> Iterator[Float[Tensor, "source 3 size size2"]]:
+        """The middle frames of sources, of evenly chosen ones where there are many; 64 at a time."""
         chosen = [sources[int(n)] for n in np.linspace(0, len(sources) - 1, min(len(sources), _MOST_FRAMES))]
-        return from_bytes(torch.from_numpy(np.stack([self.pairs.middle(source).frame for source in chosen])))
+        for first in range(0, len(chosen), 64):
+            frames = [self.pairs.middle(source).frame for source in chosen[first : first + 64]]
+            yield from_bytes(torch.from_numpy(np.stack(frames)))
 
     def _unquantised(self, vectors: Float[Tensor, "batch dim height width"]) -> Quantised:
         nothing = vectors.new_zeros(())
@@ -163,10 +171,7 @@ class VqVaeStage(Stage):
         self, vectors: Float[Tensor, "batch dim height width"], quantised: Quantised, chance: np.random.Generator
     ) -> None:
         generator = torch.Generator().manual_seed(int(chance.integers(2**62)))
-        self.network.quantizer.learn(vectors, quantised.indices, generator)
-        for buffer in (self.network.quantizer.counts, self.network.quantizer.sums, self.network.quantizer.codebook):
-            # The mean of moving averages is the moving average of the mean; a revived code comes along as a share
-            buffer.copy_(self.world.mean(buffer))
+        self.network.quantizer.learn(vectors, quantised.indices, generator, self.world)
 
 
 def peak_signal_to_noise_of(error: Float[Tensor, ""]) -> float:

@@ -39,6 +39,13 @@ class World:
         distributed.broadcast(said, 0)
         return bool(said)
 
+    def of_first(self, values: torch.Tensor) -> torch.Tensor:
+        """What the first process has here."""
+        if self.size > 1:
+            values = values.clone()
+            distributed.broadcast(values, 0)
+        return values
+
     def mean(self, values: torch.Tensor) -> torch.Tensor:
         """Mean over all processes."""
         if self.size > 1:
