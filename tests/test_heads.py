@@ -163,6 +163,19 @@ def test_neighbours_are_brute_force():
     np.testing.assert_array_equal(make_head("neighbours").fit(vectors[:3], codes[:3]).predict(vectors[:3]), codes[:3])
 
 
+def test_prototypes_are_brute_force_from_one_example_a_label_on():
+    vectors, codes = clouds(3, 5, 60)
+    new, _ = clouds(3, 5, 20, seed=1)
+    for known, labels in ((7 * vectors, codes), (vectors[[2, 1, 0]], codes[[2, 1, 0]])):
+        units = known / np.linalg.norm(known, axis=1, keepdims=True)
+        means = [units[labels == label].mean(axis=0) for label in range(3)]
+        cosines = np.array([[one @ mean / np.linalg.norm(one) / np.linalg.norm(mean) for mean in means] for one in new])
+        expected = np.exp(cosines / 0.05) / np.exp(cosines / 0.05).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(make_head("prototypes").fit(known, labels).predict_proba(new), expected, atol=1e-12)
+    with pytest.raises(MmascError, match="recordings of some label are zero or cancel out; choose another head"):
+        make_head("prototypes").fit(np.concatenate([vectors[:1], -vectors[:1], vectors[1:2]]), np.array([0, 0, 1]))
+
+
 def test_logistic_is_scikit_learns_own_on_standardised_numbers():
     vectors, codes = clouds(3, 5, 90)
     mean, deviation = vectors.mean(axis=0), vectors.std(axis=0)

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mmasc.heads.estimators import NEAR, FixedPCA, Neighbours, SupportVectors
+from mmasc.heads.estimators import NEAR, FixedPCA, Neighbours, Prototypes, SupportVectors
 from mmasc.heads.predictors import Linear, Nearest, Predictor, SupportVectorPairs, Trees, unit_vectors
 
 
@@ -27,6 +27,9 @@ def convert(fitted: Pipeline) -> Predictor:
         known = unit_vectors(model._fit_X)
         codes = np.asarray(model._y, np.int64)
         return Nearest(known, codes, min(model.n_neighbors, len(known)), NEAR, len(model.classes_))
+    if isinstance(model, Prototypes):
+        weights = np.asarray(model.class_vectors_ / model.temperature, np.float64)
+        return Linear(weights, np.zeros(len(weights)))
     raise ValueError(f"a head of the registry is wanted, got {type(model).__name__}")
 
 

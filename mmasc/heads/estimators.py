@@ -21,11 +21,13 @@ from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mmasc.errors import MmascError
+from mmasc.heads.zeroshot import ZeroShotClassifier
 
 _SEED = 0
 _COMPONENTS = 90
 _NEIGHBOURS = 5
 NEAR = 1e-3  # in cosine distance: neighbours closer than this count alike, so that rounding decides nothing
+_PROTOTYPE_TEMPERATURE = 0.05
 _TEMPERATURE_FOLDS = 5
 _TEMPERATURES = np.exp(np.linspace(-3.0, 3.0, 121))  # 5 % apart
 
@@ -79,6 +81,14 @@ def neighbours() -> Pipeline:
     return make_pipeline(Normalizer(), Neighbours(_NEIGHBOURS))
 
 
+def prototypes() -> Pipeline:
+    """Cosine to the mean of each label's recordings: zero-shot classification with examples in place of prompts.
+
+    Source: Snell et al. 2017, "Prototypical networks for few-shot learning", section 2.2, by cosine.
+    """
+    return make_pipeline(Normalizer(), Prototypes(_PROTOTYPE_TEMPERATURE))
+
+
 class FixedPCA(PCA):
     """Principal components that say in one line when there are too few recordings or numbers for them."""
 
@@ -128,6 +138,36 @@ class Neighbours(KNeighborsClassifier):
 def inverse_distance(distances: Float[np.ndarray, "item neighbour"]) -> Float[np.ndarray, "item neighbour"]:
     """What a neighbour counts: 1 / (cosine distance + 0.001)."""
     return 1.0 / (distances + NEAR)
+
+
+class Prototypes(ZeroShotClassifier):
+    """Zero-shot classification from recordings of each label; `classes_` are sorted.
+
+    Args:
+        temperature: What softmax divides cosines by.
+    """
+
+    def __init__(self, temperature: float = _PROTOTYPE_TEMPERATURE) -> None:
+        super().__init__(temperature=temperature)
+
+    def fit(self, X: Any, y: Any = None) -> "Prototypes":  # noqa: N803
+        """Mean unit vectors of `[item dim]` by label `[item]`, one recording a label or more.
+
+        Raises:
+            MmascError: If the vectors of a label are zero or cancel out.
+        """
+        order = np.argsort(y, kind="stable")
+        try:
+            self.fit_vectors(np.asarray(X, np.float64)[order], np.asarray(y)[order])
+        except MmascError as error:
+            raise MmascError(
+                "the vectors of the recordings of some label are zero or cancel out; choose another head (neighbours)"
+            ) from error
+        return self
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The temperature, as scikit-learn asks for it."""
+        return {"temperature": self.temperature}
 
 
 class SupportVectors(ClassifierMixin, BaseEstimator):

@@ -44,6 +44,11 @@ HEADS: dict[str, HeadSpec] = {
         HeadSpec("svm-sigmoid", "mmasc.heads.estimators:svm_sigmoid", "support vector machine, sigmoid kernel, C 1"),
         HeadSpec("logistic", "mmasc.heads.estimators:logistic", "logistic regression on standardised numbers"),
         HeadSpec("neighbours", "mmasc.heads.estimators:neighbours", "the five nearest by cosine, near ones count more"),
+        HeadSpec(
+            "prototypes",
+            "mmasc.heads.estimators:prototypes",
+            "cosine to the mean of each label's recordings: by example",
+        ),
     ]
 }
 
