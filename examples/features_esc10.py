@@ -20,9 +20,10 @@ import torch
 
 from mmasc.errors import MmascError
 from mmasc.evaluation.cost import machine
+from mmasc.evaluation.feature_table import FeatureRow
 from mmasc.evaluation.run_figures import time_text
 from mmasc.evaluation.runs import find_runs
-from mmasc.training.feature_sweep import FeatureRow, sweep_features
+from mmasc.training.feature_sweep import sweep_features
 
 SEEN, UNSEEN = "#14696b", "#9a5a12"
 

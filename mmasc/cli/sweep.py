@@ -64,7 +64,8 @@ def sweep(network: str, output_format: str, quiet: bool, **options: Any) -> None
 
 def _features(network: str, output_format: str, quiet: bool, given: dict[str, Any]) -> None:
     """One network on several features."""
-    from mmasc.training.feature_sweep import rows_object, sweep_features, table_of
+    from mmasc.evaluation.feature_table import rows_object, table_of
+    from mmasc.training.feature_sweep import sweep_features
 
     rows = _with_progress(sweep_features, network, quiet, given | {"features": given.pop("front_ends")})
     if output_format != "table":
