@@ -259,7 +259,7 @@ def test_a_sweep_goes_on_and_its_figures_are_those_of_the_weights(table, tmp_pat
     monkeypatch.setattr(supervised_run.Run, "_train_step", lambda self: steps.append(1) or plain(self))
     said: list[str] = []
     early = sweep(table, out, features, minutes=0, remark=said.append, **options)
-    assert said[0] == "time is up: 4 of 4 runs are not begun"
+    assert said[0] == "time is up: 2 of 4 runs are not finished"
     assert [row.name for row in early] == ["log-mel"]
     assert said[-1] == "films has no finished run"
     rows = sweep(table, out, features, **options)

@@ -126,13 +126,14 @@ def sweep_features(
     jobs = [(seed, name, fold) for seed in seeds for name in chosen for fold in wanted]
     for number, (seed, name, fold) in enumerate(jobs, 1):
         if minutes is not None and time.monotonic() - began >= 60 * minutes:
-            say(f"time is up: {len(jobs) - number + 1} of {len(jobs)} runs are not begun")
+            left = [job for job in jobs[number - 1 :] if not (_folder(place, *job) / "last.safetensors").is_file()]
+            if left:
+                say(f"time is up: {len(left)} of {len(jobs)} runs are not finished")
             break
         say(f"run {number} of {len(jobs)}: {name}, seed {seed}, fold {fold}")
-        folder = place / folder_name(name)
-        _claim_features(folder, chosen[name], constants[name])
+        _claim_features(place / folder_name(name), chosen[name], constants[name])
         train_network(
-            *(network, data, dataset, folder / f"seed-{seed}" / f"fold-{fold}"),
+            *(network, data, dataset, _folder(place, seed, name, fold)),
             folds=[fold],
             seed=seed,
             features=chosen[name],
@@ -153,6 +154,10 @@ def sweep_features(
     if not any(rows):
         raise MmascError(f"{place} holds no finished run of {', '.join(chosen)}; give the time to train one")
     return [row for row in rows if row is not None]
+
+
+def _folder(place: Path, seed: int, name: str, fold: str) -> Path:
+    return place / folder_name(name) / f"seed-{seed}" / f"fold-{fold}"
 
 
 def _folds_of(dataset: str, data: str | Path, options: Mapping[str, Any]) -> list[str]:
