@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--threads", type=int, help="of torch")
+    parser.add_argument("--note", default="", help="a line about the runs, for the table")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -108,8 +109,9 @@ def write(
     table += [
         "",
         "*Right class*: imagined features lie nearest to those of a frame of the same colour and shape (sixteen "
-        "classes) among the held-back frames; *right frame*: of the film's own.",
+        "classes) among the held-back frames; *right frame*: of the film's own. Minutes are those of the steps.",
         "",
+        *([options.note, ""] if options.note else []),
         "![frames, the codebook's version of them, imagined from sound alone](scenes.png)",
         "",
     ]
