@@ -189,6 +189,8 @@ def test_a_run_without_its_second_stage_is_named(films, cache, tmp_path):
     vqvae(films, tmp_path / "half", cache, steps=2, warm_steps=1)
     with pytest.raises(MmascError, match=r"holds no imagined features yet: run mmasc train ivf --pairs PATH"):
         load_imagination(tmp_path / "half")
+    with pytest.raises(MmascError, match=r"nowhere is not there; name a run folder of mmasc train ivf"):
+        load_imagination(tmp_path / "nowhere")
 
 
 def test_a_collapsed_codebook_is_named(films, cache, tmp_path):
@@ -252,6 +254,9 @@ def test_files_that_do_not_fit_a_run_are_named(films, cache, tmp_path):
         config.write_text(nonsense)
         with pytest.raises(MmascError, match=r"config.json .*(start a new run|choose another folder)"):
             ivf(films, tmp_path / "run", cache)
+    config.write_text('{"pairs": "x"}')
+    with pytest.raises(MmascError, match=r"vqvae holds a run of another configuration \("):
+        vqvae(films, tmp_path / "run", cache)
     config.write_text(whole)
     save_tensors(
         folder / "last.safetensors", {"network": torch.zeros(2)}, {"kind": "mmasc-vqvae", "step": 30, "vqvae": {}}

@@ -322,13 +322,32 @@ def test_frames_beyond_the_most_are_said(tmp_path):
     assert read_film(tmp_path / "long.mkv", 8, 1000, most=20)[2] == ""
 
 
+def test_a_cut_film_is_said_and_used(tmp_path):
+    whole = film(tmp_path / "a.mp4", "mpeg4", "aac", "yuv420p", parts=PARTS * 4).read_bytes()
+    with av.open(io.BytesIO(whole)) as container:
+        assert container.duration > 7e6
+    # the index lies at the end of an mp4: cut before it there is nothing, so what is torn is the middle
+    half = len(whole) // 2
+    (tmp_path / "a.mp4").write_bytes(whole[:half] + bytes(len(whole) - half))
+    (tmp_path / "b.mkv").write_bytes(film(tmp_path / "b.mkv", parts=PARTS * 4).read_bytes()[:40_000])
+    film(tmp_path / "good.mkv")
+    pairs = prepared(tmp_path, read_sources(tmp_path))
+    assert "good.mkv" in [source.name for source in pairs.sources]
+    for name in ("a.mp4", "b.mkv"):
+        assert [fault for fault in pairs.faults if name in fault], pairs.faults
+
+
 def test_pictures_of_too_many_pixels_are_refused(tmp_path, monkeypatch):
     film(tmp_path / "a.mkv")
     write_pair(tmp_path, "a")
     monkeypatch.setattr("mmasc.ivf.pictures._MOST_PIXELS", 799)
     with pytest.raises(MmascError, match=r"a.mkv: 32 x 32 pixels are too many; make it smaller"):
         read_film(tmp_path / "a.mkv", 8, 4)
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 500)  # warns from here on, refuses from twice as many on
     with pytest.raises(MmascError, match=r"a.png: 40 x 20 pixels are too many; make it smaller"):
+        read_photograph(tmp_path / "a.png", 8)
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 300)
+    with pytest.raises(MmascError, match=r"a.png: cannot be read as a picture \(.*exceeds limit"):
         read_photograph(tmp_path / "a.png", 8)
 
 

@@ -134,6 +134,8 @@ def load_imagination(path: str | Path) -> Imagination:
     """
     path = Path(path)
     file = path
+    if not path.exists():
+        raise MmascError(f"{path} is not there; name a run folder of mmasc train ivf")
     if path.is_dir():
         file = path / "ivf" / "last.safetensors"
         if not file.is_file():

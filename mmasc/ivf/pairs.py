@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 from safetensors import SafetensorError, safe_open
 
-from mmasc.audio import load_audio
+from mmasc.audio import stream_audio
 from mmasc.audio.find import show_path
 from mmasc.errors import MmascError
 from mmasc.ivf.pictures import FILM_EXTENSIONS, read_film, read_photograph
@@ -30,6 +30,8 @@ from mmasc.training.checkpoints import save_tensors
 
 # Changes when what is decoded changes
 _VERSION = 1
+# Of one sound
+_MOST_HOURS = 24
 # Decoded sources that stay in memory
 _MOST_BYTES = 2 << 30
 _LAYOUT = "a folder of films, or a CSV table with a column `video`, or columns `audio` and `image` (paths beside it)"
@@ -271,9 +273,9 @@ def decode_source(source: Source, config: PairConfig, cache: Path) -> tuple[Path
         file = cache / f"{_key(source, config)}.safetensors"
         if file.is_file() and (known := _faults_of(file)) is not None:
             return file, known
-        waveform, rate = load_audio(source.sound, config.sample_rate)
-        faults: list[str] = []
-        seconds = waveform.shape[1] / rate
+        waveform, fault = _read_sound(source.sound, config.sample_rate)
+        faults = [fault] if fault else []
+        seconds = len(waveform) / config.sample_rate
         if source.picture is not None:
             frames, times = read_photograph(source.picture, config.size)[None], np.zeros(0)
         else:
@@ -286,13 +288,13 @@ def decode_source(source: Source, config: PairConfig, cache: Path) -> tuple[Path
             if len(frames) == 1:
                 faults.append(f"{show_path(source.sound)}: has one frame only; taken as a photograph")
                 times = np.zeros(0)
-        if waveform.shape[1] < config.window_samples:
+        if len(waveform) < config.window_samples:
             faults.append(
                 f"{show_path(source.sound)}: {seconds:.2f} s of sound are less than a window of "
                 f"{config.window_seconds:g} s; filled with silence"
             )
         tensors = {
-            "waveform": waveform[0],
+            "waveform": torch.from_numpy(waveform),
             "frames": torch.from_numpy(np.array(frames)),
             "times": torch.from_numpy(times),
         }
@@ -300,6 +302,18 @@ def decode_source(source: Source, config: PairConfig, cache: Path) -> tuple[Path
         return file, faults
     except MmascError as error:
         return None, [f"{error}"]
+
+
+def _read_sound(path: Path, sample_rate: int) -> tuple[Float32[np.ndarray, " time"], str]:
+    """Mono samples, and "" or, in words, that the file was cut."""
+    with stream_audio(path, sample_rate) as stream:
+        blocks, n_samples = [np.zeros(0, np.float32)], 0
+        for block in stream:
+            blocks.append(block[0])
+            n_samples += len(block[0])
+            if n_samples > _MOST_HOURS * 3600 * sample_rate:
+                raise MmascError(f"{show_path(path)}: is longer than {_MOST_HOURS} hours; cut it into shorter files")
+        return np.concatenate(blocks), stream.status.reason
 
 
 def _decoded(

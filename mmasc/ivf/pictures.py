@@ -4,6 +4,7 @@ Films are opened by PyAV (the extra `video`) with the formats that hold pictures
 formats that open other files or addresses.
 """
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def read_film(
                 frames.append(frame.reformat(size, size, format="rgb24", interpolation="AREA").to_ndarray())
                 times.append(time)
         except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
-            fault = f"{show_path(path)}: {len(frames)} frames could be read ({error})"
+            fault = f"{show_path(path)}: only {len(frames)} frames could be read ({error}); copy it again"
     if not frames:
         raise MmascError(
             f"{show_path(path)}: no picture in it can be decoded{f' ({fault})' if fault else ''}; leave it out"
@@ -89,7 +90,11 @@ def read_photograph(path: Path, size: int) -> UInt8[np.ndarray, "size size 3"]:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings():
+            # Pillow warns of fewer pixels than are refused here
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(path)
+        with image:
             if image.width * image.height > _MOST_PIXELS:
                 raise MmascError(
                     f"{show_path(path)}: {image.width} x {image.height} pixels are too many; make it smaller"

@@ -125,7 +125,7 @@ def claim_run(folder: Path, config: Any) -> bool:
         for name, field in later.items():
             if field.default is not MISSING or field.default_factory is not MISSING:
                 default = field.default if field.default_factory is MISSING else field.default_factory()
-                theirs[name] = json.loads(json.dumps(default))
+                theirs[name] = json.loads(json.dumps(default, default=asdict))
         if theirs != mine:
             raise MmascError(
                 f"{folder} holds a run of another configuration ({_difference(theirs, mine)}); "

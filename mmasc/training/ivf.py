@@ -195,15 +195,16 @@ def train_ivf(
         picture_steps: Steps between pictures.
         remark: Called with every line.
         progress: Called while pairs are decoded.
-        vqvae: Options of `train_vqvae`, by name, for a VQ-VAE that is still to be begun; its steps are `steps`
-            unless they are given here.
+        vqvae: Options of `train_vqvae`, by name, for a VQ-VAE that is still to be begun; steps, batch and precision
+            are those above unless they are given here.
     Raises:
         MmascError: If pairs cannot be used, or the folder holds another run.
     """
     folder = Path(out) / "vqvae"
     told = not _is_whole(folder)  # the first stage says what is wrong with pairs
     if told:
-        options = {"size": size or 64, "steps": steps, "seed": seed} | dict(vqvae or {})
+        options = {"size": size or 64, "steps": steps, "seed": seed, "batch": batch, "precision": precision}
+        options |= dict(vqvae or {})
         if (folder / "config.json").exists():
             options = _options_of(_vqvae_run(folder))
         train_vqvae(
