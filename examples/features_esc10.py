@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--network", default="eight-conv")
     parser.add_argument("--front-ends", nargs="+", default=["table1"], metavar="NAME", help="default: table1")
     parser.add_argument("--ivf", action="append", default=[], metavar="NAME=RUN", help="of mmasc train ivf; repeatable")
-    parser.add_argument("--widths", nargs=4, type=int, default=[16, 32, 64, 128], help="filters of the four blocks")
+    parser.add_argument("--widths", nargs=4, type=int, default=[8, 16, 32, 64], help="filters of the four blocks")
     parser.add_argument("--epochs", type=int, help="default: the recipe's")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--folds", nargs="+", default=[], help="default: all that are there")
