@@ -28,7 +28,7 @@ def convert(fitted: Pipeline) -> Predictor:
         codes = np.asarray(model._y, np.int64)
         return Nearest(known, codes, min(model.n_neighbors, len(known)), NEAR, len(model.classes_))
     if isinstance(model, Prototypes):
-        weights = np.asarray(model.class_vectors_ / model.temperature, np.float64)
+        weights = np.asarray(model.class_vectors_ / model.temperature_, np.float64)
         return Linear(weights, np.zeros(len(weights)))
     raise ValueError(f"a head of the registry is wanted, got {type(model).__name__}")
 
