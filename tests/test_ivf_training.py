@@ -15,7 +15,7 @@ from mmasc.ivf.scenes import draw_scene, write_scenes
 from mmasc.ivf.transformation import TransformationConfig, make_transformation
 from mmasc.ivf.vqvae import VqVaeConfig
 from mmasc.training.checkpoints import load_tensors, save_tensors
-from mmasc.training.ivf import train_ivf, train_vqvae
+from mmasc.training.ivf import IvfResult, train_ivf, train_vqvae
 from mmasc.training.ivf_config import ADAM, VqVaeRun
 from mmasc.training.ivf_imagination import ImaginationStage
 from mmasc.training.ivf_vqvae import VqVaeStage
@@ -24,7 +24,7 @@ from mmasc.training.parallel import World
 pytest.importorskip("av", reason="the extra video is not installed")
 
 SMALL = TransformationConfig(width=32, heads=2, layers=1, cell_layers=1, dropout=0.0)
-QUIET = {"remark": lambda line: None, "report_steps": 10, "picture_steps": 1000}
+QUIET = {"remark": lambda line: None, "report_steps": 10, "checkpoint_steps": 10, "picture_steps": 1000}
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,11 @@ def cache(tmp_path_factory) -> Path:
 
 def vqvae(films, out, cache, **options):
     wanted = {"size": 16, "steps": 30, "warm_steps": 10, "batch": 8, "codes": 32, "dim": 8, "validation_share": 0.0}
-    return train_vqvae(films, out, cache=cache, checkpoint_steps=10, **{**QUIET, **wanted, **options})
+    return train_vqvae(films, out, cache=cache, **{**QUIET, **wanted, **options})
 
 
 def ivf(films, out, cache, **options):
-    wanted = {"steps": 20, "batch": 8, "network": SMALL, "checkpoint_steps": 10}
+    wanted = {"steps": 20, "batch": 8, "network": SMALL}
     return train_ivf(films, out, cache=cache, **{**QUIET, **wanted, **options})
 
 
@@ -53,8 +53,8 @@ def ivf(films, out, cache, **options):
 def run(films, cache, tmp_path_factory) -> Path:
     """A run that has learned the sixteen films."""
     folder = tmp_path_factory.mktemp("runs") / "run"
-    seen = vqvae(films, folder, cache, steps=100, warm_steps=40)
-    heard = ivf(films, folder, cache, steps=160, learning_rate=2e-3)
+    seen = vqvae(films, folder, cache, steps=80, warm_steps=30, checkpoint_steps=80)
+    heard = ivf(films, folder, cache, steps=160, learning_rate=2e-3, checkpoint_steps=160)
     assert seen.validation["vqvae"]["psnr_db"] > 20
     # sixteen films: by chance one in sixteen
     assert heard.validation["ivf"]["right_class"] > 0.7
@@ -98,7 +98,7 @@ def test_ivf_finishes_a_vqvae_that_was_stopped(films, cache, tmp_path):
 @pytest.mark.parametrize(("variant", "imagined"), [("index", "straight-through"), ("q", "soft"), ("no-vq", "soft")])
 def test_every_variant_learns(films, cache, run, tmp_path, variant, imagined):
     shutil.copytree(run / "vqvae", tmp_path / "vqvae")
-    ivf(films, tmp_path, cache, steps=30, variant=variant, imagined=imagined, learning_rate=2e-3, critic_steps=2)
+    ivf(films, tmp_path, cache, steps=30, variant=variant, imagined=imagined, learning_rate=2e-3, checkpoint_steps=30)
     lines = [json.loads(line) for line in (tmp_path / "ivf" / "metrics.jsonl").read_text().splitlines()]
     name = "loss/cross_entropy" if variant == "index" else "loss/squared_error"
     losses = [line[name] for line in lines if name in line]
@@ -155,6 +155,20 @@ def test_imagined_features_stand_in_for_spectrograms(run, films):
     assert network.scores(waveforms[0, 0], 16_000).shape == (10,)
 
 
+def test_of_several_processes_the_first_speaks(tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from mmasc.cli import cli
+
+    result = IvfResult("run", {"ivf": 1}, 1, 0, [], {})
+    monkeypatch.setattr("mmasc.training.ivf.train_ivf", lambda **options: result)
+    monkeypatch.setattr("mmasc.training.ivf.train_vqvae", lambda **options: result)
+    for stage in ("ivf", "vqvae"):
+        command = ["train", stage, "--pairs", str(tmp_path), "--out", "run", "--format", "json"]
+        assert json.loads(CliRunner().invoke(cli, command, env={"RANK": "0"}).stdout)["folder"] == "run"
+        assert CliRunner().invoke(cli, command, env={"RANK": "1"}).stdout == ""
+
+
 def test_pictures_of_sounds(run, films, tmp_path):
     from click.testing import CliRunner
     from PIL import Image
@@ -178,7 +192,7 @@ def test_pictures_of_sounds(run, films, tmp_path):
 
 def test_another_configuration_is_refused(films, cache, run, tmp_path):
     with pytest.raises(MmascError, match=r"vqvae holds a run of another configuration \(batch is 8 there, 4 here\)"):
-        vqvae(films, run, cache, steps=100, warm_steps=40, batch=4)
+        vqvae(films, run, cache, steps=80, warm_steps=30, batch=4)
     with pytest.raises(MmascError, match=r"holds a VQ-VAE of pictures of 16 pixels, not 64; leave out --size"):
         ivf(films, run, cache, size=64)
     with pytest.raises(MmascError, match=r"ivf holds a run of another configuration \(critic_weight"):

@@ -1,5 +1,6 @@
 """`mmasc train vqvae`, `ivf` and `scenes`: imagined visual features, learned from sounds with pictures."""
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -80,7 +81,8 @@ def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
     given = {name: value for name, value in options.items() if value is not None}
     with progress_line("decoding", quiet=quiet) as line:
         result = train_vqvae(**given, remark=lambda said: remark(said, quiet), progress=line.show)
-    print_object(asdict(result), output_format)
+    if os.environ.get("RANK", "0") == "0":  # of several processes the first speaks
+        print_object(asdict(result), output_format)
 
 
 @click.command()
@@ -121,7 +123,8 @@ def ivf(output_format: str, quiet: bool, kind: str, **options: Any) -> None:
         result = train_ivf(
             **options, vqvae=vqvae, network=network, remark=lambda said: remark(said, quiet), progress=line.show
         )
-    print_object(asdict(result), output_format)
+    if os.environ.get("RANK", "0") == "0":  # of several processes the first speaks
+        print_object(asdict(result), output_format)
 
 
 @click.command()

@@ -203,8 +203,8 @@ def train_ivf(
     folder = Path(out) / "vqvae"
     told = not _is_whole(folder)  # the first stage says what is wrong with pairs
     if told:
-        options = {"size": size or 64, "steps": steps, "seed": seed, "batch": batch, "precision": precision}
-        options |= dict(vqvae or {})
+        options: dict[str, Any] = {"size": size or 64, "steps": steps, "seed": seed}
+        options |= {"batch": batch, "precision": precision} | dict(vqvae or {})
         if (folder / "config.json").exists():
             options = _options_of(_vqvae_run(folder))
         train_vqvae(
