@@ -203,6 +203,19 @@ def test_mixing_with_one_or_nothing_returns_an_item(share):
     assert torch.equal(augment_batch.lay_beneath(items, others, nothing, levels, True), items)
 
 
+def test_noise_on_tags_is_normal_in_their_log_odds():
+    tags = torch.rand(400, 50, generator=chance()) * 0.98 + 0.01
+    assert augment_batch.jitter_tags(tags, 0.0, chance(1)) is tags
+    noisy = augment_batch.jitter_tags(tags, 2.0, chance(1))
+    moved = torch.log(noisy.double() / (1 - noisy.double())) - torch.log(tags.double() / (1 - tags.double()))
+    assert float(moved.mean()) == pytest.approx(0, abs=0.05)
+    assert float(moved.std()) == pytest.approx(2, abs=0.05)
+    # what is certain stays within (0, 1)
+    certain = augment_batch.jitter_tags(torch.tensor([[0.0, 1.0]]), 1.0, chance(2))
+    assert 0 < float(certain[0, 0]) < 0.01
+    assert 0.99 < float(certain[0, 1]) < 1
+
+
 def test_labels_that_are_mixed_still_sum_to_one():
     one, other = (F.one_hot(torch.tensor(labels), 3).float() for labels in ([0, 1, 2], [1, 1, 0]))
     mixed = augment_batch.mixup(one, other, torch.tensor([0.3, 0.9, 0.5]))

@@ -245,7 +245,7 @@ def test_what_only_tags_know_is_learned(table, tmp_path):
 
 
 def test_a_run_with_tags_goes_on_to_the_same_weights(table, tmp_path):
-    options = dict(tags=known_tags(table), epochs=3, mix="mixup", mix_on="features", mix_alpha=1.0)
+    options = dict(tags=known_tags(table), epochs=3, mix="mixup", mix_on="features", mix_alpha=1.0, tag_noise=1.0)
     train(table, tmp_path / "straight", **options)
     train(table, tmp_path / "paused", **options, pause_at=4)
     train(table, tmp_path / "paused", **options)
@@ -254,6 +254,8 @@ def test_a_run_with_tags_goes_on_to_the_same_weights(table, tmp_path):
     # tags are mixed as labels are: without tags of partners the weights are others
     train(table, tmp_path / "plain", **{**options, "mix": "none"})
     assert not torch.equal(one["out.weight"], weights(tmp_path / "plain")["out.weight"])
+    train(table, tmp_path / "exact", **{**options, "tag_noise": 0.0})
+    assert not torch.equal(one["out.weight"], weights(tmp_path / "exact")["out.weight"])
 
 
 def test_tags_are_mixed_as_labels_are(table, tmp_path, monkeypatch):

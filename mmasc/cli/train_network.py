@@ -65,6 +65,7 @@ _HELP = {
     "band_masks": "Masks over bands.",
     "band_mask_bands": "They are narrower than this.",
     "slice_least": "Silence around a piece of every crop: its least share of the frames; 1 for none.",
+    "tag_noise": "Deviation of noise on the log odds of tags; 0 for none.",
     "mask_at": "Where masks act; body is after the network's first norm.",
     "loss": "bce for several labels a clip.",
     "focal_gamma": "0 is cross-entropy.",

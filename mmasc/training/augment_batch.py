@@ -19,6 +19,7 @@ _FILTER_KNOTS = 6
 # Colour of the noise floor: so much up and down between four points
 _COLOUR_KNOTS, _COLOUR_DECIBELS = 4, 6.0
 _LOUDNESS_PIECES_A_SECOND = 10
+_LEAST_ODDS = 1e-4
 
 
 def play_at(
@@ -226,6 +227,19 @@ def slice_frames(
     at = torch.arange(n_frames, device=power.device)
     inside = (at >= start) & (at < start + kept)
     return power * inside[:, None, :, None]
+
+
+def jitter_tags(
+    tags: Float[Tensor, "batch tag"], deviation: float, generator: torch.Generator
+) -> Float[Tensor, "batch tag"]:
+    """Probabilities with normal noise on their log odds; 0 leaves them to the bit.
+
+    Probabilities nearer to 0 or 1 than 0.0001 are moved there first.
+    """
+    if not deviation:
+        return tags
+    noise = torch.randn(tags.shape, generator=generator, device=generator.device).to(tags.device)
+    return (tags.logit(_LEAST_ODDS) + deviation * noise).sigmoid()
 
 
 def _uniform(generator: torch.Generator, *shape: int, low: float = 0.0) -> Tensor:

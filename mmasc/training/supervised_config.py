@@ -89,6 +89,8 @@ class SupervisedConfig:
         band_masks, band_mask_bands: The same over bands.
         slice_least: Silence around a piece of every crop, on power: the piece is a share of the frames, uniform from
             this to 1; 1 for none.
+        tag_noise: Deviation of noise on the log odds of tags, for a network that reads them: on few clips it learns
+            the clips' tags by heart otherwise. 0 for none.
         mask_at: "body" (where the network has its place for it, after its first norm), "features" or "power".
         loss: "cross-entropy", "focal" or "bce" (several labels a clip).
         focal_gamma: 0 is cross-entropy.
@@ -175,6 +177,7 @@ class SupervisedConfig:
     band_masks: int = 0
     band_mask_bands: int = 6
     slice_least: float = 1.0
+    tag_noise: float = 0.0
     mask_at: str = "features"
     loss: str = "cross-entropy"
     focal_gamma: float = 2.0
@@ -233,7 +236,7 @@ class SupervisedConfig:
             *("minimum_seconds", "trim_decibels", "weight_decay", "gradient_norm", "crop_seconds", "fragments"),
             *("quiet_decibels", "gain_decibels", "filter_decibels", "band_shift", "time_masks", "time_mask_frames"),
             *("band_masks", "band_mask_bands", "focal_gamma", "patience", "test_seconds", "test_hop_seconds"),
-            *("test_passes", "seed"),
+            *("test_passes", "seed", "tag_noise"),
         ):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")

@@ -24,7 +24,7 @@ from mmasc.baselines.spec_augment import SpecAugment
 from mmasc.baselines.tagging import multitask_loss, pseudo_label_loss
 from mmasc.errors import MmascError
 from mmasc.evaluation.metrics import lwlrap
-from mmasc.training.augment_batch import mixup
+from mmasc.training.augment_batch import jitter_tags, mixup
 from mmasc.training.batches import Batch, Batches
 from mmasc.training.checkpoints import Metrics, load_tensors, pack_optimizer, save_tensors, unpack_optimizer
 from mmasc.training.distillation import Teaching
@@ -235,7 +235,7 @@ class Run:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
-                told = () if self.beside.tags is None else (self._mixed(self.beside.tags, batch),)
+                told = () if self.beside.tags is None else (self._told(self.beside.tags, batch, seed),)
                 logits, vectors = self.spread(features, *told)
         loss = self._loss(batch, logits, vectors)
         if self.teaching is not None:
@@ -269,6 +269,11 @@ class Run:
             soft = self._mixed(self.beside.pseudo, batch)[noisy]
             loss = loss + pseudo_label_loss(logits[noisy], soft, config.pseudo_weight)
         return loss
+
+    def _told(self, rows: Float32[Tensor, "clip tag"], batch: Batch, seed: int) -> Float32[Tensor, "batch tag"]:
+        """Tags of a batch, with noise."""
+        chance = torch.Generator().manual_seed(seed)
+        return jitter_tags(self._mixed(rows, batch), self.config.tag_noise, chance)
 
     def _mixed(self, rows: Float32[Tensor, "clip number"], batch: Batch) -> Float32[Tensor, "batch number"]:
         """What is known of the clips of a batch, mixed as their labels are."""
