@@ -115,17 +115,17 @@ RECIPES: dict[str, dict[str, Any]] = {
         mix_alpha=0.1,
         mix_once=True,
     ),
-    # The same network on few and short recordings, within minutes on a CPU: crops of 1.5 s, where the clip sounds, at
+    # The same network on few and short recordings, within minutes on a CPU: crops of 1.25 s, where the clip sounds, at
     # any speed and level, two of them mixed at equal loudness. Tests hear clips whole
     "jung-2019-short": dict(
-        epochs=60,
+        epochs=50,
         batch=16,
         learning_rate=1e-3,
         schedule="one-cycle",
         warm_up=0.15,
         weight_decay=1e-3,
         crop_from="waveform",
-        crop_seconds=1.5,
+        crop_seconds=1.25,
         quiet_decibels=20.0,
         speed_range=(0.8, 1.25),
         gain_decibels=6.0,
