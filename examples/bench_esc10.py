@@ -9,7 +9,6 @@ seeds or systems only what is new is trained. `--minutes` ends it in time with a
 
 import argparse
 import json
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from mmasc.datasets import read_dataset
 from mmasc.errors import MmascError
 from mmasc.evaluation.compare import compare
 from mmasc.evaluation.compare_table import write_comparison
+from mmasc.evaluation.cost import command_text
 from mmasc.evaluation.run_figures import time_text
 from mmasc.training.supervised import train_network
 
@@ -52,7 +52,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     try:
         paths = train_all(options)
-        command = f"python examples/bench_esc10.py {' '.join(_without_places(sys.argv[1:]))}"
+        command = command_text("bench_esc10.py", sys.argv[1:])
         found = compare(
             [*paths, *options.collections],
             label=options.label,
@@ -112,11 +112,6 @@ def folder_of(runs: Path, system: str) -> Path:
     """The folder of all runs of a system."""
     network, features, recipe = parts_of(system)
     return runs / "-".join([network, *([features] if features else []), recipe])
-
-
-def _without_places(words: list[str]) -> list[str]:
-    """The command without folders of this machine."""
-    return [shlex.quote(Path(word).name if Path(word).is_absolute() else word) for word in words]
 
 
 def say(line: str) -> None:

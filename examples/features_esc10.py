@@ -10,7 +10,6 @@ of what is there. `mmasc sweep NETWORK --front-ends ...` does the same for any d
 
 import argparse
 import json
-import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import torch
 
 from mmasc.errors import MmascError
-from mmasc.evaluation.cost import machine
+from mmasc.evaluation.cost import command_text, machine, without_folder
 from mmasc.evaluation.feature_table import FeatureRow
 from mmasc.evaluation.run_figures import time_text
 from mmasc.evaluation.runs import find_runs
@@ -87,11 +86,11 @@ def write(options: argparse.Namespace, rows: list[FeatureRow]) -> None:
     """The table, its numbers, and the picture."""
     options.to.mkdir(parents=True, exist_ok=True)
     about = {
-        "command": f"python examples/features_esc10.py {' '.join(_without_places(sys.argv[1:]))}",
+        "command": command_text("features_esc10.py", sys.argv[1:]),
         "machine": machine(),
         "note": options.note,
         "rows": [
-            {**asdict(row), "features": _without_place(row.features), "folder": Path(row.folder).name} for row in rows
+            {**asdict(row), "features": without_folder(row.features), "folder": Path(row.folder).name} for row in rows
         ],
     }
     (options.to / f"{options.name}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -204,19 +203,6 @@ def draw(rows: list[FeatureRow], path: Path) -> None:
     right.tick_params(length=0)
     figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=2)
     figure.savefig(path, dpi=130, metadata={"Software": None})
-
-
-def _without_places(words: list[str]) -> list[str]:
-    """The command without folders of this machine."""
-    return [shlex.quote(_without_place(word)) for word in words]
-
-
-def _without_place(word: str) -> str:
-    for sign in ("=", ":", ""):
-        head, found, path = word.rpartition(sign) if sign else ("", "", word)
-        if Path(path).is_absolute():
-            return head + found + Path(path).name
-    return word
 
 
 def say(line: str) -> None:

@@ -11,7 +11,6 @@ table of what is there. Differences are of the same clips and seeds, their inter
 
 import argparse
 import json
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import torch
 from mmasc.baselines.tag_presets import tag_preset
 from mmasc.errors import MmascError
 from mmasc.evaluation.answers import measure_gain
-from mmasc.evaluation.cost import machine
+from mmasc.evaluation.cost import command_text, machine, without_folder
 from mmasc.evaluation.evaluate import Evaluation, evaluate
 from mmasc.training.tag_sweep import sweep_tags
 
@@ -100,9 +99,9 @@ def write(options: argparse.Namespace, sources: dict[str, str]) -> None:
                 rows.append(_row(f"{way}, {name} tags", name, cell, _evaluated(options, name, cell), baseline))
     options.to.mkdir(parents=True, exist_ok=True)
     about = {
-        "command": f"python examples/tags_esc10.py {' '.join(_without_places(sys.argv[1:]))}",
+        "command": command_text("tags_esc10.py", sys.argv[1:]),
         "machine": machine(),
-        "sources": {name: _without_place(source) for name, source in sources.items()},
+        "sources": {name: without_folder(source) for name, source in sources.items()},
         "rows": rows,
     }
     (options.to / f"{options.name}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -231,18 +230,6 @@ def _draw(rows: list[dict[str, Any]], path: Path) -> None:
         ax.grid(axis="x", color="0.92", linewidth=0.6)
         ax.set_axisbelow(True)
     figure.savefig(path, dpi=130, metadata={"Software": None})
-
-
-def _without_places(words: list[str]) -> list[str]:
-    """The command without folders of this machine."""
-    return [shlex.quote(_without_place(word)) for word in words]
-
-
-def _without_place(word: str) -> str:
-    head, sign, path = word.rpartition(":")
-    if not sign:
-        head, sign, path = word.rpartition("=")
-    return head + sign + Path(path).name if Path(path).is_absolute() else word
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmasc.baselines import NETWORKS, load_network
-from mmasc.evaluation.cost import count_macs, network_cost, real_time
+from mmasc.evaluation.cost import command_text, count_macs, network_cost, real_time
 from tests.small_network import SMALL, Small, lived_in
 
 
@@ -109,3 +109,22 @@ def test_real_time_is_measured_on_demand(network, monkeypatch):
     ticks = iter(range(100))
     monkeypatch.setattr(cost.time, "perf_counter", lambda: float(next(ticks)))  # every run takes one second
     assert real_time(network, seconds=3.0) == pytest.approx(3.0)
+
+
+def test_a_command_is_shown_without_folders_of_this_machine():
+    words = [
+        "/data/esc10",
+        "--ivf",
+        "films=ivf:/runs/films",
+        "--cache",
+        "/a/b",
+        "--note",
+        "said below",
+        "--no-training",
+    ]
+    words += ["--source", "learned=/runs/tagger", "--set", "speeds=[0.9, 1]", "prompts:esc50@mini"]
+    shown = command_text("table.py", words)
+    assert shown == (
+        "python examples/table.py esc10 --ivf films=ivf:films --cache b --source learned=tagger --set "
+        "'speeds=[0.9, 1]' prompts:esc50@mini"
+    )

@@ -10,9 +10,11 @@ Sources: dcase.community, task 1 of 2020, 2021 and 2022; model_size_calculation.
 
 import math
 import os
+import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -244,3 +246,28 @@ def machine() -> str:
         name = platform.processor() or platform.machine()
     gpu = f", {torch.cuda.get_device_name(0)}" if torch.cuda.is_available() else ""
     return f"{name}, {os.cpu_count()} cores, torch on {torch.get_num_threads()}{gpu}"
+
+
+def command_text(script: str, words: Sequence[str]) -> str:
+    """A command as a table can show it: without folders of this machine, without notes that stand in the table.
+
+    Args:
+        script: Under examples/.
+        words: Its arguments, as `sys.argv[1:]` has them.
+    """
+    shown: list[str] = []
+    given = iter(words)
+    for word in given:
+        if word == "--note":
+            next(given, None)
+        elif word != "--no-training":
+            shown.append(shlex.quote(without_folder(word)))
+    return " ".join(["python", f"examples/{script}", *shown])
+
+
+def without_folder(word: str) -> str:
+    """NAME=/folder/run, tagging:/folder/run and /folder/run by the last name alone."""
+    head, sign, path = word.rpartition(":")
+    if not sign:
+        head, sign, path = word.rpartition("=")
+    return head + sign + Path(path).name if Path(path).is_absolute() else word
