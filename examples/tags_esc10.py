@@ -111,9 +111,10 @@ def write(options: argparse.Namespace, sources: dict[str, str]) -> None:
 
 
 def _evaluated(options: argparse.Namespace, source: str, cell: str) -> Evaluation:
-    found = evaluate([options.runs / source / cell], options.data, cache=options.cache, remark=say)
+    folder, cache = options.runs / source / cell, options.cache or options.runs / "cache"
+    found = evaluate([folder], options.data, cache=cache, remark=say)
     if len(found) != 1:
-        raise MmascError(f"{options.runs / source / cell} holds runs of {len(found)} recipes; give each a folder")
+        raise MmascError(f"{folder} holds runs of {len(found)} recipes; give each a folder")
     return found[0]
 
 
@@ -135,7 +136,8 @@ def _row(name: str, source: str, cell: str, found: Evaluation, baseline: Evaluat
         "published": tag_preset(cell).published,
         "seconds": [run.seconds for run in found.runs],
     }
-    if found is not baseline and found.answers.groups == baseline.answers.groups:
+    same = found.seeds == baseline.seeds and found.answers.groups == baseline.answers.groups
+    if found is not baseline and same:
         gain = measure_gain(found.answers, baseline.answers)
         row |= {"gain": gain.value, "gain_interval": gain.interval}
     return row

@@ -1,7 +1,6 @@
 """`mmasc train NETWORK`: supervised networks on labelled data. Every value of a recipe has an option here."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any
 import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import print_rows, remark
+from mmasc.cli.output import print_rows, remark, speaks
 from mmasc.cli.progress import ProgressLine, progress_line
 from mmasc.training import supervised_config as choices
 from mmasc.training.recipes import RECIPES
@@ -229,9 +228,8 @@ def network(ctx: click.Context, output_format: str, quiet: bool, **options: Any)
             )
     except OptionError as error:
         raise click.UsageError(str(error)) from error
-    if os.environ.get("RANK", "0") != "0":
-        return  # of several processes the first one speaks
-    print_rows([_row(asdict(result)) for result in results], output_format)
+    if speaks():
+        print_rows([_row(asdict(result)) for result in results], output_format)
 
 
 class _Progress:

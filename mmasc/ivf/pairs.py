@@ -29,7 +29,7 @@ from mmasc.ivf.pictures import FILM_EXTENSIONS, read_film, read_photograph
 from mmasc.training.checkpoints import save_tensors
 
 # Changes when what is decoded changes
-_VERSION = 1
+_VERSION = 2
 # Of one sound
 _MOST_HOURS = 24
 # Decoded sources that stay in memory

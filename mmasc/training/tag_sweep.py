@@ -14,7 +14,8 @@ from typing import Any
 
 from mmasc.baselines.tag_presets import TAG_PRESETS, TagPreset
 from mmasc.errors import MmascError
-from mmasc.evaluation.answers import Answers, measure_gain
+from mmasc.evaluation.answers import measure_gain
+from mmasc.evaluation.evaluate import Evaluation, evaluate
 from mmasc.training.tag_sources import TAGS, ClipTags
 
 GRIDS = ("baseline", "table2", "table3", "table4", "table5")
@@ -127,8 +128,8 @@ def sweep_tags(
                 **options,
             )
         done.append(_measured(cell, place / cell.name, data, cache, device, remark))
-    found = {cell.name: answers for cell, answers in done}
-    return [_with_gain(cell, answers, found.get("baseline")) for cell, answers in done]
+    tested = {cell.name: found for cell, found in done}
+    return [_with_gain(cell, found, tested.get("baseline")) for cell, found in done]
 
 
 def tables_of(cells: Sequence[SweepCell]) -> dict[str, list[dict[str, Any]]]:
@@ -194,9 +195,8 @@ def _measured(
     cache: str | Path | None,
     device: str,
     remark: Callable[[str], None] | None,
-) -> tuple[SweepCell, Answers | None]:
+) -> tuple[SweepCell, Evaluation | None]:
     from mmasc.baselines import load_network
-    from mmasc.evaluation.evaluate import evaluate
     from mmasc.evaluation.runs import find_runs
 
     runs = find_runs([folder])
@@ -205,20 +205,22 @@ def _measured(
     table, _, rest = cell.name.partition("/")
     where = (match["table"], match["heads"], f"{match['layers']} layers") if match else (table, rest or table, "")
     figures: tuple[float | None, float | None, float | None] = (None, None, None)
-    answers = None
+    found = None
     if all(run.config.fold for run in runs):
         found = evaluate([folder], data, cache=cache, device=device, remark=remark)[0]
-        accuracy, answers = found.metrics["accuracy"], found.answers
+        accuracy = found.metrics["accuracy"]
         low, high = accuracy.interval or (None, None)
         figures = (100 * accuracy.value, _percent(low), _percent(high))
-    return SweepCell(cell.name, *where, cell.published, *figures, str(folder), parameters), answers
+    return SweepCell(cell.name, *where, cell.published, *figures, str(folder), parameters), found
 
 
-def _with_gain(cell: SweepCell, answers: Answers | None, baseline: Answers | None) -> SweepCell:
+def _with_gain(cell: SweepCell, found: Evaluation | None, baseline: Evaluation | None) -> SweepCell:
     """A cell with what it has over the baseline, where both heard the same clips with the same seeds."""
-    if answers is None or baseline is None or answers.groups != baseline.groups or cell.name == "baseline":
+    if found is None or baseline is None or found is baseline:
         return cell
-    gain = measure_gain(answers, baseline)
+    if found.seeds != baseline.seeds or found.answers.groups != baseline.answers.groups:
+        return cell
+    gain = measure_gain(found.answers, baseline.answers)
     low, high = gain.interval or (None, None)
     return replace(cell, gain=100 * gain.value, gain_low=_percent(low), gain_high=_percent(high))
 
