@@ -24,7 +24,8 @@ from mmasc.training.alignment import train_alignment
 from mmasc.training.alignment_config import AlignmentConfig
 from mmasc.training.augment import AugmentConfig, augment, draw_crop, level_of, power_of
 from mmasc.training.checkpoints import config_from_dict, load_tensors, pack_optimizer, save_tensors, unpack_optimizer
-from mmasc.training.losses import bank_loss, cosine_loss, one_cycle
+from mmasc.training.losses import bank_loss, cosine_loss
+from mmasc.training.schedules import one_cycle
 from mmasc.training.sounds import Row, read_table, split_by_group
 from mmasc.training.validation import ranking
 

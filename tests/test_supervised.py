@@ -432,7 +432,7 @@ def test_a_full_disk_leaves_the_run_usable(sounds, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, "write_atomically", full)
         # the file of metrics is mended through the same door, so it is spared here
-        patched.setattr("mmasc.training.supervised_run.Metrics", lambda path, step: None)
+        patched.setattr("mmasc.training.stage.Metrics", lambda path, step: None)
         with pytest.raises(MmascError, match=r"training.safetensors cannot be written \(No space left on device\)"):
             train(sounds, tmp_path / "run")
     train(sounds, tmp_path / "run")

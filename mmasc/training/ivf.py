@@ -22,9 +22,10 @@ from mmasc.ivf.vqvae import CodebookRule, VqVaeConfig, fitting_halvings
 from mmasc.training.checkpoints import load_tensors, read_config
 from mmasc.training.ivf_config import ImaginationRun, Precision, VqVaeRun
 from mmasc.training.ivf_imagination import ImaginationStage
-from mmasc.training.ivf_stage import Say, file_digest, pairs_digest
+from mmasc.training.ivf_stage import PairStage, file_digest, pairs_digest
 from mmasc.training.ivf_vqvae import VqVaeStage
 from mmasc.training.parallel import World, join_world, leave_world
+from mmasc.training.stage import Say
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def train_vqvae(
             precision,
         )
         stage = VqVaeStage(Path(out) / "vqvae", run, prepared, learned, held, resolve_device(device), world, remark)
-        stage.go(min(stop or steps, steps), report_steps, checkpoint_steps, picture_steps)
+        _go(stage, stop, report_steps, checkpoint_steps, picture_steps)
         done, figures = {"vqvae": stage.step}, {"vqvae": stage.validation}
         return IvfResult(str(out), done, len(learned), len(held), prepared.faults, figures)
     finally:
@@ -246,11 +247,16 @@ def train_ivf(
         stage = ImaginationStage(
             Path(out) / "ivf", run, folder, prepared, learned, held, resolve_device(device), world, remark
         )
-        stage.go(min(stop or steps, steps), report_steps, checkpoint_steps, picture_steps)
+        _go(stage, stop, report_steps, checkpoint_steps, picture_steps)
         done, figures = {"vqvae": whole.steps, "ivf": stage.step}, {"ivf": stage.validation}
         return IvfResult(str(out), done, len(learned), len(held), prepared.faults, figures)
     finally:
         leave_world(world)
+
+
+def _go(stage: PairStage, stop: int | None, report_steps: int, checkpoint_steps: int, picture_steps: int) -> None:
+    stage.report_steps, stage.checkpoint_steps, stage.picture_steps = report_steps, checkpoint_steps, picture_steps
+    stage.go(min(stop or stage.steps, stage.steps))
 
 
 def _prepare(

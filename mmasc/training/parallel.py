@@ -26,6 +26,19 @@ class World:
         """Whether this process writes and speaks."""
         return self.rank == 0
 
+    def share(self, batch: int, what: str) -> int:
+        """How many of the items of a batch are this process's.
+
+        Raises:
+            MmascError: If the batch cannot be shared evenly.
+        """
+        if batch % self.size:
+            raise MmascError(
+                f"{batch} {what} per step cannot be shared evenly by {self.size} processes; give a --batch that is a "
+                f"multiple of {self.size}"
+            )
+        return batch // self.size
+
     def wait(self) -> None:
         """Until all processes are here."""
         if self.size > 1:

@@ -269,7 +269,10 @@ def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Netw
         beside,
     )
     try:
-        run.go(job.checkpoint_seconds, job.pause_at, job.progress)
+        run.checkpoint_seconds = job.checkpoint_seconds
+        if job.progress is not None:
+            run.progress = job.progress
+        run.go(run.steps if job.pause_at is None else min(job.pause_at, run.steps))
     except KeyboardInterrupt:
         job.say(
             f"stopped at {run.step} of {run.steps}; the same command goes on from step {run.saved_step} in {folder}"
