@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from mmasc.training.alignment_config import AlignmentConfig
 from mmasc.training.augment import AugmentConfig, augment, draw_crop, level_of, power_of
 from mmasc.training.checkpoints import config_from_dict, load_tensors, pack_optimizer, save_tensors, unpack_optimizer
 from mmasc.training.losses import bank_loss, cosine_loss
+from mmasc.training.parallel import World
 from mmasc.training.schedules import one_cycle
 from mmasc.training.sounds import Row, read_table, split_by_group
 from mmasc.training.validation import ranking
@@ -334,6 +336,50 @@ def test_killed_run_goes_on_to_the_same_weights(table, tmp_path):
     result = train_alignment(table, killed, steps=16, batch=4, crop_seconds=1.3, checkpoint_steps=2)
     assert result.step == 16
     assert_equal_weights(straight, killed)
+
+
+SEVERAL = """
+import sys
+from mmasc.training.alignment import train_alignment
+
+table, folder = sys.argv[1:]
+options = dict(steps=4, batch=4, crop_seconds=1.3, cache=folder + "/mel", checkpoint_steps=10)
+train_alignment(table, folder + "/straight", **options)
+train_alignment(table, folder + "/paused", **options, pause_at=2)
+train_alignment(table, folder + "/paused", **options)
+"""
+
+
+def test_several_processes_train_one_network_and_go_on(table, tmp_path):
+    """As torchrun starts them: each draws its part of a batch, gradients are averaged, the first one writes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = os.environ | {
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-c", SEVERAL, str(table), str(tmp_path)]
+    started = [
+        subprocess.Popen(command, env=shared | {"RANK": rank, "LOCAL_RANK": rank}, stderr=subprocess.PIPE, text=True)
+        for rank in ("0", "1")
+    ]
+    said = [process.communicate(timeout=240)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    assert_equal_weights(tmp_path / "straight", tmp_path / "paused")
+    alone = tmp_path / "alone"
+    train_alignment(table, alone, steps=4, batch=4, crop_seconds=1.3, cache=tmp_path / "mel", checkpoint_steps=10)
+    several, one = weights(tmp_path / "straight"), weights(alone)
+    assert several.keys() == one.keys()
+    assert any(not torch.equal(several[name], one[name]) for name in one)  # the second process had its part
+
+
+def test_a_batch_that_processes_cannot_share_is_refused():
+    with pytest.raises(MmascError, match="5 sounds per step cannot be shared evenly by 2 processes; give a --batch"):
+        World(2, 0, 0).share(5, "sounds")
+    assert World(2, 0, 0).share(6, "sounds") == 3
 
 
 def test_learns_three_kinds_of_sound(table, tmp_path):

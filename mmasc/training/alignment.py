@@ -31,7 +31,7 @@ from mmasc.training.alignment_config import AUDIO_NETWORKS, MINIMUM_SECONDS, SPE
 from mmasc.training.augment import augment, draw_crop
 from mmasc.training.checkpoints import Metrics, claim_run
 from mmasc.training.losses import bank_loss, cosine_loss
-from mmasc.training.parallel import World, join_world, leave_world
+from mmasc.training.parallel import World, join_world
 from mmasc.training.schedules import one_cycle
 from mmasc.training.sounds import Row, Sound, load_sounds, read_table, split_by_group
 from mmasc.training.stage import Say, Stage
@@ -105,53 +105,48 @@ def train_alignment(
     """
     world, own_device = join_world(device)
     say = remark if remark is not None and world.first else _silent
-    try:
-        rows = read_table(Path(data), path_column, text_column, group_column)
-        held_back: list[Row] = []
-        if validation is not None:
-            held_back = read_table(Path(validation), path_column, text_column, group_column)
-        elif validation_share:
-            rows, held_back = split_by_group(rows, validation_share, seed)
-        sounds = load_sounds(
-            [row.path for row in rows + held_back],
-            MINI,
-            SPEEDS,
-            MINIMUM_SECONDS,
-            Path(cache) if cache else None,
-            _every(say, 100),
-            strict,
-            say,
-        )
-        rows, held_back = ([row for row in part if row.path in sounds] for part in (rows, held_back))
-        if not rows:
-            raise MmascError(f"no sound of {data} can be read; nothing to learn from")
-        text_side = load_text_side(text)
-        config = AlignmentConfig(
-            data=_digest(rows, sounds),
-            validation=_digest(held_back, sounds) if held_back else "",
-            audio=audio,
-            text=text_side.name,
-            seed=seed,
-            steps=steps,
-            network=MiniConfig(n_mels=MINI.n_mels, channels=_network(audio), dim=text_side.dim),
-            **options,
-        )
-        world.share(config.batch, "sounds")
-        folder = Path(out)
-        begun = world.first and claim_run(folder, config)
-        world.wait()
-        say(
-            f"{'going on with' if begun else 'starting'} {folder}: {len(rows)} sounds, "
-            f"{len({row.text for row in rows})} texts, {steps} steps"
-        )
-        stage = AlignmentStage(
-            config, folder, rows, held_back, sounds, text_side, resolve_device(own_device), world, say
-        )
-        stage.checkpoint_steps = checkpoint_steps
-        stage.go(steps if pause_at is None else min(pause_at, steps))
-        return AlignmentResult(str(folder), stage.step, steps, len(rows), len(stage.texts), stage.validation)
-    finally:
-        leave_world(world)
+    rows = read_table(Path(data), path_column, text_column, group_column)
+    held_back: list[Row] = []
+    if validation is not None:
+        held_back = read_table(Path(validation), path_column, text_column, group_column)
+    elif validation_share:
+        rows, held_back = split_by_group(rows, validation_share, seed)
+    sounds = load_sounds(
+        [row.path for row in rows + held_back],
+        MINI,
+        SPEEDS,
+        MINIMUM_SECONDS,
+        Path(cache) if cache else None,
+        _every(say, 100),
+        strict,
+        say,
+    )
+    rows, held_back = ([row for row in part if row.path in sounds] for part in (rows, held_back))
+    if not rows:
+        raise MmascError(f"no sound of {data} can be read; nothing to learn from")
+    text_side = load_text_side(text)
+    config = AlignmentConfig(
+        data=_digest(rows, sounds),
+        validation=_digest(held_back, sounds) if held_back else "",
+        audio=audio,
+        text=text_side.name,
+        seed=seed,
+        steps=steps,
+        network=MiniConfig(n_mels=MINI.n_mels, channels=_network(audio), dim=text_side.dim),
+        **options,
+    )
+    world.share(config.batch, "sounds")
+    folder = Path(out)
+    begun = world.first and claim_run(folder, config)
+    world.wait()
+    say(
+        f"{'going on with' if begun else 'starting'} {folder}: {len(rows)} sounds, "
+        f"{len({row.text for row in rows})} texts, {steps} steps"
+    )
+    stage = AlignmentStage(config, folder, rows, held_back, sounds, text_side, resolve_device(own_device), world, say)
+    stage.checkpoint_steps = checkpoint_steps
+    stage.go(steps if pause_at is None else min(pause_at, steps))
+    return AlignmentResult(str(folder), stage.step, steps, len(rows), len(stage.texts), stage.validation)
 
 
 class AlignmentStage(Stage):
