@@ -1,0 +1,1 @@
+"""What lies on disk beside sound: tables that people write, and how their rows name files."""
