@@ -1,1 +1,1 @@
-"""What lies on disk beside sound: tables that people write, and how their rows name files."""
+"""Files that are not sound: bytes to the disk so that they stay there whole, and tables that people write."""
