@@ -189,10 +189,9 @@ class Transaction:
 
     def _add_columns(self, schema: pa.Schema) -> None:
         dataset = self._newest(self.tables.recordings)
-        foreign = foreign_stamps(dataset.schema)
-        if foreign:
+        for name in foreign_stamps(dataset.schema):
             with writing(self.tables.folder):
-                dataset.alter_columns(*[{"path": name, "name": own_name(name)} for name in foreign])
+                dataset.alter_columns({"path": name, "name": own_name(name)})
             dataset = self._newest(self.tables.recordings)
         missing = [item for item in schema if item.name not in dataset.schema.names]
         if missing:
