@@ -95,8 +95,8 @@ def _space_names(store: Store, other: Store, theirs: Head, change: Transaction) 
         elif (ours.hop_seconds, ours.channels) != (space.hop_seconds, space.channels):
             raise MmascError(
                 f"space {names[name]!r} of {show_path(store.folder)} was cut with --hop {ours.hop_seconds:g} "
-                f"--channels {ours.channels}, that of {show_path(other.folder)} with --hop {space.hop_seconds:g} --channels "
-                f"{space.channels}: they cannot be merged"
+                f"--channels {ours.channels}, that of {show_path(other.folder)} with --hop {space.hop_seconds:g} "
+                f"--channels {space.channels}: they cannot be merged"
             )
     return names
 
