@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from mmasc.collection.coverage import uncovered
 from mmasc.collection.index import unit
 from mmasc.collection.space import SpaceReader
 
@@ -43,7 +44,13 @@ def check(collection: "Collection") -> list[Finding]:
     missing = [path for path in paths if not os.path.exists(collection.path_of(path))]
     if missing:
         message = f"{len(missing)} recordings are not under {collection.head.root} ({_some(missing)})"
-        findings.append(Finding("warning", f"{message}; if they were moved: mmasc collection move-root"))
+        findings.append(
+            Finding(
+                "warning",
+                f"{message}; if they were moved: mmasc collection move-root; if they are "
+                "gone: mmasc collection remove --missing",
+            )
+        )
     truncated = [
         path for path, state in zip(paths, recordings.column("status").to_pylist(), strict=True) if state != "ok"
     ]
@@ -51,6 +58,7 @@ def check(collection: "Collection") -> list[Finding]:
         findings.append(
             Finding("warning", f"{len(truncated)} recordings end before their headers say ({_some(truncated)})")
         )
+    findings += [Finding("warning", line) for line in uncovered(collection)]
     for name in collection.spaces:
         reader = collection.space(name)
         findings += [Finding(one.level, f"space {name!r}: {one.message}") for one in _check_space(reader, collection)]
