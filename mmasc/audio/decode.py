@@ -43,16 +43,19 @@ class AudioStatus:
     """What became of a file.
 
     Attributes:
-        state: "ok"; "truncated": there is sound, but less than there was or damaged; "failed": no sound to use.
+        state: "ok"; "truncated": there is sound, but less than there was, damaged, or lost in the mix of its channels;
+            "failed": no sound to use.
         reason: One line that names the file and says why, and the mend; when ok what is odd in it, mostly "".
         declared_seconds: What the file says of its length; None if it does not say.
         decoded_seconds: What was decoded.
+        silent_seconds: Of it, digital silence, where it was listened for (`stream_audio`).
     """
 
     state: Literal["ok", "truncated", "failed"]
     reason: str
     declared_seconds: float | None
     decoded_seconds: float
+    silent_seconds: float = 0.0
 
 
 class AudioFile:

@@ -196,6 +196,8 @@ def _readable(answers: "Iterator[HeadAnswer]", failed: list[str], quiet: bool) -
                 continue
             if answer.status.state == "truncated":
                 remark(f"truncated: {answer.status.reason}", quiet)
+            elif answer.status.reason:
+                remark(f"remark: {answer.status.reason}", quiet)
             yield answer
 
 
@@ -222,6 +224,7 @@ def _print_answers(answers: "Iterator[HeadAnswer]", classes: Sequence[str], top:
         for answer in counted():
             ranked = sorted(answer.scores.items(), key=lambda item: -item[1])[: top or 3]
             others = ", ".join(f"{name} {score:.2f}" for name, score in ranked if name != answer.label)
+            others = others if answer.scores else "digital silence"
             rows_of_table.append({**_summary(answer), "next": others})
         if rows_of_table:
             print_table(rows_of_table, ["path", "label", "score", "next"])

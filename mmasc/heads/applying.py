@@ -26,8 +26,8 @@ class HeadAnswer:
 
     Attributes:
         path: As it was found; in a collection its root and path.
-        label: The most probable one; None if the file failed.
-        score: Its probability; None if the file failed.
+        label: The most probable one; None if the file failed or is nothing but digital silence.
+        score: Its probability; None where there is no label.
         scores: Label to probability; in the order of the classes, or the `top` best first.
         status: Whether the recording was read to its end.
         duration: Decoded seconds.
@@ -143,6 +143,9 @@ def _label_files(
                 if strict:
                     raise MmascError(file.status.reason)
                 yield HeadAnswer(str(file.path), None, None, {}, file.status)
+                continue
+            if not file.heard.any():
+                yield HeadAnswer(str(file.path), None, None, {}, file.status, file.duration)
                 continue
             vector = mean_vector(file.vectors, file.lanes, file.starts, file.ends)
             probabilities = fitted.predict_proba(vector[None])[0]
