@@ -33,9 +33,9 @@ class Classification:
 
     Attributes:
         path: As it was found.
-        label: The best label, or "none of these" where it does not pass the thresholds; None if the file failed or is
-            nothing but digital silence.
-        score: Probability of the best label, even where it did not pass; None where there is no label.
+        label: The best label, or "none of these" where it does not pass the thresholds or the recording is nothing but
+            digital silence; None if the file failed.
+        score: Probability of the best label, even where it did not pass; None if the file failed.
         scores: Label to probability; in the order of the prompts, or the `top` best first.
         cosines: Label to cosine, the same labels in the same order; with `centre_on` less the label's shift.
         labels: All labels that hold: at most one, but for several labels.
@@ -168,14 +168,10 @@ def _classify_file(
     gap_seconds: float,
     minimum_seconds: float,
 ) -> Classification:
-    names = [str(label) for label in classifier.classes_]
-    if not file.heard.any():
-        nothing: dict[str, Any] = {"seconds": dict.fromkeys(names, 0.0), "windows": dict.fromkeys(names, 0)}
-        known = {"status": file.status, "duration": file.duration, "sample_rate": file.sample_rate}
-        return Classification(str(file.path), None, None, {}, {}, (), **known, **(nothing if timeline else {}))
     vector = file.vector[None]
     scores, cosines = classifier.predict_proba(vector), classifier.decision_function(vector)
-    accepted = classifier.accept(scores, cosines)[0]
+    accepted = classifier.accept(scores, cosines)[0] & file.heard.any()
+    names = [str(label) for label in classifier.classes_]
     ranking = np.argsort(-scores[0], kind="stable")
     kept = range(len(names)) if top is None else ranking[:top]
     found: dict[str, Any] = {}

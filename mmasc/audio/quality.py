@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float
 
 # Full scale is 1: -140 dBFS, below the least step of 24 bits. Quieter than this nothing was recorded.
 SILENCE = 1e-7
+# The constant that converters of a muted input give: -40 dBFS at most
+OFFSET = 0.01
 _SHORTEST_SECONDS = 0.05  # stretches that are kept; shorter ones are in any loud recording that clips
 _LOOK = 8  # samples that are looked at in each place, to see soon that there is no silence
 _TOLD_SHARE = 0.5  # of a recording that is silent before it is told
@@ -17,7 +19,7 @@ _CANCELLED = 0.1
 
 
 class SilenceMeter:
-    """Stretches of a recording in which no sample differs from the one before: zeros, or any other constant.
+    """Stretches of a recording in which no sample differs from the one before: zeros, or another small constant.
 
     Args:
         sample_rate: In Hz.
@@ -66,7 +68,8 @@ class SilenceMeter:
     @property
     def is_whole(self) -> bool:
         """Whether nothing at all is heard in any lane; a recording shorter than a stretch counts too."""
-        return self._position > 0 and not any(self._found) and not any(self._open)
+        quiet = bool((np.abs(self._last) <= OFFSET).all())
+        return self._position > 0 and quiet and not any(self._found) and not any(self._open)
 
     def _push_lane(self, lane: int, samples: Float[np.ndarray, " time"]) -> None:
         count, least = len(samples), self._least
@@ -132,4 +135,6 @@ class PhaseMeter:
 
 
 def _same(before: Float[np.ndarray, "*any"], after: Float[np.ndarray, "*any"]) -> Bool[np.ndarray, "*any"]:
-    return (before == after) | ((np.abs(before) <= SILENCE) & (np.abs(after) <= SILENCE))
+    """Where silence goes on from a sample to the next."""
+    level, following = np.abs(before), np.abs(after)
+    return ((before == after) & (following <= OFFSET)) | ((level <= SILENCE) & (following <= SILENCE))

@@ -86,7 +86,7 @@ class AudioStream:
     def silence(self, lane: int = 0) -> Float[np.ndarray, "stretch 2"]:
         """Start and end in seconds of stretches of digital silence in a lane, from 0.05 s on, as far as it was read.
 
-        Digital silence is a sample that does not differ from the one before, or lies below -140 dBFS as that one does.
+        Digital silence: samples below -140 dBFS, or below -40 dBFS and none different from the one before.
         """
         return self._silence.stretches(lane)
 

@@ -46,8 +46,6 @@ def result_object(result: "Classification", timeline: bool) -> dict[str, Any]:
 
 def summary_row(result: "Classification", top: int | None) -> dict[str, Any]:
     """A row of the table: the labels that hold, and the next ones with their probabilities."""
-    if result.label is None:
-        return {"path": result.path, "label": None, "score": None, "cosine": None, "next": "digital silence"}
     ranked = sorted(result.scores.items(), key=lambda item: -item[1])[: top or 3]
     rest = [f"{label} {score:.2f}" for label, score in ranked if label not in result.labels]
     return {
@@ -78,10 +76,7 @@ def csv_rows(result: "Classification", timeline: bool) -> Iterator[dict[str, Any
 
 def timeline_lines(result: "Classification") -> Iterator[str]:
     """A recording's events and seconds for people."""
-    said = (
-        "digital silence" if result.score is None else f"{', '.join(result.labels) or result.label} {result.score:.2f}"
-    )
-    yield f"{result.path}  {clock(result.duration)}  {said}"
+    yield f"{result.path}  {clock(result.duration)}  {', '.join(result.labels) or result.label} {result.score:.2f}"
     width = max((len(event.label) for event in result.events), default=0)
     for event in result.events:
         yield f"  {clock(event.start):>10}  {clock(event.end):>10}  {event.label:<{width}}  {event.score:.2f}"

@@ -224,7 +224,6 @@ def _print_answers(answers: "Iterator[HeadAnswer]", classes: Sequence[str], top:
         for answer in counted():
             ranked = sorted(answer.scores.items(), key=lambda item: -item[1])[: top or 3]
             others = ", ".join(f"{name} {score:.2f}" for name, score in ranked if name != answer.label)
-            others = others if answer.scores else "digital silence"
             rows_of_table.append({**_summary(answer), "next": others})
         if rows_of_table:
             print_table(rows_of_table, ["path", "label", "score", "next"])
