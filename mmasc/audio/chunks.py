@@ -314,7 +314,10 @@ def _au(file: ByteSource, size: int, order: str) -> Header:
     kind = {1: "ulaw", 2: "i1", 3: order + "i2", 4: order + "i3", 5: order + "i4", 6: order + "f4", 7: order + "f8",
             27: "alaw"}.get(encoding, "")  # fmt: skip
     available = max(size - offset, 0)
-    if length == 0xFFFFFFFF or (length == 0 and available > 0):
-        return Header()
     form = _Form(rate, channels, kind, float(rate * channels * sample_bytes(kind)))
+    if length in (0, 0xFFFFFFFF) and available and kind:
+        # The writer did not know, and nothing can stand behind the samples
+        return Header(samples=Samples(offset, available, kind, channels, rate))
+    if length == 0xFFFFFFFF:
+        return Header()
     return _judge(file, size, offset, length, form, lambda file, position: None, wraps=True)
