@@ -29,6 +29,7 @@ _BLOCK_NUMBERS = 1 << 23
 # Louder than this (full scale is 1) nothing is sound: damaged float files hold such numbers, and NaN
 _LOUDEST = 1e9
 # What soundfile cannot open whatever its content: for the mend in the message
+_APPLE_DOUBLE = b"\0\x05\x16\x07"  # what macOS writes beside files on other systems' disks, as ._NAME
 _CONTAINERS = (b"\x1aE\xdf\xa3", b"\x30\x26\xb2\x75", b"FLV")
 # Less than this is not missed where frames or pages are counted: encoders add up to so much at both ends
 _COUNTED_SECONDS = 0.25
@@ -177,6 +178,8 @@ class AudioFile:
                 f"{self._name}: declares {decoder.sample_rate} Hz and {decoder.channels} channels, sound has {low} to "
                 f"{high} Hz and a channel at least; {_COPY}"
             )
+        if self._start.startswith(_APPLE_DOUBLE):
+            raise MmascError(f"{self._name}: is no sound but what macOS notes of one; leave files named ._ out")
         if self._needs_pyav():
             raise MmascError(f"{self._name}: needs PyAV: pip install 'mmasc[video]'") from fault
         raise MmascError(f"{self._name}: no sound that can be read ({fault}); {_COPY}") from fault
