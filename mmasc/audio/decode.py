@@ -27,7 +27,7 @@ _RATES_HZ = (1_000, 768_000)
 # float32 numbers in a block at most (32 MiB): a header that claims 1,024 channels takes no memory by itself
 _BLOCK_NUMBERS = 1 << 23
 # Louder than this (full scale is 1) nothing is sound: damaged float files hold such numbers, and NaN
-LOUDEST = 1e9
+_LOUDEST = 1e9
 # What soundfile cannot open whatever its content: for the mend in the message
 _CONTAINERS = (b"\x1aE\xdf\xa3", b"\x30\x26\xb2\x75", b"FLV")
 _COPY = "copy or record it again, or leave it out"
@@ -188,8 +188,8 @@ class AudioFile:
         try:
             while (block := self._read(frames)).shape[1]:
                 loudest = max(float(block.max()), -float(block.min()))
-                if not loudest <= LOUDEST:
-                    raise self._fail(f"holds samples that are no sound (NaN, infinite or beyond {LOUDEST:g})")
+                if not loudest <= _LOUDEST:
+                    raise self._fail(f"holds samples that are no sound (NaN, infinite or beyond {_LOUDEST:g})")
                 self._frames += block.shape[1]
                 yield block
             if self._frames == 0:

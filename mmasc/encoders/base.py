@@ -16,9 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmasc.audio.decode import LOUDEST
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
+from mmasc.forking import answer_after_fork
 from mmasc.inputs import as_texts, check_picture
 
 # Windows that go through a network at once. On a CPU one by one: a vector is then the same to the last bit whatever its
@@ -201,8 +201,6 @@ def _checked(waveforms: Any) -> Tensor:
     low, high = (float(one) for one in torch.aminmax(windows)) if windows.numel() else (0.0, 0.0)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError("waveforms hold NaN or infinite samples")
-    if max(-low, high) > LOUDEST:
-        raise ValueError(f"waveforms hold samples beyond {LOUDEST:g}; full scale is 1")
     return windows
 
 
@@ -212,6 +210,7 @@ def resolve_device(device: str) -> torch.device:
     Raises:
         MmascError: If the device is not there.
     """
+    answer_after_fork()
     if device == "auto":
         mps = torch.backends.mps.is_available()
         device = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
