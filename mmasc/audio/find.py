@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from mmasc.errors import MmascError
 
@@ -38,7 +39,7 @@ def find_audio(
         MmascError: If a path does not exist, a pattern matches nothing, a folder cannot be listed, or nothing at all is
             found.
     """
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    given = [paths] if isinstance(paths, str | os.PathLike) else _paths(paths)
     known = _known(extensions)
     found: dict[str, Path] = {}
     for item in given:
@@ -51,6 +52,14 @@ def find_audio(
             "take it whatever it is called"
         )
     return list(found.values())
+
+
+def _paths(paths: Any) -> list[str | os.PathLike[str]]:
+    several = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, bytes | bytearray) else [paths]
+    for item in several:
+        if not isinstance(item, str | os.PathLike):
+            raise MmascError(f"a path must be a text or a pathlib.Path, got {type(item).__name__}")
+    return several
 
 
 def show_path(path: str | os.PathLike[str]) -> str:

@@ -8,7 +8,7 @@ import soxr
 from jaxtyping import Float
 
 from mmasc.audio.headers import read_header
-from mmasc.audio.layout import FileWindow, Header
+from mmasc.audio.layout import FileWindow, Header, open_source
 from mmasc.audio.native import DecodeError, NativeDecoder
 from mmasc.audio.pcm import PcmDecoder
 
@@ -77,10 +77,10 @@ class ChainDecoder:
     expected_frames: int | None = None
     remark = ""
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path | bytes, header: Header) -> None:
         self.fault = ""
         self._path, self._parts = path, header.parts
-        self._file = open(path, "rb", buffering=0)  # noqa: SIM115
+        self._file = open_source(path)
         try:
             first, seconds = self._open(0)
         except (DecodeError, OSError) as error:

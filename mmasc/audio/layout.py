@@ -1,9 +1,11 @@
 """What is known of a file before it is decoded, and pieces of files that decoders take for whole ones."""
 
+import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
 
 # No file is longer; lengths in damaged headers are, and seeking there raises
 _MOST_BYTES = 1 << 60
@@ -63,6 +65,11 @@ class Header:
     patch: tuple[int, bytes] | None = None
     unread: str = ""
     remark: str = ""
+
+
+def open_source(source: Path | bytes) -> BinaryIO:
+    """A file by its path, or the bytes of one, opened for reading without a buffer."""
+    return io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb", buffering=0)
 
 
 def read_at(file: ByteSource, position: int, count: int) -> bytes:

@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 from jaxtyping import Float
 
-from mmasc.audio.layout import FileWindow, Header
+from mmasc.audio.layout import FileWindow, Header, open_source
 
 # Formats in which decoding can fail half-way
 _FRAGILE = ("FLAC", "OGG", "MP3", "CAF")
@@ -47,13 +47,13 @@ class NativeDecoder:
 
     remark = ""
 
-    def __init__(self, path: Path, header: Header, window: FileWindow | None = None) -> None:
+    def __init__(self, path: Path | bytes, header: Header, window: FileWindow | None = None) -> None:
         self.fault = ""
         self.expected_frames: int | None = None
         # A descriptor and not a name: libsndfile guesses raw formats from names, takes no name that is not UTF-8, and
         # sees no tag in front of the offset. Windows has no descriptors that libraries share.
-        whole = os.name == "nt" and header.patch is None
-        self._file = None if whole or window is not None else open(path, "rb", buffering=0)  # noqa: SIM115
+        by_name = os.name == "nt" and isinstance(path, Path) and header.patch is None
+        self._file = None if by_name or window is not None else open_source(path)
         try:
             self._sound = self._open(path, header, window)
         except _ERRORS as error:
@@ -99,14 +99,16 @@ class NativeDecoder:
         if self._file is not None:
             self._file.close()
 
-    def _open(self, path: Path, header: Header, window: FileWindow | None) -> _SequentialFile:
+    def _open(self, path: Path | bytes, header: Header, window: FileWindow | None) -> _SequentialFile:
         if window is not None:
             return _SequentialFile(window)
         if self._file is None:
             return _SequentialFile(str(path))
-        if header.patch is not None:
-            size = os.fstat(self._file.fileno()).st_size
-            return _SequentialFile(FileWindow(self._file, 0, size, header.patch))
+        if header.patch is not None or isinstance(path, bytes):
+            size = len(path) if isinstance(path, bytes) else os.fstat(self._file.fileno()).st_size
+            return _SequentialFile(
+                FileWindow(self._file, header.offset if header.patch is None else 0, size, header.patch)
+            )
         os.lseek(self._file.fileno(), header.offset, os.SEEK_SET)
         return _SequentialFile(self._file.fileno(), closefd=False)
 

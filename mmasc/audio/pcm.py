@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from mmasc.audio.layout import FileWindow, Header
+from mmasc.audio.layout import FileWindow, Header, open_source
 from mmasc.audio.native import DecodeError
 
 _MOST_CHANNELS = 1024  # as libsndfile has it
@@ -33,7 +33,7 @@ class PcmDecoder:
     slack_seconds = 1e-3
     fault = remark = ""
 
-    def __init__(self, path: Path, header: Header, window: FileWindow | None = None) -> None:
+    def __init__(self, path: Path | bytes, header: Header, window: FileWindow | None = None) -> None:
         samples = header.samples
         if samples is None or not 0 < samples.channels <= _MOST_CHANNELS or not sample_bytes(samples.kind):
             raise DecodeError("its header does not say how its samples are stored")
@@ -42,7 +42,7 @@ class PcmDecoder:
         self._left = samples.size // self._frame_bytes
         self.expected_frames: int | None = self._left
         self.declared_seconds: float | None = self._left / max(self.sample_rate, 1)
-        self._file = open(path, "rb", buffering=0) if window is None else window  # noqa: SIM115
+        self._file = open_source(path) if window is None else window
         self._file.seek(samples.offset)
 
     def read(self, frames: int) -> Float[np.ndarray, "channel time"]:

@@ -33,6 +33,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from mmasc.errors import MmascError
+from mmasc.forking import answer_after_fork, check_may_change
 
 FORMAT = 1
 HEAD_NAME = "collection.json"
@@ -111,6 +112,7 @@ class Store:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        answer_after_fork()
         self.head()
 
     @classmethod
@@ -212,6 +214,7 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> "Iterator[Transaction]":
         """Change tables under the lock; all of it counts when the block ends, nothing of it when the block fails."""
+        check_may_change()
         with _locked(self.folder):
             change = Transaction(self, self.head())
             with _clear_errors(self.folder):
