@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 # No file is longer; lengths in damaged headers are, and seeking there raises
 _MOST_BYTES = 1 << 60
@@ -67,7 +67,7 @@ class Header:
     remark: str = ""
 
 
-def open_source(source: Path | bytes) -> BinaryIO:
+def open_source(source: Path | bytes) -> io.BytesIO | io.FileIO:
     """A file by its path, or the bytes of one, opened for reading without a buffer."""
     return io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb", buffering=0)
 
