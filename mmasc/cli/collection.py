@@ -75,7 +75,9 @@ def remove(folder: str, paths: tuple[str, ...], where: str | None, missing: bool
     """Remove recordings from the collection (the files stay on the disk)."""
     if not paths and where is None and not missing:
         raise click.UsageError("say which recordings: PATH..., --where SQL or --missing")
-    click.echo(f"{_open(folder).remove(paths, where, missing)} recordings removed")
+    opened = _open(folder)
+    there = len(opened.recordings)
+    click.echo(f"{opened.remove(paths, where, missing)} recordings removed of {there}")
 
 
 @collection.command()

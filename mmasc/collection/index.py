@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mmasc.errors import MmascError
+from mmasc.forking import answer_after_fork
 
 INDEX_FORMAT = 1
 _TRAINING_VECTORS_PER_LIST = 40
@@ -231,6 +232,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 def import_faiss() -> Any:
     """FAISS, or one line that names both extras."""
+    answer_after_fork()
     try:
         import faiss
     except ImportError as error:

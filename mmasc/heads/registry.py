@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from mmasc.errors import MmascError
+from mmasc.forking import answer_after_fork
 
 
 @dataclass(frozen=True)
