@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmasc.errors import MmascError
+from mmasc.printing import printable
 
 AUDIO_EXTENSIONS = (
     "aac", "ac3", "aif", "aifc", "aiff", "alac", "amr", "ape", "au", "caf", "dsf", "eac3", "flac", "gsm", "m4a",
@@ -63,8 +64,7 @@ def _paths(paths: Any) -> list[str | os.PathLike[str]]:
 
 def show_path(path: str | os.PathLike[str]) -> str:
     """A path fit for one line of a message: bytes that are no UTF-8 and line breaks are escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return printable(os.fspath(path))
 
 
 def _known(extensions: Iterable[str] | None) -> frozenset[str]:
