@@ -165,10 +165,11 @@ def _best(
         _, found = reader.search(target, looked_at, allowed, text)
         positions = found[0]
         count = len(positions)
-        scores = unit(reader.vectors(positions)) @ target[0]
+        vectors = reader.vectors(positions)
+        scores = unit(vectors) @ target[0]
         # Equal scores in the order of the store, so that the same question has the same answer
         order = np.lexsort((positions, -scores))
-        order = order[np.isfinite(scores[order])]  # a damaged vector (NaN) is no answer
+        order = order[np.isfinite(vectors[order]).all(axis=1)]  # a damaged vector (NaN) is no answer
         positions, scores = positions[order], scores[order]
         if not per_recording:
             return positions[:k], scores[:k]
