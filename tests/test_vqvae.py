@@ -150,6 +150,19 @@ def test_k_means_of_fewer_items_than_codes():
     torch.testing.assert_close(codebook.lookup(codebook.nearest(items.T.reshape(1, 3, 2, 2)))[0].flatten(1).T, items)
 
 
+def test_learning_goes_on_from_where_k_means_ended():
+    codebook, items = quantizer(), 10 * vectors(12, 3)
+    codebook.counts.fill_(7.0)  # left by steps before
+    codebook.begin(items, torch.Generator().manual_seed(0))
+    begun = codebook.codebook.clone()
+    assert float(torch.cdist(items, begun).min(1).values.max()) < 1e-5
+    # Every item is a code of its own, so the moving averages are in balance
+    grid = items.T.reshape(1, 3, 3, 4)
+    assert codebook.learn(grid, codebook.nearest(grid), torch.Generator().manual_seed(0)) == 0
+    torch.testing.assert_close(codebook.codebook, begun)
+    torch.testing.assert_close(codebook.counts, torch.ones(12))
+
+
 def test_use_of_codes():
     assert code_use(torch.arange(8).reshape(1, 2, 4), 8) == (pytest.approx(8), 1)
     assert code_use(torch.zeros(3, 2, 2, dtype=torch.long), 8) == (pytest.approx(1), 1 / 8)
