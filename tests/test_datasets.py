@@ -322,6 +322,7 @@ def test_validation_is_never_the_test_fold():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_no_group_is_on_two_sides(validation, seed):
     dataset = clips_of(60, 3, n_folds=5)
+    assert dataset.folds == ["1", "2", "3", "4", "5"]
     for fold in dataset.folds:
         if fold == validation:
             continue

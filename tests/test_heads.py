@@ -258,7 +258,9 @@ def test_groups_are_never_on_both_sides_of_a_fold(seed):
 
 def test_folds_without_groups_have_every_class_in_proportion():
     codes = np.repeat([0, 1, 2], [50, 25, 10])
-    for fold in make_folds(labelled(codes), 5):
+    folds = make_folds(labelled(codes), 5)
+    assert len(folds) == 5
+    for fold in folds:
         assert np.bincount(codes[fold.test]).tolist() == [10, 5, 2]
 
 

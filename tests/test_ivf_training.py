@@ -305,6 +305,7 @@ def test_a_named_adam_is_the_one_that_trains(films, cache, run, tmp_path, monkey
     go = ImaginationStage.go
     monkeypatch.setattr(ImaginationStage, "go", lambda stage, *rest: (seen.append(stage.optimizers), go(stage, *rest)))
     ivf(films, tmp_path, cache, steps=1, adam=adam)
+    assert sorted(seen[0]) == ["critic", "transformation"]
     for optimizer in seen[0].values():
         (group,) = optimizer.param_groups
         assert (group["lr"], group["betas"]) == ADAM[adam]

@@ -445,7 +445,9 @@ def test_a_file_must_have_the_digest_that_its_name_begins(monkeypatch, tmp_path)
 
 
 def test_every_address_is_pinned_to_a_version():
+    assert len(weights.WEIGHTS) > 10
     for weight in weights.WEIGHTS.values():
+        assert weight.files
         assert len({file.filename for file in weight.files}) == len(weight.files)
         for file in weight.files:
             assert "/main/" not in file.address

@@ -301,6 +301,8 @@ def run_tests(folder: Path, path: str, keep_bytecode: bool) -> int:
     os.chdir(folder)
     sys.path[0] = str(folder)  # where this script lies comes no longer first
     os.environ["PYTHONPATH"] = str(folder)
+    # Processes that tests start import what is tested, not this script
+    del sys.modules["__main__"].__file__
     sys.dont_write_bytecode = not keep_bytecode
     if not keep_bytecode:
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
