@@ -313,7 +313,11 @@ def test_a_digest_is_measured_once(register, monkeypatch):
         raise AssertionError("measured again")
 
     monkeypatch.setattr(hashlib, "file_digest", refuse)
-    find("toy")
+    folder = find("toy")
+    # A file that was touched is another file
+    os.utime(folder / "big.bin", ns=(1, 1))
+    with pytest.raises(AssertionError, match="measured again"):
+        find("toy")
 
 
 def test_from_a_folder_and_from_a_file(server, register, tmp_path):

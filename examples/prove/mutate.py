@@ -88,7 +88,8 @@ def main() -> int:
         return 2
     chosen = choose(options.modules)
     every = [mutant for path in chosen for mutant in mutants_of(path, (ROOT / path).read_bytes())]
-    drawn = random.Random(options.seed).sample(every, min(options.n, len(every)))
+    random.Random(options.seed).shuffle(every)
+    drawn = every[: options.n]  # the first ones are the same whatever -n, so that a run can be made longer
     print(f"{len(drawn)} of {len(every)} mutants of {len(chosen)} modules", flush=True)
     results = dict(read_results(options.resume))
     listed = equivalents()
