@@ -190,16 +190,42 @@ def test_the_decoder_mirrors_the_encoder(halvings):
     assert torch.equal(network.indices(vectors(2, 3, 32, 32)), quantised.indices)
 
 
-@pytest.mark.parametrize(("size", "cells"), [(16, 8), (64, 8), (128, 8), (256, 16), (512, 16)])
+@pytest.mark.parametrize(("size", "cells"), [(8, 4), (16, 8), (64, 8), (128, 8), (256, 16), (512, 16)])
 def test_halvings_leave_some_hundred_cells(size, cells):
     assert size >> fitting_halvings(size) == cells
 
 
-def test_impossible_configurations_are_refused():
-    with pytest.raises(ValueError, match=r"size must be a multiple of 2 \*\* halvings, got 60 and 3"):
-        VqVaeConfig(size=60)
-    with pytest.raises(ValueError, match=r"codes >= 2, dim >= 1, 0 < decay < 1 must hold, got 1 64 0.99"):
-        VqVaeConfig(codes=1)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(size=60), r"size must be a multiple of 2 \*\* halvings, got 60 and 3"),
+        (dict(halvings=0), "size must be a multiple of .*, got 64 and 0"),
+        (dict(size=512, halvings=9), "size must be a multiple of .*, got 512 and 9"),
+        (dict(codes=1), "codes >= 2, dim >= 1, 0 < decay < 1 must hold, got 1 64 0.99"),
+        (dict(dim=0), "must hold, got 512 0 0.99"),
+        (dict(decay=0.0), "must hold, got 512 64 0.0"),
+        (dict(decay=1.0), "must hold, got 512 64 1.0"),
+    ],
+)
+def test_impossible_configurations_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        VqVaeConfig(**options)
+
+
+def test_the_least_and_the_most_are_possible():
+    config = VqVaeConfig(size=256, halvings=8, codes=2, dim=1)
+    assert (config.cells, VqVaeConfig(size=2, halvings=1).cells) == (1, 1)
+
+
+def test_half_precision_around_it_changes_nothing():
+    for rule in ("ema", "gradient"):
+        codebook, given = quantizer(rule), vectors(4, 3, 32, 32)
+        with torch.autocast("cpu", torch.bfloat16):
+            inside = codebook(given)
+        assert torch.equal(inside.indices, codebook.nearest(given))
+        for one, other in zip(inside, codebook(given), strict=True):
+            assert one.dtype == other.dtype
+            assert torch.equal(one, other)
 
 
 def test_psnr_of_a_known_error():

@@ -71,7 +71,16 @@ TESTS: dict[str, list[str]] = {
 }
 
 # Imported before forking. Nothing here may start threads that work, and nothing of mmasc may be among it.
-HEAVY = ["pytest", "numpy", "torch", "torchvision", "sklearn.ensemble", "sklearn.svm", "sklearn.linear_model"]
+HEAVY = [
+    "pytest",
+    "numpy",
+    "torch",
+    "torch.distributed.tensor",
+    "torchvision",
+    "sklearn.ensemble",
+    "sklearn.svm",
+    "sklearn.linear_model",
+]
 HEAVY += ["scipy.signal", "scipy.stats", "matplotlib.pyplot", "pyarrow.parquet", "lance", "faiss", "soundfile", "soxr"]
 HEAVY += ["av", "librosa", "beartype", "jaxtyping", "hypothesis", "einops", "safetensors.torch", "yaml", "rich.console"]
 
