@@ -122,6 +122,25 @@ def test_a_full_disk_is_one_line_and_the_cache_stays_good(paths, tmp_path, monke
     assert cache.load(paths).n_decoded == 3
 
 
+def test_a_waveform_is_whole_on_the_disk_before_it_gets_its_name(paths, tmp_path, monkeypatch):
+    cache, sync, replace, synced = WaveformCache(tmp_path / "kept", 8_000), os.fsync, os.replace, []
+
+    def noted(number):
+        (beside,) = (tmp_path / "kept").rglob("*.tmp")
+        synced.append(beside.read_bytes())
+        sync(number)
+
+    def renamed(one, other):
+        assert len(synced) == 1
+        replace(one, other)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(os, "replace", renamed)
+    cache.load(paths[:1])
+    (file,) = (path for path in (tmp_path / "kept").rglob("*") if path.is_file())
+    assert synced == [file.read_bytes()]
+
+
 def test_a_folder_that_cannot_be_made_is_named(paths, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(MmascError, match="the waveform cache cannot be written"):
