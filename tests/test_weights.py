@@ -320,6 +320,16 @@ def test_a_digest_is_measured_once(register, monkeypatch):
         find("toy")
 
 
+def test_weights_are_on_the_disk_before_they_get_their_name(register, monkeypatch):
+    register()
+    calls, sync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda number: (calls.append(os.fstat(number).st_size), sync(number)))
+    monkeypatch.setattr(os, "replace", lambda one, other: (calls.append(other.name), replace(one, other)))
+    fetch("toy")
+    for name, size in (("big.bin", BIG_SIZE), ("config.json", len(SMALL))):
+        assert calls.index(size) < calls.index(name)
+
+
 def test_from_a_folder_and_from_a_file(server, register, tmp_path):
     folder = register()
     usb = tmp_path / "usb"
