@@ -391,6 +391,7 @@ def test_held_out_cities_are_tested_and_never_learnt():
 
 def test_made_folds_keep_groups_and_classes():
     dataset = clips_of(30, 3).with_folds(5, seed=1)
+    assert dataset.folds == ["1", "2", "3", "4", "5"]
     for fold in dataset.folds:
         train, _, test = dataset.split(fold)
         assert not {dataset.groups[clip] for clip in train} & {dataset.groups[clip] for clip in test}
@@ -399,6 +400,32 @@ def test_made_folds_keep_groups_and_classes():
         dataset.with_folds(5)
     with pytest.raises(MmascError, match="4 groups are fewer than 5 folds"):
         clips_of(4, 3).with_folds(5)
+
+
+def labelled_clips(*labels: str) -> Dataset:
+    """A clip for each text, its labels with commas between them; classes a to d, whether they have clips or not."""
+    clips = tuple(Clip(Path(f"{n}.wav"), tuple(one.split(","))) for n, one in enumerate(labels))
+    return Dataset("made", Path("made"), clips, tuple("abcd"), any("," in one for one in labels))
+
+
+def counts_by_fold(dataset: Dataset) -> list[tuple[int, ...]]:
+    column = np.array(dataset.column("fold"))
+    return [tuple(dataset.targets()[column == fold].sum(0).astype(int).tolist()) for fold in dataset.folds]
+
+
+def test_made_folds_of_classes_without_clips():
+    assert counts_by_fold(labelled_clips(*6 * ["b"], *9 * ["d"]).with_folds(3)) == 3 * [(0, 2, 0, 3)]
+    with pytest.raises(MmascError, match="a class has 2 clips, fewer than 3 folds; ask for fewer folds"):
+        labelled_clips(*6 * ["b"], *2 * ["d"]).with_folds(3)
+    with pytest.raises(ValueError, match="n_folds must be 2 or more, got 1"):
+        labelled_clips(*6 * ["b"]).with_folds(1)
+
+
+def test_made_folds_of_several_labels_go_by_the_rarest():
+    dataset = labelled_clips(*6 * ["a"], *6 * ["a,c"], *3 * ["a,c,d"], "b")
+    counts = np.array(counts_by_fold(dataset.with_folds(3)))
+    assert counts[:, [0, 2, 3]].tolist() == 3 * [[5, 3, 1]]
+    assert sorted(counts[:, 1]) == [0, 0, 1]
 
 
 def test_real_esc10(test_data):
