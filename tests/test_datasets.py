@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -334,6 +335,17 @@ def test_no_group_is_on_two_sides(validation, seed):
         if isinstance(validation, float):
             shares = dataset.targets()[sides[1]].sum(0) / dataset.targets()[np.concatenate(sides[:2])].sum(0)
             assert np.abs(shares - validation).max() <= 1.5 / 16  # a group of a class's sixteen
+
+
+def test_a_test_fold_that_is_everything_is_refused():
+    clips = [Clip(Path(f"{number}.wav"), ("a",), fold="1", columns={"city": "lyon"}) for number in range(4)]
+    dataset = Dataset("made", Path("made"), tuple(clips), ("a",))
+    with pytest.raises(MmascError, match="made: nothing is left to learn from when fold '1' is tested"):
+        dataset.split("1")
+    more = replace(dataset, clips=(*clips, replace(clips[0], fold="2", path=Path("more.wav"))))
+    assert [side.tolist() for side in more.split("1")] == [[4], [], [0, 1, 2, 3]]
+    with pytest.raises(MmascError, match="made: nothing is left to learn from when fold '1' is tested"):
+        more.holding_out("city", ["lyon"]).split("1")
 
 
 def test_a_share_follows_its_seed():

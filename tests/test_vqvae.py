@@ -4,6 +4,7 @@ import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 
@@ -231,3 +232,13 @@ def test_half_precision_around_it_changes_nothing():
 def test_psnr_of_a_known_error():
     pictures = torch.zeros(2, 3, 4, 4)
     assert peak_signal_to_noise(pictures + 0.2, pictures) == pytest.approx(10 * math.log10(4 / 0.04), abs=1e-4)
+
+
+def test_psnr_is_that_of_what_can_be_shown():
+    pictures = vectors(2, 3, 4, 4).clamp(-1, 1)
+    made = pictures + vectors(2, 3, 4, 4).flip(0)
+    assert float(made.min()) < -1.5
+    assert float(made.max()) > 1.5
+    shown = np.clip(made.double().numpy(), -1, 1)
+    wanted = 10 * math.log10(4 / np.square(shown - pictures.double().numpy()).mean())
+    assert peak_signal_to_noise(made, pictures) == pytest.approx(wanted, abs=1e-4)

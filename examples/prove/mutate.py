@@ -2,6 +2,7 @@
 
     python examples/prove/mutate.py -n 200 --seed 0 --jobs 2
     python examples/prove/mutate.py --modules segments features -n 50 --resume mutants.jsonl
+    python examples/prove/mutate.py --modules segments features -n 50 --resume mutants.jsonl --again
 
 Every change is made in a copy of the working tree, and the tests that cover the module run on it until the first one
 fails. A server that has imported torch and the rest, but nothing of mmasc, is forked for every change, so that none
@@ -102,7 +103,7 @@ def main() -> int:
     print(f"{len(drawn)} of {len(every)} mutants of {len(chosen)} modules", flush=True)
     results = dict(read_results(options.resume))
     listed = equivalents()
-    todo = [one for one in drawn if one.name not in results]
+    todo = [one for one in drawn if one.name not in results or (options.again and results[one.name] == SURVIVED)]
     if todo:
         prepare_server()
         with tempfile.TemporaryDirectory() as folder:
@@ -122,6 +123,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
     parser.add_argument("--resume", type=Path, help="file of results, one a line; those in it are not run again")
+    parser.add_argument("--again", action="store_true", help="run those of that file that survived once more")
     parser.add_argument("--at-least", type=float, default=0.96, help="share that must be killed for exit status 0")
     return parser.parse_args()
 
