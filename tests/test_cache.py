@@ -30,6 +30,13 @@ def test_waveforms_are_those_of_load_audio(paths, tmp_path, in_memory, rate, cha
         assert not waveform.flags.writeable
 
 
+def test_a_part_of_the_waveforms_is_a_list_of_them(paths, tmp_path):
+    waveforms = WaveformCache(tmp_path / "deep" / "kept", 8_000).load(paths)
+    for one, other in zip(waveforms[1:4], paths[1:4], strict=True):
+        np.testing.assert_array_equal(one, load_audio(other, 8_000)[0].numpy())
+    assert [len(waveforms[part]) for part in (slice(None), slice(-2, None), slice(9, 12))] == [5, 2, 0]
+
+
 def test_everything_is_decoded_once(paths, tmp_path):
     told = []
     cache = WaveformCache(tmp_path / "kept", 8_000)
