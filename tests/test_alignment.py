@@ -2,11 +2,9 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ from mmasc.cli import cli
 from mmasc.encoders import load_encoder
 from mmasc.encoders.mini_network import MiniConfig, MiniNetwork
 from mmasc.errors import MmascError
-from mmasc.training.alignment import train_alignment
+from mmasc.training.alignment import AlignmentStage, train_alignment
 from mmasc.training.alignment_config import AlignmentConfig
 from mmasc.training.augment import AugmentConfig, augment, draw_crop, level_of, power_of
 from mmasc.training.checkpoints import config_from_dict, load_tensors, pack_optimizer, save_tensors, unpack_optimizer
@@ -30,6 +28,7 @@ from mmasc.training.parallel import World
 from mmasc.training.schedules import one_cycle
 from mmasc.training.sounds import Row, read_table, split_by_group
 from mmasc.training.validation import ranking
+from tests.killing import kill_in_mid_work
 
 RATE = 16_000
 KINDS = {"whistling": 2_000.0, "engine humming": 120.0, "hissing": None}
@@ -318,24 +317,25 @@ def test_another_seed_is_another_network(table, tmp_path):
     )
 
 
+LONGER = dict(steps=16, batch=4, crop_seconds=1.3, checkpoint_steps=2)
+
+
+def align_alone(tick, table: Path, out: Path) -> None:
+    """What is killed: it says every step before it begins it."""
+    step = AlignmentStage.train_step
+    AlignmentStage.train_step = lambda run, generator: (tick(run.step), step(run, generator))[1]
+    train_alignment(table, out, **LONGER)
+
+
 def test_killed_run_goes_on_to_the_same_weights(table, tmp_path):
-    """A process killed between checkpoints, at a moment of no one's choosing, is continued by the same command."""
-    straight, killed = tmp_path / "straight", tmp_path / "killed"
-    train_alignment(table, straight, steps=16, batch=4, crop_seconds=1.3, checkpoint_steps=2)
-    command = [sys.executable, "-m", "mmasc", "train", "align", "--data", str(table), "--out", str(killed)]
-    command += ["--steps", "16", "--batch", "4", "--crop", "1.3", "--checkpoint-steps", "2", "--quiet"]
-    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not (killed / "training.safetensors").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert (killed / "training.safetensors").exists()
-    result = train_alignment(table, killed, steps=16, batch=4, crop_seconds=1.3, checkpoint_steps=2)
-    assert result.step == 16
-    assert_equal_weights(straight, killed)
+    """A process killed between checkpoints, at moments of no one's choosing, is continued by the same command."""
+    generator, killed = np.random.default_rng(0), tmp_path / "killed"
+    train_alignment(table, tmp_path / "straight", **LONGER)
+    for after in (3, 8):
+        kill_in_mid_work(align_alone, table, killed, after=after, last=15, delay=generator.uniform(0, 0.05))
+        assert after - 2 < load_tensors(killed / "training.safetensors")[1]["step"] < 15
+    assert train_alignment(table, killed, **LONGER).step == 16
+    assert_equal_weights(tmp_path / "straight", killed)
 
 
 SEVERAL = """

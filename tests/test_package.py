@@ -45,6 +45,7 @@ def test_top_level_stays():
 
 
 def test_public_names_load():
+    assert {"Collection", "classify", "embed", "load_audio", "load_encoder"} <= set(mmasc.__all__)
     for name in mmasc.__all__:
         assert getattr(mmasc, name) is not None
 

@@ -250,6 +250,8 @@ def test_a_run_with_tags_goes_on_to_the_same_weights(table, tmp_path):
     train(table, tmp_path / "paused", **options, pause_at=4)
     train(table, tmp_path / "paused", **options)
     one, other = weights(tmp_path / "straight"), weights(tmp_path / "paused")
+    assert one.keys() == other.keys()
+    assert "merge.weight" in one
     assert all(torch.equal(one[name], other[name]) for name in one)
     # tags are mixed as labels are: without tags of partners the weights are others
     train(table, tmp_path / "plain", **{**options, "mix": "none"})
