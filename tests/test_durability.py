@@ -266,8 +266,8 @@ def test_copies_of_heads_are_bounded(tmp_path, monkeypatch):
     assert there == [kept.generation, *range(kept.generation + 5, kept.generation + 9)]
 
 
-def test_rows_that_get_old_row_ids_are_not_answered_by_an_old_index(tmp_path):
-    """Somebody puts an older collection.json back; the windows that come then have the row ids of those that went."""
+def test_an_index_of_windows_that_no_longer_count_gives_no_wrong_answer(tmp_path):
+    """Somebody puts an older collection.json back; the windows that come then are others."""
     store = made(tmp_path / "c", commits=1)
     older = (tmp_path / "c" / HEAD_NAME).read_text()
     with store.transaction() as change:
