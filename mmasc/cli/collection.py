@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from mmasc.cli.options import format_option
-from mmasc.cli.output import echo, print_object, print_rows, print_table
+from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 
 
 @click.group()
@@ -93,13 +93,11 @@ def merge(folder: str, other: str, output_format: str) -> None:
             f"{result['already_there']} were there already"
         )
         if result["values"]:
-            click.echo(f"{result['values']} values of own columns taken over for recordings that were there")
+            echo(f"{result['values']} values of own columns taken over for recordings that were there")
         if result["values_that_differ"]:
-            click.echo(f"{result['values_that_differ']} values of own columns differ from ours, which stay")
+            echo(f"{result['values_that_differ']} values of own columns differ from ours, which stay")
         if result["other_content"]:
-            click.echo(
-                f"{result['other_content']} recordings have another content there under the same path; ours stay"
-            )
+            echo(f"{result['other_content']} recordings have another content there under the same path; ours stay")
     else:
         print_object(result, output_format)
 
@@ -117,7 +115,10 @@ def move_root(folder: str, root: str) -> None:
 @_folder
 def compact(folder: str) -> None:
     """Join small files, drop what was deleted and old versions, build the index anew."""
-    _open(folder).compact()
+    opened = _open(folder)
+    opened.compact()
+    for line in opened.remarks:
+        remark(line)
     echo(f"{folder} is compact")
 
 
@@ -126,7 +127,10 @@ def compact(folder: str) -> None:
 @format_option()
 def check(folder: str, output_format: str) -> None:
     """Look for faults; exit status 1 if there is one that makes answers wrong."""
-    findings = _open(folder).check()
+    opened = _open(folder)
+    findings = opened.check()
+    for line in opened.remarks:
+        remark(line)
     rows = [{"level": one.level, "message": one.message} for one in findings]
     if rows or output_format != "table":
         print_rows(rows, output_format, ["level", "message"])

@@ -13,6 +13,7 @@ import pyarrow as pa
 from mmasc.collection.checksums import add_checksums
 from mmasc.collection.damage import writing
 from mmasc.collection.head import Head, SpaceHead, is_leftover, read_copies
+from mmasc.collection.index_files import forget
 from mmasc.collection.probes import write_probes
 from mmasc.collection.stamps import foreign_stamps, own_name
 from mmasc.collection.tables import Tables
@@ -67,6 +68,7 @@ class Transaction:
         folder = self.tables.space(space.identity)
         make_folders(folder)
         self.tables.take_back(self.tables.windows(space.identity), None)
+        forget(folder)
         if probes is not None:
             write_probes(folder, probes)
         self.head = replace(self.head, spaces={**self.head.spaces, name: space})
@@ -112,7 +114,7 @@ class Transaction:
         uri = self.tables.recordings
         self._add_columns(table.schema)
         dataset = self._newest(uri)
-        with writing(self.tables.folder):
+        with writing(uri, self.tables.folder):
             dataset.merge_insert("id").when_matched_update_all().execute(table)
         self.head = replace(self.head, recordings=self._newest(uri).version)
 
@@ -184,24 +186,24 @@ class Transaction:
             self._newest(uri)
         self._changed.add(uri)
         mode = "create" if version is None else "append"
-        with writing(self.tables.folder):
+        with writing(uri, self.tables.folder):
             return lance.write_dataset(table, str(uri), mode=mode, enable_stable_row_ids=True).version
 
     def _add_columns(self, schema: pa.Schema) -> None:
         dataset = self._newest(self.tables.recordings)
         for name in foreign_stamps(dataset.schema):
-            with writing(self.tables.folder):
+            with writing(self.tables.recordings, self.tables.folder):
                 renaming: Any = {"path": name, "name": own_name(name)}  # Lance's type for it names no strings
                 dataset.alter_columns(renaming)
             dataset = self._newest(self.tables.recordings)
         missing = [item for item in schema if item.name not in dataset.schema.names]
         if missing:
-            with writing(self.tables.folder):
+            with writing(self.tables.recordings, self.tables.folder):
                 dataset.add_columns(pa.schema(missing))
 
     def _delete(self, uri: Path, column: str, ids: Sequence[int]) -> lance.LanceDataset:
         dataset = self._newest(uri)
-        with writing(self.tables.folder):
+        with writing(uri, self.tables.folder):
             for first in range(0, len(ids), _IDS_AT_ONCE):
                 some = ", ".join(str(int(one)) for one in ids[first : first + _IDS_AT_ONCE])
                 dataset.delete(f"{column} IN ({some})")
@@ -209,7 +211,7 @@ class Transaction:
 
     def _compact(self, uri: Path) -> None:
         dataset = self._newest(uri)
-        with writing(self.tables.folder):
+        with writing(uri, self.tables.folder):
             dataset.optimize.compact_files()
 
 

@@ -255,7 +255,7 @@ def _decode_file(
             windows = [(lane, *window) for lane, cutter in enumerate(cutters) for window in cutter.push(block[lane])]
             count += len(windows)
             yield _Part(path, windows)
-        content = None if digest is None else digest(path)
+        content = digest(path) if digest is not None and isinstance(path, Path) else None
     except (MmascError, OSError) as error:
         yield _Part(path, [], _Done(AudioStatus("failed", str(error), None, 0.0)))
         return

@@ -186,8 +186,8 @@ class AlignmentStage(Stage):
             self.network = MiniNetwork(config.network).to(device).to(memory_format=torch.channels_last)
             self.class_head = nn.Linear(config.network.n_features, len(self.texts)).to(device)
             self.log_scale = nn.Parameter(torch.tensor(math.log(config.initial_scale), device=device))
-        weights = [*self.network.parameters(), *self.class_head.parameters()]
-        decayed, kept = [p for p in weights if p.ndim > 1], [p for p in weights if p.ndim <= 1]
+        learned = [*self.network.parameters(), *self.class_head.parameters()]
+        decayed, kept = [p for p in learned if p.ndim > 1], [p for p in learned if p.ndim <= 1]
         groups = [
             {"params": decayed, "weight_decay": config.weight_decay},
             {"params": [*kept, self.log_scale], "weight_decay": 0.0},
