@@ -146,7 +146,7 @@ def _resident(pid: int) -> int:
 
 
 def _serve(module: Any, scratch: Path) -> None:
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    answers = open(os.dup(1), "w", buffering=1)  # noqa: SIM115 (for as long as this process lives)
     # What a child prints is no answer of the server
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     answers.write(f"{_READY}\n")
@@ -163,6 +163,7 @@ def _serve(module: Any, scratch: Path) -> None:
         answers.write(f"{pid}\n")
         _, status = os.waitpid(pid, 0)
         answers.write(json.dumps([os.waitstatus_to_exitcode(status), time.monotonic() - begun]) + "\n")
+    answers.close()
 
 
 def _live(function: Any, arguments: list[Any], scratch: Path) -> None:

@@ -119,15 +119,15 @@ class _Storm:
         self._begin()
         self.before = self._look()
         changes = self._run(None)
-        if self.outcome.status:
-            raise SystemExit(f"{name} fails undisturbed: {self.outcome.trace or self.outcome.spoken}")
         self.seconds, self.changes = self.outcome.seconds, max(1, changes)
         self.after = self._look()
-        if self.after["faults"] or len(_mapping(self.after)) != len(self.after["items"]):
-            raise SystemExit(f"{name} is not right undisturbed: {self.after['faults']}")
+        fault = self.outcome.trace or self.outcome.spoken if self.outcome.status else ""
+        fault = fault or "; ".join(self.before["faults"] + self.after["faults"])
+        self.sound = not fault and len(_mapping(self.after)) == len(self.after["items"])
+        self.count.add("corrupt", int(not self.sound), f"wrong without any kill: {fault[-600:]}")
 
     def rage(self, kills: int) -> None:
-        while self.count.kills < kills:
+        while self.sound and self.count.kills < kills:
             self._round(kills)
 
     def _round(self, kills: int) -> None:
