@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from mmasc.errors import MmascError
+from mmasc.storage.files import write_atomically
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -355,7 +356,10 @@ def _fetch_file(weight: WeightFile, file: RemoteFile, source: Path | None, progr
     if path.is_file() and source is None:
         # A file that is not right is fetched again: that is what the user asked for.
         with contextlib.suppress(MmascError):
-            return StoredFile(path, path.stat().st_size, _verify(folder, file, weight.name), bool(file.sha256), False)
+            digest = _verify(folder, file, weight.name)
+            for rest in (part, _note_path(part)):  # of a call that was killed after it had brought the file
+                rest.unlink(missing_ok=True)
+            return StoredFile(path, path.stat().st_size, digest, bool(file.sha256), False)
     if source is None:
         _download(file, part, progress)
         where = file.address
@@ -468,7 +472,8 @@ def _receive(file: RemoteFile, part: Path, begin: int, progress: Progress | None
                 f"{file.address} offers {total:,} bytes, not the {file.size:,} of the file that mmasc knows; "
                 "take the right file from elsewhere with --from"
             )
-        _note_path(part).write_text(json.dumps({"address": file.address, "etag": _strong_etag(response.headers)}))
+        note = {"address": file.address, "etag": _strong_etag(response.headers)}
+        write_atomically(_note_path(part), json.dumps(note).encode())
         done = begin
         with part.open("rb+" if begin else "wb") as writing:
             writing.seek(begin)
@@ -579,9 +584,7 @@ def _stamp(path: Path, digest: str) -> dict[str, Any]:
 def _record(folder: Path, filename: str, path: Path, digest: str) -> None:
     """Remember a digest with the size and time of the file that it was measured on."""
     records = _read_json(folder / "digests.json") | {filename: _stamp(path, digest)}
-    beside = folder / f".digests.{os.getpid()}.tmp"
-    beside.write_text(json.dumps(records, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(beside, folder / "digests.json")
+    write_atomically(folder / "digests.json", (json.dumps(records, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class Children:
         return outcome.value
 
     def _begin(self) -> None:
-        threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
         self.server = subprocess.Popen(
             [sys.executable, __file__, self.module, str(self.scratch)],
             stdin=subprocess.PIPE,
@@ -169,9 +169,10 @@ def _serve(module: Any, scratch: Path) -> None:
 def _live(function: Any, arguments: list[Any], scratch: Path) -> None:
     """The life of a child; it leaves files and an exit status, never this function."""
     os.dup2(os.open(scratch / "chatter", os.O_WRONLY | os.O_CREAT), 2)
-    sys.stdin = open(os.devnull)
-    sys.stderr = open(scratch / "spoken", "w", encoding="utf-8", errors="surrogateescape")
-    sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="surrogateescape")
+    # Open as long as the child lives
+    sys.stdin = open(os.devnull)  # noqa: SIM115
+    sys.stderr = open(scratch / "spoken", "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
+    sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
     status = 70
     before = _high_water(reset=True)
     try:

@@ -15,8 +15,10 @@ The commands are in `storms.py`. Kills that come after the end of a command do n
 """
 
 import argparse
+import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import sys
@@ -186,15 +188,11 @@ class _Storm:
 
     def _lives(self, pid: int) -> bool:
         """Whether the process still works: the server answers when it has ended."""
-        import select
-
         return not select.select([self.children.server.stdout], [], [], 0)[0]
 
     def _kill(self, pid: int) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):  # ended just now: it is not counted
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # ended just now: it is not counted
 
     def _look(self) -> dict[str, Any]:
         self.children.start("look", self.name, str(self.inputs), str(self.work))

@@ -71,7 +71,9 @@ def differing(folder: Path, files: Iterable[Path]) -> list[str]:
     found = []
     for path in sorted(files):
         written = known.get(_name(folder, path))
-        if not path.is_file() or (written is not None and (path.stat().st_size != written.size or crc32_of(path) != written.crc32)):
+        if not path.is_file() or (
+            written is not None and (path.stat().st_size != written.size or crc32_of(path) != written.crc32)
+        ):
             found.append(_name(folder, path))
     return found
 

@@ -24,6 +24,7 @@ from mmasc.collection.store import (
     windows_schema,
 )
 from mmasc.errors import MmascError
+from mmasc.storage.files import replacing
 
 if TYPE_CHECKING:
     from mmasc.collection.collection import Collection
@@ -117,14 +118,15 @@ def export(collection: "Collection", reader: SpaceReader, to: Path, file_format:
         return [_write_csv(to / "windows.csv", table, reader, order)]
     if file_format != "npy":
         raise ValueError(f"file_format must be 'npy' or 'csv', got {file_format!r}")
-    vectors = np.lib.format.open_memmap(
-        to / "vectors.npy", mode="w+", dtype=np.float32, shape=(len(order), reader.space.dim)
-    )
-    for first in range(0, len(order), _WINDOWS_AT_ONCE):
-        some = order[first : first + _WINDOWS_AT_ONCE]
-        vectors[first : first + len(some)] = reader.vectors(some)
-    vectors.flush()
-    pq.write_table(table, to / "windows.parquet")
+    with replacing(to / "vectors.npy") as beside:
+        shape = (len(order), reader.space.dim)
+        vectors = np.lib.format.open_memmap(beside, mode="w+", dtype=np.float32, shape=shape)
+        for first in range(0, len(order), _WINDOWS_AT_ONCE):
+            some = order[first : first + _WINDOWS_AT_ONCE]
+            vectors[first : first + len(some)] = reader.vectors(some)
+        vectors.flush()
+    with replacing(to / "windows.parquet") as beside:
+        pq.write_table(table, beside)
     return [to / "vectors.npy", to / "windows.parquet"]
 
 
@@ -163,7 +165,7 @@ def _stamps(table: pa.Table) -> list[tuple[int, int]]:
 
 
 def _write_csv(path: Path, table: pa.Table, reader: SpaceReader, order: np.ndarray) -> Path:
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with replacing(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*table.column_names, *[f"v{item}" for item in range(reader.space.dim)]])
         for first in range(0, len(order), _WINDOWS_AT_ONCE):
