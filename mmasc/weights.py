@@ -375,9 +375,10 @@ def _fetch_file(weight: WeightFile, file: RemoteFile, source: Path | None, progr
     digest = _measure(part, file, file.sha256, where, mend, delete=True)
     with part.open("rb+") as written:
         os.fsync(written.fileno())
+    # Before the file has its name: else a kill between the two leaves a file that nobody vouches for
+    _record(folder, file.filename, part, digest)
     os.replace(part, path)
     _note_path(part).unlink(missing_ok=True)
-    _record(folder, file.filename, path, digest)
     return StoredFile(path, path.stat().st_size, digest, bool(file.sha256), True)
 
 
