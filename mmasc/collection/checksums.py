@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmasc.errors import MmascError
 from mmasc.storage.files import crc32_of, sync_file, sync_folder, write_atomically
 
 CHECKSUMS = "checksums"
@@ -42,6 +43,8 @@ def read_checksums(folder: Path) -> dict[str, Written]:
         text = (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return {}  # version 0.1.0 wrote none
+    except OSError as error:
+        raise MmascError(f"{folder / CHECKSUMS} cannot be read ({error.strerror}); restore or delete it") from error
     written = {}
     for line in text.splitlines():
         crc, _, rest = line.partition(" ")
@@ -60,7 +63,7 @@ def keep_checksums(folder: Path, files: Iterable[Path]) -> None:
     lines = []
     for path in sorted(files):
         name = _name(folder, path)
-        written = known.get(name) or Written(crc32_of(path), path.stat().st_size)
+        written = known.get(name) or _measured(path)
         lines.append(f"{written.crc32:08x} {written.size} {name}\n")
     write_atomically(folder / CHECKSUMS, "".join(lines).encode())
 
@@ -71,11 +74,13 @@ def differing(folder: Path, files: Iterable[Path]) -> list[str]:
     found = []
     for path in sorted(files):
         written = known.get(_name(folder, path))
-        if not path.is_file() or (
-            written is not None and (path.stat().st_size != written.size or crc32_of(path) != written.crc32)
-        ):
+        if not path.is_file() or (written is not None and _measured(path) != written):
             found.append(_name(folder, path))
     return found
+
+
+def _measured(path: Path) -> Written:
+    return Written(crc32_of(path), path.stat().st_size)
 
 
 def _name(folder: Path, path: Path) -> str:

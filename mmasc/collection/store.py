@@ -114,6 +114,11 @@ class Store:
             if lease is Refusal.NO_LOCKS or read_head(self.folder / HEAD_NAME) == head:
                 return head  # also where version 0.1.0 wrote it, or the copies of heads were lost in copying
 
+    def remark(self, line: str) -> None:
+        """Keep a line for the user, once."""
+        if line not in self.remarks:
+            self.remarks.append(line)
+
     # Reading: always at the versions of a head
 
     def recordings(self, head: Head | None = None, columns: Sequence[str] | None = None) -> pa.Table:
@@ -198,7 +203,9 @@ class Store:
 
         Files that version 0.1.0 wrote have no checksum until the collection is compacted.
         """
-        return differing(self.folder, self.tables.files_of(head))
+        manifests = differing(self.folder, self.tables.manifests_of(head))
+        # A damaged manifest cannot be trusted to name the other files
+        return manifests or differing(self.folder, self.tables.files_of(head))
 
     # Changing
 
@@ -211,38 +218,37 @@ class Store:
     def transaction(self) -> Iterator[Transaction]:
         """Change tables under the lock; all of it counts when the block ends, nothing of it when the block fails."""
         with unharmed(self.folder), _locked(self.folder):
-            before = read_head(self.folder / HEAD_NAME)
-            change = Transaction(self.tables, before)
+            change = Transaction(self, read_head(self.folder / HEAD_NAME))
             change.take_back_rests()
             yield change
             asked = change.compacted
-            change.compact_if_scattered()
-            self._commit(change, before)
+            change.commit()
             if change.compacted and not asked:
                 self._clean_if_possible()
+
+    def replace_head(self, head: Head) -> Head:
+        """Make a head count: first its copy, then itself, each on the disk before the next begins.
+
+        Called under the lock by the transaction that has brought to the disk what the head names.
+        """
+        generation = max([head.generation, *generations(self.folder)]) + 1
+        head = replace(head, generation=generation)
+        write_copy(self.folder, generation, head.to_json())
+        _write_head(self.folder, head)
+        sweep(self.folder, generation)
+        return head
 
     def clean(self) -> None:
         """Delete the versions that nobody reads and that the head does not name, and rests of writers that died."""
         with unharmed(self.folder), _locked(self.folder):
             self._clean(spare_recent=False)
 
-    def _commit(self, change: Transaction, before: Head) -> None:
-        """Data, then names, then the copy of the head, then the head: each on the disk before the next begins."""
-        if change.head == before:
-            return
-        generation = max([before.generation, *generations(self.folder)]) + 1
-        change.head = replace(change.head, generation=generation)
-        change.sync()
-        write_copy(self.folder, generation, change.head.to_json())
-        _write_head(self.folder, change.head)
-        sweep(self.folder, generation)
-
     def _clean_if_possible(self) -> None:
         """Clean after a compaction that nobody asked for: what was written counts, whatever becomes of the rests."""
         try:
             self._clean(spare_recent=True)
         except (MmascError, OSError) as error:
-            self.remarks.append(f"old versions in {self.folder} stay until the next compaction: {error}")
+            self.remark(f"old versions in {self.folder} stay until the next compaction: {error}")
 
     def _clean(self, spare_recent: bool) -> None:
         head = read_head(self.folder / HEAD_NAME)

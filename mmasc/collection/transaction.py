@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import lance
 import numpy as np
@@ -12,12 +13,28 @@ import pyarrow as pa
 from mmasc.collection.checksums import add_checksums
 from mmasc.collection.damage import writing
 from mmasc.collection.head import Head, SpaceHead, is_leftover, read_copies
+from mmasc.collection.index_files import drop_newer
 from mmasc.collection.probes import write_probes
 from mmasc.collection.tables import Tables
 from mmasc.storage.files import make_folders, names_below, sync_new
 
 _FRAGMENTS_BEFORE_COMPACTION = 256
 _IDS_AT_ONCE = 1_000
+
+
+@runtime_checkable
+class Owner(Protocol):
+    """What a transaction needs of the store that handed it out."""
+
+    tables: Tables
+
+    def head(self) -> Head:
+        """The head as it is on disk now."""
+        ...
+
+    def replace_head(self, head: Head) -> Head:
+        """Make a head count; returns it with its generation."""
+        ...
 
 
 class Transaction:
@@ -28,9 +45,9 @@ class Transaction:
         compacted: Whether old versions may go once the head has been replaced.
     """
 
-    def __init__(self, tables: Tables, head: Head) -> None:
-        self.tables = tables
-        self.head = head
+    def __init__(self, store: Owner, head: Head) -> None:
+        self.store, self.tables = store, store.tables
+        self.head = self._begun = head
         self.compacted = False
         self._changed: set[Path] = set()
         # What version 0.1.0 wrote may never have been synced
@@ -43,6 +60,8 @@ class Transaction:
         self._remove_leftover_spaces()
         for name, space in self.head.spaces.items():
             version = self.tables.take_back(self.tables.windows(space.identity), space.version)
+            if version != space.version and space.version is not None:
+                drop_newer(self.tables.space(space.identity), space.version)
             self._set_space(name, replace(space, version=version))
 
     def add_space(self, name: str, space: SpaceHead, probes: np.ndarray | None = None) -> None:
@@ -50,6 +69,7 @@ class Transaction:
         folder = self.tables.space(space.identity)
         make_folders(folder)
         self.tables.take_back(self.tables.windows(space.identity), None)
+        drop_newer(folder, -1)
         if probes is not None:
             write_probes(folder, probes)
         self.head = replace(self.head, spaces={**self.head.spaces, name: space})
@@ -95,7 +115,7 @@ class Transaction:
         uri = self.tables.recordings
         self._add_columns(table.schema)
         dataset = self._newest(uri)
-        with writing(self.tables.folder):
+        with writing(uri, self.tables.folder):
             dataset.merge_insert("id").when_matched_update_all().execute(table)
         self.head = replace(self.head, recordings=self._newest(uri).version)
 
@@ -115,12 +135,15 @@ class Transaction:
                 version = self._newest(self.tables.windows(space.identity)).version
                 self._set_space(name, replace(space, version=version))
 
-    def compact_if_scattered(self) -> None:
-        """Compact where many commits have left many small files."""
+    def commit(self) -> None:
+        """Make the changes count: data, names and checksums on the disk first, then the head that names them."""
         if any(len(self._newest(uri).get_fragments()) > _FRAGMENTS_BEFORE_COMPACTION for uri in self._changed):
             self.compact()
+        if self.head != self._begun:
+            self._sync()
+            self.head = self._begun = self.store.replace_head(self.head)
 
-    def sync(self) -> None:
+    def _sync(self) -> None:
         """Bring all new files, their checksums and the names of their folders to the disk: Lance never syncs."""
         after = self._names()
         add_checksums(self.tables.folder, [path for path in after - self._before if _keeps_its_bytes(path)])
@@ -164,19 +187,19 @@ class Transaction:
             self._newest(uri)
         self._changed.add(uri)
         mode = "create" if version is None else "append"
-        with writing(self.tables.folder):
+        with writing(uri, self.tables.folder):
             return lance.write_dataset(table, str(uri), mode=mode, enable_stable_row_ids=True).version
 
     def _add_columns(self, schema: pa.Schema) -> None:
         dataset = self._newest(self.tables.recordings)
         missing = [item for item in schema if item.name not in dataset.schema.names]
         if missing:
-            with writing(self.tables.folder):
+            with writing(self.tables.recordings, self.tables.folder):
                 dataset.add_columns(pa.schema(missing))
 
     def _delete(self, uri: Path, column: str, ids: Sequence[int]) -> lance.LanceDataset:
         dataset = self._newest(uri)
-        with writing(self.tables.folder):
+        with writing(uri, self.tables.folder):
             for first in range(0, len(ids), _IDS_AT_ONCE):
                 some = ", ".join(str(int(one)) for one in ids[first : first + _IDS_AT_ONCE])
                 dataset.delete(f"{column} IN ({some})")
@@ -184,7 +207,7 @@ class Transaction:
 
     def _compact(self, uri: Path) -> None:
         dataset = self._newest(uri)
-        with writing(self.tables.folder):
+        with writing(uri, self.tables.folder):
             dataset.optimize.compact_files()
 
 

@@ -22,7 +22,7 @@ from jaxtyping import Float32
 from mmasc.audio import CHANNELS, stream_audio
 from mmasc.audio.find import show_path
 from mmasc.errors import MmascError
-from mmasc.storage.files import replacing
+from mmasc.storage.files import write_atomically
 
 # Of what decodes and resamples; another number where the same recording gives other samples
 DECODER = 1
@@ -249,9 +249,7 @@ def _write(file: Path, waveform: Float32[np.ndarray, "channel time"]) -> None:
     content = io.BytesIO()
     np.save(content, waveform, allow_pickle=False)
     whole = content.getvalue()
-    with replacing(file) as beside, beside.open("wb") as stored:
-        stored.write(whole)
-        stored.write(_MAGIC + zlib.crc32(whole).to_bytes(4, "little"))
+    write_atomically(file, whole + _MAGIC + zlib.crc32(whole).to_bytes(4, "little"))
 
 
 def _cannot_write(folder: Path | None, error: OSError) -> MmascError:
