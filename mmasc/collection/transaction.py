@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import lance
 import numpy as np
@@ -15,6 +15,7 @@ from mmasc.collection.damage import writing
 from mmasc.collection.head import Head, SpaceHead, is_leftover, read_copies
 from mmasc.collection.index_files import drop_newer
 from mmasc.collection.probes import write_probes
+from mmasc.collection.stamps import foreign_stamps, own_name
 from mmasc.collection.tables import Tables
 from mmasc.storage.files import make_folders, names_below, sync_new
 
@@ -192,6 +193,11 @@ class Transaction:
 
     def _add_columns(self, schema: pa.Schema) -> None:
         dataset = self._newest(self.tables.recordings)
+        for name in foreign_stamps(dataset.schema):
+            with writing(self.tables.folder):
+                renaming: Any = {"path": name, "name": own_name(name)}  # Lance's type for it names no strings
+                dataset.alter_columns(renaming)
+            dataset = self._newest(self.tables.recordings)
         missing = [item for item in schema if item.name not in dataset.schema.names]
         if missing:
             with writing(self.tables.recordings, self.tables.folder):

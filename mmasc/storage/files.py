@@ -8,19 +8,22 @@ import errno
 import os
 import re
 import secrets
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows: a file that is open cannot be deleted there, which serves as well
+except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _BLOCK_BYTES = 1 << 22
 _BESIDE = re.compile(r"\..+\.[0-9]+\.[0-9a-f]{8}\.tmp")
 # Folders that this process has freed of rests: looking once is enough, and a cache may hold many files
 _SWEPT: set[Path] = set()
+# Where no lock tells whether the writer lives, files as old as this are rests
+_ABANDONED_SECONDS = 86_400.0
 # Some network file systems sync names by themselves and refuse to be asked
 _CANNOT_SYNC_FOLDERS = {errno.EINVAL, errno.ENOTSUP}
 
@@ -47,7 +50,8 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
-        os.close(held)
+        if held is not None:
+            os.close(held)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -56,14 +60,15 @@ def write_atomically(path: Path, content: bytes) -> None:
         beside.write_bytes(content)
 
 
-def _beside(path: Path) -> tuple[Path, int]:
-    """A new empty file beside `path`, and a handle that says as long as it is open that somebody writes to it."""
+def _beside(path: Path) -> tuple[Path, int | None]:
+    """A new empty file beside `path`, and a locked handle that says as long as it is open that somebody writes to it."""
     while True:
         # Names may have 255 bytes
         beside = path.with_name(f".{path.name[:50]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
         held = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         if fcntl is None:
-            return beside, held
+            os.close(held)  # an open file could not be renamed there
+            return beside, None
         with contextlib.suppress(OSError):  # a file system without locks: then nobody takes the file for a rest either
             fcntl.flock(held, fcntl.LOCK_EX)
         # Another process may have swept it away before it was locked
@@ -81,16 +86,17 @@ def _sweep(folder: Path) -> None:
     except OSError:
         return  # the write that comes says what is wrong with the folder
     for rest in rests:
-        with contextlib.suppress(OSError):  # somebody else's, or held by its writer
+        with contextlib.suppress(OSError):  # held by its writer, somebody else's, or gone meanwhile
+            if fcntl is None:
+                if time.time() - rest.stat().st_mtime > _ABANDONED_SECONDS:
+                    rest.unlink()
+                continue
             held = os.open(rest, os.O_RDWR)
             try:
-                if fcntl is not None:
-                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    rest.unlink()
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                rest.unlink()
             finally:
                 os.close(held)
-            if fcntl is None:
-                rest.unlink()
 
 
 def sync_file(path: Path) -> None:
