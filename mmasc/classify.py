@@ -5,7 +5,7 @@ probabilities of its windows: a moment's score is the mean over the windows that
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from mmasc.audio import AudioStatus, find_audio
+from mmasc.audio import AudioStatus
+from mmasc.audio.memory import Sound, find_sounds
 from mmasc.collection import Collection
 from mmasc.encoders import load_encoder
 from mmasc.encoders.base import Encoder
@@ -60,7 +61,7 @@ class Classification:
 
 
 def classify(
-    paths: str | Path | Sequence[str | Path],
+    paths: Sound | Iterable[Sound],
     prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path,
     encoder: str | Encoder = "mini",
     timeline: bool = False,
@@ -84,7 +85,8 @@ def classify(
     """Classify recordings with prompts, one after the other as they are decoded.
 
     Args:
-        paths: Files, folders, patterns or lists of them, as `find_audio` takes them.
+        paths: Files, folders, patterns or lists of them, as `find_audio` takes them; also the bytes of a sound file, or
+            an open binary file.
         prompts: `Prompts`, a mapping of labels to phrases, a bundled name or the path of a prompt file.
         encoder: A name for `load_encoder`, or an encoder whose space has text.
         timeline: Also find events and seconds of every label.
@@ -130,7 +132,7 @@ def classify(
     loaded = (
         calibration if calibration is None or isinstance(calibration, Calibration) else Calibration.load(calibration)
     )
-    files = find_audio(paths)
+    files = find_sounds(paths)
     if isinstance(encoder, str):
         encoder = load_encoder(encoder, device, window_seconds, backend)
     options = (encoder, temperature, multi_label, threshold, minimum_cosine)

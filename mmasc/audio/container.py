@@ -1,5 +1,6 @@
 """Decoding with PyAV (FFmpeg): video files, AAC, and whatever soundfile cannot read; the extra `video`."""
 
+import io
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,7 +50,7 @@ class ContainerDecoder:
     slack_seconds = _SLACK_SECONDS
     expected_frames: int | None = None
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path | bytes, header: Header) -> None:
         import av
 
         # av.FFmpegError has children of OSError, ValueError, EOFError and others
@@ -62,7 +63,8 @@ class ContainerDecoder:
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
         try:
             # "file:" keeps FFmpeg from reading a name as a protocol
-            self._container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
+            source: Any = io.BytesIO(path) if isinstance(path, bytes) else f"file:{path.absolute()}"
+            self._container = av.open(source, options=options, metadata_errors="replace")
         except av.ArgumentError as error:
             raise DecodeError("no format that is taken") from error
         except self._errors as error:

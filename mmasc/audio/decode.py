@@ -4,6 +4,7 @@ soundfile reads what it can; PyAV (the extra `video`) reads the rest, and takes 
 Both drop the delay that mp3 and AAC encoders add, so a file gives the same samples whichever of them reads it.
 """
 
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from jaxtyping import Float
 from mmasc.audio.container import ContainerDecoder, has_pyav
 from mmasc.audio.find import show_path
 from mmasc.audio.headers import Header, read_header
+from mmasc.audio.memory import MemorySound, Sound, as_source
 from mmasc.audio.native import EXTENSIONS, DecodeError, NativeDecoder
 from mmasc.errors import MmascError
 
@@ -52,15 +54,17 @@ class AudioFile:
     """An open recording; made by `open_audio`. A context manager; also closed when its blocks are exhausted.
 
     Attributes:
-        path: As given.
+        path: As given; "<memory>" (or the name that an open file has) for a sound in memory.
         sample_rate: Of the file, in Hz.
         channels: Of the file.
         declared_seconds: What the file says of its length; None if it does not say.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._name = show_path(path)
+    def __init__(self, path: Sound | MemorySound) -> None:
+        source = as_source(path)
+        self.path = source if isinstance(source, Path) else source.path
+        self._source = source if isinstance(source, Path) else source.content
+        self._name = show_path(self.path)
         self._header = self._look()
         # Irregular mp3 goes to PyAV first: the decoder inside soundfile gives up early and prints to stderr.
         self._left: list[type[NativeDecoder] | type[ContainerDecoder]] = [NativeDecoder, ContainerDecoder]
@@ -124,6 +128,11 @@ class AudioFile:
 
     def _look(self) -> Header:
         """Header of the file, after the checks that need no decoder."""
+        if isinstance(self._source, bytes):
+            if not self._source:
+                raise MmascError(f"{self._name}: is empty (0 bytes); {_COPY}")
+            self._start = self._source[:16]
+            return read_header(io.BytesIO(self._source), len(self._source))
         try:
             found = os.stat(self.path)
             if stat.S_ISDIR(found.st_mode):
@@ -166,7 +175,7 @@ class AudioFile:
             if kind is ContainerDecoder and not has_pyav():
                 continue
             try:
-                return kind(self.path, self._header)
+                return kind(self._source, self._header)
             except DecodeError as error:
                 return error
         return None
@@ -227,11 +236,12 @@ class AudioFile:
         return left == 0
 
 
-def open_audio(path: str | os.PathLike[str]) -> AudioFile:
+def open_audio(path: Sound | MemorySound) -> AudioFile:
     """Open a recording, or the sound of a video.
 
     Args:
-        path: A file of any kind that soundfile or PyAV reads; its content decides, not its name.
+        path: A file of any kind that soundfile or PyAV reads; its content decides, not its name. Also the bytes of such
+            a file, or an open binary file, which is read to its end.
     Returns:
         The open file, a context manager: `with open_audio(path) as file: for block in file.blocks(): ...`
     Raises:

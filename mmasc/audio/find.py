@@ -5,8 +5,10 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from mmasc.errors import MmascError
+from mmasc.printing import printable
 
 AUDIO_EXTENSIONS = (
     "aac", "ac3", "aif", "aifc", "aiff", "alac", "amr", "ape", "au", "caf", "dsf", "eac3", "flac", "gsm", "m4a",
@@ -37,7 +39,7 @@ def find_audio(
         MmascError: If a path does not exist, a pattern matches nothing, a folder cannot be listed, or nothing at all is
             found.
     """
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    given = [paths] if isinstance(paths, str | os.PathLike) else _paths(paths)
     known = _known(extensions)
     found: dict[str, Path] = {}
     for item in given:
@@ -52,10 +54,17 @@ def find_audio(
     return list(found.values())
 
 
+def _paths(paths: Any) -> list[str | os.PathLike[str]]:
+    several = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, bytes | bytearray) else [paths]
+    for item in several:
+        if not isinstance(item, str | os.PathLike):
+            raise MmascError(f"a path must be a text or a pathlib.Path, got {type(item).__name__}")
+    return several
+
+
 def show_path(path: str | os.PathLike[str]) -> str:
     """A path fit for one line of a message: bytes that are no UTF-8 and line breaks are escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return printable(os.fspath(path))
 
 
 def _known(extensions: Iterable[str] | None) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """Decoding with soundfile (libsndfile): wav, flac, ogg, mp3, aiff and their relatives."""
 
+import io
 import os
 from pathlib import Path
 
@@ -44,12 +45,13 @@ class NativeDecoder:
         DecodeError: If soundfile cannot open the file.
     """
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path | bytes, header: Header) -> None:
         self.fault = ""
         self.expected_frames: int | None = None
         # A descriptor and not a name: libsndfile guesses raw formats from names, takes no name that is not UTF-8, and
         # sees no tag in front of the offset. Windows has no descriptors that libraries share.
-        self._file = None if os.name == "nt" else open(path, "rb", buffering=0)  # noqa: SIM115
+        named = isinstance(path, Path) and os.name != "nt"
+        self._file = open(path, "rb", buffering=0) if named else None  # noqa: SIM115
         try:
             self._sound = self._open(path, header.offset)
         except _ERRORS as error:
@@ -95,7 +97,9 @@ class NativeDecoder:
         if self._file is not None:
             self._file.close()
 
-    def _open(self, path: Path, offset: int) -> _SequentialFile:
+    def _open(self, path: Path | bytes, offset: int) -> _SequentialFile:
+        if isinstance(path, bytes):
+            return _SequentialFile(io.BytesIO(path[offset:]))
         if self._file is None:
             return _SequentialFile(str(path))
         os.lseek(self._file.fileno(), offset, os.SEEK_SET)

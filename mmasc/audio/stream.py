@@ -1,6 +1,5 @@
 """Recordings as the encoders want them: one channel policy, one rate, block by block or whole."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 from mmasc.audio.channels import apply_channels, check_channels, count_lanes
 from mmasc.audio.decode import AudioFile, AudioStatus, open_audio
 from mmasc.audio.find import show_path
+from mmasc.audio.memory import MemorySound, Sound
 from mmasc.errors import MmascError
 
 # soxr HQ: 64 to 99 dB above its errors, aliases below -130 dB; MQ is at most 4 % faster
@@ -112,12 +112,12 @@ class AudioStream:
 
 
 def stream_audio(
-    path: str | os.PathLike[str], sample_rate: int, channels: str = "mix", block_seconds: float = 30.0
+    path: Sound | MemorySound, sample_rate: int, channels: str = "mix", block_seconds: float = 30.0
 ) -> AudioStream:
     """Decode a recording block by block: memory does not grow with its length.
 
     Args:
-        path: Sound, or a video with sound.
+        path: Sound, or a video with sound: a file, its bytes, or an open binary file.
         sample_rate: In Hz, of the blocks that come out.
         channels: Policy of `apply_channels`; applied before resampling.
         block_seconds: Of the file, decoded at once.
@@ -137,12 +137,12 @@ def stream_audio(
 
 
 def load_audio(
-    path: str | os.PathLike[str], sample_rate: int | None = None, channels: str = "mix"
+    path: Sound | MemorySound, sample_rate: int | None = None, channels: str = "mix"
 ) -> tuple[Float[Tensor, "lane time"], int]:
     """Read a whole recording into memory.
 
     Args:
-        path: Sound, or a video with sound.
+        path: Sound, or a video with sound: a file, its bytes, or an open binary file.
         sample_rate: In Hz; default: that of the file.
         channels: Policy of `apply_channels`.
     Returns:
@@ -162,7 +162,7 @@ def load_audio(
             blocks.append(block)
             numbers += block.size
             if numbers > _MOST_NUMBERS:
-                raise MmascError(f"{show_path(path)}: too long to be held in memory; read it with stream_audio")
+                raise MmascError(f"{show_path(file.path)}: too long to be held in memory; read it with stream_audio")
     return torch.from_numpy(np.ascontiguousarray(np.concatenate(blocks, axis=1))), stream.sample_rate
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import json
 import os
 import sys
 import time
@@ -12,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmasc.audio.find import show_path
 from mmasc.cli.classify_formats import (
     audacity_labels,
     csv_columns,
     csv_rows,
+    fits_a_line,
     raven_table,
     result_object,
     summary_row,
@@ -32,7 +33,7 @@ from mmasc.cli.options import (
     strict_option,
     window_option,
 )
-from mmasc.cli.output import plain, print_rows, remark
+from mmasc.cli.output import echo, json_text, print_rows, remark, shown
 from mmasc.storage.files import replacing, write_atomically
 
 if TYPE_CHECKING:
@@ -200,13 +201,13 @@ def _write(
     """Print results; all forms but table and json come while the recordings are read."""
     if output_format == "jsonl":
         for result in results:
-            click.echo(_json_line(result_object(result, timeline) | about))
+            echo(json_text(result_object(result, timeline) | about))
     elif output_format == "csv":
         _write_csv(results, timeline, labels, about)
     elif output_format == "table" and timeline:
         for result in results:
             for line in timeline_lines(result):
-                click.echo(line)
+                echo(line)
     elif output_format == "table":
         print_rows(
             [summary_row(result, top) for result in results], "table", ["path", "label", "score", "cosine", "next"]
@@ -216,10 +217,12 @@ def _write(
 
 
 def _write_csv(results: Iterable["Classification"], timeline: bool, labels: list[str], about: dict[str, str]) -> None:
-    writer = csv.DictWriter(sys.stdout, [*csv_columns(labels, timeline), *about], lineterminator="\n")
-    writer.writeheader()
+    names = [*csv_columns(labels, timeline), *about]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([shown(name) for name in names])
     for result in results:
-        writer.writerows(row | about for row in csv_rows(result, timeline))
+        rows = (row | about for row in csv_rows(result, timeline))
+        writer.writerows([[shown(row.get(name, "")) for name in names] for row in rows])
         sys.stdout.flush()
 
 
@@ -230,8 +233,10 @@ def _write_label_files(
     common = os.path.commonpath([file.absolute().parent for file in files])
     for result in results:
         text = _LABEL_FILES[output_format](result)
+        if output_format == "raven" and not fits_a_line(result.path):
+            remark(f"{show_path(result.path)}: its name holds a tab or a line end, which a selection table cannot name")
         if target is None:
-            click.echo(text, nl=False)
+            echo(text, nl=False)
             continue
         place = target
         if not _is_label_file(target, files):
@@ -291,16 +296,6 @@ def _output(target: Path | None, output_format: str) -> Iterator[bool]:
                 stopped = error  # what was done so far is kept
         if stopped is not None:
             raise stopped
-
-
-def _json_line(value: dict[str, Any]) -> str:
-    """JSON as it reads best; escaped where a file name is no UTF-8, so that the name can be had back."""
-    line = json.dumps(plain(value), ensure_ascii=False)
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return json.dumps(plain(value))
-    return line
 
 
 def _progress(results: _Read, total: int, silent: bool) -> Iterator["Classification"]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from mmasc.audio import AudioStatus, stream_audio
+from mmasc.audio.memory import MemorySound, Sound, as_source, is_one
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
 from mmasc.segments import WindowStream, recording_vector
@@ -61,12 +62,12 @@ class FileVectors:
 
 
 def embed_file(
-    path: str | Path, encoder: Encoder, hop_seconds: float | None = None, channels: str = "mix"
+    path: Sound | MemorySound, encoder: Encoder, hop_seconds: float | None = None, channels: str = "mix"
 ) -> FileVectors:
     """Vectors of one file's windows.
 
     Args:
-        path: Sound, or a video with sound.
+        path: Sound, or a video with sound: a file, its bytes, or an open binary file.
         encoder: From `load_encoder`.
         hop_seconds: From one window's start to the next; default: the window, no overlap.
         channels: "mix", "left", "right", "each" or "mid-side".
@@ -80,7 +81,7 @@ def embed_file(
 
 
 def embed_files(
-    paths: Iterable[str | Path],
+    paths: Iterable[Sound | MemorySound],
     encoder: Encoder,
     hop_seconds: float | None = None,
     channels: str = "mix",
@@ -90,7 +91,7 @@ def embed_files(
     """Vectors of many files' windows, in the order of `paths`; a file that cannot be read comes back as failed.
 
     Args:
-        paths: Files, as `find_audio` lists them.
+        paths: Files, as `find_audio` lists them, or what else `open_audio` takes.
         encoder: From `load_encoder`.
         hop_seconds: From one window's start to the next; default: the window, no overlap.
         channels: "mix", "left", "right", "each" or "mid-side".
@@ -101,14 +102,14 @@ def embed_files(
     window = encoder.spec.window_seconds
     if not 0 < hop <= window:
         raise MmascError(f"hop must be above 0 and at most the window of {window:g} s, got {hop:g}")
-    files = (Path(path) for path in paths)
+    files = (as_source(path) for path in ([paths] if is_one(paths) else paths))
     decode = partial(_decode_ahead, threads=threads) if threads else _decode
     decoded = decode(files, partial(_decode_file, encoder=encoder, hop=hop, channels=channels, digest=digest))
     waiting: deque[_Pending] = deque()
     windows: list[tuple[_Pending, int, np.ndarray]] = []
     for part in decoded:
-        if not waiting or waiting[-1].path is not part.path:
-            waiting.append(_Pending(part.path))
+        if not waiting or waiting[-1].source is not part.source:
+            waiting.append(_Pending(part.source))
         file = waiting[-1]
         for lane, start, end, samples in part.windows:
             windows.append((file, file.add(lane, start, end), samples))
@@ -137,7 +138,7 @@ class _Done:
 class _Part:
     """Some windows of a file (lane, start and end in samples, samples); the last part says how decoding ended."""
 
-    path: Path
+    source: Path | MemorySound
     windows: list[tuple[int, int, int, np.ndarray]]
     done: _Done | None = None
 
@@ -146,7 +147,7 @@ class _Part:
 class _Pending:
     """A file whose windows are on their way through the network."""
 
-    path: Path
+    source: Path | MemorySound
     lanes: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
@@ -174,7 +175,7 @@ class _Pending:
         # Rounding the length at the encoder's rate must not carry a window past the end of the recording
         seconds = np.minimum(ends[order] / rate, self.done.duration)
         return FileVectors(
-            self.path,
+            _path(self.source),
             starts[order] / rate,
             seconds,
             lanes[order],
@@ -201,13 +202,19 @@ def _embed_windows(
     return [windows[item] for item in sorted(left)]
 
 
-def _decode(paths: Iterable[Path], parts_of: Callable[[Path], Iterator[_Part]]) -> Iterator[_Part]:
+def _path(source: Path | MemorySound) -> Path:
+    return source if isinstance(source, Path) else source.path
+
+
+def _decode(
+    paths: Iterable[Path | MemorySound], parts_of: Callable[[Path | MemorySound], Iterator[_Part]]
+) -> Iterator[_Part]:
     for path in paths:
         yield from parts_of(path)
 
 
 def _decode_file(
-    path: Path, encoder: Encoder, hop: float, channels: str, digest: Callable[[Path], bytes] | None
+    path: Path | MemorySound, encoder: Encoder, hop: float, channels: str, digest: Callable[[Path], bytes] | None
 ) -> Iterator[_Part]:
     rate, count = encoder.spec.sample_rate, 0
     cutters: list[WindowStream] = []
@@ -219,19 +226,21 @@ def _decode_file(
             windows = [(lane, *window) for lane, cutter in enumerate(cutters) for window in cutter.push(block[lane])]
             count += len(windows)
             yield _Part(path, windows)
-        content = None if digest is None else digest(path)
+        content = digest(path) if digest is not None and isinstance(path, Path) else None
     except (MmascError, OSError) as error:
         yield _Part(path, [], _Done(AudioStatus("failed", str(error), None, 0.0)))
         return
     last = [(lane, *window) for lane, cutter in enumerate(cutters) for window in cutter.finish()]
     status = stream.status
     if not count + len(last):
-        status = AudioStatus("failed", f"{path}: holds no sound", status.declared_seconds, 0.0)
+        status = AudioStatus("failed", f"{_path(path)}: holds no sound", status.declared_seconds, 0.0)
     done = _Done(status, stream.native_rate, stream.native_channels, status.decoded_seconds, content)
     yield _Part(path, last, done)
 
 
-def _decode_ahead(paths: Iterable[Path], parts_of: Callable[[Path], Iterator[_Part]], threads: int) -> Iterator[_Part]:
+def _decode_ahead(
+    paths: Iterable[Path | MemorySound], parts_of: Callable[[Path | MemorySound], Iterator[_Part]], threads: int
+) -> Iterator[_Part]:
     """The parts of `_decode`, in the same order, made by threads that stay a bounded number of files ahead."""
     source, order = iter(paths), Queue[Queue[_Part | BaseException | None] | None]()
     lock, stop, ahead = threading.Lock(), threading.Event(), threading.Semaphore(_FILES_AHEAD)

@@ -241,6 +241,8 @@ def _head_rows(
 
 
 def _head_row(report: HeadReport, dataset: str) -> Row:
+    if report.accuracy is None or report.interval is None:
+        raise MmascError(f"{report.label!r} of {dataset} has too few recordings of each label to test a head on")
     name, _, weights = report.encoder.partition(":")
     system = f"{name}+{report.head}"
     # A table is handed on: the file of the weights is named, not where it lies

@@ -61,7 +61,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _beside(path: Path) -> tuple[Path, int | None]:
-    """A new empty file beside `path`, and a locked handle that says as long as it is open that somebody writes to it."""
+    """A new empty file beside `path`, and a handle that says, as long as it is open, that somebody writes to it."""
     while True:
         # Names may have 255 bytes
         beside = path.with_name(f".{path.name[:50]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
