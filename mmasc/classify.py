@@ -1,7 +1,8 @@
 """Say what recordings are from prompts: files in, one `Classification` a recording out, in order, while they come.
 
 A recording is judged by its vector (the mean of its windows' weighted by the time that each adds), its timeline by the
-probabilities of its windows: a moment's score is the mean over the windows that hear it.
+probabilities of its windows: a moment's score is the mean over the windows that hear it. Windows of digital silence
+are not judged.
 """
 
 import sys
@@ -33,15 +34,17 @@ class Classification:
 
     Attributes:
         path: As it was found.
-        label: The best label, or "none of these" where it does not pass the thresholds; None if the file failed.
+        label: The best label, or "none of these" where it does not pass the thresholds or the recording is nothing but
+            digital silence; None if the file failed.
         score: Probability of the best label, even where it did not pass; None if the file failed.
         scores: Label to probability; in the order of the prompts, or the `top` best first.
         cosines: Label to cosine, the same labels in the same order; with `centre_on` less the label's shift.
         labels: All labels that hold: at most one, but for several labels.
-        events: With a timeline: which label holds from when to when, in the order of time.
+        events: With a timeline: which label holds from when to when, in the order of time; windows of digital silence
+            have none.
         seconds: With a timeline: label to covered seconds, in the order of the prompts.
         windows: With a timeline: label to number of windows; overlapping windows count each.
-        status: Whether the file was read to its end; a failed file has none of the above.
+        status: Whether the file was read to its end, and what is odd in it; a failed file has none of the above.
         duration: Decoded seconds.
         sample_rate: Of the file, in Hz.
     """
@@ -169,7 +172,7 @@ def _classify_file(
 ) -> Classification:
     vector = file.vector[None]
     scores, cosines = classifier.predict_proba(vector), classifier.decision_function(vector)
-    accepted = classifier.accept(scores, cosines)[0]
+    accepted = classifier.accept(scores, cosines)[0] & file.heard.any()
     names = [str(label) for label in classifier.classes_]
     ranking = np.argsort(-scores[0], kind="stable")
     kept = range(len(names)) if top is None else ranking[:top]
@@ -194,9 +197,11 @@ def _timeline(
     file: FileVectors, classifier: ZeroShotClassifier, names: list[str], gap_seconds: float, minimum_seconds: float
 ) -> dict[str, Any]:
     """`events`, `seconds` and `windows` of a recording."""
-    scores, cosines = classifier.predict_proba(file.vectors), classifier.decision_function(file.vectors)
-    starts, ends, cell_scores = timeline_cells(scores, file.starts, file.ends)
-    _, _, cell_cosines = timeline_cells(cosines, file.starts, file.ends)
+    heard = file.heard
+    vectors, window_starts, window_ends = file.vectors[heard], file.starts[heard], file.ends[heard]
+    scores, cosines = classifier.predict_proba(vectors), classifier.decision_function(vectors)
+    starts, ends, cell_scores = timeline_cells(scores, window_starts, window_ends)
+    _, _, cell_cosines = timeline_cells(cosines, window_starts, window_ends)
     # The classifier decides what holds in a cell, in one place for recordings and cells; what does not hold is put
     # below every threshold, and an event's score is the mean over cells that hold only.
     held = np.where(classifier.accept(cell_scores, cell_cosines), cell_scores, -1.0)

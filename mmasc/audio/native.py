@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 from jaxtyping import Float
 
-from mmasc.audio.headers import Header
+from mmasc.audio.layout import FileWindow, Header
 
 # Formats in which decoding can fail half-way
 _FRAGILE = ("FLAC", "OGG", "MP3", "CAF")
@@ -41,19 +41,25 @@ class NativeDecoder:
         slack_seconds: By which that may exceed what a whole file holds.
         expected_frames: That must come, where known exactly; None where not.
         fault: Why decoding ended early, as half a sentence; "" if it did not.
+        remark: What to tell of a file that is read, as half a sentence.
     Raises:
         DecodeError: If soundfile cannot open the file.
     """
 
-    def __init__(self, path: Path | bytes, header: Header) -> None:
+    remark = ""
+
+    def __init__(self, path: Path | bytes, header: Header, window: FileWindow | None = None) -> None:
         self.fault = ""
         self.expected_frames: int | None = None
         # A descriptor and not a name: libsndfile guesses raw formats from names, takes no name that is not UTF-8, and
         # sees no tag in front of the offset. Windows has no descriptors that libraries share.
-        named = isinstance(path, Path) and os.name != "nt"
+        if isinstance(path, bytes) and header.patch is not None and window is None:
+            window = FileWindow(io.BytesIO(path), 0, len(path), header.patch)
+        whole = os.name == "nt" and header.patch is None
+        named = isinstance(path, Path) and not whole and window is None
         self._file = open(path, "rb", buffering=0) if named else None  # noqa: SIM115
         try:
-            self._sound = self._open(path, header.offset)
+            self._sound = self._open(path, header, window)
         except _ERRORS as error:
             if self._file is not None:
                 self._file.close()
@@ -97,12 +103,17 @@ class NativeDecoder:
         if self._file is not None:
             self._file.close()
 
-    def _open(self, path: Path | bytes, offset: int) -> _SequentialFile:
+    def _open(self, path: Path | bytes, header: Header, window: FileWindow | None) -> _SequentialFile:
+        if window is not None:
+            return _SequentialFile(window)
         if isinstance(path, bytes):
-            return _SequentialFile(io.BytesIO(path[offset:]))
+            return _SequentialFile(io.BytesIO(path[header.offset :]))
         if self._file is None:
             return _SequentialFile(str(path))
-        os.lseek(self._file.fileno(), offset, os.SEEK_SET)
+        if header.patch is not None:
+            size = os.fstat(self._file.fileno()).st_size
+            return _SequentialFile(FileWindow(self._file, 0, size, header.patch))
+        os.lseek(self._file.fileno(), header.offset, os.SEEK_SET)
         return _SequentialFile(self._file.fileno(), closefd=False)
 
 

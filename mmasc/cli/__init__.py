@@ -13,6 +13,7 @@ from importlib import import_module
 import click
 
 from mmasc import __version__
+from mmasc.cli.chatter import kept_apart
 from mmasc.errors import MmascError
 from mmasc.printing import printable
 
@@ -61,6 +62,11 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and turn what users can mend into one line and an exit status."""
+    with kept_apart():
+        _run()
+
+
+def _run() -> None:
     # `kill PID` ends a command as Ctrl-C does: with what is done kept
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

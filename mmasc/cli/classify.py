@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mmasc.classify import Classification
 
 _LABEL_FILES = {"audacity": audacity_labels, "raven": raven_table}  # a file of its own for each recording
+_MOST_ODD = 10  # recordings that are read whole and about which there is something to tell
 
 
 @click.command(short_help="Say what a recording is, from a file of prompts.")
@@ -149,6 +150,10 @@ def classify(
             _write(shown, output_format, options["timeline"], options["top"], labels, about)
     for reason in results.truncated:
         remark(f"truncated: {reason}", quiet)
+    for reason in results.odd[:_MOST_ODD]:
+        remark(f"remark: {reason}", quiet)
+    if len(results.odd) > _MOST_ODD:
+        remark(f"remark: and so on, {len(results.odd)} recordings in all; --format json has the reason of each", quiet)
     if results.failed:
         remark(f"{len(results.failed)} of {len(files)} files could not be read:")
         for reason in results.failed:
@@ -178,6 +183,7 @@ class _Read:
         self.seen = 0
         self.failed: list[str] = []
         self.truncated: list[str] = []
+        self.odd: list[str] = []
 
     def __iter__(self) -> Iterator["Classification"]:
         for result in self.results:
@@ -187,6 +193,8 @@ class _Read:
                 continue
             if result.status.state == "truncated":
                 self.truncated.append(result.status.reason)
+            elif result.status.reason:
+                self.odd.append(result.status.reason)
             yield result
 
 

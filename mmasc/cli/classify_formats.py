@@ -38,7 +38,9 @@ def result_object(result: "Classification", timeline: bool) -> dict[str, Any]:
         "cosines": result.cosines,
         "labels": list(result.labels),
         "status": result.status.state,
+        "reason": result.status.reason,
         "duration": result.duration,
+        "silent_seconds": result.status.silent_seconds,
     }
     if timeline:
         value["events"] = [asdict(event) for event in result.events]

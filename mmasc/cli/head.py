@@ -200,6 +200,8 @@ def _readable(answers: "Iterator[HeadAnswer]", failed: list[str], quiet: bool) -
                 continue
             if answer.status.state == "truncated":
                 remark(f"truncated: {answer.status.reason}", quiet)
+            elif answer.status.reason:
+                remark(f"remark: {answer.status.reason}", quiet)
             yield answer
 
 

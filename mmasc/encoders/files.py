@@ -23,6 +23,7 @@ from mmasc.segments import WindowStream, recording_vector
 
 BLOCK_SECONDS = 30.0  # of audio that travels at once from a decoder to the network
 _BLOCKS_AHEAD = 3  # of one file, waiting
+_EDGE_SECONDS = 1e-3  # of sound at the edge of a window of silence that do not make it sound
 _FILES_AHEAD = 16  # decoded or being decoded, waiting for the network
 
 
@@ -39,6 +40,7 @@ class FileVectors:
         duration: Decoded seconds.
         sample_rate, channels: Of the file itself.
         digest: What `digest` of `embed_files` gave.
+        silent: Which windows are digital silence and nothing else, bool `[item]`.
     """
 
     path: Path
@@ -51,13 +53,23 @@ class FileVectors:
     sample_rate: int = 0
     channels: int = 0
     digest: bytes | None = None
+    silent: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+
+    @property
+    def heard(self) -> np.ndarray:
+        """Windows in which there is sound, bool `[item]`."""
+        return ~self.silent if len(self.silent) == len(self.vectors) else np.ones(len(self.vectors), bool)
 
     @property
     def vector(self) -> np.ndarray:
-        """The recording's vector `[dim]`: mean of its windows weighted by the time each adds, lanes alike."""
+        """The recording's vector `[dim]`: mean of its windows weighted by the time each adds, lanes alike.
+
+        Digital silence does not count where there is sound.
+        """
         if not len(self.vectors):
             raise MmascError(f"{self.path}: no vector, {self.status.reason}")
-        lanes = [self.lanes == lane for lane in np.unique(self.lanes)]
+        heard = self.heard if self.heard.any() else np.ones(len(self.vectors), bool)
+        lanes = [heard & (self.lanes == lane) for lane in np.unique(self.lanes[heard])]
         return np.mean([recording_vector(self.vectors[of], self.starts[of], self.ends[of]) for of in lanes], axis=0)
 
 
@@ -132,6 +144,7 @@ class _Done:
     channels: int = 0
     duration: float = 0.0
     digest: bytes | None = None
+    silence: list[np.ndarray] = field(default_factory=list)  # of every lane, start and end of silent stretches
 
 
 @dataclass
@@ -185,7 +198,19 @@ class _Pending:
             self.done.sample_rate,
             self.done.channels,
             self.done.digest,
+            _silent(lanes[order], starts[order] / rate, seconds, self.done.silence),
         )
+
+
+def _silent(lanes: np.ndarray, starts: np.ndarray, ends: np.ndarray, silence: list[np.ndarray]) -> np.ndarray:
+    """Which windows lie in one stretch of silence, bool `[item]`."""
+    silent = np.zeros(len(lanes), bool)
+    for lane, stretches in enumerate(silence):
+        own = np.flatnonzero(lanes == lane)
+        place = np.searchsorted(stretches[:, 0], starts[own] + _EDGE_SECONDS, side="right") - 1
+        inside = place >= 0
+        silent[own[inside]] = stretches[place[inside], 1] >= ends[own[inside]] - _EDGE_SECONDS
+    return silent
 
 
 def _embed_windows(
@@ -234,7 +259,9 @@ def _decode_file(
     status = stream.status
     if not count + len(last):
         status = AudioStatus("failed", f"{_path(path)}: holds no sound", status.declared_seconds, 0.0)
-    done = _Done(status, stream.native_rate, stream.native_channels, status.decoded_seconds, content)
+    lanes = range(stream.n_lanes)
+    silence = [np.array([[0.0, np.inf]]) if stream.is_silent else stream.silence(lane) for lane in lanes]
+    done = _Done(status, stream.native_rate, stream.native_channels, status.decoded_seconds, content, silence)
     yield _Part(path, last, done)
 
 
