@@ -1,8 +1,7 @@
 """The formats that `fuzz.py` damages: how a file that is right is made, and the command that reads it.
 
 A format is made once per run of the script, and read in a process of its own for each damaged copy. To add one, write
-`Format(name, make, read)` into `FORMATS`; a module `samples` beside this one, whose `samples(folder)` writes sounds and
-films of many kinds and gives their paths, is taken in as it is.
+`Format(name, make, read)` into `FORMATS`. Sounds and films of many kinds are those of `fuzz_sounds.py`.
 """
 
 import hashlib
@@ -17,9 +16,9 @@ from typing import Any
 
 import click
 import numpy as np
-import soundfile
 import storms
 import torch
+from fuzz_sounds import CODED, NATIVE, samples
 from mutations import mutate
 from storms import mmasc as command
 
@@ -134,15 +133,16 @@ def is_named(name: str) -> bool:
 
 
 def _hear(shared: Path, path: Path) -> None:
-    command("head", "apply", shared / "kinds.head", path, "-q", "--format", "json")
+    command("head", "apply", shared / "kinds.head", path, "--strict", "-q", "--format", "json")
 
 
-def _sound(suffix: str, **options: Any) -> Callable[[Path, Path], Path]:
+def _sound(kind: str, stem: str = "") -> Callable[[Path, Path], Path]:
     def make(shared: Path, folder: Path) -> Path:
-        samples, rate = soundfile.read(shared / "sounds" / "noise" / "002.wav")
-        path = folder / f"sample.{suffix}"
-        soundfile.write(path, samples[: 2 * rate], rate, **options)
-        return path
+        all_of_them, stem_of = shared / "samples", stem or ("coded" if kind in CODED else "sound")
+        if not all_of_them.exists():
+            all_of_them.mkdir()
+            samples(all_of_them)
+        return Path(shutil.copy(all_of_them / f"{stem_of}.{kind}", folder))
 
     return make
 
@@ -388,11 +388,9 @@ _NETWORK_RUN = ("*.json", "*.jsonl", "*.safetensors")
 FORMATS = {
     one.name: one
     for one in [
-        *[Format(f"sound-{kind}", _sound(kind), _hear) for kind in ("wav", "flac", "ogg", "mp3", "aiff", "w64", "caf")],
-        Format("sound-au", _sound("au"), _hear),
-        Format("sound-rf64", _sound("wav", format="RF64"), _hear),
-        Format("sound-float", _sound("wav", subtype="FLOAT"), _hear),
-        Format("sound-mkv", _film, _hear),
+        *[Format(f"sound-{kind}", _sound(kind), _hear) for kind in (*NATIVE, *CODED)],
+        *[Format(f"joined-{kind}", _sound(kind, "joined"), _hear) for kind in ("ogg", "flac", "mp3", "wav")],
+        Format("sound-ffv1", _film, _hear),
         Format("film", _film, _watch),
         *[
             Format(f"picture-{kind}", _picture(kind), lambda shared, path: read_photograph(path, 32))
@@ -431,8 +429,3 @@ FORMATS = {
         Format("probes", _with_probes, _approximate, parts=("spaces/*/probes.npy",)),
     ]
 }  # fmt: skip
-
-try:
-    from samples import samples  # type: ignore[import-not-found]
-except ImportError:
-    samples = None
