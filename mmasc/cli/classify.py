@@ -34,6 +34,7 @@ from mmasc.cli.options import (
     window_option,
 )
 from mmasc.cli.output import echo, json_text, print_rows, remark, shown
+from mmasc.storage.files import replacing, write_atomically
 
 if TYPE_CHECKING:
     from mmasc.classify import Classification
@@ -250,7 +251,7 @@ def _write_label_files(
             path = Path(result.path).absolute()
             place = target / path.relative_to(common).with_name(f"{path.name}.{output_format}.txt")
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
+        write_atomically(place, text.encode("utf-8", "surrogateescape"))
 
 
 def _target(to: str | None, output_format: str, files: list[Path]) -> Path | None:
@@ -291,11 +292,18 @@ def _output(target: Path | None, output_format: str) -> Iterator[bool]:
         yield False
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
+        stopped: KeyboardInterrupt | None = None
         with (
-            target.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+            replacing(target) as beside,
+            beside.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
             contextlib.redirect_stdout(file),
         ):
-            yield False
+            try:
+                yield False
+            except KeyboardInterrupt as error:
+                stopped = error  # what was done so far is kept
+        if stopped is not None:
+            raise stopped
 
 
 def _progress(results: _Read, total: int, silent: bool) -> Iterator["Classification"]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from mmasc.ivf.pairs import Pair, Pairs, Source
+from mmasc.storage.files import replacing
 from mmasc.training.checkpoints import Metrics, claim_run
 from mmasc.training.parallel import World
 from mmasc.training.stage import Say, Stage
@@ -103,6 +104,5 @@ def contact_sheet(path: Path, rows: Sequence[np.ndarray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
     factor = max(1, 96 // rows[0].shape[1])
-    beside = path.with_name(f".{path.name}.tmp")
-    Image.fromarray(sheet.repeat(factor, 0).repeat(factor, 1)).save(beside, format="PNG")
-    beside.replace(path)
+    with replacing(path) as beside:
+        Image.fromarray(sheet.repeat(factor, 0).repeat(factor, 1)).save(beside, format="PNG")
