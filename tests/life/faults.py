@@ -1,0 +1,163 @@
+"""What can happen to a process at any of its writes: it is killed, the disk is full or read-only, a write fails once.
+
+Every call that changes a collection's folder counts as one write. From the chosen one on a killed process reaches the
+disk no more, not even in its `finally` blocks, which is what SIGKILL does.
+"""
+
+import builtins
+import contextlib
+import errno
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import faiss
+import lance
+from lance.dataset import DatasetOptimizer, LanceDataset, MergeInsertBuilder
+
+_WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_GROWING = ("open", "mkdir", "lance", "faiss", "fsync")  # what a full disk refuses
+_ERRORS = {"full": errno.ENOSPC, "read-only": errno.EROFS, "once": errno.EIO}
+
+
+class Killed(BaseException):
+    """The process is dead; nothing that handles errors may take it for one of them."""
+
+
+class Disk:
+    """Counts writes under a folder, and lets one of them be the last.
+
+    Args:
+        folder: Writes elsewhere do not count.
+        kind: "killed", "torn" (killed in the middle of that write), "full", "read-only" or "once" (an I/O error).
+        at: The write that it happens at, from 1; later ones fail too, except with "once".
+    """
+
+    def __init__(self, folder: Path, kind: str = "", at: int = 0) -> None:
+        self.folder, self.kind, self.at = str(folder), kind, at
+        self.writes = 0
+        self.names: list[str] = []
+        self._tearing = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether it has happened."""
+        return 0 < self.at <= self.writes
+
+    def write(self, name: str, tear: Callable[[], object]) -> None:
+        """One write is about to happen; `tear` does a half of it."""
+        if self._tearing:
+            return
+        self.writes += 1
+        self.names.append(name)
+        if not self.reached or (self.kind == "once" and self.writes > self.at):
+            return
+        if self.kind in ("killed", "torn"):
+            if self.kind == "torn" and self.writes == self.at:
+                self._tearing = True
+                tear()
+                self._tearing = False
+            raise Killed(f"at write {self.writes}, {name}")
+        if self.kind != "full" or name.startswith(_GROWING):
+            code = _ERRORS[self.kind]
+            raise OSError(code, os.strerror(code), name)
+
+    def concerns(self, path: object) -> bool:
+        """Whether a path is one that counts; locks never do."""
+        if isinstance(path, int):
+            return False
+        text = os.fsdecode(path)  # type: ignore[call-overload]
+        lock = text.endswith(".lock") and self.kind != "read-only"
+        return not lock and (text.startswith(self.folder) or not os.path.isabs(text))
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator["Disk"]:
+        """While the block runs, every call that writes is counted."""
+        with contextlib.ExitStack() as stack:
+            for owner, name, call in self._calls():
+                stack.enter_context(mock.patch.object(owner, name, call))
+            yield self
+
+    def _calls(self) -> Iterator[tuple[Any, str, Callable]]:
+        for name in ("replace", "rename", "unlink", "remove", "rmdir", "mkdir", "link", "symlink", "truncate", "chmod"):
+            yield os, name, self._of_path(name, getattr(os, name))
+        yield os, "fsync", self._always("fsync", os.fsync)
+        yield os, "open", self._os_open(os.open)
+        opened = self._open(builtins.open)
+        yield builtins, "open", opened
+        yield io, "open", opened
+        written = self._always("lance.write_dataset", lance.write_dataset, _tear_dataset)
+        yield lance, "write_dataset", written
+        for name in ("delete", "add_columns", "restore", "cleanup_old_versions", "drop_columns", "update", "merge"):
+            yield LanceDataset, name, self._always(f"lance.{name}", getattr(LanceDataset, name))
+        for owner, name in ((DatasetOptimizer, "compact_files"), (MergeInsertBuilder, "execute")):
+            yield owner, name, self._always(f"lance.{name}", getattr(owner, name), _tear_compaction)
+        yield faiss, "write_index", self._always("faiss.write_index", faiss.write_index, _tear_index)
+        yield shutil, "rmtree", _unsafe_rmtree
+
+    def _always(self, name: str, original: Callable, tear: Callable = lambda *_, **__: None) -> Callable:
+        def call(*args: Any, **options: Any) -> Any:
+            self.write(name, lambda: tear(*args, **options))
+            return original(*args, **options)
+
+        return call
+
+    def _of_path(self, name: str, original: Callable) -> Callable:
+        def call(path: Any, *args: Any, **options: Any) -> Any:
+            if self.concerns(path):
+                self.write(name, lambda: None)
+            return original(path, *args, **options)
+
+        return call
+
+    def _os_open(self, original: Callable) -> Callable:
+        def call(path: Any, flags: int, *args: Any, **options: Any) -> Any:
+            if flags & _WRITE_FLAGS and self.concerns(path):
+                self.write("open", lambda: os.close(original(path, flags, *args, **options)))
+            return original(path, flags, *args, **options)
+
+        return call
+
+    def _open(self, original: Callable) -> Callable:
+        def call(file: Any, mode: str = "r", *args: Any, **options: Any) -> Any:
+            if set(mode) & set("wax+") and self.concerns(file):
+                self.write("open", lambda: original(file, mode, *args, **options).close())
+            return original(file, mode, *args, **options)
+
+        return call
+
+
+def _unsafe_rmtree(path: Any, ignore_errors: bool = False, onerror: Any = None) -> None:
+    """`shutil.rmtree` by whole paths, so that each of its removals is one write."""
+    try:
+        for base, folders, names in os.walk(path, topdown=False):
+            for name in names:
+                os.unlink(os.path.join(base, name))
+            for name in folders:
+                inner = os.path.join(base, name)
+                os.unlink(inner) if os.path.islink(inner) else os.rmdir(inner)
+        os.rmdir(path)
+    except OSError:
+        if not ignore_errors:
+            raise
+
+
+def _tear_dataset(table: Any, uri: Any, *args: Any, **options: Any) -> None:
+    """Lance writes its data files first, the version that names them last."""
+    data = Path(uri) / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "torn.lance").write_bytes(b"LANC")
+
+
+def _tear_compaction(owner: Any, *args: Any, **options: Any) -> None:
+    dataset = getattr(owner, "_dataset", None)
+    if dataset is not None:
+        (Path(dataset.uri) / "data" / "torn.lance").write_bytes(b"LANC")
+
+
+def _tear_index(index: Any, path: str, *args: Any) -> None:
+    Path(path).write_bytes(b"half")
