@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -215,8 +214,9 @@ class Collection:
     def compact(self) -> None:
         """Join small files, drop what was deleted and every old version, and build the indexes anew."""
         with self.store.transaction() as change:
-            change.compact(spared=timedelta(0))
-        self.refresh()
+            change.compact()
+        self.refresh()  # moves the own lease, so that the old versions can go
+        self.store.clean()
         for name, space in self.head.spaces.items():
             (self.store.space_folder(space.identity) / "index.json").unlink(missing_ok=True)
             if space.windows:

@@ -10,7 +10,7 @@ from mmasc.evaluation.compare import Comparison, Row, comparison_object
 from mmasc.evaluation.evaluate import plain
 from mmasc.evaluation.published import Published
 from mmasc.evaluation.run_figures import time_text
-from mmasc.training.checkpoints import write_atomically
+from mmasc.storage.files import write_atomically
 
 _DPI = 130
 _OWN, _THEIRS = "#14696b", "#9a5a12"

@@ -14,7 +14,7 @@ from jaxtyping import Int
 from mmasc.evaluation.evaluate import Evaluation, evaluation_object, plain
 from mmasc.evaluation.runs import Run
 from mmasc.evaluation.study_plots import class_colours, draw_confusion
-from mmasc.training.checkpoints import write_atomically
+from mmasc.storage.files import write_atomically
 
 _DPI = 130
 # What is drawn by epoch, the first that a run has written; the last is there always

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from mmasc.errors import MmascError
-from mmasc.training.checkpoints import write_atomically
+from mmasc.storage.files import write_atomically
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (225, 60, 50),

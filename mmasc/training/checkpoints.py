@@ -4,7 +4,6 @@ A checkpoint is one safetensors file, so its parts cannot be of different steps.
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
@@ -16,21 +15,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mmasc.errors import MmascError
+from mmasc.storage.files import write_atomically
 
 Config = TypeVar("Config")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that at any moment either the old or the new one is there, whole."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:

@@ -19,8 +19,8 @@ from mmasc.baselines import load_network
 from mmasc.errors import MmascError
 from mmasc.evaluation.feature_table import FeatureRow, feature_row
 from mmasc.features.front_ends import FRONT_ENDS, front_end_constants
+from mmasc.storage.files import write_atomically
 from mmasc.training.batches import check_stages
-from mmasc.training.checkpoints import write_atomically
 from mmasc.training.recipes import recipe as recipe_of
 from mmasc.training.supervised import train_network
 from mmasc.training.supervised_config import SupervisedConfig

@@ -25,8 +25,9 @@ from mmasc.baselines.network import Network
 from mmasc.datasets.dataset import Dataset
 from mmasc.encoders.base import resolve_device
 from mmasc.errors import MmascError
+from mmasc.storage.files import write_atomically
 from mmasc.training.batches import Batches, check_stages
-from mmasc.training.checkpoints import claim_run, load_tensors, write_atomically
+from mmasc.training.checkpoints import claim_run, load_tensors
 from mmasc.training.distillation import ask_teacher
 from mmasc.training.items import Items
 from mmasc.training.parallel import World, join_world, leave_world

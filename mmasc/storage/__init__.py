@@ -1,0 +1,1 @@
+"""Bytes to the disk so that they stay there whole."""

@@ -1,0 +1,105 @@
+"""Files that are there whole or not at all: written beside, synced, renamed; and names that survive a power cut.
+
+A file's bytes and its name lie in different places: `sync_file` brings the first to the disk, `sync_folder` the second.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_BLOCK_BYTES = 1 << 22
+# Some network file systems sync names by themselves and refuse to be asked
+_CANNOT_SYNC_FOLDERS = {errno.EINVAL, errno.ENOTSUP}
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; when the block ends the file is synced and takes the name `path`.
+
+    When the block fails, what was written is deleted and the old file stays. The new file has the mode that the umask
+    gives to new files.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield beside
+        sync_file(beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that at any moment either the old or the new one is there, whole."""
+    with replacing(path) as beside:
+        beside.write_bytes(content)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the file's bytes are on the disk."""
+    _sync(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of a folder are on the disk; nothing to do where folders cannot be synced (Windows)."""
+    if os.name != "posix":
+        return
+    try:
+        _sync(folder)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC_FOLDERS:
+            raise
+
+
+def sync_new(before: set[Path], after: set[Path]) -> None:
+    """Bring to the disk what came between two calls of `names_below`: files first, then the folders that gained names.
+
+    No times are compared: a clock that was once ahead must not stop the syncing.
+    """
+    new = after - before
+    folders = {path for path in new if path.is_dir()}
+    for path in sorted(new - folders):
+        sync_file(path)
+    # The deepest first: a name counts only when what it leads to is there
+    for folder in sorted({path.parent for path in new} | folders, key=lambda path: (-len(path.parts), path)):
+        sync_folder(folder)
+
+
+def names_below(folders: Iterable[Path]) -> set[Path]:
+    """These folders, where they are there, and all files and folders below them."""
+    names: set[Path] = set()
+    for folder in folders:
+        for base, below, files in os.walk(folder):
+            names.add(Path(base))
+            names.update(Path(base, name) for name in [*below, *files])
+    return names
+
+
+def make_folders(folder: Path) -> None:
+    """Make a folder and the parents that it lacks, and bring their names to the disk."""
+    missing = [folder, *folder.parents]
+    missing = [one for one in missing if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        sync_folder(one.parent)
+
+
+def crc32_of(path: Path) -> int:
+    """CRC-32 of a file's bytes."""
+    checksum = 0
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
+
+
+def _sync(path: Path) -> None:
+    # Windows syncs only what is open for writing
+    handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
