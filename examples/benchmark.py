@@ -224,7 +224,9 @@ def fill(folder: Path, vectors: np.ndarray) -> Path:
         "mtime_ns": np.ones(count, int), "duration": np.full(count, 10.0), "sample_rate": np.full(count, 32_000),
         "channels": np.ones(count, int), "status": ["ok"] * count, "reason": [""] * count,
     }  # fmt: skip
-    recordings = pa.table({item.name: pa.array(known[item.name], item.type) for item in RECORDING_FIELDS})
+    recordings = pa.table(
+        {item.name: pa.array(known[item.name], item.type) for item in RECORDING_FIELDS if item.name in known}
+    )
     windows = {
         "recording": pa.array(np.repeat(np.arange(count), 2)),
         "lane": pa.array(np.zeros(len(vectors), np.int16)),

@@ -119,13 +119,13 @@ def test_missing_files_are_counted_and_the_first_named(esc50):
 def test_tables_that_are_none_are_named(tmp_path):
     table = tmp_path / "t.csv"
     table.write_bytes(b"path,label\n\xff\xfe,x\n")
-    with pytest.raises(MmascError, match="no table in UTF-8"):
+    with pytest.raises(MmascError, match="not UTF-8 .byte 0xff in line 2"):
         read_dataset("csv", table)
     table.write_text("path,label\n")
     with pytest.raises(MmascError, match="has no rows"):
         read_dataset("csv", table)
     table.write_text("path,label\na.wav,\n")
-    with pytest.raises(MmascError, match="row 2: label is empty"):
+    with pytest.raises(MmascError, match="line 2: label is empty"):
         read_dataset("csv", table)
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mmasc.collection.stamps import STAMP_FIELDS
+
 RECORDING_FIELDS = [
     pa.field("id", pa.int64()),
     pa.field("path", pa.string()),
@@ -15,6 +17,7 @@ RECORDING_FIELDS = [
     pa.field("channels", pa.int32()),
     pa.field("status", pa.string()),
     pa.field("reason", pa.string()),
+    *STAMP_FIELDS,
 ]
 RECORDING_COLUMNS = tuple(item.name for item in RECORDING_FIELDS)
 WINDOW_COLUMNS = ("recording", "lane", "start", "end")

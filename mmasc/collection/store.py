@@ -43,6 +43,7 @@ from mmasc.collection.schema import (
     vector_type,
     windows_schema,
 )
+from mmasc.collection.stamps import STAMP_NAMES, foreign_stamps, with_stamps
 from mmasc.collection.tables import Tables
 from mmasc.collection.transaction import Transaction
 from mmasc.errors import MmascError
@@ -124,13 +125,17 @@ class Store:
             return schema.empty_table().select(list(columns) if columns is not None else schema.names)
         dataset = self.tables.open(self.tables.recordings, head.recordings)
         with reading(self.tables.recordings, self.folder):
-            return dataset.to_table(columns=None if columns is None else list(columns))
+            if columns is None or foreign_stamps(dataset.schema):
+                table = with_stamps(dataset.to_table())
+                return table if columns is None else table.select(list(columns))
+            stored = [name for name in columns if name in dataset.schema.names or name not in STAMP_NAMES]
+            return with_stamps(dataset.to_table(columns=stored)).select(list(columns))
 
     def recordings_schema(self, head: Head) -> pa.Schema:
         """Columns of the table of recordings and their types."""
         if head.recordings is None:
             return pa.schema(RECORDING_FIELDS)
-        return self.tables.open(self.tables.recordings, head.recordings).schema
+        return with_stamps(self.tables.open(self.tables.recordings, head.recordings).schema.empty_table()).schema
 
     def windows(self, space: SpaceHead, columns: Sequence[str] = WINDOW_COLUMNS, row_ids: bool = False) -> pa.Table:
         """The table of a space's windows, without vectors unless asked; `row_ids` adds `_rowid`, stable for life."""

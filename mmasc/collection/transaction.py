@@ -13,6 +13,7 @@ from mmasc.collection.checksums import add_checksums
 from mmasc.collection.damage import writing
 from mmasc.collection.head import Head, SpaceHead, is_leftover, read_copies
 from mmasc.collection.probes import write_probes
+from mmasc.collection.stamps import foreign_stamps, own_name
 from mmasc.collection.tables import Tables
 from mmasc.storage.files import make_folders, names_below, sync_new
 
@@ -169,6 +170,11 @@ class Transaction:
 
     def _add_columns(self, schema: pa.Schema) -> None:
         dataset = self._newest(self.tables.recordings)
+        foreign = foreign_stamps(dataset.schema)
+        if foreign:
+            with writing(self.tables.folder):
+                dataset.alter_columns(*[{"path": name, "name": own_name(name)} for name in foreign])
+            dataset = self._newest(self.tables.recordings)
         missing = [item for item in schema if item.name not in dataset.schema.names]
         if missing:
             with writing(self.tables.folder):

@@ -32,7 +32,7 @@ def read_audioset(
     """
     root = Path(path)
     ontology = first_table(root, ("class_labels_indices.csv", "metadata/class_labels_indices.csv"), spec)
-    name_of = {row["mid"]: row["display_name"] for row in read_rows(ontology, ("index", "mid", "display_name"))}
+    name_of = {row["mid"]: row["display_name"] for row in read_rows(ontology, ("index", "mid", "display_name")).rows}
     chosen = _chosen(labels, name_of, ontology)
     tables = sorted([*root.glob("*_segments.csv"), *root.glob("metadata/*_segments.csv")])
     if not tables:
@@ -41,7 +41,7 @@ def read_audioset(
     clips: dict[str, Clip] = {}
     for table in tables:
         part = table.name.removesuffix("_segments.csv")
-        for row in read_rows(table, _COLUMNS, names=_COLUMNS):
+        for row in read_rows(table, _COLUMNS, _COLUMNS).rows:
             codes = [code.strip() for code in row["positive_labels"].strip('"').split(",") if code.strip()]
             strange = [code for code in codes if code not in name_of]
             if strange:

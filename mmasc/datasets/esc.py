@@ -9,8 +9,9 @@ from pathlib import Path
 
 from mmasc.datasets import DatasetSpec
 from mmasc.datasets.dataset import Clip, Dataset
-from mmasc.datasets.tables import first_table, others, read_rows, there
+from mmasc.datasets.tables import first_table, one_each, others, read_rows, there
 from mmasc.errors import MmascError
+from mmasc.storage.tables import Row
 
 
 def read_esc(path: str | os.PathLike[str], spec: DatasetSpec, missing: str = "fail") -> Dataset:
@@ -24,7 +25,8 @@ def read_esc(path: str | os.PathLike[str], spec: DatasetSpec, missing: str = "fa
     root = Path(path)
     names = ("meta/esc50.csv", "meta.csv", "esc50.csv") if spec.kind == "esc10" else ("meta/esc50.csv", "esc50.csv")
     table = first_table(root, names, spec)
-    rows = read_rows(table, ("filename", "fold", "target", "category"))
+    found = read_rows(table, ("filename", "fold", "target", "category"))
+    rows = found.rows
     if spec.kind == "esc10" and "esc10" in rows[0]:
         rows = [row for row in rows if row["esc10"].lower() == "true"]
         if not rows:
@@ -39,8 +41,8 @@ def read_esc(path: str | os.PathLike[str], spec: DatasetSpec, missing: str = "fa
         )
         for row in rows
     ]
-    kept, remarks = there(clips, table, missing)
-    return Dataset(spec.kind, root, kept, _classes(rows, table), remarks=remarks)
+    kept, remarks = there(one_each(clips, rows, table), table, missing)
+    return Dataset(spec.kind, root, kept, _classes(rows, table), remarks=(*found.remarks, *remarks))
 
 
 def _upload(filename: str, table: Path) -> str:
@@ -51,7 +53,7 @@ def _upload(filename: str, table: Path) -> str:
     return parts[1]
 
 
-def _classes(rows: list[dict[str, str]], table: Path) -> tuple[str, ...]:
+def _classes(rows: list[Row], table: Path) -> tuple[str, ...]:
     """Categories in the order of their targets."""
     targets: dict[str, str] = {}
     for row in rows:

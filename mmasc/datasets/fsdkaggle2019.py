@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmasc.datasets import DatasetSpec
 from mmasc.datasets.dataset import Clip, Dataset
-from mmasc.datasets.tables import first_table, others, read_rows, there
+from mmasc.datasets.tables import first_table, one_each, others, read_rows, there
 from mmasc.errors import MmascError
 
 
@@ -60,21 +60,25 @@ def read_fsdkaggle2019(
         raise ValueError(f"train must be 'curated', 'noisy' or 'both', got {train!r}")
     root = Path(path)
     clips: list[Clip] = []
+    said: list[str] = []
     for part in _PARTS:
         wanted = part.name == "test" or train in (part.name, "both")
         tables = [name for name in part.tables if (root / name).is_file()]
         if wanted and (tables or part.name == train or (part.name == "curated" and train == "both")):
-            clips += _read_part(root, part, first_table(root, part.tables, spec), spec)
-    kept, remarks = there(clips, root, missing)
+            more, remarks = _read_part(root, part, first_table(root, part.tables, spec), spec)
+            clips += more
+            said += remarks
+    kept, left_out = there(clips, root, missing)
     classes = tuple(sorted({label for clip in clips for label in clip.labels}))
-    return Dataset(spec.kind, root, kept, classes, True, remarks)
+    return Dataset(spec.kind, root, kept, classes, True, (*said, *left_out))
 
 
-def _read_part(root: Path, part: _Part, table: Path, spec: DatasetSpec) -> list[Clip]:
+def _read_part(root: Path, part: _Part, table: Path, spec: DatasetSpec) -> tuple[list[Clip], list[str]]:
     folder = next((root / name for name in part.folders if (root / name).is_dir()), None)
     if folder is None:
         raise MmascError(f"{root} has no {' or '.join(part.folders)}; {spec.kind} is laid out so: {spec.layout}")
-    return [
+    found = read_rows(table, ("fname", "labels"))
+    clips = [
         Clip(
             path=folder / row["fname"],
             labels=tuple(dict.fromkeys(label.strip() for label in row["labels"].split(",") if label.strip())),
@@ -82,5 +86,6 @@ def _read_part(root: Path, part: _Part, table: Path, spec: DatasetSpec) -> list[
             split=part.name,
             columns=others(row, "fname", "labels"),
         )
-        for row in read_rows(table, ("fname", "labels"))
+        for row in found.rows
     ]
+    return one_each(clips, found.rows, table), found.remarks

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from mmasc.datasets import DatasetSpec
 from mmasc.datasets.dataset import Clip, Dataset
-from mmasc.datasets.tables import others, read_rows, there
+from mmasc.datasets.tables import one_each, others, read_rows, there
 from mmasc.errors import MmascError
+from mmasc.storage.matching import FileMatcher, match_rows
+from mmasc.storage.tables import Row
 
 _PATH_COLUMNS = ("path", "filename", "file", "file_name", "fname", "filepath", "audio")
 _LABEL_COLUMNS = ("label", "labels", "category", "class", "scene", "scene_label")
@@ -67,26 +69,32 @@ def read_csv(
     table = Path(path)
     if not table.is_file():
         raise MmascError(f"{table} is not there; {spec.kind} is laid out so: {spec.layout}")
-    columns = list(read_rows(table, ())[0])
+    found = read_rows(table, ())
+    columns = list(found.columns)
     path_column = path_column or _choose(table, columns, _PATH_COLUMNS, "paths", "path_column")
     label_column = label_column or _choose(table, columns, _LABEL_COLUMNS, "labels", "label_column")
     fold_column = fold_column or next((name for name in _FOLD_COLUMNS if name in columns), None)
     used = [name for name in (path_column, label_column, fold_column, group_column) if name is not None]
-    rows = read_rows(table, used)
+    found.need(*used)
+    rows = found.rows
+    sounds, unclear = _sounds(table, rows, path_column)
+    if unclear and missing == "fail":
+        raise MmascError(unclear[0])
     clips = [
         Clip(
-            path=_sound(table.parent, row[path_column]),
+            path=sound,
             labels=_labels(row[label_column], label_separator),
             fold=row[fold_column] if fold_column else "",
             group=row[group_column] if group_column else "",
             columns=others(row, path_column, label_column, *([fold_column] if fold_column else [])),
         )
-        for row in rows
+        for row, sound in zip(rows, sounds, strict=True)
     ]
-    for number, clip in enumerate(clips, start=2):
+    for row, clip in zip(rows, clips, strict=True):
         if not clip.labels:
-            raise MmascError(f"{table}, row {number}: {label_column} names no label; fill it in or take the row out")
-    kept, remarks = there(clips, table, missing)
+            raise MmascError(f"{table}, line {row.line}: {label_column} names no label; fill it in or take the row out")
+    kept, left_out = there(one_each(clips, rows, table), table, missing)
+    remarks = (*found.remarks, *unclear, *left_out)
     classes = tuple(sorted({label for clip in kept for label in clip.labels}))
     dataset = Dataset(spec.kind, table, kept, classes, label_separator is not None, remarks)
     return dataset if fold_column or not n_folds else dataset.with_folds(n_folds, seed)
@@ -104,6 +112,29 @@ def _labels(text: str, separator: str | None) -> tuple[str, ...]:
     if separator is None:
         return (text,)
     return tuple(dict.fromkeys(part.strip() for part in text.split(separator) if part.strip()))
+
+
+def _sounds(table: Path, rows: list[Row], column: str) -> tuple[list[Path], list[str]]:
+    """The file of each row (the path it would have where there is none), and a line about names that are not clear.
+
+    Names that are no path from here (written on another system, or with other folders in front) are looked for among
+    all sounds below the table's folder.
+    """
+    from mmasc.audio import find_audio
+
+    folder = table.parent
+    sounds = [_sound(folder, row[column]) for row in rows]
+    if all(sound.is_file() for sound in sounds):
+        return sounds, []
+    try:
+        files = {os.path.abspath(file): file for file in find_audio(folder)}
+    except MmascError:
+        return sounds, []  # no sound at all below the folder: `there` says which are missing
+    lost = [row for row, sound in zip(rows, sounds, strict=True) if not sound.is_file()]
+    matched = match_rows(lost, column, FileMatcher(files, [os.path.abspath(folder), os.path.abspath(folder / "audio")]))
+    file_of = {row.line: files[file] for file, found in matched.rows.items() for row in found}
+    places = [file_of.get(row.line, sound) for row, sound in zip(rows, sounds, strict=True)]
+    return places, matched.remarks(table, column)
 
 
 def _sound(folder: Path, name: str) -> Path:

@@ -1,13 +1,14 @@
-"""What all readers share: tables read with plain messages, and a look whether the files they name are there."""
+"""What all readers share: tables with the columns they need, one clip for each file, whether the files are there."""
 
-import csv
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mmasc.datasets import DatasetSpec
 from mmasc.datasets.dataset import Clip
 from mmasc.errors import MmascError
+from mmasc.storage.tables import Row, Table, read_table
 
 
 def first_table(root: Path, names: Sequence[str], spec: DatasetSpec) -> Path:
@@ -23,42 +24,50 @@ def first_table(root: Path, names: Sequence[str], spec: DatasetSpec) -> Path:
     raise MmascError(f"{root} {what}; {spec.kind} is laid out so: {spec.layout}")
 
 
-def read_rows(
-    path: Path, columns: Sequence[str], delimiter: str = ",", names: Sequence[str] | None = None
-) -> list[dict[str, str]]:
-    """Rows of a table with a header, as text without blanks around it.
+def read_rows(path: Path, columns: Sequence[str], names: Sequence[str] | None = None) -> Table:
+    """A table of a data set.
 
     Args:
-        path: In UTF-8, with or without a byte order mark.
+        path: See `mmasc.storage.tables.read_table`.
         columns: That must be there, and filled in every row.
-        delimiter: Between columns.
-        names: Of the columns, for a table without a header; lines that start with "#" are then remarks.
+        names: Of the columns, for a table without a header.
     Raises:
-        MmascError: If the table cannot be read, a column is missing (those that are there are named), a value is
-            missing (the row is named), or there are no rows.
+        MmascError: If the table cannot be read, a column is missing (those that are there are named), or a value is
+            missing (the line is named).
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = file if names is None else (line for line in file if not line.startswith("#"))
-            reader = csv.DictReader(lines, names, delimiter=delimiter, skipinitialspace=True)
-            rows = [
-                {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)} for row in reader
-            ]
-            there = [name for name in reader.fieldnames or [] if name]
-    except (UnicodeDecodeError, csv.Error, AttributeError) as error:
-        raise MmascError(f"{path} is no table in UTF-8 ({error}); save it as one") from error
-    except OSError as error:
-        raise MmascError(f"{path} cannot be read ({error.strerror}); check the name and its permissions") from error
-    for name in columns:
-        if name not in there:
-            raise MmascError(f"{path} has no column {name!r}; its columns are {', '.join(there) or 'none'}")
-    if not rows:
-        raise MmascError(f"{path} has no rows; it needs the columns {', '.join(columns)}")
-    for number, row in enumerate(rows, start=1 if names else 2):
-        for name in columns:
-            if not row[name]:
-                raise MmascError(f"{path}, row {number}: {name} is empty; fill it in or take the row out")
-    return rows
+    table = read_table(path, names)
+    table.need(*columns)
+    return table
+
+
+def one_each(clips: Sequence[Clip], rows: Sequence[Row], table: Path) -> list[Clip]:
+    """Each file once: rows that say the same of a file are one clip.
+
+    Args:
+        clips: Of a table, in its order.
+        rows: That they were made of.
+        table: For messages.
+    Raises:
+        MmascError: If two rows of a file differ in label, fold, part or group; both lines are named.
+    """
+    kept: dict[str, tuple[Clip, Row]] = {}
+    for clip, row in zip(clips, rows, strict=True):
+        place = os.path.normpath(clip.path)
+        if place not in kept:
+            kept[place] = (clip, row)
+            continue
+        known, first = kept[place]
+        for what in ("labels", "fold", "split", "group"):
+            one, other = getattr(known, what), getattr(clip, what)
+            if one != other:
+                shown = [" ".join(value) if isinstance(value, tuple) else value for value in (one, other)]
+                raise MmascError(
+                    f"{table}: lines {first.line} and {row.line} are two rows for {clip.path} that say different "
+                    f"things ({what}: {shown[0]} and {shown[1]}); keep one row for each file"
+                )
+        alike = {name: value for name, value in known.columns.items() if clip.columns.get(name) == value}
+        kept[place] = (replace(known, columns=alike), first)
+    return [clip for clip, _ in kept.values()]
 
 
 def there(clips: Sequence[Clip], table: Path, missing: str) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
@@ -85,6 +94,6 @@ def there(clips: Sequence[Clip], table: Path, missing: str) -> tuple[tuple[Clip,
     return kept, (f"{told}; they are left out",)
 
 
-def others(row: dict[str, str], *used: str) -> dict[str, str]:
+def others(row: Row, *used: str) -> dict[str, str]:
     """The columns of a row that say something and were not used yet."""
     return {name: value for name, value in row.items() if name not in used and value}

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from mmasc.datasets import DatasetSpec
 from mmasc.datasets.dataset import Clip, Dataset
-from mmasc.datasets.tables import first_table, read_rows, there
+from mmasc.datasets.tables import first_table, one_each, read_rows, there
 from mmasc.errors import MmascError
+from mmasc.storage.tables import Row, first_values
 
 _FOLD = "1"
 
@@ -26,7 +27,8 @@ def read_tau(path: str | os.PathLike[str], spec: DatasetSpec, missing: str = "fa
     """
     root = Path(path)
     table = first_table(root, ("meta.csv",), spec)
-    rows = read_rows(table, ("filename", "scene_label"), delimiter="\t")
+    found = read_rows(table, ("filename", "scene_label"))
+    rows = found.rows
     train = {row["filename"] for row in _setup(root, "train", spec)}
     test = {row["filename"] for row in _setup(root, "evaluate", spec)}
     both = sorted(train & test)
@@ -52,8 +54,9 @@ def read_tau(path: str | os.PathLike[str], spec: DatasetSpec, missing: str = "fa
                 columns=columns,
             )
         )
-    kept, remarks = there(clips, table, missing)
-    return Dataset(spec.kind, root, kept, tuple(sorted({row["scene_label"] for row in rows})), remarks=remarks)
+    kept, remarks = there(one_each(clips, rows, table), table, missing)
+    classes = tuple(sorted({row["scene_label"] for row in rows}))
+    return Dataset(spec.kind, root, kept, classes, remarks=(*found.remarks, *remarks))
 
 
 def name_columns(name: str, table: Path) -> dict[str, str]:
@@ -69,12 +72,11 @@ def name_columns(name: str, table: Path) -> dict[str, str]:
     return {**columns, "part": parts[4]} if len(parts) == 6 else columns
 
 
-def _setup(root: Path, part: str, spec: DatasetSpec) -> list[dict[str, str]]:
+def _setup(root: Path, part: str, spec: DatasetSpec) -> list[Row]:
     """A list of the official fold; the test list serves where the one with labels is not there."""
     parts = (part, "test") if part == "evaluate" else (part,)
     names = [f"evaluation_setup/fold{_FOLD}_{one}.{ending}" for one in parts for ending in ("csv", "txt")]
     table = first_table(root, names, spec)
     # Those of 2018 have no header
-    with table.open(encoding="utf-8-sig", errors="replace") as file:
-        has_header = file.readline().split("\t")[0].strip() == "filename"
-    return read_rows(table, ("filename",), "\t", None if has_header else ("filename", "scene_label"))
+    has_header = first_values(table)[:1] == ["filename"]
+    return read_rows(table, ("filename",), None if has_header else ("filename", "scene_label")).rows

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmasc.datasets import DatasetSpec
 from mmasc.datasets.dataset import Clip, Dataset
-from mmasc.datasets.tables import first_table, others, read_rows, there
+from mmasc.datasets.tables import first_table, one_each, others, read_rows, there
 from mmasc.errors import MmascError
 
 _COLUMNS = ("slice_file_name", "fsID", "fold", "classID", "class")
@@ -23,7 +23,8 @@ def read_urbansound8k(path: str | os.PathLike[str], spec: DatasetSpec, missing: 
     """
     root = Path(path)
     table = first_table(root, ("metadata/UrbanSound8K.csv", "UrbanSound8K.csv"), spec)
-    rows = read_rows(table, _COLUMNS)
+    found = read_rows(table, _COLUMNS)
+    rows = found.rows
     fold_of: dict[str, str] = {}
     number_of: dict[str, int] = {}
     for row in rows:
@@ -48,5 +49,6 @@ def read_urbansound8k(path: str | os.PathLike[str], spec: DatasetSpec, missing: 
         )
         for row in rows
     ]
-    kept, remarks = there(clips, table, missing)
-    return Dataset(spec.kind, root, kept, tuple(sorted(number_of, key=lambda name: number_of[name])), remarks=remarks)
+    kept, remarks = there(one_each(clips, rows, table), table, missing)
+    classes = tuple(sorted(number_of, key=lambda name: number_of[name]))
+    return Dataset(spec.kind, root, kept, classes, remarks=(*found.remarks, *remarks))

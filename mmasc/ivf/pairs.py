@@ -4,7 +4,6 @@ A source is a film, or a recording beside a photograph. Each is decoded once, by
 one file of a cache; pairs are then drawn from there, the same ones for the same seed.
 """
 
-import csv
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ from mmasc.audio import stream_audio
 from mmasc.audio.find import show_path
 from mmasc.errors import MmascError
 from mmasc.ivf.pictures import FILM_EXTENSIONS, read_film, read_photograph
+from mmasc.storage.tables import read_table
 from mmasc.training.checkpoints import save_tensors
 
 # Changes when what is decoded changes
@@ -383,27 +383,26 @@ def _faults_of(file: Path) -> list[str] | None:
 
 
 def _read_table(path: Path, group_column: str | None) -> list[Source]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or [])
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MmascError(f"{path} cannot be read as a CSV table ({error})") from error
+    table = read_table(path)
+    columns = table.columns
     if "video" not in columns and not {"audio", "image"} <= set(columns):
         raise MmascError(f"{path} has columns {', '.join(columns) or 'of no name'}; pairs are {_LAYOUT}")
     if group_column is not None and group_column not in columns:
         raise MmascError(f"{path} has no column {group_column!r}; it has {', '.join(columns)}")
     sources = []
-    for number, row in enumerate(rows, start=2):
-        named = {key: (row.get(key) or "").strip() for key in ("video", "audio", "image", "label", "id", "group")}
+    for row in table.rows:
+        named = {key: row.get(key, "") for key in ("video", "audio", "image", "label", "id", "group")}
         if not named["video"] and not (named["audio"] and named["image"]):
-            raise MmascError(f"{path} line {number}: names neither a video nor a sound with a picture")
-        sound = path.parent / (named["video"] or named["audio"])
-        picture = None if named["video"] else path.parent / named["image"]
+            raise MmascError(f"{path} line {row.line}: names neither a video nor a sound with a picture")
+        sound = _place(path.parent, named["video"] or named["audio"])
+        picture = None if named["video"] else _place(path.parent, named["image"])
         name = named["id"] or os.path.relpath(sound, path.parent)
-        group = (row.get(group_column) or "").strip() if group_column is not None else named["group"]
+        group = row[group_column] if group_column is not None else named["group"]
         sources.append(Source(name, sound, picture, named["label"], group or name))
-    if not sources:
-        raise MmascError(f"{path} has no rows; pairs are {_LAYOUT}")
     return sources
+
+
+def _place(folder: Path, name: str) -> Path:
+    """Where a name of a table lies; names written on Windows too."""
+    as_written = folder / name
+    return as_written if as_written.is_file() else folder / name.replace("\\", "/")

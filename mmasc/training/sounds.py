@@ -4,7 +4,6 @@ What is kept is keyed by the content of the file and by the front end, so a move
 one is not mistaken for the old.
 """
 
-import csv
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from jaxtyping import Float16, Float32
 from mmasc.audio import load_audio, resample
 from mmasc.errors import MmascError
 from mmasc.features import LogMel, LogMelConfig
+from mmasc.storage import tables
 from mmasc.training.augment import power_of
 from mmasc.training.checkpoints import load_tensors, save_tensors
 
@@ -49,27 +49,19 @@ def read_table(path: Path, path_column: str, text_column: str, group_column: str
         MmascError: If the table or a file in it is missing, a column is unknown (those that are there are named), or
             a row has no text.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            lines = list(reader)
-            columns = list(reader.fieldnames or [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise MmascError(f"{path} is no CSV table in UTF-8 ({error}); save it as one") from error
-    for column in filter(None, (path_column, text_column, group_column)):
-        if column not in columns:
-            raise MmascError(f"{path} has no column {column!r}; its columns are {', '.join(columns) or 'none'}")
+    table = tables.read_table(path)
+    table.need(path_column, text_column)
+    if group_column is not None and group_column not in table.columns:
+        raise MmascError(f"{path} has no column {group_column!r}; its columns are {', '.join(table.columns)}")
     rows = []
-    for number, line in enumerate(lines, start=2):
-        name, text = (line[path_column] or "").strip(), (line[text_column] or "").strip()
-        if not name or not text:
-            raise MmascError(f"{path}, row {number}: {path_column} and {text_column} must be filled in")
+    for row in table.rows:
+        name = row[path_column]
         sound = path.parent / name
         if not sound.is_file():
-            raise MmascError(f"{path}, row {number}: {sound} is not there; mend the column {path_column!r}")
-        rows.append(Row(sound, text, (line[group_column] or "").strip() or name if group_column else name))
-    if not rows:
-        raise MmascError(f"{path} has no rows; it needs the columns {path_column} and {text_column}")
+            sound = path.parent / name.replace("\\", "/")  # written on Windows
+        if not sound.is_file():
+            raise MmascError(f"{path}, line {row.line}: {sound} is not there; fix the column {path_column!r}")
+        rows.append(Row(sound, row[text_column], (row[group_column] or name) if group_column else name))
     return rows
 
 

@@ -1,0 +1,115 @@
+"""What tells whether a file is still the one that was embedded: size, times, and a digest of all its bytes.
+
+Size and the time of the last write say it where they differ; where they agree, the time of the last change of any kind
+(ctime, which programs cannot set) says whether the digest must be looked at. Collections of version 0.1.0 have neither
+digest nor ctime: null means unknown.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+DIGEST, CTIME = "mmasc_digest", "mmasc_ctime_ns"
+# Types that no column of the users' own can have, so that one of the same name is told from these
+STAMP_FIELDS = [pa.field(DIGEST, pa.binary()), pa.field(CTIME, pa.uint64())]
+STAMP_NAMES = (DIGEST, CTIME)
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A file at a moment.
+
+    Attributes:
+        size: In bytes.
+        mtime_ns: When its content was last written, as far as programs say.
+        ctime_ns: When anything of it was last changed, as the file system says; None where unknown.
+        digest: BLAKE2b of its bytes; None where unknown.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int | None = None
+    digest: bytes | None = None
+
+    @classmethod
+    def of(cls, stat: os.stat_result, digest: bytes | None = None) -> "Stamp":
+        """That of a file now."""
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, digest)
+
+    @classmethod
+    def of_row(cls, row: dict[str, Any]) -> "Stamp":
+        """That of a stored recording."""
+        return cls(row["size"], row["mtime_ns"], row[CTIME], row[DIGEST])
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """As columns of a recording."""
+        return {"size": self.size, "mtime_ns": self.mtime_ns, CTIME: self.ctime_ns, DIGEST: self.digest}
+
+    def untouched(self, now: "Stamp") -> bool:
+        """Whether nothing was done to the file since: size and times agree as far as they are known."""
+        times = self.mtime_ns == now.mtime_ns and (self.ctime_ns is None or self.ctime_ns == now.ctime_ns)
+        return self.size == now.size and times
+
+    def same_content(self, other: "Stamp") -> bool | None:
+        """Whether two files hold the same bytes; None where it is not known."""
+        if self.size != other.size:
+            return False
+        if self.digest is None or other.digest is None:
+            return None
+        return self.digest == other.digest
+
+
+def digest_of(path: str | os.PathLike[str]) -> bytes:
+    """BLAKE2b (16 bytes) of a file's content.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=_DIGEST_BYTES)).digest()
+
+
+def is_gone(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is not there any more; one that may not be looked at is there."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def own_name(name: str) -> str:
+    """What a column of the users' own is called whose name a column of ours has."""
+    return f"meta_{name}"
+
+
+def foreign_stamps(schema: pa.Schema) -> list[str]:
+    """Columns that are called like ours and are the users' own."""
+    return [
+        item.name for item in STAMP_FIELDS if item.name in schema.names and schema.field(item.name).type != item.type
+    ]
+
+
+def with_stamps(table: pa.Table) -> pa.Table:
+    """A table of recordings of any age with the columns of stamps, null where they were not stored."""
+    foreign = foreign_stamps(table.schema)
+    table = table.rename_columns([own_name(name) if name in foreign else name for name in table.column_names])
+    for item in STAMP_FIELDS:
+        if item.name not in table.column_names:
+            table = table.append_column(item, pa.nulls(len(table), item.type))
+    return table
+
+
+def under(folder: str | os.PathLike[str], root: str, stored: str) -> bool:
+    """Whether a stored path lies under a folder (or is it)."""
+    path = os.path.normpath(os.path.join(root, stored))
+    folder = os.path.abspath(folder)
+    return path == folder or Path(path).is_relative_to(folder)

@@ -1,0 +1,144 @@
+"""Tables of people: every separator and encoding reads alike, faults are named by line, values have one type."""
+
+import csv
+import io
+
+import pytest
+
+from mmasc.datasets import read_dataset
+from mmasc.errors import MmascError
+from mmasc.ivf.pairs import read_sources
+from mmasc.storage.tables import MISSING, convert, first_values, is_missing, read_table, type_of
+from mmasc.training import sounds
+
+VALUES = [["a.wav", "rain, heavy", 'the "big" one'], ["b/c.wav", "", "two\nlines"], ["d.wav", "x;y\tz", "é"]]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_every_separator_encoding_and_line_end_reads_alike(tmp_path, delimiter, encoding, end):
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerows([["path", "what, and; where\tto", "note"], *VALUES])
+    (tmp_path / "t.csv").write_bytes(text.getvalue().encode(encoding))
+    table = read_table(tmp_path / "t.csv")
+    assert table.columns == ("path", "what, and; where\tto", "note")
+    assert [list(row.values()) for row in table.rows] == VALUES
+    assert [row.line for row in table.rows] == [2, 3, 5]
+    assert table.delimiter == delimiter
+
+
+def test_a_line_may_say_the_separator_and_empty_lines_count(tmp_path):
+    (tmp_path / "t.csv").write_text("sep=;\npath;a,b,c\n\nx.wav;1\n;;\ny.wav;2;\n")
+    table = read_table(tmp_path / "t.csv")
+    assert table.columns == ("path", "a,b,c")
+    assert [(row.line, dict(row)) for row in table.rows] == [
+        (4, {"path": "x.wav", "a,b,c": "1"}),
+        (6, {"path": "y.wav", "a,b,c": "2"}),
+    ]
+
+
+def test_a_column_without_a_name_is_left_out(tmp_path):
+    (tmp_path / "t.csv").write_text('"","path"\n"1","a.wav"\n"2","b.wav"\n')
+    assert [dict(row) for row in read_table(tmp_path / "t.csv").rows] == [{"path": "a.wav"}, {"path": "b.wav"}]
+
+
+FAULTS = [
+    (b"", "empty; the first line must name the columns"),
+    (b"\n\n", "empty"),
+    (b"path,label\n", "has no rows, only the columns path, label"),
+    (b"path,label\na.wav\n", "line 2 has fewer values than columns .1, not 2."),
+    (b'path,label\n"a\nb",x\na.wav,x,y\n', "line 4 has more values than columns .3, not 2."),
+    (b"path,label,label\na.wav,x,y\n", "column 'label' is there twice"),
+    (b'path,label\na.wav,x\n"b.wav,x\n', "line 3 cannot be read as CSV .a quote is opened and never closed"),
+    (b'path,label\n"a"b,x\n', "line 2 cannot be read as CSV"),
+    (b"path,label\na.wav,\0\n", "line 2 holds zero bytes"),
+    ("path,label\na.wav,x\n".encode("utf-16"), "text in UTF-16; save it as UTF-8"),
+    ("path,label\na.wav,é\n".encode("latin-1"), "not UTF-8 .byte 0xe9 in line 2; perhaps Latin-1.; save it"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), FAULTS)
+def test_a_fault_is_one_line_with_the_file_and_the_place_in_every_reader(tmp_path, content, message):
+    table = tmp_path / "t.csv"
+    table.write_bytes(content)
+    for read in (
+        read_table,
+        lambda path: read_dataset("csv", path),
+        lambda path: sounds.read_table(path, "path", "label"),
+        read_sources,
+    ):
+        with pytest.raises(MmascError, match=message) as caught:
+            read(table)
+        assert str(table) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["nowhere.csv", "."])
+def test_a_table_that_cannot_be_opened_is_named(tmp_path, name):
+    with pytest.raises(MmascError, match="cannot be read"):
+        read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "converted"),
+    [
+        ("0.5", float, 0.5),
+        ("10", int, 10),
+        ("-3", int, -3),
+        ("+5", int, 5),
+        ("007", str, "007"),
+        ("1e3", float, 1000.0),
+        (".5", float, 0.5),
+        ("1_000", str, "1_000"),
+        ("inf", float, float("inf")),
+        ("-Inf", float, float("-inf")),
+        ("1e999", str, "1e999"),
+        ("12345678901234567890", str, "12345678901234567890"),
+        ("0x10", str, "0x10"),
+        ("١٢", str, "١٢"),
+        ("1,5", str, "1,5"),
+        ("none", str, "none"),
+        ("None", str, "None"),
+        ("True", str, "True"),
+    ],
+)
+def test_types_of_values(value, kind, converted):
+    assert type_of([value]) is kind
+    assert type_of(["", value, ""]) is kind
+    assert convert(value, kind) == converted
+
+
+def test_types_of_columns():
+    assert type_of(["1", "2.5"]) is float
+    assert type_of(["1", "x"]) is str
+    assert type_of(["1", "007"]) is str
+    assert type_of([""]) is str
+    assert type_of(["1,5", "2"], decimal_comma=True) is float
+    assert type_of(["1,5", "2.5"], decimal_comma=True) is str
+    assert convert("1,5", float) == 1.5
+    assert convert("", int) is None
+
+
+@pytest.mark.parametrize("word", sorted(MISSING))
+def test_missing_values_are_missing_everywhere_and_said(tmp_path, word):
+    (tmp_path / "t.csv").write_text(f"path,label,count\na.wav,{word},1\nb.wav,none,{word}\n")
+    table = read_table(tmp_path / "t.csv")
+    assert [dict(row) for row in table.rows] == [
+        {"path": "a.wav", "label": "", "count": "1"},
+        {"path": "b.wav", "label": "none", "count": ""},
+    ]
+    assert table.remarks == [f"2 values of {tmp_path / 't.csv'} were read as missing ({word} 2×)"]
+    assert is_missing(word)
+    assert not is_missing("none")
+    with pytest.raises(MmascError, match="line 2: label is empty or missing"):
+        table.need("label")
+
+
+def test_a_table_without_a_header_has_names_for_as_many_values_as_it_has(tmp_path):
+    (tmp_path / "t.csv").write_text('# 1 segment\n# ID, more\nabc, 1.0, "/m/1,/m/2"\n')
+    (row,) = read_table(tmp_path / "t.csv", ["clip", "start", "labels", "more"]).rows
+    assert dict(row) == {"clip": "abc", "start": "1.0", "labels": "/m/1,/m/2"}
+    assert row.line == 3
+    assert first_values(tmp_path / "t.csv") == ["abc", "1.0", "/m/1,/m/2"]
