@@ -60,7 +60,7 @@ def keep_checksums(folder: Path, files: Iterable[Path]) -> None:
     lines = []
     for path in sorted(files):
         name = _name(folder, path)
-        written = known.get(name) or Written(crc32_of(path), path.stat().st_size)
+        written = known.get(name) or _measured(path)
         lines.append(f"{written.crc32:08x} {written.size} {name}\n")
     write_atomically(folder / CHECKSUMS, "".join(lines).encode())
 
@@ -71,9 +71,13 @@ def differing(folder: Path, files: Iterable[Path]) -> list[str]:
     found = []
     for path in sorted(files):
         written = known.get(_name(folder, path))
-        if not path.is_file() or (written is not None and (path.stat().st_size != written.size or crc32_of(path) != written.crc32)):
+        if not path.is_file() or (written is not None and _measured(path) != written):
             found.append(_name(folder, path))
     return found
+
+
+def _measured(path: Path) -> Written:
+    return Written(crc32_of(path), path.stat().st_size)
 
 
 def _name(folder: Path, path: Path) -> str:

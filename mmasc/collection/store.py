@@ -216,31 +216,30 @@ class Store:
     def transaction(self) -> Iterator[Transaction]:
         """Change tables under the lock; all of it counts when the block ends, nothing of it when the block fails."""
         with unharmed(self.folder), _locked(self.folder):
-            before = read_head(self.folder / HEAD_NAME)
-            change = Transaction(self.tables, before)
+            change = Transaction(self, read_head(self.folder / HEAD_NAME))
             change.take_back_rests()
             yield change
             asked = change.compacted
-            change.compact_if_scattered()
-            self._commit(change, before)
+            change.commit()
             if change.compacted and not asked:
                 self._clean_if_possible()
+
+    def replace_head(self, head: Head) -> Head:
+        """Make a head count: first its copy, then itself, each on the disk before the next begins.
+
+        Called under the lock by the transaction that has brought to the disk what the head names.
+        """
+        generation = max([head.generation, *generations(self.folder)]) + 1
+        head = replace(head, generation=generation)
+        write_copy(self.folder, generation, head.to_json())
+        _write_head(self.folder, head)
+        sweep(self.folder, generation)
+        return head
 
     def clean(self) -> None:
         """Delete the versions that nobody reads and that the head does not name, and rests of writers that died."""
         with unharmed(self.folder), _locked(self.folder):
             self._clean(spare_recent=False)
-
-    def _commit(self, change: Transaction, before: Head) -> None:
-        """Data, then names, then the copy of the head, then the head: each on the disk before the next begins."""
-        if change.head == before:
-            return
-        generation = max([before.generation, *generations(self.folder)]) + 1
-        change.head = replace(change.head, generation=generation)
-        change.sync()
-        write_copy(self.folder, generation, change.head.to_json())
-        _write_head(self.folder, change.head)
-        sweep(self.folder, generation)
 
     def _clean_if_possible(self) -> None:
         """Clean after a compaction that nobody asked for: what was written counts, whatever becomes of the rests."""

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import lance
 import numpy as np
@@ -21,6 +22,21 @@ _FRAGMENTS_BEFORE_COMPACTION = 256
 _IDS_AT_ONCE = 1_000
 
 
+@runtime_checkable
+class Owner(Protocol):
+    """What a transaction needs of the store that handed it out."""
+
+    tables: Tables
+
+    def head(self) -> Head:
+        """The head as it is on disk now."""
+        ...
+
+    def replace_head(self, head: Head) -> Head:
+        """Make a head count; returns it with its generation."""
+        ...
+
+
 class Transaction:
     """Changes to the tables of one store, made under its lock; `Store.transaction` hands it out.
 
@@ -29,9 +45,9 @@ class Transaction:
         compacted: Whether old versions may go once the head has been replaced.
     """
 
-    def __init__(self, tables: Tables, head: Head) -> None:
-        self.tables = tables
-        self.head = head
+    def __init__(self, store: Owner, head: Head) -> None:
+        self.store, self.tables = store, store.tables
+        self.head = self._begun = head
         self.compacted = False
         self._changed: set[Path] = set()
         # What version 0.1.0 wrote may never have been synced
@@ -116,12 +132,15 @@ class Transaction:
                 version = self._newest(self.tables.windows(space.identity)).version
                 self._set_space(name, replace(space, version=version))
 
-    def compact_if_scattered(self) -> None:
-        """Compact where many commits have left many small files."""
+    def commit(self) -> None:
+        """Make the changes count: data, names and checksums on the disk first, then the head that names them."""
         if any(len(self._newest(uri).get_fragments()) > _FRAGMENTS_BEFORE_COMPACTION for uri in self._changed):
             self.compact()
+        if self.head != self._begun:
+            self._sync()
+            self.head = self._begun = self.store.replace_head(self.head)
 
-    def sync(self) -> None:
+    def _sync(self) -> None:
         """Bring all new files, their checksums and the names of their folders to the disk: Lance never syncs."""
         after = self._names()
         add_checksums(self.tables.folder, [path for path in after - self._before if _keeps_its_bytes(path)])
