@@ -40,7 +40,11 @@ class Files:
             # Other samples under the same size and time of change, as some copying programs leave them
             stat = (self.root / path).stat()
             self._write(path, self.sounds[path].length, self.sounds[path].state)
-            os.utime(self.root / path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+            # ... only the file system's own clock, which ticks every few milliseconds, can tell
+            while (self.root / path).stat().st_ctime_ns == stat.st_ctime_ns or stat.st_mtime_ns != (
+                self.root / path
+            ).stat().st_mtime_ns:
+                os.utime(self.root / path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         elif kind == "touch" and there:
             self._stamp(path)
         elif kind == "vanish" and there:

@@ -49,8 +49,8 @@ class Disk:
         return 0 < self.at <= self.writes
 
     def write(self, name: str, tear: Callable[[], object]) -> None:
-        """One write is about to happen; `tear` does a half of it."""
-        if self._tearing:
+        """One write is about to happen; `tear` does a half of it. Syncs in a row change nothing between them: one."""
+        if self._tearing or (self.names[-1:] == [name] == ["fsync"] and not self.reached):
             return
         self.writes += 1
         self.names.append(name)
@@ -90,12 +90,12 @@ class Disk:
         opened = self._open(builtins.open)
         yield builtins, "open", opened
         yield io, "open", opened
-        written = self._always("lance.write_dataset", lance.write_dataset, _tear_dataset)
-        yield lance, "write_dataset", written
+        yield lance, "write_dataset", self._write_dataset(lance.write_dataset)
         for name in ("delete", "add_columns", "restore", "cleanup_old_versions", "drop_columns", "update", "merge"):
             yield LanceDataset, name, self._always(f"lance.{name}", getattr(LanceDataset, name))
-        for owner, name in ((DatasetOptimizer, "compact_files"), (MergeInsertBuilder, "execute")):
-            yield owner, name, self._always(f"lance.{name}", getattr(owner, name), _tear_compaction)
+        compact, execute = DatasetOptimizer.compact_files, MergeInsertBuilder.execute
+        yield DatasetOptimizer, "compact_files", self._always("lance.compact_files", compact, _tear_compaction)
+        yield MergeInsertBuilder, "execute", self._always("lance.execute", execute)
         yield faiss, "write_index", self._always("faiss.write_index", faiss.write_index, _tear_index)
         yield shutil, "rmtree", _unsafe_rmtree
 
@@ -108,9 +108,18 @@ class Disk:
 
     def _of_path(self, name: str, original: Callable) -> Callable:
         def call(path: Any, *args: Any, **options: Any) -> Any:
-            if self.concerns(path):
+            nothing = name == "mkdir" and os.path.isdir(path)  # no change: it says that the folder is there
+            if self.concerns(path) and not nothing:
                 self.write(name, lambda: None)
             return original(path, *args, **options)
+
+        return call
+
+    def _write_dataset(self, original: Callable) -> Callable:
+        def call(table: Any, uri: Any, *args: Any, **options: Any) -> Any:
+            if not str(uri).startswith("memory:"):
+                self.write("lance.write_dataset", lambda: _tear_table(Path(uri)))
+            return original(table, uri, *args, **options)
 
         return call
 
@@ -146,17 +155,14 @@ def _unsafe_rmtree(path: Any, ignore_errors: bool = False, onerror: Any = None) 
             raise
 
 
-def _tear_dataset(table: Any, uri: Any, *args: Any, **options: Any) -> None:
+def _tear_table(table: Path) -> None:
     """Lance writes its data files first, the version that names them last."""
-    data = Path(uri) / "data"
-    data.mkdir(parents=True, exist_ok=True)
-    (data / "torn.lance").write_bytes(b"LANC")
+    (table / "data").mkdir(parents=True, exist_ok=True)
+    (table / "data" / "torn.lance").write_bytes(b"LANC")
 
 
-def _tear_compaction(owner: Any, *args: Any, **options: Any) -> None:
-    dataset = getattr(owner, "_dataset", None)
-    if dataset is not None:
-        (Path(dataset.uri) / "data" / "torn.lance").write_bytes(b"LANC")
+def _tear_compaction(optimizer: Any, *args: Any, **options: Any) -> None:
+    _tear_table(Path(optimizer._dataset.uri))
 
 
 def _tear_index(index: Any, path: str, *args: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.life.sounds import SPACES, Sound, Window, windows_of
+from tests.life.sounds import Sound, Window, windows_of
 
 
 @dataclass(frozen=True)
@@ -78,31 +78,51 @@ class Model:
         """Recordings whose files are gone."""
         return set(self.recordings) - set(disk)
 
+    def has(self, columns: Iterable[str]) -> bool:
+        """Whether some recording has a value in each of these columns."""
+        return set(columns) <= {name for one in self.recordings.values() for name in one.columns}
+
     # What commands do
+
+    def prepared(
+        self, found: Iterable[str], disk: Mapping[str, Sound], own: Mapping[str, Mapping[str, Any]]
+    ) -> "Model":
+        """After the first step of an embed of these files with these own columns by path.
+
+        A file that is one recording under another path, whose own is gone, is that recording; where several could be
+        meant, none is. Own columns are set, also where the file itself cannot be read any more.
+        """
+        recordings, found = dict(self.recordings), set(found)
+        gone = self.missing(disk) - found
+        for path in sorted(found - set(self.recordings)):
+            old = [one for one in gone if self.recordings[one].sound == disk[path]]
+            new = [one for one in found - set(self.recordings) if disk[one] == disk[path]]
+            if len(old) == len(new) == 1:
+                recordings[path] = recordings.pop(old[0])
+        for path in found & set(recordings):
+            recordings[path] = recordings[path].labelled(own.get(path, {}))
+        named = frozenset(name for columns in own.values() for name in columns)
+        return replace(self, recordings=recordings, columns=self.columns | named)
 
     def embedded(
         self, found: Iterable[str], disk: Mapping[str, Sound], space: str, own: Mapping[str, Mapping[str, Any]]
     ) -> "Model":
-        """After an embed of these files with these own columns by path.
-
-        A changed file keeps its columns and loses its windows in the other spaces; a file whose recording lies
-        nowhere else any more is that recording under another name.
-        """
+        """After the other steps of an embed: a changed file keeps its recording and loses its windows everywhere."""
         recordings = dict(self.recordings)
         for path in found:
-            sound, known = disk[path], recordings.get(path)
+            sound = disk[path]
             if sound.state == "failed":
                 continue
-            if known is None:
-                old = next((one for one in sorted(self.missing(disk)) if recordings.get(one, None) is not None
-                            and recordings[one].sound == sound), None)  # fmt: skip
-                known = recordings.pop(old) if old is not None else Recording(sound)
+            known = recordings.get(path) or Recording(sound).labelled(own.get(path, {}))
             if known.sound != sound:
                 known = replace(known, sound=sound, spaces=frozenset())
-            recordings[path] = replace(known.labelled(own.get(path, {})), spaces=known.spaces | {space})
+            recordings[path] = replace(known, spaces=known.spaces | {space})
         spaces = self.spaces if space in self.spaces else (*self.spaces, space)
-        named = frozenset(name for columns in own.values() for name in columns)
-        return replace(self, recordings=recordings, spaces=spaces, columns=self.columns | named)
+        return replace(self, recordings=recordings, spaces=spaces)
+
+    def under(self, root: str) -> "Model":
+        """After the root was moved."""
+        return replace(self, root=root)
 
     def without(self, paths: Iterable[str]) -> "Model":
         """After these recordings were removed."""
@@ -127,8 +147,3 @@ class Model:
                 recordings[path] = replace(ours, columns={**theirs.columns, **ours.columns})
         spaces = (*self.spaces, *[name for name in other.spaces if name not in self.spaces])
         return replace(self, recordings=recordings, spaces=spaces, columns=self.columns | other.columns)
-
-
-def space_dims() -> dict[str, int]:
-    """Numbers in a vector by space."""
-    return {name: space.dim for name, space in SPACES.items()}

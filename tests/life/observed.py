@@ -24,7 +24,8 @@ def read(collection: Collection) -> dict[str, tuple[dict, dict[str, tuple[Window
     for name in collection.spaces:
         reader = collection.space(name)
         vectors = reader.vectors()
-        assert vectors.shape == (len(reader), SPACES[name].dim) and not reader.lane.any()
+        assert vectors.shape == (len(reader), SPACES[name].dim)
+        assert not reader.lane.any()
         for item in np.lexsort((reader.start, reader.recording)):
             window = (float(reader.start[item]), float(reader.end[item]), vectors[item].tobytes())
             windows[int(reader.recording[item])].setdefault(name, []).append(window)
@@ -62,16 +63,17 @@ def assert_same(collection: Collection, model: Model) -> Model:
     return replace(model, recordings=recordings)
 
 
-def between(collection: Collection, before: Model, after: Model) -> Model:
-    """The state of a collection whose embed did not end: every recording as before or as after, each one whole."""
+def between(collection: Collection, *steps: Model) -> Model:
+    """The state of a collection whose embed did not end: every recording as in one of its steps, each one whole."""
+    before, after = steps[0], steps[-1]
     seen = read(collection)
     assert tuple(collection.spaces) in (before.spaces, after.spaces)
     recordings = {}
     for path, (row, windows) in seen.items():
-        candidates = [model.recordings[path] for model in (before, after) if path in model.recordings]
-        assert candidates, f"{path}: neither before nor after"
+        candidates = [model.recordings[path] for model in steps if path in model.recordings]
+        assert candidates, f"{path}: in no step"
         recording = next((one for one in candidates if _fits(row, windows, one)), None)
-        assert recording is not None, f"{path}: neither whole as before nor whole as after"
+        assert recording is not None, f"{path}: not whole as in any step"
         columns = own(row, after.columns)
         choices: dict[str, list] = {name: [one.columns.get(name) for one in candidates] for name in after.columns}
         assert all(columns.get(name) in allowed for name, allowed in choices.items()), f"{path}: columns {columns}"
