@@ -14,7 +14,7 @@ import soundfile
 
 import mmasc
 from mmasc.collection import Collection
-from mmasc.collection import ingest as ingest_module
+from mmasc.collection import intake as ingest_module
 from mmasc.errors import MmascError
 
 # A process that embeds with the stand-in encoder, committing often: what the kill tests shoot at
@@ -118,6 +118,7 @@ def test_metadata_and_folders_become_columns(sounds, tmp_path, registered):
     report = mmasc.embed(sounds, tmp_path / "c", registered, metadata=meta, folders=["place"])
     assert report.remarks == [
         f"1 of 3 rows of {meta} name no file here",
+        f"3 of the files given have no row in {meta}",
         "columns with names that mmasc uses itself were renamed: size → meta_size",
     ]
     rows = {row["path"]: row for row in Collection(tmp_path / "c").recordings.to_pylist()}

@@ -3,7 +3,7 @@
 import csv
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,10 +179,12 @@ def new_recording_id() -> int:
     return secrets.randbits(63)
 
 
-def recordings_table(rows: list[dict], own: list[dict], schema: pa.Schema | None) -> pa.Table:
-    """Rows of the table of recordings, with own columns beside the known ones."""
+def recordings_table(
+    rows: list[dict], own: list[dict], schema: pa.Schema, types: Mapping[str, pa.DataType] | None = None
+) -> pa.Table:
+    """Rows of the table of recordings, with own columns beside the known ones; types as in `own_columns`."""
     table = pa.Table.from_pylist(rows, pa.schema(RECORDING_FIELDS))
-    for name, array in own_columns(own, schema or pa.schema([])).items():
+    for name, array in own_columns(own, schema, types).items():
         table = table.append_column(name, array)
     return table
 

@@ -1,15 +1,18 @@
 """Columns of the users' own: from a CSV beside the recordings, or from the names of the folders they lie in."""
 
-import csv
-import io
+import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from mmasc.collection.store import RECORDING_COLUMNS, WINDOW_COLUMNS
+from mmasc.audio.find import show_path
+from mmasc.collection.schema import RECORDING_COLUMNS, WINDOW_COLUMNS
 from mmasc.errors import MmascError
+from mmasc.storage.matching import FileMatcher, match_rows, one_statement
+from mmasc.storage.tables import convert, read_table, type_of
 
 _KEYS = ("path", "filename", "file", "file_name", "fname", "slice_file_name")
 _TAKEN = {*RECORDING_COLUMNS, *WINDOW_COLUMNS, "vector", "rank", "score", "duplicate"}
@@ -17,63 +20,100 @@ _TYPES = {int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 
 class Metadata:
-    """A table of own columns by file, read from a CSV (or tab-separated) file.
+    """A table of own columns by file, see `mmasc.storage.tables.read_table`.
 
     Args:
         path: With a header; one column names the file (path, filename, file, file_name, fname or slice_file_name).
+    Attributes:
+        columns: Name in the table → name in the collection.
+        types: Of the columns by their name in the collection.
     Raises:
         MmascError: If the file cannot be read or has no such column; the line says which there are.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        try:
-            text = self.path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise MmascError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
-        header = text.partition("\n")[0]
-        if not header.strip():
-            raise MmascError(f"{path}: empty; the first line must name the columns")
-        delimiter = max(",;\t", key=header.count)
-        try:
-            reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-            rows = list(reader)
-        except csv.Error as error:
-            raise MmascError(f"{path}: no CSV that can be read ({error})") from error
-        names = list(reader.fieldnames or [])
-        key = next((name for name in _KEYS if name in names), None)
+        self._table = table = read_table(path)
+        key = next((name for name in _KEYS if name in table.columns), None)
         if key is None:
             raise MmascError(
-                f"{path}: needs a column that names the file ({', '.join(_KEYS)}); it has: {', '.join(names)}"
+                f"{show_path(path)}: needs a column that names the file ({', '.join(_KEYS)}); "
+                f"it has: {', '.join(table.columns)}"
             )
-        self.columns = {name: _column_name(name) for name in names if name != key and name}
-        types = {name: _type_of(row.get(name) for row in rows) for name in self.columns}
-        self._rows: dict[str, dict[str, Any]] = {}
-        for number, row in enumerate(rows, 2):
-            if None in row or not (row.get(key) or "").strip():
-                fault = "more values than columns" if None in row else f"nothing in column {key!r}"
-                raise MmascError(f"{path}: line {number} has {fault}; mend the line")
-            values = {new: _value(row.get(old), types[old]) for old, new in self.columns.items()}
-            self._rows[Path(row[key].strip()).as_posix()] = values
-        by_name: dict[str, list[str]] = {}
-        for stored in self._rows:
-            by_name.setdefault(stored.rpartition("/")[2], []).append(stored)
-        self._by_name = {name: found[0] for name, found in by_name.items() if len(found) == 1}
-        self.used: set[str] = set()
+        for row in table.rows:
+            if not row[key]:
+                raise MmascError(f"{show_path(path)}: line {row.line} has nothing in column {key!r}; fix the line")
+        self._key = key
+        self.columns = {name: _column_name(name) for name in table.columns if name != key}
+        twice = [name for name, count in Counter(self.columns.values()).items() if count > 1]
+        if twice:
+            old = [name for name, new in self.columns.items() if new == twice[0]]
+            raise MmascError(f"{show_path(path)}: columns {' and '.join(old)} are both {twice[0]} here; rename one")
+        comma = table.delimiter == ";"
+        self._kinds = {name: type_of((row[name] for row in table.rows), comma) for name in self.columns}
+        self.types = {new: _TYPES[self._kinds[old]] for old, new in self.columns.items()}
+        self._of: dict[str, dict[str, Any]] = {}
+        self._remarks: list[str] = []
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._table.rows)
 
-    def of(self, path: Path, root: str) -> dict[str, Any]:
-        """Own columns of a file: its row is found by the path under the root, beside the CSV, whole, or by a file name
-        that the table has once; {} if it has none."""
-        bases = [base for base in (Path(root), self.path.parent.absolute()) if path.is_relative_to(base)]
-        candidates = [path.as_posix(), *[path.relative_to(base).as_posix() for base in bases]]
-        found = next((one for one in candidates if one in self._rows), self._by_name.get(path.name))
-        if found is None:
-            return {}
-        self.used.add(found)
-        return self._rows[found]
+    def match(self, files: Sequence[Path], others: Iterable[str], root: str, schema: pa.Schema) -> None:
+        """Give the rows to files; `of` knows them then.
+
+        Args:
+            files: That are embedded now, absolute.
+            others: Further recordings of the collection, absolute: a name is clear only against all.
+            root: Of the collection.
+            schema: Of the stored recordings: a column of text stays one, whatever the values look like.
+        Raises:
+            MmascError: If two rows of a file say different things, or values do not fit the columns that are stored.
+        """
+        given = {os.path.normpath(file): file for file in files}
+        matcher = FileMatcher([*given, *others], [root, self.path.parent.absolute()])
+        matched = match_rows(self._table.rows, self._key, matcher)
+        for old, new in self.columns.items():
+            if new in schema.names and schema.field(new).type == pa.string():
+                self._kinds[old], self.types[new] = str, pa.string()
+        elsewhere = 0
+        for file, rows in matched.rows.items():
+            if file not in given:
+                elsewhere += len(rows)
+                continue
+            said = one_statement(self.path, file, rows, list(self.columns))
+            # An empty value says nothing: it deletes none that was given before
+            self._of[file] = {
+                new: convert(said[old], self._kinds[old]) for old, new in self.columns.items() if said[old]
+            }
+        try:
+            own_columns(list(self._of.values()), schema, self.types)
+        except MmascError as error:
+            raise MmascError(f"{show_path(self.path)}: {error}") from error
+        silent = sum(os.path.normpath(file) not in self._of for file in files)
+        self._remarks = [*self._table.remarks, *self._counted(len(matched.strange), elsewhere, silent)]
+        self._remarks += [*matched.remarks(self.path, self._key), *self._renamed()]
+
+    def of(self, path: Path) -> dict[str, Any]:
+        """Own columns of a file by name; {} if no row names it."""
+        return self._of.get(os.path.normpath(path), {})
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the table says that could not be used, a line each; after `match`."""
+        return self._remarks
+
+    def _counted(self, strange: int, elsewhere: int, silent: int) -> list[str]:
+        rows = f"of {len(self)} rows of {show_path(self.path)}"
+        counted = [(strange, f"{strange} {rows} name no file here")]
+        counted += [
+            (elsewhere, f"{elsewhere} {rows} name recordings that were not given this time; they stay as they are")
+        ]
+        counted += [(silent, f"{silent} of the files given have no row in {show_path(self.path)}")]
+        return [line for count, line in counted if count]
+
+    def _renamed(self) -> list[str]:
+        renamed = [f"{old} → {new}" for old, new in self.columns.items() if old != new]
+        return [f"columns with names that mmasc uses itself were renamed: {', '.join(renamed)}"] if renamed else []
 
 
 def folder_columns(path: Path, root: str, names: Sequence[str]) -> dict[str, Any]:
@@ -88,23 +128,39 @@ def folder_columns(path: Path, root: str, names: Sequence[str]) -> dict[str, Any
     return {_column_name(name): part for name, part in zip(names, parts, strict=False)}
 
 
-def metadata_table(rows: Mapping[int, Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+def metadata_table(
+    rows: Mapping[int, Mapping[str, Any]], schema: pa.Schema, types: Mapping[str, pa.DataType] | None = None
+) -> pa.Table:
     """Own columns by recording id as a table whose types agree with the columns that are stored already.
+
+    Types are those of `own_columns`.
 
     Raises:
         MmascError: If a value does not fit the type of the stored column.
     """
-    arrays = own_columns([dict(values) for values in rows.values()], schema)
+    arrays = own_columns([dict(values) for values in rows.values()], schema, types)
     return pa.table({"id": pa.array(list(rows), pa.int64()), **arrays})
 
 
-def own_columns(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> dict[str, pa.Array]:
-    """Own columns of some recordings as arrays, null where a recording has no value."""
+def own_columns(
+    rows: Sequence[Mapping[str, Any]], schema: pa.Schema, types: Mapping[str, pa.DataType] | None = None
+) -> dict[str, pa.Array]:
+    """Own columns of some recordings as arrays, null where a recording has no value.
+
+    Args:
+        rows: Name → value, for each recording.
+        schema: Of the stored recordings; its types count.
+        types: Of columns that are not stored yet; where nobody says it, that of the values.
+    Raises:
+        MmascError: If a value does not fit the type of the stored column.
+    """
     arrays = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         values = [row.get(name) for row in rows]
         if name in schema.names:
             wanted = schema.field(name).type
+        elif types is not None and name in types:
+            wanted = types[name]
         else:
             wanted = _TYPES[_widest(type(value) for value in values if value is not None)]
         if wanted == pa.string():
@@ -123,34 +179,8 @@ def _column_name(name: str) -> str:
     return f"meta_{name}" if name.lower() in _TAKEN else name
 
 
-def _type_of(values: Iterable[str | None]) -> type:
-    return _widest(_narrowest(value.strip()) for value in values if value is not None and value.strip())
-
-
-def _narrowest(value: str) -> type:
-    digits = value.lstrip("+-")
-    if "_" in value or (digits[:1] == "0" and digits[1:2].isdigit()):
-        return str  # "007" and "1_000" are names, not numbers
-    try:
-        if abs(int(value)) < 2**63:
-            return int
-    except ValueError:
-        pass
-    try:
-        float(value)
-    except ValueError:
-        return str
-    return float
-
-
 def _widest(types: Iterable[type]) -> type:
     found = set(types)
     if not found or not found <= {int, float}:
         return str
     return float if float in found else int
-
-
-def _value(value: str | None, kind: type) -> Any:
-    if value is None or not value.strip():
-        return None
-    return kind(value.strip())

@@ -8,7 +8,6 @@ digest nor ctime: null means unknown.
 import hashlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -106,10 +105,3 @@ def with_stamps(table: pa.Table) -> pa.Table:
         if item.name not in table.column_names:
             table = table.append_column(item, pa.nulls(len(table), item.type))
     return table
-
-
-def under(folder: str | os.PathLike[str], root: str, stored: str) -> bool:
-    """Whether a stored path lies under a folder (or is it)."""
-    path = os.path.normpath(os.path.join(root, stored))
-    folder = os.path.abspath(folder)
-    return path == folder or Path(path).is_relative_to(folder)

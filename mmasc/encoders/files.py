@@ -5,7 +5,7 @@ Memory does not grow with the length of a recording (only its vectors are kept) 
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ class FileVectors:
         status: ok, truncated or failed, with the reason; a failed file has no windows.
         duration: Decoded seconds.
         sample_rate, channels: Of the file itself.
+        digest: What `digest` of `embed_files` gave.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class FileVectors:
     duration: float = 0.0
     sample_rate: int = 0
     channels: int = 0
+    digest: bytes | None = None
 
     @property
     def vector(self) -> np.ndarray:
@@ -83,6 +85,7 @@ def embed_files(
     hop_seconds: float | None = None,
     channels: str = "mix",
     threads: int = 1,
+    digest: Callable[[Path], bytes] | None = None,
 ) -> Iterator[FileVectors]:
     """Vectors of many files' windows, in the order of `paths`; a file that cannot be read comes back as failed.
 
@@ -92,6 +95,7 @@ def embed_files(
         hop_seconds: From one window's start to the next; default: the window, no overlap.
         channels: "mix", "left", "right", "each" or "mid-side".
         threads: That decode ahead of the network; 0 decodes in the caller's thread.
+        digest: Called with each file once it is decoded, where it was decoded, while its bytes are still in memory.
     """
     hop = encoder.spec.window_seconds if hop_seconds is None else float(hop_seconds)
     window = encoder.spec.window_seconds
@@ -99,7 +103,7 @@ def embed_files(
         raise MmascError(f"hop must be above 0 and at most the window of {window:g} s, got {hop:g}")
     files = (Path(path) for path in paths)
     decode = partial(_decode_ahead, threads=threads) if threads else _decode
-    decoded = decode(files, encoder, hop, channels)
+    decoded = decode(files, partial(_decode_file, encoder=encoder, hop=hop, channels=channels, digest=digest))
     waiting: deque[_Pending] = deque()
     windows: list[tuple[_Pending, int, np.ndarray]] = []
     for part in decoded:
@@ -126,6 +130,7 @@ class _Done:
     sample_rate: int = 0
     channels: int = 0
     duration: float = 0.0
+    digest: bytes | None = None
 
 
 @dataclass
@@ -178,6 +183,7 @@ class _Pending:
             self.done.duration,
             self.done.sample_rate,
             self.done.channels,
+            self.done.digest,
         )
 
 
@@ -195,12 +201,14 @@ def _embed_windows(
     return [windows[item] for item in sorted(left)]
 
 
-def _decode(paths: Iterable[Path], encoder: Encoder, hop: float, channels: str) -> Iterator[_Part]:
+def _decode(paths: Iterable[Path], parts_of: Callable[[Path], Iterator[_Part]]) -> Iterator[_Part]:
     for path in paths:
-        yield from _decode_file(path, encoder, hop, channels)
+        yield from parts_of(path)
 
 
-def _decode_file(path: Path, encoder: Encoder, hop: float, channels: str) -> Iterator[_Part]:
+def _decode_file(
+    path: Path, encoder: Encoder, hop: float, channels: str, digest: Callable[[Path], bytes] | None
+) -> Iterator[_Part]:
     rate, count = encoder.spec.sample_rate, 0
     cutters: list[WindowStream] = []
     try:
@@ -211,6 +219,7 @@ def _decode_file(path: Path, encoder: Encoder, hop: float, channels: str) -> Ite
             windows = [(lane, *window) for lane, cutter in enumerate(cutters) for window in cutter.push(block[lane])]
             count += len(windows)
             yield _Part(path, windows)
+        content = None if digest is None else digest(path)
     except (MmascError, OSError) as error:
         yield _Part(path, [], _Done(AudioStatus("failed", str(error), None, 0.0)))
         return
@@ -218,10 +227,11 @@ def _decode_file(path: Path, encoder: Encoder, hop: float, channels: str) -> Ite
     status = stream.status
     if not count + len(last):
         status = AudioStatus("failed", f"{path}: holds no sound", status.declared_seconds, 0.0)
-    yield _Part(path, last, _Done(status, stream.native_rate, stream.native_channels, status.decoded_seconds))
+    done = _Done(status, stream.native_rate, stream.native_channels, status.decoded_seconds, content)
+    yield _Part(path, last, done)
 
 
-def _decode_ahead(paths: Iterable[Path], encoder: Encoder, hop: float, channels: str, threads: int) -> Iterator[_Part]:
+def _decode_ahead(paths: Iterable[Path], parts_of: Callable[[Path], Iterator[_Part]], threads: int) -> Iterator[_Part]:
     """The parts of `_decode`, in the same order, made by threads that stay a bounded number of files ahead."""
     source, order = iter(paths), Queue[Queue[_Part | BaseException | None] | None]()
     lock, stop, ahead = threading.Lock(), threading.Event(), threading.Semaphore(_FILES_AHEAD)
@@ -252,7 +262,7 @@ def _decode_ahead(paths: Iterable[Path], encoder: Encoder, hop: float, channels:
                 parts: Queue = Queue(_BLOCKS_AHEAD)
                 order.put(parts)
             try:
-                for part in _decode_file(path, encoder, hop, channels):
+                for part in parts_of(path):
                     put(parts, part)
                 put(parts, None)
             except BaseException as error:  # handed over to the caller's thread, which raises it

@@ -1,0 +1,92 @@
+"""What a collection lacks: files of its recordings, vectors of recordings in a space; and the commands that help."""
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from mmasc.audio.find import show_path
+from mmasc.collection.known import place_of, some
+from mmasc.collection.stamps import is_gone
+from mmasc.collection.store import SpaceHead
+from mmasc.encoders import window_of
+from mmasc.errors import MmascError
+
+if TYPE_CHECKING:
+    from mmasc.collection.collection import Collection
+
+
+def gone_under(stored: Sequence[str], root: str, folders: Sequence[str]) -> list[str]:
+    """Those of some stored paths that lie under one of the folders and whose files are not there."""
+    kept = []
+    for path in stored:
+        place = place_of(root, path)
+        if any(place.startswith(os.path.join(folder, "")) for folder in folders) and is_gone(place):
+            kept.append(path)
+    return kept
+
+
+def gone_ids(folder: Path, recordings: pa.Table, root: str) -> set[int]:
+    """Ids of the recordings whose files are not there.
+
+    Raises:
+        MmascError: If that is all of them, or the root is not there: the disk may just not be mounted.
+    """
+    paths = recordings.column("path").to_pylist()
+    gone = {
+        one
+        for one, path in zip(recordings.column("id").to_pylist(), paths, strict=True)
+        if is_gone(place_of(root, path))
+    }
+    if not gone:
+        return gone
+    what = "" if os.path.isdir(root) else f"the root {show_path(root)} is not there"
+    if not what and len(gone) == len(paths):
+        what = f"none of the {len(paths)} recordings is found under {show_path(root)}"
+    if what:
+        raise MmascError(
+            f"{what}, so nothing was removed from {show_path(folder)}: connect the disk, or say where the recordings "
+            f"lie now with: mmasc collection move-root {shlex.quote(str(folder))} NEWROOT; those that are gone for "
+            "good are removed by their paths or --where"
+        )
+    return gone
+
+
+def uncovered(collection: "Collection") -> list[str]:
+    """A line for each space that lacks recordings which another space has, with the command that embeds them."""
+    ids = collection.recordings.column("id").to_numpy()
+    paths = collection.recordings.column("path").to_pylist()
+    inside = {name: np.isin(ids, collection.space(name).recording) for name in collection.spaces}
+    anywhere = np.any(list(inside.values()), axis=0) if inside else np.zeros(len(ids), bool)
+    lines = []
+    for name, covered in inside.items():
+        lacking = [paths[row] for row in np.flatnonzero(anywhere & ~covered)]
+        if lacking:
+            command = embed_command(collection.store.folder, [collection.head.root], name, collection.head.spaces[name])
+            lines.append(
+                f"space {name!r} has no vectors of {len(lacking)} recordings that another space has ({some(lacking)}); "
+                f"embed them with: {command}"
+            )
+    nowhere = [paths[row] for row in np.flatnonzero(~anywhere)]
+    if nowhere:
+        lines.append(f"{len(nowhere)} recordings have vectors in no space ({some(nowhere)}); embed them again")
+    return lines
+
+
+def embed_command(folder: Path, paths: Sequence[str], name: str, space: SpaceHead) -> str:
+    """The command that brings recordings into a space as they were cut there."""
+    words = ["mmasc", "embed", *paths, "--into", str(folder), "--encoder", space.encoder]
+    if name != space.encoder:
+        words += ["--space", name]
+    window = window_of(space.encoder, space.window_seconds)
+    if window is not None:
+        words += ["--window", str(window)]
+    if space.hop_seconds != space.window_seconds:
+        words += ["--hop", str(space.hop_seconds)]
+    if space.channels != "mix":
+        words += ["--channels", space.channels]
+    return shlex.join(words)

@@ -1,0 +1,132 @@
+"""What a collection knows of the files that it is given: which are there, which were moved, and whether all were."""
+
+import os
+import shlex
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmasc.audio.find import show_path
+from mmasc.collection.stamps import STAMP_NAMES, Stamp, digest_of, is_gone
+from mmasc.collection.store import Head, Store
+from mmasc.errors import MmascError
+
+_DIGESTS_LOOKED_AT = 3
+
+
+class Known(NamedTuple):
+    """A recording that the store has: its id, the file as it was, and whether the space has its windows."""
+
+    id: int
+    stamp: Stamp
+    embedded: bool
+
+
+def read_known(store: Store, head: Head, space: str | None = None) -> dict[str, Known]:
+    """All recordings by stored path; without a space none counts as embedded."""
+    recordings = store.recordings(head, ["id", "path", "size", "mtime_ns", *STAMP_NAMES])
+    inside = np.zeros(len(recordings), bool)
+    if space is not None:
+        embedded = store.windows(head.spaces[space], ["recording"]).column("recording").unique().to_numpy()
+        inside = np.isin(recordings.column("id").to_numpy(), embedded)
+    return {
+        row["path"]: Known(row["id"], Stamp.of_row(row), there)
+        for row, there in zip(recordings.to_pylist(), inside.tolist(), strict=True)
+    }
+
+
+def place_of(root: str, stored: str) -> str:
+    """Where a stored path lies."""
+    return os.path.normpath(os.path.join(root, stored))
+
+
+def moved_files(known: Mapping[str, Known], root: str, given: Mapping[str, Path]) -> dict[str, tuple[str, Stamp]]:
+    """Files that are recordings under a new path: equal in content to one whose file is gone.
+
+    Where several gone recordings or several new files have one content, nobody can say which became which: they are
+    left out.
+
+    Args:
+        known: Recordings by stored path.
+        root: Of the stored paths.
+        given: Files by the path that they are or would be stored under.
+    Returns:
+        New stored path → (old stored path, the file now).
+    """
+    sizes: dict[int, list[str]] = defaultdict(list)
+    for stored, path in given.items():
+        if stored not in known and (size := _size(path)) is not None:
+            sizes[size].append(stored)
+    gone: dict[tuple[int, bytes], list[str]] = defaultdict(list)
+    for stored, one in known.items():
+        stamp = one.stamp
+        if stored not in given and stamp.digest is not None and stamp.size in sizes and is_gone(place_of(root, stored)):
+            gone[stamp.size, stamp.digest].append(stored)
+    looked_at: dict[tuple[int, bytes], list[tuple[str, Stamp]]] = defaultdict(list)
+    for size in {size for size, _ in gone}:
+        for stored in sizes[size]:
+            now = _stamp_now(given[stored])
+            if now is not None and now.digest is not None:
+                looked_at[now.size, now.digest].append((stored, now))
+    pairs = [(looked_at[content], old) for content, old in gone.items() if content in looked_at]
+    return {found[0][0]: (old[0], found[0][1]) for found, old in pairs if len(found) == len(old) == 1}
+
+
+def refuse_another_root(folder: Path, root: str, known: Mapping[str, Known], files: Sequence[Path]) -> None:
+    """Stop where all recordings are gone and the files given are these recordings under another root.
+
+    Raises:
+        MmascError: It names the command that says where they lie now.
+    """
+    if not known or any(not is_gone(place_of(root, stored)) for stored in known):
+        return
+    roots: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+    for path in files:
+        for number in range(1, len(path.parts)):
+            stored = "/".join(path.parts[number:])
+            if stored in known and _size(path) == known[stored].stamp.size:
+                roots[str(Path(*path.parts[:number]))].append((stored, path))
+    if not roots:
+        return
+    here, found = max(roots.items(), key=lambda item: (len(item[1]), len(item[0])))
+    if 2 * len(found) < min(len(files), len(known)) or not _same_contents(known, found):
+        return
+    command = f"mmasc collection move-root {shlex.quote(str(folder))} {shlex.quote(here)}"
+    raise MmascError(
+        f"none of the {len(known)} recordings of {show_path(folder)} is under its root {show_path(root)} any more, and "
+        f"{len(found)} of the files given are such recordings under {show_path(here)}; say that they lie there now, "
+        f"so that nothing is embedded twice: {command}"
+    )
+
+
+def _same_contents(known: Mapping[str, Known], found: Sequence[tuple[str, Path]]) -> bool:
+    """Whether the first few files are what was embedded, as far as that is known."""
+    told = [(known[stored].stamp, path) for stored, path in found if known[stored].stamp.digest is not None]
+    now = [(stamp, _stamp_now(path)) for stamp, path in told[:_DIGESTS_LOOKED_AT]]
+    return all(other is not None and stamp.same_content(other) for stamp, other in now)
+
+
+def _size(path: Path) -> int | None:
+    """In bytes; None where the file cannot be looked at: embedding it says why."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _stamp_now(path: Path) -> Stamp | None:
+    """A file now, with its digest; None where it cannot be read or changes meanwhile: embedding it says why."""
+    try:
+        before = path.stat()
+        stamp = Stamp.of(before, digest_of(path))
+        return stamp if stamp.untouched(Stamp.of(path.stat())) else None
+    except OSError:
+        return None
+
+
+def some(names: Sequence[str], count: int = 3) -> str:
+    """The first few names."""
+    return ", ".join(show_path(name) for name in names[:count]) + (", ..." if len(names) > count else "")
