@@ -5,7 +5,7 @@ as after, or (embed, which commits in steps) with some files whole as after and 
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,9 @@ rows = st.fixed_dictionaries({name: st.sampled_from((None, *values)) for name, v
 tables = st.one_of(st.none(), st.dictionaries(st.sampled_from((*PATHS, "p/never.wav")), rows, max_size=4))
 
 
-def _there(machine: "Life") -> bool:
-    return "a" in machine.models
+def may(name: str, *needed: str) -> Callable:
+    """Whether a rule can be taken: the collections that it needs are there, and it is not left out."""
+    return precondition(lambda machine: set(needed) <= set(machine.models) and name not in machine.left_out)
 
 
 class Life(Driver):
@@ -77,7 +78,7 @@ class Life(Driver):
 
         self.run("embed", which, action, before, prepared, after, fault=fault)
 
-    @precondition(_there)
+    @may("remove", "a")
     @rule(kind=st.sampled_from(("path", "folder", "where", "missing")), item=st.integers(0, 50), fault=faults)
     def remove(self, kind, item, fault):
         before = self.models["a"]
@@ -97,7 +98,7 @@ class Life(Driver):
                 return
             options = {"where": where}
             gone = {path for path, one in recordings.items() if passes(Row(path, one, 0, 0, np.zeros(0)))}
-        if {"remove", kind} & self.left_out:
+        if kind in self.left_out:
             return
         opened = Collection(self.base / "a")
         if "paths" in options and not gone:
@@ -112,14 +113,14 @@ class Life(Driver):
 
             self.run("remove", "a", action, before, before.without(gone), fault=fault)
 
-    @precondition(_there)
+    @may("compact", "a")
     @rule(which=collections, fault=faults)
     def compact(self, which, fault):
         before = self.models.get(which)
-        if before is not None and "compact" not in self.left_out:
+        if before is not None:
             self.run("compact", which, lambda: Collection(self.base / which).compact(), before, before, fault=fault)
 
-    @precondition(lambda self: {"a", "b"} <= set(self.models))
+    @may("merge", "a", "b")
     @rule(fault=faults)
     def merge(self, fault):
         before, other = self.models["a"], self.models["b"]
@@ -132,7 +133,7 @@ class Life(Driver):
 
         self.run("merge", "a", action, before, after, fault=fault)
 
-    @precondition(_there)
+    @may("move-root", "a")
     @rule(fault=faults)
     def move_root(self, fault):
         root = self.base / f"s{int(self.files.root.name[1:]) + 1}"
@@ -148,7 +149,7 @@ class Life(Driver):
             if self.models[which].root != str(root):
                 self.run("move-root", which, action, before, after, fault=NO_FAULT)
 
-    @precondition(_there)
+    @may("set metadata", "a")
     @rule(table=tables, fault=faults)
     def set_metadata(self, table, fault):
         before = self.models["a"]
@@ -160,7 +161,7 @@ class Life(Driver):
             after.recordings[path].id: {name: after.recordings[path].columns.get(name) for name in names}
             for path in own
         }
-        if columns and "set metadata" not in self.left_out:
+        if columns:
             self.run(
                 "set metadata",
                 "a",
@@ -172,7 +173,7 @@ class Life(Driver):
 
     # Questions
 
-    @precondition(_there)
+    @may("search", "a")
     @rule(
         text=st.text("abc", min_size=1, max_size=4), sound=st.sampled_from((None, *PATHS)),
         where=st.sampled_from((None, *CONDITIONS)), k=st.sampled_from((1, 2, 5, 1_000)), per=st.booleans(),
@@ -189,12 +190,12 @@ class Life(Driver):
                 targets.append(recording_vector(self.files.sounds[sound], space))
             self.ask(opened, model, space, targets, where, k, per, **query)
 
-    @precondition(lambda self: _there(self) and "old reader" not in self.left_out)
+    @may("old reader", "a")
     @rule()
     def open_reader(self):
         self.old = (Collection(self.base / "a"), self.models["a"])
 
-    @precondition(lambda self: _there(self) and "read-only" not in self.left_out)
+    @may("read-only", "a")
     @rule()
     def read_only(self):
         """On a read-only disk every question is answered, and a change is refused."""

@@ -138,7 +138,7 @@ def assert_hits(hits: list[dict], model: Model, scored: list[tuple[float, Row]],
         scored = list(best.values())
         assert len({hit["path"] for hit in hits}) == len(hits), "a recording twice"
     wanted = scored[:k]
-    assert [hit["rank"] for hit in hits] == list(range(1, len(wanted) + 1))
+    assert [hit["rank"] for hit in hits] == list(range(1, len(wanted) + 1)), f"{len(hits)} hits, {len(wanted)} wanted"
     np.testing.assert_allclose([hit["score"] for hit in hits], [score for score, _ in wanted], rtol=0, atol=TOLERANCE)
     seen = set()
     for hit in hits:
