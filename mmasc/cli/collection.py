@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from mmasc.cli.options import format_option
-from mmasc.cli.output import print_object, print_rows, print_table
+from mmasc.cli.output import print_object, print_rows, print_table, remark
 
 
 @click.group()
@@ -106,7 +106,10 @@ def move_root(folder: str, root: str) -> None:
 @_folder
 def compact(folder: str) -> None:
     """Join small files, drop what was deleted and old versions, build the index anew."""
-    _open(folder).compact()
+    opened = _open(folder)
+    opened.compact()
+    for line in opened.remarks:
+        remark(line)
     click.echo(f"{folder} is compact")
 
 
@@ -115,7 +118,10 @@ def compact(folder: str) -> None:
 @format_option()
 def check(folder: str, output_format: str) -> None:
     """Look for faults; exit status 1 if there is one that makes answers wrong."""
-    findings = _open(folder).check()
+    opened = _open(folder)
+    findings = opened.check()
+    for line in opened.remarks:
+        remark(line)
     rows = [{"level": one.level, "message": one.message} for one in findings]
     if rows or output_format != "table":
         print_rows(rows, output_format, ["level", "message"])

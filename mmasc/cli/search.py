@@ -68,6 +68,8 @@ def search(
         space=space,
         per_recording=per_recording,
     )
+    for line in opened.remarks:
+        remark(line, quiet)
     if not hits:
         remark("no window passes" if where else "nothing found", quiet)
     if output_format != "table":

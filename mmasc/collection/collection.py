@@ -12,6 +12,7 @@ import pyarrow as pa
 from mmasc.collection import exchange, inspection
 from mmasc.collection.filters import passing_recordings
 from mmasc.collection.index import IndexPolicy
+from mmasc.collection.index_files import drop_newer
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.query import Query, QueryEncoders, search_space
 from mmasc.collection.space import SpaceReader, space_summary
@@ -50,6 +51,11 @@ class Collection:
         self._readers.clear()
         for name in ("recordings", "row_of"):
             self.__dict__.pop(name, None)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What users may want to know and what changes no answer, a line each: an index that cannot be saved."""
+        return self.store.remarks
 
     @cached_property
     def recordings(self) -> pa.Table:
@@ -218,7 +224,7 @@ class Collection:
         self.refresh()  # moves the own lease, so that the old versions can go
         self.store.clean()
         for name, space in self.head.spaces.items():
-            (self.store.space_folder(space.identity) / "index.json").unlink(missing_ok=True)
+            drop_newer(self.store.space_folder(space.identity), -1)
             if space.windows:
                 self.space(name).refresh_index()
 

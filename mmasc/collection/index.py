@@ -4,11 +4,7 @@ Small: fp16, exact. Larger: inverted lists over fp16, with as many lists probed 
 and on texts says. Larger than memory: inverted lists over one-bit codes, refined from fp16 mapped from disk.
 """
 
-import json
 import os
-import shutil
-import tempfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,15 +12,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mmasc.collection.index_files import load_files, save_files
 from mmasc.errors import MmascError
 
-INDEX_FORMAT = 1
 _TRAINING_VECTORS_PER_LIST = 40
 _TRAINING_ROUNDS = 8
 _MEASURED_ROWS = 200
 _MEASURED_K = 10
-# The checksum of a mapped file would read all of it; such files are checked by their size
-_CHECKSUM_BYTES = 1 << 30
 
 Scan = Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]]  # batches of row ids [item] and vectors [item dim]
 
@@ -144,51 +138,40 @@ class VectorIndex:
                 faiss.omp_set_num_threads(threads)
         return self.index.search(queries, k, params=parameters)
 
-    def save(self, folder: Path, version: int) -> None:
-        """Write beside the windows; the new files replace the old ones in one rename."""
-        faiss = import_faiss()
-        home = Path(tempfile.mkdtemp(prefix="index-", dir=folder))
-        try:
-            faiss.write_index(self.index, str(home / "vectors.faiss"))
-            np.save(home / "rows.npy", self.row_ids, allow_pickle=False)
-            header = {
-                "format": INDEX_FORMAT,
-                "folder": home.name,
-                "version": version,
-                "kind": self.kind,
-                "nprobe": self.nprobe,
-                "curve": self.curve,
-                "policy": asdict(self.policy),
-                "files": {name: _fingerprint(home / name) for name in ("vectors.faiss", "rows.npy")},
-            }
-            temporary = home / "header.json"
-            temporary.write_text(json.dumps(header), encoding="utf-8")
-            os.replace(temporary, folder / "index.json")
-        except BaseException:
-            shutil.rmtree(home, ignore_errors=True)
-            raise
-        for old in folder.glob("index-*"):
-            if old != home:
-                shutil.rmtree(old, ignore_errors=True)
+    def save(self, folder: Path, version: int, outdated: bool = False) -> bool:
+        """Write beside the windows; the new files replace the old ones in one rename.
+
+        Args:
+            folder: Of the space.
+            version: Of the windows that the index was built from.
+            outdated: Whether the windows have changed since: then an index of a newer version is left alone.
+        Returns:
+            Whether it was written: not while another process saves for a minute, nor in the place of a newer one.
+        Raises:
+            OSError: If it cannot be written; what was there stays.
+        """
+        about = {
+            "version": version,
+            "kind": self.kind,
+            "nprobe": self.nprobe,
+            "curve": self.curve,
+            "policy": asdict(self.policy),
+        }
+        return save_files(import_faiss(), folder, self.index, self.row_ids, about, outdated)
 
     @classmethod
     def load(cls, folder: Path) -> "VectorIndex | None":
         """The index that `save` wrote; None if there is none or its files are not as they were written."""
-        faiss = import_faiss()
+        found = load_files(import_faiss(), folder)
+        if found is None:
+            return None
+        index, row_ids, header = found
         try:
-            header = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-            if header["format"] != INDEX_FORMAT or Path(header["folder"]).name != header["folder"]:
-                return None
-            home = folder / header["folder"]
-            if any(_fingerprint(home / name) != written for name, written in header["files"].items()):
-                return None
-            flags = faiss.IO_FLAG_MMAP_IFC if header["kind"] == "rabitq" else 0
-            index = faiss.read_index(str(home / "vectors.faiss"), flags)
-            row_ids = np.load(home / "rows.npy", allow_pickle=False)
             policy = IndexPolicy(**header["policy"])
-            return cls(header["kind"], index, row_ids, header["nprobe"], header["curve"], policy)
-        except (FileNotFoundError, ValueError, KeyError, TypeError, RuntimeError):
-            return None  # derived data: whoever asks builds it anew from the store
+            nprobe, curve = int(header["nprobe"]), dict(header["curve"])
+        except (KeyError, TypeError, ValueError):
+            return None  # derived data: whoever asks builds it again from the store
+        return cls(header["kind"], index, row_ids, nprobe, curve, policy)
 
     def _parameters(self, faiss: Any, allowed: np.ndarray | None, text: bool) -> Any:
         selector = None
@@ -277,16 +260,6 @@ def _exact(scan: Scan, queries: np.ndarray, k: int) -> np.ndarray:
         scores, found = np.take_along_axis(both, best, 1), np.take_along_axis(where, best, 1)
         first += len(row_ids)
     return found
-
-
-def _fingerprint(path: Path) -> dict[str, int]:
-    size = path.stat().st_size
-    checksum = 0
-    if size <= _CHECKSUM_BYTES:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 22):
-                checksum = zlib.crc32(block, checksum)
-    return {"size": size, "crc32": checksum}
 
 
 def _memory_bytes() -> int:

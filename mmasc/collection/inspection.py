@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from mmasc.collection.head import HEAD_NAME, read_copies
 from mmasc.collection.index import unit
+from mmasc.collection.leases import copy_path
 from mmasc.collection.space import SpaceReader
 
 if TYPE_CHECKING:
@@ -51,9 +53,29 @@ def check(collection: "Collection") -> list[Finding]:
         findings.append(
             Finding("warning", f"{len(truncated)} recordings end before their headers say ({_some(truncated)})")
         )
+    findings += _check_files(collection)
     for name in collection.spaces:
         reader = collection.space(name)
         findings += [Finding(one.level, f"space {name!r}: {one.message}") for one in _check_space(reader, collection)]
+    return findings
+
+
+def _check_files(collection: "Collection") -> list[Finding]:
+    """Files of the tables that are not as they were written, and a head that is not as its copy says."""
+    store, findings = collection.store, []
+    damaged = store.damaged_files(collection.head)
+    if damaged:
+        findings.append(
+            Finding(
+                "error",
+                f"{len(damaged)} files are gone or not as they were written ({_some(damaged)}); "
+                f"restore {store.folder} from a backup",
+            )
+        )
+    copies = [one for one in read_copies(store.folder) if one.generation == collection.head.generation]
+    if copies and copies[0] != collection.head:
+        copy = copy_path(store.folder, collection.head.generation)
+        findings.append(Finding("error", f"{HEAD_NAME} is not as it was written; copy {copy} to it"))
     return findings
 
 
@@ -96,6 +118,8 @@ def _check_vectors(reader: SpaceReader) -> list[Finding]:
     broken = zero = count = 0
     low, high = np.inf, -np.inf
     for _, vectors in reader.store.vectors(reader.space):
+        if not len(vectors):
+            continue  # all rows of a file were removed
         broken += int((~np.isfinite(vectors)).any(axis=1).sum())
         zero += int((vectors == 0).all(axis=1).sum())
         low, high = np.minimum(low, vectors.min(axis=0)), np.maximum(high, vectors.max(axis=0))

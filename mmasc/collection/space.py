@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mmasc.collection.head import HEAD_NAME, Head, SpaceHead, read_head
 from mmasc.collection.index import IndexPolicy, Scan, VectorIndex, unit
-from mmasc.collection.store import PROBES, Head, SpaceHead, Store
+from mmasc.collection.probes import PROBES, read_probes
+from mmasc.collection.store import Store
+from mmasc.errors import MmascError
 
 # The index is built anew when it lacks more than a quarter of its own size, or a tenth of it is gone
 _FRESH_SHARE = 0.25
@@ -30,6 +33,7 @@ class SpaceReader:
 
     def __init__(self, store: Store, head: Head, name: str, policy: IndexPolicy | None = None) -> None:
         self.store, self.name, self.space = store, name, head.spaces[name]
+        self._head = head  # its lease keeps the vectors on the disk for as long as this reader lives
         self._policy = policy
         table = store.windows(self.space, row_ids=True)
         self.row_ids = table.column("_rowid").to_numpy().astype(np.int64)
@@ -83,22 +87,39 @@ class SpaceReader:
 
     @cached_property
     def _index(self) -> VectorIndex:
-        folder = self.store.space_folder(self.space.identity)
-        index = VectorIndex.load(folder)
+        index = VectorIndex.load(self._folder)
         wanted = (self._policy or IndexPolicy()).kind(len(self), self.space.dim)
-        if index is None or index.kind != wanted or self._far_from(index):
-            probes = np.load(self._probes_file, allow_pickle=False) if self._probes_file.exists() else None
-            index = VectorIndex.build(self._scan, len(self), self.space.dim, self._policy, probes)
-            try:
-                index.save(folder, self.space.version or 0)
-            except PermissionError:
-                # A collection that may only be read keeps its index in memory: slower to open, the same answers
-                return index
+        if index is None or index.kind != wanted or index.index.d != self.space.dim or self._far_from(index):
+            index = VectorIndex.build(self._scan, len(self), self.space.dim, self._policy, self._probes())
+            self._save(index)
         return index
+
+    def _save(self, index: VectorIndex) -> None:
+        """Keep a new index for the next reader; a collection that cannot be written to gives the same answers."""
+        now = read_head(self.store.folder / HEAD_NAME).spaces.get(self.name)
+        outdated = now is None or now.version != self.space.version
+        try:
+            index.save(self._folder, self.space.version or 0, outdated)
+        except OSError as error:
+            self.store.remark(
+                f"the index of space {self.name!r} is in memory alone and is built again by every reader: "
+                f"{self._folder} cannot be written to ({error.strerror or error})"
+            )
+
+    def _probes(self) -> np.ndarray | None:
+        try:
+            return read_probes(self._folder, self.space.dim)
+        except MmascError as error:
+            self.store.remark(f"{error}; the recall of the index is measured on windows alone")
+            return None
+
+    @property
+    def _folder(self) -> Path:
+        return self.store.space_folder(self.space.identity)
 
     @property
     def _probes_file(self) -> Path:
-        return self.store.space_folder(self.space.identity) / PROBES
+        return self._folder / PROBES
 
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +130,7 @@ class SpaceReader:
     def _whole(self) -> bool:
         """Whether the index holds just these windows in just this order, as it does after every build."""
         places, fresh = self._places
-        return not len(fresh) and bool((places == np.arange(len(self))).all())
+        return not len(fresh) and np.array_equal(places, np.arange(len(self)))
 
     @cached_property
     def _fresh_index(self) -> VectorIndex:

@@ -115,6 +115,11 @@ class Store:
             if lease is Refusal.NO_LOCKS or read_head(self.folder / HEAD_NAME) == head:
                 return head  # also where version 0.1.0 wrote it, or the copies of heads were lost in copying
 
+    def remark(self, line: str) -> None:
+        """Keep a line for the user, once."""
+        if line not in self.remarks:
+            self.remarks.append(line)
+
     # Reading: always at the versions of a head
 
     def recordings(self, head: Head | None = None, columns: Sequence[str] | None = None) -> pa.Table:
@@ -246,7 +251,7 @@ class Store:
         try:
             self._clean(spare_recent=True)
         except (MmascError, OSError) as error:
-            self.remarks.append(f"old versions in {self.folder} stay until the next compaction: {error}")
+            self.remark(f"old versions in {self.folder} stay until the next compaction: {error}")
 
     def _clean(self, spare_recent: bool) -> None:
         head = read_head(self.folder / HEAD_NAME)
