@@ -74,7 +74,9 @@ def remove(folder: str, paths: tuple[str, ...], where: str | None) -> None:
     """Remove recordings from the collection (the files stay on the disk)."""
     if not paths and where is None:
         raise click.UsageError("say which recordings: PATH... or --where SQL")
-    click.echo(f"{_open(folder).remove(paths, where)} recordings removed")
+    opened = _open(folder)
+    there = len(opened.recordings)
+    click.echo(f"{opened.remove(paths, where)} recordings removed of {there}")
 
 
 @collection.command()

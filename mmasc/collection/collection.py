@@ -180,13 +180,13 @@ class Collection:
 
         Args:
             paths: Files, or folders for all below them.
-            where: SQL on columns of the recordings.
+            where: SQL on columns of the recordings; what it cannot read whole it refuses, and removes nothing.
         Returns:
             How many recordings were removed.
         """
         with self.store.transaction() as change:
             recordings = self.store.recordings(change.head)
-            ids = set(passing_recordings(where, recordings).tolist()) if where else set()
+            ids = set() if where is None else set(passing_recordings(where, recordings).tolist())
             ids |= exchange.ids_under(paths, recordings, change.head.root)
             change.remove_recordings(sorted(ids))
         self.refresh()

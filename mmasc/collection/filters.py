@@ -1,64 +1,80 @@
-"""`--where`: a condition in SQL on columns of recordings and windows → which windows pass."""
+"""`--where`: a condition in SQL on columns of recordings and windows → which windows, or which recordings, pass."""
 
-import re
+from typing import Any
 
-import lance
 import numpy as np
 import pyarrow as pa
 
+from mmasc.collection.condition_tokens import ConditionError
+from mmasc.collection.condition_values import CALLABLE, passing_rows
+from mmasc.collection.conditions import Node, columns_of, read_condition
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError
 
 _WINDOW_COLUMNS = ("start", "end", "lane")
-# Strings are passed over; what is left are names, plain or quoted
-_NAMES = re.compile(r"""'(?:[^']|'')*'|"([^"]+)"|`([^`]+)`|([^\W\d]\w*)""")
+_SHOWN = 200  # characters of a condition in a message
 
 
-def passing_windows(where: str, recordings: pa.Table, reader: SpaceReader) -> np.ndarray:
+def passing_windows(where: Any, recordings: pa.Table, reader: SpaceReader) -> np.ndarray:
     """Which windows pass a condition.
 
     Args:
         where: SQL as after WHERE, on columns of the recordings (path, duration, ..., your own) and of the windows
-            (start, end in seconds, lane). Strings in single quotes.
+            (start, end in seconds, lane). Texts in single quotes, names in double quotes where they need some.
         recordings: The table of recordings, with `id`.
         reader: The space.
     Returns:
         bool `[window]`.
     Raises:
-        MmascError: If the condition cannot be read; the line lists the columns.
+        MmascError: If the condition cannot be read whole; the line names the place and lists the columns.
     """
-    named = {name for match in _NAMES.finditer(where) for name in match.groups() if name}
-    of_windows = [name for name in _WINDOW_COLUMNS if name in named]
-    of_recordings = [name for name in recordings.column_names if name in named]
+    columns = [*recordings.column_names, *_WINDOW_COLUMNS]
+    condition = _read(where, columns)
+    used = columns_of(condition)
+    of_windows = [name for name in _WINDOW_COLUMNS if name in used]
+    of_recordings = [name for name in recordings.column_names if name in used and name not in of_windows]
+    ids = recordings.column("id").to_numpy()
     if not of_windows:
-        table = recordings.select(["id", *[name for name in of_recordings if name != "id"]])
-        passed = _filter(where, table, "id", recordings)
-        return np.isin(reader.recording, passed)
-    row_of = {int(one): row for row, one in enumerate(recordings.column("id").to_numpy())}
-    rows = np.array([row_of[int(one)] for one in np.unique(reader.recording)], np.int64)
-    _, inverse = np.unique(reader.recording, return_inverse=True)
-    columns = {name: recordings.column(name).take(pa.array(rows[inverse])) for name in of_recordings}
-    columns |= {name: pa.array(getattr(reader, name)) for name in of_windows}
-    table = pa.table({**columns, "_position": pa.array(np.arange(len(reader)))})
-    allowed = np.zeros(len(reader), bool)
-    allowed[_filter(where, table, "_position", recordings)] = True
-    return allowed
+        passed = _passing(where, condition, recordings.select(of_recordings), len(recordings), columns)
+        return np.isin(reader.recording, ids[passed])
+    rows = {int(one): row for row, one in enumerate(ids)}
+    known, inverse = np.unique(reader.recording, return_inverse=True)
+    of_window = pa.array([rows.get(int(one)) for one in known], pa.int64()).take(pa.array(inverse))
+    # a window without a recording has NULL in the columns of recordings
+    table = {name: recordings.column(name).take(of_window) for name in of_recordings}
+    table |= {name: pa.array(getattr(reader, name)) for name in of_windows}
+    return _passing(where, condition, pa.table(table), len(reader), columns)
 
 
-def passing_recordings(where: str, recordings: pa.Table) -> np.ndarray:
-    """Ids of the recordings that pass a condition on their own columns."""
-    return _filter(where, recordings, "id", recordings)
+def passing_recordings(where: Any, recordings: pa.Table) -> np.ndarray:
+    """Ids of the recordings that pass a condition on their own columns.
+
+    Raises:
+        MmascError: If the condition cannot be read whole; the line names the place and lists the columns.
+    """
+    columns = recordings.column_names
+    condition = _read(where, columns)
+    table = recordings.select([name for name in columns if name in columns_of(condition)])
+    return recordings.column("id").to_numpy()[_passing(where, condition, table, len(recordings), columns)]
 
 
-def _filter(where: str, table: pa.Table, column: str, recordings: pa.Table) -> np.ndarray:
-    if not len(table):
-        return np.zeros(0, np.int64)
+def _read(where: Any, columns: list[str]) -> Node:
+    if not isinstance(where, str):
+        raise MmascError(f"a condition must be a text like \"place = 'pond'\", got {type(where).__name__}")
     try:
-        dataset = lance.write_dataset(table, "memory://mmasc-filter", mode="create")
-        return dataset.to_table(columns=[column], filter=where).column(column).to_numpy()
-    except (ValueError, OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0].split(", /")[0].removeprefix("Invalid user input: ")
-        names = [name for name in recordings.column_names if name != "id"] + list(_WINDOW_COLUMNS)
-        raise MmascError(
-            f"cannot read the condition {where!r}: {reason.rstrip('.')}; columns: {', '.join(names)}"
-        ) from error
+        return read_condition(where, columns, CALLABLE)
+    except ConditionError as error:
+        raise _refusal(where, error, columns) from error
+
+
+def _passing(where: str, condition: Node, table: pa.Table, rows: int, columns: list[str]) -> np.ndarray:
+    try:
+        return passing_rows(condition, table, rows)
+    except ConditionError as error:
+        raise _refusal(where, error, columns) from error
+
+
+def _refusal(where: str, error: ConditionError, columns: list[str]) -> MmascError:
+    shown = where if len(where) <= _SHOWN else where[: _SHOWN - 1] + "…"
+    names = ", ".join(name for name in columns if name != "id")
+    return MmascError(f"cannot read the condition {shown!r}: {error}; columns: {names}")
