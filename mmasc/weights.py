@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from mmasc.errors import MmascError
+from mmasc.storage.files import write_atomically
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -579,9 +580,7 @@ def _stamp(path: Path, digest: str) -> dict[str, Any]:
 def _record(folder: Path, filename: str, path: Path, digest: str) -> None:
     """Remember a digest with the size and time of the file that it was measured on."""
     records = _read_json(folder / "digests.json") | {filename: _stamp(path, digest)}
-    beside = folder / f".digests.{os.getpid()}.tmp"
-    beside.write_text(json.dumps(records, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(beside, folder / "digests.json")
+    write_atomically(folder / "digests.json", (json.dumps(records, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _read_json(path: Path) -> dict[str, Any]:

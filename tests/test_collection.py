@@ -5,12 +5,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import mmasc
 from mmasc.collection import Collection
-from mmasc.collection.index import IndexPolicy, unit
-from mmasc.collection.store import Store, vector_column, windows_schema
+from mmasc.collection.index import IndexPolicy, VectorIndex, unit
+from mmasc.collection.store import SpaceHead, Store, vector_column, windows_schema
 from mmasc.errors import MmascError
 
 FEW_ROWS_POLICY = IndexPolicy(flat_numbers=1, memory_bytes=1 << 40)
@@ -218,15 +219,23 @@ def test_merge_is_embedding_both(sounds, tmp_path, registered, standin):
         collection.merge(tmp_path / "one")
 
 
-def test_compact_changes_no_answer(filled):
+def test_compact_changes_no_answer(filled, sounds, registered):
+    mmasc.embed(sounds / "pond", filled, registered, hop_seconds=0.5)
     collection = Collection(filled)
+    shutil.copy(sounds / "wood" / "d.wav", sounds / "late.wav")
+    mmasc.embed(sounds / "late.wav", filled, registered, hop_seconds=0.5)
+    collection.refresh()
     collection.remove(where="label = 'owl'")
     before = collection.search(text="abc", k=9)
     rows = collection.space().row_ids
+    fragments = collection.store.dataset(collection.head.spaces["standin"]).get_fragments()
+    assert len(fragments) > 1
     collection.compact()
     assert collection.search(text="abc", k=9) == before
     np.testing.assert_array_equal(np.sort(collection.space().row_ids), np.sort(rows))
     assert collection.check() == []
+    (fragment,) = collection.store.dataset(collection.head.spaces["standin"]).get_fragments()
+    assert fragment.deletion_file() is None
 
 
 def test_check_finds_what_is_broken(filled):
@@ -288,9 +297,137 @@ def test_a_folder_with_other_things_is_not_written_into(tmp_path, sounds, regist
         Collection(tmp_path / "photos")
 
 
-def test_damaged_index_is_built_anew(filled):
-    collection = Collection(filled)
-    before = collection.search(text="abc", k=9)
-    for file in filled.glob("spaces/*/index-*/vectors.faiss"):
-        file.write_bytes(b"broken")
+def test_damaged_index_is_built_anew(filled, monkeypatch):
+    before = Collection(filled).search(text="abc", k=9)
+    assert len(before) == 9
+    files = list(filled.glob("spaces/*/index-*/vectors.faiss"))
+    assert len(files) == 1
+    whole = files[0].read_bytes()
+    builds = counted_builds(monkeypatch)
     assert Collection(filled).search(text="abc", k=9) == before
+    assert builds == []  # the saved one is read
+    files[0].write_bytes(b"broken")
+    assert Collection(filled).search(text="abc", k=9) == before
+    assert len(builds) == 1
+    (again,) = filled.glob("spaces/*/index-*/vectors.faiss")
+    assert again.read_bytes() == whole
+    assert Collection(filled).search(text="abc", k=9) == before
+    assert len(builds) == 1  # and the new one was saved
+
+
+def counted_builds(monkeypatch) -> list[int]:
+    """Rows of every index that is built from now on."""
+    builds: list[int] = []
+    real = VectorIndex.build.__func__
+
+    def build(cls, scan, rows, *others, **named):
+        builds.append(rows)
+        return real(cls, scan, rows, *others, **named)
+
+    monkeypatch.setattr(VectorIndex, "build", classmethod(build))
+    return builds
+
+
+def test_embed_saves_the_index_that_readers_use(filled, monkeypatch):
+    assert len(list(filled.glob("spaces/*/index.json"))) == 1
+    builds = counted_builds(monkeypatch)
+    assert Collection(filled).search(text="abc", k=1)
+    assert builds == []
+
+
+@pytest.mark.parametrize("fault", [PermissionError(13, "Permission denied"), OSError(28, "No space left on device")])
+def test_an_index_that_cannot_be_saved_is_said_once_and_answers_stay(filled, monkeypatch, fault):
+    before = Collection(filled).search(text="abc", k=9)
+    for header in filled.glob("spaces/*/index.json"):
+        header.unlink()
+
+    def fails(*arguments, **named):
+        raise fault
+
+    monkeypatch.setattr(VectorIndex, "save", fails)
+    collection = Collection(filled)
+    assert collection.search(text="abc", k=9) == before
+    assert collection.search(text="abc", k=9) == before
+    assert collection.check() == []
+    (line,) = collection.remarks
+    assert "is in memory alone" in line
+    assert fault.strerror in line
+
+
+def test_the_command_line_says_what_a_search_remarks(filled, monkeypatch):
+    from click.testing import CliRunner
+
+    from mmasc.cli import cli
+
+    for header in filled.glob("spaces/*/index.json"):
+        header.unlink()
+    monkeypatch.setattr(
+        VectorIndex, "save", lambda *a, **n: (_ for _ in ()).throw(OSError(30, "Read-only file system"))
+    )
+    for words in (["search", str(filled), "abc", "-k", "2"], ["collection", "check", str(filled)]):
+        done = CliRunner().invoke(cli, words, standalone_mode=False)
+        assert [
+            line for line in done.stderr.splitlines() if "Read-only file system" in line
+        ] == done.stderr.splitlines()
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_filter_holds_while_the_index_lags_behind(filled, sounds, standin, registered):
+    """New windows are in the store and not in the index yet: the filter counts for both."""
+    policy = IndexPolicy()
+    Collection(filled, policy=policy).space().refresh_index()
+    store = Store(filled)
+    head = store.head()
+    table = store.dataset(head.spaces["standin"]).to_table().slice(0, 2)
+    with store.transaction() as change:
+        change.append_windows("standin", table)
+    collection = Collection(filled)
+    reader = collection.space()
+    target = unit(standin.embed_text(["abcd"]))
+    exact = (target @ unit(reader.vectors()).T)[0]
+    generator = np.random.default_rng(1)
+    for _ in range(5):
+        allowed = generator.random(len(reader)) < 0.5
+        assert 0 < allowed.sum() < len(reader)
+        scores, found = reader.search(target, len(reader), allowed)
+        assert set(found[0].tolist()) == set(np.flatnonzero(allowed).tolist())
+        np.testing.assert_allclose(scores[0], np.sort(exact[allowed])[::-1], atol=2e-3)
+    assert not reader._whole
+
+
+def test_an_index_that_lists_too_few_is_helped_by_exact_search(tmp_path):
+    """5,000 rows, few lists probed: three allowed rows are found whatever list they lie in."""
+    store, generator = Store.create(tmp_path / "c", tmp_path), np.random.default_rng(0)
+    centres = generator.normal(size=(200, 8))
+    vectors = (centres[np.arange(5_000) % 200] + 0.05 * generator.normal(size=(5_000, 8))).astype(np.float32)
+    starts = np.arange(5_000.0)
+    columns = [np.full(5_000, 1), np.zeros(5_000, np.int16), starts, starts + 1, vector_column(vectors)]
+    with store.transaction() as change:
+        change.add_space("one", SpaceHead("a" * 32, "standin", 8, 1.0, 1.0, "mix"))
+        change.append_windows("one", pa.table(columns, schema=windows_schema(8)))
+    reader = Collection(tmp_path / "c", policy=FEW_ROWS_POLICY).space()
+    query = unit(vectors[:1])
+    allowed = np.zeros(5_000, bool)
+    allowed[[4_999, 777, 1_234]] = True
+    for wanted in (allowed, None):
+        k = 3 if wanted is allowed else 5_000
+        scores, found = reader.search(query, k, wanted)
+        inside = np.flatnonzero(allowed) if wanted is allowed else np.arange(5_000)
+        assert set(found[0].tolist()) == set(inside.tolist())
+        np.testing.assert_allclose(scores[0], np.sort((query @ unit(vectors[inside]).T)[0])[::-1], atol=1e-5)
+
+
+def test_half_an_export_is_not_taken_for_one(filled, tmp_path, monkeypatch):
+    collection = Collection(filled)
+    collection.export(tmp_path / "x")
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "x").iterdir()}
+    collection.remove(where="label = 'frog'")
+
+    def fails(self, positions=None):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(collection.space()), "vectors", fails)
+    for file_format in ("npy", "csv"):
+        with pytest.raises(OSError, match="No space left"):
+            collection.export(tmp_path / "x", file_format=file_format)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "x").iterdir()} == whole

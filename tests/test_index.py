@@ -1,9 +1,14 @@
 """The index: equal to brute force where it says so, measured where it does not."""
 
+import json
+import zlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mmasc.collection import index as index_module
+from mmasc.collection import index_files
 from mmasc.collection.index import IndexPolicy, VectorIndex, unit
 
 DIM = 16
@@ -116,6 +121,79 @@ def test_a_file_that_is_not_as_it_was_written_is_not_read(tmp_path):
     assert VectorIndex.load(tmp_path) is None
     (tmp_path / "index.json").write_text('{"format": 1, "folder": "../elsewhere"}')
     assert VectorIndex.load(tmp_path) is None
+
+
+def test_an_older_index_never_replaces_a_newer_one(tmp_path):
+    old, new = (VectorIndex.build(scan_of(clustered(rows)), rows, DIM) for rows in (50, 80))
+    assert new.save(tmp_path, version=5)
+    assert not old.save(tmp_path, version=4, outdated=True)
+    assert len(VectorIndex.load(tmp_path)) == 80
+    assert old.save(tmp_path, version=4)  # windows of an older version count again: somebody put a backup back
+    assert len(VectorIndex.load(tmp_path)) == 50
+
+
+def test_rests_of_killed_savers_go_and_what_others_left_stays(tmp_path):
+    built = VectorIndex.build(scan_of(clustered(50)), 50, DIM)
+    for name in ("index-0a1b2c3d", "index-copy of mine", "index-notes.txt"):
+        (tmp_path / name).mkdir()
+    assert built.save(tmp_path, version=1)
+    empty = [path.name for path in tmp_path.glob("index-*") if not any(path.iterdir())]
+    assert sorted(empty) == ["index-copy of mine", "index-notes.txt"]
+
+
+def test_an_index_replaced_while_it_is_read_is_read_again(tmp_path, monkeypatch):
+    first, second = (VectorIndex.build(scan_of(clustered(rows)), rows, DIM) for rows in (50, 80))
+    first.save(tmp_path, version=1)
+    real = index_files.read_header
+    headers = [real(tmp_path)]
+    second.save(tmp_path, version=2)
+    monkeypatch.setattr(index_files, "read_header", lambda folder: headers.pop() if headers else real(folder))
+    assert len(VectorIndex.load(tmp_path)) == 80
+    assert headers == []
+
+
+def test_a_full_disk_leaves_the_old_index(tmp_path, monkeypatch):
+    first, second = (VectorIndex.build(scan_of(clustered(rows)), rows, DIM) for rows in (50, 80))
+    first.save(tmp_path, version=1)
+
+    def fails(index, path):
+        Path(path).write_bytes(b"half")
+        raise RuntimeError("Error in void faiss::FileIOWriter: write error")
+
+    monkeypatch.setattr(index_module.import_faiss(), "write_index", fails)
+    with pytest.raises(OSError, match="is the disk full"):
+        second.save(tmp_path, version=2)
+    assert len(VectorIndex.load(tmp_path)) == 50
+    assert len(list(tmp_path.glob("index-*"))) == 1
+
+
+def test_a_length_beyond_the_file_takes_no_memory(tmp_path):
+    """The checksum is right and the content is not: somebody made it so."""
+    built = VectorIndex.build(scan_of(clustered(100)), 100, DIM)
+    built.save(tmp_path, version=1)
+    header = json.loads((tmp_path / "index.json").read_text())
+    file = tmp_path / header["folder"] / "vectors.faiss"
+    whole, refused = file.read_bytes(), 0
+    for place in range(0, len(whole) - 8 - 100 * DIM * 2, 4):
+        data = bytearray(whole)
+        data[place : place + 8] = (1 << 38).to_bytes(8, "little")
+        file.write_bytes(data)
+        header["files"]["vectors.faiss"]["crc32"] = zlib.crc32(data)
+        (tmp_path / "index.json").write_text(json.dumps(header))
+        refused += VectorIndex.load(tmp_path) is None
+    assert refused > 3
+
+
+def test_a_recall_that_is_asked_for_is_reached(monkeypatch):
+    vectors = np.random.default_rng(0).normal(size=(4_000, DIM)).astype(np.float32)
+    low, high = (
+        VectorIndex.build(
+            scan_of(vectors), 4_000, DIM, IndexPolicy(flat_numbers=1, memory_bytes=1 << 40, recall=recall)
+        )
+        for recall in (0.3, 0.99)
+    )
+    assert low.nprobe < high.nprobe
+    assert min(high.curve[str(high.nprobe)].values()) >= 0.99
 
 
 def test_missing_faiss_names_both_extras(monkeypatch):

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmasc.errors import MmascError
 from mmasc.storage.files import crc32_of, sync_file, sync_folder, write_atomically
 
 CHECKSUMS = "checksums"
@@ -42,6 +43,8 @@ def read_checksums(folder: Path) -> dict[str, Written]:
         text = (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return {}  # version 0.1.0 wrote none
+    except OSError as error:
+        raise MmascError(f"{folder / CHECKSUMS} cannot be read ({error.strerror}); restore or delete it") from error
     written = {}
     for line in text.splitlines():
         crc, _, rest = line.partition(" ")

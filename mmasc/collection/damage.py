@@ -14,13 +14,16 @@ from pathlib import Path
 from mmasc.errors import MmascError
 
 # Where the disk or the user's rights are at fault, not what the table holds
-_NOT_DAMAGE = re.compile(
+_REFUSED = re.compile(
     r"No space left|Permission denied|Read-only file system|[Qq]uota exceeded|Too many open files|Input/output error"
     r"|Stale file handle|File too large",
 )
+# The caller's rows do not fit the table
+_WRONG_ROWS = re.compile(r"different schema|Schema error")
 _REASON_LENGTH = 160
-# A panic says where, why, and how to see more, on lines of which there may be many
-_PANIC = re.compile(rb"\n?thread '[^\n]*panicked at .*", re.DOTALL)
+# A panic says where, why, and how to see more, on lines of which there may be many; Lance's own log is one line each
+_PANIC = re.compile(rb"(?:\A|(?<=\n))\n?thread '[^\n]*panicked at .*", re.DOTALL)
+_LOG = re.compile(rb"^\[\S+ (?:WARN|ERROR) +lance[^\n]*\n", re.MULTILINE)
 
 
 @contextlib.contextmanager
@@ -32,22 +35,26 @@ def reading(table: Path, collection: Path) -> Iterator[None]:
     except BaseException as error:
         if not _is_of_lance(error):
             raise
-        reason = reason_of(error)
-        if _NOT_DAMAGE.search(str(error)):
-            raise MmascError(f"{table} cannot be read: {reason}") from error
-        raise MmascError(f"{table} is damaged or incomplete ({reason}); restore {collection} from a backup") from error
+        if _REFUSED.search(str(error)):
+            raise MmascError(f"{table} cannot be read: {reason_of(error)}") from error
+        raise _damaged(table, collection, error) from error
 
 
 @contextlib.contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Changing what is in a folder: `MmascError` with one line instead of what Lance or the system raises."""
+def writing(table: Path, collection: Path) -> Iterator[None]:
+    """Changing a table: `MmascError` with one line instead of what Lance or the system raises.
+
+    What is wrong with the rows that are to be written stays the error that it is.
+    """
     try:
         with _without_panic_text():
             yield
     except BaseException as error:
-        if not _is_of_lance(error):
+        if not _is_of_lance(error) or _WRONG_ROWS.search(str(error)):
             raise
-        raise MmascError(f"cannot write to {folder}: {reason_of(error)}; what was stored before is unharmed") from error
+        if _REFUSED.search(str(error)) or getattr(error, "errno", None) is not None:
+            raise _cannot_write(collection, error) from error
+        raise _damaged(table, collection, error) from error
 
 
 @contextlib.contextmanager
@@ -56,14 +63,23 @@ def unharmed(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise MmascError(f"cannot write to {folder}: {reason_of(error)}; what was stored before is unharmed") from error
+        raise _cannot_write(folder, error) from error
 
 
 def reason_of(error: BaseException) -> str:
     """The reason an exception gives, on one line, without the lines of source code that Lance adds."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = re.sub(r"External error: |LanceError\(\w+\): |Generic [\w/]+ error: ", "", text)
     text = re.split(r", (?:/home/|/root/|/rustc/|rust/|[A-Z]:\\)", text)[0].strip()
     return text if len(text) <= _REASON_LENGTH else text[: _REASON_LENGTH - 1] + "…"
+
+
+def _damaged(table: Path, collection: Path, error: BaseException) -> MmascError:
+    return MmascError(f"{table} is damaged or incomplete ({reason_of(error)}); restore {collection} from a backup")
+
+
+def _cannot_write(folder: Path, error: BaseException) -> MmascError:
+    return MmascError(f"cannot write to {folder}: {reason_of(error)}; what was stored before is unharmed")
 
 
 def _is_of_lance(error: BaseException) -> bool:
@@ -95,7 +111,7 @@ class _Stderr:
                 os.dup2(self.spool, 2)
 
     def give(self) -> None:
-        """Write what was kept back, without the text of panics."""
+        """Write what was kept back, without what Rust says to its programmers."""
         with self.lock:
             self.inside -= 1
             if self.inside:
@@ -104,7 +120,7 @@ class _Stderr:
                 os.dup2(self.own, 2)
                 length = os.lseek(self.spool, 0, os.SEEK_END)
                 os.lseek(self.spool, 0, os.SEEK_SET)
-                text = _PANIC.sub(b"", os.read(self.spool, length)) if length else b""
+                text = _LOG.sub(b"", _PANIC.sub(b"", os.read(self.spool, length))) if length else b""
                 if text:
                     os.write(2, text)
             for handle in (self.own, self.spool):

@@ -24,6 +24,7 @@ from mmasc.collection.store import (
     windows_schema,
 )
 from mmasc.errors import MmascError
+from mmasc.storage.files import replacing
 
 if TYPE_CHECKING:
     from mmasc.collection.collection import Collection
@@ -97,6 +98,8 @@ def merge(store: Store, other: Store) -> dict[str, int]:
 
 def export(collection: "Collection", reader: SpaceReader, to: Path, file_format: str) -> list[Path]:
     """Write a space for other programs; see `Collection.export`."""
+    if file_format not in ("npy", "csv"):
+        raise ValueError(f"file_format must be 'npy' or 'csv', got {file_format!r}")
     to.mkdir(parents=True, exist_ok=True)
     recordings = collection.recordings
     rows = np.array([collection.row_of[int(one)] for one in reader.recording], np.int64)
@@ -115,16 +118,10 @@ def export(collection: "Collection", reader: SpaceReader, to: Path, file_format:
         table = table.append_column(name, recordings.column(name).take(pa.array(rows[order])))
     if file_format == "csv":
         return [_write_csv(to / "windows.csv", table, reader, order)]
-    if file_format != "npy":
-        raise ValueError(f"file_format must be 'npy' or 'csv', got {file_format!r}")
-    vectors = np.lib.format.open_memmap(
-        to / "vectors.npy", mode="w+", dtype=np.float32, shape=(len(order), reader.space.dim)
-    )
-    for first in range(0, len(order), _WINDOWS_AT_ONCE):
-        some = order[first : first + _WINDOWS_AT_ONCE]
-        vectors[first : first + len(some)] = reader.vectors(some)
-    vectors.flush()
-    pq.write_table(table, to / "windows.parquet")
+    # Both are whole before either takes its name: half an export must not be taken for one
+    with replacing(to / "windows.parquet") as windows, replacing(to / "vectors.npy") as vectors:
+        pq.write_table(table, windows)
+        _write_vectors(vectors, reader, order)
     return [to / "vectors.npy", to / "windows.parquet"]
 
 
@@ -162,8 +159,17 @@ def _stamps(table: pa.Table) -> list[tuple[int, int]]:
     return list(zip(table.column("size").to_pylist(), table.column("mtime_ns").to_pylist(), strict=True))
 
 
+def _write_vectors(path: Path, reader: SpaceReader, order: np.ndarray) -> None:
+    """Rows written one after the other: a full disk is an error here, and a bus error in a mapped file."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": (len(order), reader.space.dim)}
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for first in range(0, len(order), _WINDOWS_AT_ONCE):
+            file.write(reader.vectors(order[first : first + _WINDOWS_AT_ONCE]).astype("<f4", copy=False).tobytes())
+
+
 def _write_csv(path: Path, table: pa.Table, reader: SpaceReader, order: np.ndarray) -> Path:
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with replacing(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*table.column_names, *[f"v{item}" for item in range(reader.space.dim)]])
         for first in range(0, len(order), _WINDOWS_AT_ONCE):

@@ -35,9 +35,11 @@ class Finding:
 
 def check(collection: "Collection") -> list[Finding]:
     """See `Collection.check`."""
+    findings = _check_files(collection)
+    if findings:
+        return findings  # what damaged tables hold says nothing
     recordings = collection.recordings
     ids, paths = recordings.column("id").to_numpy(), recordings.column("path").to_pylist()
-    findings = []
     if len(set(ids.tolist())) < len(ids) or len(set(paths)) < len(paths):
         findings.append(
             Finding("error", f"{len(paths) - len(set(paths))} paths stand twice in the table of recordings")
@@ -53,7 +55,6 @@ def check(collection: "Collection") -> list[Finding]:
         findings.append(
             Finding("warning", f"{len(truncated)} recordings end before their headers say ({_some(truncated)})")
         )
-    findings += _check_files(collection)
     for name in collection.spaces:
         reader = collection.space(name)
         findings += [Finding(one.level, f"space {name!r}: {one.message}") for one in _check_space(reader, collection)]

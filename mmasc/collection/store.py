@@ -208,7 +208,9 @@ class Store:
 
         Files that version 0.1.0 wrote have no checksum until the collection is compacted.
         """
-        return differing(self.folder, self.tables.files_of(head))
+        manifests = differing(self.folder, self.tables.manifests_of(head))
+        # A damaged manifest cannot be trusted to name the other files
+        return manifests or differing(self.folder, self.tables.files_of(head))
 
     # Changing
 

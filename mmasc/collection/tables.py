@@ -1,7 +1,7 @@
 """Where a collection's Lance tables lie, how one version of one of them is opened, and which files it consists of."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import lance
@@ -45,9 +45,11 @@ class Tables:
 
     def files_of(self, *heads: Head) -> set[Path]:
         """All files that the tables of these heads consist of."""
-        uses = {(self.recordings, head.recordings) for head in heads}
-        uses |= {(self.windows(one.identity), one.version) for head in heads for one in head.spaces.values()}
-        return {path for table, version in uses if version is not None for path in self.files(table, version)}
+        return {path for table, version in self._uses(heads) for path in self.files(table, version)}
+
+    def manifests_of(self, *heads: Head) -> set[Path]:
+        """Of those the ones that name the others."""
+        return {manifest(table, version) for table, version in self._uses(heads)}
 
     def files(self, table: Path, version: int) -> Iterator[Path]:
         """All files that a version of a table consists of: manifest, data and deletions."""
@@ -64,7 +66,7 @@ class Tables:
         """Make `version` the newest again after a writer died; returns its number now. None: the table is new."""
         if version is None:
             if table.exists():
-                with writing(self.folder):
+                with writing(table, self.folder):
                     shutil.rmtree(table)
             return None
         counted = self.open(table, version)
@@ -76,7 +78,7 @@ class Tables:
             newest = self.open(table).version
         if newest == version:
             return version
-        with writing(self.folder):
+        with writing(table, self.folder):
             counted.restore()
         return self.open(table).version
 
@@ -88,15 +90,21 @@ class Tables:
         # The newest is never deleted; named, it lets Lance look for rests where no old version is left
         old = [newest.version, *(one for one in versions(table) if one not in keep)]
         try:
-            self._clean(newest, old)
+            self._clean(table, newest, old)
         except MmascError:
             dropped = self._drop_unreadable(table, [one for one in old if one != newest.version])
             if not dropped:
                 raise
-            self._clean(newest, [one for one in old if one not in dropped])
+            self._clean(table, newest, [one for one in old if one not in dropped])
 
-    def _clean(self, dataset: lance.LanceDataset, old: list[int]) -> None:
-        with writing(self.folder):
+    def _uses(self, heads: Iterable[Head]) -> set[tuple[Path, int]]:
+        """Tables and versions that the heads name."""
+        uses = [(self.recordings, head.recordings) for head in heads]
+        uses += [(self.windows(one.identity), one.version) for head in heads for one in head.spaces.values()]
+        return {(table, version) for table, version in uses if version is not None}
+
+    def _clean(self, table: Path, dataset: lance.LanceDataset, old: list[int]) -> None:
+        with writing(table, self.folder):
             # Writers work under the lock alone, so files that no version names are rests of a writer that died
             dataset.cleanup_old_versions(versions=old, delete_unverified=True, error_if_tagged_old_versions=False)
 
@@ -107,7 +115,7 @@ class Tables:
             try:
                 self.open(table, version)
             except MmascError:
-                with writing(self.folder):
+                with writing(table, self.folder):
                     manifest(table, version).unlink()
                 dropped.append(version)
         return dropped

@@ -116,7 +116,7 @@ class Transaction:
         uri = self.tables.recordings
         self._add_columns(table.schema)
         dataset = self._newest(uri)
-        with writing(self.tables.folder):
+        with writing(uri, self.tables.folder):
             dataset.merge_insert("id").when_matched_update_all().execute(table)
         self.head = replace(self.head, recordings=self._newest(uri).version)
 
@@ -188,7 +188,7 @@ class Transaction:
             self._newest(uri)
         self._changed.add(uri)
         mode = "create" if version is None else "append"
-        with writing(self.tables.folder):
+        with writing(uri, self.tables.folder):
             return lance.write_dataset(table, str(uri), mode=mode, enable_stable_row_ids=True).version
 
     def _add_columns(self, schema: pa.Schema) -> None:
@@ -200,12 +200,12 @@ class Transaction:
             dataset = self._newest(self.tables.recordings)
         missing = [item for item in schema if item.name not in dataset.schema.names]
         if missing:
-            with writing(self.tables.folder):
+            with writing(self.tables.recordings, self.tables.folder):
                 dataset.add_columns(pa.schema(missing))
 
     def _delete(self, uri: Path, column: str, ids: Sequence[int]) -> lance.LanceDataset:
         dataset = self._newest(uri)
-        with writing(self.tables.folder):
+        with writing(uri, self.tables.folder):
             for first in range(0, len(ids), _IDS_AT_ONCE):
                 some = ", ".join(str(int(one)) for one in ids[first : first + _IDS_AT_ONCE])
                 dataset.delete(f"{column} IN ({some})")
@@ -213,7 +213,7 @@ class Transaction:
 
     def _compact(self, uri: Path) -> None:
         dataset = self._newest(uri)
-        with writing(self.tables.folder):
+        with writing(uri, self.tables.folder):
             dataset.optimize.compact_files()
 
 

@@ -22,6 +22,7 @@ from jaxtyping import Float32
 from mmasc.audio import CHANNELS, stream_audio
 from mmasc.audio.find import show_path
 from mmasc.errors import MmascError
+from mmasc.storage.files import write_atomically
 
 # Of what decodes and resamples; another number where the same recording gives other samples
 DECODER = 1
@@ -248,16 +249,7 @@ def _write(file: Path, waveform: Float32[np.ndarray, "channel time"]) -> None:
     content = io.BytesIO()
     np.save(content, waveform, allow_pickle=False)
     whole = content.getvalue()
-    beside = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        with beside.open("wb") as stored:
-            stored.write(whole)
-            stored.write(_MAGIC + zlib.crc32(whole).to_bytes(4, "little"))
-            stored.flush()
-            os.fsync(stored.fileno())
-        os.replace(beside, file)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_atomically(file, whole + _MAGIC + zlib.crc32(whole).to_bytes(4, "little"))
 
 
 def _cannot_write(folder: Path | None, error: OSError) -> MmascError:

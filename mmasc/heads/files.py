@@ -5,7 +5,6 @@ The stamp says which space the head understands; a head refuses vectors of any o
 
 import json
 import math
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -18,6 +17,7 @@ from safetensors.numpy import save
 from mmasc.audio.channels import CHANNELS
 from mmasc.errors import MmascError
 from mmasc.heads.predictors import PREDICTORS, Predictor, unit_vectors
+from mmasc.storage.files import write_atomically
 
 FORMAT = 1
 _KEY = "mmasc_head"
@@ -114,12 +114,7 @@ class FittedHead:
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {name: np.ascontiguousarray(array) for name, array in self.predictor.arrays().items()}
         stamp = json.dumps({**asdict(self.stamp), "kind": self.predictor.kind}, ensure_ascii=False)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_bytes(save(arrays, {_KEY: stamp}))
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomically(path, save(arrays, {_KEY: stamp}))
 
     @classmethod
     def load(cls, path: str | Path) -> "FittedHead":

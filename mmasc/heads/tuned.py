@@ -20,6 +20,7 @@ from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
 from mmasc.heads.calibrated import _ShiftedZeroShot
 from mmasc.prompts import Prompts, as_prompts
+from mmasc.storage.files import write_atomically
 
 FORMAT = 1
 _KIND = "mmasc calibration of prompts"
@@ -102,7 +103,8 @@ class Calibration:
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"kind": _KIND} | asdict(self), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        text = json.dumps({"kind": _KIND} | asdict(self), indent=1, ensure_ascii=False) + "\n"
+        write_atomically(path, text.encode())
 
     @classmethod
     def load(cls, path: str | Path) -> "Calibration":
