@@ -70,13 +70,14 @@ def add(context: click.Context, folder: str, paths: tuple[str, ...]) -> None:
 @_folder
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option("--where", metavar="SQL", help="Condition on columns of the recordings.")
-def remove(folder: str, paths: tuple[str, ...], where: str | None) -> None:
+@click.option("--missing", is_flag=True, help="Only recordings whose files are not there any more.")
+def remove(folder: str, paths: tuple[str, ...], where: str | None, missing: bool) -> None:
     """Remove recordings from the collection (the files stay on the disk)."""
-    if not paths and where is None:
-        raise click.UsageError("say which recordings: PATH... or --where SQL")
+    if not paths and where is None and not missing:
+        raise click.UsageError("say which recordings: PATH..., --where SQL or --missing")
     opened = _open(folder)
     there = len(opened.recordings)
-    click.echo(f"{opened.remove(paths, where)} recordings removed of {there}")
+    click.echo(f"{opened.remove(paths, where, missing)} recordings removed of {there}")
 
 
 @collection.command()
@@ -84,13 +85,21 @@ def remove(folder: str, paths: tuple[str, ...], where: str | None) -> None:
 @click.argument("other")
 @format_option()
 def merge(folder: str, other: str, output_format: str) -> None:
-    """Take over the recordings and windows of another collection, OTHER."""
+    """Take over the recordings, windows and own columns of another collection, OTHER."""
     result = _open(folder).merge(other)
     if output_format == "table":
         click.echo(
             f"{result['recordings']} recordings and {result['windows']} windows added, "
             f"{result['already_there']} were there already"
         )
+        if result["values"]:
+            click.echo(f"{result['values']} values of own columns taken over for recordings that were there")
+        if result["values_that_differ"]:
+            click.echo(f"{result['values_that_differ']} values of own columns differ from ours, which stay")
+        if result["other_content"]:
+            click.echo(
+                f"{result['other_content']} recordings have another content there under the same path; ours stay"
+            )
     else:
         print_object(result, output_format)
 

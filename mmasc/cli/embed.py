@@ -98,6 +98,8 @@ def embed(
         "added": report.added,
         "changed": report.changed,
         "skipped": report.skipped,
+        "moved": report.moved,
+        "missing": report.missing,
         "truncated": len(report.truncated),
         "failed": len(report.failed),
         "windows": report.windows,
@@ -106,8 +108,9 @@ def embed(
         "times_real_time": round(fast, 1),
     }
     if output_format == "table":
+        moved = f"{report.moved} moved, " if report.moved else ""
         click.echo(
-            f"{report.added} added, {report.changed} changed, {report.skipped} already there, "
+            f"{report.added} added, {report.changed} changed, {report.skipped} already there, {moved}"
             f"{len(report.failed)} failed; {report.windows} windows from {report.audio_seconds / 60:.1f} min of sound "
             f"in {report.seconds:.1f} s → {into}"
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mmasc.collection import exchange, inspection
+from mmasc.collection import coverage, exchange, inspection, merging
 from mmasc.collection.filters import passing_recordings
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.index_files import drop_newer
@@ -175,19 +175,26 @@ class Collection:
             "spaces": {name: space_summary(name, space) for name, space in self.head.spaces.items()},
         }
 
-    def remove(self, paths: Sequence[str | Path] = (), where: str | None = None) -> int:
+    def remove(self, paths: Sequence[str | Path] = (), where: str | None = None, missing: bool = False) -> int:
         """Remove recordings (from the collection, not from the disk) with all their windows.
 
         Args:
             paths: Files, or folders for all below them.
             where: SQL on columns of the recordings; what it cannot read whole it refuses, and removes nothing.
+            missing: Of these (of all, where neither is given) only those whose files are not there any more.
         Returns:
             How many recordings were removed.
+        Raises:
+            MmascError: If a path or a condition finds nothing to be read, or all files are missing, as they are when
+                a disk is not mounted.
         """
         with self.store.transaction() as change:
             recordings = self.store.recordings(change.head)
             ids = set() if where is None else set(passing_recordings(where, recordings).tolist())
             ids |= exchange.ids_under(paths, recordings, change.head.root)
+            if missing:
+                gone = coverage.gone_ids(self.store.folder, recordings, change.head.root)
+                ids = ids & gone if paths or where is not None else gone
             change.remove_recordings(sorted(ids))
         self.refresh()
         return len(ids)
@@ -206,14 +213,20 @@ class Collection:
         return sum(not os.path.exists(self.path_of(path)) for path in self.recordings.column("path").to_pylist())
 
     def merge(self, other: str | Path) -> dict[str, int]:
-        """Take over another collection's recordings and windows; what is there already (same path) stays.
+        """Take over another collection's recordings, windows and own columns; what is there already (same path) stays.
+
+        A recording that both have with the same content gets the windows and the values of own columns that it lacks
+        here; where both have a value, ours stays.
 
         Returns:
-            Numbers of recordings and windows added, and of recordings that were there.
+            Numbers of recordings and windows added; of recordings that were there (already_there), those with another
+            content among them (other_content, nothing of these is taken over); of values of own columns taken over
+            (values), and of those that differ from ours (values_that_differ).
         Raises:
-            MmascError: If a space of the same name was made by another encoder.
+            MmascError: If a space of the same name was made by another encoder or cut otherwise, or own columns of
+                one name hold different kinds of values.
         """
-        result = exchange.merge(self.store, Store(other))
+        result = merging.merge(self.store, Store(other))
         self.refresh()
         return result
 

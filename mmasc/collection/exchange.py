@@ -1,10 +1,9 @@
-"""What goes into and out of a collection as a whole: merge, export, and which recordings lie under a path."""
+"""What goes into and out of a collection: rows of its tables, export, and which recordings lie under a path."""
 
 import csv
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,7 @@ import pyarrow.parquet as pq
 from mmasc.collection.metadata import own_columns
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.store import (
-    PROBES,
-    RECORDING_COLUMNS,
     RECORDING_FIELDS,
-    Store,
-    Transaction,
     vector_column,
     windows_schema,
 )
@@ -55,47 +50,6 @@ def ids_under(paths: Sequence[str | Path], recordings: pa.Table, root: str) -> s
     return chosen
 
 
-def merge(store: Store, other: Store) -> dict[str, int]:
-    """Take over another store's recordings and windows; see `Collection.merge`."""
-    if store.folder.resolve() == other.folder.resolve():
-        raise MmascError(f"{store.folder} cannot be merged with itself")
-    theirs = other.head()
-    result = {"recordings": 0, "windows": 0, "already_there": 0}
-    with store.transaction() as change:
-        _check_spaces(store, other, change)
-        table = other.recordings(theirs)
-        paths = [
-            os.path.relpath(os.path.normpath(os.path.join(theirs.root, path)), change.head.root).replace(os.sep, "/")
-            for path in table.column("path").to_pylist()
-        ]
-        ours = store.recordings(change.head)
-        id_of = dict(zip(ours.column("path").to_pylist(), ours.column("id").to_pylist(), strict=True))
-        stamp_of = dict(zip(id_of.values(), _stamps(ours), strict=True))
-        new_id, absent = {}, []
-        for row, (path, theirs_id, stamp) in enumerate(
-            zip(paths, table.column("id").to_pylist(), _stamps(table), strict=True)
-        ):
-            if path not in id_of:
-                new_id[theirs_id] = new_recording_id()
-                absent.append(row)
-            elif stamp_of[id_of[path]] == stamp:
-                new_id[theirs_id] = id_of[path]  # the same file: its windows may be missing in one of the spaces
-            result["already_there"] += path in id_of
-        own = table.drop_columns(list(RECORDING_COLUMNS)).to_pylist()
-        known = table.select(list(RECORDING_COLUMNS)).set_column(1, "path", pa.array(paths, pa.string()))
-        columns = own_columns([own[row] for row in absent], ours.schema)
-        added = known.take(pa.array(absent, pa.int64()))
-        ids = [new_id[one] for one in added.column("id").to_pylist()]
-        added = added.set_column(0, "id", pa.array(ids, pa.int64()))
-        for name, array in columns.items():
-            added = added.append_column(name, array)
-        change.append_recordings(added)
-        result["recordings"] = len(added)
-        for name in theirs.spaces:
-            result["windows"] += _merge_windows(store, other, change, name, new_id)
-    return result
-
-
 def export(collection: "Collection", reader: SpaceReader, to: Path, file_format: str) -> list[Path]:
     """Write a space for other programs; see `Collection.export`."""
     if file_format not in ("npy", "csv"):
@@ -123,40 +77,6 @@ def export(collection: "Collection", reader: SpaceReader, to: Path, file_format:
         pq.write_table(table, windows)
         _write_vectors(vectors, reader, order)
     return [to / "vectors.npy", to / "windows.parquet"]
-
-
-def _check_spaces(store: Store, other: Store, change: Transaction) -> None:
-    for name, space in other.head().spaces.items():
-        ours = change.head.spaces.get(name)
-        if ours is None:
-            probes = other.space_folder(space.identity) / PROBES
-            texts = np.load(probes, allow_pickle=False) if probes.exists() else None
-            change.add_space(name, replace(space, windows=0, version=None), texts)
-        elif ours.identity != space.identity:
-            raise MmascError(
-                f"space {name!r} of {store.folder} was made by {ours.encoder} {ours.identity}, that of {other.folder} "
-                f"by {space.encoder} {space.identity}: they cannot be merged"
-            )
-
-
-def _merge_windows(store: Store, other: Store, change: Transaction, name: str, new_id: dict[int, int]) -> int:
-    """Append the windows of recordings that have none in our space; return how many."""
-    theirs = other.head().spaces[name]
-    ours = set(store.windows(change.head.spaces[name], ["recording"]).column("recording").to_pylist())
-    dataset = other.dataset(theirs)
-    added = 0
-    for batch in dataset.scanner(batch_size=_WINDOWS_AT_ONCE).to_batches() if dataset is not None else []:
-        ids = [new_id.get(one) for one in batch.column("recording").to_pylist()]
-        chosen = [row for row, one in enumerate(ids) if one is not None and one not in ours]
-        part = pa.table(batch).take(pa.array(chosen, pa.int64()))
-        part = part.set_column(0, "recording", pa.array([ids[row] for row in chosen], pa.int64()))
-        change.append_windows(name, part.cast(windows_schema(theirs.dim)))
-        added += len(part)
-    return added
-
-
-def _stamps(table: pa.Table) -> list[tuple[int, int]]:
-    return list(zip(table.column("size").to_pylist(), table.column("mtime_ns").to_pylist(), strict=True))
 
 
 def _write_vectors(path: Path, reader: SpaceReader, order: np.ndarray) -> None:

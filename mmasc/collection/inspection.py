@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from mmasc.collection.coverage import uncovered
 from mmasc.collection.head import HEAD_NAME, read_copies
 from mmasc.collection.index import unit
 from mmasc.collection.leases import copy_path
@@ -55,6 +56,7 @@ def check(collection: "Collection") -> list[Finding]:
         findings.append(
             Finding("warning", f"{len(truncated)} recordings end before their headers say ({_some(truncated)})")
         )
+    findings += [Finding("warning", line) for line in uncovered(collection)]
     for name in collection.spaces:
         reader = collection.space(name)
         findings += [Finding(one.level, f"space {name!r}: {one.message}") for one in _check_space(reader, collection)]

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import lance
 import numpy as np
@@ -193,10 +193,10 @@ class Transaction:
 
     def _add_columns(self, schema: pa.Schema) -> None:
         dataset = self._newest(self.tables.recordings)
-        foreign = foreign_stamps(dataset.schema)
-        if foreign:
+        for name in foreign_stamps(dataset.schema):
             with writing(self.tables.folder):
-                dataset.alter_columns(*[{"path": name, "name": own_name(name)} for name in foreign])
+                renaming: Any = {"path": name, "name": own_name(name)}  # Lance's type for it names no strings
+                dataset.alter_columns(renaming)
             dataset = self._newest(self.tables.recordings)
         missing = [item for item in schema if item.name not in dataset.schema.names]
         if missing:

@@ -13,6 +13,7 @@ from mmasc.collection.space import SpaceReader
 from mmasc.collection.store import SpaceHead
 from mmasc.errors import MmascError
 from mmasc.segments import recording_vector
+from mmasc.storage.tables import is_missing
 
 _WINDOWS_AT_ONCE = 65_536
 
@@ -169,9 +170,9 @@ def _check_column(collection: Collection, column: str) -> None:
 
 
 def _values(collection: Collection, column: str) -> list[Any]:
-    """Values of a column by row; None for null, NaN and blank text."""
+    """Values of a column by row; None for null, NaN, blank text and words for nothing, as older tables brought them."""
     values = collection.recordings.column(column).to_pylist()
-    return [None if value is None or value != value or not str(value).strip() else value for value in values]
+    return [None if is_missing(value) else value for value in values]
 
 
 def _complete(collection: Collection, column: str, rows: Sequence[int]) -> list[Any]:
