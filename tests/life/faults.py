@@ -20,7 +20,11 @@ import lance
 from lance.dataset import DatasetOptimizer, LanceDataset, MergeInsertBuilder
 
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_GROWING = ("open", "mkdir", "lance", "faiss", "fsync")  # what a full disk refuses
+# What these disks refuse, by the beginnings of the calls' names
+_REFUSED = {
+    "full": ("open", "mkdir", "lance", "faiss", "fsync"),
+    "read-only": ("open", "mkdir", "lance", "faiss", "re", "un", "rm", "link", "symlink", "truncate", "chmod"),
+}
 _ERRORS = {"full": errno.ENOSPC, "read-only": errno.EROFS, "once": errno.EIO}
 
 
@@ -41,6 +45,7 @@ class Disk:
         self.folder, self.kind, self.at = str(folder), kind, at
         self.writes = 0
         self.names: list[str] = []
+        self.struck = ""  # the first write that failed
         self._tearing = False
 
     @property
@@ -61,8 +66,10 @@ class Disk:
                 self._tearing = True
                 tear()
                 self._tearing = False
+            self.struck = self.struck or name
             raise Killed(f"at write {self.writes}, {name}")
-        if self.kind != "full" or name.startswith(_GROWING):
+        if self.kind == "once" or name.startswith(_REFUSED[self.kind]):
+            self.struck = self.struck or name
             code = _ERRORS[self.kind]
             raise OSError(code, os.strerror(code), name)
 

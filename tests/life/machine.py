@@ -205,7 +205,6 @@ class Life(Driver):
             refused(opened.compact)
             refused(lambda: opened.remove(where="duration > 0"))
         self.counts["read-only"] += 1
-        self.compare("a")
 
     def _table(self, table: Mapping[str, Mapping[str, Any]] | None) -> Path | None:
         """A CSV; a missing value is an empty cell or NA. One row more keeps numbers numbers."""

@@ -26,6 +26,7 @@ def read(collection: Collection) -> dict[str, tuple[dict, dict[str, tuple[Window
         vectors = reader.vectors()
         assert vectors.shape == (len(reader), SPACES[name].dim)
         assert not reader.lane.any()
+        assert set(reader.recording.tolist()) <= set(windows), "windows of no recording"
         for item in np.lexsort((reader.start, reader.recording)):
             window = (float(reader.start[item]), float(reader.end[item]), vectors[item].tobytes())
             windows[int(reader.recording[item])].setdefault(name, []).append(window)
