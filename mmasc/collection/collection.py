@@ -12,7 +12,7 @@ import pyarrow as pa
 from mmasc.collection import coverage, exchange, inspection, merging
 from mmasc.collection.filters import passing_recordings
 from mmasc.collection.index import IndexPolicy
-from mmasc.collection.index_files import drop_newer
+from mmasc.collection.index_files import forget
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.query import Query, QueryEncoders, search_space
 from mmasc.collection.space import SpaceReader, space_summary
@@ -237,7 +237,7 @@ class Collection:
         self.refresh()  # moves the own lease, so that the old versions can go
         self.store.clean()
         for name, space in self.head.spaces.items():
-            drop_newer(self.store.space_folder(space.identity), -1)
+            forget(self.store.space_folder(space.identity))
             if space.windows:
                 self.space(name).refresh_index()
 
