@@ -533,3 +533,19 @@ def test_the_command_of_a_sweep(table, tmp_path, prompts):
     assert "[74.15]" in result.stdout
     for option in ("--heads", "--layers", "--seeds", "--mix-alpha"):
         assert option in CliRunner().invoke(cli, ["sweep", "--help"]).stdout
+
+
+def test_kept_tags_are_those_of_the_content_and_of_older_files_too(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.wav").write_bytes(name.encode() * 9)
+    paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    rows = np.array([[0.25], [0.75]], np.float32)
+    kept = ClipTags("tagging:nowhere", "f" * 32, ("x",), clip_names(paths, tmp_path), rows)
+    older = replace(kept, clips=("a.wav 9", "b.wav 9"))
+    for tags in (kept, older):
+        np.testing.assert_array_equal(tags.of(clip_names(paths[::-1], tmp_path)), rows[::-1])
+    paths[0].write_bytes(b"c" * 9)
+    assert kept.of(clip_names(paths, tmp_path)) is None
+    assert older.of(clip_names([tmp_path / "b.wav"], tmp_path)) is not None
+    paths[0].write_bytes(b"c" * 10)
+    assert older.of(clip_names(paths, tmp_path)) is None

@@ -26,12 +26,13 @@ from mmasc.collection.metadata import metadata_table
 from mmasc.collection.report import BadFile, EmbedReport
 from mmasc.collection.schema import as_matrix
 from mmasc.collection.space import SpaceReader
-from mmasc.collection.stamps import Stamp, digest_of
+from mmasc.collection.stamps import Stamp
 from mmasc.collection.store import RECORDING_FIELDS, SpaceHead, Store, Transaction
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.files import FileVectors
 from mmasc.errors import MmascError
 from mmasc.prompts import bundled_prompts, load_prompts
+from mmasc.storage.contents import digest_of
 
 COMMIT_WINDOWS = 4_096
 COMMIT_SECONDS = 10.0
