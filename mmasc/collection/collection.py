@@ -201,7 +201,7 @@ class Collection:
             ids |= exchange.ids_under(paths, recordings, change.head.root)
             if missing:
                 gone = coverage.gone_ids(self.store.folder, recordings, change.head.root)
-                ids = ids & gone if paths or where else gone
+                ids = ids & gone if paths or where is not None else gone
             change.remove_recordings(sorted(ids))
         self.refresh()
         return len(ids)
