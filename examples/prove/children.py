@@ -7,6 +7,7 @@
 The server imports the module by name and nothing else; it never computes itself, because what computes may not fork.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -91,7 +92,8 @@ class Children:
                 stopped = "time"
             else:
                 continue
-            os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # ended just now
+                os.kill(self.pid, signal.SIGKILL)
         status, took = json.loads(self._line())
         value, trace, high = self._read("value.json"), self._text("trace"), self._text("memory")
         most = max(most, int(high)) if high else most

@@ -9,6 +9,7 @@ from mmasc.datasets.tables import one_each, others, read_rows, there
 from mmasc.errors import MmascError
 from mmasc.storage.matching import FileMatcher, match_rows
 from mmasc.storage.tables import Row
+from mmasc.storage.texts import listed
 
 _PATH_COLUMNS = ("path", "filename", "file", "file_name", "fname", "filepath", "audio")
 _LABEL_COLUMNS = ("label", "labels", "category", "class", "scene", "scene_label")
@@ -105,7 +106,7 @@ def _choose(table: Path, columns: list[str], known: tuple[str, ...], what: str, 
         if name in columns:
             return name
     flag = "--" + option.replace("_", "-")
-    raise MmascError(f"{table}: say which column holds the {what} with {flag}; its columns are {', '.join(columns)}")
+    raise MmascError(f"{table}: say which column holds the {what} with {flag}; its columns are {listed(columns)}")
 
 
 def _labels(text: str, separator: str | None) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from mmasc.audio import load_audio, resample
 from mmasc.errors import MmascError
 from mmasc.features import LogMel, LogMelConfig
 from mmasc.storage import tables
+from mmasc.storage.texts import listed
 from mmasc.training.augment import power_of
 from mmasc.training.checkpoints import load_tensors, save_tensors
 
@@ -52,7 +53,7 @@ def read_table(path: Path, path_column: str, text_column: str, group_column: str
     table = tables.read_table(path)
     table.need(path_column, text_column)
     if group_column is not None and group_column not in table.columns:
-        raise MmascError(f"{path} has no column {group_column!r}; its columns are {', '.join(table.columns)}")
+        raise MmascError(f"{path} has no column {group_column!r}; its columns are {listed(table.columns)}")
     rows = []
     for row in table.rows:
         name = row[path_column]
