@@ -237,7 +237,7 @@ def _embed(
     for bad in report.failed:
         tell(f"   not read: {bad.reason}")
     for bad in report.truncated:
-        tell(f"   shorter than its header says: {bad.reason}")
+        tell(f"   {bad.reason}")
     fresh = report.added + report.changed
     if fresh:
         speed = f"{report.audio_seconds / max(report.seconds, 1e-9):.0f} times as fast as they sound"

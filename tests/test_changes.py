@@ -12,8 +12,9 @@ import soundfile
 
 import mmasc
 from mmasc.collection import Collection, intake
-from mmasc.collection.stamps import DIGEST, Stamp, digest_of
+from mmasc.collection.stamps import DIGEST, Stamp
 from mmasc.errors import MmascError
+from mmasc.storage.contents import digest_of
 from tests.conftest import STANDIN_SPEC, StandIn
 
 OLD = Path(__file__).parent / "data" / "collection-0.1.0"

@@ -206,7 +206,9 @@ def test_merge_is_embedding_both(sounds, tmp_path, registered, standin):
         [sounds / "wood", sounds / "pond" / "a.wav"], tmp_path / "two", registered, folders=["place"], root=sounds
     )
     collection = Collection(tmp_path / "one")
-    assert collection.merge(tmp_path / "two") == {"recordings": 2, "windows": 8, "already_there": 1}
+    # The one that both have gets the column that only the other knows
+    wanted = {"recordings": 2, "windows": 8, "already_there": 1, "values": 1, "values_that_differ": 0}
+    assert collection.merge(tmp_path / "two") == {**wanted, "other_content": 0}
     assert collection.merge(tmp_path / "two")["windows"] == 0
     assert [one.message for one in collection.check()] == []
     paths = {collection.path_of(path) for path in collection.recordings.column("path").to_pylist()}

@@ -90,15 +90,26 @@ def evil(tmp_path_factory) -> Path:
     return folder
 
 
-def on_a_terminal(*words: str, cwd: Path) -> bytes:
-    """All that a command writes where stdout and stderr are a terminal."""
+def on_a_terminal(commands: list[tuple[str, ...]], cwd: Path) -> list[bytes]:
+    """All that each command writes where stdout and stderr are a terminal; one process runs them, one after another."""
     import pty
 
-    code = "import os, sys; os.chdir(sys.argv[1]); sys.argv[1:] = sys.argv[2:]; from mmasc.cli import main; main()"
+    code = (
+        "import json, os, sys\n"
+        "from mmasc.cli import main\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    sys.argv = ['mmasc', *words]\n"
+        "    try:\n"
+        "        main()\n"
+        "    except SystemExit:\n"
+        "        pass\n"
+        "    sys.stdout.flush()\n"
+        "    os.write(1, b'=END=')\n"
+    )
     written = b""
     controller, terminal = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-c", code, str(cwd), *words], stdin=terminal, stdout=terminal, stderr=terminal
+        [sys.executable, "-c", code, json.dumps(commands)], cwd=cwd, stdin=terminal, stdout=terminal, stderr=terminal
     ):
         os.close(terminal)
         while True:
@@ -110,13 +121,12 @@ def on_a_terminal(*words: str, cwd: Path) -> bytes:
                 break
             written += block
     os.close(controller)
-    return written
+    return written.split(b"=END=")[:-1]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo terminals")
-@pytest.mark.parametrize(
-    "words",
-    [
+def test_no_escape_sequence_of_a_name_reaches_a_terminal(evil):
+    commands = [
         ("search", "c", "--audio", f"s/{EVIL}/{EVIL}.wav", "-k", "2"),
         ("search", "c", "--audio", f"s/{EVIL}/{EVIL}.wav", "--format", "csv"),
         ("search", "c", "--audio", f"s/{EVIL}/{EVIL}.wav", "--format", "jsonl"),
@@ -135,14 +145,14 @@ def on_a_terminal(*words: str, cwd: Path) -> bytes:
         ("embed", "s", "--into", "c", "--nonsense\x1b]0;PWNED\x07"),
         ("embed", "s", "--into", "c", "--channels", "\x1b]0;PWNED\x07"),
         ("\x1b]0;PWNED\x07",),
-    ],
-)
-def test_no_escape_sequence_of_a_name_reaches_a_terminal(evil, words):
-    written = on_a_terminal(*words, cwd=evil)
-    assert len(written) > 10
-    assert b"Traceback" not in written
-    for sequence in (b"\x1b]", b"\x1b[2J", b"\x07", "\x9b".encode(), "\u202e".encode()):
-        assert sequence not in written
+    ]
+    all_written = on_a_terminal(commands, cwd=evil)
+    assert len(all_written) == len(commands)
+    for words, written in zip(commands, all_written, strict=True):
+        assert len(written) > 10, words
+        assert b"Traceback" not in written, words
+        for sequence in (b"\x1b]", b"\x1b[2J", b"\x07", "\x9b".encode(), "\u202e".encode()):
+            assert sequence not in written, words
 
 
 def test_other_programs_get_names_as_they_are(evil):

@@ -7,7 +7,6 @@ A format is made once per run of the script, and read in a process of its own fo
 import hashlib
 import json
 import shutil
-import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ import mmasc.cli.search  # noqa: F401 (so that it is there before a child begins
 from mmasc import weights
 from mmasc.audio import find_audio
 from mmasc.baselines import load_network
+from mmasc.cli import _fail
 from mmasc.collection import Collection
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.ingest import embed
@@ -117,8 +117,7 @@ def read(name: str, shared: str, path: str) -> None:
     try:
         FORMATS[name].read(Path(shared), Path(path))
     except (MmascError, OSError) as error:
-        click.echo(f"mmasc: {' '.join(str(error).split())}", err=True)
-        sys.exit(1)
+        _fail(str(error), 1)
 
 
 def is_named(name: str) -> bool:

@@ -4,7 +4,6 @@ soundfile reads what it can; PyAV (the extra `video`) reads the rest, and takes 
 Both drop the delay that mp3 and AAC encoders add, so a file gives the same samples whichever of them reads it.
 """
 
-import io
 import os
 import stat
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from mmasc.audio.container import ContainerDecoder, has_pyav
 from mmasc.audio.find import show_path
 from mmasc.audio.headers import Header, read_header
 from mmasc.audio.joining import ChainDecoder
-from mmasc.audio.memory import MemorySound, Sound, as_source
+from mmasc.audio.memory import MemoryFile, MemorySound, Sound, as_source
 from mmasc.audio.native import EXTENSIONS, DecodeError, NativeDecoder
 from mmasc.audio.pcm import PcmDecoder
 from mmasc.errors import MmascError
@@ -155,7 +154,7 @@ class AudioFile:
             if not self._source:
                 raise MmascError(f"{self._name}: is empty (0 bytes); {_COPY}")
             self._start = self._source[:16]
-            return read_header(io.BytesIO(self._source), len(self._source))
+            return read_header(MemoryFile(self._source), len(self._source))
         try:
             found = os.stat(self.path)
             if stat.S_ISDIR(found.st_mode):

@@ -40,7 +40,7 @@ def find_audio(
         MmascError: If a path does not exist, a pattern matches nothing, a folder cannot be listed, or nothing at all is
             found.
     """
-    given = [paths] if isinstance(paths, str | os.PathLike) else _paths(paths)
+    given = _paths([paths] if isinstance(paths, str | os.PathLike) else paths)
     known = _known(extensions)
     found: dict[str, Path] = {}
     for item in given:
@@ -60,7 +60,8 @@ def _paths(paths: Any) -> list[str | os.PathLike[str]]:
     for item in several:
         if not isinstance(item, str | os.PathLike):
             raise MmascError(f"a path must be a text or a pathlib.Path, got {type(item).__name__}")
-    return several
+    # NumPy's texts are taken for bytes by the system's calls
+    return [str(item) if isinstance(item, str) else item for item in several]
 
 
 def show_path(path: str | os.PathLike[str]) -> str:

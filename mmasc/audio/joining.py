@@ -8,7 +8,7 @@ import soxr
 from jaxtyping import Float
 
 from mmasc.audio.headers import read_header
-from mmasc.audio.layout import FileWindow, Header, opened
+from mmasc.audio.layout import FileWindow, Header, open_source
 from mmasc.audio.native import DecodeError, NativeDecoder
 from mmasc.audio.pcm import PcmDecoder
 
@@ -80,7 +80,7 @@ class ChainDecoder:
     def __init__(self, path: Path | bytes, header: Header) -> None:
         self.fault = ""
         self._path, self._parts = path, header.parts
-        self._file = opened(path)
+        self._file = open_source(path)
         try:
             first, seconds = self._open(0)
         except (DecodeError, OSError) as error:

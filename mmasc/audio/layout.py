@@ -1,9 +1,9 @@
 """What is known of a file before it is decoded, and pieces of files that decoders take for whole ones."""
 
+import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO, RawIOBase
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -67,9 +67,9 @@ class Header:
     remark: str = ""
 
 
-def opened(source: Path | bytes) -> RawIOBase | BytesIO:
-    """A file, or the bytes of one, without a buffer in between."""
-    return BytesIO(source) if isinstance(source, bytes) else open(source, "rb", buffering=0)
+def open_source(source: Path | bytes) -> io.BytesIO | io.FileIO:
+    """A file by its path, or the bytes of one, opened for reading without a buffer."""
+    return io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb", buffering=0)
 
 
 def read_at(file: ByteSource, position: int, count: int) -> bytes:

@@ -1,16 +1,17 @@
 """Sounds that lie in memory: bytes, or an open binary file, as an upload comes."""
 
+import io
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from mmasc.audio.find import find_audio
 from mmasc.errors import MmascError
 
 # What is read as one recording: the path of a file, its bytes, or an open binary file
-Sound = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+Sound = str | os.PathLike[str] | bytes | bytearray | memoryview | io.IOBase
 _TAKEN = "a path, the bytes of a sound file, or an open binary file"
 
 
@@ -20,6 +21,12 @@ class MemorySound:
 
     content: bytes = field(repr=False)
     path: Path = Path("<memory>")
+
+
+class MemoryFile(io.BytesIO):
+    """Bytes with the name and mode that an open file has."""
+
+    name, mode = "<memory>", "rb"
 
 
 def as_source(sound: Any) -> Path | MemorySound:
@@ -34,7 +41,7 @@ def as_source(sound: Any) -> Path | MemorySound:
         return sound
     if isinstance(sound, str | os.PathLike):
         path = os.fspath(sound)
-        return Path(path if isinstance(path, str) else os.fsdecode(path))
+        return Path(str(path) if isinstance(path, str) else os.fsdecode(path))
     if isinstance(sound, bytes | bytearray | memoryview):
         return MemorySound(bytes(sound))
     if not callable(getattr(sound, "read", None)):

@@ -1,6 +1,5 @@
 """Decoding with soundfile (libsndfile): wav, flac, ogg, mp3, aiff and their relatives."""
 
-import io
 import os
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import soundfile
 from jaxtyping import Float
 
-from mmasc.audio.layout import FileWindow, Header
+from mmasc.audio.layout import FileWindow, Header, open_source
 
 # Formats in which decoding can fail half-way
 _FRAGILE = ("FLAC", "OGG", "MP3", "CAF")
@@ -53,11 +52,8 @@ class NativeDecoder:
         self.expected_frames: int | None = None
         # A descriptor and not a name: libsndfile guesses raw formats from names, takes no name that is not UTF-8, and
         # sees no tag in front of the offset. Windows has no descriptors that libraries share.
-        if isinstance(path, bytes) and header.patch is not None and window is None:
-            window = FileWindow(io.BytesIO(path), 0, len(path), header.patch)
-        whole = os.name == "nt" and header.patch is None
-        named = isinstance(path, Path) and not whole and window is None
-        self._file = open(path, "rb", buffering=0) if named else None  # noqa: SIM115
+        by_name = os.name == "nt" and isinstance(path, Path) and header.patch is None
+        self._file = None if by_name or window is not None else open_source(path)
         try:
             self._sound = self._open(path, header, window)
         except _ERRORS as error:
@@ -106,13 +102,13 @@ class NativeDecoder:
     def _open(self, path: Path | bytes, header: Header, window: FileWindow | None) -> _SequentialFile:
         if window is not None:
             return _SequentialFile(window)
-        if isinstance(path, bytes):
-            return _SequentialFile(io.BytesIO(path[header.offset :]))
         if self._file is None:
             return _SequentialFile(str(path))
-        if header.patch is not None:
-            size = os.fstat(self._file.fileno()).st_size
-            return _SequentialFile(FileWindow(self._file, 0, size, header.patch))
+        if header.patch is not None or isinstance(path, bytes):
+            size = len(path) if isinstance(path, bytes) else os.fstat(self._file.fileno()).st_size
+            return _SequentialFile(
+                FileWindow(self._file, header.offset if header.patch is None else 0, size, header.patch)
+            )
         os.lseek(self._file.fileno(), header.offset, os.SEEK_SET)
         return _SequentialFile(self._file.fileno(), closefd=False)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from mmasc.audio.layout import FileWindow, Header, opened
+from mmasc.audio.layout import FileWindow, Header, open_source
 from mmasc.audio.native import DecodeError
 
 _MOST_CHANNELS = 1024  # as libsndfile has it
@@ -42,7 +42,7 @@ class PcmDecoder:
         self._left = samples.size // self._frame_bytes
         self.expected_frames: int | None = self._left
         self.declared_seconds: float | None = self._left / max(self.sample_rate, 1)
-        self._file = opened(path) if window is None else window
+        self._file = open_source(path) if window is None else window
         self._file.seek(samples.offset)
 
     def read(self, frames: int) -> Float[np.ndarray, "channel time"]:

@@ -8,11 +8,18 @@ whole process. A file and no pipe: a pipe that is full would stop a library that
 import contextlib
 import faulthandler
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
 
 _WIDTH = 160  # of the line that is shown
+# What Rust says to its programmers; what a panic means for users is said by the error that it becomes
+_PANIC = re.compile(
+    r"^thread '.*panicked at .*\n(?:(?!note: run with|thread '|Traceback).*\n)?(?:note: run with .*(?:\n|\Z))?",
+    re.MULTILINE,
+)
+_LOG = re.compile(r"^\[\S+ (?:WARN|ERROR) +lance.*(?:\n|\Z)", re.MULTILINE)
 _WHOLE = ("Traceback (most recent call last)", "Fatal Python error")  # what is a fault and no chatter is shown whole
 
 
@@ -56,6 +63,7 @@ def kept_apart() -> Iterator[None]:
 
 def summary(text: str) -> str:
     """What is shown of chatter: "" of none, all of a fault, otherwise a line with the number of lines and the first."""
+    text = _LOG.sub("", _PANIC.sub("", text))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines or any(line.startswith(_WHOLE) for line in lines):
         return text.rstrip()

@@ -93,13 +93,11 @@ def merge(folder: str, other: str, output_format: str) -> None:
             f"{result['already_there']} were there already"
         )
         if result["values"]:
-            click.echo(f"{result['values']} values of own columns taken over for recordings that were there")
+            echo(f"{result['values']} values of own columns taken over for recordings that were there")
         if result["values_that_differ"]:
-            click.echo(f"{result['values_that_differ']} values of own columns differ from ours, which stay")
+            echo(f"{result['values_that_differ']} values of own columns differ from ours, which stay")
         if result["other_content"]:
-            click.echo(
-                f"{result['other_content']} recordings have another content there under the same path; ours stay"
-            )
+            echo(f"{result['other_content']} recordings have another content there under the same path; ours stay")
     else:
         print_object(result, output_format)
 

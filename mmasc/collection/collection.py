@@ -12,7 +12,7 @@ import pyarrow as pa
 from mmasc.collection import coverage, exchange, inspection, merging
 from mmasc.collection.filters import passing_recordings
 from mmasc.collection.index import IndexPolicy
-from mmasc.collection.index_files import drop_newer
+from mmasc.collection.index_files import forget
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.query import Query, QueryEncoders, search_space
 from mmasc.collection.space import SpaceReader, space_summary
@@ -187,7 +187,7 @@ class Collection:
 
         Args:
             paths: Files, or folders for all below them.
-            where: SQL on columns of the recordings; what it cannot read whole it refuses, and removes nothing.
+            where: SQL on columns of the recordings; what cannot be read whole is refused, and removes nothing.
             missing: Of these (of all, where neither is given) only those whose files are not there any more.
         Returns:
             How many recordings were removed.
@@ -201,7 +201,7 @@ class Collection:
             ids |= exchange.ids_under(paths, recordings, change.head.root)
             if missing:
                 gone = coverage.gone_ids(self.store.folder, recordings, change.head.root)
-                ids = ids & gone if paths or where else gone
+                ids = ids & gone if paths or where is not None else gone
             change.remove_recordings(sorted(ids))
         self.refresh()
         return len(ids)
@@ -244,7 +244,7 @@ class Collection:
         self.refresh()  # moves the own lease, so that the old versions can go
         self.store.clean()
         for name, space in self.head.spaces.items():
-            drop_newer(self.store.space_folder(space.identity), -1)
+            forget(self.store.space_folder(space.identity))
             if space.windows:
                 self.space(name).refresh_index()
 

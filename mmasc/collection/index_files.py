@@ -97,11 +97,9 @@ def read_header(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def drop_newer(folder: Path, version: int) -> None:
-    """Forget the index of windows that no longer count: later windows may get the row ids that theirs had."""
-    header = read_header(folder)
-    if header is not None and header["version"] > version:
-        (folder / HEADER).unlink(missing_ok=True)
+def forget(folder: Path) -> None:
+    """Make the saved index count no more; the next reader builds it again."""
+    (folder / HEADER).unlink(missing_ok=True)
 
 
 def _write(faiss: Any, home: Path, index: Any, row_ids: np.ndarray) -> None:

@@ -16,12 +16,12 @@ from mmasc.collection.intake import COMMIT_SECONDS, COMMIT_WINDOWS, Intake, OwnC
 from mmasc.collection.known import Known, place_of, read_known, refuse_another_root
 from mmasc.collection.metadata import Metadata, folder_columns, own_columns
 from mmasc.collection.report import BadFile, EmbedReport
-from mmasc.collection.stamps import digest_of
 from mmasc.collection.store import HEAD_NAME, RECORDING_FIELDS, Store
 from mmasc.encoders import load_encoder
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.files import embed_files
 from mmasc.errors import MmascError
+from mmasc.storage.contents import digest_of
 
 __all__ = ["BadFile", "EmbedReport", "embed"]
 

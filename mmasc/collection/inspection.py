@@ -48,7 +48,13 @@ def check(collection: "Collection") -> list[Finding]:
     missing = [path for path in paths if not os.path.exists(collection.path_of(path))]
     if missing:
         message = f"{len(missing)} recordings are not under {collection.head.root} ({_some(missing)})"
-        findings.append(Finding("warning", f"{message}; if they were moved: mmasc collection move-root"))
+        findings.append(
+            Finding(
+                "warning",
+                f"{message}; if they were moved: mmasc collection move-root; if they are "
+                "gone: mmasc collection remove --missing",
+            )
+        )
     truncated = [
         path for path, state in zip(paths, recordings.column("status").to_pylist(), strict=True) if state != "ok"
     ]

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mmasc.audio.find import show_path
-from mmasc.collection.stamps import STAMP_NAMES, Stamp, digest_of, is_gone
+from mmasc.collection.stamps import STAMP_NAMES, Stamp, is_gone
 from mmasc.collection.store import Head, Store
 from mmasc.errors import MmascError
+from mmasc.storage.contents import digest_of
 
 _DIGESTS_LOOKED_AT = 3
 

@@ -126,7 +126,10 @@ def search_space(
     if not target.any():
         raise MmascError("what is asked for cancels out; ask for something else than what is not asked for")
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)
-    positions, scores = _best(reader, target[None], k, allowed, "text" in query.modalities, per_recording)
+    by_sound = bool(query.sounds) or query.vectors is not None
+    positions, scores = _best(
+        reader, target[None], k, allowed, "text" in query.modalities, per_recording, silence_too=by_sound
+    )
     if not len(positions):
         return []
     vectors = unit(reader.vectors(positions))
@@ -157,23 +160,35 @@ def search_space(
 
 
 def _best(
-    reader: SpaceReader, target: np.ndarray, k: int, allowed: np.ndarray | None, text: bool, per_recording: bool
+    reader: SpaceReader,
+    target: np.ndarray,
+    k: int,
+    allowed: np.ndarray | None,
+    text: bool,
+    per_recording: bool,
+    silence_too: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and scores, worked out again from the stored vectors; with `per_recording` one window of each."""
+    """Positions and scores, worked out again from the stored vectors; with `per_recording` one window of each.
+
+    Digital silence is the answer to no word and no picture, only to a sound.
+    """
     looked_at = _CANDIDATES * k + _MORE_CANDIDATES
     while True:
         _, found = reader.search(target, looked_at, allowed, text)
         positions = found[0]
         count = len(positions)
-        scores = unit(reader.vectors(positions)) @ target[0]
+        vectors = reader.vectors(positions)
+        scores = unit(vectors) @ target[0]
         # Equal scores in the order of the store, so that the same question has the same answer
         order = np.lexsort((positions, -scores))
-        order = order[np.isfinite(scores[order])]  # a damaged vector (NaN) is no answer
+        answers = np.isfinite(vectors).all(axis=1)  # a damaged vector (NaN) answers nothing
+        if not silence_too:
+            answers &= ~reader.is_silence(vectors)
+        order = order[answers[order]]
         positions, scores = positions[order], scores[order]
-        if not per_recording:
-            return positions[:k], scores[:k]
-        _, first = np.unique(reader.recording[positions], return_index=True)
-        first = np.sort(first)
+        first = np.arange(len(positions))
+        if per_recording:
+            first = np.sort(np.unique(reader.recording[positions], return_index=True)[1])
         if len(first) >= k or count < looked_at:
             return positions[first[:k]], scores[first[:k]]
         looked_at *= 4

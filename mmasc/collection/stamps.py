@@ -5,7 +5,6 @@ Size and the time of the last write say it where they differ; where they agree, 
 digest nor ctime: null means unknown.
 """
 
-import hashlib
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,6 @@ DIGEST, CTIME = "mmasc_digest", "mmasc_ctime_ns"
 # Types that no column of the users' own can have, so that one of the same name is told from these
 STAMP_FIELDS = [pa.field(DIGEST, pa.binary()), pa.field(CTIME, pa.uint64())]
 STAMP_NAMES = (DIGEST, CTIME)
-_DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -62,16 +60,6 @@ class Stamp:
         if self.digest is None or other.digest is None:
             return None
         return self.digest == other.digest
-
-
-def digest_of(path: str | os.PathLike[str]) -> bytes:
-    """BLAKE2b (16 bytes) of a file's content.
-
-    Raises:
-        OSError: If it cannot be read.
-    """
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=_DIGEST_BYTES)).digest()
 
 
 def is_gone(path: str | os.PathLike[str]) -> bool:

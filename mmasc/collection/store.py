@@ -43,6 +43,7 @@ from mmasc.collection.schema import (
     vector_type,
     windows_schema,
 )
+from mmasc.collection.silence import write_silence
 from mmasc.collection.stamps import STAMP_NAMES, foreign_stamps, with_stamps
 from mmasc.collection.tables import Tables
 from mmasc.collection.transaction import Transaction
@@ -220,6 +221,11 @@ class Store:
         """Keep text vectors `[item dim]` of a space, which its index measures its recall with."""
         with unharmed(self.folder):
             write_probes(self.space_folder(identity), probes)
+
+    def write_silence(self, identity: str, vector: np.ndarray) -> None:
+        """Keep what the encoder of a space makes of digital silence, `[dim]`."""
+        with unharmed(self.folder):
+            write_silence(self.space_folder(identity), vector)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:

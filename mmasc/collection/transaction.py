@@ -13,7 +13,7 @@ import pyarrow as pa
 from mmasc.collection.checksums import add_checksums
 from mmasc.collection.damage import writing
 from mmasc.collection.head import Head, SpaceHead, is_leftover, read_copies
-from mmasc.collection.index_files import drop_newer
+from mmasc.collection.index_files import forget
 from mmasc.collection.probes import write_probes
 from mmasc.collection.stamps import foreign_stamps, own_name
 from mmasc.collection.tables import Tables
@@ -61,8 +61,6 @@ class Transaction:
         self._remove_leftover_spaces()
         for name, space in self.head.spaces.items():
             version = self.tables.take_back(self.tables.windows(space.identity), space.version)
-            if version != space.version and space.version is not None:
-                drop_newer(self.tables.space(space.identity), space.version)
             self._set_space(name, replace(space, version=version))
 
     def add_space(self, name: str, space: SpaceHead, probes: np.ndarray | None = None) -> None:
@@ -70,7 +68,7 @@ class Transaction:
         folder = self.tables.space(space.identity)
         make_folders(folder)
         self.tables.take_back(self.tables.windows(space.identity), None)
-        drop_newer(folder, -1)
+        forget(folder)
         if probes is not None:
             write_probes(folder, probes)
         self.head = replace(self.head, spaces={**self.head.spaces, name: space})

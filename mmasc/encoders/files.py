@@ -239,7 +239,11 @@ def _decode(
 
 
 def _decode_file(
-    path: Path | MemorySound, encoder: Encoder, hop: float, channels: str, digest: Callable[[Path], bytes] | None
+    path: Path | MemorySound,
+    encoder: Encoder,
+    hop: float,
+    channels: str,
+    digest: Callable[[Path], bytes] | None,
 ) -> Iterator[_Part]:
     rate, count = encoder.spec.sample_rate, 0
     cutters: list[WindowStream] = []
@@ -266,7 +270,9 @@ def _decode_file(
 
 
 def _decode_ahead(
-    paths: Iterable[Path | MemorySound], parts_of: Callable[[Path | MemorySound], Iterator[_Part]], threads: int
+    paths: Iterable[Path | MemorySound],
+    parts_of: Callable[[Path | MemorySound], Iterator[_Part]],
+    threads: int,
 ) -> Iterator[_Part]:
     """The parts of `_decode`, in the same order, made by threads that stay a bounded number of files ahead."""
     source, order = iter(paths), Queue[Queue[_Part | BaseException | None] | None]()

@@ -284,15 +284,17 @@ def _numbers(
 ) -> dict[str, Any]:
     """What the tested recordings say: None where none was tested."""
     classes = list(recordings.classes)
-    names = np.array(classes)
-    true, said = names[recordings.codes[items]], names[probabilities.argmax(axis=1)]
-    confusion = confusion_matrix(true, said, classes)
-    found: dict[str, Any] = {"confusion": confusion, "scores": class_scores(confusion)}
     if not len(items):
+        confusion = np.zeros((len(classes), len(classes)), np.int64)
         measures = ("accuracy", "interval", "balanced_accuracy", "log_loss", "macro_f1", "calibration_error")
-        return found | dict.fromkeys(measures)
+        return dict.fromkeys(measures) | {"confusion": confusion, "scores": class_scores(confusion)}
+    names = np.array(classes)
+    true = names[recordings.codes[items]]
+    confusion = confusion_matrix(true, names[probabilities.argmax(axis=1)], classes)
     groups = None if recordings.groups is None else recordings.groups[items]
-    return found | {
+    return {
+        "confusion": confusion,
+        "scores": class_scores(confusion),
         "accuracy": accuracy(confusion),
         "interval": bootstrap_interval(lambda drawn: float(right[drawn].mean()), len(right), groups, LEVEL, seed=seed),
         "balanced_accuracy": balanced_accuracy(confusion),

@@ -406,4 +406,4 @@ def _read_table(path: Path, group_column: str | None) -> list[Source]:
 def _place(folder: Path, name: str) -> Path:
     """Where a name of a table lies; names written on Windows too."""
     as_written = folder / name
-    return as_written if as_written.is_file() else folder / name.replace("\\", "/")
+    return as_written if os.path.isfile(as_written) else folder / name.replace("\\", "/")

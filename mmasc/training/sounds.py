@@ -6,6 +6,7 @@ one is not mistaken for the old.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -58,9 +59,9 @@ def read_table(path: Path, path_column: str, text_column: str, group_column: str
     for row in table.rows:
         name = row[path_column]
         sound = path.parent / name
-        if not sound.is_file():
+        if not os.path.isfile(sound):
             sound = path.parent / name.replace("\\", "/")  # written on Windows
-        if not sound.is_file():
+        if not os.path.isfile(sound):
             raise MmascError(f"{path}, line {row.line}: {sound} is not there; fix the column {path_column!r}")
         rows.append(Row(sound, row[text_column], (row[group_column] or name) if group_column else name))
     return rows

@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float32
 
 from mmasc.errors import MmascError
+from mmasc.storage.contents import digest_of
 from mmasc.storage.texts import parse_json
 from mmasc.training.checkpoints import load_tensors, save_tensors
 
@@ -60,7 +61,8 @@ class ClipTags:
 
     Attributes:
         source, identity, vocabulary: Of what gave them.
-        clips: Names of the recordings under their data set's folder, with their sizes in bytes.
+        clips: Names of the recordings under their data set's folder, with their sizes in bytes and digests of their
+            contents; files of version 0.1.0 have no digests.
         rows: float32 in [0, 1], a row for each.
     """
 
@@ -103,9 +105,9 @@ class ClipTags:
     def of(self, names: Sequence[str]) -> Float32[np.ndarray, "clip tag"] | None:
         """Rows of recordings; None where one is not among them."""
         row = {name: number for number, name in enumerate(self.clips)}
-        if not all(name in row for name in names):
-            return None
-        return self.rows[[row[name] for name in names]]
+        found = [row.get(name, row.get(name.rpartition(" ")[0])) for name in names]
+        known = [number for number in found if number is not None]
+        return self.rows[known] if len(known) == len(found) else None
 
 
 def load_source(name: str, device: str = "cpu") -> TagSource:
@@ -185,12 +187,13 @@ def identities_of(names: Sequence[str], device: str = "cpu") -> str:
 
 
 def clip_names(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
-    """What recordings are called in kept tags: their place in the data set, and their size."""
+    """What recordings are called in kept tags: place in the data set, size and a digest of their content."""
     folder = root if root.is_dir() else root.parent
-    return tuple(
-        f"{path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name} {path.stat().st_size}"
-        for path in paths
-    )
+    names = []
+    for path in paths:
+        place = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+        names.append(f"{place} {path.stat().st_size} {digest_of(path).hex()}")
+    return tuple(names)
 
 
 def _network(name: str, kind: str, path: str, device: str) -> TagSource:

@@ -60,3 +60,10 @@ def test_a_crash_is_seen():
 
 def test_control_characters_do_not_reach_the_terminal():
     assert summary("\x1b[31mred\x07\n") == "remark: libraries wrote a line of their own; the first:  [31mred "
+
+
+def test_what_rust_says_to_its_programmers_is_left_out():
+    panic = "thread 'x' (1) panicked at src/a.rs:1:2:\nwhy\nnote: run with `RUST_BACKTRACE=1`\n"
+    log = "[2026-01-02T03:04:05Z WARN  lance::dataset] a version is not there\n"
+    assert summary(panic + log + "\n" + panic) == ""
+    assert summary(panic + "one\n" + log) == "remark: libraries wrote a line of their own; the first: one"

@@ -350,3 +350,20 @@ def test_absurd_numbers_anywhere_in_a_header_end_in_one_line(tmp_path, name):
     assert states
     assert messages
     assert all(message.startswith(f"{path}: ") and "\n" not in message for message in messages)
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "ogg"])
+@pytest.mark.parametrize("joined", [True, False])
+def test_sounds_in_memory_are_read_as_files_are(tmp_path, name, joined):
+    path = write(tmp_path, name, JOINED[name][0])
+    if joined:
+        path.write_bytes(path.read_bytes() * 2)
+    elif name == "wav":
+        change_length(path, name, lambda declared: declared // 2)
+    elif name == "flac":
+        content = bytearray(path.read_bytes())
+        content[22:26] = struct.pack(">I", 100)
+        path.write_bytes(content)
+    samples, _ = read(path)
+    assert samples.shape[1] == (4 if joined else 2) * RATE
+    np.testing.assert_array_equal(read(path.read_bytes())[0], samples)
