@@ -21,7 +21,7 @@ from mmasc.evaluation.compare import compare
 from mmasc.evaluation.compare_table import write_comparison
 from mmasc.evaluation.cost import command_text
 from mmasc.evaluation.run_figures import time_text
-from mmasc.training.supervised import train_network
+from mmasc.training.supervised.train import train_network
 
 SYSTEMS = ("sp4sc", "cnn6", "resnet18", "eight-conv")
 

@@ -28,9 +28,11 @@ import torch
 
 import mmasc
 from mmasc.collection import Collection
+from mmasc.collection.head import SpaceHead
 from mmasc.collection.index import import_faiss, unit
-from mmasc.collection.store import RECORDING_FIELDS, SpaceHead, Store, vector_column, windows_schema
-from mmasc.encoders.files import embed_file
+from mmasc.collection.schema import RECORDING_FIELDS, vector_column, windows_schema
+from mmasc.collection.store import Store
+from mmasc.encoders.embedding import embed_file
 
 REPEATS = 5
 

@@ -24,11 +24,11 @@ import soundfile
 import torch
 
 from mmasc.cli.output import print_table
-from mmasc.encoders import load_encoder
 from mmasc.encoders.base import Encoder
+from mmasc.encoders.embedding import embed_file
 from mmasc.encoders.esresnext import ESResNeXt
 from mmasc.encoders.esresnext_fast import FastFrontEnd, FoldedTrunk
-from mmasc.encoders.files import embed_file
+from mmasc.encoders.registry import load_encoder
 from mmasc.features import CLAP, LogMel
 
 Timed = Callable[[], object]
@@ -78,7 +78,7 @@ def audioclip_head() -> Timed:
 
 
 def audioclip_head_onnx() -> Timed:
-    from mmasc.encoders.onnx import OnnxPart
+    from mmasc.networks.onnx import OnnxPart
 
     front_end, fc = FastFrontEnd(network()), network().fc
     trunk = OnnxPart(network(), "pool", front_end(noise())[0].clone(), "benchmark")

@@ -20,16 +20,16 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from mmasc.baselines import load_network
-from mmasc.baselines.network import Network
 from mmasc.cli.output import print_table
 from mmasc.datasets import read_dataset
-from mmasc.features.front_ends import LogMelFrontEnd
-from mmasc.training.batches import Batches
-from mmasc.training.items import Items
-from mmasc.training.parallel import World
-from mmasc.training.supervised_config import SupervisedConfig
-from mmasc.training.supervised_run import Run
+from mmasc.devices import World
+from mmasc.features.base import LogMelFrontEnd
+from mmasc.networks.load import load_network
+from mmasc.networks.network import Network
+from mmasc.training.supervised.batches import Batches
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.crops import Items
+from mmasc.training.supervised.run import Run
 
 
 class PlainClips(Dataset):

@@ -19,10 +19,10 @@ import torch
 
 from mmasc.errors import MmascError
 from mmasc.evaluation.cost import command_text, machine, without_folder
+from mmasc.evaluation.feature_sweep import sweep_features
 from mmasc.evaluation.feature_table import FeatureRow
 from mmasc.evaluation.run_figures import time_text
 from mmasc.evaluation.runs import find_runs
-from mmasc.training.feature_sweep import sweep_features
 
 SEEN, UNSEEN = "#14696b", "#9a5a12"
 

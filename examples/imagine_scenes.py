@@ -18,7 +18,7 @@ import torch
 
 from mmasc.evaluation.cost import machine
 from mmasc.ivf.scenes import write_scenes
-from mmasc.training.ivf import train_ivf, train_vqvae
+from mmasc.training.ivf.train import train_ivf, train_vqvae
 
 # name in the table -> options of train_ivf
 VARIANTS = {

@@ -12,12 +12,12 @@ import argparse
 import numpy as np
 
 from mmasc.collection import Collection
-from mmasc.evaluation.metrics import bootstrap_interval
-from mmasc.evaluation.study import Study, load_study
-from mmasc.heads.calibrated import CentredZeroShot, PriorMatchedZeroShot
 from mmasc.heads.calibration import fit_temperature, reliability_curve
+from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
 from mmasc.heads.zeroshot import ZeroShotClassifier
-from mmasc.prompts import Prompts, load_prompts
+from mmasc.metrics.functions import bootstrap_interval
+from mmasc.prompts.prompts import Prompts, load_prompts
+from mmasc.studies.study import Study, load_study
 
 # In the place of one plain phrase each: what several kinds of sound are like
 ATTRACTING = {

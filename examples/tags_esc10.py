@@ -17,12 +17,12 @@ from typing import Any
 
 import torch
 
-from mmasc.baselines.tag_presets import tag_preset
 from mmasc.errors import MmascError
-from mmasc.evaluation.answers import measure_gain
 from mmasc.evaluation.cost import command_text, machine, without_folder
 from mmasc.evaluation.evaluate import Evaluation, evaluate
-from mmasc.training.tag_sweep import sweep_tags
+from mmasc.evaluation.tag_sweep import sweep_tags
+from mmasc.metrics.predictions import measure_gain
+from mmasc.networks.tag_presets import tag_preset
 
 CELLS = {
     "best concatenation": "table2/before-code/layers=3",

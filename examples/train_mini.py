@@ -23,12 +23,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
-from mmasc.encoders import load_encoder
 from mmasc.encoders.base import Encoder
-from mmasc.encoders.files import embed_file
-from mmasc.training.alignment import train_alignment
-from mmasc.training.sounds import Row, split_by_group
-from mmasc.training.validation import ranking
+from mmasc.encoders.embedding import embed_file
+from mmasc.encoders.registry import load_encoder
+from mmasc.training.alignment.mel_cache import Row, split_by_group
+from mmasc.training.alignment.train import train_alignment
+from mmasc.training.alignment.validation import ranking
 
 STEPS = 2400
 RUNS = {

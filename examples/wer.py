@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from mmasc.classify import classify
 from mmasc.errors import MmascError
 from mmasc.evaluation.wer import recognise, word_errors
-from mmasc.segments import Event
+from mmasc.labelling.classify import classify
 from mmasc.synth import synthesise
+from mmasc.windows.timeline import Event
 
 RATE = 16_000
 AROUND = ("rain", "crickets", "church_bells")

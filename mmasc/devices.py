@@ -12,6 +12,7 @@ import torch
 from torch import distributed, nn
 
 from mmasc.errors import MmascError
+from mmasc.forking import answer_after_fork
 
 
 @dataclass(frozen=True)
@@ -103,3 +104,22 @@ def join_world(device: str) -> tuple[World, str]:
 def _leave() -> None:
     if distributed.is_initialized():
         distributed.destroy_process_group()
+
+
+def resolve_device(device: str) -> torch.device:
+    """The torch device of a name; "auto" is the best one present.
+
+    Raises:
+        MmascError: If the device is not there.
+    """
+    answer_after_fork()
+    if device == "auto":
+        mps = torch.backends.mps.is_available()
+        device = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
+    try:
+        resolved = torch.device(device)
+        torch.empty(1, device=resolved)
+    except (RuntimeError, AssertionError) as error:
+        first_line = str(error).splitlines()[0]
+        raise MmascError(f"device {device!r} cannot be used here ({first_line}); try --device cpu") from error
+    return resolved

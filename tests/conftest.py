@@ -56,7 +56,7 @@ def test_data() -> Path:
 @pytest.fixture
 def registered(monkeypatch) -> str:
     """The stand-in encoder under its name in the registry."""
-    from mmasc.encoders import SPECS
+    from mmasc.encoders.registry import SPECS
 
     monkeypatch.setitem(SPECS, STANDIN_SPEC.name, STANDIN_SPEC)
     return STANDIN_SPEC.name

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from mmasc.baselines import NETWORKS, load_network
-from mmasc.training.checkpoints import config_to_json, save_tensors
-from mmasc.training.supervised_config import SupervisedConfig
-from mmasc.training.supervised_data import digest_of, read_data
+from mmasc.networks.load import load_network
+from mmasc.networks.registry import NETWORKS
+from mmasc.storage.configs import config_to_json
+from mmasc.storage.tensors import save_tensors
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.data import digest_of, read_data
 from tests.small_network import SMALL, lived_in
 
 OPTIONS = {"label_column": "kind", "fold_column": "fold", "group_column": "take"}

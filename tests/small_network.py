@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from mmasc.baselines.body import Body
-from mmasc.baselines.spec import NetworkSpec
+from mmasc.networks.body import Body
+from mmasc.networks.spec import NetworkSpec
 
 SMALL = NetworkSpec(
     "small",
@@ -60,7 +60,7 @@ FILTERS = NetworkSpec("filters", "tests.small_network:Filters", "panns-16k", 3, 
 # The same beside tags: without layers on them, so that every gradient is more than rounding
 FILTERS_TAGS = NetworkSpec(
     "filters-tags",
-    "mmasc.baselines.tags:TaggedNetwork",
+    "mmasc.networks.tag_conditioned:TaggedNetwork",
     "panns-16k",
     3,
     4,

@@ -16,18 +16,20 @@ from click.testing import CliRunner
 
 from mmasc.audio import load_audio
 from mmasc.cli import cli
-from mmasc.encoders import load_encoder
-from mmasc.encoders.mini_network import MiniConfig, MiniNetwork
+from mmasc.devices import World
+from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
-from mmasc.training.alignment import AlignmentStage, train_alignment
-from mmasc.training.alignment_config import AlignmentConfig
-from mmasc.training.augment import AugmentConfig, augment, draw_crop, level_of, power_of
-from mmasc.training.checkpoints import config_from_dict, load_tensors, pack_optimizer, save_tensors, unpack_optimizer
-from mmasc.training.losses import bank_loss, cosine_loss
-from mmasc.training.parallel import World
+from mmasc.networks.mini_network import MiniConfig, MiniNetwork
+from mmasc.storage.configs import config_from_dict
+from mmasc.storage.tensors import load_tensors, save_tensors
+from mmasc.training.alignment.augment import AugmentConfig, augment, draw_crop, level_of, power_of
+from mmasc.training.alignment.config import AlignmentConfig
+from mmasc.training.alignment.losses import bank_loss, cosine_loss
+from mmasc.training.alignment.mel_cache import Row, read_table, split_by_group
+from mmasc.training.alignment.train import AlignmentStage, train_alignment
+from mmasc.training.alignment.validation import ranking
+from mmasc.training.run_folder import pack_optimizer, unpack_optimizer
 from mmasc.training.schedules import one_cycle
-from mmasc.training.sounds import Row, read_table, split_by_group
-from mmasc.training.validation import ranking
 from tests.killing import kill_in_mid_work
 
 RATE = 16_000
@@ -271,7 +273,7 @@ def test_optimizer_comes_back(tmp_path):
 
 def test_configuration_goes_through_json():
     config = AlignmentConfig(data="x", seed=3, augment=AugmentConfig(mix_share=0.1))
-    from mmasc.training.checkpoints import config_to_json
+    from mmasc.storage.configs import config_to_json
 
     values = json.loads(config_to_json(config))
     assert config_from_dict(AlignmentConfig, values, "here") == config

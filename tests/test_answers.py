@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import sklearn.metrics as oracle
 
-from mmasc.evaluation import metrics
-from mmasc.evaluation.answers import (
-    Answers,
+from mmasc.metrics import functions as metrics
+from mmasc.metrics.predictions import (
+    Predictions,
     _metrics,
     by_column,
     class_table,
@@ -23,7 +23,7 @@ from tests.parity import rule_weights, rule_weights_b
 CLASSES = ("a", "b", "c", "d")
 
 
-def single(n_items=200, seed=0) -> Answers:
+def single(n_items=200, seed=0) -> Predictions:
     generator = np.random.default_rng(seed)
     codes = generator.choice(4, n_items, p=[0.5, 0.3, 0.2, 0])  # "d" is never true
     posteriors = generator.dirichlet(np.ones(4), n_items)
@@ -31,22 +31,22 @@ def single(n_items=200, seed=0) -> Answers:
     posteriors = np.round(posteriors / posteriors.sum(1, keepdims=True), 2)  # equal scores occur
     posteriors /= posteriors.sum(1, keepdims=True)
     groups = tuple(f"r{number}" for number in generator.integers(0, 60, n_items))
-    return Answers(codes[:, None] == np.arange(4), posteriors, CLASSES, groups)
+    return Predictions(codes[:, None] == np.arange(4), posteriors, CLASSES, groups)
 
 
-def several(n_items=150, seed=1) -> Answers:
+def several(n_items=150, seed=1) -> Predictions:
     generator = np.random.default_rng(seed)
     true = generator.uniform(size=(n_items, 4)) < [0.5, 0.3, 0.1, 0.05]
     posteriors = np.round(np.clip(generator.uniform(size=(n_items, 4)) * 0.7 + 0.3 * true, 0, 1), 2)
     groups = tuple(str(number // 2) for number in range(n_items))
-    return Answers(true, posteriors, CLASSES, groups, multi_label=True)
+    return Predictions(true, posteriors, CLASSES, groups, multi_label=True)
 
 
-def repeated(answers: Answers, times) -> Answers:
+def repeated(answers: Predictions, times) -> Predictions:
     """The same items, each as many times as it was drawn."""
     picked = np.repeat(np.arange(len(answers)), times)
     groups = tuple(answers.groups[item] for item in picked)
-    return Answers(answers.true[picked], answers.posteriors[picked], CLASSES, groups, answers.multi_label)
+    return Predictions(answers.true[picked], answers.posteriors[picked], CLASSES, groups, answers.multi_label)
 
 
 def test_one_label_as_the_plain_metrics_have_it():
@@ -112,20 +112,20 @@ def test_groups_are_drawn_whole():
     firsts = [np.flatnonzero(groups == name)[0] for name in np.unique(groups)]
     assert (weights[:, firsts].sum(axis=1) == len(firsts)).all()
     assert draw_weights(["one"] * 4, 3) is None
-    assert measure(Answers(answers.true, answers.posteriors, CLASSES, ("one",) * 200))["accuracy"].interval is None
+    assert measure(Predictions(answers.true, answers.posteriors, CLASSES, ("one",) * 200))["accuracy"].interval is None
 
 
 def test_the_interval_of_independent_items_is_that_of_the_binomial():
     true = np.zeros((400, 2), bool)
     true[:, 0] = True
     posteriors = np.where(np.arange(400)[:, None] < 300, [0.9, 0.1], [0.2, 0.8])
-    answers = Answers(true, posteriors, ("x", "y"), tuple(map(str, range(400))))
+    answers = Predictions(true, posteriors, ("x", "y"), tuple(map(str, range(400))))
     found = measure(answers, n_draws=4_000)["accuracy"]
     half = 1.96 * np.sqrt(0.75 * 0.25 / 400)
     assert found.value == 0.75
     assert found.interval == pytest.approx((0.75 - half, 0.75 + half), abs=0.006)
     # Items that come in equal pairs say half as much
-    paired = Answers(true, posteriors, ("x", "y"), tuple(str(number // 2) for number in range(400)))
+    paired = Predictions(true, posteriors, ("x", "y"), tuple(str(number // 2) for number in range(400)))
     wide = measure_accuracy(paired, n_draws=4_000).interval
     assert wide[1] - wide[0] == pytest.approx(2 * half * np.sqrt(2), abs=0.012)
 
@@ -136,11 +136,11 @@ def test_recorded_figures_of_tagging():
     truth = uniform("metric:truth", (40, 80)) > 0.93
     scores = (uniform("metric:scores", (40, 80)) + 1) / 2 + 0.3 * truth
     names = tuple(map(str, range(80)))
-    answers = Answers(truth, np.float64(scores), names, tuple(map(str, range(40))), multi_label=True)
+    answers = Predictions(truth, np.float64(scores), names, tuple(map(str, range(40))), multi_label=True)
     assert measure(answers, n_draws=2)["lwlrap"].value == pytest.approx(recorded["lwlrap"]["value"], abs=1e-7)
     truth = uniform("metric:truth10", (200, 10)) > 0.6
     said = uniform("metric:score10", (200, 10)) + 0.8 * truth > 0.5
-    answers = Answers(truth, said.astype(float), names[:10], tuple(map(str, range(200))), multi_label=True)
+    answers = Predictions(truth, said.astype(float), names[:10], tuple(map(str, range(200))), multi_label=True)
     found = measure(answers, n_draws=2)
     for mean in ("micro", "macro"):
         for name in ("precision", "recall", "f1"):
@@ -173,7 +173,7 @@ def test_tables_by_class_and_by_column():
 )
 def test_bad_answers_are_refused(true, posteriors, message):
     with pytest.raises(ValueError, match=message):
-        Answers(true, posteriors, ("x", "y"), tuple(map(str, range(len(true)))))
+        Predictions(true, posteriors, ("x", "y"), tuple(map(str, range(len(true)))))
 
 
 def test_a_gain_is_drawn_as_one():
@@ -182,7 +182,7 @@ def test_a_gain_is_drawn_as_one():
     worse = answers.posteriors.copy()
     spoiled = generator.choice(200, 40, replace=False)
     worse[spoiled] = np.roll(worse[spoiled], 1, axis=1)
-    other = Answers(answers.true, worse, CLASSES, answers.groups)
+    other = Predictions(answers.true, worse, CLASSES, answers.groups)
     gain = measure_gain(answers, other, n_draws=50, seed=4)
     assert gain.value == pytest.approx(measure_accuracy(answers).value - measure_accuracy(other).value)
     draws = draw_weights(answers.groups, 50, seed=4).astype(int)

@@ -15,17 +15,9 @@ import soxr
 import torch
 
 import mmasc.audio.decode
-from mmasc.audio import (
-    CHANNELS,
-    apply_channels,
-    find_audio,
-    load_audio,
-    open_audio,
-    resample,
-    stream_audio,
-)
+from mmasc.audio import CHANNELS, apply_channels, find_audio, load_audio, open_audio, resample, stream_audio
 from mmasc.audio.container import ContainerDecoder, has_pyav
-from mmasc.audio.headers import Header
+from mmasc.audio.layout import Header
 from mmasc.audio.native import DecodeError
 from mmasc.errors import MmascError
 

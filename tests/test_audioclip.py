@@ -16,9 +16,8 @@ from PIL import Image
 from torch.nn.functional import adaptive_max_pool2d, normalize
 
 import mmasc
-from mmasc.encoders import SPECS, load_encoder
 from mmasc.encoders.audioclip import AudioClip
-from mmasc.encoders.audioclip_state import audio_shapes, read_state, tower_shapes
+from mmasc.encoders.audioclip_files import audio_shapes, read_state, tower_shapes
 from mmasc.encoders.clip_towers import ClipTowers
 from mmasc.encoders.esresnext import (
     HOP_LENGTH,
@@ -32,8 +31,9 @@ from mmasc.encoders.esresnext import (
     to_decibels,
 )
 from mmasc.encoders.esresnext_fast import FastFrontEnd, FoldedTrunk
+from mmasc.encoders.registry import SPECS, load_encoder
 from mmasc.errors import MmascError
-from mmasc.training.audioclip_loss import audioclip_loss, kernel_norm_loss
+from mmasc.training.alignment.audioclip_loss import audioclip_loss, kernel_norm_loss
 from tests.parity import rule_weights as rw
 from tests.parity.compare import compare
 

@@ -15,9 +15,9 @@ import mmasc
 from mmasc.audio import stream_audio
 from mmasc.audio.memory import as_source, find_sounds
 from mmasc.collection.query import Query
-from mmasc.heads.fitting import fit_head
-from mmasc.heads.folds import make_folds
 from mmasc.inputs import as_count, as_texts, as_vectors
+from mmasc.labelling.fit import fit_head
+from mmasc.labelling.folds import make_folds
 from tests.test_heads import labelled
 
 FORMATS = [
@@ -246,14 +246,14 @@ CALLS = {
     "mmasc.embed([], into='c')": ("MmascError", "no path given"),
     "mmasc.find_audio([1])": ("MmascError", "a path must be a text"),
     "mmasc.load_audio(None)": ("MmascError", "a sound must be a path"),
-    "mmasc.classify(None, 'demo')": ("MmascError", "a sound must be a path|a path must be"),
-    "mmasc.classify('a.wav', None)": ("ValueError", "prompts must be"),
-    "mmasc.classify('a.wav', 3)": ("ValueError", "prompts must be"),
-    "mmasc.classify('a.wav', ['rain'])": ("ValueError", "prompts must be"),
-    "mmasc.classify('a.wav', {})": ("ValueError", "at least one label"),
-    "mmasc.classify('a.wav', {'a': b'rain'})": ("ValueError", "must be a text"),
-    "mmasc.classify('a.wav', {'a': [1]})": ("ValueError", "must be a text"),
-    "mmasc.classify('a.wav', {'a': None})": ("ValueError", "phrases that are not empty"),
+    "mmasc.labelling.classify(None, 'demo')": ("MmascError", "a sound must be a path|a path must be"),
+    "mmasc.labelling.classify('a.wav', None)": ("ValueError", "prompts must be"),
+    "mmasc.labelling.classify('a.wav', 3)": ("ValueError", "prompts must be"),
+    "mmasc.labelling.classify('a.wav', ['rain'])": ("ValueError", "prompts must be"),
+    "mmasc.labelling.classify('a.wav', {})": ("ValueError", "at least one label"),
+    "mmasc.labelling.classify('a.wav', {'a': b'rain'})": ("ValueError", "must be a text"),
+    "mmasc.labelling.classify('a.wav', {'a': [1]})": ("ValueError", "must be a text"),
+    "mmasc.labelling.classify('a.wav', {'a': None})": ("ValueError", "phrases that are not empty"),
     "mmasc.load_encoder(3)": ("MmascError|ValueError", "encoder"),
     "mmasc.Collection(3)": ("MmascError|ValueError|TypeError", ""),
     "mmasc.Collection('c0')": ("MmascError", "holds no collection"),

@@ -69,7 +69,7 @@ def no_decoding(monkeypatch) -> Callable[[], None]:
         def decodes(*_arguments, **_options):
             raise AssertionError("decoded although it was there")
 
-        monkeypatch.setattr("mmasc.encoders.files.stream_audio", decodes)
+        monkeypatch.setattr("mmasc.encoders.embedding.stream_audio", decodes)
 
     return forbid
 

@@ -10,18 +10,10 @@ import torch
 from safetensors.torch import save
 
 from mmasc.errors import MmascError
-from mmasc.training.checkpoints import (
-    Metrics,
-    claim_run,
-    config_from_dict,
-    config_to_json,
-    load_tensors,
-    pack_optimizer,
-    read_config,
-    save_tensors,
-    unpack_optimizer,
-    write_atomically,
-)
+from mmasc.storage.configs import config_from_dict, config_to_json
+from mmasc.storage.files import write_atomically
+from mmasc.storage.tensors import load_tensors, save_tensors
+from mmasc.training.run_folder import Metrics, claim_run, pack_optimizer, read_config, unpack_optimizer
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 
-from mmasc.encoders import SPECS, load_encoder
 from mmasc.encoders.base import backend_identity
 from mmasc.encoders.clap import CONTEXT_TOKENS, SAMPLES, _Hear
-from mmasc.encoders.files import embed_file
+from mmasc.encoders.embedding import embed_file
 from mmasc.encoders.htsat_fast import FastHtsat, moved, window_order
+from mmasc.encoders.registry import SPECS, load_encoder
 from mmasc.errors import MmascError
-from mmasc.weights import WEIGHTS, RemoteFile, WeightFile, fetch
+from mmasc.weights.download import fetch
+from mmasc.weights.table import WEIGHTS, RemoteFile, WeightFile
 from tests.parity import rule_weights as rw
 from tests.parity.compare import compare
 
@@ -251,7 +252,7 @@ def test_onnx_runtime_gives_the_same_vectors_in_a_space_of_its_own(made, name):
 def test_a_backend_that_is_not_installed_is_told(made, missing, monkeypatch):
     if missing == "onnxruntime":  # which is asked after the export
         pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
-        monkeypatch.setattr("mmasc.encoders.onnx.export_module", lambda *given: None)
+        monkeypatch.setattr("mmasc.networks.onnx.export_module", lambda *given: None)
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(MmascError, match=rf"{missing} is not installed; .*pip install 'mmasc\[onnx\]'"):
         load_encoder(f"clap:{made / 'tiny'}", backend="onnx")

@@ -14,15 +14,15 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-import mmasc.encoders
-from mmasc.classify import classify
+import mmasc.encoders.registry
 from mmasc.cli import classify as classify_command
 from mmasc.cli import cli
 from mmasc.cli.classify_formats import clock
-from mmasc.encoders.files import embed_files
+from mmasc.encoders.embedding import embed_files
 from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import NONE
-from mmasc.prompts import load_prompts
+from mmasc.labelling.classify import classify
+from mmasc.prompts.prompts import load_prompts
 from tests.conftest import STANDIN_SPEC
 
 RATE = 8_000
@@ -62,7 +62,9 @@ def probabilities(vector: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def town(tmp_path, monkeypatch) -> Path:
     """A folder with a rising, a falling and a mixed recording, a prompt file, and the stand-in by name."""
-    monkeypatch.setitem(mmasc.encoders.SPECS, "standin", replace(STANDIN_SPEC, target="tests.conftest:StandIn"))
+    monkeypatch.setitem(
+        mmasc.encoders.registry.SPECS, "standin", replace(STANDIN_SPEC, target="tests.conftest:StandIn")
+    )
     sound(tmp_path / "in" / "a.wav", (UP, 2))
     sound(tmp_path / "in" / "b.wav", (UP, 2), (DOWN, 3))
     sound(tmp_path / "in" / "deep" / "a.wav", (DOWN, 1.5))
@@ -415,7 +417,7 @@ def test_jsonl_lines_come_while_recordings_are_read(town, monkeypatch):
         yield next(embed_files(files, encoder, hop_seconds, channels))
         raise MmascError("the disk went away")
 
-    monkeypatch.setattr(sys.modules["mmasc.classify"], "embed_files", stop_after_one)
+    monkeypatch.setattr(sys.modules["mmasc.labelling.classify"], "embed_files", stop_after_one)
     result = CliRunner().invoke(
         cli, ["classify", "in", "--prompts", "p.yaml", "--encoder", "standin", "--format", "jsonl"]
     )
@@ -462,9 +464,9 @@ def test_command_and_function_share_their_names():
 
 
 def test_the_public_name_is_callable_whatever_was_imported_first(town):
-    for public in (sys.modules["mmasc.classify"], sys.modules["mmasc.classify"].classify):
-        with pytest.raises(MmascError, match="no prompt file 'none'"):
-            public("in", "none")
+    assert mmasc.classify is sys.modules["mmasc.labelling.classify"].classify
+    with pytest.raises(MmascError, match="no prompt file 'none'"):
+        mmasc.classify("in", "none")
 
 
 def test_real_recordings_with_the_bundled_encoder(test_data, tmp_path):

@@ -10,8 +10,10 @@ import pytest
 
 import mmasc
 from mmasc.collection import Collection
+from mmasc.collection.head import SpaceHead
 from mmasc.collection.index import IndexPolicy, VectorIndex, unit
-from mmasc.collection.store import SpaceHead, Store, vector_column, windows_schema
+from mmasc.collection.schema import vector_column, windows_schema
+from mmasc.collection.store import Store
 from mmasc.errors import MmascError
 
 FEW_ROWS_POLICY = IndexPolicy(flat_numbers=1, memory_bytes=1 << 40)

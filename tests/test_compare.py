@@ -8,7 +8,6 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from mmasc.baselines import NETWORKS
 from mmasc.cli import cli
 from mmasc.collection import Collection
 from mmasc.collection.ingest import embed
@@ -18,6 +17,7 @@ from mmasc.evaluation.compare import compare
 from mmasc.evaluation.compare_table import markdown, write_comparison
 from mmasc.evaluation.evaluate import evaluate
 from mmasc.evaluation.published import PUBLISHED, published_beside, published_for
+from mmasc.networks.registry import NETWORKS
 from tests.made_runs import data, make_run
 
 __all__ = ["data", "make_run"]  # fixtures

@@ -6,8 +6,9 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmasc.baselines import NETWORKS, load_network
 from mmasc.evaluation.cost import command_text, count_macs, network_cost, real_time
+from mmasc.networks.load import load_network
+from mmasc.networks.registry import NETWORKS
 from tests.small_network import SMALL, Small, lived_in
 
 

@@ -16,21 +16,15 @@ from click.testing import CliRunner
 from mmasc.cli import cli
 from mmasc.cli.doctor import examine
 from mmasc.collection import Collection
-from mmasc.demo import HITS, SYNTH_QUESTIONS, make_sounds, run_demo
+from mmasc.demo.clips import Wanted, make_clips
+from mmasc.demo.content import Clip, HitView, MapPoint, PageContent, Question, Verdict
+from mmasc.demo.label_places import Placed, place_labels
+from mmasc.demo.page import render_page
+from mmasc.demo.pictures import PICTURE, draw_map, draw_spectrogram, map_positions, spectrogram, spectrogram_image
+from mmasc.demo.result import HITS
+from mmasc.demo.run import SYNTH_QUESTIONS, make_sounds, run_demo
 from mmasc.errors import MmascError
-from mmasc.evaluation.plots import (
-    PICTURE,
-    draw_map,
-    draw_spectrogram,
-    map_positions,
-    spectrogram,
-    spectrogram_image,
-)
 from mmasc.synth import SYNTH
-from mmasc.web.clips import Wanted, make_clips
-from mmasc.web.content import Clip, HitView, MapPoint, PageContent, Question, Verdict
-from mmasc.web.mapping import Placed, place_labels
-from mmasc.web.page import render_page
 
 matplotlib.use("Agg")
 EVIL = "<img src=x onerror=alert(1)>\"'&amp;"
@@ -152,7 +146,7 @@ def test_a_second_run_embeds_nothing_again(made, standin):
 
 
 def test_a_spoilt_sound_is_made_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("mmasc.demo.SYNTH", {"rain": SYNTH["rain"]})
+    monkeypatch.setattr("mmasc.demo.run.SYNTH", {"rain": SYNTH["rain"]})
     make_sounds(tmp_path)
     path = tmp_path / "rain.wav"
     right = path.read_bytes()
@@ -261,7 +255,9 @@ def test_another_version_of_the_encoder_gets_a_space_of_its_own(tmp_path, standi
 
 
 def test_a_demo_that_was_moved_goes_on(tmp_path, standin, monkeypatch):
-    monkeypatch.setattr("mmasc.demo.SYNTH", {name: SYNTH[name] for name in ("white_noise", "crickets", "morse_code")})
+    monkeypatch.setattr(
+        "mmasc.demo.run.SYNTH", {name: SYNTH[name] for name in ("white_noise", "crickets", "morse_code")}
+    )
     run_demo(into=tmp_path / "here", encoder=standin)
     (tmp_path / "here").rename(tmp_path / "there")
     result = run_demo(into=tmp_path / "there", encoder=standin)

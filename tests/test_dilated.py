@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mmasc.baselines import load_network
-from mmasc.baselines.dilated import DilatedResNet
+from mmasc.networks.dilated import DilatedResNet
+from mmasc.networks.load import load_network
 from tests.rule_files import answers, assert_near, features_by_rule, write_rule_file
 
 

@@ -20,9 +20,10 @@ from mmasc.collection import Collection, leases
 from mmasc.collection import store as store_module
 from mmasc.collection import transaction as transaction_module
 from mmasc.collection.checksums import CHECKSUMS, read_checksums
-from mmasc.collection.head import HEAD_NAME, Head, read_head
+from mmasc.collection.head import HEAD_NAME, Head, SpaceHead, read_head
 from mmasc.collection.index import unit
-from mmasc.collection.store import SpaceHead, Store, vector_column, windows_schema
+from mmasc.collection.schema import vector_column, windows_schema
+from mmasc.collection.store import Store
 from mmasc.collection.tables import versions
 from mmasc.errors import MmascError
 from mmasc.storage.files import write_atomically

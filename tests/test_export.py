@@ -8,13 +8,14 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from mmasc.baselines import NETWORKS, load_network
-from mmasc.baselines.merging import example_waveforms, merged_body
 from mmasc.cli import cli
 from mmasc.errors import MmascError
 from mmasc.features import MINI, PANNS, VGGISH, LogMel
 from mmasc.features.log_mel_products import LogMelProducts
-from mmasc.folding import Affine, fold, merge_batch_norms
+from mmasc.networks.folding import Affine, fold, merge_batch_norms
+from mmasc.networks.load import load_network
+from mmasc.networks.merging import example_waveforms, merged_body
+from mmasc.networks.registry import NETWORKS
 from tests.small_network import SMALL, Small, lived_in
 
 
@@ -107,7 +108,7 @@ def test_log_mel_of_products_is_that_of_the_transform(config):
 def test_the_file_says_what_the_network_says(network, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
-    from mmasc.baselines.export import export_network
+    from mmasc.networks.export import export_network
 
     found = export_network(network, tmp_path / "small.onnx")
     assert found.input_shape == (1, 98, 64)
@@ -127,8 +128,8 @@ def test_the_file_says_what_the_network_says(network, tmp_path):
 def test_networks_that_read_tags_have_a_second_input(monkeypatch, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
-    from mmasc.baselines.export import export_network
     from mmasc.evaluation.cost import network_cost
+    from mmasc.networks.export import export_network
 
     class Tagged(Small):
         n_tags, vocabulary = 5, tuple("vwxyz")
@@ -158,7 +159,7 @@ def test_networks_that_read_tags_have_a_second_input(monkeypatch, tmp_path):
 def test_a_file_that_differs_is_not_written(network, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
-    from mmasc.baselines import export
+    from mmasc.networks import export
 
     def wrong(body, inputs):
         merged = merged_body(body, inputs)
@@ -177,7 +178,7 @@ def test_a_file_that_differs_is_not_written(network, tmp_path, monkeypatch):
 def test_what_onnx_cannot_say_is_one_line(network, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
-    from mmasc.baselines.export import export_network
+    from mmasc.networks.export import export_network
 
     def branches(self, features):
         return (

@@ -11,22 +11,23 @@ import soundfile
 import torch
 from click.testing import CliRunner
 
-from mmasc.baselines import load_network
 from mmasc.cli import cli
 from mmasc.datasets import read_dataset
 from mmasc.errors import MmascError
+from mmasc.evaluation.feature_sweep import TABLE1, folder_name, front_ends_of, sweep_features
 from mmasc.evaluation.feature_table import rows_object, table_of
 from mmasc.evaluation.runs import find_runs, read_seen_scores
 from mmasc.ivf.imagination import Imagination, ImaginationConfig, save_imagination
 from mmasc.ivf.transformation import TransformationConfig
 from mmasc.ivf.vqvae import VqVaeConfig
-from mmasc.training import supervised_run
-from mmasc.training.checkpoints import config_from_dict, load_tensors
-from mmasc.training.feature_sweep import TABLE1, folder_name, front_ends_of, sweep_features
-from mmasc.training.recipes import RECIPES
-from mmasc.training.supervised import train_network
-from mmasc.training.supervised_config import SupervisedConfig
-from mmasc.training.supervised_data import checked_sides, seen_before
+from mmasc.networks.load import load_network
+from mmasc.storage.configs import config_from_dict
+from mmasc.storage.tensors import load_tensors
+from mmasc.training.supervised import run as supervised_run
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.data import checked_sides, seen_before
+from mmasc.training.supervised.recipes import RECIPES
+from mmasc.training.supervised.train import train_network
 
 RATE = 16_000
 WIDTHS = [2, 2, 4, 4]

@@ -6,9 +6,9 @@ import soundfile
 import torch
 
 from mmasc.audio import find_audio, load_audio
-from mmasc.encoders.files import embed_file, embed_files
+from mmasc.encoders.embedding import embed_file, embed_files
 from mmasc.errors import MmascError
-from mmasc.segments import window_starts
+from mmasc.windows.cut import window_starts
 
 
 def test_windows_are_those_of_the_whole_waveform(sounds, standin):

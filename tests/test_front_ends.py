@@ -7,15 +7,15 @@ import scipy.fft
 import scipy.signal
 import torch
 
-from mmasc.encoders import load_encoder
+from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 from mmasc.features import FRONT_ENDS, load_front_end
 from mmasc.features.cepstrum import cosine_matrix
 from mmasc.features.classic import CLASSIC, ClassicFeatures, zero_crossing_rate
 from mmasc.features.cqt import ConstantQ
 from mmasc.features.deltas import deltas
-from mmasc.features.front_ends import COMPARED, DILATED, SCENES
 from mmasc.features.gammatone import erb, erb_rate_to_hz, gammatone_matrix, hz_to_erb_rate
+from mmasc.features.registry import COMPARED, DILATED, SCENES
 
 NAMES = sorted(FRONT_ENDS)
 COMPARABLE = ("log-mel", "log-mel-delta", "log-mel-delta2", "mfcc", "cqt", "gammatone")

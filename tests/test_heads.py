@@ -23,17 +23,19 @@ from sklearn.svm import SVC
 
 import mmasc
 from mmasc.collection import Collection
-from mmasc.collection.store import SpaceHead
-from mmasc.encoders.files import embed_file
+from mmasc.collection.head import SpaceHead
+from mmasc.encoders.embedding import embed_file
 from mmasc.errors import MmascError
-from mmasc.evaluation.metrics import bootstrap_interval
-from mmasc.heads import recordings as recordings_module
-from mmasc.heads.files import FittedHead, HeadStamp
-from mmasc.heads.fitting import apply_head, fit_head
-from mmasc.heads.folds import draw_few, make_folds
-from mmasc.heads.predictors import predictor_of, unit_vectors
-from mmasc.heads.recordings import LabelledRecordings, labelled_recordings, recording_vectors
+from mmasc.heads.conversion import predictor_of
+from mmasc.heads.fitted import FittedHead, HeadStamp
+from mmasc.heads.predictors import unit_vectors
 from mmasc.heads.registry import HEADS, make_head
+from mmasc.labelling import recordings as recordings_module
+from mmasc.labelling.apply import apply_head
+from mmasc.labelling.fit import fit_head
+from mmasc.labelling.folds import draw_few, make_folds
+from mmasc.labelling.recordings import LabelledRecordings, labelled_recordings, recording_vectors
+from mmasc.metrics.functions import bootstrap_interval
 from tests.conftest import STANDIN_SPEC, StandIn
 from tests.test_cli import run
 
@@ -361,7 +363,7 @@ def test_heads_are_read_without_scikit_learn_whatever_version_fitted_them(trees_
     code = (
         "import sys; sys.modules['sklearn'] = None\n"
         "import json, numpy\n"
-        "from mmasc.heads.files import FittedHead\n"
+        "from mmasc.heads.fitted import FittedHead\n"
         f"head = FittedHead.load({str(trees_file)!r})\n"
         f"print(json.dumps(head.predict_proba(numpy.array({new.tolist()})).tolist()))\n"
     )

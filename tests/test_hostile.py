@@ -14,21 +14,21 @@ import soundfile
 import torch
 from safetensors.torch import save_file
 
-from mmasc.baselines import load_network
-from mmasc.baselines.files import read_state
-from mmasc.baselines.vggish_postprocessor import read_postprocessor
 from mmasc.collection.index_files import load_files
 from mmasc.datasets import read_dataset
-from mmasc.encoders import load_encoder
+from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
-from mmasc.heads.files import FittedHead
-from mmasc.heads.tuned import Calibration
+from mmasc.heads.calibration_file import Calibration
+from mmasc.heads.fitted import FittedHead
 from mmasc.ivf.pairs import read_sources
 from mmasc.ivf.pictures import read_photograph
-from mmasc.prompts import load_prompts
+from mmasc.networks.load import load_network, read_state
+from mmasc.networks.vggish_postprocessor import read_postprocessor
+from mmasc.prompts.prompts import load_prompts
 from mmasc.storage.arrays import read_array, read_arrays
-from mmasc.training.checkpoints import load_tensors, read_config
-from mmasc.training.sounds import read_table
+from mmasc.storage.tensors import load_tensors
+from mmasc.training.alignment.mel_cache import read_table
+from mmasc.training.run_folder import read_config
 
 
 def refused(call, path: Path) -> str:

@@ -12,15 +12,15 @@ from unittest.mock import patch
 import pytest
 import torch
 
-from mmasc.baselines import NETWORKS
-from mmasc.encoders import SPECS, load_encoder
 from mmasc.encoders.base import backend_identity, identity_digest
-from mmasc.features.front_ends import FRONT_ENDS, front_end_constants
+from mmasc.encoders.registry import SPECS, load_encoder
+from mmasc.features.registry import FRONT_ENDS, front_end_constants
 from mmasc.ivf.imagination import Imagination, ImaginationConfig, save_imagination
 from mmasc.ivf.transformation import TransformationConfig
 from mmasc.ivf.vqvae import VqVaeConfig
-from mmasc.training.checkpoints import save_tensors
-from mmasc.training.tag_sources import load_source
+from mmasc.networks.registry import NETWORKS
+from mmasc.storage.tensors import save_tensors
+from mmasc.training.supervised.tag_sources import load_source
 from tests.small_network import FILTERS
 
 RECORDED = Path(__file__).parent / "data" / "identities.json"
@@ -41,7 +41,7 @@ def filled(module: torch.nn.Module) -> torch.nn.Module:
 
 
 def write_network(path: Path, name: str) -> None:
-    from mmasc.baselines import load_network
+    from mmasc.networks.load import load_network
 
     network = load_network(name, classes=("a", "b", "c"))
     about = {"network": name, "classes": ["a", "b", "c"], "features": network.features, "arguments": {}}

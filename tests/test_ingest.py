@@ -13,7 +13,7 @@ import soundfile
 import mmasc
 from mmasc.collection import Collection
 from mmasc.collection import intake as ingest_module
-from mmasc.encoders import SPECS
+from mmasc.encoders.registry import SPECS
 from mmasc.errors import MmascError
 from tests.conftest import STANDIN_SPEC
 from tests.killing import kill_in_mid_work
@@ -57,7 +57,7 @@ def test_second_run_skips_before_decoding(sounds, tmp_path, registered, monkeypa
     def no_decoding(*_args, **_options):
         raise AssertionError("decoded although it was there")
 
-    monkeypatch.setattr("mmasc.encoders.files.stream_audio", no_decoding)
+    monkeypatch.setattr("mmasc.encoders.embedding.stream_audio", no_decoding)
     second = mmasc.embed(sounds, tmp_path / "c", registered)
     assert (second.added, second.skipped, second.windows) == (0, 5, 0)
     assert len(Collection(tmp_path / "c").recordings) == 5
@@ -252,8 +252,8 @@ def test_two_processes_add_at_once(tmp_path):
 
 def test_texts_to_measure_an_index_are_made_when_it_is_approximate(registered, sounds, tmp_path, monkeypatch):
     from mmasc.collection.index import IndexPolicy
+    from mmasc.collection.probes import PROBES
     from mmasc.collection.space import SpaceReader
-    from mmasc.collection.store import PROBES
 
     mmasc.embed(sounds, tmp_path / "c", encoder=registered)
     assert not list((tmp_path / "c").rglob(PROBES))  # 14 windows are searched one by one

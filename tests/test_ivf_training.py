@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from mmasc.devices import World
 from mmasc.errors import MmascError
 from mmasc.ivf.imagination import Imagination, ImaginationConfig, load_imagination
 from mmasc.ivf.pairs import PairConfig, prepare_pairs, read_sources
 from mmasc.ivf.scenes import draw_scene, write_scenes
 from mmasc.ivf.transformation import TransformationConfig, make_transformation
 from mmasc.ivf.vqvae import VqVaeConfig
-from mmasc.training.checkpoints import load_tensors, save_tensors
-from mmasc.training.ivf import IvfResult, train_ivf, train_vqvae
-from mmasc.training.ivf_config import ADAM, VqVaeRun
-from mmasc.training.ivf_imagination import ImaginationStage
-from mmasc.training.ivf_vqvae import VqVaeStage
-from mmasc.training.parallel import World
+from mmasc.storage.tensors import load_tensors, save_tensors
+from mmasc.training.ivf.config import ADAM, VqVaeRun
+from mmasc.training.ivf.train import IvfResult, train_ivf, train_vqvae
+from mmasc.training.ivf.transformation import ImaginationStage
+from mmasc.training.ivf.vqvae import VqVaeStage
 
 pytest.importorskip("av", reason="the extra video is not installed")
 
@@ -162,8 +162,8 @@ def test_of_several_processes_the_first_speaks(tmp_path, monkeypatch):
     from mmasc.cli import cli
 
     result = IvfResult("run", {"ivf": 1}, 1, 0, [], {})
-    monkeypatch.setattr("mmasc.training.ivf.train_ivf", lambda **options: result)
-    monkeypatch.setattr("mmasc.training.ivf.train_vqvae", lambda **options: result)
+    monkeypatch.setattr("mmasc.training.ivf.train.train_ivf", lambda **options: result)
+    monkeypatch.setattr("mmasc.training.ivf.train.train_vqvae", lambda **options: result)
     for stage in ("ivf", "vqvae"):
         command = ["train", stage, "--pairs", str(tmp_path), "--out", "run", "--format", "json"]
         assert json.loads(CliRunner().invoke(cli, command, env={"RANK": "0"}).stdout)["folder"] == "run"

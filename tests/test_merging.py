@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import mmasc
-from mmasc.collection import Collection, merging
+from mmasc.collection import Collection
+from mmasc.collection import merge as merging
 from mmasc.collection.transaction import Transaction
 from mmasc.errors import MmascError
 from tests.test_changes import levels, second, table_of, write  # noqa: F401

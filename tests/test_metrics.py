@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as oracle
 
-from mmasc.evaluation.metrics import (
+from mmasc.metrics.functions import (
     accuracy,
     average_precision,
     balanced_accuracy,

@@ -11,12 +11,12 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from mmasc.encoders import SPECS, load_encoder
 from mmasc.encoders.mini import Mini, fold_batch_norm
-from mmasc.encoders.mini_network import MiniConfig, MiniNetwork
 from mmasc.encoders.mini_text import TextTable, load_text_side, load_text_table, split_words
+from mmasc.encoders.registry import SPECS, load_encoder
 from mmasc.errors import MmascError
-from mmasc.training.checkpoints import load_tensors
+from mmasc.networks.mini_network import MiniConfig, MiniNetwork
+from mmasc.storage.tensors import load_tensors
 
 RATE = 32_000
 WEIGHTS = files("mmasc.encoders") / "weights"
@@ -293,7 +293,7 @@ def test_weights_of_another_shape_are_refused(tmp_path):
 
 
 def accuracy(encoder, rows: list[dict[str, str]], folder) -> float:
-    from mmasc.encoders.files import embed_file
+    from mmasc.encoders.embedding import embed_file
 
     names = sorted({row["category"].replace("_", " ") for row in rows})
     sounds = np.stack([embed_file(folder / "audio" / row["filename"], encoder).vector for row in rows])

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from mmasc import Collection, apply_head, load_encoder
-from mmasc.baselines import load_network
 from mmasc.datasets import WaveformCache
-from mmasc.heads.tuned import Calibration
-from mmasc.training.checkpoints import load_tensors
-from mmasc.training.tag_sources import ClipTags, load_source
+from mmasc.heads.calibration_file import Calibration
+from mmasc.networks.load import load_network
+from mmasc.storage.tensors import load_tensors
+from mmasc.training.supervised.tag_sources import ClipTags, load_source
 from tests.data.make_old_files import RUNS, go_on, small_registries
 
 STORED = Path(__file__).parent / "data" / "0.1.0"

@@ -6,8 +6,8 @@ import soundfile
 import torch
 
 import mmasc
-from mmasc.encoders import load_encoder
 from mmasc.encoders.base import backend_identity
+from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
@@ -122,7 +122,7 @@ def test_a_missing_extra_is_told_with_the_line_that_installs_it(missing, home, t
 def test_the_trunk_of_audioclip_agrees_in_small(home, monkeypatch):
     """The same blocks, gates and pooling, one block a layer: the whole one takes a minute to export."""
     from mmasc.encoders import esresnext
-    from mmasc.encoders.onnx import OnnxPart
+    from mmasc.networks.onnx import OnnxPart
     from tests.parity import rule_weights as rw
 
     monkeypatch.setattr(esresnext, "_BLOCKS", (1, 1, 1, 1))

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from mmasc.baselines import NETWORKS, load_network, network_class
-from mmasc.baselines.panns import Cnn6, Cnn14, pool_over_time
-from mmasc.baselines.wavegram import WavegramLogmelCnn14
 from mmasc.errors import MmascError
-from mmasc.training.checkpoints import save_tensors
+from mmasc.networks.load import load_network
+from mmasc.networks.panns import Cnn6, Cnn14, pool_over_time
+from mmasc.networks.registry import NETWORKS, network_class
+from mmasc.networks.wavegram import WavegramLogmelCnn14
+from mmasc.storage.tensors import save_tensors
 from tests.parity.rule_weights import crc, waveform
 from tests.parity.rule_weights_b import rule_array
 

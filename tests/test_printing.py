@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmasc.audio import AudioStatus
-from mmasc.classify import Classification
 from mmasc.cli.classify_formats import audacity_labels, fits_a_line, raven_table
+from mmasc.labelling.classify import Classification
 from mmasc.printing import printable, printable_json
-from mmasc.segments import Event
+from mmasc.windows.timeline import Event
 
 EVIL = "a\x1b]0;PWNED\x07\x9b2J\u202eb\nc\td"
 WORSE = "\x1b\x9b\u202e\u2066\x07\x7f\u2028"

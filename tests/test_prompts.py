@@ -15,11 +15,12 @@ from scipy.special import softmax
 from mmasc.cli import cli
 from mmasc.cli.lists import ListCommand
 from mmasc.errors import MmascError
-from mmasc.evaluation.study import load_study, text_vectors
-from mmasc.evaluation.sweep import entropy_weights, sweep_prompts
 from mmasc.heads.zeroshot import ZeroShotClassifier
-from mmasc.prompt_reader import MAX_BYTES
-from mmasc.prompts import Finding, Prompts, as_prompts, bundled_prompts, lint, load_prompts
+from mmasc.prompts.lint import lint
+from mmasc.prompts.prompts import Prompts, as_prompts, bundled_prompts, load_prompts
+from mmasc.prompts.reader import MAX_BYTES, Finding
+from mmasc.studies.prompt_sweep import entropy_weights, sweep_prompts
+from mmasc.studies.study import load_study, text_vectors
 from tests.conftest import STANDIN_SPEC, StandIn
 from tests.test_report import make_collection
 
@@ -142,7 +143,7 @@ def test_endless_file_is_not_read_to_its_end():
 
 
 def test_masses_of_texts_are_refused_before_they_take_minutes(tmp_path, monkeypatch):
-    monkeypatch.setattr("mmasc.prompt_reader.MAX_NODES", 20)
+    monkeypatch.setattr("mmasc.prompts.reader.MAX_NODES", 20)
     # file, keys (2), name, labels, each label (2) with its list (2), phrases (10): 19 nodes; then two more
     text = "name: x\nlabels:\n  a: [b, c, d, e, f, g]\n  h: [i, j, k, l]\n"
     assert load_prompts(write(tmp_path, text)).labels["h"] == ("i", "j", "k", "l")

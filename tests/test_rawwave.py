@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmasc.baselines import load_network
-from mmasc.baselines.merging import merged_body
-from mmasc.baselines.rawwave import RawWave
 from mmasc.features import load_front_end
+from mmasc.networks.load import load_network
+from mmasc.networks.merging import merged_body
+from mmasc.networks.rawwave import RawWave
 from tests.parity.rule_weights import waveform
 from tests.rule_files import answers, assert_near, recorded_keys, write_rule_file
 

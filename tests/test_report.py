@@ -18,18 +18,13 @@ from sklearn.metrics import confusion_matrix as oracle_confusion
 import mmasc
 from mmasc.collection import Collection
 from mmasc.errors import MmascError
-from mmasc.evaluation.report import report
-from mmasc.evaluation.study import load_study, match_labels
-from mmasc.evaluation.study_plots import (
-    class_colours,
-    draw_confusion,
-    draw_sounds,
-    draw_texts,
-    principal_components,
-)
-from mmasc.heads.recordings import labelled_recordings
 from mmasc.heads.zeroshot import ZeroShotClassifier
-from mmasc.prompts import Prompts
+from mmasc.labelling.recordings import labelled_recordings
+from mmasc.metrics.figures import class_colours, draw_confusion
+from mmasc.prompts.prompts import Prompts
+from mmasc.studies.plots import draw_sounds, draw_texts, principal_components
+from mmasc.studies.report import report
+from mmasc.studies.study import load_study, match_labels
 from tests.conftest import STANDIN_SPEC, StandIn
 from tests.test_cli import run
 
@@ -321,7 +316,7 @@ def test_spaces_without_text_and_sets_of_one_label_are_refused(collection, monke
         load_study(collection, "label", [{"middle": "a"}], encoder=StandIn(STANDIN_SPEC))
     with pytest.raises(ValueError, match="at least one set of prompts"):
         load_study(collection, "label", [])
-    from mmasc.encoders import SPECS
+    from mmasc.encoders.registry import SPECS
 
     monkeypatch.setitem(SPECS, "standin", replace(STANDIN_SPEC, modalities=("audio",)))
     with pytest.raises(MmascError, match=r"has no text \(standin\), prompts cannot be asked of it; add one that has"):

@@ -4,13 +4,16 @@ import pytest
 import torch
 import torchvision
 
-from mmasc import weights
-from mmasc.baselines import NETWORKS, load_network
-from mmasc.baselines.image import band_norm, standardised, sum_colours
-from mmasc.baselines.merging import merged_body
-from mmasc.baselines.resnet import ResNet
 from mmasc.errors import MmascError
-from mmasc.weights import RemoteFile, WeightFile, fetch
+from mmasc.networks.imagenet import band_norm, standardised, sum_colours
+from mmasc.networks.load import load_network
+from mmasc.networks.merging import merged_body
+from mmasc.networks.registry import NETWORKS
+from mmasc.networks.resnet import ResNet
+from mmasc.weights import store as weights_store
+from mmasc.weights import table as weights_table
+from mmasc.weights.download import fetch
+from mmasc.weights.table import RemoteFile, WeightFile
 
 
 def spectrograms(batch=2, frames=70, bands=64, channels=1):
@@ -40,7 +43,7 @@ def imagenet(monkeypatch, tmp_path):
         torch.save(whole.state_dict(), path)
         entry = f"{name}-imagenet"
         file = RemoteFile(f"https://example.invalid/{path.name}", None, None, path.name)
-        monkeypatch.setitem(weights.WEIGHTS, entry, WeightFile(entry, (file,), "none"))
+        monkeypatch.setitem(weights_table.WEIGHTS, entry, WeightFile(entry, (file,), "none"))
         fetch(entry, path)
         return whole
 
@@ -134,14 +137,14 @@ def test_missing_imagenet_weights_are_named(monkeypatch, tmp_path):
 
 def test_imagenet_weights_of_another_network_are_refused(imagenet, monkeypatch):
     imagenet("resnet18")
-    monkeypatch.setitem(weights.WEIGHTS, "resnet34-imagenet", weights.WEIGHTS["resnet18-imagenet"])
-    monkeypatch.setattr("mmasc.baselines.image.find", lambda name: weights.find("resnet18-imagenet"))
+    monkeypatch.setitem(weights_table.WEIGHTS, "resnet34-imagenet", weights_table.WEIGHTS["resnet18-imagenet"])
+    monkeypatch.setattr("mmasc.networks.imagenet.find", lambda name: weights_store.find("resnet18-imagenet"))
     with pytest.raises(MmascError, match="does not hold the weights of resnet34: layer1.2"):
         load_network("resnet34", arguments={"weights": "imagenet"})
 
 
 def test_a_saved_network_comes_back(tmp_path, imagenet):
-    from mmasc.training.checkpoints import save_tensors
+    from mmasc.storage.tensors import save_tensors
 
     imagenet("resnet18")
     arguments = {"weights": "imagenet", "trainable": "first-and-last", "standardise": 256}
@@ -149,7 +152,7 @@ def test_a_saved_network_comes_back(tmp_path, imagenet):
     path = tmp_path / "best.safetensors"
     about = {"network": "resnet18", "classes": ["a", "b", "c"], "features": "sp4sc", "arguments": arguments}
     save_tensors(path, network.body.state_dict(), about)
-    weights.home().rename(tmp_path / "gone")  # what is in the file is not looked for again
+    weights_store.home().rename(tmp_path / "gone")  # what is in the file is not looked for again
     again = load_network(f"resnet18:{path}")
     assert again.classes == ("a", "b", "c")
     assert again.parameter_counts() == network.parameter_counts()

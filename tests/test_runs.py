@@ -8,15 +8,17 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from mmasc.baselines import load_network
 from mmasc.cli import cli
 from mmasc.errors import MmascError
 from mmasc.evaluation.evaluate import evaluate, evaluation_object, pool
 from mmasc.evaluation.run_figures import time_text, write_figures
 from mmasc.evaluation.runs import SCORES, find_runs, read_scores
-from mmasc.training.checkpoints import config_to_json, save_tensors
-from mmasc.training.scoring import load_clips, score_clips
-from mmasc.training.supervised_data import digest_of, read_data
+from mmasc.networks.load import load_network
+from mmasc.storage.configs import config_to_json
+from mmasc.storage.tensors import save_tensors
+from mmasc.training.supervised.data import digest_of, read_data
+from mmasc.training.supervised.hearing import load_clips
+from mmasc.training.supervised.scoring import score_clips
 from tests.made_runs import OPTIONS, data, make_run
 
 __all__ = ["data", "make_run"]  # fixtures

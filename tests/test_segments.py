@@ -6,18 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmasc.segments import (
-    Event,
-    WindowStream,
-    added_seconds,
-    class_seconds,
-    cut_segments,
-    find_events,
-    recording_scores,
-    recording_vector,
-    timeline_cells,
-    window_starts,
-)
+from mmasc.windows.cut import WindowStream, cut_segments, window_starts
+from mmasc.windows.pooling import added_seconds, recording_scores, recording_vector
+from mmasc.windows.timeline import Event, class_seconds, find_events, timeline_cells
 
 
 def random_windows(generator, n_windows):

@@ -10,12 +10,13 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from mmasc.baselines import TAU_SCENES, load_network
-from mmasc.baselines.depthwise import DepthwiseConv2d
-from mmasc.baselines.sp4sc import SeparableBlock, Sp4sc, Sp4scMerged, merge_network, merged_state
-from mmasc.baselines.spec_augment import SpecAugment, augmented_probabilities
 from mmasc.errors import MmascError
 from mmasc.features import load_front_end
+from mmasc.networks.classes import TAU_SCENES
+from mmasc.networks.depthwise import DepthwiseConv2d
+from mmasc.networks.load import load_network
+from mmasc.networks.sp4sc import SeparableBlock, Sp4sc, Sp4scMerged, merge_network, merged_state
+from mmasc.networks.spec_augment import SpecAugment, augmented_probabilities
 from tests.parity.rule_weights import crc, waveform
 from tests.parity.rule_weights_b import rule_state
 

@@ -14,18 +14,21 @@ import torch.nn.functional as F
 from click.testing import CliRunner
 from torch import nn
 
-from mmasc.baselines import NETWORKS, load_network
-from mmasc.baselines.body import Body
-from mmasc.baselines.spec import NetworkSpec
 from mmasc.cli import cli
 from mmasc.datasets import read_dataset
 from mmasc.errors import MmascError
-from mmasc.training.checkpoints import config_from_dict, config_to_json, load_tensors
-from mmasc.training.recipes import RECIPES
-from mmasc.training.scoring import load_clips, score_clips
-from mmasc.training.supervised import train_network
-from mmasc.training.supervised_config import SupervisedConfig
-from mmasc.training.supervised_data import data_of, sides_of
+from mmasc.networks.body import Body
+from mmasc.networks.load import load_network
+from mmasc.networks.registry import NETWORKS
+from mmasc.networks.spec import NetworkSpec
+from mmasc.storage.configs import config_from_dict, config_to_json
+from mmasc.storage.tensors import load_tensors
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.data import data_of, sides_of
+from mmasc.training.supervised.hearing import load_clips
+from mmasc.training.supervised.recipes import RECIPES
+from mmasc.training.supervised.scoring import score_clips
+from mmasc.training.supervised.train import train_network
 from tests.killing import kill_in_mid_work
 
 RATE = 16_000
@@ -207,7 +210,7 @@ def test_early_stopping_looks_at_validation_only(sounds, tmp_path, monkeypatch):
     """The test fold's labels are turned upside down: nothing that is kept may change."""
     options = dict(epochs=12, validation="2", patience=2, learning_rate=3e-2)
     train(sounds, tmp_path / "one", **options, test_curve=True)
-    from mmasc.training import supervised
+    from mmasc.training.supervised import train as supervised
 
     honest = supervised.targets_for
 
@@ -386,7 +389,7 @@ def test_what_does_not_fit_is_one_line(sounds, tmp_path, options, message):
 def test_least_length_is_the_least(sounds, tmp_path):
     """The length that the message names is long enough, and a sample less is not."""
     network = load_network("tiny")
-    from mmasc.training.scoring import check_length, least_samples
+    from mmasc.training.supervised.hearing import check_length, least_samples
 
     for fragments in (0, 1, 3, 7):
         config = SupervisedConfig("tiny", "panns-16k", ("a", "b", "c"), "csv", "", "", fragments=fragments)
@@ -416,7 +419,7 @@ def test_a_loss_that_is_no_number_stops_the_run(sounds, tmp_path):
 def test_a_full_disk_leaves_the_run_usable(sounds, tmp_path, monkeypatch):
     train(sounds, tmp_path / "straight")
     train(sounds, tmp_path / "run", pause_at=3)
-    from mmasc.training import checkpoints
+    from mmasc.training import run_folder as checkpoints
 
     def full(path, content):
         raise OSError(28, "No space left on device")

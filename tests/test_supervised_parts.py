@@ -6,12 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmasc.baselines import NETWORKS, load_network
-from mmasc.baselines.body import Body
-from mmasc.baselines.spec import NetworkSpec
+from mmasc.devices import World
 from mmasc.features import load_front_end
-from mmasc.training import augment_batch
-from mmasc.training.fragments import (
+from mmasc.networks.body import Body
+from mmasc.networks.load import load_network
+from mmasc.networks.registry import NETWORKS
+from mmasc.networks.spec import NetworkSpec
+from mmasc.training.supervised import augment as augment_batch
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.fragments import (
     fragment_edges,
     longest_fragment,
     loudness_of,
@@ -19,16 +22,15 @@ from mmasc.training.fragments import (
     trim_ends,
     window_edges,
 )
-from mmasc.training.parallel import World
-from mmasc.training.scoring import finish, measure, raw_features, score_clips
-from mmasc.training.soft_losses import (
+from mmasc.training.supervised.hearing import finish, raw_features
+from mmasc.training.supervised.losses import (
     class_weights_of,
     classification_loss,
     match_posteriors,
     match_vectors,
     smooth,
 )
-from mmasc.training.supervised_config import SupervisedConfig
+from mmasc.training.supervised.scoring import measure, score_clips
 
 RATE = 16_000
 
@@ -401,7 +403,7 @@ class Counted:
 
 
 def test_an_epoch_draws_every_unit_once():
-    from mmasc.training.batches import Batches
+    from mmasc.training.supervised.batches import Batches
 
     config = config_of(batch=8, seed=3, mix="mixup", mix_partners="drawn", speeds=(0.9, 1.0, 1.1))
     batches = Batches.__new__(Batches)
@@ -432,7 +434,7 @@ def test_an_epoch_draws_every_unit_once():
 
 def test_the_network_of_mini_is_its_encoders():
     """The encoder's trunk with the same numbers gives the same features."""
-    from mmasc.encoders.mini_network import MiniConfig, MiniNetwork
+    from mmasc.networks.mini_network import MiniConfig, MiniNetwork
 
     encoder = MiniNetwork(MiniConfig()).eval()
     network = load_network("mini-cnn")

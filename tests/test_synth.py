@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mmasc.prompts import load_prompts
-from mmasc.synth import MORSE, SYNTH, synthesise
+from mmasc.prompts.prompts import load_prompts
+from mmasc.synth import SYNTH, synthesise
+from mmasc.synth.things import MORSE
 
 RATE = 32_000
 

@@ -9,7 +9,7 @@ from mmasc.datasets import read_dataset
 from mmasc.errors import MmascError
 from mmasc.ivf.pairs import read_sources
 from mmasc.storage.tables import MISSING, convert, first_values, is_missing, read_table, type_of
-from mmasc.training import sounds
+from mmasc.training.alignment import mel_cache as sounds
 
 VALUES = [["a.wav", "rain, heavy", 'the "big" one'], ["b/c.wav", "", "two\nlines"], ["d.wav", "x;y\tz", "é"]]
 

@@ -7,12 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from mmasc.baselines import FREESOUND_TAGS, NETWORKS, load_network
-from mmasc.baselines.tag_presets import TAG_PRESETS, tag_preset
-from mmasc.baselines.tagging import multitask_loss, pseudo_label_loss, pseudo_labels, tag_probabilities
-from mmasc.baselines.tags import TaggedNetwork, head_softmax, tag_vector
 from mmasc.errors import MmascError
 from mmasc.features import load_front_end
+from mmasc.networks.classes import FREESOUND_TAGS
+from mmasc.networks.load import load_network
+from mmasc.networks.registry import NETWORKS
+from mmasc.networks.tag_conditioned import TaggedNetwork, head_softmax, tag_vector
+from mmasc.networks.tag_presets import TAG_PRESETS, tag_preset
+from mmasc.networks.tagger import multitask_loss, pseudo_label_loss, pseudo_labels, tag_probabilities
 from tests.parity.rule_weights import waveform
 from tests.rule_files import answers, assert_near, features_by_rule, recorded_keys, write_rule_file
 from tests.test_rawwave import stereo
@@ -280,7 +282,7 @@ def test_augmentation_reaches_the_trunk():
 
 
 def test_a_saved_network_comes_back(tmp_path):
-    from mmasc.training.checkpoints import save_tensors
+    from mmasc.storage.tensors import save_tensors
 
     arguments = {**tag_preset("table4/heads=2/layers=3+4").arguments, "vocabulary": ["dog", "rain"], "n_tags": 2}
     network = load_network("sp4sc-tags", classes=("in", "out"), arguments=arguments)
@@ -348,7 +350,7 @@ def test_bad_arguments_are_refused(arguments, message):
 
 
 def test_a_network_with_tags_is_no_encoder(tmp_path):
-    from mmasc.encoders import load_encoder
+    from mmasc.encoders.registry import load_encoder
 
     torch.save(load_network("sp4sc-tags").body.state_dict(), tmp_path / "net.pt")
     with pytest.raises(MmascError, match="sp4sc-tags reads tags beside the sound, so it is no encoder"):

@@ -11,27 +11,29 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from mmasc.baselines import NETWORKS, load_network
-from mmasc.baselines.body import Body
-from mmasc.baselines.spec import NetworkSpec
-from mmasc.baselines.tagging import tag_probabilities
 from mmasc.cli import cli
 from mmasc.errors import MmascError
 from mmasc.evaluation.compare import system_name
 from mmasc.evaluation.evaluate import evaluate
-from mmasc.evaluation.metrics import lwlrap
 from mmasc.evaluation.runs import find_runs
 from mmasc.evaluation.svm import Codes, choose_kernel, svm_scores
-from mmasc.training import supervised_run
-from mmasc.training.augment_batch import slice_frames
-from mmasc.training.batches import partners_alike
-from mmasc.training.checkpoints import load_tensors, save_tensors
-from mmasc.training.scoring import channel_remark, clip_codes, load_clips, score_clips
-from mmasc.training.supervised import train_network
-from mmasc.training.supervised_data import Sides
-from mmasc.training.tag_sources import TAGS, ClipTags, clip_names, load_source
-from mmasc.training.tag_sweep import cells_of, gains_of, sweep_tags, tables_of
-from mmasc.training.tagged import pseudo_labels_of
+from mmasc.evaluation.tag_sweep import cells_of, gains_of, sweep_tags, tables_of
+from mmasc.metrics.functions import lwlrap
+from mmasc.networks.body import Body
+from mmasc.networks.load import load_network
+from mmasc.networks.registry import NETWORKS
+from mmasc.networks.spec import NetworkSpec
+from mmasc.networks.tagger import tag_probabilities
+from mmasc.storage.tensors import load_tensors, save_tensors
+from mmasc.training.supervised import run as supervised_run
+from mmasc.training.supervised.augment import slice_frames
+from mmasc.training.supervised.batches import partners_alike
+from mmasc.training.supervised.data import Sides
+from mmasc.training.supervised.hearing import channel_remark, load_clips
+from mmasc.training.supervised.scoring import clip_codes, score_clips
+from mmasc.training.supervised.tag_sources import TAGS, ClipTags, clip_names, load_source
+from mmasc.training.supervised.tags import pseudo_labels_of
+from mmasc.training.supervised.train import train_network
 from tests.conftest import StandIn
 
 RATE = 16_000
@@ -71,7 +73,10 @@ def networks(monkeypatch) -> None:
     trunk = NetworkSpec("trunk", "tests.test_tags_training:Trunk", "panns-16k", 3, 8, RATE)
     arguments = {"trunk": "trunk", "trunk_arguments": {}, "n_tags": 80, "heads": 2, "attention_layers": 1}
     tagged = replace(
-        trunk, name="trunk-tags", target="mmasc.baselines.tags:TaggedNetwork", arguments={**arguments, "join": "merge"}
+        trunk,
+        name="trunk-tags",
+        target="mmasc.networks.tag_conditioned:TaggedNetwork",
+        arguments={**arguments, "join": "merge"},
     )
     monkeypatch.setitem(NETWORKS, "trunk", trunk)
     monkeypatch.setitem(NETWORKS, "trunk-tags", tagged)
@@ -378,7 +383,7 @@ def test_pseudo_labels_teach_the_curated_head(table, tmp_path):
 
 
 def test_a_tagger_has_two_spaces(tmp_path):
-    from mmasc.encoders import load_encoder
+    from mmasc.encoders.registry import load_encoder
 
     network = load_network("tagging", classes=("dog", "rain", "bell"))
     about = {"network": "tagging", "classes": network.classes, "features": "tagging", "arguments": {}}

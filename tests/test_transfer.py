@@ -5,10 +5,12 @@ import pytest
 import torch
 import torchvision
 
-from mmasc import weights
-from mmasc.baselines import NETWORKS, load_network
-from mmasc.baselines.transfer import TransferNetwork
-from mmasc.weights import RemoteFile, WeightFile
+from mmasc.networks.load import load_network
+from mmasc.networks.registry import NETWORKS
+from mmasc.networks.transfer import TransferNetwork
+from mmasc.weights import download as weights
+from mmasc.weights import table as weights_table
+from mmasc.weights.table import RemoteFile, WeightFile
 from tests.rule_files import answers, assert_near, features_by_rule, recorded_keys, write_rule_file
 from tests.test_resnet import spectrograms
 
@@ -132,7 +134,7 @@ def test_imagenet_weights_see_the_grey_picture(monkeypatch, tmp_path):
         {**{f"features.{k}": v for k, v in whole.state_dict().items()}, "classifier.1.bias": torch.ones(3)}, path
     )
     file = RemoteFile("https://example.invalid/alexnet.pth", None, None, "alexnet.pth")
-    monkeypatch.setitem(weights.WEIGHTS, "alexnet-imagenet", WeightFile("alexnet-imagenet", (file,), "none"))
+    monkeypatch.setitem(weights_table.WEIGHTS, "alexnet-imagenet", WeightFile("alexnet-imagenet", (file,), "none"))
     weights.fetch("alexnet-imagenet", path)
     body = load_network("alexnet", arguments={"weights": "imagenet", "standardise": 0}).body
     features = spectrograms(1, 70, 128)

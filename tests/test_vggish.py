@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from mmasc.baselines import NETWORKS, load_network, network_class
-from mmasc.baselines.vggish import FIGURE_2B, PATCH_SECONDS, Vggish, VggishDnn, VggishRnn, cut_patches
-from mmasc.baselines.vggish_postprocessor import VggishPostprocessor, read_postprocessor
 from mmasc.errors import MmascError
 from mmasc.features import load_front_end
+from mmasc.networks.load import load_network
+from mmasc.networks.registry import NETWORKS, network_class
+from mmasc.networks.vggish import FIGURE_2B, PATCH_SECONDS, Vggish, VggishDnn, VggishRnn, cut_patches
+from mmasc.networks.vggish_postprocessor import VggishPostprocessor, read_postprocessor
 from tests.parity.rule_weights import waveform
 from tests.rule_files import answers, assert_near, features_by_rule, recorded_keys, write_rule_file
 

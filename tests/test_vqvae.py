@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from mmasc.devices import World
 from mmasc.ivf.losses import peak_signal_to_noise, vqvae_loss
 from mmasc.ivf.vqvae import Quantizer, VqVae, VqVaeConfig, code_use, fitting_halvings
-from mmasc.training.parallel import World
 
 SMALL = VqVaeConfig(size=16, halvings=2, hidden=8, residual_hidden=4, codes=12, dim=3)
 

@@ -11,11 +11,13 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from mmasc import weights
 from mmasc.cli.models import models
-from mmasc.encoders import load_encoder
+from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
-from mmasc.weights import RemoteFile, WeightFile, check_named, fetch, find, home, is_present
+from mmasc.weights import table as weights
+from mmasc.weights.download import fetch
+from mmasc.weights.store import check_named, find, home, is_present
+from mmasc.weights.table import RemoteFile, WeightFile
 from tests.conftest import STANDIN_SPEC
 
 CONTENT = bytes(range(256)) * 5_000  # 1.28 MB: more than one chunk
@@ -486,7 +488,7 @@ def test_home_is_the_chosen_folder_or_the_platforms(monkeypatch, tmp_path):
 @pytest.fixture
 def encoder_of_toy(monkeypatch):
     """The stand-in encoder, whose weights are `toy`."""
-    from mmasc.encoders import SPECS
+    from mmasc.encoders.registry import SPECS
 
     monkeypatch.setitem(SPECS, "toy-encoder", replace(STANDIN_SPEC, name="toy-encoder", weights="toy"))
     return "toy-encoder"

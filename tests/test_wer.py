@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmasc.segments import Event
+from mmasc.windows.timeline import Event
 
 pytest.importorskip("jiwer", reason="the extra asr is not installed")
 from mmasc.evaluation.wer import (

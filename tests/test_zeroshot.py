@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
-from mmasc.prompts import Prompts
+from mmasc.prompts.prompts import Prompts
 
 AXES = np.eye(3)
 LABELS = ["north", "east", "up"]
@@ -44,7 +44,7 @@ def test_prompts_can_be_a_mapping_a_name_or_vectors_with_labels(standin, monkeyp
         ZeroShotClassifier().fit_vectors(vectors, np.array(["x", "x", "y"])),
     ):
         np.testing.assert_array_equal(same.class_vectors_, by_mapping.class_vectors_)
-    monkeypatch.setattr("mmasc.encoders.load_encoder", lambda name: {"standin": standin}[name])
+    monkeypatch.setattr("mmasc.encoders.registry.load_encoder", lambda name: {"standin": standin}[name])
     by_name = ZeroShotClassifier("standin").fit("tau2020-simple")
     assert list(by_name.classes_)[:2] == ["airport", "bus"]
 

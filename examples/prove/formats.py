@@ -23,9 +23,7 @@ from storms import mmasc as command
 
 import mmasc.cli.evaluate
 import mmasc.cli.search  # noqa: F401 (so that it is there before a child begins)
-from mmasc import weights
 from mmasc.audio import find_audio
-from mmasc.baselines import load_network
 from mmasc.cli import _fail
 from mmasc.collection import Collection
 from mmasc.collection.index import IndexPolicy
@@ -35,8 +33,11 @@ from mmasc.errors import MmascError
 from mmasc.ivf.pairs import PairConfig, Source, prepare_pairs, read_sources
 from mmasc.ivf.pictures import read_photograph
 from mmasc.ivf.scenes import write_scenes
-from mmasc.training.alignment import train_alignment
-from mmasc.training.sounds import read_table
+from mmasc.networks.load import load_network
+from mmasc.training.alignment.mel_cache import read_table
+from mmasc.training.alignment.train import train_alignment
+from mmasc.weights import store as weights_store
+from mmasc.weights import table as weights_table
 
 Read = Callable[[Path, Path], Any]
 
@@ -320,9 +321,9 @@ def _find_weights(shared: Path, path: Path) -> None:
     import os
 
     os.environ["MMASC_HOME"] = str(path)
-    file = weights.RemoteFile("https://example.invalid/toy.bin", None, None, "toy.bin")
-    weights.WEIGHTS["toy"] = weights.WeightFile("toy", (file,), "none")
-    weights.find("toy")
+    file = weights_table.RemoteFile("https://example.invalid/toy.bin", None, None, "toy.bin")
+    weights_table.WEIGHTS["toy"] = weights_table.WeightFile("toy", (file,), "none")
+    weights_store.find("toy")
 
 
 # Collections

@@ -29,19 +29,20 @@ import mmasc.cli.models
 import mmasc.cli.prompts
 import mmasc.cli.train
 import mmasc.cli.train_network
-import mmasc.heads.fitting
-import mmasc.training.alignment
-from mmasc import weights
+import mmasc.labelling.fit
+import mmasc.training.alignment.train
 from mmasc.cli import main as mmasc_main
 from mmasc.collection import Collection
 from mmasc.collection.ingest import embed
-from mmasc.heads.files import FittedHead
+from mmasc.heads.fitted import FittedHead
 from mmasc.ivf.pictures import read_film
 from mmasc.ivf.scenes import write_scenes
 from mmasc.ivf.transformation import TransformationConfig
-from mmasc.training.checkpoints import load_tensors
-from mmasc.training.ivf import train_ivf
-from mmasc.training.supervised import train_network
+from mmasc.storage.tensors import load_tensors
+from mmasc.training.ivf.train import train_ivf
+from mmasc.training.supervised.train import train_network
+from mmasc.weights import store as weights_store
+from mmasc.weights import table as weights_table
 
 _KINDS = ("low", "high", "noise")
 _FILES = 36
@@ -338,14 +339,14 @@ class Fetch(Storm):
         for name, published in (("big.bin", True), ("small.json", False)):
             content = (inputs / "weights" / name).read_bytes()
             digest = hashlib.sha256(content).hexdigest() if published else None
-            files.append(weights.RemoteFile(f"http://127.0.0.1:{port}/{name}", digest, None, name))
-        weights.WEIGHTS["storm"] = weights.WeightFile("storm", tuple(files), "none")
+            files.append(weights_table.RemoteFile(f"http://127.0.0.1:{port}/{name}", digest, None, name))
+        weights_table.WEIGHTS["storm"] = weights_table.WeightFile("storm", tuple(files), "none")
 
     def look(self, inputs: Path, work: Path, faults: list[str]) -> list[tuple[str, str]]:
         folder = work / "home" / "weights" / "storm"
         self.known(inputs, work, 1)
-        if weights.is_present("storm"):
-            weights.find("storm")
+        if weights_store.is_present("storm"):
+            weights_store.find("storm")
         return [
             (name, hashlib.sha256((folder / name).read_bytes()).hexdigest())
             for name in ("big.bin", "small.json")

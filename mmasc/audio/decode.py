@@ -16,13 +16,13 @@ import numpy as np
 from jaxtyping import Float
 
 from mmasc.audio.container import ContainerDecoder, has_pyav
-from mmasc.audio.find import show_path
-from mmasc.audio.headers import Header, read_header
+from mmasc.audio.headers import read_header
 from mmasc.audio.joining import ChainDecoder
+from mmasc.audio.layout import Header
 from mmasc.audio.memory import MemoryFile, MemorySound, Sound, as_source
 from mmasc.audio.native import EXTENSIONS, DecodeError, NativeDecoder
 from mmasc.audio.pcm import PcmDecoder
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, show_path
 
 _RATES_HZ = (1_000, 768_000)
 # float32 numbers in a block at most (32 MiB): a header that claims 1,024 channels takes no memory by itself

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mmasc.errors import MmascError
-from mmasc.printing import printable
+from mmasc.errors import MmascError, show_path
 
 AUDIO_EXTENSIONS = (
     "aac", "ac3", "aif", "aifc", "aiff", "alac", "amr", "ape", "au", "caf", "dsf", "eac3", "flac", "gsm", "m4a",
@@ -62,11 +61,6 @@ def _paths(paths: Any) -> list[str | os.PathLike[str]]:
             raise MmascError(f"a path must be a text or a pathlib.Path, got {type(item).__name__}")
     # NumPy's texts are taken for bytes by the system's calls
     return [str(item) if isinstance(item, str) else item for item in several]
-
-
-def show_path(path: str | os.PathLike[str]) -> str:
-    """A path fit for one line of a message: bytes that are no UTF-8 and line breaks are escaped."""
-    return printable(os.fspath(path))
 
 
 def _known(extensions: Iterable[str] | None) -> frozenset[str]:

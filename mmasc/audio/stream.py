@@ -13,10 +13,9 @@ from torch import Tensor
 
 from mmasc.audio.channels import apply_channels, check_channels, count_lanes
 from mmasc.audio.decode import AudioFile, AudioStatus, open_audio
-from mmasc.audio.find import show_path
 from mmasc.audio.memory import MemorySound, Sound
 from mmasc.audio.quality import PhaseMeter, SilenceMeter
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, show_path
 
 # soxr HQ: 64 to 99 dB above its errors, aliases below -130 dB; MQ is at most 4 % faster
 _QUALITY = "HQ"

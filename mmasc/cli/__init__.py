@@ -12,10 +12,10 @@ from importlib import import_module
 
 import click
 
-from mmasc import __version__
 from mmasc.cli.chatter import kept_apart
 from mmasc.errors import MmascError
 from mmasc.printing import printable
+from mmasc.version import __version__
 
 # command -> (module, the line of `mmasc --help`); in the order a newcomer needs them
 COMMANDS = {

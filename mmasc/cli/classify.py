@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mmasc.audio.find import show_path
 from mmasc.cli.classify_formats import (
     audacity_labels,
     csv_columns,
@@ -34,10 +33,11 @@ from mmasc.cli.options import (
     window_option,
 )
 from mmasc.cli.output import echo, json_text, print_rows, remark, shown
+from mmasc.errors import show_path
 from mmasc.storage.files import replacing, write_atomically
 
 if TYPE_CHECKING:
-    from mmasc.classify import Classification
+    from mmasc.labelling.classify import Classification
 
 _LABEL_FILES = {"audacity": audacity_labels, "raven": raven_table}  # a file of its own for each recording
 _MOST_ODD = 10  # recordings that are read whole and about which there is something to tell
@@ -126,7 +126,7 @@ def classify(
     is one recording only. With --channels each or mid-side scores are means over the channels. Files that cannot be
     read are listed at the end and do not stop the run.
     """
-    from mmasc.prompts import load_prompts
+    from mmasc.prompts.prompts import load_prompts
 
     _check_calibration(options)
     about = {"encoder": options["encoder"], "prompts": options["prompts"]}
@@ -135,7 +135,7 @@ def classify(
             about[key] = options[option]
     options["prompts"] = load_prompts(options["prompts"])  # light, so a fault in it shows at once
     from mmasc.audio import find_audio
-    from mmasc.classify import classify as classify_recordings
+    from mmasc.labelling.classify import classify as classify_recordings
 
     files = find_audio(list(paths))
     options["timeline"] = options["timeline"] or output_format in _LABEL_FILES

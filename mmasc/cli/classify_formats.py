@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mmasc.printing import printable
 
 if TYPE_CHECKING:
-    from mmasc.classify import Classification
+    from mmasc.labelling.classify import Classification
 
 # What ends a field or a line for a reader of such tables
 _SEPARATORS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")

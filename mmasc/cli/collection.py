@@ -50,7 +50,7 @@ def info(folder: str, output_format: str) -> None:
 def add(context: click.Context, folder: str, paths: tuple[str, ...]) -> None:
     """Embed more recordings with the encoder, hop and channels of the oldest space."""
     from mmasc.cli.embed import embed
-    from mmasc.encoders import window_of
+    from mmasc.encoders.registry import window_of
 
     opened = _open(folder)
     space = opened.space().space

@@ -50,8 +50,8 @@ def demo(
     """
     from mmasc.cli.output import echo, print_object
     from mmasc.cli.progress import ProgressLine, progress_line
-    from mmasc.collection.ingest import EmbedReport
-    from mmasc.demo import run_demo
+    from mmasc.collection.report import EmbedReport
+    from mmasc.demo.run import run_demo
 
     for text in questions:
         if not text.strip():

@@ -9,9 +9,9 @@ from typing import Literal
 
 import click
 
-from mmasc import __version__
 from mmasc.cli.options import format_option
 from mmasc.errors import MmascError
+from mmasc.version import __version__
 
 # The formats that most archives of sound are kept in; soundfile lists what it can read of them
 _FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "RF64", "W64", "CAF", "AU")
@@ -128,7 +128,7 @@ def _pyav() -> Check:
 
 def _encoders() -> Iterator[Check]:
     """Every encoder whose weights are in the package is loaded and hears one window of silence and one of noise."""
-    from mmasc.encoders import SPECS, load_encoder
+    from mmasc.encoders.registry import SPECS, load_encoder
 
     for name, spec in SPECS.items():
         if spec.weights != "bundled":
@@ -158,7 +158,7 @@ def _weights_folder() -> str:
 
 def _prompts() -> Check:
     def look() -> str:
-        from mmasc.prompts import bundled_prompts
+        from mmasc.prompts.prompts import bundled_prompts
 
         return ", ".join(bundled_prompts())
 

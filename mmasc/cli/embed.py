@@ -60,8 +60,8 @@ def embed(
     PATH is a file, a folder (with all below it), a pattern in quotes, or @LIST with a path a line. What is there
     already is skipped before it is decoded; interrupted at any moment, the same command goes on.
     """
-    from mmasc.collection.ingest import EmbedReport
     from mmasc.collection.ingest import embed as run
+    from mmasc.collection.report import EmbedReport
 
     with progress_line("embedding", quiet=quiet) as line:
 

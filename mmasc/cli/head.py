@@ -13,8 +13,8 @@ from mmasc.cli.progress import progress_line
 from mmasc.heads.registry import HEADS
 
 if TYPE_CHECKING:
-    from mmasc.heads.applying import HeadAnswer
-    from mmasc.heads.fitting import HeadReport
+    from mmasc.labelling.apply import HeadAnswer
+    from mmasc.labelling.fit import HeadReport
 
 _MANY = "--shots"
 _NAMES_WIDTH = 200
@@ -103,7 +103,7 @@ def fit(
     """
     if folds is not None and folds_column is not None:
         raise click.UsageError("--folds-column has its own number of folds: leave out --folds")
-    from mmasc.heads.fitting import fit_head
+    from mmasc.labelling.fit import fit_head
 
     with progress_line("fitting", quiet=quiet) as line:
 
@@ -171,8 +171,9 @@ def apply(
     HEAD is a file of `mmasc head fit --out`. Files are embedded with the encoder that the head was fitted with; a
     collection must hold vectors of that encoder.
     """
-    from mmasc.heads.applying import apply_head, is_collection
-    from mmasc.heads.files import FittedHead
+    from mmasc.heads.fitted import FittedHead
+    from mmasc.labelling.apply import apply_head
+    from mmasc.labelling.recordings import is_collection
 
     if (space is not None or where is not None) and not any(is_collection(path) for path in paths):
         raise click.UsageError("--space and --where are for a collection; these are recordings")

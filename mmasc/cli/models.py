@@ -20,8 +20,8 @@ def models() -> None:
 @format_option()
 def list_models(kind: str | None, output_format: str) -> None:
     """Every encoder and every supervised network of the registries; nothing is loaded."""
-    from mmasc.baselines import NETWORKS, network_spec
-    from mmasc.encoders import SPECS
+    from mmasc.encoders.registry import SPECS, network_spec
+    from mmasc.networks.registry import NETWORKS
 
     rows = []
     networks = [spec for spec in map(network_spec, NETWORKS) if spec is not None]
@@ -70,16 +70,17 @@ def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_for
     What broke off goes on where it broke. Files go to the folder MMASC_HOME, else to the platform's cache folder;
     nothing else in mmasc fetches anything.
     """
-    from mmasc import weights
     from mmasc.cli.progress import ProgressLine, progress_line
-    from mmasc.encoders import SPECS
+    from mmasc.encoders.registry import SPECS
+    from mmasc.weights import download as weights
+    from mmasc.weights import table as weights_table
 
     rows = []
     for name in dict.fromkeys(SPECS[name].weights if name in SPECS else name for name in names):
         if name == "bundled":
             remark(f"{', '.join(names)} comes with mmasc: nothing to fetch", quiet)
             continue
-        known = weights.weight_file(name)
+        known = weights_table.weight_file(name)
         terms = f"{known.licence}{', NON-COMMERCIAL USE ONLY' if known.non_commercial else ''}"
         for remote in known.files:
             size = "size unknown" if remote.size is None else f"{remote.size / 1e6:.1f} MB"
@@ -117,8 +118,8 @@ def info(name: str, output_format: str) -> None:
 
     A network without a path is described with fresh weights: it has no identity then.
     """
-    from mmasc.baselines import NETWORKS
-    from mmasc.encoders import load_encoder
+    from mmasc.encoders.registry import load_encoder
+    from mmasc.networks.registry import NETWORKS
 
     if name.partition(":")[0] in NETWORKS:
         _network_info(name, output_format)
@@ -163,8 +164,8 @@ def export(name: str, to: str, seconds: float | None, output_format: str) -> Non
     NAME is a network of `mmasc models list`, NAME:PATH with the weights of a file or a run. The file reads what the
     network's front end gives; networks that read waveforms read them there too.
     """
-    from mmasc.baselines import load_network
-    from mmasc.baselines.export import export_network
+    from mmasc.networks.export import export_network
+    from mmasc.networks.load import load_network
 
     network = load_network(name)
     try:
@@ -183,8 +184,8 @@ def export(name: str, to: str, seconds: float | None, output_format: str) -> Non
 
 
 def _network_info(name: str, output_format: str) -> None:
-    from mmasc.baselines import load_network
-    from mmasc.encoders import load_encoder
+    from mmasc.encoders.registry import load_encoder
+    from mmasc.networks.load import load_network
 
     network = load_network(name)
     parameters, state_numbers = network.parameter_counts()
@@ -218,7 +219,7 @@ def _network_info(name: str, output_format: str) -> None:
 @format_option()
 def check(name: str, device: str, output_format: str) -> None:
     """Prove that an encoder gives the same vectors for any batch, order and process; exit status 1 if not."""
-    from mmasc.encoders.check import check_encoder
+    from mmasc.encoders.determinism import check_encoder
 
     results = []
     for result in check_encoder(name, device):
@@ -232,7 +233,8 @@ def check(name: str, device: str, output_format: str) -> None:
 
 def _weights_state(spec: EncoderSpec) -> tuple[str, bool]:
     """Where an encoder's weights are ("bundled", "present", "absent", "your own"), and whether selling is forbidden."""
-    from mmasc.weights import WEIGHTS, is_present
+    from mmasc.weights.store import is_present
+    from mmasc.weights.table import WEIGHTS
 
     non_commercial = "non-commercial" in spec.licence.lower()
     if spec.weights not in WEIGHTS:

@@ -23,7 +23,7 @@ def prompts() -> None:
 @format_option()
 def list_prompts(names: tuple[str, ...], output_format: str) -> None:
     """List the bundled prompt files, or the labels and phrases of the named ones."""
-    from mmasc.prompts import bundled_prompts, load_prompts
+    from mmasc.prompts.prompts import bundled_prompts, load_prompts
 
     if names:
         rows: list[dict[str, Any]] = [
@@ -58,11 +58,11 @@ def lint_prompts(
     ctx: click.Context, names: tuple[str, ...], encoder: str | None, device: str, quiet: bool, output_format: str
 ) -> None:
     """Check prompt files; exits with 1 if there is an error, with 0 if there are only warnings."""
-    from mmasc.prompts import lint
+    from mmasc.prompts.lint import lint
 
     loaded = None
     if encoder is not None:
-        from mmasc.encoders import load_encoder
+        from mmasc.encoders.registry import load_encoder
 
         loaded = load_encoder(encoder, device)
     rows = [
@@ -121,8 +121,8 @@ def sweep_prompts(
     """
     from dataclasses import asdict
 
-    from mmasc.evaluation.sweep import sweep_prompts as compare
-    from mmasc.prompts import PLACE
+    from mmasc.prompts.reader import PLACE
+    from mmasc.studies.prompt_sweep import sweep_prompts as compare
 
     for template in templates:
         if template.count(PLACE) != 1:
@@ -188,8 +188,8 @@ def calibrate_prompts(collection: str, label: str, name: str, quiet: bool, outpu
     """
     from dataclasses import asdict
 
-    from mmasc.evaluation.tuning import tune_prompts
     from mmasc.heads.calibration import TEMPERATURES
+    from mmasc.studies.prompt_tuning import tune_prompts
 
     found = tune_prompts(collection, label, name, **options)
     if output_format == "json":

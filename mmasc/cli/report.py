@@ -44,8 +44,8 @@ def report(
     prompts, the gap between sounds and texts, the labels that attract everything, and how far probabilities are
     right. Labels match to the letter, else but for case, underscores and hyphens. COLLECTION comes before --prompts.
     """
-    from mmasc.evaluation.report import report as write_report
-    from mmasc.evaluation.report import report_object
+    from mmasc.studies.report import report as write_report
+    from mmasc.studies.report import report_object
 
     found = write_report(collection, label, prompts, to, space, where, groups, device=device)
     if found.unlabelled:

@@ -64,8 +64,8 @@ def sweep(network: str, output_format: str, quiet: bool, **options: Any) -> None
 
 def _features(network: str, output_format: str, quiet: bool, given: dict[str, Any]) -> None:
     """One network on several features."""
+    from mmasc.evaluation.feature_sweep import sweep_features
     from mmasc.evaluation.feature_table import rows_object, table_of
-    from mmasc.training.feature_sweep import sweep_features
 
     rows = _with_progress(sweep_features, network, quiet, given | {"features": given.pop("front_ends")})
     if output_format != "table":
@@ -95,7 +95,7 @@ def _tags(network: str, output_format: str, quiet: bool, given: Mapping[str, Any
     """A grid of networks that read tags."""
     from dataclasses import asdict
 
-    from mmasc.training.tag_sweep import gains_of, sweep_tags, tables_of
+    from mmasc.evaluation.tag_sweep import gains_of, sweep_tags, tables_of
 
     cells = _with_progress(sweep_tags, network, quiet, given)
     if output_format != "table":

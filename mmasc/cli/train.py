@@ -16,7 +16,7 @@ class _TrainGroup(click.Group):
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             return command
-        from mmasc.baselines import NETWORKS
+        from mmasc.networks.registry import NETWORKS
 
         if cmd_name not in NETWORKS:
             others = ", ".join([*self.list_commands(ctx), *sorted(NETWORKS)])
@@ -76,7 +76,7 @@ def align(output_format: str, quiet: bool, **options: object) -> None:
     """
     from dataclasses import asdict
 
-    from mmasc.training.alignment import train_alignment
+    from mmasc.training.alignment.train import train_alignment
 
     result = train_alignment(**options, remark=lambda line: remark(line, quiet))  # type: ignore[arg-type]
     print_object(asdict(result), output_format)

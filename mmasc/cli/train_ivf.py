@@ -75,7 +75,7 @@ def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
 
     Started again with the same options, a run that was stopped goes on where it was.
     """
-    from mmasc.training.ivf import train_vqvae
+    from mmasc.training.ivf.train import train_vqvae
 
     given = {name: value for name, value in options.items() if value is not None}
     with progress_line("decoding", quiet=quiet) as line:
@@ -113,7 +113,7 @@ def ivf(output_format: str, quiet: bool, kind: str, **options: Any) -> None:
     was.
     """
     from mmasc.ivf.transformation import TransformationConfig
-    from mmasc.training.ivf import train_ivf
+    from mmasc.training.ivf.train import train_ivf
 
     shaping = {name: options.pop(name) for name in (*_SHAPING, "vqvae_steps")}
     vqvae = {name.removeprefix("vqvae_"): value for name, value in shaping.items() if value is not None}

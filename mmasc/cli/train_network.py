@@ -13,9 +13,20 @@ from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import print_rows, remark, speaks
 from mmasc.cli.progress import ProgressLine, progress_line
 from mmasc.storage.texts import parse_json
-from mmasc.training import supervised_config as choices
-from mmasc.training.recipes import RECIPES
-from mmasc.training.supervised_config import SupervisedConfig
+from mmasc.training.supervised.config import (
+    CLASS_WEIGHTS,
+    FUSIONS,
+    LOSSES,
+    MASK_PLACES,
+    MIXES,
+    NOISY_RULES,
+    PARTNERS,
+    PLACES,
+    SCHEDULES,
+    STAGES,
+    SupervisedConfig,
+)
+from mmasc.training.supervised.recipes import RECIPES
 
 # Where stderr is no terminal, a line about progress comes so often
 _SECONDS_A_LINE = 30.0
@@ -89,16 +100,16 @@ _HELP = {
     "fusion": "What is averaged over windows, lanes and speeds.",
 }
 _CHOICES = {
-    "schedule": choices.SCHEDULES,
-    "crop_from": choices.PLACES,
-    "mix": choices.MIXES,
-    "mix_on": choices.STAGES,
-    "mix_partners": choices.PARTNERS,
-    "mask_at": choices.MASK_PLACES,
-    "loss": choices.LOSSES,
-    "class_weights": choices.CLASS_WEIGHTS,
-    "fusion": choices.FUSIONS,
-    "noisy_rule": choices.NOISY_RULES,
+    "schedule": SCHEDULES,
+    "crop_from": PLACES,
+    "mix": MIXES,
+    "mix_on": STAGES,
+    "mix_partners": PARTNERS,
+    "mask_at": MASK_PLACES,
+    "loss": LOSSES,
+    "class_weights": CLASS_WEIGHTS,
+    "fusion": FUSIONS,
+    "noisy_rule": NOISY_RULES,
 }
 
 
@@ -216,7 +227,7 @@ def network(ctx: click.Context, output_format: str, quiet: bool, **options: Any)
     """
     from dataclasses import asdict
 
-    from mmasc.training.supervised import OptionError, train_network
+    from mmasc.training.supervised.train import OptionError, train_network
 
     given = {name: value for name, value in options.items() if value is not None}
     folds = given.pop("folds", ())

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -10,10 +10,8 @@ from mmasc.collection.coverage import uncovered
 from mmasc.collection.head import HEAD_NAME, read_copies
 from mmasc.collection.index import unit
 from mmasc.collection.leases import copy_path
+from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
-
-if TYPE_CHECKING:
-    from mmasc.collection.collection import Collection
 
 # A recording may end this much after its last window: one sample of the slowest encoder
 _END_SLACK_SECONDS = 1e-3
@@ -34,7 +32,7 @@ class Finding:
     message: str
 
 
-def check(collection: "Collection") -> list[Finding]:
+def check(collection: Snapshot) -> list[Finding]:
     """See `Collection.check`."""
     findings = _check_files(collection)
     if findings:
@@ -69,7 +67,7 @@ def check(collection: "Collection") -> list[Finding]:
     return findings
 
 
-def _check_files(collection: "Collection") -> list[Finding]:
+def _check_files(collection: Snapshot) -> list[Finding]:
     """Files of the tables that are not as they were written, and a head that is not as its copy says."""
     store, findings = collection.store, []
     damaged = store.damaged_files(collection.head)
@@ -88,7 +86,7 @@ def _check_files(collection: "Collection") -> list[Finding]:
     return findings
 
 
-def _check_space(reader: SpaceReader, collection: "Collection") -> list[Finding]:
+def _check_space(reader: SpaceReader, collection: Snapshot) -> list[Finding]:
     findings = []
     ids = collection.recordings.column("id").to_numpy()
     durations = collection.recordings.column("duration").to_numpy()

@@ -2,28 +2,29 @@
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from mmasc.collection import coverage, exchange, inspection, merging
+from mmasc.collection import coverage
+from mmasc.collection.check import Finding, check
+from mmasc.collection.export import export
 from mmasc.collection.filters import passing_recordings
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.index_files import forget
+from mmasc.collection.merge import merge
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.query import Query, QueryEncoders, search_space
-from mmasc.collection.space import SpaceReader, space_summary
-from mmasc.collection.store import RECORDING_COLUMNS, Head, Store
-from mmasc.encoders import SPECS
+from mmasc.collection.snapshot import Snapshot, ids_under
+from mmasc.collection.store import Store
 from mmasc.encoders.base import Encoder
+from mmasc.encoders.registry import SPECS
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
 
 
-class Collection:
+class Collection(Snapshot):
     """A folder of vectors, as it stood when it was opened; `refresh` sees what other processes have added since.
 
     Args:
@@ -35,69 +36,18 @@ class Collection:
     """
 
     def __init__(self, folder: str | Path, policy: IndexPolicy | None = None, device: str = "cpu") -> None:
-        self.store = Store(folder)
-        self._policy = policy
+        super().__init__(folder, policy)
         self._encoders = QueryEncoders(device)
-        self._readers: dict[str, SpaceReader] = {}
-        self.head: Head = self.store.head()
 
     @classmethod
     def open(cls, folder: str | Path, **options: Any) -> "Collection":
         """The same as `Collection(folder)`."""
         return cls(folder, **options)
 
-    def refresh(self) -> None:
-        """See the collection as it is now."""
-        self.head = self.store.head()
-        self._readers.clear()
-        for name in ("recordings", "row_of"):
-            self.__dict__.pop(name, None)
-
     @property
     def remarks(self) -> list[str]:
         """What users may want to know and what changes no answer, a line each: an index that cannot be saved."""
         return self.store.remarks
-
-    @cached_property
-    def recordings(self) -> pa.Table:
-        """All recordings: id, path under the root, size, mtime_ns, duration, sample_rate, channels, status, reason,
-        and the columns of your own."""
-        return self.store.recordings(self.head)
-
-    @cached_property
-    def row_of(self) -> dict[int, int]:
-        """Row in `recordings` by id."""
-        return {one: row for row, one in enumerate(self.recordings.column("id").to_pylist())}
-
-    @property
-    def metadata_columns(self) -> list[str]:
-        """Names of the users' own columns."""
-        return [name for name in self.recordings.column_names if name not in RECORDING_COLUMNS]
-
-    @property
-    def spaces(self) -> list[str]:
-        """Names of the spaces, oldest first."""
-        return list(self.head.spaces)
-
-    def space(self, name: str | None = None) -> SpaceReader:
-        """Read access to one space; without a name the only or oldest one.
-
-        Raises:
-            MmascError: If there is no such space; the line lists those there are.
-        """
-        if not self.head.spaces:
-            raise MmascError(f"{self.store.folder} holds no vectors yet; add some with: mmasc embed PATH --into ...")
-        if name is None:
-            name = self.spaces[0]
-        if name not in self.head.spaces:
-            raise MmascError(f"{self.store.folder} has no space {name!r}; it has: {', '.join(self.spaces)}")
-        if name not in self._readers:
-            self._readers[name] = SpaceReader(self.store, self.head, name, self._policy)
-        return self._readers[name]
-
-    def path_of(self, relative: str) -> str:
-        """Where a recording lies now: the root and its path under it."""
-        return os.path.normpath(os.path.join(self.head.root, relative))
 
     def search(
         self,
@@ -168,20 +118,6 @@ class Collection:
             )
         return fitting[0] if fitting else self.space().name
 
-    def info(self) -> dict[str, Any]:
-        """What is there: recordings, hours, own columns, root, format and every space with its identity."""
-        durations = self.recordings.column("duration").to_numpy()
-        return {
-            "folder": str(self.store.folder),
-            "root": self.head.root,
-            "format": self.head.format,
-            "recordings": len(self.recordings),
-            "hours": float(durations.sum()) / 3600,
-            "truncated": sum(status == "truncated" for status in self.recordings.column("status").to_pylist()),
-            "columns": self.metadata_columns,
-            "spaces": {name: space_summary(name, space) for name, space in self.head.spaces.items()},
-        }
-
     def remove(self, paths: Sequence[str | Path] = (), where: str | None = None, missing: bool = False) -> int:
         """Remove recordings (from the collection, not from the disk) with all their windows.
 
@@ -198,7 +134,7 @@ class Collection:
         with self.store.transaction() as change:
             recordings = self.store.recordings(change.head)
             ids = set() if where is None else set(passing_recordings(where, recordings).tolist())
-            ids |= exchange.ids_under(paths, recordings, change.head.root)
+            ids |= ids_under(paths, recordings, change.head.root)
             if missing:
                 gone = coverage.gone_ids(self.store.folder, recordings, change.head.root)
                 ids = ids & gone if paths or where is not None else gone
@@ -233,7 +169,7 @@ class Collection:
             MmascError: If a space of the same name was made by another encoder or cut otherwise, or own columns of
                 one name hold different kinds of values.
         """
-        result = merging.merge(self.store, Store(other))
+        result = merge(self.store, Store(other))
         self.refresh()
         return result
 
@@ -248,16 +184,16 @@ class Collection:
             if space.windows:
                 self.space(name).refresh_index()
 
-    def check(self) -> list[inspection.Finding]:
+    def check(self) -> list[Finding]:
         """Look for faults: windows without recordings, doubles, gaps, NaN, missing files, an index that is wrong."""
-        return inspection.check(self)
+        return check(self)
 
     def export(self, to: str | Path, space: str | None = None, file_format: str = "npy") -> list[Path]:
         """Write a space as vectors.npy + windows.parquet ("npy") or as one table ("csv"), rows in equal order.
 
         Rows are sorted by path, lane and start.
         """
-        return exchange.export(self, self.space(space), Path(to), file_format)
+        return export(self, self.space(space), Path(to), file_format)
 
     def set_metadata(self, columns: dict[int, dict[str, Any]]) -> None:
         """Set own columns of recordings: id → name → value."""

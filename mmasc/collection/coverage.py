@@ -4,20 +4,16 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from mmasc.audio.find import show_path
+from mmasc.collection.head import SpaceHead
 from mmasc.collection.known import place_of, some
+from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.stamps import is_gone
-from mmasc.collection.store import SpaceHead
-from mmasc.encoders import window_of
-from mmasc.errors import MmascError
-
-if TYPE_CHECKING:
-    from mmasc.collection.collection import Collection
+from mmasc.encoders.registry import window_of
+from mmasc.errors import MmascError, show_path
 
 
 def gone_under(stored: Sequence[str], root: str, folders: Sequence[str]) -> list[str]:
@@ -56,7 +52,7 @@ def gone_ids(folder: Path, recordings: pa.Table, root: str) -> set[int]:
     return gone
 
 
-def uncovered(collection: "Collection") -> list[str]:
+def uncovered(collection: Snapshot) -> list[str]:
     """A line for each space that lacks recordings which another space has, with the command that embeds them."""
     ids = collection.recordings.column("id").to_numpy()
     paths = collection.recordings.column("path").to_pylist()

@@ -1,56 +1,20 @@
 """What goes into and out of a collection: rows of its tables, export, and which recordings lie under a path."""
 
 import csv
-import os
-import secrets
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmasc.collection.metadata import own_columns
+from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
-from mmasc.collection.store import (
-    RECORDING_FIELDS,
-    vector_column,
-    windows_schema,
-)
-from mmasc.errors import MmascError
 from mmasc.storage.files import replacing
-
-if TYPE_CHECKING:
-    from mmasc.collection.collection import Collection
 
 _WINDOWS_AT_ONCE = 65_536
 
 
-def ids_under(paths: Sequence[str | Path], recordings: pa.Table, root: str) -> set[int]:
-    """Ids of the recordings that are these files or lie below these folders.
-
-    Raises:
-        MmascError: If a path has no recording in the collection.
-    """
-    stored = [os.path.normpath(os.path.join(root, path)) for path in recordings.column("path").to_pylist()]
-    ids = recordings.column("id").to_pylist()
-    chosen: set[int] = set()
-    for path in paths:
-        # As it was typed, from here; or as the collection names it, from its root
-        readings = {os.path.abspath(path), os.path.normpath(os.path.join(root, path))}
-        found = {
-            one
-            for one, file in zip(ids, stored, strict=True)
-            if any(file == at or file.startswith(at + os.sep) for at in readings)
-        }
-        if not found:
-            raise MmascError(f"{path}: no recording of the collection lies there; its root is {root}")
-        chosen |= found
-    return chosen
-
-
-def export(collection: "Collection", reader: SpaceReader, to: Path, file_format: str) -> list[Path]:
+def export(collection: Snapshot, reader: SpaceReader, to: Path, file_format: str) -> list[Path]:
     """Write a space for other programs; see `Collection.export`."""
     if file_format not in ("npy", "csv"):
         raise ValueError(f"file_format must be 'npy' or 'csv', got {file_format!r}")
@@ -98,33 +62,3 @@ def _write_csv(path: Path, table: pa.Table, reader: SpaceReader, order: np.ndarr
             # repr of a float32 as Python prints it: the shortest text that reads back as the same float32
             writer.writerows([[*row.values(), *map(str, vector)] for row, vector in zip(rows, vectors, strict=True)])
     return path
-
-
-def new_recording_id() -> int:
-    """A name for a recording that no other collection will ever give: 63 random bits."""
-    return secrets.randbits(63)
-
-
-def recordings_table(
-    rows: list[dict], own: list[dict], schema: pa.Schema, types: Mapping[str, pa.DataType] | None = None
-) -> pa.Table:
-    """Rows of the table of recordings, with own columns beside the known ones; types as in `own_columns`."""
-    table = pa.Table.from_pylist(rows, pa.schema(RECORDING_FIELDS))
-    for name, array in own_columns(own, schema, types).items():
-        table = table.append_column(name, array)
-    return table
-
-
-def windows_table(ids: list[int], files: list, dim: int) -> pa.Table:
-    """Windows of embedded files (`FileVectors`) as rows of a space."""
-    lengths = [len(file.vectors) for file in files]
-    return pa.table(
-        {
-            "recording": pa.array(np.repeat(np.array(ids, np.int64), lengths)),
-            "lane": pa.array(np.concatenate([file.lanes for file in files]).astype(np.int16)),
-            "start": pa.array(np.concatenate([file.starts for file in files])),
-            "end": pa.array(np.concatenate([file.ends for file in files])),
-            "vector": vector_column(np.concatenate([file.vectors for file in files])),
-        },
-        schema=windows_schema(dim),
-    )

@@ -11,16 +11,17 @@ from pathlib import Path
 import pyarrow as pa
 
 from mmasc.audio import find_audio
-from mmasc.audio.find import show_path
+from mmasc.collection.head import HEAD_NAME
 from mmasc.collection.intake import COMMIT_SECONDS, COMMIT_WINDOWS, Intake, OwnColumns
 from mmasc.collection.known import Known, place_of, read_known, refuse_another_root
 from mmasc.collection.metadata import Metadata, folder_columns, own_columns
 from mmasc.collection.report import BadFile, EmbedReport
-from mmasc.collection.store import HEAD_NAME, RECORDING_FIELDS, Store
-from mmasc.encoders import load_encoder
+from mmasc.collection.schema import RECORDING_FIELDS
+from mmasc.collection.store import Store
 from mmasc.encoders.base import Encoder
-from mmasc.encoders.files import embed_files
-from mmasc.errors import MmascError
+from mmasc.encoders.embedding import embed_files
+from mmasc.encoders.registry import load_encoder
+from mmasc.errors import MmascError, show_path
 from mmasc.storage.contents import digest_of
 
 __all__ = ["BadFile", "EmbedReport", "embed"]

@@ -18,20 +18,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mmasc.audio.find import show_path
 from mmasc.collection.coverage import embed_command, gone_under
-from mmasc.collection.exchange import new_recording_id, recordings_table, windows_table
+from mmasc.collection.head import SpaceHead
 from mmasc.collection.known import Known, moved_files, read_known, some
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.report import BadFile, EmbedReport
-from mmasc.collection.schema import as_matrix
+from mmasc.collection.rows import new_recording_id, recordings_table, windows_table
+from mmasc.collection.schema import RECORDING_FIELDS, as_matrix
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.stamps import Stamp
-from mmasc.collection.store import RECORDING_FIELDS, SpaceHead, Store, Transaction
+from mmasc.collection.store import Store
+from mmasc.collection.transaction import Transaction
 from mmasc.encoders.base import Encoder
-from mmasc.encoders.files import FileVectors
-from mmasc.errors import MmascError
-from mmasc.prompts import bundled_prompts, load_prompts
+from mmasc.encoders.embedding import FileVectors
+from mmasc.errors import MmascError, show_path
+from mmasc.prompts.prompts import bundled_prompts, load_prompts
 from mmasc.storage.contents import digest_of
 
 COMMIT_WINDOWS = 4_096

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmasc.audio.find import show_path
+from mmasc.collection.head import Head
 from mmasc.collection.stamps import STAMP_NAMES, Stamp, is_gone
-from mmasc.collection.store import Head, Store
-from mmasc.errors import MmascError
+from mmasc.collection.store import Store
+from mmasc.errors import MmascError, show_path
 from mmasc.storage.contents import digest_of
 
 _DIGESTS_LOOKED_AT = 3

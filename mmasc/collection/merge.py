@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from mmasc.audio.find import show_path
-from mmasc.collection.exchange import new_recording_id
+from mmasc.collection.head import Head
 from mmasc.collection.metadata import metadata_table, own_columns
 from mmasc.collection.probes import read_probes
+from mmasc.collection.rows import new_recording_id
 from mmasc.collection.schema import RECORDING_COLUMNS, windows_schema
 from mmasc.collection.stamps import DIGEST, Stamp
-from mmasc.collection.store import Head, Store, Transaction
-from mmasc.errors import MmascError
+from mmasc.collection.store import Store
+from mmasc.collection.transaction import Transaction
+from mmasc.errors import MmascError, show_path
 
 _WINDOWS_AT_ONCE = 65_536
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from mmasc.audio.find import show_path
 from mmasc.collection.schema import RECORDING_COLUMNS, WINDOW_COLUMNS
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, show_path
 from mmasc.storage.matching import FileMatcher, match_rows, one_statement
 from mmasc.storage.tables import convert, read_table, type_of
 

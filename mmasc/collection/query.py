@@ -3,22 +3,20 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mmasc.audio.memory import MemorySound, as_source, is_one
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.index import unit
+from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
-from mmasc.encoders import load_encoder, spec_of, window_of
 from mmasc.encoders.base import Encoder, backend_identity
-from mmasc.encoders.files import embed_file
+from mmasc.encoders.embedding import embed_file
+from mmasc.encoders.registry import load_encoder, spec_of, window_of
 from mmasc.errors import MmascError
 from mmasc.inputs import as_texts, as_vectors, check_picture
-
-if TYPE_CHECKING:
-    from mmasc.collection.collection import Collection
 
 # Candidates per hit whose scores are worked out again from the stored float32 vectors: fp16 may swap near ties
 _CANDIDATES = 2
@@ -109,7 +107,7 @@ class QueryEncoders:
 
 
 def search_space(
-    collection: "Collection",
+    collection: Snapshot,
     reader: SpaceReader,
     query: Query,
     encoder: Encoder | None,

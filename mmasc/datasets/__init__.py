@@ -91,13 +91,13 @@ DATASETS: dict[str, DatasetSpec] = {
         ),
         DatasetSpec(
             "folder",
-            "mmasc.datasets.plain:read_folder",
+            "mmasc.datasets.folder_and_csv:read_folder",
             "a folder for each class, with its recordings (CLASS/**/*.wav)",
             "a folder of folders, each named after its class",
         ),
         DatasetSpec(
             "csv",
-            "mmasc.datasets.plain:read_csv",
+            "mmasc.datasets.folder_and_csv:read_csv",
             "a CSV table with a column of paths (relative to its folder) and a column of labels",
             "any CSV table with a column of paths",
         ),

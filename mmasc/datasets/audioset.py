@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmasc.datasets import DatasetSpec
 from mmasc.datasets.dataset import Clip, Dataset
-from mmasc.datasets.tables import first_table, read_rows, there
+from mmasc.datasets.reading import first_table, on_disk, read_rows
 from mmasc.errors import MmascError
 
 _COLUMNS = ("clip", "start_seconds", "end_seconds", "positive_labels")
@@ -61,7 +61,7 @@ def read_audioset(
             )
     if not clips:
         raise MmascError(f"{root}: no clip has one of the labels asked for; there are {len(name_of)} in {ontology}")
-    kept, remarks = there(list(clips.values()), root, missing)
+    kept, remarks = on_disk(list(clips.values()), root, missing)
     classes = tuple(name for name in dict.fromkeys(name_of.values()) if name in chosen)
     return Dataset(spec.kind, root, kept, classes, True, remarks)
 

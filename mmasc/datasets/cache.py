@@ -20,8 +20,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from mmasc.audio import CHANNELS, stream_audio
-from mmasc.audio.find import show_path
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, show_path
 from mmasc.storage.arrays import read_array
 from mmasc.storage.files import write_atomically
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmasc.datasets import DatasetSpec
 from mmasc.datasets.dataset import Clip, Dataset
-from mmasc.datasets.tables import first_table, one_each, others, read_rows, there
+from mmasc.datasets.reading import first_table, on_disk, one_each, other_columns, read_rows
 from mmasc.errors import MmascError
 from mmasc.storage.tables import Row
 
@@ -37,11 +37,11 @@ def read_esc(path: str | os.PathLike[str], spec: DatasetSpec, missing: str = "fa
             labels=(row["category"],),
             fold=row["fold"],
             group=row.get("src_file") or _upload(row["filename"], table),
-            columns=others(row, "filename", "fold", "target", "category", "src_file", "esc10"),
+            columns=other_columns(row, "filename", "fold", "target", "category", "src_file", "esc10"),
         )
         for row in rows
     ]
-    kept, remarks = there(one_each(clips, rows, table), table, missing)
+    kept, remarks = on_disk(one_each(clips, rows, table), table, missing)
     return Dataset(spec.kind, root, kept, _classes(rows, table), remarks=(*found.remarks, *remarks))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmasc.datasets import DatasetSpec
 from mmasc.datasets.dataset import Clip, Dataset
-from mmasc.datasets.tables import one_each, others, read_rows, there
+from mmasc.datasets.reading import on_disk, one_each, other_columns, read_rows
 from mmasc.errors import MmascError
 from mmasc.storage.matching import FileMatcher, match_rows
 from mmasc.storage.tables import Row
@@ -87,14 +87,14 @@ def read_csv(
             labels=_labels(row[label_column], label_separator),
             fold=row[fold_column] if fold_column else "",
             group=row[group_column] if group_column else "",
-            columns=others(row, path_column, label_column, *([fold_column] if fold_column else [])),
+            columns=other_columns(row, path_column, label_column, *([fold_column] if fold_column else [])),
         )
         for row, sound in zip(rows, sounds, strict=True)
     ]
     for row, clip in zip(rows, clips, strict=True):
         if not clip.labels:
             raise MmascError(f"{table}, line {row.line}: {label_column} names no label; fill it in or take the row out")
-    kept, left_out = there(one_each(clips, rows, table), table, missing)
+    kept, left_out = on_disk(one_each(clips, rows, table), table, missing)
     remarks = (*found.remarks, *unclear, *left_out)
     classes = tuple(sorted({label for clip in kept for label in clip.labels}))
     dataset = Dataset(spec.kind, table, kept, classes, label_separator is not None, remarks)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmasc.datasets import DatasetSpec
 from mmasc.datasets.dataset import Clip, Dataset
-from mmasc.datasets.tables import first_table, one_each, others, read_rows, there
+from mmasc.datasets.reading import first_table, on_disk, one_each, other_columns, read_rows
 from mmasc.errors import MmascError
 
 
@@ -68,7 +68,7 @@ def read_fsdkaggle2019(
             more, remarks = _read_part(root, part, first_table(root, part.tables, spec), spec)
             clips += more
             said += remarks
-    kept, left_out = there(clips, root, missing)
+    kept, left_out = on_disk(clips, root, missing)
     classes = tuple(sorted({label for clip in clips for label in clip.labels}))
     return Dataset(spec.kind, root, kept, classes, True, (*said, *left_out))
 
@@ -84,7 +84,7 @@ def _read_part(root: Path, part: _Part, table: Path, spec: DatasetSpec) -> tuple
             labels=tuple(dict.fromkeys(label.strip() for label in row["labels"].split(",") if label.strip())),
             fold="test" if part.name == "test" else "",
             split=part.name,
-            columns=others(row, "fname", "labels"),
+            columns=other_columns(row, "fname", "labels"),
         )
         for row in found.rows
     ]

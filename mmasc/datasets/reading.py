@@ -70,7 +70,7 @@ def one_each(clips: Sequence[Clip], rows: Sequence[Row], table: Path) -> list[Cl
     return [clip for clip, _ in kept.values()]
 
 
-def there(clips: Sequence[Clip], table: Path, missing: str) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
+def on_disk(clips: Sequence[Clip], table: Path, missing: str) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
     """The clips whose files are on disk, and remarks about the others.
 
     Args:
@@ -94,6 +94,6 @@ def there(clips: Sequence[Clip], table: Path, missing: str) -> tuple[tuple[Clip,
     return kept, (f"{told}; they are left out",)
 
 
-def others(row: Row, *used: str) -> dict[str, str]:
+def other_columns(row: Row, *used: str) -> dict[str, str]:
     """The columns of a row that say something and were not used yet."""
     return {name: value for name, value in row.items() if name not in used and value}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmasc.datasets import DatasetSpec
 from mmasc.datasets.dataset import Clip, Dataset
-from mmasc.datasets.tables import first_table, one_each, read_rows, there
+from mmasc.datasets.reading import first_table, on_disk, one_each, read_rows
 from mmasc.errors import MmascError
 from mmasc.storage.tables import Row, first_values
 
@@ -54,7 +54,7 @@ def read_tau(path: str | os.PathLike[str], spec: DatasetSpec, missing: str = "fa
                 columns=columns,
             )
         )
-    kept, remarks = there(one_each(clips, rows, table), table, missing)
+    kept, remarks = on_disk(one_each(clips, rows, table), table, missing)
     classes = tuple(sorted({row["scene_label"] for row in rows}))
     return Dataset(spec.kind, root, kept, classes, remarks=(*found.remarks, *remarks))
 

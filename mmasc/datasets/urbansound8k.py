@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmasc.datasets import DatasetSpec
 from mmasc.datasets.dataset import Clip, Dataset
-from mmasc.datasets.tables import first_table, one_each, others, read_rows, there
+from mmasc.datasets.reading import first_table, on_disk, one_each, other_columns, read_rows
 from mmasc.errors import MmascError
 
 _COLUMNS = ("slice_file_name", "fsID", "fold", "classID", "class")
@@ -45,10 +45,10 @@ def read_urbansound8k(path: str | os.PathLike[str], spec: DatasetSpec, missing: 
             labels=(row["class"],),
             fold=row["fold"],
             group=row["fsID"],
-            columns=others(row, "slice_file_name", "fsID", "fold", "classID", "class"),
+            columns=other_columns(row, "slice_file_name", "fsID", "fold", "classID", "class"),
         )
         for row in rows
     ]
-    kept, remarks = there(one_each(clips, rows, table), table, missing)
+    kept, remarks = on_disk(one_each(clips, rows, table), table, missing)
     classes = tuple(sorted(number_of, key=lambda name: number_of[name]))
     return Dataset(spec.kind, root, kept, classes, remarks=(*found.remarks, *remarks))

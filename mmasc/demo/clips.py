@@ -10,9 +10,9 @@ import soundfile
 from jaxtyping import Float
 
 from mmasc.audio import stream_audio
+from mmasc.demo.content import Clip
+from mmasc.demo.pictures import PICTURE, spectrogram, spectrogram_image
 from mmasc.errors import MmascError
-from mmasc.evaluation.plots import PICTURE, spectrogram, spectrogram_image
-from mmasc.web.content import Clip
 
 # Every browser plays MP3; at 32 kHz mono it takes about 8 kB a second.
 _AUDIO = {"format": "MP3", "subtype": "MPEG_LAYER_III"}

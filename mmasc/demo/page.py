@@ -9,19 +9,19 @@ import hashlib
 from importlib.resources import files
 from string import Template
 
-from mmasc import __version__
-from mmasc.web.content import PageContent
-from mmasc.web.parts import (
+from mmasc.demo.content import PageContent
+from mmasc.demo.parts import (
     labels_part,
     map_part,
     notes_part,
     picture_rule,
     sound_part,
     spare_players,
-    text,
     unread_part,
     words_part,
 )
+from mmasc.pages.html import text
+from mmasc.version import __version__
 
 
 def render_page(content: PageContent) -> str:
@@ -30,8 +30,9 @@ def render_page(content: PageContent) -> str:
     Args:
         content: Plain text throughout; it is escaped here, once.
     """
-    folder = files("mmasc.web")
-    style, script = (folder.joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
+    folder = files("mmasc.demo")
+    style = files("mmasc.pages").joinpath("page.css").read_text("utf-8")
+    script = folder.joinpath("page.js").read_text("utf-8")
     parts = [
         ("words", "Ask in words", words_part(content)),
         ("sound", "Ask with a sound", sound_part(content)),

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from mmasc.demo import Asked, DemoResult, Labelled
-from mmasc.evaluation.plots import map_positions
+from mmasc.demo.clips import Wanted, make_clips
+from mmasc.demo.content import HitView, MapPoint, PageContent, Question, Verdict
+from mmasc.demo.page import render_page
+from mmasc.demo.pictures import map_positions
+from mmasc.demo.result import Asked, DemoResult, Labelled
 from mmasc.storage.files import write_atomically
-from mmasc.web.clips import Wanted, make_clips
-from mmasc.web.content import HitView, MapPoint, PageContent, Question, Verdict
-from mmasc.web.page import render_page
 
 PREVIEW_SECONDS = 8.0  # of a recording; a hit behind that gets a preview of its own
 

@@ -1,11 +1,10 @@
 """The parts of the page as HTML. Everything that is other people's text goes through `text`, once."""
 
-import base64
 from collections.abc import Iterable
-from html import escape
 
-from mmasc.web.content import Clip, HitView, MapPoint, PageContent, Verdict
-from mmasc.web.mapping import Placed, place_labels
+from mmasc.demo.content import Clip, HitView, MapPoint, PageContent, Verdict
+from mmasc.demo.label_places import Placed, place_labels
+from mmasc.pages.html import data_uri, text
 
 _PLAY = (
     '<svg viewBox="0 0 16 16" aria-hidden="true" class="go"><path d="M4 2.2v11.6L13.4 8z"/></svg>'
@@ -16,18 +15,9 @@ _NAMED_ON_MAP = 40  # sounds with their name beside the point; with more of them
 _OPEN_TABLE = 16  # sounds up to which the table of all scores is open at first
 
 
-def text(value: str) -> str:
-    """Other people's text, safe between tags and inside quotes; bytes of file names that are no UTF-8 become marks."""
-    return escape(value.encode("utf-8", "replace").decode("utf-8"), quote=True)
-
-
-def _data_uri(content: bytes, media_type: str) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
-
-
 def picture_rule(number: int, clip: Clip) -> str:
     """One rule a picture, so that its bytes are in the page once however often it is shown."""
-    return f'.c{number}{{background-image:url("{_data_uri(clip.picture, clip.picture_type)}")}}'
+    return f'.c{number}{{background-image:url("{data_uri(clip.picture, clip.picture_type)}")}}'
 
 
 def _seconds(value: float) -> str:
@@ -156,7 +146,7 @@ def _player(content: PageContent, number: int, seen: bool = True) -> str:
     clip = content.clips[number]
     return (
         f'<audio {"controls" if seen else "hidden"} preload="none" data-clip="{number}" '
-        f'aria-label="{text(clip.name)}" src="{_data_uri(clip.audio, clip.audio_type)}"></audio>'
+        f'aria-label="{text(clip.name)}" src="{data_uri(clip.audio, clip.audio_type)}"></audio>'
     )
 
 

@@ -18,14 +18,14 @@ from einops import rearrange
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from mmasc import weights
-from mmasc.encoders.audioclip_state import AudioClipState, read_state
+from mmasc.encoders.audioclip_files import AudioClipState, read_state
 from mmasc.encoders.base import Encoder, identity_digest
 from mmasc.encoders.clip_towers import CONTEXT_TOKENS, ClipTowers
 from mmasc.encoders.esresnext import HOP_LENGTH, N_FFT, POWER_FLOOR, WIN_LENGTH, ESResNeXt
 from mmasc.encoders.esresnext_fast import FastFrontEnd, FoldedTrunk
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.text_memory import TextMemory
+from mmasc.weights.store import check_named, find
 
 # The network was trained on samples as 16-bit files hold them
 FULL_SCALE = 32768.0
@@ -57,8 +57,8 @@ class AudioClip(Encoder):
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
         if path is not None:
-            weights.check_named(path)
-        state = read_state(Path(path) if path is not None else weights.find(spec.weights))
+            check_named(path)
+        state = read_state(Path(path) if path is not None else find(spec.weights))
         dim = state.n_classes if state.audio else spec.dim
         super().__init__(replace(spec, modalities=state.modalities, dim=dim), path, device)
         self._state = state
@@ -125,7 +125,7 @@ class AudioClip(Encoder):
         self.fc = network.fc.to(self.device)
 
     def _run_by_onnx(self, identity: str) -> None:
-        from mmasc.encoders.onnx import OnnxPart
+        from mmasc.networks.onnx import OnnxPart
 
         if not self._state.audio:
             return

@@ -5,7 +5,6 @@ the border from torch to numpy are here, once.
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,10 +15,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmasc.devices import resolve_device
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
-from mmasc.forking import answer_after_fork
 from mmasc.inputs import as_texts, check_picture
+from mmasc.storage.digests import state_digest
 
 # Windows that go through a network at once. On a CPU one by one: a vector is then the same to the last bit whatever its
 # neighbours. It costs a small network half of its own time, 7 to 15 % from file to vector; a large one nothing. A GPU
@@ -204,25 +204,6 @@ def _checked(waveforms: Any) -> Tensor:
     return windows
 
 
-def resolve_device(device: str) -> torch.device:
-    """The torch device of a name; "auto" is the best one present.
-
-    Raises:
-        MmascError: If the device is not there.
-    """
-    answer_after_fork()
-    if device == "auto":
-        mps = torch.backends.mps.is_available()
-        device = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
-    try:
-        resolved = torch.device(device)
-        torch.empty(1, device=resolved)
-    except (RuntimeError, AssertionError) as error:
-        first_line = str(error).splitlines()[0]
-        raise MmascError(f"device {device!r} cannot be used here ({first_line}); try --device cpu") from error
-    return resolved
-
-
 def backend_identity(identity: str, backend: str) -> str:
     """The identity of a space whose vectors another backend made.
 
@@ -246,9 +227,4 @@ def identity_digest(spec: EncoderSpec, state: dict[str, Tensor], constants: dict
         for key, value in asdict(spec).items()
         if key in ("sample_rate", "window_seconds", "dim", "padding", "minimum_seconds", "amplitude")
     }
-    digest = hashlib.sha256(json.dumps([policy, constants], sort_keys=True).encode())
-    for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:32]
+    return state_digest(policy, state, constants)

@@ -31,7 +31,7 @@ from mmasc.encoders.text_memory import TextMemory
 from mmasc.errors import MmascError
 from mmasc.features import CLAP, CLAP_FUSED, LogMel, LogMelConfig
 from mmasc.storage.texts import parse_json
-from mmasc.weights import find
+from mmasc.weights.store import find
 
 # Every CLAP hears exactly this: 10 s at 48 kHz, 1001 frames
 SAMPLES = 480_000
@@ -155,7 +155,7 @@ class Clap(Encoder):
         return self._hear(features)
 
     def _run_by_onnx(self, identity: str) -> None:
-        from mmasc.encoders.onnx import OnnxPart
+        from mmasc.networks.onnx import OnnxPart
 
         network = self._network()
         if not isinstance(network, FastHtsat):

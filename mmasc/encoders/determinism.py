@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from mmasc.encoders import load_encoder
 from mmasc.encoders.base import Encoder
-from mmasc.encoders.files import embed_file, embed_files
+from mmasc.encoders.embedding import embed_file, embed_files
+from mmasc.encoders.registry import load_encoder
 
 WINDOWS = 16
 BATCH_SIZES = (1, 3, 16)
@@ -102,7 +102,7 @@ def _same_files(encoder: Encoder, windows: np.ndarray, folder: Path) -> CheckRes
 
 def _second_process(name: str, device: str, folder: Path) -> np.ndarray:
     target = folder / "vectors.npy"
-    command = [sys.executable, "-m", "mmasc.encoders.check", name, device, str(target)]
+    command = [sys.executable, "-m", "mmasc.encoders.determinism", name, device, str(target)]
     subprocess.run(command, check=True, capture_output=True)
     return np.load(target, allow_pickle=False)
 

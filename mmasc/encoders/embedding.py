@@ -19,7 +19,8 @@ from mmasc.audio import AudioStatus, stream_audio
 from mmasc.audio.memory import MemorySound, Sound, as_source, is_one
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
-from mmasc.segments import WindowStream, recording_vector
+from mmasc.windows.cut import WindowStream
+from mmasc.windows.pooling import recording_vector
 
 BLOCK_SECONDS = 30.0  # of audio that travels at once from a decoder to the network
 _BLOCKS_AHEAD = 3  # of one file, waiting

@@ -26,7 +26,7 @@ from mmasc.encoders.esresnext import (
     scale_samples,
     to_decibels,
 )
-from mmasc.folding import fold
+from mmasc.networks.folding import fold
 
 # Unused numbers between the rows of a matrix: at a power of two apart, rows compete for the same places of a cache, and
 # a product of few rows with 1024 x 2048 takes half as long again

@@ -22,12 +22,13 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from mmasc.encoders.base import Encoder, identity_digest
-from mmasc.encoders.mini_network import ConvBlock, MiniConfig, MiniNetwork
 from mmasc.encoders.mini_text import TextSide, TextTable, load_text_side
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
 from mmasc.features import MINI, LogMel
-from mmasc.training.checkpoints import config_from_dict, load_tensors
+from mmasc.networks.mini_network import ConvBlock, MiniConfig, MiniNetwork
+from mmasc.storage.configs import config_from_dict
+from mmasc.storage.tensors import load_tensors
 
 # spec name -> file in the package
 _BUNDLED = {"mini": "mini.safetensors", "mini-features": "mini.safetensors", "mini-strict": "mini_strict.safetensors"}
@@ -81,7 +82,7 @@ class MiniFeatures(Encoder):
         return self._vectors(self.network.levelled(self.front_end.mel(waveforms / peak)))
 
     def _run_by_onnx(self, identity: str) -> None:
-        from mmasc.encoders.onnx import OnnxPart
+        from mmasc.networks.onnx import OnnxPart
 
         example = torch.zeros(1, self.network.config.n_mels, 250)
         self._vectors = OnnxPart(self.network, "vectors", example, identity, dynamic={2: "frame"})

@@ -213,7 +213,7 @@ def load_text_side(name: str) -> TextSide:
     if name.endswith(".safetensors"):
         table = load_text_table(name)
         return TextSide(f"table-{table.digest()}", table, table)
-    from mmasc.encoders import load_encoder
+    from mmasc.encoders.registry import load_encoder
 
     encoder = load_encoder(name)
     if not encoder.supports("text"):

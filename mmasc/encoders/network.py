@@ -5,11 +5,11 @@ from dataclasses import replace
 from jaxtyping import Float
 from torch import Tensor
 
-from mmasc.baselines import load_network
 from mmasc.encoders.base import Encoder, identity_digest
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
-from mmasc.features.front_ends import front_end_constants
+from mmasc.features.registry import front_end_constants
+from mmasc.networks.load import load_network
 
 
 class NetworkEncoder(Encoder):

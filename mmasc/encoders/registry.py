@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
+from mmasc.networks.registry import NETWORKS
 
 if TYPE_CHECKING:
     from mmasc.encoders.base import Encoder
@@ -114,7 +115,7 @@ SPECS: dict[str, EncoderSpec] = {
         ),
         EncoderSpec(
             "tagging-scores",
-            "mmasc.encoders.tagging:TaggingScores",
+            "mmasc.encoders.tagger:TaggingScores",
             sample_rate=44_100,
             window_seconds=10.0,
             dim=80,
@@ -155,7 +156,7 @@ def load_encoder(
     base, _, path = name.partition(":")
     spec = spec_of(base)
     if spec is None:
-        from mmasc.weights import refuse
+        from mmasc.weights.table import refuse
 
         refuse(base)
         raise MmascError(
@@ -182,7 +183,6 @@ def spec_of(encoder: str) -> EncoderSpec | None:
     base = encoder.partition(":")[0]
     if base in SPECS:
         return SPECS[base]
-    from mmasc.baselines import network_spec
 
     return network_spec(base)
 
@@ -191,3 +191,21 @@ def window_of(encoder: str, window_seconds: float) -> float | None:
     """What `load_encoder` needs to be told of a window: nothing where it is the encoder's own."""
     spec = spec_of(encoder)
     return None if spec is not None and spec.window_seconds == window_seconds else window_seconds
+
+
+def network_spec(name: str) -> EncoderSpec | None:
+    """A network of the registry as the registry of encoders would have it; None where there is none of that name."""
+    if name not in NETWORKS:
+        return None
+    known = NETWORKS[name]
+    return EncoderSpec(
+        known.name,
+        "mmasc.encoders.network:NetworkEncoder",
+        sample_rate=known.sample_rate,
+        window_seconds=known.seconds,
+        dim=known.dim,
+        padding="minimum",
+        licence=known.licence,
+        weights="your own",
+        description=known.description,
+    )

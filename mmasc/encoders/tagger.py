@@ -8,10 +8,10 @@ from dataclasses import replace
 from jaxtyping import Float
 from torch import Tensor
 
-from mmasc.baselines.encoder import NetworkEncoder
 from mmasc.encoders.base import identity_digest
+from mmasc.encoders.network import NetworkEncoder
 from mmasc.encoders.spec import EncoderSpec
-from mmasc.features.front_ends import front_end_constants
+from mmasc.features.registry import front_end_constants
 
 
 class TaggingScores(NetworkEncoder):

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from mmasc import __version__
 from mmasc.errors import MmascError
 from mmasc.evaluation.cost import Cost, machine, network_cost
 from mmasc.evaluation.evaluate import Evaluation, evaluate, evaluation_object
 from mmasc.evaluation.published import Published, published_beside, published_for
-from mmasc.heads.applying import is_collection
-from mmasc.heads.fitting import HeadReport, fit_head
+from mmasc.labelling.fit import HeadReport, fit_head
+from mmasc.labelling.recordings import is_collection
+from mmasc.version import __version__
 
 # Length of a clip, in seconds, for counting and timing; of other kinds it is what a network was made for
 _CLIP_SECONDS = {"esc10": 5.0, "esc50": 5.0, "urbansound8k": 4.0, "tau2022": 1.0}
@@ -155,7 +155,8 @@ def comparison_object(found: Comparison) -> dict[str, Any]:
 
 
 def _network_row(found: Evaluation, measure: bool) -> Row:
-    from mmasc.baselines import NETWORKS, load_network
+    from mmasc.networks.load import load_network
+    from mmasc.networks.registry import NETWORKS
 
     run = found.sources[0]
     network = load_network(f"{found.network}:{run.folder}")
@@ -190,7 +191,7 @@ def _network_row(found: Evaluation, measure: bool) -> Row:
 
 def system_name(network: str, arguments: Mapping[str, Any]) -> str:
     """A network with what was said of its definition: the cell of the tables where it is one, else name=value."""
-    from mmasc.baselines.tag_presets import TAG_PRESETS
+    from mmasc.networks.tag_presets import TAG_PRESETS
 
     said = {name: value for name, value in arguments.items() if name not in _FROM_THE_DATA}
     cells = [name for name, preset in TAG_PRESETS.items() if preset.arguments == said]

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from mmasc.baselines.merging import body_inputs, example_waveforms, merged_body
-from mmasc.baselines.network import Network
+from mmasc.networks.merging import body_inputs, example_waveforms, merged_body
+from mmasc.networks.network import Network
 
 BYTES = {"float32": 4, "float16": 2, "int8": 1}
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

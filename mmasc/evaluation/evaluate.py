@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from mmasc.errors import MmascError
-from mmasc.evaluation.answers import Answers, Metric, by_column, class_table, measure, measure_accuracy
 from mmasc.evaluation.runs import Run, TestScores, find_runs, read_scores
+from mmasc.metrics.predictions import Metric, Predictions, by_column, class_table, measure, measure_accuracy
 
 COLUMNS = ("city", "device")  # looked at by themselves wherever a data set has them
 
@@ -54,7 +54,7 @@ class Evaluation:
         folder: That holds its runs.
         classes: In the order of rows and columns.
         multi_label: Whether a clip can have several labels.
-        metrics: Name → value and interval, see `mmasc.evaluation.answers.measure`.
+        metrics: Name → value and interval, see `mmasc.metrics.predictions.measure`.
         fold_names, fold_sizes, folds: Folds, clips and accuracies (means over seeds).
         seeds, seed_accuracies: Accuracy over all folds of each seed.
         spread: Standard deviation (n - 1) of these; None for one seed.
@@ -85,7 +85,7 @@ class Evaluation:
     per_class: dict[str, dict[str, float]]
     by: dict[str, dict[str, dict[str, object]]]
     confusion: list[list[int]] | None
-    answers: Answers = field(repr=False)
+    answers: Predictions = field(repr=False)
     sources: tuple[Run, ...] = field(repr=False)
 
 
@@ -163,7 +163,7 @@ def pool(runs: Sequence[Run], scores: Sequence[TestScores], by: Sequence[str] = 
     _check(runs, scores, by)
     config = runs[0].config
     parts = [one.answers(config.classes) for one in scores]
-    answers = Answers(
+    answers = Predictions(
         np.concatenate([part.true for part in parts]),
         np.concatenate([part.posteriors for part in parts]),
         parts[0].classes,
@@ -256,7 +256,7 @@ def _check(runs: Sequence[Run], scores: Sequence[TestScores], by: Sequence[str])
             raise MmascError(f"the data of {run.folder} has no column {lacking[0]!r}; its columns are {known}")
 
 
-def _result(run: Run, answers: Answers) -> RunResult:
+def _result(run: Run, answers: Predictions) -> RunResult:
     last = run.epochs[-1] if run.epochs else {}
     speeds = [line["clips_per_second"] for line in run.epochs if line.get("clips_per_second")]
     return RunResult(
@@ -278,7 +278,7 @@ def _pooled(results: Sequence[RunResult]) -> float:
 
 
 def _by(
-    runs: Sequence[Run], scores: Sequence[TestScores], answers: Answers, by: Sequence[str]
+    runs: Sequence[Run], scores: Sequence[TestScores], answers: Predictions, by: Sequence[str]
 ) -> dict[str, dict[str, dict[str, object]]]:
     """Tables by column; what was held out of training is also seen against unseen."""
     everywhere = [name for name in (*COLUMNS, *by) if all(name in one.columns for one in scores)]

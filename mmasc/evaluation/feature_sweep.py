@@ -15,17 +15,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from mmasc.baselines import load_network
 from mmasc.errors import MmascError
 from mmasc.evaluation.feature_table import FeatureRow, feature_row
-from mmasc.features.front_ends import FRONT_ENDS, front_end_constants
+from mmasc.features.registry import FRONT_ENDS, front_end_constants
+from mmasc.networks.load import load_network
 from mmasc.storage.files import write_atomically
 from mmasc.storage.texts import parse_json
-from mmasc.training.batches import check_stages
-from mmasc.training.recipes import recipe as recipe_of
-from mmasc.training.supervised import train_network
-from mmasc.training.supervised_config import SupervisedConfig
-from mmasc.training.supervised_data import read_data
+from mmasc.training.supervised.batches import check_stages
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.data import read_data
+from mmasc.training.supervised.recipes import recipe as recipe_of
+from mmasc.training.supervised.train import train_network
 
 # In the order of the paper
 TABLE1 = ("cqt", "gammatone", "mfcc", "log-mel", "log-mel-delta", "log-mel-delta2")
@@ -97,7 +97,7 @@ def sweep_features(
     Runs are trained seed by seed, so that all features have figures early; what is finished is left as it is.
 
     Args:
-        network: A name of `mmasc.baselines.NETWORKS` whose channels follow its features.
+        network: A name of `mmasc.networks.registry.NETWORKS` whose channels follow its features.
         data, dataset: As for `train_network`.
         out: Folder of the sweep: OUT/FEATURES/seed-N/fold-M.
         features: See `front_ends_of`.

@@ -1,6 +1,6 @@
 """Features compared in rows: accuracy on groups that a network learned from and on others, beside what was published.
 
-What comes in are the folders of runs that `mmasc.training.feature_sweep` leaves.
+What comes in are the folders of runs that `mmasc.evaluation.feature_sweep` leaves.
 
 Paper: Liu et al. 2021, "Cross-modal Spectrum Transformation Network for Acoustic Scene Classification", Table 1.
 """
@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from mmasc.baselines import load_network
 from mmasc.errors import MmascError
-from mmasc.evaluation.answers import Answers, measure_accuracy
 from mmasc.evaluation.published import published_features
 from mmasc.evaluation.runs import Run, TestScores, find_runs, read_scores, read_seen_scores
-from mmasc.training.supervised_data import seen_before
+from mmasc.metrics.predictions import Predictions, measure_accuracy
+from mmasc.networks.load import load_network
+from mmasc.training.supervised.data import seen_before
 
 # Answers, and the names of the clips that they are about
-Part = tuple[Answers, list[str]]
+Part = tuple[Predictions, list[str]]
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _figures(parts: Sequence[Part]) -> tuple[float | None, float | None, float |
     if not parts:
         return None, None, None, 0, 0
     first = parts[0][0]
-    answers = Answers(
+    answers = Predictions(
         np.concatenate([part.true for part, _ in parts]),
         np.concatenate([part.posteriors for part, _ in parts]),
         first.classes,

@@ -17,7 +17,7 @@ class Published:
         system: As its paper names it.
         ours: What it is here: networks of the registry or "encoder+head", blanks between; empty for what mmasc has not.
         features: Front end, where the paper compares several; empty for the system's own.
-        metric: Name in `mmasc.evaluation.answers.measure`.
+        metric: Name in `mmasc.metrics.predictions.measure`.
         value: As a share (accuracy 0.67 for 67 %).
         measured: On what, in a few words.
         source: Paper or repository.

@@ -13,7 +13,7 @@ from jaxtyping import Int
 
 from mmasc.evaluation.evaluate import Evaluation, evaluation_object, plain
 from mmasc.evaluation.runs import Run
-from mmasc.evaluation.study_plots import class_colours, draw_confusion, save_figure
+from mmasc.metrics.figures import class_colours, draw_confusion, save_figure
 from mmasc.storage.files import write_atomically
 
 # What is drawn by epoch, the first that a run has written; the last is there always

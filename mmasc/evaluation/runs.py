@@ -18,11 +18,12 @@ from jaxtyping import Float32
 
 from mmasc.datasets.dataset import Dataset
 from mmasc.errors import MmascError
-from mmasc.evaluation.answers import Answers
+from mmasc.metrics.predictions import Predictions
+from mmasc.storage.configs import config_from_dict
+from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.storage.texts import parse_json
-from mmasc.training.checkpoints import config_from_dict, load_tensors, save_tensors
-from mmasc.training.supervised_config import SupervisedConfig
-from mmasc.training.supervised_data import Sides, checked_sides, data_of
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.data import Sides, checked_sides, data_of
 
 SCORES = "test_scores.safetensors"
 SEEN_SCORES = "seen_scores.safetensors"
@@ -178,11 +179,11 @@ class TestScores:
     multi_label: bool
     kept: bool = False
 
-    def answers(self, classes: Sequence[str]) -> Answers:
+    def answers(self, classes: Sequence[str]) -> Predictions:
         """Posteriors and truth of the clips that have a label (all, where there can be several)."""
         logits = torch.from_numpy(self.logits).double()
         posteriors = logits.sigmoid() if self.multi_label else logits.softmax(1)
-        return Answers(self.targets > 0, posteriors.numpy(), tuple(classes), self.groups, self.multi_label)
+        return Predictions(self.targets > 0, posteriors.numpy(), tuple(classes), self.groups, self.multi_label)
 
 
 def read_scores(
@@ -296,9 +297,10 @@ def _made(
     progress: Callable[[int, int], None] | None,
     remark: Callable[[str], None] | None,
 ) -> TestScores:
-    from mmasc.baselines import load_network
-    from mmasc.training.scoring import channel_remark, load_clips, score_clips
-    from mmasc.training.tagged import tags_of_run
+    from mmasc.networks.load import load_network
+    from mmasc.training.supervised.hearing import channel_remark, load_clips
+    from mmasc.training.supervised.scoring import score_clips
+    from mmasc.training.supervised.tags import tags_of_run
 
     config = run.config
     table, sides = run.data(data)
@@ -325,7 +327,7 @@ def test_scores_of(
         test: Positions of the clips.
         logits: What was said of them.
     """
-    from mmasc.training.supervised_data import targets_for
+    from mmasc.training.supervised.data import targets_for
 
     config, paths = run.config, [table.paths[clip] for clip in test]
     named = sorted({name for clip in test for name in table.clips[clip].columns})

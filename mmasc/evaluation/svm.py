@@ -21,7 +21,7 @@ from mmasc.datasets.dataset import Dataset
 from mmasc.errors import MmascError
 from mmasc.evaluation.runs import Run, TestScores, kept_or_made, test_scores_of
 from mmasc.heads.estimators import SupportVectors
-from mmasc.training.supervised_data import Sides
+from mmasc.training.supervised.data import Sides
 
 KERNELS = ("rbf", "sigmoid")
 # By which clips the kernel is chosen
@@ -145,10 +145,11 @@ def _codes(
     device: str,
     progress: Callable[[int, int], None] | None,
 ) -> Codes:
-    from mmasc.baselines import load_network
-    from mmasc.training.scoring import clip_codes, load_clips
-    from mmasc.training.supervised_data import targets_for
-    from mmasc.training.tagged import tags_of_run
+    from mmasc.networks.load import load_network
+    from mmasc.training.supervised.data import targets_for
+    from mmasc.training.supervised.hearing import load_clips
+    from mmasc.training.supervised.scoring import clip_codes
+    from mmasc.training.supervised.tags import tags_of_run
 
     config = run.config
     network = load_network(f"{config.network}:{run.folder}", device=device)

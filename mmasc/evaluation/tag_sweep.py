@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mmasc.baselines.tag_presets import TAG_PRESETS, TagPreset
 from mmasc.errors import MmascError
-from mmasc.evaluation.answers import measure_gain
 from mmasc.evaluation.evaluate import Evaluation, evaluate
-from mmasc.training.tag_sources import TAGS, ClipTags
+from mmasc.metrics.predictions import measure_gain
+from mmasc.networks.tag_presets import TAG_PRESETS, TagPreset
+from mmasc.training.supervised.tag_sources import TAGS, ClipTags
 
 GRIDS = ("baseline", "table2", "table3", "table4", "table5")
 _CELL = re.compile(r"(?P<table>table[345])/heads=(?P<heads>\d+)/layers=(?P<layers>.+)")
@@ -27,7 +27,7 @@ class SweepCell:
     """A cell of a sweep.
 
     Attributes:
-        name: As `mmasc.baselines.tag_presets` has it.
+        name: As `mmasc.networks.tag_presets` has it.
         table, row, column: Where it stands.
         published: Accuracy of the paper in percent, of DCASE 2019 task 1a, fold 1.
         accuracy: Ours in percent, over all folds and seeds; None where no fold is tested.
@@ -98,7 +98,7 @@ def sweep_tags(
         network: One that reads tags.
         data, dataset: As for `train_network`.
         out: Folder of the sweep: OUT/CELL/seed-N/fold-M.
-        tags: Source, see `mmasc.training.tag_sources`.
+        tags: Source, see `mmasc.training.supervised.tag_sources`.
         grid, heads, layers: See `cells_of`.
         seeds: Each trains every cell.
         arguments: Of the network's definition, beside those of the cells.
@@ -107,7 +107,7 @@ def sweep_tags(
     Raises:
         MmascError: If a cell cannot be trained; those that are done stay.
     """
-    from mmasc.training.supervised import train_network
+    from mmasc.training.supervised.train import train_network
 
     cells, place = cells_of(grid, heads, layers), Path(out)
     told = _tags_of_all(network, data, dataset, place, tags, options, cache, device, remark)
@@ -174,8 +174,8 @@ def _tags_of_all(
     remark: Callable[[str], None] | None,
 ) -> ClipTags:
     """Tags of all clips, kept in the sweep's folder for all its cells."""
-    from mmasc.training.supervised_data import read_data
-    from mmasc.training.tagged import tags_for
+    from mmasc.training.supervised.data import read_data
+    from mmasc.training.supervised.tags import tags_for
 
     names = ("dataset_options", "make_folds", "hold_out", "per_class")
     read = {name: options[name] for name in names if name in options}
@@ -196,8 +196,8 @@ def _measured(
     device: str,
     remark: Callable[[str], None] | None,
 ) -> tuple[SweepCell, Evaluation | None]:
-    from mmasc.baselines import load_network
     from mmasc.evaluation.runs import find_runs
+    from mmasc.networks.load import load_network
 
     runs = find_runs([folder])
     parameters = load_network(f"{runs[0].config.network}:{runs[0].folder}").parameter_counts()[0]

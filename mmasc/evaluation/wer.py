@@ -15,7 +15,7 @@ import soxr
 from jaxtyping import Float
 
 from mmasc.errors import MmascError
-from mmasc.segments import Event
+from mmasc.windows.timeline import Event
 
 Recogniser = Callable[[Float[np.ndarray, " time"], int], str]
 

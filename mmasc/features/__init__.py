@@ -3,7 +3,7 @@
 `load_front_end(name)` gives one by name; nothing is computed or loaded before.
 """
 
-from mmasc.features.front_ends import FRONT_ENDS, FrontEnd, FrontEndSpec, load_front_end
+from mmasc.features.base import FrontEnd, FrontEndSpec
 from mmasc.features.log_mel import (
     CLAP,
     CLAP_FUSED,
@@ -17,6 +17,7 @@ from mmasc.features.log_mel import (
     mel_matrix,
     mel_to_hz,
 )
+from mmasc.features.registry import FRONT_ENDS, load_front_end
 
 __all__ = [
     "CLAP",

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from mmasc.features.front_ends import LogMelFrontEnd
+from mmasc.features.base import LogMelFrontEnd
 from mmasc.features.log_mel import LogMelConfig
 
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from mmasc.features.front_ends import FrontEnd
+from mmasc.features.base import FrontEnd
 
 # Frames at once on a CPU: 64 of the longest windows are a megabyte and a half
 _FRAMES_AT_ONCE = 64

@@ -12,7 +12,7 @@ Papers: Patterson et al. 1987, "An efficient auditory filterbank based on the ga
 import numpy as np
 from jaxtyping import Float, Float32
 
-from mmasc.features.front_ends import LogMelFrontEnd
+from mmasc.features.base import LogMelFrontEnd
 from mmasc.features.log_mel import LogMel, LogMelConfig
 
 _ORDER = 4

@@ -5,14 +5,12 @@ themselves and put one (or, with deltas, several) feature channels in their plac
 `[batch (channel feature) frame band]`.
 """
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from importlib import import_module
 from typing import Any
 
-from jaxtyping import Float, Float32
-from torch import Tensor, nn
-
-from mmasc.features.log_mel import MINI, PANNS, VGGISH, LogMel, LogMelConfig
+from mmasc.features.base import FrontEnd, FrontEndSpec
+from mmasc.features.log_mel import MINI, PANNS, VGGISH, LogMelConfig
 
 # SP4SC and the urban scene study: 46.4 ms frames of 44.1 kHz (Barberteguy 2023; valeoai/SP4ASC)
 SP4SC = LogMelConfig(44_100, 2048, 2048, 1024, 256, 0.0, 22_050.0)
@@ -24,104 +22,8 @@ SCENES = LogMelConfig(44_100, 2048, 2048, 1024, 128, 0.0, 22_050.0, power=1, flo
 COMPARED = LogMelConfig(16_000, 1024, 640, 320, 64, 50.0, 8_000.0)
 
 
-@dataclass(frozen=True)
-class FrontEndSpec:
-    """A front end as the registry knows it.
-
-    Attributes:
-        name: What `load_front_end` takes.
-        sample_rate: In Hz.
-        target: "module:Class" of a `FrontEnd`, imported when it is loaded.
-        arguments: What the class is made with, by name.
-        description: One line.
-        kind: What identities of spaces call the class. It never changes, wherever the class moves: it is the target
-            of version 0.1.0, or any other name for a class that came later.
-    """
-
-    name: str
-    sample_rate: int
-    target: str
-    arguments: dict[str, Any]
-    description: str = ""
-    kind: str = field(kw_only=True)
-
-
-class FrontEnd(nn.Module):
-    """Waveforms to what a network reads, in float32 outside autocast; constants stay out of the state dict.
-
-    Attributes:
-        sample_rate: In Hz.
-        n_bands: Length of the last axis; 1 for waveforms.
-        n_features: Feature channels for each audio channel.
-        minimum_samples: Shortest waveform that gives a frame.
-        has_power: Whether its features are `compress(power(waveforms))`: augmentation acts in between.
-    """
-
-    sample_rate: int
-    n_bands: int
-    n_features: int = 1
-    minimum_samples: int = 1
-    has_power: bool = False
-
-    def forward(self, waveforms: Float[Tensor, "batch channel time"]) -> Float32[Tensor, "batch *feature"]:
-        """Features, `[batch (channel feature) frame band]`; `[batch channel time]` where the network reads waveforms.
-
-        Raises:
-            ValueError: If the waveforms are shorter than `minimum_samples`.
-        """
-        raise NotImplementedError
-
-    def n_frames(self, n_samples: int) -> int:
-        """Frames (samples for waveforms) that come out of a waveform of this length."""
-        raise NotImplementedError
-
-    def power(self, waveforms: Float[Tensor, "batch channel time"]) -> Float32[Tensor, "batch channel frame band"]:
-        """Power in bands; sounds that do not know each other add in it."""
-        raise NotImplementedError
-
-    def compress(self, power: Float[Tensor, "batch channel frame band"]) -> Float32[Tensor, "batch *feature"]:
-        """Features from power."""
-        raise NotImplementedError
-
-
-class LogMelFrontEnd(FrontEnd):
-    """`LogMel` as a front end.
-
-    Args:
-        config: What is computed.
-    """
-
-    def __init__(self, config: LogMelConfig) -> None:
-        super().__init__()
-        self.log_mel = LogMel(config)
-        self.sample_rate, self.n_bands = config.sample_rate, config.n_mels
-        shortest = config.n_fft if config.centre is None else config.n_fft // 2 + 1
-        self.minimum_samples = max(shortest, (config.frame_mean - 1) * config.hop_length + 1)
-        self.has_power = True
-
-    def forward(self, waveforms: Float[Tensor, "batch channel time"]) -> Float32[Tensor, "batch channel frame mel"]:
-        """Log-mel spectrograms, one for each channel."""
-        batch = len(waveforms)
-        return self.log_mel(waveforms.flatten(0, 1)).unflatten(0, (batch, -1)).transpose(2, 3)
-
-    def power(self, waveforms: Float[Tensor, "batch channel time"]) -> Float32[Tensor, "batch channel frame mel"]:
-        """Mel power, one for each channel; of a front end of magnitudes their squares."""
-        mel = self.log_mel.mel(waveforms.flatten(0, 1)).unflatten(0, (len(waveforms), -1)).transpose(2, 3)
-        return mel if self.log_mel.config.power == 2 else mel.square()
-
-    def compress(self, power: Float[Tensor, "batch channel frame mel"]) -> Float32[Tensor, "batch channel frame mel"]:
-        """Log-mel spectrograms of mel power."""
-        return self.log_mel.compress(power if self.log_mel.config.power == 2 else power.sqrt())
-
-    def n_frames(self, n_samples: int) -> int:
-        """1 + samples // hop where frames are centred."""
-        config = self.log_mel.config
-        inside = n_samples if config.centre is not None else n_samples - config.n_fft
-        return (1 + inside // config.hop_length) // config.frame_mean
-
-
 def _log_mel(name: str, config: LogMelConfig, description: str) -> FrontEndSpec:
-    target = "mmasc.features.front_ends:LogMelFrontEnd"
+    target = "mmasc.features.base:LogMelFrontEnd"
     return FrontEndSpec(
         name,
         config.sample_rate,
@@ -229,7 +131,9 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
 }
 
 
+# "ivf:RUN" is imagined by a run; what imagines stands on a higher floor and is named by a string
 _IMAGINED = "ivf:"
+_IMAGINING = "mmasc.ivf.front_end:IvfFrontEnd"
 
 
 def load_front_end(name: str) -> FrontEnd:
@@ -240,22 +144,23 @@ def load_front_end(name: str) -> FrontEnd:
         MmascError: If the run cannot be used.
     """
     if name.startswith(_IMAGINED):
-        from mmasc.ivf.front_end import IvfFrontEnd
-
-        return IvfFrontEnd(name.removeprefix(_IMAGINED))
+        return class_of(_IMAGINING)(name.removeprefix(_IMAGINED))
     if name not in FRONT_ENDS:
         raise ValueError(f"features must be one of {[*sorted(FRONT_ENDS), _IMAGINED + 'RUN']}, got {name!r}")
     spec = FRONT_ENDS[name]
-    module, _, cls = spec.target.partition(":")
-    return getattr(import_module(module), cls)(**spec.arguments)
+    return class_of(spec.target)(**spec.arguments)
+
+
+def class_of(target: str) -> Any:
+    """The class that "module:Class" names, imported now."""
+    module, _, cls = target.partition(":")
+    return getattr(import_module(module), cls)
 
 
 def front_end_constants(name: str) -> dict[str, Any]:
     """All numbers that shape the features of a name, of JSON types: they are part of a space's identity."""
     if name.startswith(_IMAGINED):
-        from mmasc.ivf.front_end import IvfFrontEnd
-
-        return IvfFrontEnd(name.removeprefix(_IMAGINED)).constants()
+        return class_of(_IMAGINING)(name.removeprefix(_IMAGINED)).constants()
     spec = FRONT_ENDS[name]
     numbers = {key: asdict(one) if isinstance(one, LogMelConfig) else one for key, one in spec.arguments.items()}
     return {"target": spec.kind, "sample_rate": spec.sample_rate, **numbers}

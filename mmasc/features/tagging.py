@@ -10,7 +10,7 @@ official code OsciiArt/Freesound-Audio-Tagging-2019 (MIT).
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from mmasc.features.front_ends import LogMelFrontEnd
+from mmasc.features.base import LogMelFrontEnd
 from mmasc.features.log_mel import LogMelConfig
 
 # 127.1 frames a second

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from mmasc.features.front_ends import LogMelFrontEnd
+from mmasc.features.base import LogMelFrontEnd
 from mmasc.features.log_mel import LogMel, LogMelConfig, hz_to_mel
 
 

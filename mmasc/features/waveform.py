@@ -3,7 +3,7 @@
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from mmasc.features.front_ends import FrontEnd
+from mmasc.features.base import FrontEnd
 
 
 class RawWaveform(FrontEnd):

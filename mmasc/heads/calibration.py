@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mmasc.errors import MmascError
-from mmasc.evaluation.metrics import calibration_error
+from mmasc.metrics.functions import calibration_error
 
 MINIMUM_UNLABELLED = 20  # sounds; the mean of fewer is more their own kinds than the prompts' attraction
 TEMPERATURES = (0.01, 10.0)  # 0.01 is CLIP's own end (Radford et al. 2021, section 2.5); 10 is even guessing
@@ -32,7 +32,7 @@ class Reliability:
         counts: Items in each bin.
         confidence: Mean probability of the best label in each bin; NaN for an empty one.
         right: Share that is right in each bin; NaN for an empty one.
-        error: Expected calibration error, see `mmasc.evaluation.metrics.calibration_error`.
+        error: Expected calibration error, see `mmasc.metrics.functions.calibration_error`.
     """
 
     edges: Float[np.ndarray, " edge"]

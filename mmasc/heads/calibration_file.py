@@ -1,7 +1,7 @@
 """What was learnt about a set of prompts, kept in a small JSON file: shifts, temperature, thresholds, least cosine.
 
-`mmasc.evaluation.tuning.tune_prompts` makes one from a few labels; `TunedZeroShot` answers with it. The file names the
-space and the very texts that it was made for, and is refused with any other.
+`mmasc.studies.prompt_tuning.tune_prompts` makes one from a few labels; `TunedZeroShot` answers with it. The file names
+the space and the very texts that it was made for, and is refused with any other.
 """
 
 import hashlib
@@ -12,16 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
-
-from mmasc import __version__
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
-from mmasc.heads.calibrated import _ShiftedZeroShot
-from mmasc.prompts import Prompts, as_prompts
+from mmasc.heads.shifted import TunedZeroShot
+from mmasc.prompts.prompts import Prompts, as_prompts
 from mmasc.storage.files import write_atomically
 from mmasc.storage.texts import parse_json
+from mmasc.version import __version__
 
 FORMAT = 1
 _KIND = "mmasc calibration of prompts"
@@ -131,51 +128,6 @@ class Calibration:
             return _parsed(raw)
         except (TypeError, ValueError, OverflowError) as error:
             raise MmascError(f"{path} is damaged: {error}; {_MEND}") from error
-
-
-class TunedZeroShot(_ShiftedZeroShot):
-    """Zero-shot classification with shifts that are known already.
-
-    Args:
-        encoder, temperature, multi_label, threshold, minimum_cosine: As in `ZeroShotClassifier`.
-        shifts: Label to what is subtracted from its cosines, all labels; default: nothing.
-    """
-
-    def __init__(
-        self,
-        encoder: Any = None,
-        temperature: float | None = None,
-        multi_label: bool = False,
-        threshold: float | Mapping[str, float] | None = None,
-        minimum_cosine: float | None = None,
-        shifts: Mapping[str, float] | None = None,
-    ) -> None:
-        super().__init__(encoder, temperature, multi_label, threshold, minimum_cosine)
-        self.shifts = shifts
-
-    def fit_vectors(
-        self, prompt_vectors: Float[np.ndarray, "prompt dim"], labels: Sequence[str] | np.ndarray
-    ) -> "TunedZeroShot":
-        """As `ZeroShotClassifier.fit_vectors`.
-
-        Raises:
-            ValueError: Also if the shifts do not name the labels.
-        """
-        super().fit_vectors(prompt_vectors, labels)
-        names = self.classes_.tolist()
-        shifts = dict.fromkeys(names, 0.0) if self.shifts is None else self.shifts
-        if set(shifts) != set(names):
-            raise ValueError(f"the shifts must name the labels {names}, got {list(shifts)}")
-        self.shifts_ = np.array([shifts[name] for name in names], np.float64)
-        return self
-
-    def calibrate(self, vectors: Float[np.ndarray, "item dim"]) -> "TunedZeroShot":
-        """Its shifts are given, so there is nothing to learn.
-
-        Raises:
-            ValueError: Always.
-        """
-        raise ValueError("the shifts of a TunedZeroShot are given; use CentredZeroShot to learn them")
 
 
 def digest_of(prompts: Prompts) -> str:

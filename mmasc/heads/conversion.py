@@ -3,11 +3,13 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from mmasc.errors import MmascError
 from mmasc.heads.estimators import NEAR, FixedPCA, Neighbours, Prototypes, SupportVectors
 from mmasc.heads.predictors import Linear, Nearest, Predictor, SupportVectorPairs, Trees, unit_vectors
 
@@ -119,3 +121,31 @@ def _support_vectors(model: SupportVectors) -> SupportVectorPairs:
         model.kernel == "sigmoid",
         model.temperature_,
     )
+
+
+_AGREEMENT = 1e-7  # of probabilities; seen: 0 for trees, 1e-14 for the others
+
+
+def predictor_of(fitted: Any, vectors: Float[np.ndarray, "item dim"]) -> Predictor:
+    """The arrays of a head of the registry, fitted to class numbers 0, 1, ...
+
+    Args:
+        fitted: From `make_head(name).fit(vectors, codes)`.
+        vectors: What it was fitted to, of any length: both must answer the same on them. They are made unit vectors
+            once only: trees compare with numbers of the training vectors, where the last bit decides.
+    Raises:
+        MmascError: If they do not: this scikit-learn keeps its models in another way.
+    """
+    import sklearn
+
+    version = f"scikit-learn {sklearn.__version__}"
+    try:
+        predictor = convert(fitted)
+        differences = np.abs(predictor.predict_proba(unit_vectors(vectors)) - fitted.predict_proba(vectors)).max(axis=1)
+    except (AttributeError, KeyError, IndexError) as error:
+        raise MmascError(f"{version} keeps its models as mmasc does not know ({error}); install another one") from error
+    # Ties concern single recordings; models that are read wrongly answer wrongly nearly everywhere
+    difference = float(np.median(differences) if predictor.has_ties else differences.max())
+    if not difference <= _AGREEMENT:
+        raise MmascError(f"{version} and mmasc answer differently (by {difference:.1g}); install another scikit-learn")
+    return predictor

@@ -8,15 +8,12 @@ index out of bounds or walk in circles is refused.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from mmasc.errors import MmascError
-
 Arrays = Mapping[str, np.ndarray]
-_AGREEMENT = 1e-7  # of probabilities; seen: 0 for trees, 1e-14 for the others
 _NUMBERS_AT_ONCE = 4_000_000  # of an intermediate array, about 32 MB
 
 
@@ -315,33 +312,6 @@ class Nearest(Predictor):
 
 
 PREDICTORS: dict[str, type[Predictor]] = {one.kind: one for one in (Trees, Linear, SupportVectorPairs, Nearest)}
-
-
-def predictor_of(fitted: Any, vectors: Float[np.ndarray, "item dim"]) -> Predictor:
-    """The arrays of a head of the registry, fitted to class numbers 0, 1, ...
-
-    Args:
-        fitted: From `make_head(name).fit(vectors, codes)`.
-        vectors: What it was fitted to, of any length: both must answer the same on them. They are made unit vectors
-            once only: trees compare with numbers of the training vectors, where the last bit decides.
-    Raises:
-        MmascError: If they do not: this scikit-learn keeps its models in another way.
-    """
-    import sklearn
-
-    from mmasc.heads.conversion import convert
-
-    version = f"scikit-learn {sklearn.__version__}"
-    try:
-        predictor = convert(fitted)
-        differences = np.abs(predictor.predict_proba(unit_vectors(vectors)) - fitted.predict_proba(vectors)).max(axis=1)
-    except (AttributeError, KeyError, IndexError) as error:
-        raise MmascError(f"{version} keeps its models as mmasc does not know ({error}); install another one") from error
-    # Ties concern single recordings; models that are read wrongly answer wrongly nearly everywhere
-    difference = float(np.median(differences) if predictor.has_ties else differences.max())
-    if not difference <= _AGREEMENT:
-        raise MmascError(f"{version} and mmasc answer differently (by {difference:.1g}); install another scikit-learn")
-    return predictor
 
 
 def unit_vectors(vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item dim"]:

@@ -5,21 +5,13 @@
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from sklearn.utils.validation import check_is_fitted
 
-from mmasc.audio import find_audio
-from mmasc.collection import Collection
-from mmasc.collection.store import HEAD_NAME
-from mmasc.encoders.base import Encoder
-from mmasc.encoders.files import embed_files
-from mmasc.errors import MmascError
 from mmasc.heads.calibration import centring_shifts, prior_biases
-from mmasc.heads.recordings import recording_vectors
 from mmasc.heads.zeroshot import ZeroShotClassifier
 
 
@@ -106,37 +98,46 @@ class PriorMatchedZeroShot(_ShiftedZeroShot):
         return -prior_biases(cosines * scale, prior) / scale
 
 
-def unlabelled_vectors(
-    source: str | Path | Collection | Sequence[str | Path],
-    encoder: Encoder,
-    hop_seconds: float | None = None,
-    channels: str = "mix",
-) -> Float[np.ndarray, "item dim"]:
-    """Vectors of recordings to calibrate on; what they are called is not asked.
+class TunedZeroShot(_ShiftedZeroShot):
+    """Zero-shot classification with shifts that are known already.
 
     Args:
-        source: A collection (folder or opened) with a space of this encoder, or recordings as `find_audio` takes them.
-        encoder: Loaded.
-        hop_seconds, channels: For recordings that are embedded here.
-    Raises:
-        MmascError: If the collection has no space of this encoder, no recording is found, or one cannot be read.
+        encoder, temperature, multi_label, threshold, minimum_cosine: As in `ZeroShotClassifier`.
+        shifts: Label to what is subtracted from its cosines, all labels; default: nothing.
     """
-    if isinstance(source, str | Path) and (Path(source) / HEAD_NAME).is_file():
-        source = Collection(source)
-    if isinstance(source, Collection):
-        spaces = source.head.spaces
-        same = [name for name, space in spaces.items() if space.identity == encoder.identity]
-        if not same:
-            has = ", ".join(f"{name} ({space.encoder})" for name, space in spaces.items()) or "none"
-            raise MmascError(
-                f"{source.store.folder} has no space of {encoder.spec.name} {encoder.identity}; it has: {has}; "
-                f"name another encoder, or add one with: mmasc embed PATH --into ... --encoder {encoder.spec.name}"
-            )
-        return recording_vectors(source.space(same[0]))[1]
-    vectors = []
-    for file in embed_files(find_audio(source), encoder, hop_seconds, channels):
-        if file.status.state == "failed":
-            raise MmascError(file.status.reason)
-        if file.heard.any():
-            vectors.append(file.vector)
-    return np.asarray(vectors, np.float64)
+
+    def __init__(
+        self,
+        encoder: Any = None,
+        temperature: float | None = None,
+        multi_label: bool = False,
+        threshold: float | Mapping[str, float] | None = None,
+        minimum_cosine: float | None = None,
+        shifts: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__(encoder, temperature, multi_label, threshold, minimum_cosine)
+        self.shifts = shifts
+
+    def fit_vectors(
+        self, prompt_vectors: Float[np.ndarray, "prompt dim"], labels: Sequence[str] | np.ndarray
+    ) -> "TunedZeroShot":
+        """As `ZeroShotClassifier.fit_vectors`.
+
+        Raises:
+            ValueError: Also if the shifts do not name the labels.
+        """
+        super().fit_vectors(prompt_vectors, labels)
+        names = self.classes_.tolist()
+        shifts = dict.fromkeys(names, 0.0) if self.shifts is None else self.shifts
+        if set(shifts) != set(names):
+            raise ValueError(f"the shifts must name the labels {names}, got {list(shifts)}")
+        self.shifts_ = np.array([shifts[name] for name in names], np.float64)
+        return self
+
+    def calibrate(self, vectors: Float[np.ndarray, "item dim"]) -> "TunedZeroShot":
+        """Its shifts are given, so there is nothing to learn.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("the shifts of a TunedZeroShot are given; use CentredZeroShot to learn them")

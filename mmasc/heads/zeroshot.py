@@ -15,7 +15,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from mmasc.errors import MmascError
-from mmasc.prompts import Prompts, as_prompts
+from mmasc.prompts.prompts import Prompts, as_prompts
+from mmasc.prompts.vectors import label_vectors, unit_rows
 
 NONE = "none of these"  # the answer where no label is good enough
 MULTI_LABEL_THRESHOLD = 0.5  # where a label is as probable as not
@@ -81,7 +82,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         if self.encoder is None:
             raise ValueError("prompts need an encoder: ZeroShotClassifier(encoder).fit(prompts)")
         if isinstance(self.encoder, str):
-            from mmasc.encoders import load_encoder
+            from mmasc.encoders.registry import load_encoder
 
             self.encoder_ = load_encoder(self.encoder)
         else:
@@ -112,12 +113,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = np.array(list(dict.fromkeys(labels)))
         if isinstance(self.threshold, Mapping) and set(self.threshold) != set(self.classes_.tolist()):
             raise ValueError(f"thresholds must name the labels {self.classes_.tolist()}, got {list(self.threshold)}")
-        units, names = _unit(prompt_vectors), np.asarray(labels)
-        means = np.stack([units[names == label].mean(axis=0) for label in self.classes_])
-        for label, length in zip(self.classes_, np.linalg.norm(means, axis=1), strict=True):
-            if not length > 1e-6:
-                raise MmascError(f"the prompts of {str(label)!r} have no direction in this space; say them otherwise")
-        self.class_vectors_ = _unit(means)
+        _, self.class_vectors_ = label_vectors(prompt_vectors, labels)
         self.n_features_in_ = self.class_vectors_.shape[1]
         return self
 
@@ -137,7 +133,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             )
         if not np.isfinite(vectors).all():
             raise ValueError("vectors hold NaN or infinity")
-        return np.clip(_unit(vectors) @ self.class_vectors_.T, -1.0, 1.0)
+        return np.clip(unit_rows(vectors) @ self.class_vectors_.T, -1.0, 1.0)
 
     def predict_proba(self, vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item class"]:
         """Probabilities of labels, columns in the order of `classes_`.
@@ -242,10 +238,3 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"threshold is a probability in [0, 1], got {self.threshold}")
         if self.minimum_cosine is not None and not -1 <= self.minimum_cosine <= 1:
             raise ValueError(f"minimum_cosine must be in [-1, 1], got {self.minimum_cosine}")
-
-
-def _unit(vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item dim"]:
-    """float64 vectors of length 1; a zero vector stays zero."""
-    vectors = np.asarray(vectors, np.float64)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1.0)

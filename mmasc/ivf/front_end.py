@@ -13,11 +13,10 @@ from einops import rearrange
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from mmasc.encoders.base import identity_digest
-from mmasc.encoders.spec import EncoderSpec
-from mmasc.features.front_ends import FrontEnd
+from mmasc.features.base import FrontEnd
 from mmasc.ivf.imagination import SOUND, load_imagination
-from mmasc.segments import window_starts
+from mmasc.storage.digests import state_digest
+from mmasc.windows.cut import window_starts
 
 # Networks halve their input four times; a smaller grid is enlarged by repeating its cells
 _LEAST_CELLS = 16
@@ -71,5 +70,13 @@ class IvfFrontEnd(FrontEnd):
     def constants(self) -> dict[str, Any]:
         """What shapes the features: configuration and digest of the weights."""
         network = self._frozen[0]
-        spec = EncoderSpec("ivf", "", self.sample_rate, network.config.window_seconds, self.n_features)
-        return {"imagination": asdict(network.config), "weights": identity_digest(spec, network.state_dict(), {})}
+        # Version 0.1.0 named weights so: what an encoder of this rate and window would say of itself
+        policy = {
+            "sample_rate": self.sample_rate,
+            "window_seconds": network.config.window_seconds,
+            "dim": self.n_features,
+            "padding": "zeros",
+            "minimum_seconds": 0.0,
+            "amplitude": "[-1, 1]",
+        }
+        return {"imagination": asdict(network.config), "weights": state_digest(policy, network.state_dict(), {})}

@@ -1,7 +1,6 @@
 """The whole of it in use: a window of sound in; codebook indices, imagined features and an imagined picture out."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +13,8 @@ from mmasc.errors import MmascError
 from mmasc.features import LogMel, LogMelConfig
 from mmasc.ivf.transformation import TransformationConfig, make_transformation
 from mmasc.ivf.vqvae import VqVae, VqVaeConfig
-from mmasc.training.checkpoints import Config, config_from_dict, load_tensors, save_tensors
+from mmasc.storage.configs import usable_config
+from mmasc.storage.tensors import load_tensors, save_tensors
 
 # Table 1 of Liu et al. 2021: features without a codebook, quantised features, codebook indices
 Variant = Literal["no-vq", "q", "index"]
@@ -168,31 +168,3 @@ def imagination_config(values: dict[str, Any], where: str) -> ImaginationConfig:
         MmascError: If its keys or values are not those of this version.
     """
     return usable_config(ImaginationConfig, values, where)
-
-
-def usable_config(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
-    """As `config_from_dict`; values that no such dataclass can have are one line, too.
-
-    Raises:
-        MmascError: If keys, types or values are not those of this version.
-    """
-    try:
-        config = config_from_dict(kind, values, where)
-        _check_types(config)
-    except (TypeError, ValueError, AttributeError) as error:
-        first = " ".join(str(error).split())[:150]
-        raise MmascError(f"{where} holds no configuration that can be used ({first}); start a new run") from error
-    return config
-
-
-def _check_types(config: Any) -> None:
-    for one in fields(config):
-        value, wanted = getattr(config, one.name), one.type
-        if not isinstance(wanted, type):
-            continue
-        if wanted is float and isinstance(value, int):
-            value = float(value)
-        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            raise TypeError(f"{one.name} is {value!r}")
-        if is_dataclass(value):
-            _check_types(value)

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from mmasc.audio import find_audio, load_audio
-from mmasc.encoders.base import resolve_device
+from mmasc.devices import resolve_device
 from mmasc.errors import MmascError
 from mmasc.ivf.imagination import SOUND, load_imagination
-from mmasc.segments import cut_segments
 from mmasc.storage.files import replacing
+from mmasc.windows.cut import cut_segments
 
 
 class Imagined(NamedTuple):

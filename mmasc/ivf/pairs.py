@@ -21,12 +21,11 @@ from jaxtyping import Float, Float32, UInt8
 from safetensors import SafetensorError, safe_open
 
 from mmasc.audio import stream_audio
-from mmasc.audio.find import show_path
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, show_path
 from mmasc.ivf.pictures import FILM_EXTENSIONS, read_film, read_photograph
 from mmasc.storage.tables import read_table
+from mmasc.storage.tensors import save_tensors
 from mmasc.storage.texts import parse_json
-from mmasc.training.checkpoints import save_tensors
 
 # Changes when what is decoded changes
 _VERSION = 2

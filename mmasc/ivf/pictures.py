@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from mmasc.audio.find import VIDEO_EXTENSIONS, show_path
-from mmasc.errors import MmascError
+from mmasc.audio.find import VIDEO_EXTENSIONS
+from mmasc.errors import MmascError, show_path
 
 FILM_EXTENSIONS = frozenset(f".{extension}" for extension in VIDEO_EXTENSIONS)
 _FORMATS = "asf,avi,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,ogg"

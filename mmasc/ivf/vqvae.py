@@ -16,7 +16,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mmasc.training.parallel import World
+from mmasc.devices import World
 
 CodebookRule = Literal["ema", "gradient"]
 

@@ -9,14 +9,13 @@ import numpy as np
 from mmasc.audio import AudioStatus, find_audio
 from mmasc.collection import Collection
 from mmasc.collection.filters import passing_windows
-from mmasc.collection.store import HEAD_NAME
-from mmasc.encoders import load_encoder, window_of
 from mmasc.encoders.base import Encoder
-from mmasc.encoders.files import embed_files
+from mmasc.encoders.embedding import embed_files
+from mmasc.encoders.registry import load_encoder, window_of
 from mmasc.errors import MmascError
-from mmasc.heads.files import FittedHead
-from mmasc.heads.recordings import mean_vector, recording_vectors
+from mmasc.heads.fitted import FittedHead
 from mmasc.heads.zeroshot import NONE
+from mmasc.labelling.recordings import is_collection, mean_vector, recording_vectors
 
 _RECORDINGS_AT_ONCE = 4_096
 
@@ -40,11 +39,6 @@ class HeadAnswer:
     scores: dict[str, float]
     status: AudioStatus
     duration: float = 0.0
-
-
-def is_collection(path: str | Path) -> bool:
-    """Whether a folder holds a collection."""
-    return (Path(path) / HEAD_NAME).is_file()
 
 
 def apply_head(

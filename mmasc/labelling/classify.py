@@ -5,11 +5,9 @@ probabilities of its windows: a moment's score is the mean over the windows that
 are not judged.
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,15 +15,16 @@ import numpy as np
 from mmasc.audio import AudioStatus
 from mmasc.audio.memory import Sound, find_sounds
 from mmasc.collection import Collection
-from mmasc.encoders import load_encoder
 from mmasc.encoders.base import Encoder
-from mmasc.encoders.files import FileVectors, embed_files
+from mmasc.encoders.embedding import FileVectors, embed_files
+from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
-from mmasc.heads.calibrated import CentredZeroShot, PriorMatchedZeroShot, unlabelled_vectors
-from mmasc.heads.tuned import Calibration
+from mmasc.heads.calibration_file import Calibration
+from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
 from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
-from mmasc.prompts import Prompts, as_prompts
-from mmasc.segments import Event, class_seconds, find_events, timeline_cells
+from mmasc.labelling.recordings import unlabelled_vectors
+from mmasc.prompts.prompts import Prompts, as_prompts
+from mmasc.windows.timeline import Event, class_seconds, find_events, timeline_cells
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def classify(
             cosine over them, is taken out, see `CentredZeroShot`. They should hold all labels in about equal shares.
         match_on: Instead of `centre_on`: on these sounds all labels get the same mean probability, see
             `PriorMatchedZeroShot`.
-        calibration: A file of `mmasc.evaluation.tuning.tune_prompts` (or what it holds), made for these prompts and
+        calibration: A file of `mmasc.studies.prompt_tuning.tune_prompts` (or what it holds), made for these prompts and
             this encoder: it says shifts, temperature, thresholds and least cosine, which are then not given here.
     Raises:
         MmascError: If no file is found, prompts, encoder or calibration cannot be used, or, with `strict`, a file is
@@ -212,14 +211,3 @@ def _timeline(
         "seconds": class_seconds(events, names),
         "windows": {name: int(count) for name, count in zip(names, counts, strict=True)},
     }
-
-
-class _CallableModule(ModuleType):
-    """`mmasc.classify` is the function (`from mmasc import classify`) and this module, whichever was imported first;
-    called, both do the same."""
-
-    def __call__(self, *args: Any, **options: Any) -> Iterator[Classification]:
-        return classify(*args, **options)
-
-
-sys.modules[__name__].__class__ = _CallableModule

@@ -12,10 +12,15 @@ from typing import Any
 import numpy as np
 import sklearn
 
-from mmasc import __version__
 from mmasc.collection import Collection
 from mmasc.errors import MmascError
-from mmasc.evaluation.metrics import (
+from mmasc.heads.conversion import predictor_of
+from mmasc.heads.fitted import FittedHead, HeadStamp
+from mmasc.heads.registry import HEADS, make_head
+from mmasc.labelling.apply import apply_head
+from mmasc.labelling.folds import Fold, draw_few, make_folds
+from mmasc.labelling.recordings import LabelledRecordings, labelled_recordings
+from mmasc.metrics.functions import (
     accuracy,
     balanced_accuracy,
     bootstrap_interval,
@@ -25,12 +30,7 @@ from mmasc.evaluation.metrics import (
     log_loss,
     macro_scores,
 )
-from mmasc.heads.applying import apply_head
-from mmasc.heads.files import FittedHead, HeadStamp
-from mmasc.heads.folds import Fold, draw_few, make_folds
-from mmasc.heads.predictors import predictor_of
-from mmasc.heads.recordings import LabelledRecordings, labelled_recordings
-from mmasc.heads.registry import HEADS, make_head
+from mmasc.version import __version__
 
 __all__ = ["FewShot", "HeadReport", "apply_head", "fit_head"]
 
@@ -71,7 +71,7 @@ class HeadReport:
         interval: 95 % bootstrap interval of it, low and high.
         interval_over: What was drawn for it: "recordings" or "groups of COLUMN".
         fold_names, fold_sizes, folds: Names, recordings and accuracies of the folds.
-        balanced_accuracy, log_loss, macro_f1, calibration_error: See `mmasc.evaluation.metrics`.
+        balanced_accuracy, log_loss, macro_f1, calibration_error: See `mmasc.metrics.functions`.
         largest_class: Accuracy of always saying the most frequent label.
         confusion: How many of each class (rows) were called what (columns).
         per_class: Label → precision, recall, f1 (None for labels that are not tested), recordings.

@@ -8,7 +8,7 @@ from jaxtyping import Int
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from mmasc.errors import MmascError
-from mmasc.heads.recordings import LabelledRecordings
+from mmasc.labelling.recordings import LabelledRecordings
 
 _TRIES = 200  # of a few-shot draw under groups, before it is said that there is none
 

@@ -1,7 +1,7 @@
 """Every metric of a set of answers at once, each with an interval over recordings drawn whole.
 
 A draw gives each item a weight, how many times it was drawn, and every metric here is a function of weights: a
-thousand draws are some matrix products. With all weights 1 the values are those of `mmasc.evaluation.metrics`.
+thousand draws are some matrix products. With all weights 1 the values are those of `mmasc.metrics.functions`.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from mmasc.evaluation.metrics import Scores
+from mmasc.metrics.functions import Scores
 
 N_BINS = 15  # of the calibration error
 _LEAST_PROBABILITY = float(np.finfo(np.float64).eps)
@@ -21,7 +21,7 @@ Values = Float[np.ndarray, " draw"]
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """What was true and what was said.
 
     Attributes:
@@ -64,7 +64,7 @@ class Answers:
         best = self.posteriors.argmax(axis=1)
         return best[:, None] == np.arange(len(self.classes))[None]
 
-    def part(self, kept: Bool[np.ndarray, " item"]) -> "Answers":
+    def part(self, kept: Bool[np.ndarray, " item"]) -> "Predictions":
         """Some of the items."""
         groups = tuple(group for group, keep in zip(self.groups, kept, strict=True) if keep)
         return replace(self, true=self.true[kept], posteriors=self.posteriors[kept], groups=groups)
@@ -84,7 +84,7 @@ class Metric:
     interval: tuple[float, float] | None
 
 
-def measure(answers: Answers, n_draws: int = 1_000, level: float = 0.95, seed: int = 0) -> dict[str, Metric]:
+def measure(answers: Predictions, n_draws: int = 1_000, level: float = 0.95, seed: int = 0) -> dict[str, Metric]:
     """All metrics by name, with percentile intervals over groups drawn with replacement.
 
     Names: accuracy (with several labels: all labels of an item right), balanced_accuracy, log_loss (nats; with several
@@ -111,7 +111,7 @@ def measure(answers: Answers, n_draws: int = 1_000, level: float = 0.95, seed: i
     return found
 
 
-def measure_accuracy(answers: Answers, n_draws: int = 1_000, level: float = 0.95, seed: int = 0) -> Metric:
+def measure_accuracy(answers: Predictions, n_draws: int = 1_000, level: float = 0.95, seed: int = 0) -> Metric:
     """The accuracy alone, as `measure` has it."""
     right = (answers.true == answers.predicted).all(axis=1).astype(np.float64)
     drawn = draw_weights(answers.groups, n_draws, seed)
@@ -121,7 +121,9 @@ def measure_accuracy(answers: Answers, n_draws: int = 1_000, level: float = 0.95
     return Metric(float(right.mean()), (float(low), float(high)))
 
 
-def measure_gain(answers: Answers, other: Answers, n_draws: int = 1_000, level: float = 0.95, seed: int = 0) -> Metric:
+def measure_gain(
+    answers: Predictions, other: Predictions, n_draws: int = 1_000, level: float = 0.95, seed: int = 0
+) -> Metric:
     """How much more often these answers are right than others on the same items.
 
     The interval is of the difference: both are drawn together, so what is hard for both does not widen it.
@@ -149,7 +151,7 @@ def measure_gain(answers: Answers, other: Answers, n_draws: int = 1_000, level: 
     return Metric(float(gain.mean()), (float(low), float(high)))
 
 
-def class_table(answers: Answers) -> dict[str, dict[str, float]]:
+def class_table(answers: Predictions) -> dict[str, dict[str, float]]:
     """For every class: precision, recall, f1, average_precision (NaN for a class that is never true), items."""
     ones = np.ones((1, len(answers)))
     hits, said, there = _counts(answers, ones)
@@ -178,13 +180,13 @@ def draw_weights(groups: Sequence[str], n_draws: int, seed: int = 0) -> Weights 
     return counts[:, of_group].astype(np.float64)
 
 
-def _metrics(answers: Answers, weights: Weights) -> dict[str, Values]:
+def _metrics(answers: Predictions, weights: Weights) -> dict[str, Values]:
     total = weights.sum(axis=1)
     right = (answers.true == answers.predicted).all(axis=1).astype(np.float64)
     hits, said, there = _counts(answers, weights)
     classes = _scores(hits, said, there)
     micro = _scores(hits.sum(1, keepdims=True), said.sum(1, keepdims=True), there.sum(1, keepdims=True))
-    # As in mmasc.evaluation.metrics: with one label an item, classes neither true nor said are left out of means
+    # As in mmasc.metrics.functions: with one label an item, classes neither true nor said are left out of means
     counted = np.ones_like(hits) if answers.multi_label else (said + there > 0).astype(np.float64)
     balanced = classes.recall
     if answers.multi_label:
@@ -206,7 +208,7 @@ def _metrics(answers: Answers, weights: Weights) -> dict[str, Values]:
     }
 
 
-def _counts(answers: Answers, weights: Weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _counts(answers: Predictions, weights: Weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weights of hits, of what was said and of what is true, each `[draw class]`."""
     true, said = answers.true, answers.predicted
     return weights @ (true & said).astype(np.float64), weights @ said.astype(float), weights @ true.astype(float)
@@ -228,14 +230,14 @@ def _mean(values: Float[np.ndarray, "draw class"], counted: Float[np.ndarray, "d
     return np.divide(total, number, out=np.full(len(values), np.nan), where=number > 0)
 
 
-def _losses(answers: Answers) -> Float[np.ndarray, " item"]:
+def _losses(answers: Predictions) -> Float[np.ndarray, " item"]:
     given = np.clip(answers.posteriors.astype(np.float64), _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
     if answers.multi_label:
         return -np.where(answers.true, np.log(given), np.log1p(-given)).mean(axis=1)
     return -np.log(np.clip(answers.posteriors[answers.true].astype(np.float64), _LEAST_PROBABILITY, 1.0))
 
 
-def _average_precisions(answers: Answers, weights: Weights) -> Float[np.ndarray, "draw class"]:
+def _average_precisions(answers: Predictions, weights: Weights) -> Float[np.ndarray, "draw class"]:
     """Area under precision over recall by class; NaN where a draw has no true item of it."""
     found = np.full((len(weights), len(answers.classes)), np.nan)
     for column in range(len(answers.classes)):
@@ -251,7 +253,7 @@ def _average_precisions(answers: Answers, weights: Weights) -> Float[np.ndarray,
     return found
 
 
-def _label_ranking(answers: Answers, weights: Weights) -> Values:
+def _label_ranking(answers: Predictions, weights: Weights) -> Values:
     """Precision at every true label among the labels of its item, the mean over all true labels."""
     precision = np.zeros(len(answers))
     for item, (labels, row) in enumerate(zip(answers.true, answers.posteriors, strict=True)):
@@ -261,7 +263,7 @@ def _label_ranking(answers: Answers, weights: Weights) -> Values:
     return np.divide(weights @ precision, number, out=np.full(len(weights), np.nan), where=number > 0)
 
 
-def _calibration(answers: Answers, weights: Weights) -> Values:
+def _calibration(answers: Predictions, weights: Weights) -> Values:
     """Expected calibration error: of the best label, or over all pairs of item and label where there are several."""
     if answers.multi_label:
         given, right = answers.posteriors.astype(np.float64), answers.true.astype(np.float64)
@@ -273,7 +275,7 @@ def _calibration(answers: Answers, weights: Weights) -> Values:
     return np.abs(weights @ gaps).sum(axis=1) / (weights.sum(axis=1) * given.shape[1])
 
 
-def by_column(answers: Answers, values: Sequence[str]) -> dict[str, dict[str, object]]:
+def by_column(answers: Predictions, values: Sequence[str]) -> dict[str, dict[str, object]]:
     """Accuracy with its interval, log loss and number of items for every value of a column, "" left out.
 
     Args:

@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines.body import Body
-from mmasc.baselines.resnet import ResNet
+from mmasc.networks.body import Body
+from mmasc.networks.resnet import ResNet
 
 
 class DilatedResNet(Body):

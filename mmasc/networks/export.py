@@ -8,15 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc import __version__
-from mmasc.baselines.merging import body_inputs, example_waveforms, merged_body
-from mmasc.baselines.network import Network
-from mmasc.encoders.onnx import export_module, open_session
 from mmasc.errors import MmascError
 from mmasc.features.log_mel import LogMel
 from mmasc.features.log_mel_products import LogMelProducts
-from mmasc.folding import replace_module
+from mmasc.networks.folding import replace_module
+from mmasc.networks.merging import body_inputs, example_waveforms, merged_body
+from mmasc.networks.network import Network
+from mmasc.networks.onnx import export_module, open_session
 from mmasc.storage.files import replacing
+from mmasc.version import __version__
 
 _INPUTS = ("input", "tags")
 _TRIED = 3  # inputs on which the file is compared with the network

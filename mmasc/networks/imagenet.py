@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmasc.errors import MmascError
-from mmasc.weights import find
+from mmasc.weights.store import find
 
 # Layers of torchvision's residual networks between the input and the pooling, in their order
 RESNET_LAYERS = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
@@ -113,7 +113,7 @@ def _is_imagenet(weights: str) -> bool:
 
 def _fill(layers: nn.ModuleDict, name: str, first: str, n_channels: int, leave_out: str) -> None:
     """Put released ImageNet weights into layers; names and shapes must be the official ones."""
-    from mmasc.baselines.files import read_state
+    from mmasc.networks.load import read_state
 
     path = find(f"{name}-imagenet")
     released: dict[str, Any] = {

@@ -14,8 +14,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines.body import Body
-from mmasc.baselines.panns import DoubleBlock, initialise
+from mmasc.networks.body import Body
+from mmasc.networks.panns import DoubleBlock, initialise
 
 WIDTHS = (64, 128, 256, 512)
 

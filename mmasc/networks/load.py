@@ -11,12 +11,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from mmasc.baselines import network_class
-from mmasc.baselines.network import Network
-from mmasc.baselines.spec import NetworkSpec
-from mmasc.encoders.base import resolve_device
+from mmasc.devices import resolve_device
 from mmasc.errors import MmascError
 from mmasc.features import load_front_end
+from mmasc.networks.network import Network
+from mmasc.networks.registry import NETWORKS, network_class
+from mmasc.networks.spec import NetworkSpec
 from mmasc.storage.texts import listed, parse_json
 
 # What a file of a training run says about itself, in its metadata under "config"
@@ -174,3 +174,37 @@ def _fill(network: Network, state: Mapping[str, Tensor], path: Path) -> None:
         )
         raise MmascError(f"{path} does not hold {network.spec.name}: {said}")
     network.body.load_state_dict(dict(state), strict=False)
+
+
+def load_network(
+    name: str,
+    n_classes: int | None = None,
+    classes: Sequence[str] = (),
+    features: str | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    arguments: dict[str, Any] | None = None,
+) -> "Network":
+    """A supervised network with its front end, in evaluation mode.
+
+    Args:
+        name: A name of the registry for fresh weights; "name:path" for weights of a file (.safetensors, or a released
+            .pt / .pth, which is read without running code) or of the folder of a training run.
+        n_classes: Outputs of fresh weights; default: what the definition has.
+        classes: Their names.
+        features: Another front end than the network's own, by name.
+        seed: Of fresh weights.
+        device: "cpu", "cuda", "auto" ...
+        arguments: Of the definition, by name, where they should differ from the registry's.
+    Raises:
+        MmascError: If the name is unknown (names are listed), or the weights are missing, damaged, or those of
+            another network (what differs is named).
+    """
+    base, _, path = name.partition(":")
+    if base not in NETWORKS:
+        raise MmascError(f"unknown network {base!r}; there are: {', '.join(sorted(NETWORKS))}")
+
+    spec = NETWORKS[base]
+    if path:
+        return read_network(spec, path, device)
+    return build(spec, n_classes, classes, features, seed, device, arguments)

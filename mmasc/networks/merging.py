@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines.body import Body
-from mmasc.baselines.network import Network
-from mmasc.folding import merge_batch_norms
+from mmasc.networks.body import Body
+from mmasc.networks.folding import merge_batch_norms
+from mmasc.networks.network import Network
 
 
 def example_waveforms(network: Network, seconds: float | None = None, seed: int = 0) -> Float[Tensor, "1 channel time"]:

@@ -12,8 +12,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines.body import Body
-from mmasc.encoders.mini_network import ConvBlock
+from mmasc.networks.body import Body
+from mmasc.networks.mini_network import ConvBlock
 
 
 class MiniCnn(Body):

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines.body import Body
-from mmasc.baselines.spec import NetworkSpec
-from mmasc.baselines.tags import tag_vector
 from mmasc.features import load_front_end
+from mmasc.networks.body import Body
+from mmasc.networks.spec import NetworkSpec
+from mmasc.networks.tag_conditioned import tag_vector
 
 
 class Network(nn.Module):

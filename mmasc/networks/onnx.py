@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmasc import weights
 from mmasc.errors import MmascError
 from mmasc.storage.files import replacing
+from mmasc.weights.store import home
 
 _OPSET = 20
 _EXTRA = "the onnx backend needs more packages: pip install 'mmasc[onnx]'"
@@ -39,7 +39,7 @@ class OnnxPart:
         self, network: nn.Module, method: str, example: Tensor, identity: str, dynamic: dict[int, str] | None = None
     ) -> None:
         shape = "x".join("n" if axis in (dynamic or {}) else str(size) for axis, size in enumerate(example.shape))
-        self.path = weights.home() / "onnx" / f"{identity}-{method}-{shape}-opset{_OPSET}.onnx"
+        self.path = home() / "onnx" / f"{identity}-{method}-{shape}-opset{_OPSET}.onnx"
         if not self.path.is_file():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(self.path) as beside:

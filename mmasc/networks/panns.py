@@ -16,7 +16,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines.body import Body
+from mmasc.networks.body import Body
 
 # Dropout after every block, and before both linear layers
 BLOCK_DROPOUT = 0.2

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines.body import Body
+from mmasc.networks.body import Body
 
 SLOPE = 0.3
 STRIDE = 12

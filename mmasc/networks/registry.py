@@ -3,47 +3,15 @@
 A new network is one class and one line here. A name with a path, "sp4sc:FILE", takes weights of a file or of a run.
 """
 
-from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mmasc.baselines.spec import NetworkSpec
-from mmasc.encoders.spec import EncoderSpec
-from mmasc.errors import MmascError
+from mmasc.networks.classes import FREESOUND_TAGS, TAU_SCENES
+from mmasc.networks.spec import NetworkSpec
 
 if TYPE_CHECKING:
-    from mmasc.baselines.network import Network
+    pass
 
-# The ten scenes of TAU Urban Acoustic Scenes, in the order of official checkpoints
-TAU_SCENES = (
-    "airport",
-    "bus",
-    "metro",
-    "metro_station",
-    "park",
-    "public_square",
-    "shopping_mall",
-    "street_pedestrian",
-    "street_traffic",
-    "tram",
-)
-
-# The 80 tags of FSDKaggle2019, in its order
-FREESOUND_TAGS = tuple(
-    """
-    Accelerating_and_revving_and_vroom Accordion Acoustic_guitar Applause Bark Bass_drum Bass_guitar
-    Bathtub_(filling_or_washing) Bicycle_bell Burping_and_eructation Bus Buzz Car_passing_by Cheering
-    Chewing_and_mastication Child_speech_and_kid_speaking Chink_and_clink Chirp_and_tweet Church_bell Clapping
-    Computer_keyboard Crackle Cricket Crowd Cupboard_open_or_close Cutlery_and_silverware Dishes_and_pots_and_pans
-    Drawer_open_or_close Drip Electric_guitar Fart Female_singing Female_speech_and_woman_speaking
-    Fill_(with_liquid) Finger_snapping Frying_(food) Gasp Glockenspiel Gong Gurgling Harmonica Hi-hat Hiss
-    Keys_jangling Knock Male_singing Male_speech_and_man_speaking Marimba_and_xylophone Mechanical_fan Meow
-    Microwave_oven Motorcycle Printer Purr Race_car_and_auto_racing Raindrop Run Scissors Screaming Shatter Sigh
-    Sink_(filling_or_washing) Skateboard Slam Sneeze Squeak Stream Strum Tap Tick-tock Toilet_flush
-    Traffic_noise_and_roadway_noise Trickle_and_dribble Walk_and_footsteps Water_tap_and_faucet Waves_and_surf
-    Whispering Writing Yell Zipper_(clothing)
-    """.split()  # noqa: SIM905 (eighty quoted words read worse)
-)
 
 NETWORKS: dict[str, NetworkSpec] = {
     spec.name: spec
@@ -51,7 +19,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         *(
             NetworkSpec(
                 name,
-                f"mmasc.baselines.panns:{cls}",
+                f"mmasc.networks.panns:{cls}",
                 features,
                 n_classes,
                 2048 if cls.startswith("Cnn14") else 512,
@@ -72,7 +40,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         ),
         NetworkSpec(
             "mini-cnn",
-            "mmasc.baselines.mini_cnn:MiniCnn",
+            "mmasc.networks.mini_cnn:MiniCnn",
             "levelled",
             10,
             512,
@@ -84,7 +52,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         ),
         NetworkSpec(
             "wavegram-logmel-cnn14",
-            "mmasc.baselines.wavegram:WavegramLogmelCnn14",
+            "mmasc.networks.wavegram:WavegramLogmelCnn14",
             "raw-32k",
             527,
             2048,
@@ -95,7 +63,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         ),
         NetworkSpec(
             "sp4sc",
-            "mmasc.baselines.sp4sc:Sp4sc",
+            "mmasc.networks.sp4sc:Sp4sc",
             "sp4sc",
             10,
             128,
@@ -107,7 +75,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         ),
         NetworkSpec(
             "sp4sc-merged",
-            "mmasc.baselines.sp4sc:Sp4scMerged",
+            "mmasc.networks.sp4sc:Sp4scMerged",
             "sp4sc",
             10,
             128,
@@ -120,7 +88,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         *(
             NetworkSpec(
                 name,
-                f"mmasc.baselines.vggish:{cls}",
+                f"mmasc.networks.vggish:{cls}",
                 "vggish",
                 n_classes,
                 dim,
@@ -137,7 +105,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         ),
         NetworkSpec(
             "resnet34",
-            "mmasc.baselines.resnet:ResNet",
+            "mmasc.networks.resnet:ResNet",
             "sp4sc",
             10,
             512,
@@ -149,7 +117,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         ),
         NetworkSpec(
             "resnet18",
-            "mmasc.baselines.resnet:ResNet",
+            "mmasc.networks.resnet:ResNet",
             "dilated",
             10,
             512,
@@ -160,7 +128,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         ),
         NetworkSpec(
             "dilated-resnet18",
-            "mmasc.baselines.dilated:DilatedResNet",
+            "mmasc.networks.dilated:DilatedResNet",
             "dilated",
             10,
             512,
@@ -172,7 +140,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         *(
             NetworkSpec(
                 f"{trunk}{ending}",
-                "mmasc.baselines.transfer:TransferNetwork",
+                "mmasc.networks.transfer:TransferNetwork",
                 "scenes-128",
                 10,
                 256 if pooling == "mlp" else width,
@@ -195,7 +163,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         ),
         NetworkSpec(
             "eight-conv",
-            "mmasc.baselines.ivf_classifier:EightConvolutions",
+            "mmasc.networks.ivf_classifier:EightConvolutions",
             "log-mel",
             10,
             512,
@@ -207,7 +175,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         ),
         NetworkSpec(
             "rawwave-2019",
-            "mmasc.baselines.rawwave:RawWave",
+            "mmasc.networks.rawwave:RawWave",
             "raw-48k",
             10,
             128,
@@ -226,7 +194,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         ),
         NetworkSpec(
             "rawwave",
-            "mmasc.baselines.rawwave:RawWave",
+            "mmasc.networks.rawwave:RawWave",
             "raw-48k",
             10,
             64,
@@ -240,7 +208,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         *(
             NetworkSpec(
                 f"{name}-tags",
-                "mmasc.baselines.tags:TaggedNetwork",
+                "mmasc.networks.tag_conditioned:TaggedNetwork",
                 features,
                 10,
                 dim,
@@ -270,7 +238,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         ),
         NetworkSpec(
             "tagging",
-            "mmasc.baselines.tagging:Tagger",
+            "mmasc.networks.tagger:Tagger",
             "tagging",
             80,
             1024,
@@ -285,60 +253,7 @@ NETWORKS: dict[str, NetworkSpec] = {
 }
 
 
-def load_network(
-    name: str,
-    n_classes: int | None = None,
-    classes: Sequence[str] = (),
-    features: str | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-    arguments: dict[str, Any] | None = None,
-) -> "Network":
-    """A supervised network with its front end, in evaluation mode.
-
-    Args:
-        name: A name of the registry for fresh weights; "name:path" for weights of a file (.safetensors, or a released
-            .pt / .pth, which is read without running code) or of the folder of a training run.
-        n_classes: Outputs of fresh weights; default: what the definition has.
-        classes: Their names.
-        features: Another front end than the network's own, by name.
-        seed: Of fresh weights.
-        device: "cpu", "cuda", "auto" ...
-        arguments: Of the definition, by name, where they should differ from the registry's.
-    Raises:
-        MmascError: If the name is unknown (names are listed), or the weights are missing, damaged, or those of
-            another network (what differs is named).
-    """
-    base, _, path = name.partition(":")
-    if base not in NETWORKS:
-        raise MmascError(f"unknown network {base!r}; there are: {', '.join(sorted(NETWORKS))}")
-    from mmasc.baselines.files import build, read_network
-
-    spec = NETWORKS[base]
-    if path:
-        return read_network(spec, path, device)
-    return build(spec, n_classes, classes, features, seed, device, arguments)
-
-
 def network_class(spec: NetworkSpec) -> Any:
     """The class of a network's body."""
     module, _, cls = spec.target.partition(":")
     return getattr(import_module(module), cls)
-
-
-def network_spec(name: str) -> EncoderSpec | None:
-    """A network of the registry as the registry of encoders would have it; None where there is none of that name."""
-    if name not in NETWORKS:
-        return None
-    known = NETWORKS[name]
-    return EncoderSpec(
-        known.name,
-        "mmasc.baselines.encoder:NetworkEncoder",
-        sample_rate=known.sample_rate,
-        window_seconds=known.seconds,
-        dim=known.dim,
-        padding="minimum",
-        licence=known.licence,
-        weights="your own",
-        description=known.description,
-    )

@@ -12,8 +12,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines.body import Body
-from mmasc.baselines.image import band_norm, resnet_layers, standardised, standardised_bands
+from mmasc.networks.body import Body
+from mmasc.networks.imagenet import band_norm, resnet_layers, standardised, standardised_bands
 
 
 class ResidualTrunk(Body):

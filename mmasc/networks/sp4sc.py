@@ -20,11 +20,11 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines import NETWORKS
-from mmasc.baselines.body import Body
-from mmasc.baselines.depthwise import DepthwiseConv2d
-from mmasc.baselines.network import Network
-from mmasc.baselines.panns import initialise, pool_over_time
+from mmasc.networks.body import Body
+from mmasc.networks.depthwise import DepthwiseConv2d
+from mmasc.networks.network import Network
+from mmasc.networks.panns import initialise, pool_over_time
+from mmasc.networks.registry import NETWORKS
 
 WIDTHS = (64, 128, 128, 128)
 # torch's own, in every batch norm of the authors

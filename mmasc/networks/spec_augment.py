@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmasc.baselines.body import Body
+from mmasc.networks.body import Body
 
 
 class SpecAugment(nn.Module):

@@ -23,9 +23,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines import NETWORKS, network_class
-from mmasc.baselines.body import Body
 from mmasc.errors import MmascError
+from mmasc.networks.body import Body
+from mmasc.networks.registry import NETWORKS, network_class
 
 # Numbers that the layers on tags give: as many as the raw-waveform network has filters
 WIDTH = 128
@@ -54,7 +54,7 @@ class TaggedNetwork(Body):
 
     Args:
         n_classes: Logits.
-        trunk: Name of a network (`mmasc.baselines.NETWORKS`) that shows its last map of filters.
+        trunk: Name of a network (`mmasc.networks.registry.NETWORKS`) that shows its last map of filters.
         trunk_arguments: Its arguments where they differ from the registry's.
         n_tags: Length of the vectors of tags.
         vocabulary: What the tags mean, in order; empty where nobody says it.

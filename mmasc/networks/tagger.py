@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines.image import resnet_layers
-from mmasc.baselines.network import Network
-from mmasc.baselines.resnet import ResidualTrunk
+from mmasc.networks.imagenet import resnet_layers
+from mmasc.networks.network import Network
+from mmasc.networks.resnet import ResidualTrunk
 
 # Frames added at each edge in the two passes that the authors average
 PADDINGS = (8, 64)

@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines.image import band_norm, convolution_layers, resnet_layers, standardised, standardised_bands
-from mmasc.baselines.resnet import ResidualTrunk
+from mmasc.networks.imagenet import band_norm, convolution_layers, resnet_layers, standardised, standardised_bands
+from mmasc.networks.resnet import ResidualTrunk
 
 # Fewest frames, and fewest bands, that leave something after the last pooling
 _LEAST = {"alexnet": 63, "vgg16": 32, "resnet50": 1}

@@ -19,8 +19,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.baselines.body import Body
 from mmasc.errors import MmascError
+from mmasc.networks.body import Body
 
 PATCH_FRAMES = 96
 PATCH_SECONDS = 0.96
@@ -103,7 +103,7 @@ class Vggish(Body):
         Raises:
             MmascError: If the file is missing, damaged, or holds another trunk (what differs is named).
         """
-        from mmasc.baselines.files import read_state
+        from mmasc.networks.load import read_state
 
         state = {
             name: one for name, one in read_state(path)[0].items() if name.startswith(("features.", "embeddings."))

@@ -56,7 +56,7 @@ def read_postprocessor(path: str | Path) -> VggishPostprocessor:
         except (OSError, ValueError) as error:
             raise MmascError(f"{path} cannot be read as arrays ({error}); fetch vggish_pca_params.npz again") from error
     else:
-        from mmasc.baselines.files import read_state
+        from mmasc.networks.load import read_state
 
         arrays = {name: tensor.numpy() for name, tensor in read_state(path)[0].items()}
     missing = [name for name in _NAMES if name not in arrays]

@@ -44,8 +44,8 @@ def read_fields(content: bytes, default_name: str) -> tuple[dict[str, Any], list
         content: The file's bytes, or its first `MAX_BYTES` + 1.
         default_name: The name, if the file has none.
     Returns:
-        `name`, `description`, `templates`, `labels` and `lines`, as `mmasc.prompts.Prompts` takes them, and the errors
-        in order of lines; with any error the fields are not to be used.
+        `name`, `description`, `templates`, `labels` and `lines`, as `mmasc.prompts.prompts.Prompts` takes them, and
+        the errors in order of lines; with any error the fields are not to be used.
     """
     reader = _Reader()
     try:

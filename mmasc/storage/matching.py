@@ -12,8 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmasc.audio.find import show_path
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, show_path
 from mmasc.storage.tables import Row
 
 _NAMED = 3

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmasc.audio.find import show_path
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, show_path
 from mmasc.storage.texts import listed
 
 # What R, pandas, spreadsheets and databases write where nothing is known. "None" and "none" are not among them: people

@@ -13,10 +13,11 @@ from jaxtyping import Float
 
 from mmasc.collection import Collection
 from mmasc.encoders.base import Encoder
-from mmasc.evaluation.study import Study, accuracy_interval, load_study, text_vectors
 from mmasc.heads.calibration import MINIMUM_UNLABELLED, centring_shifts, prior_biases, softmax
 from mmasc.heads.zeroshot import ZeroShotClassifier
-from mmasc.prompts import PLACE, Prompts
+from mmasc.prompts.prompts import Prompts
+from mmasc.prompts.reader import PLACE
+from mmasc.studies.study import Study, accuracy_interval, load_study, text_vectors
 
 _STEPS = 300
 _CHANGE = 1e-10  # of the objective in a step, where the search for weights ends

@@ -15,8 +15,6 @@ from jaxtyping import Float, Int
 from mmasc.collection import Collection
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
-from mmasc.evaluation.metrics import calibration_error, log_loss, macro_tag_scores
-from mmasc.evaluation.study import Study, load_study
 from mmasc.heads.calibration import (
     MINIMUM_UNLABELLED,
     centring_shifts,
@@ -25,10 +23,12 @@ from mmasc.heads.calibration import (
     fit_thresholds,
     prior_biases,
 )
-from mmasc.heads.folds import make_folds
-from mmasc.heads.tuned import Calibration, digest_of
+from mmasc.heads.calibration_file import Calibration, digest_of
 from mmasc.heads.zeroshot import ZeroShotClassifier
-from mmasc.prompts import Prompts
+from mmasc.labelling.folds import make_folds
+from mmasc.metrics.functions import calibration_error, log_loss, macro_tag_scores
+from mmasc.prompts.prompts import Prompts
+from mmasc.studies.study import Study, load_study
 
 SHIFTS = ("none", "centre", "prior")
 
@@ -40,7 +40,7 @@ class TuningRow:
     Attributes:
         way: "as written" or "calibrated".
         accuracy: Share of sounds whose best label is the true one, before any threshold.
-        log_loss, calibration_error: Of the probabilities, one label a sound; see `mmasc.evaluation.metrics`.
+        log_loss, calibration_error: Of the probabilities, one label a sound; see `mmasc.metrics.functions`.
         answered: Share of sounds that get a label at all, after thresholds and the least cosine.
         right_of_answered: Share of these whose label is right (several labels: whose true label holds); None if none
             is answered.
@@ -105,10 +105,10 @@ def tune_prompts(
         multi_label: Judge every label by itself.
         groups: Column of what must not lie on both sides of a fold.
         folds: Number of folds that the numbers are measured with.
-        space, where, encoder, device: See `mmasc.evaluation.study.load_study`.
+        space, where, encoder, device: See `mmasc.studies.study.load_study`.
         out: Save the calibration here.
     Raises:
-        MmascError: As `load_study` and `mmasc.heads.folds.make_folds`; if a label of the set has no sound where
+        MmascError: As `load_study` and `mmasc.labelling.folds.make_folds`; if a label of the set has no sound where
             thresholds or even shares need one; if there are too few sounds for shifts.
         ValueError: If `shift`, `lost` or `folds` is out of range.
     """

@@ -8,18 +8,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from mmasc.evaluation.report import PromptResult
-from mmasc.evaluation.study import Study
-from mmasc.evaluation.study_plots import (
-    draw_attraction,
-    draw_confusion,
-    draw_cosine_distributions,
-    draw_cosines,
-    draw_reliability,
-    draw_sounds,
-    draw_texts,
-    save_figure,
-)
+from mmasc.metrics.figures import draw_confusion, draw_reliability, save_figure
+from mmasc.studies.plots import draw_attraction, draw_cosine_distributions, draw_cosines, draw_sounds, draw_texts
+from mmasc.studies.report_numbers import PromptResult
+from mmasc.studies.study import Study
 
 _NAMED = 40  # labels up to which they are written into maps
 

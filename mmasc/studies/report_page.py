@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from mmasc import __version__
-from mmasc.evaluation.report import PromptResult, StudyReport
-from mmasc.web.parts import text
+from mmasc.pages.html import text
+from mmasc.studies.report_numbers import PromptResult, StudyReport
+from mmasc.version import __version__
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = """
@@ -25,7 +25,7 @@ h3 { font-size: 1.08rem; margin: 26px 0 10px; overflow-wrap: anywhere; }
 
 def render_report(found: StudyReport) -> str:
     """The page as HTML text, to be written as UTF-8; names of labels, prompts and places are escaped here."""
-    style = files("mmasc.web").joinpath("page.css").read_text("utf-8")
+    style = files("mmasc.pages").joinpath("page.css").read_text("utf-8")
     title = f"Prompts on {Path(found.collection).name or found.collection}"
     best = max(found.results, key=lambda result: result.accuracy)
     facts = [

@@ -17,11 +17,11 @@ from mmasc.collection import Collection
 from mmasc.collection.query import Query, QueryEncoders
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
-from mmasc.evaluation.metrics import bootstrap_interval
 from mmasc.heads.predictors import unit_vectors
-from mmasc.heads.recordings import LabelledRecordings, labelled_recordings
 from mmasc.heads.zeroshot import ZeroShotClassifier
-from mmasc.prompts import Prompts, as_prompts
+from mmasc.labelling.recordings import LabelledRecordings, labelled_recordings
+from mmasc.metrics.functions import bootstrap_interval
+from mmasc.prompts.prompts import Prompts, as_prompts
 
 
 @dataclass(frozen=True)

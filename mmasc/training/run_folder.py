@@ -7,74 +7,15 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from mmasc.errors import MmascError
+from mmasc.storage.configs import config_to_json
 from mmasc.storage.files import write_atomically
 from mmasc.storage.texts import parse_json
-
-Config = TypeVar("Config")
-
-
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Save tensors and a JSON-able record about them (in the file's metadata, under "config"), atomically."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, save(plain, {"config": json.dumps(about, sort_keys=True)}))
-
-
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors of a file that `save_tensors` wrote, on the CPU, and the record about them.
-
-    Raises:
-        MmascError: If the file is missing, damaged or holds no such record.
-    """
-    try:
-        with safe_open(str(path), "pt") as stored:
-            about = parse_json((stored.metadata() or {})["config"])
-            if not isinstance(about, dict):
-                raise KeyError("config")
-            return {name: stored.get_tensor(name) for name in stored.keys()}, about  # noqa: SIM118 (not a dict)
-    except FileNotFoundError as error:
-        raise MmascError(f"{path} is not there; name a run folder of `mmasc train align` or its weights") from error
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise MmascError(f"{path} cannot be read as weights of mmasc ({error!r}); train or copy them again") from error
-
-
-def config_to_json(config: Any) -> str:
-    """A frozen dataclass (and those inside it) as JSON text."""
-    return json.dumps(asdict(config), indent=1, sort_keys=True) + "\n"
-
-
-def config_from_dict(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
-    """A dataclass from what JSON kept of it; unknown keys are refused, and missing ones that have no default.
-
-    Args:
-        kind: The dataclass.
-        values: Its fields by name; lists become tuples, and mappings the dataclass of the field's default. Fields that
-            came later are at their defaults, which mean what was done before there were any.
-        where: What to name in the message.
-    Raises:
-        MmascError: If the keys are not those of this version.
-    """
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    needed = {name for name, field in known.items() if field.default is MISSING and field.default_factory is MISSING}
-    if not needed <= set(values) <= set(known):
-        odd = ", ".join(sorted((needed - set(values)) | (set(values) - set(known))))
-        raise MmascError(f"{where} was written by another version of mmasc: it differs in {odd}; start a new run")
-    arguments: dict[str, Any] = {}
-    for name, value in values.items():
-        field_type = known[name].type
-        if isinstance(value, list):
-            value = tuple(value)
-        elif isinstance(value, Mapping) and isinstance(field_type, type):
-            value = config_from_dict(field_type, value, where)
-        arguments[name] = value
-    return kind(**arguments)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmasc.devices import World
 from mmasc.errors import MmascError
-from mmasc.training.checkpoints import Metrics, load_tensors, pack_optimizer, save_tensors, unpack_optimizer
-from mmasc.training.parallel import World
+from mmasc.storage.tensors import load_tensors, save_tensors
+from mmasc.training.run_folder import Metrics, pack_optimizer, unpack_optimizer
 
 Say = Callable[[str], None]
 Values = Mapping[str, Tensor | float]

@@ -6,7 +6,7 @@ import soundfile
 
 from mmasc.audio import stream_audio
 from mmasc.audio.quality import OFFSET, SILENCE, PhaseMeter, SilenceMeter
-from mmasc.encoders.files import embed_file
+from mmasc.encoders.embedding import embed_file
 
 RATE = 8_000
 

@@ -8,7 +8,7 @@ import mmasc
 from mmasc.collection import Collection
 from mmasc.collection.silence import SILENCE, is_silence
 from mmasc.errors import MmascError
-from mmasc.heads.recordings import recording_vectors
+from mmasc.labelling.recordings import recording_vectors
 
 RATE = 8_000
 

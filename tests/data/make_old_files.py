@@ -54,8 +54,9 @@ def small_registries():
     """Networks that are small enough to lie here, and sizes that no option reaches."""
     from unittest.mock import patch
 
-    from mmasc.baselines import NETWORKS
-    from mmasc.training import alignment_config, ivf
+    from mmasc.networks.registry import NETWORKS
+    from mmasc.training.alignment import config as alignment_config
+    from mmasc.training.ivf import train as ivf
     from tests.small_network import FILTERS, FILTERS_TAGS
 
     plain = ivf.VqVaeConfig
@@ -106,9 +107,9 @@ def go_on(folder: Path, runs: Path, half: bool = False) -> None:
     """Every run in `runs` from where it is to its end, or to its middle."""
     from mmasc.ivf.critic import CriticConfig
     from mmasc.ivf.transformation import TransformationConfig
-    from mmasc.training.alignment import train_alignment
-    from mmasc.training.ivf import train_ivf, train_vqvae
-    from mmasc.training.supervised import train_network
+    from mmasc.training.alignment.train import train_alignment
+    from mmasc.training.ivf.train import train_ivf, train_vqvae
+    from mmasc.training.supervised.train import train_network
 
     table, pairs = folder / "sounds" / "table.csv", folder / "sounds" / "pairs.csv"
     pause = 2 if half else None
@@ -158,7 +159,7 @@ def write_collection(folder: Path) -> None:
     """A collection of three spaces with an index, a head, a calibration, a decoded cache, and their answers."""
     from mmasc import Collection, apply_head, embed, fit_head, load_encoder, tune_prompts
     from mmasc.datasets import WaveformCache
-    from mmasc.heads.tuned import Calibration
+    from mmasc.heads.calibration_file import Calibration
 
     sounds, collection = folder / "sounds", folder / "collection"
     for encoder in ("classic", "mini-features", "mini"):

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from mmasc.encoders.mini_network import MiniConfig
 from mmasc.errors import MmascError
-from mmasc.training.augment import AugmentConfig
+from mmasc.networks.mini_network import MiniConfig
+from mmasc.training.alignment.augment import AugmentConfig
 
 SPEEDS = (1.0, 0.8, 0.9, 1.12, 1.25)
 TEMPLATES = ("{}", "the sound of {}", "a recording of {}", "{} sound", "sound of {} in the distance")

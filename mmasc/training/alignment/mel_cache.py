@@ -20,9 +20,9 @@ from mmasc.audio import load_audio, resample
 from mmasc.errors import MmascError
 from mmasc.features import LogMel, LogMelConfig
 from mmasc.storage import tables
+from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.storage.texts import listed
-from mmasc.training.augment import power_of
-from mmasc.training.checkpoints import load_tensors, save_tensors
+from mmasc.training.alignment.augment import power_of
 
 # Mel power is kept in decibels below the file's peak: float16 then errs by at most 0.05 dB.
 _POWER_FLOOR = 1e-12

@@ -22,20 +22,19 @@ import torch.nn.functional as F
 from jaxtyping import Float32, Int
 from torch import Tensor, nn
 
-from mmasc.encoders.base import resolve_device
-from mmasc.encoders.mini_network import MiniConfig, MiniNetwork
+from mmasc.devices import World, join_world, resolve_device
 from mmasc.encoders.mini_text import TextSide, load_text_side
 from mmasc.errors import MmascError
 from mmasc.features import MINI
-from mmasc.training.alignment_config import AUDIO_NETWORKS, MINIMUM_SECONDS, SPEEDS, AlignmentConfig
-from mmasc.training.augment import augment, draw_crop
-from mmasc.training.checkpoints import Metrics, claim_run
-from mmasc.training.losses import bank_loss, cosine_loss
-from mmasc.training.parallel import World, join_world
+from mmasc.networks.mini_network import MiniConfig, MiniNetwork
+from mmasc.training.alignment.augment import augment, draw_crop
+from mmasc.training.alignment.config import AUDIO_NETWORKS, MINIMUM_SECONDS, SPEEDS, AlignmentConfig
+from mmasc.training.alignment.losses import bank_loss, cosine_loss
+from mmasc.training.alignment.mel_cache import Row, Sound, load_sounds, read_table, split_by_group
+from mmasc.training.alignment.validation import embed_sounds, ranking
+from mmasc.training.run_folder import Metrics, claim_run
 from mmasc.training.schedules import one_cycle
-from mmasc.training.sounds import Row, Sound, load_sounds, read_table, split_by_group
 from mmasc.training.stage import Say, Stage
-from mmasc.training.validation import embed_sounds, ranking
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
 
-from mmasc.encoders.mini_network import MiniNetwork
 from mmasc.features import MINI
-from mmasc.segments import recording_vector, window_starts
-from mmasc.training.augment import power_of
-from mmasc.training.sounds import Sound
+from mmasc.networks.mini_network import MiniNetwork
+from mmasc.training.alignment.augment import power_of
+from mmasc.training.alignment.mel_cache import Sound
+from mmasc.windows.cut import window_starts
+from mmasc.windows.pooling import recording_vector
 
 
 def embed_sounds(

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from mmasc.devices import World
 from mmasc.ivf.pairs import Pair, Pairs, Source
 from mmasc.storage.files import replacing
-from mmasc.training.checkpoints import Metrics, claim_run
-from mmasc.training.parallel import World
+from mmasc.training.run_folder import Metrics, claim_run
 from mmasc.training.stage import Say, Stage
 
 

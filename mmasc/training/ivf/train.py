@@ -12,19 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmasc.encoders.base import resolve_device
+from mmasc.devices import World, join_world, resolve_device
 from mmasc.errors import MmascError
 from mmasc.ivf.critic import CriticConfig
-from mmasc.ivf.imagination import Variant, usable_config
+from mmasc.ivf.imagination import Variant
 from mmasc.ivf.pairs import PairConfig, Pairs, prepare_pairs, read_sources, split_sources
 from mmasc.ivf.transformation import TransformationConfig
 from mmasc.ivf.vqvae import CodebookRule, VqVaeConfig, fitting_halvings
-from mmasc.training.checkpoints import load_tensors, read_config
-from mmasc.training.ivf_config import ImaginationRun, Precision, VqVaeRun
-from mmasc.training.ivf_imagination import ImaginationStage
-from mmasc.training.ivf_stage import PairStage, file_digest, pairs_digest
-from mmasc.training.ivf_vqvae import VqVaeStage
-from mmasc.training.parallel import World, join_world
+from mmasc.storage.configs import usable_config
+from mmasc.storage.tensors import load_tensors
+from mmasc.training.ivf.config import ImaginationRun, Precision, VqVaeRun
+from mmasc.training.ivf.stage import PairStage, file_digest, pairs_digest
+from mmasc.training.ivf.transformation import ImaginationStage
+from mmasc.training.ivf.vqvae import VqVaeStage
+from mmasc.training.run_folder import read_config
 from mmasc.training.stage import Say
 
 

@@ -11,6 +11,7 @@ from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mmasc.devices import World
 from mmasc.errors import MmascError
 from mmasc.ivf.critic import Critic
 from mmasc.ivf.imagination import (
@@ -24,10 +25,9 @@ from mmasc.ivf.imagination import (
 )
 from mmasc.ivf.losses import critic_loss, gradient_penalty, imagination_loss
 from mmasc.ivf.pairs import Pair, Pairs
-from mmasc.training.checkpoints import load_tensors
-from mmasc.training.ivf_config import ADAM, ImaginationRun
-from mmasc.training.ivf_stage import PairStage, contact_sheet
-from mmasc.training.parallel import World
+from mmasc.storage.tensors import load_tensors
+from mmasc.training.ivf.config import ADAM, ImaginationRun
+from mmasc.training.ivf.stage import PairStage, contact_sheet
 from mmasc.training.schedules import falling_rate
 from mmasc.training.stage import Say
 

@@ -10,14 +10,14 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from mmasc.devices import World
 from mmasc.ivf.imagination import from_bytes, to_bytes
 from mmasc.ivf.losses import peak_signal_to_noise, picture_loss, vqvae_loss
 from mmasc.ivf.pairs import Pairs
 from mmasc.ivf.vqvae import Quantised, VqVae, code_use
-from mmasc.training.checkpoints import save_tensors
-from mmasc.training.ivf_config import VqVaeRun
-from mmasc.training.ivf_stage import PairStage, contact_sheet
-from mmasc.training.parallel import World
+from mmasc.storage.tensors import save_tensors
+from mmasc.training.ivf.config import VqVaeRun
+from mmasc.training.ivf.stage import PairStage, contact_sheet
 from mmasc.training.schedules import falling_rate
 from mmasc.training.stage import Say
 

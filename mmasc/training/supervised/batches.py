@@ -7,13 +7,28 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
-from mmasc.baselines.network import Network
+from mmasc.devices import World
 from mmasc.errors import MmascError
-from mmasc.training import augment_batch
-from mmasc.training.items import Draw, Items
-from mmasc.training.parallel import World
-from mmasc.training.scoring import finish, raw_features
-from mmasc.training.supervised_config import SupervisedConfig
+from mmasc.networks.network import Network
+from mmasc.training.supervised.augment import (
+    add_noise,
+    filter_bands,
+    lay_beneath,
+    level_of_power,
+    level_of_waveforms,
+    lowpass,
+    mask_stripes,
+    mix_between_classes,
+    mixup,
+    play_at,
+    random_gain,
+    share_above,
+    shift_bands,
+    slice_frames,
+)
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.crops import Draw, Items
+from mmasc.training.supervised.hearing import finish, raw_features
 
 _DRAWS_FOR_ANOTHER_CLASS = 8
 
@@ -103,7 +118,7 @@ class Batches:
         mixing_by = (weight, torch.from_numpy(beneath).float().to(items.device))
         features = self._features(first, second if mixing else None, partner, mixing_by, generator)
         marks = None if noisy is None else torch.from_numpy(noisy).to(items.device)
-        return Batch(features, augment_batch.mixup(targets[0], targets[1], weight), clips, weight, marks)
+        return Batch(features, mixup(targets[0], targets[1], weight), clips, weight, marks)
 
     def _place(self, units: Int64[np.ndarray, " batch"], chance: np.random.Generator) -> Draw:
         chosen = units % (len(self.items) * self.items.parts)
@@ -134,7 +149,7 @@ class Batches:
         mixed = chance.random(self.batch) < config.mix_share
         if config.mix == "beneath":
             beneath = np.where(mixed, drawn, np.inf)
-            return augment_batch.share_above(beneath, config.mix_decibels), beneath
+            return share_above(beneath, config.mix_decibels), beneath
         return np.where(mixed, drawn, 1.0), np.full(self.batch, np.inf)
 
     def _features(
@@ -170,7 +185,7 @@ class Batches:
         if raw_others is not None:
             features = self._mix(features, finish(front_end, raw_others), by, power=False)
         if config.mask_at == "features" and (config.time_masks or config.band_masks):
-            features = augment_batch.mask_stripes(features, *self._stripes(), generator, silence=False)
+            features = mask_stripes(features, *self._stripes(), generator, silence=False)
         return features
 
     def _waveforms(self, draw: Draw, generator: torch.Generator) -> Float[Tensor, "batch channel time"]:
@@ -180,10 +195,10 @@ class Batches:
         if (least, most) != (1.0, 1.0):
             # Uniform in the logarithm: as often faster as slower
             chance = torch.rand(len(crops), generator=generator, device=generator.device)
-            crops = augment_batch.play_at(crops, least * (most / least) ** chance, items.crop_samples)
+            crops = play_at(crops, least * (most / least) ** chance, items.crop_samples)
         else:
             crops = crops[:, :, : items.crop_samples]
-        return augment_batch.random_gain(crops, config.gain_decibels, generator) if config.gain_decibels else crops
+        return random_gain(crops, config.gain_decibels, generator) if config.gain_decibels else crops
 
     def _mix(
         self,
@@ -195,15 +210,15 @@ class Batches:
         assert others is not None
         share, beneath = by
         if self.config.mix == "mixup":
-            return augment_batch.mixup(items, others, share)
+            return mixup(items, others, share)
         if power:
-            levels = augment_batch.level_of_power(items), augment_batch.level_of_power(others)
+            levels = level_of_power(items), level_of_power(others)
         else:
             rate = self.items.rate
-            levels = augment_batch.level_of_waveforms(items, rate), augment_batch.level_of_waveforms(others, rate)
+            levels = level_of_waveforms(items, rate), level_of_waveforms(others, rate)
         if self.config.mix == "beneath":
-            return augment_batch.lay_beneath(items, others, beneath, levels, power)
-        return augment_batch.mix_between_classes(items, others, share, levels, power)
+            return lay_beneath(items, others, beneath, levels, power)
+        return mix_between_classes(items, others, share, levels, power)
 
     def _colour(
         self, power: Float[Tensor, "batch *feature"], generator: torch.Generator
@@ -211,17 +226,17 @@ class Batches:
         """Filter, noise, low pass, shift and masks of silence, on power."""
         config = self.config
         if config.filter_share:
-            power = augment_batch.filter_bands(power, config.filter_share, config.filter_decibels, generator)
+            power = filter_bands(power, config.filter_share, config.filter_decibels, generator)
         if config.band_shift:
-            power = augment_batch.shift_bands(power, config.band_shift, generator)
+            power = shift_bands(power, config.band_shift, generator)
         if config.noise_share:
-            power = augment_batch.add_noise(power, config.noise_share, config.noise_decibels, generator)
+            power = add_noise(power, config.noise_share, config.noise_decibels, generator)
         if config.lowpass_share:
-            power = augment_batch.lowpass(power, config.lowpass_share, generator)
+            power = lowpass(power, config.lowpass_share, generator)
         if config.mask_at == "power" and (config.time_masks or config.band_masks):
-            power = augment_batch.mask_stripes(power, *self._stripes(), generator, silence=True)
+            power = mask_stripes(power, *self._stripes(), generator, silence=True)
         if config.slice_least < 1:
-            power = augment_batch.slice_frames(power, config.slice_least, generator)
+            power = slice_frames(power, config.slice_least, generator)
         return power
 
     def _stripes(self) -> tuple[tuple[int, int], tuple[int, int]]:

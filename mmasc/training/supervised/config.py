@@ -44,7 +44,8 @@ class SupervisedConfig:
         weights: File or run that the weights began from; empty for fresh ones.
         weights_digest: Of that file.
         new_head: Whether the last layer was made anew on top of `weights`.
-        tags: Where tags came from, for a network that reads them beside the sound; see `mmasc.training.tag_sources`.
+        tags: Where tags came from, for a network that reads them beside the sound; see
+            `mmasc.training.supervised.tag_sources`.
         tags_identity: Of that source: it decides, not its name.
         channels: Lanes that are heard: "mix", "left", "right", "each", "mid-side"; an item for each. A network that
             reads two channels hears both in one lane, whatever this says.

@@ -13,9 +13,16 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from mmasc.baselines.network import Network
-from mmasc.training.fragments import LOUDNESS_SECONDS, fragment_edges, longest_fragment, loudness_of, sounding_starts
-from mmasc.training.scoring import (
+from mmasc.networks.network import Network
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.fragments import (
+    LOUDNESS_SECONDS,
+    fragment_edges,
+    longest_fragment,
+    loudness_of,
+    sounding_starts,
+)
+from mmasc.training.supervised.hearing import (
     check_length,
     frames_a_second,
     hear,
@@ -24,7 +31,6 @@ from mmasc.training.scoring import (
     raw_features,
     raw_frames,
 )
-from mmasc.training.supervised_config import SupervisedConfig
 
 # Features of all items are kept up to so many bytes; beyond, they are computed for every batch again
 _KEPT_BYTES = 4 << 30

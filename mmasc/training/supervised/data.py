@@ -14,7 +14,7 @@ from mmasc.datasets import read_dataset
 from mmasc.datasets.dataset import Dataset
 from mmasc.datasets.splits import draw_groups
 from mmasc.errors import MmascError
-from mmasc.training.supervised_config import SupervisedConfig
+from mmasc.training.supervised.config import SupervisedConfig
 
 # Of the draw of seen clips: the same for all seeds of a run
 _SEEN_SEED = 0

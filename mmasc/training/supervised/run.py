@@ -14,21 +14,21 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from mmasc.baselines.body import Body
-from mmasc.baselines.network import Network
-from mmasc.baselines.spec_augment import SpecAugment
-from mmasc.baselines.tagging import multitask_loss, pseudo_label_loss
-from mmasc.evaluation.metrics import lwlrap
-from mmasc.training.augment_batch import jitter_tags, mixup
-from mmasc.training.batches import Batch, Batches
-from mmasc.training.checkpoints import Metrics
-from mmasc.training.distillation import Teaching
-from mmasc.training.parallel import World
+from mmasc.devices import World
+from mmasc.metrics.functions import lwlrap
+from mmasc.networks.body import Body
+from mmasc.networks.network import Network
+from mmasc.networks.spec_augment import SpecAugment
+from mmasc.networks.tagger import multitask_loss, pseudo_label_loss
+from mmasc.training.run_folder import Metrics
 from mmasc.training.schedules import one_cycle
-from mmasc.training.scoring import measure, score_clips
-from mmasc.training.soft_losses import class_weights_of, classification_loss, smooth
 from mmasc.training.stage import Stage
-from mmasc.training.supervised_config import SupervisedConfig
+from mmasc.training.supervised.augment import jitter_tags, mixup
+from mmasc.training.supervised.batches import Batch, Batches
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.losses import class_weights_of, classification_loss, smooth
+from mmasc.training.supervised.scoring import measure, score_clips
+from mmasc.training.supervised.teacher import Teaching
 
 # Losses stay on the device between looks, so that an accelerator need not wait for the CPU at every step
 _STEPS_A_LOOK = 10

@@ -24,8 +24,8 @@ from jaxtyping import Float32
 
 from mmasc.errors import MmascError
 from mmasc.storage.contents import digest_of
+from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.storage.texts import parse_json
-from mmasc.training.checkpoints import load_tensors, save_tensors
 
 TAGS = "tags.safetensors"
 PROMPTS = "prompts"
@@ -116,7 +116,7 @@ def load_source(name: str, device: str = "cpu") -> TagSource:
     Raises:
         MmascError: If there is none of that name, or its weights, prompts or encoder cannot be used.
     """
-    from mmasc.baselines import NETWORKS
+    from mmasc.networks.registry import NETWORKS
 
     kind, sign, rest = name.partition(":")
     if not sign or not rest or (kind != PROMPTS and kind not in NETWORKS):
@@ -198,11 +198,12 @@ def clip_names(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
 
 def _network(name: str, kind: str, path: str, device: str) -> TagSource:
     """A tagger, or any other network whose labels do not exclude each other."""
-    from mmasc.baselines import load_network, network_spec
-    from mmasc.baselines.tagging import PADDINGS, tag_probabilities
     from mmasc.datasets import WaveformCache
     from mmasc.encoders.base import identity_digest
-    from mmasc.features.front_ends import front_end_constants
+    from mmasc.encoders.registry import network_spec
+    from mmasc.features.registry import front_end_constants
+    from mmasc.networks.load import load_network
+    from mmasc.networks.tagger import PADDINGS, tag_probabilities
 
     try:
         network = load_network(name, device=device)
@@ -257,10 +258,10 @@ def _check_several(name: str, path: Path) -> None:
 
 def _prompts(name: str, rest: str, device: str) -> TagSource:
     """Labels of a prompt file, each judged by itself in a space that has text."""
-    from mmasc.encoders import load_encoder
+    from mmasc.encoders.registry import load_encoder
     from mmasc.heads.zeroshot import ZeroShotClassifier
-    from mmasc.prompts import as_prompts
-    from mmasc.training.distillation import clip_vectors
+    from mmasc.prompts.prompts import as_prompts
+    from mmasc.training.supervised.teacher import clip_vectors
 
     prompts_name, _, encoder_name = rest.partition("@")
     try:

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from mmasc.baselines import NETWORKS
-from mmasc.baselines.network import Network
-from mmasc.baselines.tag_presets import tag_preset
-from mmasc.baselines.tagging import pseudo_labels
 from mmasc.datasets.dataset import Dataset
 from mmasc.errors import MmascError
-from mmasc.training.supervised_config import SupervisedConfig
-from mmasc.training.tag_sources import TAGS, ClipTags, clip_names, clip_tags, load_source
+from mmasc.networks.network import Network
+from mmasc.networks.registry import NETWORKS
+from mmasc.networks.tag_presets import tag_preset
+from mmasc.networks.tagger import pseudo_labels
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.tag_sources import TAGS, ClipTags, clip_names, clip_tags, load_source
 
 _SOURCES = "--tags tagging:RUN, --tags prompts:NAME or --tags cnn14:FILE"
 
@@ -154,7 +154,7 @@ def pseudo_labels_of(
         sources: Taggers ("tagging:RUN"), of other folds or seeds.
         paths: Of the clips.
         classes: In the order of the columns.
-        power: See `mmasc.baselines.tagging.pseudo_labels`.
+        power: See `mmasc.networks.tagger.pseudo_labels`.
         cache: Folder of decoded waveforms.
         device: Of the taggers.
     Raises:

@@ -12,14 +12,17 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from mmasc.baselines import NETWORKS, load_network
-from mmasc.encoders import load_encoder
 from mmasc.encoders.base import Encoder
+from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
-from mmasc.segments import recording_vector, window_starts
-from mmasc.training.scoring import load_clips, score_clips
-from mmasc.training.soft_losses import match_posteriors, match_vectors
-from mmasc.training.supervised_config import SupervisedConfig
+from mmasc.networks.load import load_network
+from mmasc.networks.registry import NETWORKS
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.hearing import load_clips
+from mmasc.training.supervised.losses import match_posteriors, match_vectors
+from mmasc.training.supervised.scoring import score_clips
+from mmasc.windows.cut import window_starts
+from mmasc.windows.pooling import recording_vector
 
 
 @dataclass(frozen=True)

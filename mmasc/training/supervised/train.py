@@ -19,25 +19,26 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-import mmasc
-from mmasc.baselines import NETWORKS, load_network, network_class
-from mmasc.baselines.network import Network
 from mmasc.datasets.dataset import Dataset
-from mmasc.encoders.base import resolve_device
+from mmasc.devices import World, join_world, resolve_device
 from mmasc.errors import MmascError
+from mmasc.networks.load import load_network
+from mmasc.networks.network import Network
+from mmasc.networks.registry import NETWORKS, network_class
 from mmasc.storage.files import write_atomically
-from mmasc.training.batches import Batches, check_stages
-from mmasc.training.checkpoints import claim_run, load_tensors
-from mmasc.training.distillation import ask_teacher
-from mmasc.training.items import Items
-from mmasc.training.parallel import World, join_world
-from mmasc.training.recipes import recipe as recipe_of
-from mmasc.training.scoring import channel_remark, load_clips
-from mmasc.training.supervised_config import SupervisedConfig
-from mmasc.training.supervised_data import Sides, checked_sides, digest_of, noisy_clips, read_data, targets_for
-from mmasc.training.supervised_run import Beside, Run, Scored
-from mmasc.training.tag_sources import TAGS, ClipTags, identities_of
-from mmasc.training.tagged import check_vocabulary, pseudo_labels_of, tag_arguments, tags_for
+from mmasc.storage.tensors import load_tensors
+from mmasc.training.run_folder import claim_run
+from mmasc.training.supervised.batches import Batches, check_stages
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.crops import Items
+from mmasc.training.supervised.data import Sides, checked_sides, digest_of, noisy_clips, read_data, targets_for
+from mmasc.training.supervised.hearing import channel_remark, load_clips
+from mmasc.training.supervised.recipes import recipe as recipe_of
+from mmasc.training.supervised.run import Beside, Run, Scored
+from mmasc.training.supervised.tag_sources import TAGS, ClipTags, identities_of
+from mmasc.training.supervised.tags import check_vocabulary, pseudo_labels_of, tag_arguments, tags_for
+from mmasc.training.supervised.teacher import ask_teacher
+from mmasc.version import __version__
 
 
 class OptionError(ValueError):
@@ -128,7 +129,7 @@ def train_network(
     """Train a network on every fold asked for, or go on with runs that were begun; finished ones are left as they are.
 
     Args:
-        network: A name of `mmasc.baselines.NETWORKS`.
+        network: A name of `mmasc.networks.registry.NETWORKS`.
         data: Where the data set lies.
         dataset: Its kind, a name of `mmasc.datasets.DATASETS`.
         out: Folder of the run; of several folds, of their runs.
@@ -149,8 +150,9 @@ def train_network(
         pause_at: Stop at this step, to go on another time.
         test_curve: Score the test fold after every epoch, to look at and never to choose by.
         tags: For a network that reads tags beside the sound: where they come from ("tagging:RUN",
-            "prompts:NAME@ENCODER" or "cnn14:FILE", see `mmasc.training.tag_sources`), or tags of these clips.
-        preset: Arguments of a cell of `mmasc.baselines.tag_presets`, for such a network; `arguments` come on top.
+            "prompts:NAME@ENCODER" or "cnn14:FILE", see `mmasc.training.supervised.tag_sources`), or tags of these
+            clips.
+        preset: Arguments of a cell of `mmasc.networks.tag_presets`, for such a network; `arguments` come on top.
         remark: Called with lines about what is being done.
         progress: Called with steps done, steps of all, and a line about epoch, loss and speed.
         options: Other fields of `SupervisedConfig`.
@@ -427,7 +429,7 @@ def _write_machine(folder: Path, job: _Job) -> None:
         "processes": job.world.size,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "mmasc": mmasc.__version__,
+        "mmasc": __version__,
     }
     write_atomically(folder / "machine.json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
 

@@ -1,0 +1,40 @@
+"""Rows of the tables of recordings and of windows."""
+
+import secrets
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from mmasc.collection.metadata import own_columns
+from mmasc.collection.schema import RECORDING_FIELDS, vector_column, windows_schema
+
+
+def new_recording_id() -> int:
+    """A name for a recording that no other collection will ever give: 63 random bits."""
+    return secrets.randbits(63)
+
+
+def recordings_table(
+    rows: list[dict], own: list[dict], schema: pa.Schema, types: Mapping[str, pa.DataType] | None = None
+) -> pa.Table:
+    """Rows of the table of recordings, with own columns beside the known ones; types as in `own_columns`."""
+    table = pa.Table.from_pylist(rows, pa.schema(RECORDING_FIELDS))
+    for name, array in own_columns(own, schema, types).items():
+        table = table.append_column(name, array)
+    return table
+
+
+def windows_table(ids: list[int], files: list, dim: int) -> pa.Table:
+    """Windows of embedded files (`FileVectors`) as rows of a space."""
+    lengths = [len(file.vectors) for file in files]
+    return pa.table(
+        {
+            "recording": pa.array(np.repeat(np.array(ids, np.int64), lengths)),
+            "lane": pa.array(np.concatenate([file.lanes for file in files]).astype(np.int16)),
+            "start": pa.array(np.concatenate([file.starts for file in files])),
+            "end": pa.array(np.concatenate([file.ends for file in files])),
+            "vector": vector_column(np.concatenate([file.vectors for file in files])),
+        },
+        schema=windows_schema(dim),
+    )

@@ -1,0 +1,118 @@
+"""A collection as it stood when it was opened: what is read of it, nothing that changes it."""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from mmasc.collection.head import Head
+from mmasc.collection.index import IndexPolicy
+from mmasc.collection.schema import RECORDING_COLUMNS
+from mmasc.collection.space import SpaceReader, space_summary
+from mmasc.collection.store import Store
+from mmasc.errors import MmascError
+
+
+class Snapshot:
+    """A collection as it stood when it was opened: what there is, and read access to its spaces.
+
+    Args:
+        folder: With a collection in it; `mmasc.embed` makes one.
+        policy: When the index changes its kind; the default follows the machine's memory.
+    Raises:
+        MmascError: If there is no collection or a newer mmasc made it.
+    """
+
+    def __init__(self, folder: str | Path, policy: IndexPolicy | None = None) -> None:
+        self.store = Store(folder)
+        self._policy = policy
+        self._readers: dict[str, SpaceReader] = {}
+        self.head: Head = self.store.head()
+
+    def refresh(self) -> None:
+        """See the collection as it is now."""
+        self.head = self.store.head()
+        self._readers.clear()
+        for name in ("recordings", "row_of"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def recordings(self) -> pa.Table:
+        """All recordings: id, path under the root, size, mtime_ns, duration, sample_rate, channels, status, reason,
+        and the columns of your own."""
+        return self.store.recordings(self.head)
+
+    @cached_property
+    def row_of(self) -> dict[int, int]:
+        """Row in `recordings` by id."""
+        return {one: row for row, one in enumerate(self.recordings.column("id").to_pylist())}
+
+    @property
+    def metadata_columns(self) -> list[str]:
+        """Names of the users' own columns."""
+        return [name for name in self.recordings.column_names if name not in RECORDING_COLUMNS]
+
+    @property
+    def spaces(self) -> list[str]:
+        """Names of the spaces, oldest first."""
+        return list(self.head.spaces)
+
+    def space(self, name: str | None = None) -> SpaceReader:
+        """Read access to one space; without a name the only or oldest one.
+
+        Raises:
+            MmascError: If there is no such space; the line lists those there are.
+        """
+        if not self.head.spaces:
+            raise MmascError(f"{self.store.folder} holds no vectors yet; add some with: mmasc embed PATH --into ...")
+        if name is None:
+            name = self.spaces[0]
+        if name not in self.head.spaces:
+            raise MmascError(f"{self.store.folder} has no space {name!r}; it has: {', '.join(self.spaces)}")
+        if name not in self._readers:
+            self._readers[name] = SpaceReader(self.store, self.head, name, self._policy)
+        return self._readers[name]
+
+    def path_of(self, relative: str) -> str:
+        """Where a recording lies now: the root and its path under it."""
+        return os.path.normpath(os.path.join(self.head.root, relative))
+
+    def info(self) -> dict[str, Any]:
+        """What is there: recordings, hours, own columns, root, format and every space with its identity."""
+        durations = self.recordings.column("duration").to_numpy()
+        return {
+            "folder": str(self.store.folder),
+            "root": self.head.root,
+            "format": self.head.format,
+            "recordings": len(self.recordings),
+            "hours": float(durations.sum()) / 3600,
+            "truncated": sum(status == "truncated" for status in self.recordings.column("status").to_pylist()),
+            "columns": self.metadata_columns,
+            "spaces": {name: space_summary(name, space) for name, space in self.head.spaces.items()},
+        }
+
+
+def ids_under(paths: Sequence[str | Path], recordings: pa.Table, root: str) -> set[int]:
+    """Ids of the recordings that are these files or lie below these folders.
+
+    Raises:
+        MmascError: If a path has no recording in the collection.
+    """
+    stored = [os.path.normpath(os.path.join(root, path)) for path in recordings.column("path").to_pylist()]
+    ids = recordings.column("id").to_pylist()
+    chosen: set[int] = set()
+    for path in paths:
+        # As it was typed, from here; or as the collection names it, from its root
+        readings = {os.path.abspath(path), os.path.normpath(os.path.join(root, path))}
+        found = {
+            one
+            for one, file in zip(ids, stored, strict=True)
+            if any(file == at or file.startswith(at + os.sep) for at in readings)
+        }
+        if not found:
+            raise MmascError(f"{path}: no recording of the collection lies there; its root is {root}")
+        chosen |= found
+    return chosen

@@ -1,0 +1,1 @@
+"""Truth and answers → numbers, and figures of them."""

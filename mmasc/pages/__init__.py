@@ -1,0 +1,1 @@
+"""Text → safe HTML, and the style sheet that all pages share."""

@@ -1,0 +1,38 @@
+"""Tensors with a record about them in one safetensors file; nothing here unpickles."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from mmasc.errors import MmascError
+from mmasc.storage.files import write_atomically
+from mmasc.storage.texts import parse_json
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Save tensors and a JSON-able record about them (in the file's metadata, under "config"), atomically."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, save(plain, {"config": json.dumps(about, sort_keys=True)}))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors of a file that `save_tensors` wrote, on the CPU, and the record about them.
+
+    Raises:
+        MmascError: If the file is missing, damaged or holds no such record.
+    """
+    try:
+        with safe_open(str(path), "pt") as stored:
+            about = parse_json((stored.metadata() or {})["config"])
+            if not isinstance(about, dict):
+                raise KeyError("config")
+            return {name: stored.get_tensor(name) for name in stored.keys()}, about  # noqa: SIM118 (not a dict)
+    except FileNotFoundError as error:
+        raise MmascError(f"{path} is not there; name a run folder of `mmasc train align` or its weights") from error
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise MmascError(f"{path} cannot be read as weights of mmasc ({error!r}); train or copy them again") from error

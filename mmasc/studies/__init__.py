@@ -1,0 +1,1 @@
+"""Prompt sets studied on labelled collections: swept, tuned, reported."""

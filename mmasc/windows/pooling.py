@@ -1,0 +1,97 @@
+"""Windows → their recording: each window counts for the time that it adds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Real
+
+
+def checked_edges(
+    starts: Real[np.ndarray, " item"] | Sequence[float], ends: Real[np.ndarray, " item"] | Sequence[float]
+) -> tuple[Float[np.ndarray, " item"], Float[np.ndarray, " item"]]:
+    """Starts and ends as float64, of equal length and in order."""
+    begin, end = np.asarray(starts, np.float64), np.asarray(ends, np.float64)
+    check_finite("starts", begin)
+    check_finite("ends", end)
+    if (end < begin).any():
+        wrong = int(np.argmax(end < begin))
+        raise ValueError(f"a window must not end before it starts, got {begin[wrong]:g} to {end[wrong]:g}")
+    return begin, end
+
+
+def check_finite(name: str, values: Float[np.ndarray, "*any"]) -> None:
+    """Refuse NaN and infinity."""
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity")
+
+
+def added_seconds(
+    starts: Real[np.ndarray, " item"] | Sequence[float], ends: Real[np.ndarray, " item"] | Sequence[float]
+) -> Float[np.ndarray, " item"]:
+    """The time each window adds to what the windows that start earlier covered.
+
+    Args:
+        starts: Where windows start, in seconds, in any order.
+        ends: Where they end, in seconds.
+    Returns:
+        Seconds as float64, in the order given; they sum to the covered duration.
+    Raises:
+        ValueError: If a window ends before it starts, or a number is not finite.
+    """
+    begin, end = checked_edges(starts, ends)
+    if len(begin) == 0:
+        return np.zeros(0)
+    order = np.lexsort((end, begin))
+    covered = np.concatenate([[-np.inf], np.maximum.accumulate(end[order])[:-1]])
+    added = np.empty(len(begin))
+    added[order] = np.maximum(end[order] - np.maximum(begin[order], covered), 0.0)
+    return added
+
+
+def recording_vector(
+    vectors: Float[np.ndarray, "item dim"],
+    starts: Real[np.ndarray, " item"] | Sequence[float],
+    ends: Real[np.ndarray, " item"] | Sequence[float],
+) -> Float[np.ndarray, " dim"]:
+    """Vector of a recording: the mean of its windows' vectors, weighted by the time that each adds.
+
+    Args:
+        vectors: Of the windows of one recording.
+        starts: Where they start, in seconds.
+        ends: Where they end, in seconds.
+    Returns:
+        The mean in the type of `vectors`; not normalised.
+    Raises:
+        ValueError: If there is no window, or the windows cover no time.
+    """
+    return _mean_by_time(vectors, starts, ends)
+
+
+def recording_scores(
+    scores: Float[np.ndarray, "item class"],
+    starts: Real[np.ndarray, " item"] | Sequence[float],
+    ends: Real[np.ndarray, " item"] | Sequence[float],
+) -> Float[np.ndarray, " class"]:
+    """Scores of a recording: the mean of its windows' scores, weighted by the time that each adds.
+
+    Args:
+        scores: Of the windows of one recording.
+        starts: Where they start, in seconds.
+        ends: Where they end, in seconds.
+    Returns:
+        The mean in the type of `scores`; rows that sum to 1 give a mean that does.
+    Raises:
+        ValueError: If there is no window, or the windows cover no time.
+    """
+    return _mean_by_time(scores, starts, ends)
+
+
+def _mean_by_time(
+    values: Float[np.ndarray, "item number"],
+    starts: Real[np.ndarray, " item"] | Sequence[float],
+    ends: Real[np.ndarray, " item"] | Sequence[float],
+) -> Float[np.ndarray, " number"]:
+    added = added_seconds(starts, ends)
+    if not added.sum() > 0:
+        raise ValueError(f"windows must cover some time, got {len(added)} windows that cover none")
+    return (added / added.sum() @ values.astype(np.float64)).astype(values.dtype)

@@ -1,0 +1,157 @@
+"""Scores of windows → cells of a timeline → events with a beginning and an end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Real
+
+from mmasc.windows.pooling import added_seconds, check_finite, checked_edges
+
+# Edges of windows closer than this are one edge: far below a sample at 768 kHz, far above rounding in seconds.
+_EDGE_SECONDS = 1e-7
+
+
+def timeline_cells(
+    scores: Float[np.ndarray, "item class"],
+    starts: Real[np.ndarray, " item"] | Sequence[float],
+    ends: Real[np.ndarray, " item"] | Sequence[float],
+) -> tuple[Float[np.ndarray, " cell"], Float[np.ndarray, " cell"], Float[np.ndarray, "cell class"]]:
+    """Divide the time of a recording at every edge of a window; a cell's score is the mean over its windows.
+
+    Args:
+        scores: Of the windows of one recording.
+        starts: Where they start, in seconds, in any order.
+        ends: Where they end, in seconds.
+    Returns:
+        Starts, ends (seconds, float64) and scores (float64) of the cells in the order of time. Cells do not overlap,
+        and together they cover what the windows cover; time that no window covers has no cell.
+    Raises:
+        ValueError: If a window ends before it starts, or a number is not finite.
+    """
+    begin, end = checked_edges(starts, ends)
+    check_finite("scores", scores)
+    edges = np.unique(np.concatenate([begin, end]))
+    edges = edges[np.concatenate([[True], np.diff(edges) > _EDGE_SECONDS])] if len(edges) else edges
+    # The nearest kept edge at or before (edges within the tolerance were merged into the first of them)
+    first = np.searchsorted(edges, begin, side="right") - 1
+    last = np.searchsorted(edges, end, side="right") - 1
+    sums = np.zeros((len(edges), scores.shape[1]))
+    counts = np.zeros(len(edges), np.int64)
+    np.add.at(sums, first, scores)
+    np.subtract.at(sums, last, scores)
+    np.add.at(counts, first, 1)
+    np.subtract.at(counts, last, 1)
+    counts = np.cumsum(counts)[:-1]
+    covered = counts > 0
+    means = np.cumsum(sums, axis=0)[:-1][covered] / counts[covered, None]
+    # Adding and taking away leaves rounding behind; a mean never leaves the range of what it is a mean of.
+    if means.size:
+        means = np.clip(means, scores.min(axis=0), scores.max(axis=0))
+    return edges[:-1][covered], edges[1:][covered], means
+
+
+@dataclass(frozen=True)
+class Event:
+    """A label from `start` to `end` (seconds) with the time-weighted mean score of the cells that carry it."""
+
+    start: float
+    end: float
+    label: str
+    score: float
+
+
+def find_events(
+    cell_scores: Float[np.ndarray, "cell class"],
+    cell_starts: Real[np.ndarray, " cell"],
+    cell_ends: Real[np.ndarray, " cell"],
+    labels: Sequence[str],
+    threshold: float | None = None,
+    multi_label: bool = False,
+    gap_seconds: float = 0.0,
+    minimum_seconds: float = 0.0,
+) -> list[Event]:
+    """Join cells of a timeline to events.
+
+    Args:
+        cell_scores: Columns in the order of `labels`.
+        cell_starts: Where cells start, in seconds, in the order of time.
+        cell_ends: Where they end, in seconds; cells do not overlap.
+        labels: Names of the classes.
+        threshold: Single-label: a cell whose best score is below carries no label; default: every cell carries one.
+            Multi-label: a cell carries every label whose score is at or above.
+        multi_label: Whether a cell can carry several labels; needs a threshold.
+        gap_seconds: Gaps up to this long between cells of a label are bridged. With a single label a gap in which
+            another label is heard stays a gap.
+        minimum_seconds: Events shorter than this are dropped, after bridging.
+    Returns:
+        Events in the order of start, end and label (as in `labels`).
+    Raises:
+        ValueError: If `labels` do not fit the columns, a number is out of range, cells overlap, or `multi_label` comes
+            without a threshold.
+    """
+    begin, end = checked_edges(cell_starts, cell_ends)
+    check_finite("cell_scores", cell_scores)
+    if len(labels) != cell_scores.shape[1] or len(set(labels)) != len(labels):
+        raise ValueError(f"labels must be {cell_scores.shape[1]} different names, got {list(labels)}")
+    if multi_label and threshold is None:
+        raise ValueError("multi_label needs a threshold")
+    if not gap_seconds >= 0 or not minimum_seconds >= 0:
+        raise ValueError(
+            f"gap_seconds and minimum_seconds must not be negative, got {gap_seconds} and {minimum_seconds}"
+        )
+    if (begin[1:] < end[:-1] - _EDGE_SECONDS).any():
+        raise ValueError("cells must be in the order of time and must not overlap")
+    if len(begin) == 0 or len(labels) == 0:
+        return []
+    heard = _heard(cell_scores, threshold, multi_label)
+    events = []
+    for column, label in enumerate(labels):
+        cells = np.flatnonzero(heard[:, column])
+        if len(cells) == 0:
+            continue
+        gaps = begin[cells[1:]] - end[cells[:-1]]
+        split = gaps > max(gap_seconds, 0.0) + _EDGE_SECONDS
+        if not multi_label:
+            # Cells between two of this label that carry another one
+            carrying = np.cumsum(heard.any(axis=1))
+            split |= np.diff(carrying[cells]) > 1
+        for run in np.split(cells, np.flatnonzero(split) + 1):
+            start, stop = float(begin[run[0]]), float(end[run[-1]])
+            if stop - start < minimum_seconds - _EDGE_SECONDS:
+                continue
+            seconds = end[run] - begin[run]
+            score = float(np.average(cell_scores[run, column], weights=seconds if seconds.sum() > 0 else None))
+            events.append((start, stop, column, Event(start, stop, label, score)))
+    return [event for *_, event in sorted(events, key=lambda item: item[:3])]
+
+
+def class_seconds(events: Sequence[Event], labels: Sequence[str]) -> dict[str, float]:
+    """Time that each label covers, in seconds: never a count of windows, and no moment twice for one label.
+
+    Args:
+        events: From `find_events`, in any order.
+        labels: The classes; each is in the result, 0 where it was not heard.
+    Returns:
+        label -> seconds, in the order of `labels`. Single-label events without threshold sum to the covered duration;
+        multi-label ones can sum to more.
+    Raises:
+        ValueError: If an event carries a label that is not in `labels`.
+    """
+    unknown = sorted({event.label for event in events} - set(labels))
+    if unknown:
+        raise ValueError(f"events carry labels that are not in labels: {unknown}")
+    seconds = {}
+    for label in labels:
+        own = [event for event in events if event.label == label]
+        seconds[label] = float(added_seconds([event.start for event in own], [event.end for event in own]).sum())
+    return seconds
+
+
+def _heard(cell_scores: Float[np.ndarray, "cell class"], threshold: float | None, multi_label: bool) -> np.ndarray:
+    """Which cell carries which label, as booleans [cell, class]."""
+    if multi_label:
+        return cell_scores >= threshold
+    heard = np.zeros(cell_scores.shape, bool)
+    heard[np.arange(len(cell_scores)), cell_scores.argmax(axis=1)] = True
+    return heard if threshold is None else heard & (cell_scores >= threshold)
