@@ -21,7 +21,7 @@ from mmasc.ivf.vqvae import VqVaeConfig
 from mmasc.networks.registry import NETWORKS
 from mmasc.storage.tensors import save_tensors
 from mmasc.training.supervised.tag_sources import load_source
-from tests.small_network import FILTERS
+from tests.helpers.small_network import FILTERS
 
 RECORDED = Path(__file__).parent / "data" / "identities.json"
 BUNDLED = ("mini", "mini-features", "mini-strict", "classic")
@@ -59,7 +59,7 @@ def identities(folder: Path) -> dict[str, str]:
     for name, spec in SPECS.items():
         found[f"policy of {name}"] = identity_digest(spec, {}, {})
     small_tagger = replace(
-        NETWORKS["tagging"], target="tests.small_network:Filters", arguments={"n_mels": 128}, n_classes=3
+        NETWORKS["tagging"], target="tests.helpers.small_network:Filters", arguments={"n_mels": 128}, n_classes=3
     )
     with patch.dict(NETWORKS, {"filters": FILTERS, "tagging": small_tagger}):
         write_network(folder / "filters.safetensors", "filters")

@@ -2,7 +2,7 @@
 
     python examples/prove/life.py -n 2000 --seed 7
 
-The machine is the one that the tests run (tests/life). Prints what the lives met: commands, faults by the write that
+The machine is the one that the tests run (tests/helpers/life). Prints what the lives met: commands, faults by the write that
 they struck, questions asked. A life that goes another way than its model ends the run with the commands that led there.
 """
 
@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.life.machine import Life
+from tests.helpers.life.machine import Life
 
 
 def main() -> None:

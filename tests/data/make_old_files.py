@@ -57,7 +57,7 @@ def small_registries():
     from mmasc.networks.registry import NETWORKS
     from mmasc.training.alignment import config as alignment_config
     from mmasc.training.ivf import train as ivf
-    from tests.small_network import FILTERS, FILTERS_TAGS
+    from tests.helpers.small_network import FILTERS, FILTERS_TAGS
 
     plain = ivf.VqVaeConfig
     with (

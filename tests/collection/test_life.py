@@ -1,0 +1,69 @@
+"""A collection's whole life against a model of plain dictionaries: random commands, faults at any write.
+
+The machine is worth what it finds: with a fix taken out of the code it must fail.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from mmasc.collection.space import SpaceReader
+from mmasc.collection.transaction import Transaction
+from mmasc.errors import MmascError
+from tests.helpers.life.machine import Life
+
+SETTINGS = settings(
+    max_examples=200,
+    stateful_step_count=15,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+FAULTS = {"killed", "torn", "full", "once", "read-only"}
+QUESTIONS = {"search", "old reader"}
+OTHERS = {"merge", "move-root", "set metadata"}
+TestLife = Life.TestCase
+TestLife.settings = SETTINGS
+
+
+def run_until_it_fails(number: int, left_out: set[str]) -> None:
+    """Lives without some commands, the same in every run, without looking for the shortest that fails."""
+
+    @seed(number)
+    class Some(Life):
+        pass
+
+    Some.left_out = frozenset(left_out)
+    run_state_machine_as_test(Some, settings=settings(SETTINGS, derandomize=False, phases=[Phase.generate]))
+
+
+def test_old_versions_cleaned_before_the_head_names_the_new_ones_are_found(monkeypatch):
+    compact = Transaction.compact
+
+    def clean_too_early(self):
+        compact(self)
+        for table in self._tables_in_use():
+            self.tables.clean(table, set())
+
+    monkeypatch.setattr(Transaction, "compact", clean_too_early)
+    with pytest.raises(MmascError, match="damaged"):
+        run_until_it_fails(6, FAULTS - {"killed"} | QUESTIONS | OTHERS | {"remove"})
+
+
+def test_an_index_that_lost_rows_taken_for_whole_is_found(monkeypatch):
+    def whole(self):
+        places, fresh = self._places
+        return not len(fresh) and bool((places == np.arange(len(self))).all())
+
+    monkeypatch.setattr(SpaceReader, "_whole", property(whole))
+    with pytest.raises(ValueError, match="could not be broadcast"):
+        run_until_it_fails(1, FAULTS | QUESTIONS | OTHERS | {"compact"})
+
+
+def test_versions_that_somebody_reads_taken_away_are_found(monkeypatch):
+    monkeypatch.setattr("mmasc.collection.store.drop_unread", lambda *_: [])
+    with pytest.raises(MmascError, match="damaged"):
+        run_until_it_fails(1, FAULTS | {"search", "remove"} | OTHERS)
