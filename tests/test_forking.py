@@ -11,7 +11,7 @@ import pytest
 def child_says(folder, how):
     # with one thread nothing would hang in the first place
     several = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
-    worker = Path(__file__).with_name("fork_worker.py")
+    worker = Path(__file__).parent / "helpers" / "fork_worker.py"
     done = subprocess.run(
         [sys.executable, worker, folder, how], capture_output=True, text=True, timeout=400, env=several, check=False
     )
