@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from tests.collection.test_changes import labelled, table_of, write  # noqa: F401
 from tests.cli.test_cli import run
+from tests.collection.test_changes import labelled, table_of, write  # noqa: F401
 
 
 def embed(at, *options: str, capsys) -> tuple[int, dict, str]:

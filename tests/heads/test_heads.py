@@ -36,8 +36,8 @@ from mmasc.labelling.fit import fit_head
 from mmasc.labelling.folds import draw_few, make_folds
 from mmasc.labelling.recordings import LabelledRecordings, labelled_recordings, recording_vectors
 from mmasc.metrics.functions import bootstrap_interval
-from tests.conftest import STANDIN_SPEC, StandIn
 from tests.cli.test_cli import run
+from tests.conftest import STANDIN_SPEC, StandIn
 
 SPACE = SpaceHead("identity0" * 3, "standin", 4, 1.0, 1.0, "mix")
 NAMES = ("low", "middle", "high", "none")

@@ -142,7 +142,9 @@ def test_networks_that_read_tags_have_a_second_input(monkeypatch, tmp_path):
             return self.last(self.merge(torch.cat([self.embedding(features), tags], 1)))
 
     monkeypatch.setattr("tests.helpers.small_network.Tagged", Tagged, raising=False)
-    monkeypatch.setitem(NETWORKS, "small-tags", replace(SMALL, name="small-tags", target="tests.helpers.small_network:Tagged"))
+    monkeypatch.setitem(
+        NETWORKS, "small-tags", replace(SMALL, name="small-tags", target="tests.helpers.small_network:Tagged")
+    )
     tagged = load_network("small-tags")
     lived_in(tagged.body)
     found = export_network(tagged, tmp_path / "tags.onnx")

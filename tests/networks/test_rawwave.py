@@ -8,8 +8,8 @@ from mmasc.features import load_front_end
 from mmasc.networks.load import load_network
 from mmasc.networks.merging import merged_body
 from mmasc.networks.rawwave import RawWave
-from tests.parity.rule_weights import waveform
 from tests.helpers.rule_files import answers, assert_near, recorded_keys, write_rule_file
+from tests.parity.rule_weights import waveform
 
 
 def stereo() -> torch.Tensor:

@@ -13,8 +13,8 @@ from mmasc.networks.load import load_network
 from mmasc.networks.registry import NETWORKS, network_class
 from mmasc.networks.vggish import FIGURE_2B, PATCH_SECONDS, Vggish, VggishDnn, VggishRnn, cut_patches
 from mmasc.networks.vggish_postprocessor import VggishPostprocessor, read_postprocessor
-from tests.parity.rule_weights import waveform
 from tests.helpers.rule_files import answers, assert_near, features_by_rule, recorded_keys, write_rule_file
+from tests.parity.rule_weights import waveform
 
 # A trunk that is as deep as the release and thin, so that tests are quick
 THIN = [4, 0, 4, 0, 4, 4, 0, 4, 4, 0]

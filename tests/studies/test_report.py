@@ -25,8 +25,8 @@ from mmasc.prompts.prompts import Prompts
 from mmasc.studies.plots import draw_sounds, draw_texts, principal_components
 from mmasc.studies.report import report
 from mmasc.studies.study import load_study, match_labels
-from tests.conftest import STANDIN_SPEC, StandIn
 from tests.cli.test_cli import run
+from tests.conftest import STANDIN_SPEC, StandIn
 
 OFFSETS = {"low_hum": -0.25, "middle": 0.0, "high $x$": 0.25}
 # The stand-in counts letters: mean, mean absolute value, maximum, share of positive samples

@@ -17,8 +17,8 @@ from mmasc.labelling.folds import make_folds
 from mmasc.prompts.prompts import Prompts
 from mmasc.studies.prompt_tuning import tune_prompts
 from mmasc.studies.study import load_study
-from tests.conftest import STANDIN_SPEC, StandIn
 from tests.cli.test_cli import run
+from tests.conftest import STANDIN_SPEC, StandIn
 from tests.studies.test_report import PHRASES, make_collection
 
 # The first label's phrase is like every sound
