@@ -27,9 +27,12 @@ VALUES: dict[str, tuple] = {"label": ("frog", "owl", "it's"), "level": (1, 2, 3)
 collections = st.sampled_from(("a", "a", "a", "b"))
 spaces = st.sampled_from(tuple(SPACES))
 parts = st.sampled_from(("", "", "", "p", "q", *PATHS))
+kinds = st.sampled_from(("killed", "killed", "torn", "full", "once"))
 faults = st.one_of(
     st.just(NO_FAULT),
-    st.tuples(st.sampled_from(("killed", "killed", "torn", "full", "once")), st.integers(1, 45)),
+    st.tuples(kinds, st.integers(1, 45), st.just("")),
+    # Rare writes are met as often as frequent ones
+    st.tuples(kinds, st.integers(1, 6), st.sampled_from(("lance", "replace", "faiss", "unlink"))),
 )
 rows = st.fixed_dictionaries({name: st.sampled_from((None, *values)) for name, values in VALUES.items()})
 tables = st.one_of(st.none(), st.dictionaries(st.sampled_from((*PATHS, "p/never.wav")), rows, max_size=4))
