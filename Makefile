@@ -1,16 +1,20 @@
 PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
 BIN := .venv/bin
+endif
 SOUNDS ?=
 # Test processes, each with one thread and up to 2 GB
 JOBS ?= 2
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test lint docs dist demo-of-wheel clean
 
 install: .venv/installed
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[cpu,video,asr,onnx,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,video,asr,onnx,dev]"
 	@touch $@
 
 demo: install
@@ -23,6 +27,20 @@ lint: install
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile
+
+docs: install
+	$(BIN)/zensical build --strict --config-file .mkdocs.yml
+
+dist: install
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+
+# What a user gets from the wheel alone, outside of the clone
+demo-of-wheel: dist
+	rm -rf build/wheel
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/python -m pip install --quiet --disable-pip-version-check "$$(echo dist/*.whl)[cpu,video]"
+	cd build && wheel/bin/mmasc demo
 
 clean:
 	rm -rf .venv build dist *.egg-info

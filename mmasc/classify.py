@@ -1,11 +1,12 @@
 """Say what recordings are from prompts: files in, one `Classification` a recording out, in order, while they come.
 
 A recording is judged by its vector (the mean of its windows' weighted by the time that each adds), its timeline by the
-probabilities of its windows: a moment's score is the mean over the windows that hear it.
+probabilities of its windows: a moment's score is the mean over the windows that hear it. Windows of digital silence
+are not judged.
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from mmasc.audio import AudioStatus, find_audio
+from mmasc.audio import AudioStatus
+from mmasc.audio.memory import Sound, find_sounds
 from mmasc.collection import Collection
 from mmasc.encoders import load_encoder
 from mmasc.encoders.base import Encoder
@@ -32,15 +34,17 @@ class Classification:
 
     Attributes:
         path: As it was found.
-        label: The best label, or "none of these" where it does not pass the thresholds; None if the file failed.
+        label: The best label, or "none of these" where it does not pass the thresholds or the recording is nothing but
+            digital silence; None if the file failed.
         score: Probability of the best label, even where it did not pass; None if the file failed.
         scores: Label to probability; in the order of the prompts, or the `top` best first.
         cosines: Label to cosine, the same labels in the same order; with `centre_on` less the label's shift.
         labels: All labels that hold: at most one, but for several labels.
-        events: With a timeline: which label holds from when to when, in the order of time.
+        events: With a timeline: which label holds from when to when, in the order of time; windows of digital silence
+            have none.
         seconds: With a timeline: label to covered seconds, in the order of the prompts.
         windows: With a timeline: label to number of windows; overlapping windows count each.
-        status: Whether the file was read to its end; a failed file has none of the above.
+        status: Whether the file was read to its end, and what is odd in it; a failed file has none of the above.
         duration: Decoded seconds.
         sample_rate: Of the file, in Hz.
     """
@@ -60,7 +64,7 @@ class Classification:
 
 
 def classify(
-    paths: str | Path | Sequence[str | Path],
+    paths: Sound | Iterable[Sound],
     prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path,
     encoder: str | Encoder = "mini",
     timeline: bool = False,
@@ -84,7 +88,8 @@ def classify(
     """Classify recordings with prompts, one after the other as they are decoded.
 
     Args:
-        paths: Files, folders, patterns or lists of them, as `find_audio` takes them.
+        paths: Files, folders, patterns or lists of them, as `find_audio` takes them; also the bytes of a sound file, or
+            an open binary file.
         prompts: `Prompts`, a mapping of labels to phrases, a bundled name or the path of a prompt file.
         encoder: A name for `load_encoder`, or an encoder whose space has text.
         timeline: Also find events and seconds of every label.
@@ -130,7 +135,7 @@ def classify(
     loaded = (
         calibration if calibration is None or isinstance(calibration, Calibration) else Calibration.load(calibration)
     )
-    files = find_audio(paths)
+    files = find_sounds(paths)
     if isinstance(encoder, str):
         encoder = load_encoder(encoder, device, window_seconds, backend)
     options = (encoder, temperature, multi_label, threshold, minimum_cosine)
@@ -167,7 +172,7 @@ def _classify_file(
 ) -> Classification:
     vector = file.vector[None]
     scores, cosines = classifier.predict_proba(vector), classifier.decision_function(vector)
-    accepted = classifier.accept(scores, cosines)[0]
+    accepted = classifier.accept(scores, cosines)[0] & file.heard.any()
     names = [str(label) for label in classifier.classes_]
     ranking = np.argsort(-scores[0], kind="stable")
     kept = range(len(names)) if top is None else ranking[:top]
@@ -192,9 +197,11 @@ def _timeline(
     file: FileVectors, classifier: ZeroShotClassifier, names: list[str], gap_seconds: float, minimum_seconds: float
 ) -> dict[str, Any]:
     """`events`, `seconds` and `windows` of a recording."""
-    scores, cosines = classifier.predict_proba(file.vectors), classifier.decision_function(file.vectors)
-    starts, ends, cell_scores = timeline_cells(scores, file.starts, file.ends)
-    _, _, cell_cosines = timeline_cells(cosines, file.starts, file.ends)
+    heard = file.heard
+    vectors, window_starts, window_ends = file.vectors[heard], file.starts[heard], file.ends[heard]
+    scores, cosines = classifier.predict_proba(vectors), classifier.decision_function(vectors)
+    starts, ends, cell_scores = timeline_cells(scores, window_starts, window_ends)
+    _, _, cell_cosines = timeline_cells(cosines, window_starts, window_ends)
     # The classifier decides what holds in a cell, in one place for recordings and cells; what does not hold is put
     # below every threshold, and an event's score is the mean over cells that hold only.
     held = np.where(classifier.accept(cell_scores, cell_cosines), cell_scores, -1.0)

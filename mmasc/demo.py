@@ -26,6 +26,7 @@ from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.prompts import Prompts, load_prompts
 from mmasc.segments import recording_vector
+from mmasc.storage.files import write_atomically
 from mmasc.synth import SYNTH, synthesise
 
 SAMPLE_RATE, SECONDS = 32_000, 5.0  # of the sounds that are made here
@@ -209,7 +210,7 @@ def _write_sound(path: Path, names: Sequence[str], seed: int) -> None:
     soundfile.write(content, waveform, SAMPLE_RATE, "PCM_16", format="WAV")
     # The same bytes are not written again: the file keeps its date, and embed knows that it has not changed
     if not path.exists() or path.read_bytes() != content.getvalue():
-        path.write_bytes(content.getvalue())
+        write_atomically(path, content.getvalue())
 
 
 def _embed(
@@ -236,7 +237,7 @@ def _embed(
     for bad in report.failed:
         tell(f"   not read: {bad.reason}")
     for bad in report.truncated:
-        tell(f"   shorter than its header says: {bad.reason}")
+        tell(f"   {bad.reason}")
     fresh = report.added + report.changed
     if fresh:
         speed = f"{report.audio_seconds / max(report.seconds, 1e-9):.0f} times as fast as they sound"

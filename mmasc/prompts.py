@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmasc.errors import MmascError
+from mmasc.inputs import as_texts
 from mmasc.prompt_reader import MAX_BYTES, PLACE, Finding, read_fields
 
 CLOSE_COSINE = 0.95  # label vectors closer than this are told apart by noise
@@ -78,20 +79,23 @@ def load_prompts(name_or_path: str | Path) -> Prompts:
     return prompts
 
 
-def as_prompts(prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path) -> Prompts:
+def as_prompts(prompts: Any) -> Prompts:
     """`Prompts` from what callers have: `Prompts`, a mapping of labels to a phrase or phrases, a name or a path.
 
     Raises:
         MmascError: If a file is missing or broken.
-        ValueError: If a mapping is empty or a label has no phrase.
+        ValueError: If a mapping is empty, a label has no phrase, or it is none of these.
     """
     if isinstance(prompts, Prompts):
         return prompts
     if isinstance(prompts, Mapping):
-        labels = {
-            str(label): (phrases,) if isinstance(phrases, str) else tuple(phrases) for label, phrases in prompts.items()
-        }
+        labels = {str(label): as_texts(phrases, f"a phrase of {label!r}") for label, phrases in prompts.items()}
         return Prompts("labels", "", (PLACE,), labels)
+    if not isinstance(prompts, str | Path):
+        raise ValueError(
+            "prompts must be Prompts, a mapping of labels to phrases, a name or the path of a file, got "
+            f"{type(prompts).__name__}"
+        )
     return load_prompts(prompts)
 
 

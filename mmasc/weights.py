@@ -356,7 +356,10 @@ def _fetch_file(weight: WeightFile, file: RemoteFile, source: Path | None, progr
     if path.is_file() and source is None:
         # A file that is not right is fetched again: that is what the user asked for.
         with contextlib.suppress(MmascError):
-            return StoredFile(path, path.stat().st_size, _verify(folder, file, weight.name), bool(file.sha256), False)
+            digest = _verify(folder, file, weight.name)
+            for rest in (part, _note_path(part)):  # of a call that was killed after it had brought the file
+                rest.unlink(missing_ok=True)
+            return StoredFile(path, path.stat().st_size, digest, bool(file.sha256), False)
     if source is None:
         _download(file, part, progress)
         where = file.address
@@ -372,9 +375,10 @@ def _fetch_file(weight: WeightFile, file: RemoteFile, source: Path | None, progr
     digest = _measure(part, file, file.sha256, where, mend, delete=True)
     with part.open("rb+") as written:
         os.fsync(written.fileno())
+    # Before the file has its name: else a kill between the two leaves a file that nobody vouches for
+    _record(folder, file.filename, part, digest)
     os.replace(part, path)
     _note_path(part).unlink(missing_ok=True)
-    _record(folder, file.filename, path, digest)
     return StoredFile(path, path.stat().st_size, digest, bool(file.sha256), True)
 
 
@@ -469,7 +473,8 @@ def _receive(file: RemoteFile, part: Path, begin: int, progress: Progress | None
                 f"{file.address} offers {total:,} bytes, not the {file.size:,} of the file that mmasc knows; "
                 "take the right file from elsewhere with --from"
             )
-        _note_path(part).write_text(json.dumps({"address": file.address, "etag": _strong_etag(response.headers)}))
+        note = {"address": file.address, "etag": _strong_etag(response.headers)}
+        write_atomically(_note_path(part), json.dumps(note).encode())
         done = begin
         with part.open("rb+" if begin else "wb") as writing:
             writing.seek(begin)

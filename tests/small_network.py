@@ -54,3 +54,44 @@ def lived_in(module: nn.Module, seed: int = 0) -> nn.Module:
                 nn.init.normal_(norm.weight, generator=generator)
                 nn.init.normal_(norm.bias, generator=generator)
     return module.eval()
+
+
+FILTERS = NetworkSpec("filters", "tests.small_network:Filters", "panns-16k", 3, 4, 16_000)
+# The same beside tags: without layers on them, so that every gradient is more than rounding
+FILTERS_TAGS = NetworkSpec(
+    "filters-tags",
+    "mmasc.baselines.tags:TaggedNetwork",
+    "panns-16k",
+    3,
+    4,
+    16_000,
+    arguments={
+        "trunk": "filters",
+        "trunk_arguments": {},
+        "n_tags": 2,
+        "heads": 0,
+        "attention_layers": 0,
+        "join": "code",
+        "shared": False,
+    },
+)
+
+
+class Filters(Body):
+    """A convolution that shows its map of four filters, its mean, a linear layer: the least that can be trained."""
+
+    head = "fc"
+    minimum_frames = 4
+    n_filters = 4
+
+    def __init__(self, n_classes: int, n_channels: int = 1, n_mels: int = 64) -> None:
+        super().__init__()
+        self.bn0 = nn.BatchNorm2d(n_mels)
+        self.conv = nn.Conv2d(n_channels, 4, 3, stride=4, padding=1)
+        self.fc = nn.Linear(4, n_classes)
+
+    def feature_map(self, features):
+        return torch.relu(self.conv(self.augmented(self.bn0(features.transpose(1, 3)).transpose(1, 3))))
+
+    def from_map(self, map):
+        return map.mean((2, 3))

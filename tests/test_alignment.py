@@ -2,10 +2,9 @@
 
 import json
 import os
-import signal
+import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +19,16 @@ from mmasc.cli import cli
 from mmasc.encoders import load_encoder
 from mmasc.encoders.mini_network import MiniConfig, MiniNetwork
 from mmasc.errors import MmascError
-from mmasc.training.alignment import train_alignment
+from mmasc.training.alignment import AlignmentStage, train_alignment
 from mmasc.training.alignment_config import AlignmentConfig
 from mmasc.training.augment import AugmentConfig, augment, draw_crop, level_of, power_of
 from mmasc.training.checkpoints import config_from_dict, load_tensors, pack_optimizer, save_tensors, unpack_optimizer
-from mmasc.training.losses import bank_loss, cosine_loss, one_cycle
+from mmasc.training.losses import bank_loss, cosine_loss
+from mmasc.training.parallel import World
+from mmasc.training.schedules import one_cycle
 from mmasc.training.sounds import Row, read_table, split_by_group
 from mmasc.training.validation import ranking
+from tests.killing import kill_in_mid_work
 
 RATE = 16_000
 KINDS = {"whistling": 2_000.0, "engine humming": 120.0, "hissing": None}
@@ -315,24 +317,69 @@ def test_another_seed_is_another_network(table, tmp_path):
     )
 
 
+LONGER = dict(steps=16, batch=4, crop_seconds=1.3, checkpoint_steps=2)
+
+
+def align_alone(tick, table: Path, out: Path) -> None:
+    """What is killed: it says every step before it begins it."""
+    step = AlignmentStage.train_step
+    AlignmentStage.train_step = lambda run, generator: (tick(run.step), step(run, generator))[1]
+    train_alignment(table, out, **LONGER)
+
+
 def test_killed_run_goes_on_to_the_same_weights(table, tmp_path):
-    """A process killed between checkpoints, at a moment of no one's choosing, is continued by the same command."""
-    straight, killed = tmp_path / "straight", tmp_path / "killed"
-    train_alignment(table, straight, steps=16, batch=4, crop_seconds=1.3, checkpoint_steps=2)
-    command = [sys.executable, "-m", "mmasc", "train", "align", "--data", str(table), "--out", str(killed)]
-    command += ["--steps", "16", "--batch", "4", "--crop", "1.3", "--checkpoint-steps", "2", "--quiet"]
-    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not (killed / "training.safetensors").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert (killed / "training.safetensors").exists()
-    result = train_alignment(table, killed, steps=16, batch=4, crop_seconds=1.3, checkpoint_steps=2)
-    assert result.step == 16
-    assert_equal_weights(straight, killed)
+    """A process killed between checkpoints, at moments of no one's choosing, is continued by the same command."""
+    generator, killed = np.random.default_rng(0), tmp_path / "killed"
+    train_alignment(table, tmp_path / "straight", **LONGER)
+    for after in (3, 8):
+        kill_in_mid_work(align_alone, table, killed, after=after, last=15, delay=generator.uniform(0, 0.05))
+        assert after - 2 < load_tensors(killed / "training.safetensors")[1]["step"] < 15
+    assert train_alignment(table, killed, **LONGER).step == 16
+    assert_equal_weights(tmp_path / "straight", killed)
+
+
+SEVERAL = """
+import sys
+from mmasc.training.alignment import train_alignment
+
+table, folder = sys.argv[1:]
+options = dict(steps=4, batch=4, crop_seconds=1.3, cache=folder + "/mel", checkpoint_steps=10)
+train_alignment(table, folder + "/straight", **options)
+train_alignment(table, folder + "/paused", **options, pause_at=2)
+train_alignment(table, folder + "/paused", **options)
+"""
+
+
+def test_several_processes_train_one_network_and_go_on(table, tmp_path):
+    """As torchrun starts them: each draws its part of a batch, gradients are averaged, the first one writes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = os.environ | {
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-c", SEVERAL, str(table), str(tmp_path)]
+    started = [
+        subprocess.Popen(command, env=shared | {"RANK": rank, "LOCAL_RANK": rank}, stderr=subprocess.PIPE, text=True)
+        for rank in ("0", "1")
+    ]
+    said = [process.communicate(timeout=240)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    assert_equal_weights(tmp_path / "straight", tmp_path / "paused")
+    alone = tmp_path / "alone"
+    train_alignment(table, alone, steps=4, batch=4, crop_seconds=1.3, cache=tmp_path / "mel", checkpoint_steps=10)
+    several, one = weights(tmp_path / "straight"), weights(alone)
+    assert several.keys() == one.keys()
+    assert any(not torch.equal(several[name], one[name]) for name in one)  # the second process had its part
+
+
+def test_a_batch_that_processes_cannot_share_is_refused():
+    with pytest.raises(MmascError, match="5 sounds per step cannot be shared evenly by 2 processes; give a --batch"):
+        World(2, 0, 0).share(5, "sounds")
+    assert World(2, 0, 0).share(6, "sounds") == 3
 
 
 def test_learns_three_kinds_of_sound(table, tmp_path):

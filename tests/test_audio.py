@@ -178,7 +178,7 @@ def test_lists_of_files(tmp_path, monkeypatch):
     with pytest.raises(MmascError, match=r"none\.txt: the list of files cannot be read"):
         find_audio("@none.txt")
     (tmp_path / "again.txt").write_text("@list.txt")
-    with pytest.raises(MmascError, match=r"@list\.txt: no such file"):
+    with pytest.raises(MmascError, match=r"line 1 of again\.txt: @list\.txt: no such file"):
         find_audio("@again.txt")
 
 

@@ -30,6 +30,13 @@ def test_waveforms_are_those_of_load_audio(paths, tmp_path, in_memory, rate, cha
         assert not waveform.flags.writeable
 
 
+def test_a_part_of_the_waveforms_is_a_list_of_them(paths, tmp_path):
+    waveforms = WaveformCache(tmp_path / "deep" / "kept", 8_000).load(paths)
+    for one, other in zip(waveforms[1:4], paths[1:4], strict=True):
+        np.testing.assert_array_equal(one, load_audio(other, 8_000)[0].numpy())
+    assert [len(waveforms[part]) for part in (slice(None), slice(-2, None), slice(9, 12))] == [5, 2, 0]
+
+
 def test_everything_is_decoded_once(paths, tmp_path):
     told = []
     cache = WaveformCache(tmp_path / "kept", 8_000)
@@ -120,6 +127,25 @@ def test_a_full_disk_is_one_line_and_the_cache_stays_good(paths, tmp_path, monke
     kept = [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
     assert len(kept) == 2
     assert cache.load(paths).n_decoded == 3
+
+
+def test_a_waveform_is_whole_on_the_disk_before_it_gets_its_name(paths, tmp_path, monkeypatch):
+    cache, sync, replace, synced = WaveformCache(tmp_path / "kept", 8_000), os.fsync, os.replace, []
+
+    def noted(number):
+        (beside,) = (tmp_path / "kept").rglob("*.tmp")
+        synced.append(beside.read_bytes())
+        sync(number)
+
+    def renamed(one, other):
+        assert len(synced) == 1
+        replace(one, other)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(os, "replace", renamed)
+    cache.load(paths[:1])
+    (file,) = (path for path in (tmp_path / "kept").rglob("*") if path.is_file())
+    assert synced == [file.read_bytes()]
 
 
 def test_a_folder_that_cannot_be_made_is_named(paths, tmp_path):

@@ -378,11 +378,17 @@ def test_fetched_weights_are_found_by_name(made, clap, monkeypatch):
 
 
 def test_the_registry_fits_the_named_weights():
-    for spec in SPECS.values():
-        if spec.target.endswith(":Clap"):
-            names = {file.filename for file in WEIGHTS[spec.weights].files}
-            assert names == {"config.json", "preprocessor_config.json", "vocab.json", "merges.txt", "pytorch_model.bin"}
-            assert (spec.sample_rate, spec.window_seconds * spec.sample_rate, spec.padding) == (RATE, SAMPLES, "repeat")
+    clap = {name: spec for name, spec in SPECS.items() if spec.target.endswith(":Clap")}
+    assert {name: spec.weights for name, spec in clap.items()} == {
+        "clap": "clap-htsat-unfused",
+        "clap-fused": "clap-htsat-fused",
+        "clap-general": "larger-clap-general",
+        "clap-music-speech": "larger-clap-music-and-speech",
+    }
+    for spec in clap.values():
+        names = {file.filename for file in WEIGHTS[spec.weights].files}
+        assert names == {"config.json", "preprocessor_config.json", "vocab.json", "merges.txt", "pytorch_model.bin"}
+        assert (spec.sample_rate, spec.window_seconds * spec.sample_rate, spec.padding) == (RATE, SAMPLES, "repeat")
 
 
 @pytest.mark.parametrize("name", ["clap-music", "clap-music:some/folder"])

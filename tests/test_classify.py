@@ -138,16 +138,23 @@ def test_a_moment_is_the_mean_of_the_windows_that_hear_it(tmp_path, standin):
     )
 
 
-def test_silence_is_none_of_these_by_cosine_but_not_by_itself(tmp_path, standin):
+def test_silence_is_none_of_these_and_does_not_count(tmp_path, standin):
     path = sound(tmp_path / "x.wav", (UP, 1), (SILENT, 2), (DOWN, 1))
     [bold] = classify(path, PROMPTS, standin, timeline=True)
-    assert sum(bold.seconds.values()) == 4
+    assert [(event.start, event.end, event.label) for event in bold.events] == [(0, 1, "up"), (3, 4, "down")]
+    assert bold.windows == {"up": 1, "down": 1, "loud": 0}
+    [short] = classify(sound(tmp_path / "z.wav", (UP, 1), (DOWN, 1)), PROMPTS, standin)
+    assert bold.scores == short.scores
+    assert bold.status.reason == f"{path}: 50% of it is digital silence"
+    assert bold.status.silent_seconds == pytest.approx(2)
     [careful] = classify(path, PROMPTS, standin, timeline=True, minimum_cosine=0.2)
     assert [(event.start, event.end, event.label) for event in careful.events] == [(0, 1, "up"), (3, 4, "down")]
     assert careful.windows == {"up": 1, "down": 1, "loud": 0}
     [silent] = classify(sound(tmp_path / "y.wav", (SILENT, 2)), PROMPTS, standin, minimum_cosine=0.2, timeline=True)
     assert (silent.label, silent.labels, silent.events) == (NONE, (), [])
     assert silent.score == pytest.approx(1 / 3)
+    assert (sum(silent.seconds.values()), sum(silent.windows.values())) == (0, 0)
+    assert silent.status.reason == f"{tmp_path / 'y.wav'}: all of it is digital silence"
 
 
 def test_threshold_leaves_gaps_and_gaps_can_be_bridged(tmp_path, standin):

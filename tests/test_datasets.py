@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -322,6 +323,7 @@ def test_validation_is_never_the_test_fold():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_no_group_is_on_two_sides(validation, seed):
     dataset = clips_of(60, 3, n_folds=5)
+    assert dataset.folds == ["1", "2", "3", "4", "5"]
     for fold in dataset.folds:
         if fold == validation:
             continue
@@ -333,6 +335,17 @@ def test_no_group_is_on_two_sides(validation, seed):
         if isinstance(validation, float):
             shares = dataset.targets()[sides[1]].sum(0) / dataset.targets()[np.concatenate(sides[:2])].sum(0)
             assert np.abs(shares - validation).max() <= 1.5 / 16  # a group of a class's sixteen
+
+
+def test_a_test_fold_that_is_everything_is_refused():
+    clips = [Clip(Path(f"{number}.wav"), ("a",), fold="1", columns={"city": "lyon"}) for number in range(4)]
+    dataset = Dataset("made", Path("made"), tuple(clips), ("a",))
+    with pytest.raises(MmascError, match="made: nothing is left to learn from when fold '1' is tested"):
+        dataset.split("1")
+    more = replace(dataset, clips=(*clips, replace(clips[0], fold="2", path=Path("more.wav"))))
+    assert [side.tolist() for side in more.split("1")] == [[4], [], [0, 1, 2, 3]]
+    with pytest.raises(MmascError, match="made: nothing is left to learn from when fold '1' is tested"):
+        more.holding_out("city", ["lyon"]).split("1")
 
 
 def test_a_share_follows_its_seed():
@@ -390,6 +403,7 @@ def test_held_out_cities_are_tested_and_never_learnt():
 
 def test_made_folds_keep_groups_and_classes():
     dataset = clips_of(30, 3).with_folds(5, seed=1)
+    assert dataset.folds == ["1", "2", "3", "4", "5"]
     for fold in dataset.folds:
         train, _, test = dataset.split(fold)
         assert not {dataset.groups[clip] for clip in train} & {dataset.groups[clip] for clip in test}
@@ -398,6 +412,32 @@ def test_made_folds_keep_groups_and_classes():
         dataset.with_folds(5)
     with pytest.raises(MmascError, match="4 groups are fewer than 5 folds"):
         clips_of(4, 3).with_folds(5)
+
+
+def labelled_clips(*labels: str) -> Dataset:
+    """A clip for each text, its labels with commas between them; classes a to d, whether they have clips or not."""
+    clips = tuple(Clip(Path(f"{n}.wav"), tuple(one.split(","))) for n, one in enumerate(labels))
+    return Dataset("made", Path("made"), clips, tuple("abcd"), any("," in one for one in labels))
+
+
+def counts_by_fold(dataset: Dataset) -> list[tuple[int, ...]]:
+    column = np.array(dataset.column("fold"))
+    return [tuple(dataset.targets()[column == fold].sum(0).astype(int).tolist()) for fold in dataset.folds]
+
+
+def test_made_folds_of_classes_without_clips():
+    assert counts_by_fold(labelled_clips(*6 * ["b"], *9 * ["d"]).with_folds(3)) == 3 * [(0, 2, 0, 3)]
+    with pytest.raises(MmascError, match="a class has 2 clips, fewer than 3 folds; ask for fewer folds"):
+        labelled_clips(*6 * ["b"], *2 * ["d"]).with_folds(3)
+    with pytest.raises(ValueError, match="n_folds must be 2 or more, got 1"):
+        labelled_clips(*6 * ["b"]).with_folds(1)
+
+
+def test_made_folds_of_several_labels_go_by_the_rarest():
+    dataset = labelled_clips(*6 * ["a"], *6 * ["a,c"], *3 * ["a,c,d"], "b")
+    counts = np.array(counts_by_fold(dataset.with_folds(3)))
+    assert counts[:, [0, 2, 3]].tolist() == 3 * [[5, 3, 1]]
+    assert sorted(counts[:, 1]) == [0, 0, 1]
 
 
 def test_real_esc10(test_data):

@@ -242,21 +242,21 @@ def figures(values: list[bool]) -> float:
 
 def test_a_sweep_goes_on_and_its_figures_are_those_of_the_weights(table, tmp_path, monkeypatch):
     steps: list[int] = []
-    plain = supervised_run.Run._train_step
+    plain = supervised_run.Run.train_step
     out, run = tmp_path / "sweep", imagination(tmp_path / "films")
     features = ("log-mel", f"films=ivf:{run}")
     options = dict(seen_share=0.5, folds=["1", "2"])
 
-    def stop(self):
+    def stop(self, generator):
         if len(steps) == 5:
             raise KeyboardInterrupt
         steps.append(1)
-        return plain(self)
+        return plain(self, generator)
 
-    monkeypatch.setattr(supervised_run.Run, "_train_step", stop)
+    monkeypatch.setattr(supervised_run.Run, "train_step", stop)
     with pytest.raises(KeyboardInterrupt):
         sweep(table, out, features, **options)
-    monkeypatch.setattr(supervised_run.Run, "_train_step", lambda self: steps.append(1) or plain(self))
+    monkeypatch.setattr(supervised_run.Run, "train_step", lambda self, g: steps.append(1) or plain(self, g))
     said: list[str] = []
     early = sweep(table, out, features, minutes=0, remark=said.append, **options)
     assert said[0] == "time is up: 2 of 4 runs are not finished"

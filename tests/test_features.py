@@ -1,5 +1,6 @@
 """The log-mel front end: librosa is the oracle, tones and noise of known power the second one."""
 
+import contextlib
 import math
 
 import librosa
@@ -164,3 +165,12 @@ def test_configurations_that_make_no_sense(change, message):
     values = {name: getattr(MINI, name) for name in MINI.__dataclass_fields__} | change
     with pytest.raises(ValueError, match=message):
         LogMelConfig(**values)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_an_accelerator_gives_as_many_frames(name, monkeypatch):
+    """On devices other than a CPU all waveforms go through at once; meta tensors have shapes and no numbers."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # there is none for them
+    config = PRESETS[name]
+    waveforms = torch.zeros(3, config.sample_rate)
+    assert LogMel(config).to("meta").mel(waveforms.to("meta")).shape == LogMel(config).mel(waveforms).shape

@@ -12,7 +12,9 @@ from mmasc.segments import window_starts
 
 
 def test_windows_are_those_of_the_whole_waveform(sounds, standin):
-    for path in find_audio(sounds):
+    paths = find_audio(sounds)
+    assert len(paths) == 5
+    for path in paths:
         found = embed_file(path, standin, hop_seconds=0.3)
         waveform, rate = load_audio(path, standin.spec.sample_rate)
         starts = window_starts(waveform.shape[1], standin.window_samples, 0.3, rate)

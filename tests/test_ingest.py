@@ -1,10 +1,8 @@
 """Into a collection: nothing twice, nothing lost, nothing decoded that is there already."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +13,12 @@ import soundfile
 import mmasc
 from mmasc.collection import Collection
 from mmasc.collection import intake as ingest_module
+from mmasc.encoders import SPECS
 from mmasc.errors import MmascError
+from tests.conftest import STANDIN_SPEC
+from tests.killing import kill_in_mid_work
 
-# A process that embeds with the stand-in encoder, committing often: what the kill tests shoot at
+# A process that embeds with the stand-in encoder, committing often: two of them add at once
 WORKER = """
 import sys
 from mmasc.encoders import SPECS
@@ -212,26 +213,30 @@ def run_worker(sounds: Path, into: Path) -> subprocess.Popen:
     )
 
 
-def test_killed_at_any_moment_it_goes_on(tmp_path):
+def embed_alone(tick, sounds: Path, into: Path) -> None:
+    """What is killed: it embeds with the stand-in encoder, commits often, and says how many files are in."""
+    SPECS["standin"] = STANDIN_SPEC
+    mmasc.embed(sounds, into, "standin", commit_windows=20, progress=lambda report: tick(report.added + report.skipped))
+
+
+def test_killed_at_any_moment_it_goes_on(tmp_path, registered):
     sounds, into = many_sounds(tmp_path / "sounds", 250), tmp_path / "c"
-    generator = np.random.default_rng(int(time.time()))
-    delays, kept = generator.uniform(0.02, 0.6, 3), 0
-    for delay in delays:
-        worker = run_worker(sounds, into)
-        assert worker.stdout.readline() == "ready\n"
-        time.sleep(delay)
-        worker.send_signal(signal.SIGKILL)
-        worker.communicate()
-        if (into / "collection.json").exists():
-            now = len(Collection(into).recordings)
-            assert now >= kept, f"recordings were lost after delays {delays}"
-            kept = now
-    output, _ = run_worker(sounds, into).communicate(timeout=120)
-    assert sum(map(int, output.split("\n")[1].split())) == 250
-    keys, _ = rows_of(into, tmp_path / "x")
-    whole = tmp_path / "whole"
-    run_worker(sounds, whole).communicate(timeout=120)
-    assert keys == rows_of(whole, tmp_path / "y")[0]
+    generator, kept = np.random.default_rng(0), 0
+    for after in (60, 110, 160):
+        delay = generator.uniform(0, 0.1)
+        kill_in_mid_work(embed_alone, sounds, into, after=after, last=249, delay=delay)
+        now = len(Collection(into).recordings)
+        assert kept < now < 250, f"killed {delay:.4f} s after file {after}"
+        # A commit comes after 20 windows at the latest, and every file has one at least
+        assert now >= after - 20
+        kept = now
+    report = mmasc.embed(sounds, into, registered)
+    assert (report.skipped, report.added) == (kept, 250 - kept)
+    keys, vectors = rows_of(into, tmp_path / "x")
+    mmasc.embed(sounds, tmp_path / "whole", registered)
+    whole = rows_of(tmp_path / "whole", tmp_path / "y")
+    assert keys == whole[0]
+    np.testing.assert_array_equal(vectors, whole[1])
 
 
 def test_two_processes_add_at_once(tmp_path):

@@ -18,7 +18,7 @@ def tracked() -> list[Path]:
 def test_every_package_is_listed():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "mmasc").rglob("__init__.py")}
-    assert set(listed) == found | {"mmasc.prompt_files"}
+    assert set(listed) == found | {"mmasc.prompt_files", "mmasc.encoders.weights"}
 
 
 def test_versions_agree():
@@ -33,16 +33,19 @@ def test_top_level_stays():
         "README.md",
         "LICENSE",
         "CHANGELOG.md",
+        "CONTRIBUTING.md",
         "Makefile",
         "mmasc",
         "prompts",
         "tests",
         "examples",
+        "docs",
     }
     assert {name for name in names if not name.startswith(".")} <= allowed
 
 
 def test_public_names_load():
+    assert {"Collection", "classify", "embed", "load_audio", "load_encoder"} <= set(mmasc.__all__)
     for name in mmasc.__all__:
         assert getattr(mmasc, name) is not None
 

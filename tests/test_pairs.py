@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -272,8 +273,9 @@ def test_workers_end_with_the_process_that_is_killed(tmp_path):
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     worker = int(parent.stdout.readline())
+    assert is_running(worker)
     parent.kill()
-    parent.wait()
+    assert parent.wait() == -signal.SIGKILL
     parent.stdout.close()
     until = time.monotonic() + 20
     while is_running(worker):

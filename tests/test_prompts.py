@@ -273,6 +273,15 @@ def test_lint_asks_the_encoder(tmp_path):
     assert "standin does not know 'qux', 'quux' in 'b qux quux'" in found[2].message
 
 
+def test_lint_counts_the_words_of_the_longest_template(tmp_path):
+    text = "templates: ['{}', 'here comes a {}']\nlabels:\n  a: [aab]\n  b: [bbc]\n"
+    found = lint(write(tmp_path, text), Picky(STANDIN_SPEC))
+    assert [(one.line, one.message.partition(",")[0]) for one in found] == [
+        (3, "'aab' becomes 4 words"),
+        (4, "'bbc' becomes 4 words"),
+    ]
+
+
 class Latin(StandIn):
     def _text(self, texts):
         if not all(text.isascii() for text in texts):

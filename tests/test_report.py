@@ -227,6 +227,7 @@ def test_the_page_is_whole_asks_nothing_of_anywhere_and_shows_names_as_they_are(
     read = Reader(page)
     assert read.open == []
     assert read.tags.count("img") == len(written.figures)
+    assert sum(address.startswith("data:image/png") for address in read.addresses) == len(written.figures)
     assert all(address.startswith(("#", "data:")) for address in read.addresses)
     assert not {"script", "iframe", "form", "b"} & set(read.tags)
     assert "default-src 'none'" in page

@@ -325,6 +325,7 @@ def test_seconds_of_single_labels_sum_to_the_covered_time(seed, gap_seconds):
     assert sum(seconds.values()) == pytest.approx(added_seconds(starts, ends).sum())
     # events of one label at a time never overlap, bridged or not
     bridged = find_events(scores, cell_starts, cell_ends, labels, gap_seconds=gap_seconds)
+    assert {event.label for event in bridged} == {event.label for event in events}
     assert all(later.start >= earlier.end - 1e-9 for earlier, later in itertools.pairwise(bridged))
 
 

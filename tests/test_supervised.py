@@ -1,12 +1,9 @@
 """Supervised training: runs that go on to the same weights, sides that never leak, and what is said when it fails."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from dataclasses import asdict, replace
+from collections import Counter
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +26,7 @@ from mmasc.training.scoring import load_clips, score_clips
 from mmasc.training.supervised import train_network
 from mmasc.training.supervised_config import SupervisedConfig
 from mmasc.training.supervised_data import data_of, sides_of
+from tests.killing import kill_in_mid_work
 
 RATE = 16_000
 KINDS = {"low": 300.0, "high": 3_000.0, "noise": None}
@@ -67,7 +65,7 @@ def tiny(monkeypatch) -> None:
 
 @pytest.fixture(scope="module")
 def sounds(tmp_path_factory) -> Path:
-    """Thirty clips of half a second: three kinds, three folds, groups of two, the last tenth digital silence."""
+    """27 clips of half a second: three kinds, three folds, each clip its own group, the last tenth digital silence."""
     folder = tmp_path_factory.mktemp("data")
     chance = np.random.default_rng(0)
     lines = ["path,label,fold,group"]
@@ -143,6 +141,7 @@ def test_resumed_is_uninterrupted_to_the_bit(sounds, tmp_path):
     resumed = train(sounds, tmp_path / "paused", **BUSY, validation="2", patience=9)[0]
     assert resumed.step == 6
     assert_equal_weights(tmp_path / "straight", tmp_path / "paused")
+    assert [line["epoch"] for line in metrics(tmp_path / "straight")] == [1, 2, 3]
     for one, other in zip(metrics(tmp_path / "straight"), metrics(tmp_path / "paused"), strict=True):
         for name in ("step", "epoch", "loss", "validation_loss", "validation_accuracy", "learning_rate"):
             assert one[name] == other[name]
@@ -164,39 +163,23 @@ def test_other_ways_resume_too(sounds, tmp_path, options):
     assert_equal_weights(tmp_path / "straight", tmp_path / "paused")
 
 
+def train_alone(tick, sounds: Path, out: Path) -> None:
+    """What is killed: it keeps everything after every step, so that most of its time is spent writing."""
+    NETWORKS["tiny"] = TINY
+    train(sounds, out, epochs=6, checkpoint_seconds=0.0, progress=lambda step, steps, line: tick(step))
+
+
 def test_a_killed_run_goes_on(sounds, tmp_path):
-    """A process killed at a moment of no one's choosing; the command runs on its own registry, so on a real network."""
-    out = tmp_path / "killed"
-    options = [
-        "--recipe",
-        "plain",
-        "--epochs",
-        "4",
-        "--batch",
-        "6",
-        "--crop-seconds",
-        "0.4",
-        "--minimum-seconds",
-        "0.5",
-    ]
-    command = [sys.executable, "-m", "mmasc", "train", "mini-cnn", "--data", str(sounds), "--dataset", "csv"]
-    command += ["--data-option", "fold_column=fold", "--folds", "1", "--out", str(out), *options]
-    command += ["--checkpoint-seconds", "0", "--quiet", "--format", "json"]
-    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (out / "training.safetensors").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.2)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert finished.returncode == 0, finished.stderr
-    assert json.loads(finished.stdout)[0]["step"] == 12
-    kinds = dict(dataset="csv", dataset_options={"fold_column": "fold"}, folds=["1"], minimum_seconds=0.5)
-    train_network(
-        *("mini-cnn", sounds), out=tmp_path / "straight", **kinds, recipe="plain", epochs=4, batch=6, crop_seconds=0.4
-    )
+    """A process killed at moments of no one's choosing, three times on the way."""
+    generator, out = np.random.default_rng(0), tmp_path / "killed"
+    train(sounds, tmp_path / "straight", epochs=6)
+    for after in (3, 9, 17):
+        kill_in_mid_work(train_alone, sounds, out, after=after, last=24, delay=generator.uniform(0, 0.05))
+        # It says a step before it keeps it, and what is kept goes on
+        assert after - 1 <= load_tensors(out / "training.safetensors")[1]["step"] < 24
+        assert not (out / "last.safetensors").exists()
+    (finished,) = train(sounds, out, epochs=6)
+    assert (finished.step, finished.steps) == (24, 24)
     assert_equal_weights(tmp_path / "straight", out)
 
 
@@ -245,17 +228,26 @@ def test_early_stopping_looks_at_validation_only(sounds, tmp_path, monkeypatch):
     assert len(one) == min(12, best + 1 + 2)
 
 
+def by_fold(clip):
+    return clip.fold, clip.path
+
+
 def test_sides_never_share_a_group(sounds):
     table = read_dataset("csv", sounds, fold_column="fold", group_column="group")
-    for fold in table.folds:
-        for validation in ("", "0.4"):
+    # Three recordings a fold, cut into three clips each, and a clip that is by itself
+    cut = [(clip, f"{clip.fold}-{number // 3 % 3}") for number, clip in enumerate(sorted(table.clips, key=by_fold))]
+    clips = [replace(clip, group="" if number % 9 == 8 else group) for number, (clip, group) in enumerate(cut)]
+    table = replace(table, clips=tuple(clips))
+    assert sorted(Counter(table.groups).values()) == 3 * [1] + 3 * [2] + 6 * [3]
+    for fold in ("", *table.folds):
+        for validation in ("", "0.4", "2" if fold != "2" else "3"):
             sides = sides_of(table, fold, validation, 0)
-            named = [{table.clips[clip].group for clip in side} for side in asdict(sides).values()]
-            assert not named[0] & named[2]
-            assert not named[0] & named[1]
-            assert not named[1] & named[2]
+            named = [[table.groups[clip] for clip in side] for side in (sides.train, sides.validation, sides.test)]
+            # nothing is lost, and a group is whole where it is
+            assert Counter(chain(*named)) == Counter(table.groups)
+            assert sum(len(set(side)) for side in named) == len(set(table.groups))
             assert (len(sides.validation) > 0) == bool(validation)
-            assert {table.clips[clip].fold for clip in sides.test} == {fold}
+            assert {table.clips[clip].fold for clip in sides.test} == ({fold} if fold else set())
     leaking = replace(table, clips=tuple(replace(clip, group="same") for clip in table.clips))
     with pytest.raises(MmascError, match="'same' lies in training and in test"):
         sides_of(leaking, "1", "", 0)
@@ -432,7 +424,7 @@ def test_a_full_disk_leaves_the_run_usable(sounds, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, "write_atomically", full)
         # the file of metrics is mended through the same door, so it is spared here
-        patched.setattr("mmasc.training.supervised_run.Metrics", lambda path, step: None)
+        patched.setattr("mmasc.training.stage.Metrics", lambda path, step: None)
         with pytest.raises(MmascError, match=r"training.safetensors cannot be written \(No space left on device\)"):
             train(sounds, tmp_path / "run")
     train(sounds, tmp_path / "run")

@@ -250,6 +250,8 @@ def test_a_run_with_tags_goes_on_to_the_same_weights(table, tmp_path):
     train(table, tmp_path / "paused", **options, pause_at=4)
     train(table, tmp_path / "paused", **options)
     one, other = weights(tmp_path / "straight"), weights(tmp_path / "paused")
+    assert one.keys() == other.keys()
+    assert "merge.weight" in one
     assert all(torch.equal(one[name], other[name]) for name in one)
     # tags are mixed as labels are: without tags of partners the weights are others
     train(table, tmp_path / "plain", **{**options, "mix": "none"})
@@ -474,23 +476,23 @@ def test_codes_are_the_layer_before_last(table, tmp_path):
 
 def test_a_sweep_goes_on_and_prints_the_published_figures(table, tmp_path, prompts, monkeypatch):
     steps = []
-    plain = supervised_run.Run._train_step
-    monkeypatch.setattr(supervised_run.Run, "_train_step", lambda self: steps.append(1) or plain(self))
+    plain = supervised_run.Run.train_step
+    monkeypatch.setattr(supervised_run.Run, "train_step", lambda self, g: steps.append(1) or plain(self, g))
     options = dict(
         **READ, out=tmp_path / "sweep", tags=prompts, grid=("baseline", "table5"), heads=(2, 4), layers=("3",)
     )
     options |= dict(seeds=(0, 1), folds=["1"], **{**SMALL, "epochs": 1})
 
-    def stop(self):
+    def stop(self, generator):
         if len(steps) == 5:
             raise KeyboardInterrupt
         steps.append(1)
-        return plain(self)
+        return plain(self, generator)
 
-    monkeypatch.setattr(supervised_run.Run, "_train_step", stop)
+    monkeypatch.setattr(supervised_run.Run, "train_step", stop)
     with pytest.raises(KeyboardInterrupt):
         sweep_tags("trunk-tags", table, **options)
-    monkeypatch.setattr(supervised_run.Run, "_train_step", lambda self: steps.append(1) or plain(self))
+    monkeypatch.setattr(supervised_run.Run, "train_step", lambda self, g: steps.append(1) or plain(self, g))
     cells = sweep_tags("trunk-tags", table, **options)
     # 12 clips in batches of 4: three steps a run, two seeds, three cells; five of them, less those of the run that was
     # stopped in its middle, were not taken again

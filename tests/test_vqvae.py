@@ -4,6 +4,7 @@ import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 
@@ -150,6 +151,19 @@ def test_k_means_of_fewer_items_than_codes():
     torch.testing.assert_close(codebook.lookup(codebook.nearest(items.T.reshape(1, 3, 2, 2)))[0].flatten(1).T, items)
 
 
+def test_learning_goes_on_from_where_k_means_ended():
+    codebook, items = quantizer(), 10 * vectors(12, 3)
+    codebook.counts.fill_(7.0)  # left by steps before
+    codebook.begin(items, torch.Generator().manual_seed(0))
+    begun = codebook.codebook.clone()
+    assert float(torch.cdist(items, begun).min(1).values.max()) < 1e-5
+    # Every item is a code of its own, so the moving averages are in balance
+    grid = items.T.reshape(1, 3, 3, 4)
+    assert codebook.learn(grid, codebook.nearest(grid), torch.Generator().manual_seed(0)) == 0
+    torch.testing.assert_close(codebook.codebook, begun)
+    torch.testing.assert_close(codebook.counts, torch.ones(12))
+
+
 def test_use_of_codes():
     assert code_use(torch.arange(8).reshape(1, 2, 4), 8) == (pytest.approx(8), 1)
     assert code_use(torch.zeros(3, 2, 2, dtype=torch.long), 8) == (pytest.approx(1), 1 / 8)
@@ -177,18 +191,54 @@ def test_the_decoder_mirrors_the_encoder(halvings):
     assert torch.equal(network.indices(vectors(2, 3, 32, 32)), quantised.indices)
 
 
-@pytest.mark.parametrize(("size", "cells"), [(16, 8), (64, 8), (128, 8), (256, 16), (512, 16)])
+@pytest.mark.parametrize(("size", "cells"), [(8, 4), (16, 8), (64, 8), (128, 8), (256, 16), (512, 16)])
 def test_halvings_leave_some_hundred_cells(size, cells):
     assert size >> fitting_halvings(size) == cells
 
 
-def test_impossible_configurations_are_refused():
-    with pytest.raises(ValueError, match=r"size must be a multiple of 2 \*\* halvings, got 60 and 3"):
-        VqVaeConfig(size=60)
-    with pytest.raises(ValueError, match=r"codes >= 2, dim >= 1, 0 < decay < 1 must hold, got 1 64 0.99"):
-        VqVaeConfig(codes=1)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(size=60), r"size must be a multiple of 2 \*\* halvings, got 60 and 3"),
+        (dict(halvings=0), "size must be a multiple of .*, got 64 and 0"),
+        (dict(size=512, halvings=9), "size must be a multiple of .*, got 512 and 9"),
+        (dict(codes=1), "codes >= 2, dim >= 1, 0 < decay < 1 must hold, got 1 64 0.99"),
+        (dict(dim=0), "must hold, got 512 0 0.99"),
+        (dict(decay=0.0), "must hold, got 512 64 0.0"),
+        (dict(decay=1.0), "must hold, got 512 64 1.0"),
+    ],
+)
+def test_impossible_configurations_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        VqVaeConfig(**options)
+
+
+def test_the_least_and_the_most_are_possible():
+    config = VqVaeConfig(size=256, halvings=8, codes=2, dim=1)
+    assert (config.cells, VqVaeConfig(size=2, halvings=1).cells) == (1, 1)
+
+
+def test_half_precision_around_it_changes_nothing():
+    for rule in ("ema", "gradient"):
+        codebook, given = quantizer(rule), vectors(4, 3, 32, 32)
+        with torch.autocast("cpu", torch.bfloat16):
+            inside = codebook(given)
+        assert torch.equal(inside.indices, codebook.nearest(given))
+        for one, other in zip(inside, codebook(given), strict=True):
+            assert one.dtype == other.dtype
+            assert torch.equal(one, other)
 
 
 def test_psnr_of_a_known_error():
     pictures = torch.zeros(2, 3, 4, 4)
     assert peak_signal_to_noise(pictures + 0.2, pictures) == pytest.approx(10 * math.log10(4 / 0.04), abs=1e-4)
+
+
+def test_psnr_is_that_of_what_can_be_shown():
+    pictures = vectors(2, 3, 4, 4).clamp(-1, 1)
+    made = pictures + vectors(2, 3, 4, 4).flip(0)
+    assert float(made.min()) < -1.5
+    assert float(made.max()) > 1.5
+    shown = np.clip(made.double().numpy(), -1, 1)
+    wanted = 10 * math.log10(4 / np.square(shown - pictures.double().numpy()).mean())
+    assert peak_signal_to_noise(made, pictures) == pytest.approx(wanted, abs=1e-4)

@@ -313,7 +313,21 @@ def test_a_digest_is_measured_once(register, monkeypatch):
         raise AssertionError("measured again")
 
     monkeypatch.setattr(hashlib, "file_digest", refuse)
-    find("toy")
+    folder = find("toy")
+    # A file that was touched is another file
+    os.utime(folder / "big.bin", ns=(1, 1))
+    with pytest.raises(AssertionError, match="measured again"):
+        find("toy")
+
+
+def test_weights_are_on_the_disk_before_they_get_their_name(register, monkeypatch):
+    register()
+    calls, sync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda number: (calls.append(os.fstat(number).st_size), sync(number)))
+    monkeypatch.setattr(os, "replace", lambda one, other: (calls.append(other.name), replace(one, other)))
+    fetch("toy")
+    for name, size in (("big.bin", BIG_SIZE), ("config.json", len(SMALL))):
+        assert calls.index(size) < calls.index(name)
 
 
 def test_from_a_folder_and_from_a_file(server, register, tmp_path):
@@ -445,7 +459,9 @@ def test_a_file_must_have_the_digest_that_its_name_begins(monkeypatch, tmp_path)
 
 
 def test_every_address_is_pinned_to_a_version():
+    assert len(weights.WEIGHTS) > 10
     for weight in weights.WEIGHTS.values():
+        assert weight.files
         assert len({file.filename for file in weight.files}) == len(weight.files)
         for file in weight.files:
             assert "/main/" not in file.address

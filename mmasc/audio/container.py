@@ -1,15 +1,17 @@
 """Decoding with PyAV (FFmpeg): video files, AAC, and whatever soundfile cannot read; the extra `video`."""
 
+import io
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soxr
 from jaxtyping import Float
 
-from mmasc.audio.headers import Header
+from mmasc.audio.joining import ChunkReader, uniform
+from mmasc.audio.layout import Header
 from mmasc.audio.native import DecodeError
 
 # Only what holds sound in itself: no play lists, no formats that open other files or addresses
@@ -49,7 +51,7 @@ class ContainerDecoder:
     slack_seconds = _SLACK_SECONDS
     expected_frames: int | None = None
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path | bytes, header: Header) -> None:
         import av
 
         # av.FFmpegError has children of OSError, ValueError, EOFError and others
@@ -57,12 +59,13 @@ class ContainerDecoder:
             av.FFmpegError, OSError, ValueError, TypeError, EOFError, RuntimeError, OverflowError, MemoryError,
             IndexError, NotImplementedError,
         )  # fmt: skip
-        self.fault = ""
+        self.fault, self.remark = "", ""
         self.declared_seconds: float | None = None
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
         try:
             # "file:" keeps FFmpeg from reading a name as a protocol
-            self._container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
+            source: Any = io.BytesIO(path) if isinstance(path, bytes) else f"file:{path.absolute()}"
+            self._container = av.open(source, options=options, metadata_errors="replace")
         except av.ArgumentError as error:
             raise DecodeError("no format that is taken") from error
         except self._errors as error:
@@ -79,27 +82,19 @@ class ContainerDecoder:
                 raise DecodeError(self.fault or "no sound in it could be decoded")
             self.channels = len(first)
             self.declared_seconds = self._declared(header)
-            self._parts = self._trimmed(self._uniform(first))
+            chunks = chain([(self.sample_rate, first)], self._chunks)
+            parts = self._trimmed(uniform(chunks, self.sample_rate, self.channels))
+            self._reader = ChunkReader(parts, self.channels)
         except self._errors as error:
             self._container.close()
             raise DecodeError(_reason(error)) from error
         except DecodeError:
             self._container.close()
             raise
-        self._waiting: list[np.ndarray] = []
-        self._n_waiting = 0
 
     def read(self, frames: int) -> Float[np.ndarray, "channel time"]:
         """The next frames as float32; fewer at the end."""
-        while self._n_waiting < frames and (part := next(self._parts, None)) is not None:
-            self._waiting.append(part)
-            self._n_waiting += part.shape[1]
-        if not self._waiting:
-            return np.zeros((self.channels, 0), np.float32)
-        joined = np.concatenate(self._waiting, axis=1)
-        self._waiting = [joined[:, frames:]] if joined.shape[1] > frames else []
-        self._n_waiting = max(joined.shape[1] - frames, 0)
-        return joined[:, :frames]
+        return self._reader.read(frames)
 
     def close(self) -> None:
         """Close the file."""
@@ -112,6 +107,10 @@ class ContainerDecoder:
         if stream.codec_context is None:
             raise DecodeError("its sound is coded in a way that PyAV does not know")
         stream.codec_context.thread_count = 1
+        tracks = list(self._container.streams.audio)
+        if len(tracks) > 1:
+            place = [one.index for one in tracks].index(stream.index) + 1
+            self.remark = f"it holds {len(tracks)} tracks of sound, number {place} is heard"
         return stream
 
     def _native_chunks(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -158,29 +157,6 @@ class ContainerDecoder:
         declared = (duration + max(self._container.start_time or 0, 0)) / 1e6
         if declared - latest > _CUT_SECONDS:
             self.fault = f"its header declares {declared:.2f} s, it holds {latest:.2f} s"
-
-    def _uniform(self, first: np.ndarray) -> Iterator[np.ndarray]:
-        """All chunks at the rate and with the channels of the first."""
-        yield first
-        converter, converted_rate = None, 0
-        for rate, chunk in self._chunks:
-            if converter is not None and rate != converted_rate:
-                yield converter.resample_chunk(np.zeros((0, self.channels), np.float32), last=True).T
-                converter = None
-            if len(chunk) != self.channels:
-                mean = chunk.mean(axis=0, dtype=np.float32)
-                chunk = np.repeat(mean[None], self.channels, axis=0)
-            if rate == self.sample_rate:
-                yield chunk
-            elif rate > 0:
-                if converter is None:
-                    converter = soxr.ResampleStream(
-                        rate, self.sample_rate, self.channels, dtype="float32", quality="HQ"
-                    )
-                    converted_rate = rate
-                yield converter.resample_chunk(np.ascontiguousarray(chunk.T)).T
-        if converter is not None:
-            yield converter.resample_chunk(np.zeros((0, self.channels), np.float32), last=True).T
 
     def _trimmed(self, parts: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         """Without the padding behind the end that an mp4 track declares: FFmpeg drops only the one in front."""

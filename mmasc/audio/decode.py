@@ -18,7 +18,10 @@ from jaxtyping import Float
 from mmasc.audio.container import ContainerDecoder, has_pyav
 from mmasc.audio.find import show_path
 from mmasc.audio.headers import Header, read_header
+from mmasc.audio.joining import ChainDecoder
+from mmasc.audio.memory import MemoryFile, MemorySound, Sound, as_source
 from mmasc.audio.native import EXTENSIONS, DecodeError, NativeDecoder
+from mmasc.audio.pcm import PcmDecoder
 from mmasc.errors import MmascError
 
 _RATES_HZ = (1_000, 768_000)
@@ -27,8 +30,14 @@ _BLOCK_NUMBERS = 1 << 23
 # Louder than this (full scale is 1) nothing is sound: damaged float files hold such numbers, and NaN
 _LOUDEST = 1e9
 # What soundfile cannot open whatever its content: for the mend in the message
+_APPLE_DOUBLE = b"\0\x05\x16\x07"  # what macOS writes beside files on other systems' disks, as ._NAME
 _CONTAINERS = (b"\x1aE\xdf\xa3", b"\x30\x26\xb2\x75", b"FLV")
+# Less than this is not missed where frames or pages are counted: encoders add up to so much at both ends
+_COUNTED_SECONDS = 0.25
 _COPY = "copy or record it again, or leave it out"
+
+
+Decoder = NativeDecoder | ContainerDecoder | PcmDecoder | ChainDecoder
 
 
 @dataclass(frozen=True)
@@ -36,36 +45,45 @@ class AudioStatus:
     """What became of a file.
 
     Attributes:
-        state: "ok"; "truncated": there is sound, but less than there was or damaged; "failed": no sound to use.
-        reason: "" when ok, otherwise one line that names the file and the mend.
+        state: "ok"; "truncated": there is sound, but less than there was, damaged, or lost in the mix of its channels;
+            "failed": no sound to use.
+        reason: One line that names the file and says why, and the mend; when ok what is odd in it, mostly "".
         declared_seconds: What the file says of its length; None if it does not say.
         decoded_seconds: What was decoded.
+        silent_seconds: Of it, digital silence, where it was listened for (`stream_audio`).
     """
 
     state: Literal["ok", "truncated", "failed"]
     reason: str
     declared_seconds: float | None
     decoded_seconds: float
+    silent_seconds: float = 0.0
 
 
 class AudioFile:
     """An open recording; made by `open_audio`. A context manager; also closed when its blocks are exhausted.
 
     Attributes:
-        path: As given.
+        path: As given; "<memory>" (or the name that an open file has) for a sound in memory.
         sample_rate: Of the file, in Hz.
         channels: Of the file.
         declared_seconds: What the file says of its length; None if it does not say.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._name = show_path(path)
+    def __init__(self, path: Sound | MemorySound) -> None:
+        source = as_source(path)
+        self.path = source if isinstance(source, Path) else source.path
+        self._source = source if isinstance(source, Path) else source.content
+        self._name = show_path(self.path)
         self._header = self._look()
         # Irregular mp3 goes to PyAV first: the decoder inside soundfile gives up early and prints to stderr.
-        self._left: list[type[NativeDecoder] | type[ContainerDecoder]] = [NativeDecoder, ContainerDecoder]
+        self._left: list[type[Decoder]] = [NativeDecoder, ContainerDecoder]
         if self._header.irregular:
             self._left.reverse()
+        if self._header.samples is not None:
+            self._left.insert(0, PcmDecoder)
+        elif self._header.parts:
+            self._left.insert(0, ChainDecoder)
         self._faults: list[str] = []
         self._frames = 0
         self._failure = ""
@@ -102,11 +120,19 @@ class AudioFile:
         declared, decoded = self.declared_seconds, self._frames / self.sample_rate
         if self._failure:
             return AudioStatus("failed", self._failure, declared, decoded)
-        faults = [*self._faults, *([self._header.cut] if self._header.cut else [])]
-        missing = declared is not None and declared - decoded > self._decoder.slack_seconds
+        header, decoder = self._header, self._decoder
+        faults = [*self._faults, *filter(None, (header.cut, header.unread))]
+        if header.parts and isinstance(decoder, NativeDecoder):
+            faults.append(f"it holds {len(header.parts)} recordings one after the other, the first was read")
+        there = max(declared or 0.0, header.holds or 0.0)
+        missing = (declared is not None and declared - decoded > decoder.slack_seconds) or (
+            header.holds is not None and header.holds - decoded > max(_COUNTED_SECONDS, decoder.slack_seconds)
+        )
         if not faults and not missing:
-            return AudioStatus("ok", "", declared, decoded)
-        what = f"{decoded:.3f} s could be read" + (f" of {declared:.3f} s" if declared is not None else "")
+            remarks = [one for one in (header.remark, decoder.remark) if one]
+            reason = f"{self._name}: {'; '.join(remarks)}" if remarks else ""
+            return AudioStatus("ok", reason, declared, decoded)
+        what = f"{decoded:.3f} s could be read" + (f" of {there:.3f} s" if there > decoded else "")
         why = f" ({'; '.join(faults)})" if faults else ""
         return AudioStatus("truncated", f"{self._name}: only {what}{why}; {_COPY}", declared, decoded)
 
@@ -124,6 +150,11 @@ class AudioFile:
 
     def _look(self) -> Header:
         """Header of the file, after the checks that need no decoder."""
+        if isinstance(self._source, bytes):
+            if not self._source:
+                raise MmascError(f"{self._name}: is empty (0 bytes); {_COPY}")
+            self._start = self._source[:16]
+            return read_header(MemoryFile(self._source), len(self._source))
         try:
             found = os.stat(self.path)
             if stat.S_ISDIR(found.st_mode):
@@ -139,7 +170,7 @@ class AudioFile:
             reason = getattr(error, "strerror", None) or error
             raise MmascError(f"{self._name}: cannot be read ({reason}); check the name and its permissions") from error
 
-    def _open(self) -> NativeDecoder | ContainerDecoder:
+    def _open(self) -> Decoder:
         """The first decoder that can open the file."""
         fault: DecodeError | None = None
         while (decoder := self._next_decoder()) is not None:
@@ -155,18 +186,20 @@ class AudioFile:
                 f"{self._name}: declares {decoder.sample_rate} Hz and {decoder.channels} channels, sound has {low} to "
                 f"{high} Hz and a channel at least; {_COPY}"
             )
+        if self._start.startswith(_APPLE_DOUBLE):
+            raise MmascError(f"{self._name}: is no sound but what macOS notes of one; leave files named ._ out")
         if self._needs_pyav():
             raise MmascError(f"{self._name}: needs PyAV: pip install 'mmasc[video]'") from fault
         raise MmascError(f"{self._name}: no sound that can be read ({fault}); {_COPY}") from fault
 
-    def _next_decoder(self) -> NativeDecoder | ContainerDecoder | DecodeError | None:
+    def _next_decoder(self) -> Decoder | DecodeError | None:
         """The file in the next decoder, or why that one cannot open it; None if no decoder is left."""
         while self._left:
             kind = self._left.pop(0)
             if kind is ContainerDecoder and not has_pyav():
                 continue
             try:
-                return kind(self.path, self._header)
+                return kind(self._source, self._header)
             except DecodeError as error:
                 return error
         return None
@@ -202,8 +235,9 @@ class AudioFile:
             if block.shape[1]:
                 return block
             expected = self._decoder.expected_frames
-            # Also when there is nothing: a wav that was never closed declares 0 bytes, and PyAV reads what follows
-            short = self._frames == 0 or (expected is not None and self._frames < expected and not self._header.cut)
+            # Also when there is nothing, unless the file says so itself: PyAV takes what follows for sound
+            nothing = self._frames == 0 and self._header.seconds != 0
+            short = nothing or (expected is not None and self._frames < expected and not self._header.cut)
             fault = self._decoder.fault
             if fault and fault not in self._faults:
                 self._faults.append(fault)
@@ -227,11 +261,12 @@ class AudioFile:
         return left == 0
 
 
-def open_audio(path: str | os.PathLike[str]) -> AudioFile:
+def open_audio(path: Sound | MemorySound) -> AudioFile:
     """Open a recording, or the sound of a video.
 
     Args:
-        path: A file of any kind that soundfile or PyAV reads; its content decides, not its name.
+        path: A file of any kind that soundfile or PyAV reads; its content decides, not its name. Also the bytes of such
+            a file, or an open binary file, which is read to its end.
     Returns:
         The open file, a context manager: `with open_audio(path) as file: for block in file.blocks(): ...`
     Raises:

@@ -1,12 +1,15 @@
 """Which files are meant: names, folders, patterns and lists of them become one ordered list of files."""
 
+import codecs
 import glob
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from mmasc.errors import MmascError
+from mmasc.printing import printable
 
 AUDIO_EXTENSIONS = (
     "aac", "ac3", "aif", "aifc", "aiff", "alac", "amr", "ape", "au", "caf", "dsf", "eac3", "flac", "gsm", "m4a",
@@ -37,7 +40,7 @@ def find_audio(
         MmascError: If a path does not exist, a pattern matches nothing, a folder cannot be listed, or nothing at all is
             found.
     """
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    given = _paths([paths] if isinstance(paths, str | os.PathLike) else paths)
     known = _known(extensions)
     found: dict[str, Path] = {}
     for item in given:
@@ -52,10 +55,18 @@ def find_audio(
     return list(found.values())
 
 
+def _paths(paths: Any) -> list[str | os.PathLike[str]]:
+    several = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, bytes | bytearray) else [paths]
+    for item in several:
+        if not isinstance(item, str | os.PathLike):
+            raise MmascError(f"a path must be a text or a pathlib.Path, got {type(item).__name__}")
+    # NumPy's texts are taken for bytes by the system's calls
+    return [str(item) if isinstance(item, str) else item for item in several]
+
+
 def show_path(path: str | os.PathLike[str]) -> str:
     """A path fit for one line of a message: bytes that are no UTF-8 and line breaks are escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return printable(os.fspath(path))
 
 
 def _known(extensions: Iterable[str] | None) -> frozenset[str]:
@@ -77,8 +88,11 @@ def _expand(item: str, known: frozenset[str], lists: bool) -> Iterator[str]:
     elif os.path.exists(item):
         yield item
     elif lists and item.startswith("@"):
-        for line in _lines(item[1:]):
-            yield from _expand(line, known, lists=False)
+        for number, line in _lines(item[1:]):
+            try:
+                yield from _expand(line, known, lists=False)
+            except MmascError as error:
+                raise MmascError(f"line {number} of {show_path(item[1:])}: {error}") from error
     elif glob.has_magic(item):
         yield from _match(item, known)
     else:
@@ -89,13 +103,21 @@ def _extension(path: str) -> str:
     return os.path.splitext(path)[1].lower()
 
 
-def _lines(path: str) -> list[str]:
+def _lines(path: str) -> list[tuple[int, str]]:
+    """Lines of a list of files with their numbers, from 1; blank ones are left out."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         raise MmascError(f"{show_path(path)}: the list of files cannot be read ({error.strerror})") from error
-    lines = [os.fsdecode(line) for line in content.removeprefix(b"\xef\xbb\xbf").splitlines()]
-    return [line for line in lines if line.strip()]
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # what `>` writes in Windows PowerShell
+        try:
+            content = content.decode("utf-16").encode()
+        except UnicodeDecodeError as error:
+            raise MmascError(f"{show_path(path)}: the list of files is damaged ({error}); save it as UTF-8") from error
+    if b"\0" in content:
+        raise MmascError(f"{show_path(path)}: is not a list of files but holds other data; give a text, a path a line")
+    lines = [os.fsdecode(line) for line in content.removeprefix(codecs.BOM_UTF8).splitlines()]
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def _walk(folder: str) -> tuple[list[str], list[str]]:
@@ -119,7 +141,10 @@ def _walk(folder: str) -> tuple[list[str], list[str]]:
             with os.scandir(here) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            raise MmascError(f"{show_path(here)}: the folder cannot be listed ({error.strerror})") from error
+            raise MmascError(
+                f"{show_path(here)}: the folder cannot be listed ({error.strerror}); check its permissions, or name "
+                "the folders beside it"
+            ) from error
         for entry in entries:
             if entry.name.startswith("."):
                 continue

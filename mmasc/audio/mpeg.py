@@ -5,7 +5,8 @@ Sources: ISO 11172-3 and 13818-3 (frame headers), the Xing tag as LAME writes it
 
 import re
 from dataclasses import dataclass
-from typing import BinaryIO
+
+from mmasc.audio.layout import ByteSource, read_at
 
 _PIECE_BYTES = 1 << 20  # read at once
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # by version bits
@@ -20,9 +21,12 @@ _KBITS = {
 _AFTER = (b"TAG", b"APETAGEX", b"LYRICS", b"ID3")  # tags that may follow the last frame
 
 
-def _frame_bytes() -> dict[int, int]:
-    """Length of a frame by the second and third byte of its header."""
-    table = {}
+_SYNC = re.compile(rb"\xff[\xe2-\xff]")
+
+
+def _frames() -> tuple[dict[int, int], dict[int, float]]:
+    """Length of a frame in bytes and in seconds by the second and third byte of its header."""
+    lengths, seconds = {}, {}
     for second in range(0xE0, 0x100):
         version, layer = second >> 3 & 3, second >> 1 & 3
         if version == 1 or layer == 0:
@@ -37,11 +41,12 @@ def _frame_bytes() -> dict[int, int]:
                 length = (12 * bits // rate + padding) * 4
             else:
                 length = (72 if layer == 1 and version != 3 else 144) * bits // rate + padding
-            table[second << 8 | third] = length
-    return table
+            lengths[second << 8 | third] = length
+            seconds[second << 8 | third] = (384 if layer == 3 else 576 if layer == 1 and version != 3 else 1152) / rate
+    return lengths, seconds
 
 
-_FRAME_BYTES = _frame_bytes()
+_FRAME_BYTES, _FRAME_SECONDS = _frames()
 
 
 @dataclass(frozen=True)
@@ -54,15 +59,17 @@ class Walk:
             a tag.
         cut: How we know that the end is missing, as half a sentence; "" if it is there.
         irregular: The bytes from the first frame to the last are not all frames, or not as many as declared.
+        holds: Seconds that all frames add up to.
     """
 
     first: int
     seconds: float | None
     cut: str
     irregular: bool
+    holds: float
 
 
-def walk_frames(file: BinaryIO, size: int, offset: int) -> Walk | None:
+def walk_frames(file: ByteSource, size: int, offset: int) -> Walk | None:
     """Walk from frame to frame: half a microsecond each, against twenty or more to decode one.
 
     Args:
@@ -74,42 +81,64 @@ def walk_frames(file: BinaryIO, size: int, offset: int) -> Walk | None:
     Raises:
         OSError: If the file cannot be read.
     """
-    file.seek(offset)
-    head = file.read(_PIECE_BYTES)
-    skipped = _next_frame(head, min(len(head), 65_536))
+    head = read_at(file, offset, _PIECE_BYTES)
+    skipped = _next_frame(head, 0, min(len(head), 65_536))
     if skipped < 0:
         return None
     first = offset + skipped
     tag = _xing(head, skipped)
     irregular = head[:skipped].strip(b"\0") != b"" or _size_differs(tag, size - first)
-    piece, begin, position, count = head, offset, first, 0
+    piece, begin, position, count, seconds, strange = head, offset, first, 0, 0.0, False
     while position + 3 <= size:
         place = position - begin
         if place + 3 > len(piece):
             # A piece and not a map of the file: a map of a file that is cut or unplugged meanwhile kills the process
-            file.seek(position)
-            piece, begin, place = file.read(_PIECE_BYTES), position, 0
+            piece, begin, place = read_at(file, position, _PIECE_BYTES), position, 0
             if len(piece) < 3:
                 break
-        length = _FRAME_BYTES.get(piece[place + 1] << 8 | piece[place + 2]) if piece[place] == 0xFF else None
+        key = piece[place + 1] << 8 | piece[place + 2]
+        length = _FRAME_BYTES.get(key) if piece[place] == 0xFF else None
         if length is None:
-            irregular = irregular or _next_frame(piece[place:], _PIECE_BYTES) >= 0
-            break
+            strange = True
+            if place and place + 65_536 > len(piece):
+                piece, begin, place = read_at(file, position, _PIECE_BYTES), position, 0
+            position += _strange_bytes(piece, place)
+            continue
+        # Only frames behind which something comes that is none: what stands at the end may be a tag
+        irregular = irregular or strange
         position += length
         count += 1
+        seconds += _FRAME_SECONDS[key]
     cut = ""
-    if position > size:
+    if position > size and not strange:
         cut = "its last frame is cut"
     elif tag is not None and count - 1 < tag.frames and not irregular:
         cut = f"its header declares {tag.frames} frames, it holds {count - 1}"
-    return Walk(first, tag.seconds if tag else None, cut, irregular or bool(cut))
+    if tag is not None and count - 1 > tag.frames + 1:
+        # Further recordings behind the first, or a wrong tag
+        tag, irregular = None, True
+    return Walk(first, tag.seconds if tag else None, cut, irregular or bool(cut), seconds)
 
 
-def _next_frame(data: bytes, end: int) -> int:
-    """First place in data[:end] where two frames follow each other (or one ends the data); -1 if there is none."""
-    if data.startswith(_AFTER):
+def _strange_bytes(piece: bytes, place: int) -> int:
+    """How many bytes to go on from what is no frame: a tag, or up to the next two frames; never none."""
+    head = piece[place : place + 32]
+    if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 0x80:
+        return 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
+    if head[:3] == b"TAG":
+        return 128
+    if head[:8] == b"APETAGEX" and len(head) == 32:
+        # The length counts the footer, not the header; flag 31: this is the header
+        return 32 + (int.from_bytes(head[12:16], "little") if head[23] & 0x20 else 0)
+    found = _next_frame(piece, place + 1, len(piece))
+    return (found if found >= 0 else len(piece)) - place
+
+
+def _next_frame(data: bytes, begin: int, end: int) -> int:
+    """First place in data[begin:end] where two frames follow each other (or one ends the data); -1 if there is none."""
+    if not begin and data.startswith(_AFTER):
         return -1
-    for match in re.compile(rb"\xff[\xe2-\xff]").finditer(data, 0, end):
+    for match in _SYNC.finditer(data, begin, end):
         position = match.start()
         for _ in range(2):
             if position == len(data):

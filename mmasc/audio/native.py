@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 from jaxtyping import Float
 
-from mmasc.audio.headers import Header
+from mmasc.audio.layout import FileWindow, Header, open_source
 
 # Formats in which decoding can fail half-way
 _FRAGILE = ("FLAC", "OGG", "MP3", "CAF")
@@ -40,18 +40,22 @@ class NativeDecoder:
         slack_seconds: By which that may exceed what a whole file holds.
         expected_frames: That must come, where known exactly; None where not.
         fault: Why decoding ended early, as half a sentence; "" if it did not.
+        remark: What to tell of a file that is read, as half a sentence.
     Raises:
         DecodeError: If soundfile cannot open the file.
     """
 
-    def __init__(self, path: Path, header: Header) -> None:
+    remark = ""
+
+    def __init__(self, path: Path | bytes, header: Header, window: FileWindow | None = None) -> None:
         self.fault = ""
         self.expected_frames: int | None = None
         # A descriptor and not a name: libsndfile guesses raw formats from names, takes no name that is not UTF-8, and
         # sees no tag in front of the offset. Windows has no descriptors that libraries share.
-        self._file = None if os.name == "nt" else open(path, "rb", buffering=0)  # noqa: SIM115
+        by_name = os.name == "nt" and isinstance(path, Path) and header.patch is None
+        self._file = None if by_name or window is not None else open_source(path)
         try:
-            self._sound = self._open(path, header.offset)
+            self._sound = self._open(path, header, window)
         except _ERRORS as error:
             if self._file is not None:
                 self._file.close()
@@ -95,10 +99,17 @@ class NativeDecoder:
         if self._file is not None:
             self._file.close()
 
-    def _open(self, path: Path, offset: int) -> _SequentialFile:
+    def _open(self, path: Path | bytes, header: Header, window: FileWindow | None) -> _SequentialFile:
+        if window is not None:
+            return _SequentialFile(window)
         if self._file is None:
             return _SequentialFile(str(path))
-        os.lseek(self._file.fileno(), offset, os.SEEK_SET)
+        if header.patch is not None or isinstance(path, bytes):
+            size = len(path) if isinstance(path, bytes) else os.fstat(self._file.fileno()).st_size
+            return _SequentialFile(
+                FileWindow(self._file, header.offset if header.patch is None else 0, size, header.patch)
+            )
+        os.lseek(self._file.fileno(), header.offset, os.SEEK_SET)
         return _SequentialFile(self._file.fileno(), closefd=False)
 
 

@@ -1,8 +1,7 @@
 """Recordings as the encoders want them: one channel policy, one rate, block by block or whole."""
 
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -15,6 +14,8 @@ from torch import Tensor
 from mmasc.audio.channels import apply_channels, check_channels, count_lanes
 from mmasc.audio.decode import AudioFile, AudioStatus, open_audio
 from mmasc.audio.find import show_path
+from mmasc.audio.memory import MemorySound, Sound
+from mmasc.audio.quality import PhaseMeter, SilenceMeter
 from mmasc.errors import MmascError
 
 # soxr HQ: 64 to 99 dB above its errors, aliases below -130 dB; MQ is at most 4 % faster
@@ -49,7 +50,9 @@ class AudioStream:
         self.info = AudioInfo(file.path, file.sample_rate, file.channels, file.declared_seconds)
         self.sample_rate = sample_rate
         self.n_lanes = count_lanes(file.channels, channels)
-        lanes = (apply_channels(block, channels) for block in file.blocks(block_seconds))
+        self._silence = SilenceMeter(file.sample_rate, self.n_lanes)
+        self._phase = PhaseMeter()
+        lanes = self._heard(file.blocks(block_seconds), channels)
         self._blocks = lanes if sample_rate == file.sample_rate else self._resampled(lanes)
 
     @property
@@ -69,8 +72,28 @@ class AudioStream:
 
     @property
     def status(self) -> AudioStatus:
-        """What became of the file; final when the stream is exhausted or has raised."""
-        return self._file.status
+        """What became of the file; final when the stream is exhausted or has raised.
+
+        Its reason also tells of channels that cancel each other, and of digital silence from half the recording on.
+        """
+        status = replace(self._file.status, silent_seconds=self._silence.seconds)
+        remark = self._phase.remark or self._silence.remark
+        if status.state == "failed" or not remark:
+            return status
+        reason = f"{status.reason}; {remark}" if status.reason else f"{show_path(self._file.path)}: {remark}"
+        return replace(status, state="truncated" if self._phase.remark else status.state, reason=reason)
+
+    def silence(self, lane: int = 0) -> Float[np.ndarray, "stretch 2"]:
+        """Start and end in seconds of stretches of digital silence in a lane, from 0.05 s on, as far as it was read.
+
+        Digital silence: samples below -140 dBFS, or below -40 dBFS and none different from the one before.
+        """
+        return self._silence.stretches(lane)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing but digital silence was read so far."""
+        return self._silence.is_whole
 
     def close(self) -> None:
         """Give the file back to the system."""
@@ -89,6 +112,15 @@ class AudioStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _heard(self, blocks: Iterator[np.ndarray], channels: str) -> Iterator[np.ndarray]:
+        """Lanes of the blocks, listened to on the way."""
+        for block in blocks:
+            lanes = apply_channels(block, channels)
+            self._silence.push(lanes)
+            if channels == "mix" and len(block) > 1:
+                self._phase.push(block, lanes[0])
+            yield lanes
 
     def _resampled(self, lanes: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         block = next(lanes)
@@ -112,12 +144,12 @@ class AudioStream:
 
 
 def stream_audio(
-    path: str | os.PathLike[str], sample_rate: int, channels: str = "mix", block_seconds: float = 30.0
+    path: Sound | MemorySound, sample_rate: int, channels: str = "mix", block_seconds: float = 30.0
 ) -> AudioStream:
     """Decode a recording block by block: memory does not grow with its length.
 
     Args:
-        path: Sound, or a video with sound.
+        path: Sound, or a video with sound: a file, its bytes, or an open binary file.
         sample_rate: In Hz, of the blocks that come out.
         channels: Policy of `apply_channels`; applied before resampling.
         block_seconds: Of the file, decoded at once.
@@ -137,12 +169,12 @@ def stream_audio(
 
 
 def load_audio(
-    path: str | os.PathLike[str], sample_rate: int | None = None, channels: str = "mix"
+    path: Sound | MemorySound, sample_rate: int | None = None, channels: str = "mix"
 ) -> tuple[Float[Tensor, "lane time"], int]:
     """Read a whole recording into memory.
 
     Args:
-        path: Sound, or a video with sound.
+        path: Sound, or a video with sound: a file, its bytes, or an open binary file.
         sample_rate: In Hz; default: that of the file.
         channels: Policy of `apply_channels`.
     Returns:
@@ -162,7 +194,7 @@ def load_audio(
             blocks.append(block)
             numbers += block.size
             if numbers > _MOST_NUMBERS:
-                raise MmascError(f"{show_path(path)}: too long to be held in memory; read it with stream_audio")
+                raise MmascError(f"{show_path(file.path)}: too long to be held in memory; read it with stream_audio")
     return torch.from_numpy(np.ascontiguousarray(np.concatenate(blocks, axis=1))), stream.sample_rate
 
 

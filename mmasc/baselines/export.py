@@ -1,7 +1,5 @@
 """Networks as ONNX files for other programs: batch norms merged, and proved equal before the file gets its name."""
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from mmasc.errors import MmascError
 from mmasc.features.log_mel import LogMel
 from mmasc.features.log_mel_products import LogMelProducts
 from mmasc.folding import replace_module
+from mmasc.storage.files import replacing
 
 _INPUTS = ("input", "tags")
 _TRIED = 3  # inputs on which the file is compared with the network
@@ -80,8 +79,7 @@ def export_network(network: Network, path: str | Path, seconds: float | None = N
     for module in list(body.modules()):
         if isinstance(module, LogMel):
             replace_module(body, module, LogMelProducts(module))
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        beside = Path(folder) / path.name
+    with replacing(path) as beside:
         _write(body, batch, beside, network)
         # One by one, and as a batch
         difference = max(float(np.abs(_run(beside, way) - wanted).max()) for way in (inputs, [batch]))
@@ -92,7 +90,6 @@ def export_network(network: Network, path: str | Path, seconds: float | None = N
                 f"{largest:.3g}); {path} was not written"
             )
         size = beside.stat().st_size
-        os.replace(beside, path)
     return Exported(
         path=str(path),
         input_shape=tuple(batch[0].shape[1:]),

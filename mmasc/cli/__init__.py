@@ -5,6 +5,7 @@ The families are imported when one of their commands runs, so `mmasc --help` loa
 """
 
 import os
+import re
 import signal
 import sys
 from importlib import import_module
@@ -12,7 +13,9 @@ from importlib import import_module
 import click
 
 from mmasc import __version__
+from mmasc.cli.chatter import kept_apart
 from mmasc.errors import MmascError
+from mmasc.printing import printable
 
 # command -> (module, the line of `mmasc --help`); in the order a newcomer needs them
 COMMANDS = {
@@ -59,6 +62,11 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and turn what users can mend into one line and an exit status."""
+    with kept_apart():
+        _run()
+
+
+def _run() -> None:
     # `kill PID` ends a command as Ctrl-C does: with what is done kept
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -68,6 +76,7 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("stopped; what was done so far is kept", 130)
     except click.ClickException as error:
+        _clean(error)
         error.show()
         sys.exit(error.exit_code)
     except BrokenPipeError:
@@ -80,5 +89,12 @@ def main() -> None:
 
 
 def _fail(message: str, status: int) -> None:
-    click.echo(f"mmasc: {' '.join(message.split())}", err=True)
+    joined = re.sub(r"\s*[\r\n]\s*", " ", message.strip())
+    click.echo(f"mmasc: {printable(joined)}", err=True)
     sys.exit(status)
+
+
+def _clean(error: click.ClickException) -> None:
+    """What users typed stands in messages of wrong usage; it must not reach the terminal raw."""
+    if error.message:
+        error.message = printable(error.message)  # type: ignore[misc]

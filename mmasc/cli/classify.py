@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import json
 import os
 import sys
 import time
@@ -12,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmasc.audio.find import show_path
 from mmasc.cli.classify_formats import (
     audacity_labels,
     csv_columns,
     csv_rows,
+    fits_a_line,
     raven_table,
     result_object,
     summary_row,
@@ -32,12 +33,14 @@ from mmasc.cli.options import (
     strict_option,
     window_option,
 )
-from mmasc.cli.output import plain, print_rows, remark
+from mmasc.cli.output import echo, json_text, print_rows, remark, shown
+from mmasc.storage.files import replacing, write_atomically
 
 if TYPE_CHECKING:
     from mmasc.classify import Classification
 
 _LABEL_FILES = {"audacity": audacity_labels, "raven": raven_table}  # a file of its own for each recording
+_MOST_ODD = 10  # recordings that are read whole and about which there is something to tell
 
 
 @click.command(short_help="Say what a recording is, from a file of prompts.")
@@ -147,6 +150,10 @@ def classify(
             _write(shown, output_format, options["timeline"], options["top"], labels, about)
     for reason in results.truncated:
         remark(f"truncated: {reason}", quiet)
+    for reason in results.odd[:_MOST_ODD]:
+        remark(f"remark: {reason}", quiet)
+    if len(results.odd) > _MOST_ODD:
+        remark(f"remark: and so on, {len(results.odd)} recordings in all; --format json has the reason of each", quiet)
     if results.failed:
         remark(f"{len(results.failed)} of {len(files)} files could not be read:")
         for reason in results.failed:
@@ -176,6 +183,7 @@ class _Read:
         self.seen = 0
         self.failed: list[str] = []
         self.truncated: list[str] = []
+        self.odd: list[str] = []
 
     def __iter__(self) -> Iterator["Classification"]:
         for result in self.results:
@@ -185,6 +193,8 @@ class _Read:
                 continue
             if result.status.state == "truncated":
                 self.truncated.append(result.status.reason)
+            elif result.status.reason:
+                self.odd.append(result.status.reason)
             yield result
 
 
@@ -199,13 +209,13 @@ def _write(
     """Print results; all forms but table and json come while the recordings are read."""
     if output_format == "jsonl":
         for result in results:
-            click.echo(_json_line(result_object(result, timeline) | about))
+            echo(json_text(result_object(result, timeline) | about))
     elif output_format == "csv":
         _write_csv(results, timeline, labels, about)
     elif output_format == "table" and timeline:
         for result in results:
             for line in timeline_lines(result):
-                click.echo(line)
+                echo(line)
     elif output_format == "table":
         print_rows(
             [summary_row(result, top) for result in results], "table", ["path", "label", "score", "cosine", "next"]
@@ -215,10 +225,12 @@ def _write(
 
 
 def _write_csv(results: Iterable["Classification"], timeline: bool, labels: list[str], about: dict[str, str]) -> None:
-    writer = csv.DictWriter(sys.stdout, [*csv_columns(labels, timeline), *about], lineterminator="\n")
-    writer.writeheader()
+    names = [*csv_columns(labels, timeline), *about]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([shown(name) for name in names])
     for result in results:
-        writer.writerows(row | about for row in csv_rows(result, timeline))
+        rows = (row | about for row in csv_rows(result, timeline))
+        writer.writerows([[shown(row.get(name, "")) for name in names] for row in rows])
         sys.stdout.flush()
 
 
@@ -229,15 +241,17 @@ def _write_label_files(
     common = os.path.commonpath([file.absolute().parent for file in files])
     for result in results:
         text = _LABEL_FILES[output_format](result)
+        if output_format == "raven" and not fits_a_line(result.path):
+            remark(f"{show_path(result.path)}: its name holds a tab or a line end, which a selection table cannot name")
         if target is None:
-            click.echo(text, nl=False)
+            echo(text, nl=False)
             continue
         place = target
         if not _is_label_file(target, files):
             path = Path(result.path).absolute()
             place = target / path.relative_to(common).with_name(f"{path.name}.{output_format}.txt")
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
+        write_atomically(place, text.encode("utf-8", "surrogateescape"))
 
 
 def _target(to: str | None, output_format: str, files: list[Path]) -> Path | None:
@@ -278,21 +292,18 @@ def _output(target: Path | None, output_format: str) -> Iterator[bool]:
         yield False
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
+        stopped: KeyboardInterrupt | None = None
         with (
-            target.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+            replacing(target) as beside,
+            beside.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
             contextlib.redirect_stdout(file),
         ):
-            yield False
-
-
-def _json_line(value: dict[str, Any]) -> str:
-    """JSON as it reads best; escaped where a file name is no UTF-8, so that the name can be had back."""
-    line = json.dumps(plain(value), ensure_ascii=False)
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return json.dumps(plain(value))
-    return line
+            try:
+                yield False
+            except KeyboardInterrupt as error:
+                stopped = error  # what was done so far is kept
+        if stopped is not None:
+            raise stopped
 
 
 def _progress(results: _Read, total: int, silent: bool) -> Iterator["Classification"]:

@@ -1,13 +1,18 @@
 """What `mmasc classify` writes of one recording, form by form: objects, rows, lines for people, label files."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmasc.printing import printable
+
 if TYPE_CHECKING:
     from mmasc.classify import Classification
 
+# What ends a field or a line for a reader of such tables
+_SEPARATORS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 _RAVEN_COLUMNS = (
     "Selection",
     "View",
@@ -33,7 +38,9 @@ def result_object(result: "Classification", timeline: bool) -> dict[str, Any]:
         "cosines": result.cosines,
         "labels": list(result.labels),
         "status": result.status.state,
+        "reason": result.status.reason,
         "duration": result.duration,
+        "silent_seconds": result.status.silent_seconds,
     }
     if timeline:
         value["events"] = [asdict(event) for event in result.events]
@@ -74,7 +81,8 @@ def csv_rows(result: "Classification", timeline: bool) -> Iterator[dict[str, Any
 
 def timeline_lines(result: "Classification") -> Iterator[str]:
     """A recording's events and seconds for people."""
-    yield f"{result.path}  {clock(result.duration)}  {', '.join(result.labels) or result.label} {result.score:.2f}"
+    said = ", ".join(result.labels) or result.label
+    yield f"{printable(result.path)}  {clock(result.duration)}  {said} {result.score:.2f}"
     width = max((len(event.label) for event in result.events), default=0)
     for event in result.events:
         yield f"  {clock(event.start):>10}  {clock(event.end):>10}  {event.label:<{width}}  {event.score:.2f}"
@@ -94,11 +102,14 @@ def clock(seconds: float) -> str:
 
 def audacity_labels(result: "Classification") -> str:
     """A label track of Audacity: start, end (seconds) and label, separated by tabs, no header."""
-    return "".join(f"{event.start:.6f}\t{event.end:.6f}\t{event.label}\n" for event in result.events)
+    return "".join(f"{event.start:.6f}\t{event.end:.6f}\t{_cell(event.label)}\n" for event in result.events)
 
 
 def raven_table(result: "Classification") -> str:
-    """A selection table of Raven: tabs, a header, and a row an event over the whole band of the file."""
+    """A selection table of Raven: tabs, a header, and a row for each event over the whole band of the file.
+
+    Begin Path is the path as it is; of one that does not fit a line (see `fits_a_line`) spaces stand for the rest.
+    """
     path = Path(result.path)
     lines = ["\t".join(_RAVEN_COLUMNS)]
     for number, event in enumerate(result.events, 1):
@@ -110,10 +121,19 @@ def raven_table(result: "Classification") -> str:
             f"{event.end:.6f}",
             "0.0",
             f"{result.sample_rate / 2:.1f}",
-            " ".join(path.name.split()),
-            " ".join(str(path.absolute()).split()),
-            event.label,
+            _cell(path.name),
+            _cell(str(path.absolute())),
+            _cell(event.label),
             f"{event.score:.4f}",
         ]
         lines.append("\t".join(fields))
     return "\n".join(lines) + "\n"
+
+
+def fits_a_line(text: str) -> bool:
+    """Whether a text can stand in a table that has tabs between its fields and no quotes."""
+    return _cell(text) == text
+
+
+def _cell(text: str) -> str:
+    return _SEPARATORS.sub(" ", text)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from mmasc.cli.options import format_option
-from mmasc.cli.output import print_object, print_rows, print_table, remark
+from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 
 
 @click.group()
@@ -36,9 +36,9 @@ def info(folder: str, output_format: str) -> None:
     if output_format == "csv":
         print_rows(spaces, "csv")
         return
-    click.echo(f"{found['recordings']} recordings, {found['hours']:.2f} h, under {found['root']}")
+    echo(f"{found['recordings']} recordings, {found['hours']:.2f} h, under {found['root']}")
     if found["columns"]:
-        click.echo(f"columns: {', '.join(found['columns'])}")
+        echo(f"columns: {', '.join(found['columns'])}")
     if spaces:
         print_table(spaces, list(spaces[0]))
 
@@ -77,7 +77,7 @@ def remove(folder: str, paths: tuple[str, ...], where: str | None, missing: bool
         raise click.UsageError("say which recordings: PATH..., --where SQL or --missing")
     opened = _open(folder)
     there = len(opened.recordings)
-    click.echo(f"{opened.remove(paths, where, missing)} recordings removed of {there}")
+    echo(f"{opened.remove(paths, where, missing)} recordings removed of {there}")
 
 
 @collection.command()
@@ -88,18 +88,16 @@ def merge(folder: str, other: str, output_format: str) -> None:
     """Take over the recordings, windows and own columns of another collection, OTHER."""
     result = _open(folder).merge(other)
     if output_format == "table":
-        click.echo(
+        echo(
             f"{result['recordings']} recordings and {result['windows']} windows added, "
             f"{result['already_there']} were there already"
         )
         if result["values"]:
-            click.echo(f"{result['values']} values of own columns taken over for recordings that were there")
+            echo(f"{result['values']} values of own columns taken over for recordings that were there")
         if result["values_that_differ"]:
-            click.echo(f"{result['values_that_differ']} values of own columns differ from ours, which stay")
+            echo(f"{result['values_that_differ']} values of own columns differ from ours, which stay")
         if result["other_content"]:
-            click.echo(
-                f"{result['other_content']} recordings have another content there under the same path; ours stay"
-            )
+            echo(f"{result['other_content']} recordings have another content there under the same path; ours stay")
     else:
         print_object(result, output_format)
 
@@ -110,7 +108,7 @@ def merge(folder: str, other: str, output_format: str) -> None:
 def move_root(folder: str, root: str) -> None:
     """Say that the recordings lie under the folder ROOT now."""
     missing = _open(folder).move_root(root)
-    click.echo(f"root is {root} now; {missing} recordings are not found there" if missing else f"root is {root} now")
+    echo(f"root is {root} now; {missing} recordings are not found there" if missing else f"root is {root} now")
 
 
 @collection.command()
@@ -121,7 +119,7 @@ def compact(folder: str) -> None:
     opened.compact()
     for line in opened.remarks:
         remark(line)
-    click.echo(f"{folder} is compact")
+    echo(f"{folder} is compact")
 
 
 @collection.command()
@@ -137,7 +135,7 @@ def check(folder: str, output_format: str) -> None:
     if rows or output_format != "table":
         print_rows(rows, output_format, ["level", "message"])
     else:
-        click.echo("everything holds")
+        echo("everything holds")
     sys.exit(1 if any(one.level == "error" for one in findings) else 0)
 
 
@@ -152,4 +150,4 @@ def check(folder: str, output_format: str) -> None:
 def export(folder: str, to: str, space: str | None, file_format: str) -> None:
     """Write a space's vectors and windows for other programs."""
     for path in _open(folder).export(to, space, file_format):
-        click.echo(str(path))
+        echo(str(path))

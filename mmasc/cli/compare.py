@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import print_object, print_rows, remark
+from mmasc.cli.output import echo, print_object, print_rows, remark
 from mmasc.cli.progress import progress_line
 from mmasc.heads.registry import HEADS
 
@@ -86,7 +86,7 @@ def compare(
         for path in write_comparison(found, to, name, command):
             remark(f"→ {path}", quiet)
     if output_format == "markdown":
-        click.echo(markdown(found), nl=False)
+        echo(markdown(found), nl=False)
     elif output_format in ("json", "jsonl"):
         print_object(comparison_object(found), output_format)
     else:

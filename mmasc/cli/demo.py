@@ -48,7 +48,7 @@ def demo(
     Without SOUNDS some sounds are made by rule. Nothing is fetched from anywhere. A second run uses again what the
     first one left in the folder.
     """
-    from mmasc.cli.output import print_object
+    from mmasc.cli.output import echo, print_object
     from mmasc.cli.progress import ProgressLine, progress_line
     from mmasc.collection.ingest import EmbedReport
     from mmasc.demo import run_demo
@@ -69,11 +69,11 @@ def demo(
             # The bar is gone before the account goes on: both may be on one terminal
             bars.close()
             if table and not quiet:
-                click.echo(line)
+                echo(line)
 
         result = run_demo(sounds, into, prompts, encoder, questions, shown, device, tell, show)
     if table and quiet:
-        click.echo(str(result.page))
+        echo(str(result.page))
     if not table:
         summary = {
             "page": str(result.page),

@@ -15,8 +15,9 @@ from mmasc.cli.options import (
     strict_option,
     window_option,
 )
-from mmasc.cli.output import print_object, remark
+from mmasc.cli.output import echo, print_object, remark
 from mmasc.cli.progress import progress_line
+from mmasc.printing import printable
 
 
 @click.command()
@@ -89,7 +90,7 @@ def embed(
     for kind, bad in (("truncated", report.truncated), ("failed", report.failed)):
         for one in bad:
             # A list of what went wrong is a result, not chatter: --quiet does not hide it
-            click.echo(f"{kind}: {_named(one.path, one.reason)}", err=True)
+            echo(f"{kind}: {_named(one.path, one.reason)}", err=True)
     for message in report.remarks:
         remark(message, quiet)
     fast = report.audio_seconds / report.seconds if report.seconds else 0.0
@@ -109,7 +110,7 @@ def embed(
     }
     if output_format == "table":
         moved = f"{report.moved} moved, " if report.moved else ""
-        click.echo(
+        echo(
             f"{report.added} added, {report.changed} changed, {report.skipped} already there, {moved}"
             f"{len(report.failed)} failed; {report.windows} windows from {report.audio_seconds / 60:.1f} min of sound "
             f"in {report.seconds:.1f} s → {into}"
@@ -121,4 +122,4 @@ def embed(
 
 
 def _named(path: str, reason: str) -> str:
-    return reason if path in reason else f"{path}: {reason}"
+    return reason if path in reason or printable(path) in reason else f"{path}: {reason}"

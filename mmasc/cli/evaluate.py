@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import print_object, print_rows, print_table, remark
+from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 from mmasc.cli.progress import progress_line
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def evaluate(
     elif output_format == "table":
         for number, one in enumerate(found):
             if number:
-                click.echo("")
+                echo("")
             _print(one)
     elif len(found) == 1:
         print_object(evaluation_object(found[0]), output_format)
@@ -99,17 +99,17 @@ def _print(found: "Evaluation") -> None:
         if accuracy.interval is None
         else f" (95 % interval {accuracy.interval[0]:.3f} to {accuracy.interval[1]:.3f})"
     )
-    click.echo(
+    echo(
         f"{found.network}, features {found.features}, recipe {found.recipe}, on {found.dataset}: "
         f"{len(found.runs)} runs, {len(found.fold_names)} folds x {len(found.seeds)} seeds"
     )
-    click.echo(f"accuracy {accuracy.value:.3f}{interval}, over {len(found.answers)} answers")
+    echo(f"accuracy {accuracy.value:.3f}{interval}, over {len(found.answers)} answers")
     folds = zip(found.fold_names, found.folds, strict=True)
-    click.echo(f"folds {', '.join(f'{name}: {value:.3f}' for name, value in folds)}")
+    echo(f"folds {', '.join(f'{name}: {value:.3f}' for name, value in folds)}")
     if found.spread is not None:
         seeds = zip(found.seeds, found.seed_accuracies, strict=True)
         each = ", ".join(f"{seed}: {value:.3f}" for seed, value in seeds)
-        click.echo(f"seeds {each}; standard deviation {found.spread:.3f}")
+        echo(f"seeds {each}; standard deviation {found.spread:.3f}")
     shown = [name for name in _SHOWN if found.multi_label or name not in ("micro_f1",)]
     shown.append("calibration_error")
     rows: list[dict[str, Any]] = []
@@ -118,19 +118,19 @@ def _print(found: "Evaluation") -> None:
         low, high = metric.interval or (None, None)
         rows.append({"metric": name.replace("_", " "), "value": metric.value, "low": low, "high": high})
     print_table(rows, ["metric", "value", "low", "high"])
-    click.echo("")
+    echo("")
     print_table(
         [{"label": name, **numbers} for name, numbers in found.per_class.items()],
         ["label", "precision", "recall", "f1", "average_precision", "items"],
     )
     for column, values in found.by.items():
-        click.echo("")
+        echo("")
         print_table(
             [{column: value, **numbers} for value, numbers in values.items()],
             [column, "accuracy", "interval", "log_loss", "items"],
         )
     if found.confusion is not None and len(found.classes) <= 25:
-        click.echo("")
+        echo("")
         numbers = [str(number) for number in range(1, len(found.classes) + 1)]
         rows = [
             {"true": f"{number} {name}", **dict(zip(numbers, counts, strict=True))}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option, strict_option
-from mmasc.cli.output import print_object, print_rows, print_table, remark
+from mmasc.cli.output import echo, print_object, print_rows, print_table, remark, shorten
 from mmasc.cli.progress import progress_line
 from mmasc.heads.registry import HEADS
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mmasc.heads.fitting import HeadReport
 
 _MANY = "--shots"
+_NAMES_WIDTH = 200
 
 
 class _FitCommand(click.Command):
@@ -131,6 +132,9 @@ def fit(
         remark(
             f"{report.without_vectors} recordings without such windows in space {report.space!r} were left out", quiet
         )
+    if report.not_tested:
+        names = shorten(", ".join(report.not_tested), _NAMES_WIDTH)
+        remark(f"learnt from but not tested, for want of recordings: {names}", quiet)
     if output_format in ("json", "jsonl"):
         print_object(_object(report), output_format)
     elif output_format == "csv":
@@ -196,6 +200,8 @@ def _readable(answers: "Iterator[HeadAnswer]", failed: list[str], quiet: bool) -
                 continue
             if answer.status.state == "truncated":
                 remark(f"truncated: {answer.status.reason}", quiet)
+            elif answer.status.reason:
+                remark(f"remark: {answer.status.reason}", quiet)
             yield answer
 
 
@@ -250,38 +256,46 @@ def _class_rows(report: "HeadReport") -> list[dict[str, Any]]:
 
 
 def _print_report(report: "HeadReport") -> None:
-    low, high = report.interval
-    click.echo(
+    echo(
         f"{report.head} on {report.label}: {report.recordings} recordings, {len(report.classes)} classes, "
         f"space {report.space} ({report.encoder} {report.identity[:8]})"
     )
-    click.echo(
+    if report.accuracy is None or report.interval is None:
+        echo("accuracy unknown: there is no recording to test on; what was learnt from cannot say how good the head is")
+    else:
+        _print_tested(report)
+    if report.out is not None:
+        echo(f"\nsaved → {report.out}")
+
+
+def _print_tested(report: "HeadReport") -> None:
+    assert report.interval is not None
+    low, high = report.interval
+    echo(
         f"accuracy {report.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}, over {report.interval_over}); "
         f"the largest class alone {report.largest_class:.3f}"
     )
     folds = ", ".join(f"{name}: {value:.3f}" for name, value in zip(report.fold_names, report.folds, strict=True))
-    click.echo(f"folds {folds}")
-    click.echo(
+    echo(f"folds {folds}")
+    echo(
         f"balanced accuracy {report.balanced_accuracy:.3f}, macro F1 {report.macro_f1:.3f}, "
         f"log loss {report.log_loss:.3f}, calibration error {report.calibration_error:.3f}"
     )
-    click.echo("")
+    echo("")
     print_table(_class_rows(report), ["label", "precision", "recall", "f1", "recordings"])
-    click.echo("")
+    echo("")
     numbers = [str(number) for number in range(1, len(report.classes) + 1)]
     rows = [
         {"true": f"{number} {name}", **dict(zip(numbers, counts, strict=True))}
         for number, name, counts in zip(numbers, report.classes, report.confusion, strict=True)
     ]
-    click.echo("confusion: rows true, columns said")
+    echo("confusion: rows true, columns said")
     print_table(rows, ["true", *numbers])
     if report.shots:
-        click.echo("")
+        echo("")
         points = [
             {"shots": one.shots, "accuracy": one.accuracy, "sd": one.standard_deviation, "draws": len(one.accuracies)}
             for one in report.shots
         ]
-        click.echo("learnt from so many recordings of every class")
+        echo("learnt from so many recordings of every class")
         print_table(points, ["shots", "accuracy", "sd", "draws"])
-    if report.out is not None:
-        click.echo(f"\nsaved → {report.out}")

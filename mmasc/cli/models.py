@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import print_object, print_rows, remark
+from mmasc.cli.output import echo, print_object, print_rows, remark
 from mmasc.encoders.spec import EncoderSpec
 
 
@@ -175,8 +175,8 @@ def export(name: str, to: str, seconds: float | None, output_format: str) -> Non
         print_object(asdict(found), output_format)
         return
     reads = f"{' x '.join(['batch', *map(str, found.input_shape)])} ({network.features}, {found.seconds:g} s)"
-    click.echo(f"{name} → {found.path}: {found.bytes / 1e6:.1f} MB, {found.merged_parameters:,} numbers, reads {reads}")
-    click.echo(
+    echo(f"{name} → {found.path}: {found.bytes / 1e6:.1f} MB, {found.merged_parameters:,} numbers, reads {reads}")
+    echo(
         f"differs by at most {found.largest_difference:.1e} from the network, logits up to {found.largest_logit:.3g}, "
         f"on {found.tried} inputs"
     )
@@ -224,7 +224,7 @@ def check(name: str, device: str, output_format: str) -> None:
     for result in check_encoder(name, device):
         results.append(result)
         if output_format == "table":
-            click.echo(f"{'ok  ' if result.holds else 'FAIL'}  {result.name}: {result.found}")
+            echo(f"{'ok  ' if result.holds else 'FAIL'}  {result.name}: {result.found}")
     if output_format != "table":
         print_rows([asdict(result) for result in results], output_format)
     sys.exit(0 if all(result.holds for result in results) else 1)

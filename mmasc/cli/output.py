@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from mmasc.printing import printable, printable_json
+
 TABLE_WIDTH = 120  # where there is no terminal that says how wide it is
 
 
@@ -22,17 +24,19 @@ def print_rows(rows: Iterable[Mapping[str, Any]], output_format: str, columns: S
     """
     if output_format == "jsonl":
         for row in rows:
-            click.echo(json.dumps(plain(row), ensure_ascii=False))
+            _print_json(row, None)
         return
     rows = list(rows)
     if output_format == "json":
-        click.echo(json.dumps([plain(row) for row in rows], ensure_ascii=False, indent=1))
+        _print_json(rows, 1)
         return
     names = list(columns) if columns is not None else list(dict.fromkeys(key for row in rows for key in row))
     if output_format == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([["" if row.get(name) is None else plain(row.get(name)) for name in names] for row in rows])
+        writer.writerow([shown(name) for name in names])
+        writer.writerows(
+            [["" if row.get(name) is None else shown(plain(row.get(name))) for name in names] for row in rows]
+        )
         return
     print_table(rows, names)
 
@@ -43,10 +47,16 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        title=None if title is None else Text(printable(title)),
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+    )
     for name in columns:
         numeric = bool(rows) and all(isinstance(row.get(name), int | float | None) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(printable(name)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         # Text, not markup: file names may hold brackets
         table.add_row(*[Text(_cell(row.get(name))) for name in columns])
@@ -57,11 +67,38 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
 def print_object(value: Mapping[str, Any], output_format: str) -> None:
     """Print one mapping: JSON for json and jsonl, otherwise `name  value` lines."""
     if output_format in ("json", "jsonl"):
-        indent = 1 if output_format == "json" else None
-        click.echo(json.dumps(plain(value), ensure_ascii=False, indent=indent))
+        _print_json(value, 1 if output_format == "json" else None)
     else:
         rows = [{"name": key, "value": _cell(item)} for key, item in value.items()]
         print_rows(rows, output_format, ["name", "value"])
+
+
+def _print_json(value: Any, indent: int | None) -> None:
+    click.echo(json_text(value, indent))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON as it reads best; escaped where a file name is no UTF-8, so that the name can be had back."""
+    line = json.dumps(plain(value), ensure_ascii=False, indent=indent)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return json.dumps(plain(value), indent=indent)
+    return printable_json(line) if sys.stdout.isatty() else line
+
+
+def shown(value: Any) -> Any:
+    """A value for stdout: on a terminal without control signs, for other programs as it is."""
+    return printable(value) if isinstance(value, str) and sys.stdout.isatty() else value
+
+
+def echo(message: str = "", nl: bool = True, err: bool = False) -> None:
+    """Print lines; control signs in them reach other programs on stdout, but no terminal and no stderr."""
+    if err:
+        message = printable(message)
+    elif sys.stdout.isatty():
+        message = printable(message, keep="\n\t")
+    click.echo(message, nl=nl, err=err)
 
 
 def plain(value: Any) -> Any:
@@ -85,7 +122,7 @@ def speaks() -> bool:
 def remark(message: str, quiet: bool = False) -> None:
     """One line on stderr, unless the user asked for quiet."""
     if not quiet:
-        click.echo(message, err=True)
+        click.echo(printable(message), err=True)
 
 
 def shorten(text: str, width: int) -> str:
@@ -99,7 +136,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_cell(item)}" for key, item in value.items())
+        return ", ".join(f"{printable(key)}: {_cell(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(_cell(item) for item in value)
-    return str(value)
+    return printable(value)

@@ -5,7 +5,10 @@ import sys
 from collections.abc import Iterator
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mmasc.printing import printable
 
 
 class ProgressLine:
@@ -18,7 +21,7 @@ class ProgressLine:
     def update(self, done: int, remark: str = "") -> None:
         """Show that `done` items are done."""
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=done, remark=remark)
+            self._progress.update(self._task, completed=done, remark=escape(printable(remark)))
 
     def show(self, done: int, total: int) -> None:
         """`done` of `total` items are done: what library functions report."""

@@ -49,20 +49,23 @@ def search(
     is the mean cosine to them less the mean cosine to what --not names.
     """
     from mmasc.collection import Collection
+    from mmasc.collection.query import Query
     from mmasc.errors import MmascError
 
     opened = Collection(collection, device=device)
     asked, unwanted = _sorted_by_kind(queries), _sorted_by_kind(negatives)
-    windows = sum(len(opened.space(name)) for name in ([space] if space else opened.spaces[:1]))
+    question: dict[str, Any] = {
+        "text": [*asked["text"], *text],
+        "audio": [*asked["audio"], *audio],
+        "image": [*asked["image"], *image],
+        **{f"not_{kind}": items for kind, items in unwanted.items()},
+    }
+    space = space or opened.space_for(Query.of(vectors=None, **question))
+    windows = len(opened.space(space))
     if k is not None and k > max(windows, 1):
         raise MmascError(f"{collection} holds {windows} windows, fewer than -k {k}; ask for at most {windows}")
     hits = opened.search(
-        text=[*asked["text"], *text],
-        audio=[*asked["audio"], *audio],
-        image=[*asked["image"], *image],
-        not_text=unwanted["text"],
-        not_audio=unwanted["audio"],
-        not_image=unwanted["image"],
+        **question,
         k=k or _DEFAULT_K,
         where=where,
         space=space,

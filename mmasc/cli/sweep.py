@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from mmasc.cli.output import print_rows, print_table, remark
+from mmasc.cli.output import echo, print_rows, print_table, remark
 from mmasc.cli.progress import progress_line
 from mmasc.cli.train_network import Several
 from mmasc.cli.train_network import network as train_network
@@ -73,9 +73,9 @@ def _features(network: str, output_format: str, quiet: bool, given: dict[str, An
         return
     table = table_of(rows)
     print_table(table, list(table[0]))
-    click.echo("\npercent [95 % interval over groups] (clips)")
+    echo("\npercent [95 % interval over groups] (clips)")
     for line in dict.fromkeys(row.published_on for row in rows if row.published_on):
-        click.echo(f"published: {line}")
+        echo(f"published: {line}")
 
 
 def _with_progress(run: Callable[..., Any], network: str, quiet: bool, given: Mapping[str, Any]) -> Any:
@@ -102,12 +102,12 @@ def _tags(network: str, output_format: str, quiet: bool, given: Mapping[str, Any
         print_rows([asdict(cell) for cell in cells], output_format)
         return
     for table, rows in tables_of(cells).items():
-        click.echo(f"{table}: accuracy in percent, ours [published]")
+        echo(f"{table}: accuracy in percent, ours [published]")
         print_table(rows, list(dict.fromkeys(key for row in rows for key in row)))
-        click.echo("")
+        echo("")
     gains = gains_of(cells)
     if gains:
-        click.echo("points above the baseline on the same clips and seeds")
+        echo("points above the baseline on the same clips and seeds")
         print_table(gains, list(gains[0]))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import print_object, remark, speaks
+from mmasc.cli.output import echo, print_object, remark, speaks
 from mmasc.cli.progress import progress_line
 
 
@@ -138,4 +138,4 @@ def scenes(to: Path, n: int, seed: int, seconds: float, size: int, quiet: bool) 
     from mmasc.ivf.scenes import write_scenes
 
     with progress_line("films", n, quiet) as line:
-        click.echo(str(write_scenes(to, n, seed, seconds, size, progress=line.show)))
+        echo(str(write_scenes(to, n, seed, seconds, size, progress=line.show)))

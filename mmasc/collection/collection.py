@@ -20,6 +20,7 @@ from mmasc.collection.store import RECORDING_COLUMNS, Head, Store
 from mmasc.encoders import SPECS
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
+from mmasc.inputs import as_count
 
 
 class Collection:
@@ -100,15 +101,15 @@ class Collection:
 
     def search(
         self,
-        text: str | Sequence[str] = (),
-        audio: str | Path | Sequence[str | Path] = (),
+        text: Any = (),
+        audio: Any = (),
         image: Any = (),
-        vectors: np.ndarray | None = None,
+        vectors: Any = None,
         *,
-        not_text: str | Sequence[str] = (),
-        not_audio: str | Path | Sequence[str | Path] = (),
+        not_text: Any = (),
+        not_audio: Any = (),
         not_image: Any = (),
-        k: int = 10,
+        k: int | np.integer = 10,
         where: str | None = None,
         space: str | None = None,
         encoder: Encoder | None = None,
@@ -119,7 +120,8 @@ class Collection:
         The score is the mean cosine to what is asked for less the mean cosine to what is not.
 
         Args:
-            text, audio, image: Asked for: texts; sound files; picture files or PIL images; one or several of each.
+            text, audio, image: Asked for: texts; sound files (or their bytes, or open binary files); picture files, PIL
+                images or uint8 arrays [height, width, 3]; one or several of each in any container.
             vectors: Asked for, as vectors of the space, `[dim]` or `[item dim]`.
             not_text, not_audio, not_image: Not asked for.
             k: Hits, at most.
@@ -134,15 +136,20 @@ class Collection:
         Raises:
             MmascError: If nothing is asked, the space does not understand the query, another encoder made the
                 space, or `where` cannot be read.
+            ValueError: If `k` is no whole number of 1 or more, or a text, sound or picture is none.
         """
-        if k < 1:
-            raise ValueError(f"k must be at least 1, got {k}")
+        k = as_count(k, "k")
         query = Query.of(text, audio, image, vectors, not_text, not_audio, not_image)
-        name = space or self._space_for(query, encoder)
+        name = space or self.space_for(query, encoder)
         reader = self.space(name)
         return search_space(self, reader, query, self._encoders.of(reader, encoder, query), k, where, per_recording)
 
-    def _space_for(self, query: Query, encoder: Encoder | None) -> str:
+    def space_for(self, query: Query, encoder: Encoder | None = None) -> str:
+        """Name of the space that a query without one is put to: the encoder's, or the oldest that understands it.
+
+        Raises:
+            MmascError: If there is none.
+        """
         if encoder is not None:
             same = [name for name, space in self.head.spaces.items() if space.identity == encoder.identity]
             if self.head.spaces and not same:
@@ -180,7 +187,7 @@ class Collection:
 
         Args:
             paths: Files, or folders for all below them.
-            where: SQL on columns of the recordings; what it cannot read whole it refuses, and removes nothing.
+            where: SQL on columns of the recordings; what cannot be read whole is refused, and removes nothing.
             missing: Of these (of all, where neither is given) only those whose files are not there any more.
         Returns:
             How many recordings were removed.

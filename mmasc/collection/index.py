@@ -14,6 +14,7 @@ import numpy as np
 
 from mmasc.collection.index_files import load_files, save_files
 from mmasc.errors import MmascError
+from mmasc.forking import answer_after_fork
 
 _TRAINING_VECTORS_PER_LIST = 40
 _TRAINING_ROUNDS = 8
@@ -214,6 +215,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 def import_faiss() -> Any:
     """FAISS, or one line that names both extras."""
+    answer_after_fork()
     try:
         import faiss
     except ImportError as error:

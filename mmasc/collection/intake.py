@@ -36,6 +36,7 @@ from mmasc.storage.contents import digest_of
 
 COMMIT_WINDOWS = 4_096
 COMMIT_SECONDS = 10.0
+_NOTED = 5  # remarks about files that are shown
 _TEXT_PROBES = 50  # texts that an index is measured with, about; spread over the bundled prompts
 
 
@@ -80,6 +81,7 @@ class Intake:
         self.stats: dict[Path, os.stat_result] = {}
         self.moved: set[str] = set()
         self.lost: dict[str, int] = {}
+        self.noted: list[str] = []  # remarks about files that were read whole
         self.commit_windows, self.commit_seconds = COMMIT_WINDOWS, COMMIT_SECONDS
         self.last_commit = time.perf_counter()
         wanted = SpaceHead(encoder.identity, encoder_name, encoder.spec.dim, encoder.spec.window_seconds, hop, channels)
@@ -147,6 +149,8 @@ class Intake:
             self.report.audio_seconds += result.duration
             if result.status.state == "truncated":
                 self.report.truncated.append(BadFile(str(result.path), result.status.reason))
+            elif result.status.reason:
+                self.noted.append(result.status.reason)
         windows = sum(len(one.file.vectors) for one in self.waiting)
         if windows >= self.commit_windows or time.perf_counter() - self.last_commit >= self.commit_seconds:
             self.commit()
@@ -177,6 +181,9 @@ class Intake:
             reader = SpaceReader(self.store, head, self.name)
             if reader.needs_probes and (probes := _text_probes(self.encoder)) is not None:
                 self.store.write_probes(reader.space.identity, probes)
+            if reader.needs_silence:
+                silent = np.zeros((1, self.encoder.window_samples), np.float32)
+                self.store.write_silence(reader.space.identity, self.encoder.embed(silent)[0])
             reader.refresh_index()
         self.report.store_seconds += time.perf_counter() - begun
         for name, count in self.lost.items():
@@ -185,6 +192,12 @@ class Intake:
                 f"{count} recordings changed since they were embedded in space {name!r}, so their old vectors were "
                 f"removed there; embed them again with: {command}"
             )
+        self.report.remarks += self.noted[:_NOTED]
+        if len(self.noted) > _NOTED:
+            self.report.remarks.append(
+                f"remarks about {len(self.noted) - _NOTED} more files: mmasc classify shows them"
+            )
+        self.report.remarks += self.store.remarks
         gone = gone_under(list(self.known), self.root, folders)
         self.report.missing = len(gone)
         if gone:

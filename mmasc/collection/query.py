@@ -1,13 +1,13 @@
 """A question to a space: texts, sounds, pictures and vectors, for and against, become one vector; hits come back."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmasc.audio.memory import MemorySound, as_source, is_one
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.index import unit
 from mmasc.collection.space import SpaceReader
@@ -15,6 +15,7 @@ from mmasc.encoders import load_encoder, spec_of, window_of
 from mmasc.encoders.base import Encoder, backend_identity
 from mmasc.encoders.files import embed_file
 from mmasc.errors import MmascError
+from mmasc.inputs import as_texts, as_vectors, check_picture
 
 if TYPE_CHECKING:
     from mmasc.collection.collection import Collection
@@ -31,11 +32,11 @@ class Query:
     """What is asked for and what is not, by modality."""
 
     texts: tuple[str, ...] = ()
-    sounds: tuple[Path, ...] = ()
+    sounds: tuple[Path | MemorySound, ...] = ()
     images: tuple[Any, ...] = ()
     vectors: np.ndarray | None = None
     not_texts: tuple[str, ...] = ()
-    not_sounds: tuple[Path, ...] = ()
+    not_sounds: tuple[Path | MemorySound, ...] = ()
     not_images: tuple[Any, ...] = ()
 
     @classmethod
@@ -45,18 +46,19 @@ class Query:
         """From one or several of each.
 
         Raises:
-            MmascError: If nothing is asked for, or a text is empty.
+            MmascError: If nothing is asked for, a text is empty, or vectors are not finite.
+            ValueError: If something else than a text, a sound or a picture stands where one should.
         """
         query = cls(
-            _several(text),
-            tuple(Path(path) for path in _several(audio)),
-            _several(image),
-            None if vectors is None else np.atleast_2d(np.asarray(vectors, np.float32)),
-            _several(not_text),
-            tuple(Path(path) for path in _several(not_audio)),
-            _several(not_image),
+            as_texts(text),
+            _sounds(audio),
+            _pictures(image),
+            None if vectors is None else as_vectors(vectors),
+            as_texts(not_text, "not_text"),
+            _sounds(not_audio),
+            _pictures(not_image),
         )
-        if any(not str(one).strip() for one in query.texts + query.not_texts):
+        if any(not one.strip() for one in query.texts + query.not_texts):
             raise MmascError("the query is empty; give a text, a sound file or a picture")
         if not (query.texts or query.sounds or query.images or (query.vectors is not None and len(query.vectors))):
             raise MmascError("nothing to look for; give a text, a sound file or a picture")
@@ -121,8 +123,13 @@ def search_space(
     target = unit(wanted).mean(axis=0)
     if len(unwanted):
         target = target - unit(unwanted).mean(axis=0)
+    if not target.any():
+        raise MmascError("what is asked for cancels out; ask for something else than what is not asked for")
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)
-    positions, scores = _best(reader, target[None], k, allowed, "text" in query.modalities, per_recording)
+    by_sound = bool(query.sounds) or query.vectors is not None
+    positions, scores = _best(
+        reader, target[None], k, allowed, "text" in query.modalities, per_recording, silence_too=by_sound
+    )
     if not len(positions):
         return []
     vectors = unit(reader.vectors(positions))
@@ -131,7 +138,7 @@ def search_space(
         if len(sound_windows)
         else np.zeros(len(positions), bool)
     )
-    query_files = {os.path.realpath(path) for path in query.sounds}
+    query_files = {os.path.realpath(path) for path in query.sounds if isinstance(path, Path)}
     columns = {name: collection.recordings.column(name) for name in ["path", *collection.metadata_columns]}
     several_lanes = bool(reader.lane.any())
     hits = []
@@ -153,22 +160,36 @@ def search_space(
 
 
 def _best(
-    reader: SpaceReader, target: np.ndarray, k: int, allowed: np.ndarray | None, text: bool, per_recording: bool
+    reader: SpaceReader,
+    target: np.ndarray,
+    k: int,
+    allowed: np.ndarray | None,
+    text: bool,
+    per_recording: bool,
+    silence_too: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and scores, worked out again from the stored vectors; with `per_recording` one window of each."""
+    """Positions and scores, worked out again from the stored vectors; with `per_recording` one window of each.
+
+    Digital silence is the answer to no word and no picture, only to a sound.
+    """
     looked_at = _CANDIDATES * k + _MORE_CANDIDATES
     while True:
         _, found = reader.search(target, looked_at, allowed, text)
         positions = found[0]
-        scores = unit(reader.vectors(positions)) @ target[0]
+        count = len(positions)
+        vectors = reader.vectors(positions)
+        scores = unit(vectors) @ target[0]
         # Equal scores in the order of the store, so that the same question has the same answer
         order = np.lexsort((positions, -scores))
+        answers = np.isfinite(vectors).all(axis=1)  # a damaged vector (NaN) answers nothing
+        if not silence_too:
+            answers &= ~reader.is_silence(vectors)
+        order = order[answers[order]]
         positions, scores = positions[order], scores[order]
-        if not per_recording:
-            return positions[:k], scores[:k]
-        _, first = np.unique(reader.recording[positions], return_index=True)
-        first = np.sort(first)
-        if len(first) >= k or len(positions) < looked_at:
+        first = np.arange(len(positions))
+        if per_recording:
+            first = np.sort(np.unique(reader.recording[positions], return_index=True)[1])
+        if len(first) >= k or count < looked_at:
             return positions[first[:k]], scores[first[:k]]
         looked_at *= 4
 
@@ -208,7 +229,18 @@ def _picture(image: Any) -> Any:
         raise MmascError(f"{image}: no picture that can be read ({error})") from error
 
 
-def _several(items: Any) -> tuple:
-    if isinstance(items, str | Path) or not isinstance(items, Sequence):
-        return (items,)
-    return tuple(items)
+def _sounds(sounds: Any) -> tuple[Path | MemorySound, ...]:
+    several = () if sounds is None else (sounds,) if is_one(sounds) else tuple(sounds)
+    return tuple(as_source(sound) for sound in several)
+
+
+def _pictures(pictures: Any) -> tuple[Any, ...]:
+    if pictures is None:
+        return ()
+    array = isinstance(pictures, np.ndarray)
+    one = isinstance(pictures, str | Path) or hasattr(pictures, "convert") or (array and pictures.ndim <= 3)
+    several = (pictures,) if one and not (array and pictures.dtype.kind in "OU") else tuple(pictures)
+    for picture in several:
+        if not isinstance(picture, str | Path):
+            check_picture(picture)
+    return several

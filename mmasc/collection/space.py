@@ -9,6 +9,7 @@ import numpy as np
 from mmasc.collection.head import HEAD_NAME, Head, SpaceHead, read_head
 from mmasc.collection.index import IndexPolicy, Scan, VectorIndex, unit
 from mmasc.collection.probes import PROBES, read_probes
+from mmasc.collection.silence import is_silence, read_silence
 from mmasc.collection.store import Store
 from mmasc.errors import MmascError
 
@@ -48,6 +49,19 @@ class SpaceReader:
     def vectors(self, positions: np.ndarray | None = None) -> np.ndarray:
         """float32 `[item dim]` as the encoder gave them, of some windows or of all."""
         return self.store.take_vectors(self.space, self.row_ids if positions is None else self.row_ids[positions])
+
+    def is_silence(self, vectors: np.ndarray) -> np.ndarray:
+        """Which of these vectors `[item dim]` are those of digital silence, bool `[item]`."""
+        return is_silence(vectors, self._silence)
+
+    @property
+    def needs_silence(self) -> bool:
+        """Whether nobody has kept yet what its encoder makes of silence."""
+        return self._silence is None
+
+    @cached_property
+    def _silence(self) -> np.ndarray | None:
+        return read_silence(self.store.space_folder(self.space.identity), self.space.dim)
 
     def search(
         self, queries: np.ndarray, k: int, allowed: np.ndarray | None = None, text: bool = False

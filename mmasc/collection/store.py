@@ -43,10 +43,12 @@ from mmasc.collection.schema import (
     vector_type,
     windows_schema,
 )
+from mmasc.collection.silence import write_silence
 from mmasc.collection.stamps import STAMP_NAMES, foreign_stamps, with_stamps
 from mmasc.collection.tables import Tables
 from mmasc.collection.transaction import Transaction
 from mmasc.errors import MmascError
+from mmasc.forking import answer_after_fork, check_may_change
 from mmasc.storage.files import make_folders, sync_folder, write_atomically
 
 __all__ = [
@@ -88,6 +90,7 @@ class Store:
         self.folder = Path(folder)
         self.tables = Tables(self.folder)
         self.remarks: list[str] = []
+        answer_after_fork()
         self.head()
 
     @classmethod
@@ -219,9 +222,15 @@ class Store:
         with unharmed(self.folder):
             write_probes(self.space_folder(identity), probes)
 
+    def write_silence(self, identity: str, vector: np.ndarray) -> None:
+        """Keep what the encoder of a space makes of digital silence, `[dim]`."""
+        with unharmed(self.folder):
+            write_silence(self.space_folder(identity), vector)
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Change tables under the lock; all of it counts when the block ends, nothing of it when the block fails."""
+        check_may_change()
         with unharmed(self.folder), _locked(self.folder):
             change = Transaction(self, read_head(self.folder / HEAD_NAME))
             change.take_back_rests()

@@ -192,7 +192,7 @@ class Transaction:
     def _add_columns(self, schema: pa.Schema) -> None:
         dataset = self._newest(self.tables.recordings)
         for name in foreign_stamps(dataset.schema):
-            with writing(self.tables.folder):
+            with writing(self.tables.recordings, self.tables.folder):
                 renaming: Any = {"path": name, "name": own_name(name)}  # Lance's type for it names no strings
                 dataset.alter_columns(renaming)
             dataset = self._newest(self.tables.recordings)

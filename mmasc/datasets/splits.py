@@ -1,5 +1,6 @@
 """Draws that keep groups whole: balanced pruning, a share for validation, folds for data sets without any."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -111,8 +112,11 @@ def make_folds(
         )
     folds = np.zeros(len(targets), np.int64)
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    for number, (_, test) in enumerate(splitter.split(rarest, rarest, np.asarray(groups))):
-        folds[test] = number
+    with warnings.catch_warnings():
+        # Where clips have several labels, one of them may be in fewer clips than there are folds
+        warnings.filterwarnings("ignore", "The least populated class")
+        for number, (_, test) in enumerate(splitter.split(rarest, rarest, np.asarray(groups))):
+            folds[test] = number
     if len(np.unique(folds)) < n_folds:
         raise MmascError(f"{name}: the groups are too unequal for {n_folds} folds; ask for fewer folds")
     return folds

@@ -150,6 +150,8 @@ def load_encoder(
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}")
+    if not isinstance(name, str):
+        raise ValueError(f"encoder must be a name like 'mini', got {type(name).__name__}")
     base, _, path = name.partition(":")
     spec = spec_of(base)
     if spec is None:

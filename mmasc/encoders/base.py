@@ -18,12 +18,17 @@ from torch import Tensor
 
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
+from mmasc.forking import answer_after_fork
+from mmasc.inputs import as_texts, check_picture
 
 # Windows that go through a network at once. On a CPU one by one: a vector is then the same to the last bit whatever its
 # neighbours. It costs a small network half of its own time, 7 to 15 % from file to vector; a large one nothing. A GPU
 # needs many.
 _WINDOWS_AT_ONCE_CPU = 1
 _WINDOWS_AT_ONCE_ACCELERATOR = 32
+# An array of so many rows of so few samples is the other way round, as soundfile gives it
+_MOST_CHANNELS = 32
+_MANY_ROWS = 64
 
 
 class Encoder:
@@ -48,43 +53,40 @@ class Encoder:
         self.spec = spec
         self.device = resolve_device(device)
 
-    def embed(
-        self, waveforms: Float[Tensor, "batch time"] | Float[np.ndarray, "batch time"], sample_rate: int | None = None
-    ) -> Float[np.ndarray, "batch dim"]:
+    def embed(self, waveforms: Any, sample_rate: int | None = None) -> Float[np.ndarray, "batch dim"]:
         """Vectors of windows.
 
         Args:
-            waveforms: Mono samples in [-1, 1] at `spec.sample_rate`; torch or numpy, any float type.
+            waveforms: Mono samples in [-1, 1] at `spec.sample_rate`, `[batch time]`; torch or numpy, any float type.
             sample_rate: If given, must be `spec.sample_rate`: a guard against a rate slip.
         Returns:
             float32, as the network gave them (not normalised unless the network does).
         Raises:
-            ValueError: If the shape, rate or values are wrong (NaN and infinity are refused).
+            ValueError: If the shape, rate, type or values are wrong (integers, NaN and infinity are refused).
         """
         if sample_rate is not None and sample_rate != self.spec.sample_rate:
             raise ValueError(f"{self.spec.name} takes {self.spec.sample_rate} Hz, got {sample_rate} Hz: resample first")
-        windows = torch.as_tensor(waveforms).to(torch.float32)
-        if windows.ndim != 2 or windows.shape[1] == 0:
-            raise ValueError(f"waveforms must be [batch, time] with time > 0, got {list(windows.shape)}")
-        # NaN and infinity survive a sum, which takes a sixtieth of the time of looking at every sample
-        if not math.isfinite(float(windows.sum())) and not bool(torch.isfinite(windows).all()):
-            raise ValueError("waveforms hold NaN or infinite samples")
+        windows = _checked(waveforms)
         if len(windows) == 0:
             return np.zeros((0, self.spec.dim), np.float32)
-        windows = self._fill(windows)
+        # Filled a few at a time: many short windows filled at once would be as large as long ones
+        parts = (self._fill(part).to(self.device) for part in windows.split(self.windows_at_once))
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
-            vectors = [self._audio(part.to(self.device)).float().cpu() for part in windows.split(self.windows_at_once)]
-        return torch.cat(vectors).numpy()
+            return torch.cat([self._audio(part).float().cpu() for part in parts]).numpy()
 
-    def embed_text(self, texts: Sequence[str]) -> Float[np.ndarray, "item dim"]:
+    def embed_text(self, texts: Any) -> Float[np.ndarray, "item dim"]:
         """Vectors of texts in the same space.
 
+        Args:
+            texts: A text, or several in any container.
         Raises:
             MmascError: If the space has no text.
-            ValueError: If a text is empty.
+            ValueError: If a text is empty, or something else than a text.
         """
         self._require("text")
-        texts = [texts] if isinstance(texts, str) else list(texts)
+        texts = list(as_texts(texts))
+        if not texts:
+            return np.zeros((0, self.spec.dim), np.float32)
         for text in texts:
             if not text.strip():
                 raise ValueError("a text must not be empty")
@@ -96,8 +98,13 @@ class Encoder:
 
         Raises:
             MmascError: If the space has no pictures.
+            ValueError: If something is no picture.
         """
         self._require("image")
+        for image in images:
+            check_picture(image)
+        if not len(images):
+            return np.zeros((0, self.spec.dim), np.float32)
         with torch.inference_mode():
             return np.asarray(self._image(list(images)), np.float32)
 
@@ -168,12 +175,42 @@ class Encoder:
         raise NotImplementedError
 
 
+def _checked(waveforms: Any) -> Tensor:
+    """Waveforms as float32 `[batch time]`, or one line that says what is wrong with them."""
+    if isinstance(waveforms, Tensor):
+        floating, kind = waveforms.is_floating_point(), str(waveforms.dtype).removeprefix("torch.")
+    else:
+        waveforms = np.asarray(waveforms)
+        floating, kind = waveforms.dtype.kind == "f" or not waveforms.size, str(waveforms.dtype)
+    if not floating:
+        mend = "; divide int16 samples by 32768" if "int" in kind else ""
+        raise ValueError(f"waveforms must be floats in [-1, 1], got {kind}{mend}")
+    shape = list(waveforms.shape)
+    if len(shape) != 2 or shape[1] == 0:
+        raise ValueError(f"waveforms must be [batch, time] with time > 0, got {shape}")
+    if shape[1] <= _MOST_CHANNELS and shape[0] > _MANY_ROWS:
+        raise ValueError(
+            f"waveforms must be [batch, time], got {shape}, which looks like [time, channel]: give one channel as "
+            "samples[:, 0][None], or all as samples.T"
+        )
+    if isinstance(waveforms, Tensor):
+        windows = waveforms.detach().to(torch.float32)
+    else:
+        with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
+            windows = torch.from_numpy(np.require(waveforms, np.float32, ["C", "W"]))
+    low, high = (float(one) for one in torch.aminmax(windows)) if windows.numel() else (0.0, 0.0)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("waveforms hold NaN or infinite samples")
+    return windows
+
+
 def resolve_device(device: str) -> torch.device:
     """The torch device of a name; "auto" is the best one present.
 
     Raises:
         MmascError: If the device is not there.
     """
+    answer_after_fork()
     if device == "auto":
         mps = torch.backends.mps.is_available()
         device = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"

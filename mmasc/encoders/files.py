@@ -16,12 +16,14 @@ import numpy as np
 import torch
 
 from mmasc.audio import AudioStatus, stream_audio
+from mmasc.audio.memory import MemorySound, Sound, as_source, is_one
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
 from mmasc.segments import WindowStream, recording_vector
 
 BLOCK_SECONDS = 30.0  # of audio that travels at once from a decoder to the network
 _BLOCKS_AHEAD = 3  # of one file, waiting
+_EDGE_SECONDS = 1e-3  # of sound at the edge of a window of silence that do not make it sound
 _FILES_AHEAD = 16  # decoded or being decoded, waiting for the network
 
 
@@ -38,6 +40,7 @@ class FileVectors:
         duration: Decoded seconds.
         sample_rate, channels: Of the file itself.
         digest: What `digest` of `embed_files` gave.
+        silent: Which windows are digital silence and nothing else, bool `[item]`.
     """
 
     path: Path
@@ -50,23 +53,33 @@ class FileVectors:
     sample_rate: int = 0
     channels: int = 0
     digest: bytes | None = None
+    silent: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+
+    @property
+    def heard(self) -> np.ndarray:
+        """Windows in which there is sound, bool `[item]`."""
+        return ~self.silent if len(self.silent) == len(self.vectors) else np.ones(len(self.vectors), bool)
 
     @property
     def vector(self) -> np.ndarray:
-        """The recording's vector `[dim]`: mean of its windows weighted by the time each adds, lanes alike."""
+        """The recording's vector `[dim]`: mean of its windows weighted by the time each adds, lanes alike.
+
+        Digital silence does not count where there is sound.
+        """
         if not len(self.vectors):
             raise MmascError(f"{self.path}: no vector, {self.status.reason}")
-        lanes = [self.lanes == lane for lane in np.unique(self.lanes)]
+        heard = self.heard if self.heard.any() else np.ones(len(self.vectors), bool)
+        lanes = [heard & (self.lanes == lane) for lane in np.unique(self.lanes[heard])]
         return np.mean([recording_vector(self.vectors[of], self.starts[of], self.ends[of]) for of in lanes], axis=0)
 
 
 def embed_file(
-    path: str | Path, encoder: Encoder, hop_seconds: float | None = None, channels: str = "mix"
+    path: Sound | MemorySound, encoder: Encoder, hop_seconds: float | None = None, channels: str = "mix"
 ) -> FileVectors:
     """Vectors of one file's windows.
 
     Args:
-        path: Sound, or a video with sound.
+        path: Sound, or a video with sound: a file, its bytes, or an open binary file.
         encoder: From `load_encoder`.
         hop_seconds: From one window's start to the next; default: the window, no overlap.
         channels: "mix", "left", "right", "each" or "mid-side".
@@ -80,7 +93,7 @@ def embed_file(
 
 
 def embed_files(
-    paths: Iterable[str | Path],
+    paths: Iterable[Sound | MemorySound],
     encoder: Encoder,
     hop_seconds: float | None = None,
     channels: str = "mix",
@@ -90,7 +103,7 @@ def embed_files(
     """Vectors of many files' windows, in the order of `paths`; a file that cannot be read comes back as failed.
 
     Args:
-        paths: Files, as `find_audio` lists them.
+        paths: Files, as `find_audio` lists them, or what else `open_audio` takes.
         encoder: From `load_encoder`.
         hop_seconds: From one window's start to the next; default: the window, no overlap.
         channels: "mix", "left", "right", "each" or "mid-side".
@@ -101,14 +114,14 @@ def embed_files(
     window = encoder.spec.window_seconds
     if not 0 < hop <= window:
         raise MmascError(f"hop must be above 0 and at most the window of {window:g} s, got {hop:g}")
-    files = (Path(path) for path in paths)
+    files = (as_source(path) for path in ([paths] if is_one(paths) else paths))
     decode = partial(_decode_ahead, threads=threads) if threads else _decode
     decoded = decode(files, partial(_decode_file, encoder=encoder, hop=hop, channels=channels, digest=digest))
     waiting: deque[_Pending] = deque()
     windows: list[tuple[_Pending, int, np.ndarray]] = []
     for part in decoded:
-        if not waiting or waiting[-1].path is not part.path:
-            waiting.append(_Pending(part.path))
+        if not waiting or waiting[-1].source is not part.source:
+            waiting.append(_Pending(part.source))
         file = waiting[-1]
         for lane, start, end, samples in part.windows:
             windows.append((file, file.add(lane, start, end), samples))
@@ -131,13 +144,14 @@ class _Done:
     channels: int = 0
     duration: float = 0.0
     digest: bytes | None = None
+    silence: list[np.ndarray] = field(default_factory=list)  # of every lane, start and end of silent stretches
 
 
 @dataclass
 class _Part:
     """Some windows of a file (lane, start and end in samples, samples); the last part says how decoding ended."""
 
-    path: Path
+    source: Path | MemorySound
     windows: list[tuple[int, int, int, np.ndarray]]
     done: _Done | None = None
 
@@ -146,7 +160,7 @@ class _Part:
 class _Pending:
     """A file whose windows are on their way through the network."""
 
-    path: Path
+    source: Path | MemorySound
     lanes: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
@@ -174,7 +188,7 @@ class _Pending:
         # Rounding the length at the encoder's rate must not carry a window past the end of the recording
         seconds = np.minimum(ends[order] / rate, self.done.duration)
         return FileVectors(
-            self.path,
+            _path(self.source),
             starts[order] / rate,
             seconds,
             lanes[order],
@@ -184,7 +198,19 @@ class _Pending:
             self.done.sample_rate,
             self.done.channels,
             self.done.digest,
+            _silent(lanes[order], starts[order] / rate, seconds, self.done.silence),
         )
+
+
+def _silent(lanes: np.ndarray, starts: np.ndarray, ends: np.ndarray, silence: list[np.ndarray]) -> np.ndarray:
+    """Which windows lie in one stretch of silence, bool `[item]`."""
+    silent = np.zeros(len(lanes), bool)
+    for lane, stretches in enumerate(silence):
+        own = np.flatnonzero(lanes == lane)
+        place = np.searchsorted(stretches[:, 0], starts[own] + _EDGE_SECONDS, side="right") - 1
+        inside = place >= 0
+        silent[own[inside]] = stretches[place[inside], 1] >= ends[own[inside]] - _EDGE_SECONDS
+    return silent
 
 
 def _embed_windows(
@@ -201,13 +227,23 @@ def _embed_windows(
     return [windows[item] for item in sorted(left)]
 
 
-def _decode(paths: Iterable[Path], parts_of: Callable[[Path], Iterator[_Part]]) -> Iterator[_Part]:
+def _path(source: Path | MemorySound) -> Path:
+    return source if isinstance(source, Path) else source.path
+
+
+def _decode(
+    paths: Iterable[Path | MemorySound], parts_of: Callable[[Path | MemorySound], Iterator[_Part]]
+) -> Iterator[_Part]:
     for path in paths:
         yield from parts_of(path)
 
 
 def _decode_file(
-    path: Path, encoder: Encoder, hop: float, channels: str, digest: Callable[[Path], bytes] | None
+    path: Path | MemorySound,
+    encoder: Encoder,
+    hop: float,
+    channels: str,
+    digest: Callable[[Path], bytes] | None,
 ) -> Iterator[_Part]:
     rate, count = encoder.spec.sample_rate, 0
     cutters: list[WindowStream] = []
@@ -219,19 +255,25 @@ def _decode_file(
             windows = [(lane, *window) for lane, cutter in enumerate(cutters) for window in cutter.push(block[lane])]
             count += len(windows)
             yield _Part(path, windows)
-        content = None if digest is None else digest(path)
+        content = digest(path) if digest is not None and isinstance(path, Path) else None
     except (MmascError, OSError) as error:
         yield _Part(path, [], _Done(AudioStatus("failed", str(error), None, 0.0)))
         return
     last = [(lane, *window) for lane, cutter in enumerate(cutters) for window in cutter.finish()]
     status = stream.status
     if not count + len(last):
-        status = AudioStatus("failed", f"{path}: holds no sound", status.declared_seconds, 0.0)
-    done = _Done(status, stream.native_rate, stream.native_channels, status.decoded_seconds, content)
+        status = AudioStatus("failed", f"{_path(path)}: holds no sound", status.declared_seconds, 0.0)
+    lanes = range(stream.n_lanes)
+    silence = [np.array([[0.0, np.inf]]) if stream.is_silent else stream.silence(lane) for lane in lanes]
+    done = _Done(status, stream.native_rate, stream.native_channels, status.decoded_seconds, content, silence)
     yield _Part(path, last, done)
 
 
-def _decode_ahead(paths: Iterable[Path], parts_of: Callable[[Path], Iterator[_Part]], threads: int) -> Iterator[_Part]:
+def _decode_ahead(
+    paths: Iterable[Path | MemorySound],
+    parts_of: Callable[[Path | MemorySound], Iterator[_Part]],
+    threads: int,
+) -> Iterator[_Part]:
     """The parts of `_decode`, in the same order, made by threads that stay a bounded number of files ahead."""
     source, order = iter(paths), Queue[Queue[_Part | BaseException | None] | None]()
     lock, stop, ahead = threading.Lock(), threading.Event(), threading.Semaphore(_FILES_AHEAD)

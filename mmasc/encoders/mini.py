@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -38,6 +38,9 @@ _PEAK_FLOOR = 1e-6
 class MiniFeatures(Encoder):
     """The layer before `mini`'s last: 512 numbers, none negative, for heads and search by sound.
 
+    Attributes:
+        output: What the identity calls the layer that gives the vector.
+
     Args:
         spec: From the registry.
         path: A run of `mmasc train align` (its best weights, else its last) or a weights file; default: the package's.
@@ -45,6 +48,8 @@ class MiniFeatures(Encoder):
     Raises:
         MmascError: If the weights are missing, damaged or of another shape than the spec says.
     """
+
+    output: ClassVar[str] = "MiniFeatures"
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
         super().__init__(spec, path, device)
@@ -96,7 +101,7 @@ class MiniFeatures(Encoder):
             "front_end": asdict(MINI),
             "network": asdict(self.network.config),
             "peak_floor": _PEAK_FLOOR,
-            "output": type(self).__name__,
+            "output": self.output,
         }
 
     def _shaping_state(self) -> dict[str, Tensor]:
@@ -118,6 +123,8 @@ class Mini(MiniFeatures):
     Raises:
         MmascError: If the weights are missing, damaged or of another shape than the spec says.
     """
+
+    output = "Mini"
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
         super().__init__(spec, path, device)

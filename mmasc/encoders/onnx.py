@@ -4,8 +4,6 @@ Front ends stay in torch, so both backends hear the same numbers. Vectors agree 
 the backend is part of an encoder's identity.
 """
 
-import os
-import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 
 from mmasc import weights
 from mmasc.errors import MmascError
+from mmasc.storage.files import replacing
 
 _OPSET = 20
 _EXTRA = "the onnx backend needs more packages: pip install 'mmasc[onnx]'"
@@ -42,7 +41,9 @@ class OnnxPart:
         shape = "x".join("n" if axis in (dynamic or {}) else str(size) for axis, size in enumerate(example.shape))
         self.path = weights.home() / "onnx" / f"{identity}-{method}-{shape}-opset{_OPSET}.onnx"
         if not self.path.is_file():
-            export_module(_Method(network, method), example, self.path, dynamic or {})
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(self.path) as beside:
+                export_module(_Method(network, method), example, beside, dynamic or {})
         self._session = open_session(self.path)
         self._input = self._session.get_inputs()[0].name
 
@@ -71,12 +72,12 @@ def export_module(
     dynamic: dict[int, str],
     names: tuple[Sequence[str], str] | None = None,
 ) -> None:
-    """Write a module as ONNX, in evaluation mode; a killed export leaves nothing under the name.
+    """Write a module as ONNX, in evaluation mode.
 
     Args:
         module: In float32, on the CPU.
         example: Its input or inputs.
-        path: The file.
+        path: The file, in a folder that is there.
         dynamic: Axes of every input whose length is free, with the name of each.
         names: Of the inputs and of the output in the file; default: the exporter's.
     Raises:
@@ -87,17 +88,14 @@ def export_module(
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise MmascError(f"{error.name} is not installed; {_EXTRA}") from error
-    path.parent.mkdir(parents=True, exist_ok=True)
     inputs = example if isinstance(example, tuple) else (example,)
     shapes = tuple(dict.fromkeys(dynamic, torch.export.Dim.DYNAMIC) for _ in inputs) if dynamic else None
-    # Written beside and renamed: a killed export leaves no half model under the name
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter about itself
-        beside = Path(folder) / path.name
         torch.onnx.export(
             module.eval(),
             inputs,
-            str(beside),
+            str(path),
             dynamo=True,
             external_data=False,
             dynamic_shapes=shapes,
@@ -106,7 +104,6 @@ def export_module(
             opset_version=_OPSET,
             verbose=False,
         )
-        os.replace(beside, path)
 
 
 def open_session(path: Path) -> Any:

@@ -241,6 +241,8 @@ def _head_rows(
 
 
 def _head_row(report: HeadReport, dataset: str) -> Row:
+    if report.accuracy is None or report.interval is None:
+        raise MmascError(f"{report.label!r} of {dataset} has too few recordings of each label to test a head on")
     name, _, weights = report.encoder.partition(":")
     system = f"{name}+{report.head}"
     # A table is handed on: the file of the weights is named, not where it lies
@@ -259,11 +261,9 @@ def _head_row(report: HeadReport, dataset: str) -> Row:
         spread=None,
         clips=report.recordings,
         metrics={
-            "accuracy": report.accuracy,
-            "balanced_accuracy": report.balanced_accuracy,
-            "log_loss": report.log_loss,
-            "macro_f1": report.macro_f1,
-            "calibration_error": report.calibration_error,
+            name: value
+            for name in ("accuracy", "balanced_accuracy", "log_loss", "macro_f1", "calibration_error")
+            if (value := getattr(report, name)) is not None
         },
         cost=None,
         fold_seconds=None,

@@ -10,9 +10,9 @@ from mmasc.evaluation.compare import Comparison, Row, comparison_object
 from mmasc.evaluation.evaluate import plain
 from mmasc.evaluation.published import Published
 from mmasc.evaluation.run_figures import time_text
+from mmasc.evaluation.study_plots import save_figure
 from mmasc.storage.files import write_atomically
 
-_DPI = 130
 _OWN, _THEIRS = "#14696b", "#9a5a12"
 
 
@@ -227,7 +227,7 @@ def _draw(found: Comparison, path: Path) -> None:
     rows = found.rows[::-1]
     figure = Figure(figsize=(8.4, 1.4 + 0.42 * len(rows)), layout="constrained")
     draw_comparison(figure.add_subplot(), rows)
-    figure.savefig(path, dpi=_DPI, metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def draw_comparison(ax: Any, rows: Sequence[Row]) -> None:

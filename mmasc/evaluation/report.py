@@ -38,6 +38,7 @@ from mmasc.heads.calibration import (
 )
 from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.prompts import Prompts
+from mmasc.storage.files import write_atomically
 
 _PAIRS = 200_000  # pairs of sounds at most, for the distribution of their cosines
 _SEED = 0
@@ -221,8 +222,9 @@ def report(
         page=folder / "index.html",
         figures=figures,
     )
-    (folder / "report.json").write_text(json.dumps(report_object(found), indent=1, ensure_ascii=False) + "\n", "utf-8")
-    found.page.write_text(render_report(found), "utf-8")
+    text = json.dumps(report_object(found), indent=1, ensure_ascii=False) + "\n"
+    write_atomically(folder / "report.json", text.encode())
+    write_atomically(found.page, render_report(found).encode())
     return found
 
 

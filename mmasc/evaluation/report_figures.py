@@ -18,9 +18,9 @@ from mmasc.evaluation.study_plots import (
     draw_reliability,
     draw_sounds,
     draw_texts,
+    save_figure,
 )
 
-_DPI = 130
 _NAMED = 40  # labels up to which they are written into maps
 
 
@@ -118,5 +118,4 @@ def _save(path: Path, size: tuple[float, float], draw: Callable[[Any], None]) ->
 
     figure = Figure(figsize=size, layout="constrained")
     draw(figure.add_subplot())
-    figure.savefig(path, dpi=_DPI, metadata={"Software": None})
-    return path
+    return save_figure(figure, path)

@@ -13,10 +13,9 @@ from jaxtyping import Int
 
 from mmasc.evaluation.evaluate import Evaluation, evaluation_object, plain
 from mmasc.evaluation.runs import Run
-from mmasc.evaluation.study_plots import class_colours, draw_confusion
+from mmasc.evaluation.study_plots import class_colours, draw_confusion, save_figure
 from mmasc.storage.files import write_atomically
 
-_DPI = 130
 # What is drawn by epoch, the first that a run has written; the last is there always
 _CURVES = (("test_accuracy", "accuracy on the test fold"), ("validation_accuracy", "accuracy on validation"))
 
@@ -151,5 +150,4 @@ def _save(path: Path, size: tuple[float, float], draw: Callable[[Any], None]) ->
 
     figure = Figure(figsize=size, layout="constrained")
     draw(figure)
-    figure.savefig(path, dpi=_DPI, metadata={"Software": None})
-    return path
+    return save_figure(figure, path)

@@ -4,15 +4,26 @@ Numbers in; drawn on the `ax` of the caller. Names are written as they are: a do
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from mmasc.storage.files import replacing
+
+_DPI = 130
 _NUMBERED = 25  # classes up to which the cells of a matrix hold numbers
 _MARKERS = "Ds^vPX<>"  # of prompt sets
 _NEAR = 0.05  # of the map's width, within which markers of one class share a name
 _SOUND, _WORD, _SOFT = "#14696b", "#9a5a12", "0.55"
+
+
+def save_figure(figure: Any, path: Path) -> Path:
+    """Write a figure of matplotlib as PNG, whole or not at all; the same figure is the same bytes."""
+    with replacing(path) as beside:
+        figure.savefig(beside, format="png", dpi=_DPI, metadata={"Software": None})
+    return path
 
 
 def principal_components(

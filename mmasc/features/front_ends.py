@@ -5,7 +5,7 @@ themselves and put one (or, with deltas, several) feature channels in their plac
 `[batch (channel feature) frame band]`.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
@@ -34,6 +34,8 @@ class FrontEndSpec:
         target: "module:Class" of a `FrontEnd`, imported when it is loaded.
         arguments: What the class is made with, by name.
         description: One line.
+        kind: What identities of spaces call the class. It never changes, wherever the class moves: it is the target
+            of version 0.1.0, or any other name for a class that came later.
     """
 
     name: str
@@ -41,6 +43,7 @@ class FrontEndSpec:
     target: str
     arguments: dict[str, Any]
     description: str = ""
+    kind: str = field(kw_only=True)
 
 
 class FrontEnd(nn.Module):
@@ -119,7 +122,14 @@ class LogMelFrontEnd(FrontEnd):
 
 def _log_mel(name: str, config: LogMelConfig, description: str) -> FrontEndSpec:
     target = "mmasc.features.front_ends:LogMelFrontEnd"
-    return FrontEndSpec(name, config.sample_rate, target, {"config": config}, description)
+    return FrontEndSpec(
+        name,
+        config.sample_rate,
+        target,
+        {"config": config},
+        description,
+        kind="mmasc.features.front_ends:LogMelFrontEnd",
+    )
 
 
 FRONT_ENDS: dict[str, FrontEndSpec] = {
@@ -137,6 +147,7 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             "mmasc.features.vggish:VggishFrontEnd",
             {"config": VGGISH},
             "64 log-mel bands at 16 kHz, 10 ms (VGGish)",
+            kind="mmasc.features.vggish:VggishFrontEnd",
         ),
         _log_mel("sp4sc", SP4SC, "256 log-mel bands at 44.1 kHz, 23.2 ms (SP4SC)"),
         FrontEndSpec(
@@ -145,6 +156,7 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             "mmasc.features.levelled:LevelledFrontEnd",
             {"config": replace(MINI, floor=1e-5)},
             "64 log-mel bands at 32 kHz, 20 ms, relative to the recording's own level (as `mini` hears)",
+            kind="mmasc.features.levelled:LevelledFrontEnd",
         ),
         _log_mel("dilated", DILATED, "64 log-mel bands at 22.05 kHz, 23 ms (dilated ResNet-18)"),
         _log_mel("scenes-128", SCENES, "128 log-mel bands of amplitude at 44.1 kHz, 23.2 ms (transfer study)"),
@@ -155,6 +167,7 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             "mmasc.features.deltas:DeltaFrontEnd",
             {"config": COMPARED, "order": 1},
             "log-mel with deltas as a second channel, without padding",
+            kind="mmasc.features.deltas:DeltaFrontEnd",
         ),
         FrontEndSpec(
             "log-mel-delta2",
@@ -162,6 +175,7 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             "mmasc.features.deltas:DeltaFrontEnd",
             {"config": COMPARED, "order": 2},
             "log-mel with deltas and deltas of deltas as further channels, without padding",
+            kind="mmasc.features.deltas:DeltaFrontEnd",
         ),
         FrontEndSpec(
             "mfcc",
@@ -169,6 +183,7 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             "mmasc.features.cepstrum:MfccFrontEnd",
             {"config": replace(COMPARED, n_mels=128), "n_coefficients": 64},
             "64 cepstral coefficients of 128 mel bands",
+            kind="mmasc.features.cepstrum:MfccFrontEnd",
         ),
         FrontEndSpec(
             "cqt",
@@ -176,6 +191,7 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             "mmasc.features.cqt:ConstantQFrontEnd",
             {"sample_rate": 16_000, "hop_length": 320, "n_bands": 64, "bands_per_octave": 8, "f_min": 30.0},
             "64 bands of constant Q, eight to the octave from 30 Hz on",
+            kind="mmasc.features.cqt:ConstantQFrontEnd",
         ),
         FrontEndSpec(
             "gammatone",
@@ -183,6 +199,7 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             "mmasc.features.gammatone:GammatoneFrontEnd",
             {"config": replace(COMPARED, f_max=7_000.0)},
             "64 gammatone bands, centres from 50 Hz to 7 kHz",
+            kind="mmasc.features.gammatone:GammatoneFrontEnd",
         ),
         FrontEndSpec(
             "raw-32k",
@@ -190,6 +207,7 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             "mmasc.features.waveform:RawWaveform",
             {"sample_rate": 32_000},
             "samples at 32 kHz (Wavegram-Logmel-CNN14)",
+            kind="mmasc.features.waveform:RawWaveform",
         ),
         FrontEndSpec(
             "raw-48k",
@@ -197,6 +215,7 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             "mmasc.features.waveform:RawWaveform",
             {"sample_rate": 48_000, "pre_emphasis": 0.97, "scale": 32_000.0},
             "samples at 48 kHz after pre-emphasis (raw-waveform scene networks; read in stereo)",
+            kind="mmasc.features.waveform:RawWaveform",
         ),
         FrontEndSpec(
             "tagging",
@@ -204,6 +223,7 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             "mmasc.features.tagging:TaggingFrontEnd",
             {},
             "128 log-mel bands at 44.1 kHz, 7.9 ms, standardised by clip (Akiyama's tagger)",
+            kind="mmasc.features.tagging:TaggingFrontEnd",
         ),
     ]
 }
@@ -238,4 +258,4 @@ def front_end_constants(name: str) -> dict[str, Any]:
         return IvfFrontEnd(name.removeprefix(_IMAGINED)).constants()
     spec = FRONT_ENDS[name]
     numbers = {key: asdict(one) if isinstance(one, LogMelConfig) else one for key, one in spec.arguments.items()}
-    return {"target": spec.target, "sample_rate": spec.sample_rate, **numbers}
+    return {"target": spec.kind, "sample_rate": spec.sample_rate, **numbers}

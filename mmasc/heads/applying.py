@@ -1,7 +1,7 @@
 """Apply a fitted head: to the recordings of a collection, or to files that the head's encoder embeds first."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from mmasc.encoders.files import embed_files
 from mmasc.errors import MmascError
 from mmasc.heads.files import FittedHead
 from mmasc.heads.recordings import mean_vector, recording_vectors
+from mmasc.heads.zeroshot import NONE
 
 _RECORDINGS_AT_ONCE = 4_096
 
@@ -26,8 +27,8 @@ class HeadAnswer:
 
     Attributes:
         path: As it was found; in a collection its root and path.
-        label: The most probable one; None if the file failed.
-        score: Its probability; None if the file failed.
+        label: The most probable one; "none of these" if the file is nothing but digital silence; None if it failed.
+        score: Probability of the most probable one; None if the file failed.
         scores: Label to probability; in the order of the classes, or the `top` best first.
         status: Whether the recording was read to its end.
         duration: Decoded seconds.
@@ -146,7 +147,8 @@ def _label_files(
                 continue
             vector = mean_vector(file.vectors, file.lanes, file.starts, file.ends)
             probabilities = fitted.predict_proba(vector[None])[0]
-            yield _answer(fitted, str(file.path), probabilities, top, file.status, file.duration)
+            answer = _answer(fitted, str(file.path), probabilities, top, file.status, file.duration)
+            yield answer if file.heard.any() else replace(answer, label=NONE)
 
     return answers()
 

@@ -137,5 +137,6 @@ def unlabelled_vectors(
     for file in embed_files(find_audio(source), encoder, hop_seconds, channels):
         if file.status.state == "failed":
             raise MmascError(file.status.reason)
-        vectors.append(file.vector)
+        if file.heard.any():
+            vectors.append(file.vector)
     return np.asarray(vectors, np.float64)

@@ -7,6 +7,7 @@ group. The head that is kept is then fitted to all of them.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sklearn
@@ -29,7 +30,7 @@ from mmasc.heads.files import FittedHead, HeadStamp
 from mmasc.heads.folds import Fold, draw_few, make_folds
 from mmasc.heads.predictors import predictor_of
 from mmasc.heads.recordings import LabelledRecordings, labelled_recordings
-from mmasc.heads.registry import make_head
+from mmasc.heads.registry import HEADS, make_head
 
 __all__ = ["FewShot", "HeadReport", "apply_head", "fit_head"]
 
@@ -63,14 +64,17 @@ class HeadReport:
         head, label, space, encoder, identity: What was fitted to what; identity and encoder of the space.
         recordings, unlabelled, without_vectors: Recordings used, and left out for having no label or no vector.
         classes: In the order of rows and columns below.
-        accuracy: Share of all recordings that were right, each tested once.
+        tested: Recordings that were tested.
+        not_tested: Labels with a single recording, or all labels where fewer than two have more: learnt from, never
+            tested. Where nothing is tested, the numbers below are None and `folds` is empty.
+        accuracy: Share of all tested recordings that were right, each tested once.
         interval: 95 % bootstrap interval of it, low and high.
         interval_over: What was drawn for it: "recordings" or "groups of COLUMN".
         fold_names, fold_sizes, folds: Names, recordings and accuracies of the folds.
         balanced_accuracy, log_loss, macro_f1, calibration_error: See `mmasc.evaluation.metrics`.
         largest_class: Accuracy of always saying the most frequent label.
         confusion: How many of each class (rows) were called what (columns).
-        per_class: Label → precision, recall, f1, recordings.
+        per_class: Label → precision, recall, f1 (None for labels that are not tested), recordings.
         shots: The learning curve, if asked for.
         out: Where the head was saved, if it was.
         fitted: The head, fitted to all recordings.
@@ -85,19 +89,21 @@ class HeadReport:
     unlabelled: int
     without_vectors: int
     classes: list[str]
-    accuracy: float
-    interval: tuple[float, float]
+    tested: int
+    not_tested: list[str]
+    accuracy: float | None
+    interval: tuple[float, float] | None
     interval_over: str
     fold_names: list[str]
     fold_sizes: list[int]
     folds: list[float]
-    balanced_accuracy: float
-    log_loss: float
-    macro_f1: float
-    calibration_error: float
+    balanced_accuracy: float | None
+    log_loss: float | None
+    macro_f1: float | None
+    calibration_error: float | None
     largest_class: float
     confusion: list[list[int]]
-    per_class: dict[str, dict[str, float]]
+    per_class: dict[str, dict[str, float | None]]
     shots: list[FewShot]
     out: str | None
     fitted: FittedHead = field(repr=False)
@@ -145,7 +151,13 @@ def fit_head(
     make_head(head)  # an unknown name shows before the collection is read
     opened = collection if isinstance(collection, Collection) else Collection(collection)
     recordings = labelled_recordings(opened, label, groups, folds_column, space, where)
-    parts = make_folds(recordings, folds, seed)
+    parts = make_folds(recordings, folds, seed, set_aside=True)
+    if np.bincount(recordings.codes).max() == 1 and not HEADS[head].learns_from_one:
+        able = ", ".join(name for name, spec in HEADS.items() if spec.learns_from_one)
+        raise MmascError(
+            f"every label in {label!r} has one recording only, from which {head} learns nothing: add recordings, or "
+            f"use --head prototypes (others that can: {able})"
+        )
     few = {n: [draw_few(recordings, n, seed + draw) for draw in range(draws)] for n in dict.fromkeys(shots)}
     count = _Count(len(parts) + draws * len(few) + 1, progress)
     probabilities = _cross_validate(recordings, parts, head, count)
@@ -171,13 +183,13 @@ class _Count:
 
 
 def _cross_validate(recordings: LabelledRecordings, parts: list[Fold], head: str, count: _Count) -> np.ndarray:
-    """Probabilities `[item class]` of every recording, from the head that has not heard it."""
+    """Probabilities `[item class]` of every recording, from the head that has not heard it; NaN where none is."""
     probabilities = np.full((len(recordings), len(recordings.classes)), np.nan)
     for part in parts:
         model = make_head(head).fit(recordings.vectors[part.train], recordings.codes[part.train])
-        probabilities[part.test] = model.predict_proba(recordings.vectors[part.test])
+        probabilities[part.test] = 0.0  # of classes that were not learnt here
+        probabilities[np.ix_(part.test, model.classes_)] = model.predict_proba(recordings.vectors[part.test])
         count.add()
-    assert np.isfinite(probabilities).all()
     return probabilities
 
 
@@ -225,15 +237,14 @@ def _report(
     out: str | Path | None,
     seed: int,
 ) -> HeadReport:
-    classes, true = list(recordings.classes), np.array(recordings.classes)[recordings.codes]
-    best = probabilities.argmax(axis=1)
-    right = best == recordings.codes
-    confusion = confusion_matrix(true, np.array(classes)[best], classes)
-    scores = class_scores(confusion)
-    sizes = confusion.sum(axis=1)
-    interval = bootstrap_interval(
-        lambda items: float(right[items].mean()), len(right), recordings.groups, LEVEL, seed=seed
-    )
+    classes = list(recordings.classes)
+    counts = np.bincount(recordings.codes, minlength=len(classes))
+    items = np.sort(np.concatenate([part.test for part in parts])) if parts else np.zeros(0, np.int64)
+    tested = np.isin(np.arange(len(classes)), recordings.codes[items])
+    right = np.zeros(len(recordings), bool)
+    right[items] = probabilities[items].argmax(axis=1) == recordings.codes[items]
+    numbers = _numbers(recordings, items, probabilities[items], right[items], seed)
+    confusion, scores = numbers.pop("confusion"), numbers.pop("scores")
     return HeadReport(
         head=fitted.stamp.head,
         label=fitted.stamp.label,
@@ -244,28 +255,55 @@ def _report(
         unlabelled=recordings.unlabelled,
         without_vectors=recordings.without_vectors,
         classes=classes,
-        accuracy=accuracy(confusion),
-        interval=interval,
+        tested=len(items),
+        not_tested=[name for name, there in zip(classes, tested, strict=True) if not there],
         interval_over=interval_over,
         fold_names=[part.name for part in parts],
         fold_sizes=[len(part.test) for part in parts],
         folds=[float(right[part.test].mean()) for part in parts],
-        balanced_accuracy=balanced_accuracy(confusion),
-        log_loss=log_loss(true, probabilities, classes),
-        macro_f1=macro_scores(confusion).f1,
-        calibration_error=calibration_error(true, probabilities, classes),
-        largest_class=float(sizes.max() / sizes.sum()),
+        largest_class=_largest(recordings.codes[items] if parts else recordings.codes),
         confusion=confusion.tolist(),
         per_class={
             name: {
-                "precision": float(scores.precision[row]),
-                "recall": float(scores.recall[row]),
-                "f1": float(scores.f1[row]),
-                "recordings": int(sizes[row]),
+                "precision": float(scores.precision[row]) if tested[row] else None,
+                "recall": float(scores.recall[row]) if tested[row] else None,
+                "f1": float(scores.f1[row]) if tested[row] else None,
+                "recordings": int(counts[row]),
             }
             for row, name in enumerate(classes)
         },
         shots=curve,
         out=None if out is None else str(out),
         fitted=fitted,
+        **numbers,
     )
+
+
+def _numbers(
+    recordings: LabelledRecordings, items: np.ndarray, probabilities: np.ndarray, right: np.ndarray, seed: int
+) -> dict[str, Any]:
+    """What the tested recordings say: None where none was tested."""
+    classes = list(recordings.classes)
+    if not len(items):
+        confusion = np.zeros((len(classes), len(classes)), np.int64)
+        measures = ("accuracy", "interval", "balanced_accuracy", "log_loss", "macro_f1", "calibration_error")
+        return dict.fromkeys(measures) | {"confusion": confusion, "scores": class_scores(confusion)}
+    names = np.array(classes)
+    true = names[recordings.codes[items]]
+    confusion = confusion_matrix(true, names[probabilities.argmax(axis=1)], classes)
+    groups = None if recordings.groups is None else recordings.groups[items]
+    return {
+        "confusion": confusion,
+        "scores": class_scores(confusion),
+        "accuracy": accuracy(confusion),
+        "interval": bootstrap_interval(lambda drawn: float(right[drawn].mean()), len(right), groups, LEVEL, seed=seed),
+        "balanced_accuracy": balanced_accuracy(confusion),
+        "log_loss": log_loss(true, probabilities, classes),
+        "macro_f1": macro_scores(confusion).f1,
+        "calibration_error": calibration_error(true, probabilities, classes),
+    }
+
+
+def _largest(codes: np.ndarray) -> float:
+    counts = np.bincount(codes)
+    return float(counts.max() / counts.sum())

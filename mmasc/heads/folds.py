@@ -21,13 +21,15 @@ class Fold(NamedTuple):
     test: Int[np.ndarray, " item"]
 
 
-def make_folds(recordings: LabelledRecordings, n_folds: int = 5, seed: int = 0) -> list[Fold]:
+def make_folds(recordings: LabelledRecordings, n_folds: int = 5, seed: int = 0, set_aside: bool = False) -> list[Fold]:
     """Official folds where the recordings have them, else stratified ones; groups are never on both sides.
 
     Args:
         recordings: With folds, groups, or neither.
         n_folds: Of stratified folds.
         seed: Of their shuffling.
+        set_aside: Whether the only recording of a class is learnt from in all folds (but those that test its group) and
+            tested in none, instead of being refused. Where fewer than two classes have more, there are no folds.
     Raises:
         MmascError: If a class has fewer recordings than there are folds, a fold would be tested on classes that were
             not learnt, there is one official fold or group only, or a group lies in two official folds.
@@ -35,13 +37,20 @@ def make_folds(recordings: LabelledRecordings, n_folds: int = 5, seed: int = 0) 
     """
     if n_folds < 2:
         raise ValueError(f"n_folds must be 2 or more, got {n_folds}")
+    counts = np.bincount(recordings.codes, minlength=len(recordings.classes))
+    alone = (counts[recordings.codes] == 1) & set_aside
+    if set_aside and (counts >= 2).sum() < 2:
+        return []
     if recordings.folds is not None:
-        folds = _official_folds(recordings)
+        folds = [Fold(name, train, test[~alone[test]]) for name, train, test in _official_folds(recordings)]
+        folds = [fold for fold in folds if len(fold.test)]
     else:
-        folds = _stratified_folds(recordings, n_folds, seed)
+        folds = _stratified_folds(recordings, np.flatnonzero(~alone), n_folds, seed)
+        folds = [_with_alone(fold, np.flatnonzero(alone), recordings.groups) for fold in folds]
+    tested = np.unique(recordings.codes[~alone])
     for fold in folds:
         learnt = np.bincount(recordings.codes[fold.train], minlength=len(recordings.classes))
-        missing = [name for name, count in zip(recordings.classes, learnt, strict=True) if not count]
+        missing = [recordings.classes[code] for code in tested if not learnt[code]]
         if missing:
             raise MmascError(
                 f"fold {fold.name} would be tested without anything learnt of {missing[0]!r}, whose recordings all lie "
@@ -118,10 +127,18 @@ def _official_folds(recordings: LabelledRecordings) -> list[Fold]:
     return [Fold(name, np.flatnonzero(here != name), np.flatnonzero(here == name)) for name in recordings.fold_names]
 
 
-def _stratified_folds(recordings: LabelledRecordings, n_folds: int, seed: int) -> list[Fold]:
-    counts = np.bincount(recordings.codes, minlength=len(recordings.classes))
+def _with_alone(fold: Fold, alone: np.ndarray, groups: np.ndarray | None) -> Fold:
+    if groups is not None:
+        alone = alone[~np.isin(groups[alone], groups[fold.test])]
+    return fold._replace(train=np.sort(np.concatenate([fold.train, alone])))
+
+
+def _stratified_folds(recordings: LabelledRecordings, items: np.ndarray, n_folds: int, seed: int) -> list[Fold]:
+    """Stratified folds of some of the recordings."""
+    codes = recordings.codes[items]
+    present, counts = np.unique(codes, return_counts=True)
     if counts.min() < n_folds:
-        scarce = recordings.classes[int(counts.argmin())]
+        scarce = recordings.classes[int(present[counts.argmin()])]
         fewer = f"use --folds {counts.min()}, " if counts.min() > 1 else ""
         noun = "recording" if counts.min() == 1 else "recordings"
         raise MmascError(
@@ -130,15 +147,16 @@ def _stratified_folds(recordings: LabelledRecordings, n_folds: int, seed: int) -
         )
     if recordings.groups is None:
         splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-        parts = splitter.split(recordings.vectors, recordings.codes)
+        parts = splitter.split(codes, codes)
     else:
-        n_groups = len(np.unique(recordings.groups))
+        groups = recordings.groups[items]
+        n_groups = len(np.unique(groups))
         if n_groups < n_folds:
             fewer = f"use --folds {n_groups}, or finer groups" if n_groups > 1 else "leave out --groups"
             raise MmascError(f"{n_groups} groups are fewer than {n_folds} folds; {fewer}")
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-        parts = splitter.split(recordings.vectors, recordings.codes, recordings.groups)
-    folds = [Fold(str(number), train, test) for number, (train, test) in enumerate(parts, 1)]
+        parts = splitter.split(codes, codes, groups)
+    folds = [Fold(str(number), items[train], items[test]) for number, (train, test) in enumerate(parts, 1)]
     if any(not len(fold.test) for fold in folds):
         raise MmascError(f"the groups are too unequal for {n_folds} folds, one would be empty; use fewer --folds")
     return folds

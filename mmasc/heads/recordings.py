@@ -140,6 +140,9 @@ def recording_vectors(
         for one in range(item, last):
             positions = chosen[first[one] : ends[one]]
             own = windows[first[one] - first[item] : ends[one] - first[item]]
+            heard = ~reader.is_silence(own)
+            if heard.any():  # digital silence does not count where there is sound
+                own, positions = own[heard], positions[heard]
             vectors[one] = mean_vector(own, reader.lane[positions], reader.start[positions], reader.end[positions])
         item = last
     if not np.isfinite(vectors).all():

@@ -19,26 +19,32 @@ class HeadSpec:
         name: What `make_head` takes.
         target: "module:callable" that makes an unfitted head, imported when it is made.
         description: One line for people.
+        learns_from_one: Whether one recording of each label is enough to tell labels apart.
     """
 
     name: str
     target: str
     description: str
+    learns_from_one: bool = True
 
 
 HEADS: dict[str, HeadSpec] = {
     spec.name: spec
     for spec in [
-        HeadSpec("boosting", "mmasc.heads.estimators:boosting", "gradient boosting on binned features (the default)"),
+        HeadSpec(
+            "boosting", "mmasc.heads.estimators:boosting", "gradient boosting on binned features (the default)", False
+        ),
         HeadSpec(
             "boosting-paper",
             "mmasc.heads.estimators:boosting_paper",
             "gradient boosting, 50 trees a class, as in the AudioCLIP scene study; slow beyond some thousands",
+            False,
         ),
         HeadSpec(
             "boosting-pca",
             "mmasc.heads.estimators:boosting_pca",
             "90 principal components, then gradient boosting, 75 trees a class: that study's code",
+            False,
         ),
         HeadSpec("svm-rbf", "mmasc.heads.estimators:svm_rbf", "support vector machine, Gaussian kernel, C 1"),
         HeadSpec("svm-sigmoid", "mmasc.heads.estimators:svm_sigmoid", "support vector machine, sigmoid kernel, C 1"),

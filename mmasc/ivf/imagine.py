@@ -13,6 +13,7 @@ from mmasc.encoders.base import resolve_device
 from mmasc.errors import MmascError
 from mmasc.ivf.imagination import SOUND, load_imagination
 from mmasc.segments import cut_segments
+from mmasc.storage.files import replacing
 
 
 class Imagined(NamedTuple):
@@ -76,7 +77,8 @@ def imagine_files(
             with torch.inference_mode():
                 picture = network.pictures(segments[number : number + 1].to(network.log_mel_mean.device))[0]
             file = folder / f"{name}-{starts[number]:08.2f}.png"
-            Image.fromarray(picture.cpu().numpy()).save(file)
+            with replacing(file) as beside:
+                Image.fromarray(picture.cpu().numpy()).save(beside, format="PNG")
             written += 1
             end = min(starts[number] + length / rate, waveform.shape[1] / rate)
             yield Imagined(str(path), starts[number], end, str(file))

@@ -313,7 +313,8 @@ def _read_sound(path: Path, sample_rate: int) -> tuple[Float32[np.ndarray, " tim
             n_samples += len(block[0])
             if n_samples > _MOST_HOURS * 3600 * sample_rate:
                 raise MmascError(f"{show_path(path)}: is longer than {_MOST_HOURS} hours; cut it into shorter files")
-        return np.concatenate(blocks), stream.status.reason
+        status = stream.status
+        return np.concatenate(blocks), "" if status.state == "ok" else status.reason
 
 
 def _decoded(

@@ -6,12 +6,24 @@ A file's bytes and its name lie in different places: `sync_file` brings the firs
 import contextlib
 import errno
 import os
+import re
 import secrets
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 _BLOCK_BYTES = 1 << 22
+_BESIDE = re.compile(r"\..+\.[0-9]+\.[0-9a-f]{8}\.tmp")
+# Folders that this process has freed of rests: looking once is enough, and a cache may hold many files
+_SWEPT: set[Path] = set()
+# Where no lock tells whether the writer lives, files as old as this are rests
+_ABANDONED_SECONDS = 86_400.0
 # Some network file systems sync names by themselves and refuse to be asked
 _CANNOT_SYNC_FOLDERS = {errno.EINVAL, errno.ENOTSUP}
 
@@ -20,22 +32,71 @@ _CANNOT_SYNC_FOLDERS = {errno.EINVAL, errno.ENOTSUP}
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; when the block ends the file is synced and takes the name `path`.
 
-    When the block fails, what was written is deleted and the old file stays. The new file has the mode that the umask
-    gives to new files.
+    When the block fails, what was written is deleted and the old file stays; what a killed process left beside is
+    deleted by the next one that writes into the folder. The new file has the mode that the umask gives to new files;
+    where `path` is a link, what it leads to is replaced, and a device or a pipe is written to as it is.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    if path.parent not in _SWEPT:
+        _SWEPT.add(path.parent)
+        _sweep(path.parent)
+    beside, held = _beside(path)
     try:
         yield beside
         sync_file(beside)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+        if held is not None:
+            os.close(held)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that at any moment either the old or the new one is there, whole."""
     with replacing(path) as beside:
         beside.write_bytes(content)
+
+
+def _beside(path: Path) -> tuple[Path, int | None]:
+    """A new empty file beside `path`, and a handle that says, as long as it is open, that somebody writes to it."""
+    while True:
+        # Names may have 255 bytes
+        beside = path.with_name(f".{path.name[:50]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+        held = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if fcntl is None:
+            os.close(held)  # an open file could not be renamed there
+            return beside, None
+        with contextlib.suppress(OSError):  # a file system without locks: then nobody takes the file for a rest either
+            fcntl.flock(held, fcntl.LOCK_EX)
+        # Another process may have swept it away before it was locked
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(beside), os.fstat(held)):
+                return beside, held
+        os.close(held)
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what processes that are gone left beside the files of a folder."""
+    try:
+        with os.scandir(folder) as entries:
+            rests = [Path(entry.path) for entry in entries if _BESIDE.fullmatch(entry.name)]
+    except OSError:
+        return  # the write that comes says what is wrong with the folder
+    for rest in rests:
+        with contextlib.suppress(OSError):  # held by its writer, somebody else's, or gone meanwhile
+            if fcntl is None:
+                if time.time() - rest.stat().st_mtime > _ABANDONED_SECONDS:
+                    rest.unlink()
+                continue
+            held = os.open(rest, os.O_RDWR)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                rest.unlink()
+            finally:
+                os.close(held)
 
 
 def sync_file(path: Path) -> None:

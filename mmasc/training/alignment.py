@@ -10,7 +10,6 @@ number of the step, so a run that was killed goes on to the very same weights.
 
 import hashlib
 import math
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,19 +29,13 @@ from mmasc.errors import MmascError
 from mmasc.features import MINI
 from mmasc.training.alignment_config import AUDIO_NETWORKS, MINIMUM_SECONDS, SPEEDS, AlignmentConfig
 from mmasc.training.augment import augment, draw_crop
-from mmasc.training.checkpoints import (
-    Metrics,
-    claim_run,
-    load_tensors,
-    pack_optimizer,
-    save_tensors,
-    unpack_optimizer,
-)
-from mmasc.training.losses import bank_loss, cosine_loss, one_cycle
+from mmasc.training.checkpoints import Metrics, claim_run
+from mmasc.training.losses import bank_loss, cosine_loss
+from mmasc.training.parallel import World, join_world
+from mmasc.training.schedules import one_cycle
 from mmasc.training.sounds import Row, Sound, load_sounds, read_table, split_by_group
+from mmasc.training.stage import Say, Stage
 from mmasc.training.validation import embed_sounds, ranking
-
-_REPORT_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -110,23 +103,28 @@ def train_alignment(
         MmascError: If the table or the folder is not fit.
         ValueError: If an option is out of range.
     """
-    say = remark or (lambda line: None)
-    folder, where = Path(out), resolve_device(device)
+    world, own_device = join_world(device)
+    say = remark if remark is not None and world.first else _silent
     rows = read_table(Path(data), path_column, text_column, group_column)
     held_back: list[Row] = []
     if validation is not None:
         held_back = read_table(Path(validation), path_column, text_column, group_column)
     elif validation_share:
         rows, held_back = split_by_group(rows, validation_share, seed)
-    paths = [row.path for row in rows + held_back]
     sounds = load_sounds(
-        paths, MINI, SPEEDS, MINIMUM_SECONDS, Path(cache) if cache else None, _every(say, 100), strict, say
+        [row.path for row in rows + held_back],
+        MINI,
+        SPEEDS,
+        MINIMUM_SECONDS,
+        Path(cache) if cache else None,
+        _every(say, 100),
+        strict,
+        say,
     )
     rows, held_back = ([row for row in part if row.path in sounds] for part in (rows, held_back))
     if not rows:
         raise MmascError(f"no sound of {data} can be read; nothing to learn from")
     text_side = load_text_side(text)
-    network = MiniConfig(n_mels=MINI.n_mels, channels=_network(audio), dim=text_side.dim)
     config = AlignmentConfig(
         data=_digest(rows, sounds),
         validation=_digest(held_back, sounds) if held_back else "",
@@ -134,20 +132,27 @@ def train_alignment(
         text=text_side.name,
         seed=seed,
         steps=steps,
-        network=network,
+        network=MiniConfig(n_mels=MINI.n_mels, channels=_network(audio), dim=text_side.dim),
         **options,
     )
-    begun = claim_run(folder, config)
+    world.share(config.batch, "sounds")
+    folder = Path(out)
+    begun = world.first and claim_run(folder, config)
+    world.wait()
     say(
         f"{'going on with' if begun else 'starting'} {folder}: {len(rows)} sounds, "
         f"{len({row.text for row in rows})} texts, {steps} steps"
     )
-    run = _Run(config, folder, rows, held_back, sounds, text_side, where)
-    return run.go(checkpoint_steps, steps if pause_at is None else min(pause_at, steps), say)
+    stage = AlignmentStage(config, folder, rows, held_back, sounds, text_side, resolve_device(own_device), world, say)
+    stage.checkpoint_steps = checkpoint_steps
+    stage.go(steps if pause_at is None else min(pause_at, steps))
+    return AlignmentResult(str(folder), stage.step, steps, len(rows), len(stage.texts), stage.validation)
 
 
-class _Run:
+class AlignmentStage(Stage):
     """State of a run between its steps."""
+
+    config: AlignmentConfig
 
     def __init__(
         self,
@@ -158,8 +163,11 @@ class _Run:
         sounds: Mapping[Path, Sound],
         text_side: TextSide,
         device: torch.device,
+        world: World,
+        say: Say,
     ) -> None:
-        self.config, self.folder, self.device = config, folder, device
+        super().__init__(folder, config, config.steps, device, world, say)
+        self.checkpoint_steps = 100
         self.rows, self.held_back, self.sounds, self.text_side = rows, held_back, sounds, text_side
         self.texts = sorted({row.text for row in rows})
         numbers = {text: number for number, text in enumerate(self.texts)}
@@ -171,60 +179,45 @@ class _Run:
         # The mean over texts and templates says nothing of any of them; without it cosines tell texts apart.
         self.text_mean = torch.from_numpy(plain.mean((0, 1)))
         self.bank = F.normalize(torch.from_numpy(plain) - self.text_mean, dim=2).to(device)
-        self.step, self.best = 0, -math.inf
+        self.best = -math.inf
         self.validation: dict[str, float] = {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.network = MiniNetwork(config.network).to(device).to(memory_format=torch.channels_last)
             self.class_head = nn.Linear(config.network.n_features, len(self.texts)).to(device)
             self.log_scale = nn.Parameter(torch.tensor(math.log(config.initial_scale), device=device))
-        trained = [*self.network.parameters(), *self.class_head.parameters()]
+        learned = [*self.network.parameters(), *self.class_head.parameters()]
+        decayed, kept = [p for p in learned if p.ndim > 1], [p for p in learned if p.ndim <= 1]
         groups = [
-            {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
-            {"params": [p for p in trained if p.ndim <= 1] + [self.log_scale], "weight_decay": 0.0},
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": [*kept, self.log_scale], "weight_decay": 0.0},
         ]
+        self.trained = [*decayed, *kept, self.log_scale]
         self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
-        if (folder / "training.safetensors").exists():
-            self._restore()
+        self.parts = {
+            "network/": self.network,
+            "class_head/": self.class_head,
+            "optimizer/": self.optimizer,
+            "log_scale": self.log_scale,
+        }
+        self.restore()
 
-    def go(self, checkpoint_steps: int, stop: int, say: Callable[[str], None]) -> AlignmentResult:
-        config = self.config
-        metrics = Metrics(self.folder / "metrics.jsonl", self.step)
-        since, at = time.monotonic(), self.step
-        sums: Counter[str] = Counter()
-        while self.step < stop:
-            sums.update(self._train_step())
-            self.step += 1
-            if self.step % _REPORT_STEPS == 0 or self.step == stop:
-                n_steps = self.step - at
-                rate = n_steps / max(time.monotonic() - since, 1e-9)
-                means = {name: total / n_steps for name, total in sums.items()}
-                metrics.write(step=self.step, **means, steps_per_second=rate)
-                left = (config.steps - self.step) / rate
-                loss = f"loss {means['loss']:.3f}"
-                say(f"step {self.step} of {config.steps}: {loss}, {rate:.2f} steps/s, {left:.0f} s left")
-                since, at, sums = time.monotonic(), self.step, Counter()
-            if self.step % checkpoint_steps == 0 or self.step == stop:
-                self._checkpoint(metrics, say)
-        if not (self.folder / "last.safetensors").exists():
-            self._export("last")
-        return AlignmentResult(
-            str(self.folder), self.step, config.steps, len(self.rows), len(self.texts), self.validation
-        )
+    def checkpoint_due(self) -> bool:
+        """Every `checkpoint_steps`."""
+        return self.step % self.checkpoint_steps == 0
 
-    def _train_step(self) -> dict[str, float]:
+    def train_step(self, generator: np.random.Generator) -> dict[str, float]:
+        """One batch: the softmax over the bank of texts, the cosine and the class head."""
         config = self.config
-        chance = np.random.default_rng([config.seed, self.step])
-        power, targets, template = self._draw_batch(chance)
+        power, targets, template = self._draw_batch(generator)
         rate = one_cycle(self.step, config.steps, config.learning_rate)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.network.train()
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(int(chance.integers(2**62)))
+        with self.seeded(int(generator.integers(2**62))):
             features, joint = self.network(power.to(self.device))
             scale = self.log_scale.exp().clamp_max(config.largest_scale)
-            kept = self._bank_subset(targets, chance)
+            kept = self._bank_subset(targets, generator)
             bank, wanted = self.bank[template][kept], targets[:, kept].to(self.device)
             losses = {
                 "loss/bank": bank_loss(joint, bank, wanted, scale, config.similar_share, config.similar_temperature),
@@ -237,71 +230,68 @@ class _Run:
                 loss = loss + config.class_weight * losses["loss/class"]
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
-        nn.utils.clip_grad_norm_(trained, config.gradient_norm)
+        self.average(self.trained)
+        nn.utils.clip_grad_norm_(self.trained, config.gradient_norm)
         self.optimizer.step()
         values = {name: float(value.detach()) for name, value in losses.items()}
         return {"loss": float(loss.detach()), **values, "learning_rate": rate, "logit_scale": float(scale.detach())}
 
     def _draw_batch(
-        self, chance: np.random.Generator
+        self, generator: np.random.Generator
     ) -> tuple[Float32[Tensor, "batch mel frame"], Float32[Tensor, "batch text"], int]:
         config = self.config
         n_frames = round(config.crop_seconds / MINI.frame_seconds)
-        chosen = chance.choice(len(self.rows), config.batch, p=self.chances)
-        speeds = chance.integers(len(SPEEDS), size=config.batch)
+        n_sounds = self.world.share(config.batch, "sounds")
+        chosen = generator.choice(len(self.rows), n_sounds, p=self.chances)
+        speeds = generator.integers(len(SPEEDS), size=n_sounds)
         crops = []
         for number, speed in zip(chosen.tolist(), speeds.tolist(), strict=True):
             sound = self.sounds[self.rows[number].path]
-            crops.append(draw_crop(sound.decibels[speed], sound.loudness[speed], n_frames, chance, config.augment))
-        power, partner, weight = augment(np.stack(crops), chance, config.augment)
-        targets = np.zeros((config.batch, len(self.texts)), np.float32)
-        each = np.arange(config.batch)
+            crops.append(draw_crop(sound.decibels[speed], sound.loudness[speed], n_frames, generator, config.augment))
+        power, partner, weight = augment(np.stack(crops), generator, config.augment)
+        targets = np.zeros((n_sounds, len(self.texts)), np.float32)
+        each = np.arange(n_sounds)
         np.add.at(targets, (each, self.targets[chosen]), 1 - weight)
         np.add.at(targets, (each, self.targets[chosen[partner]]), weight)
-        return torch.from_numpy(power), torch.from_numpy(targets), int(chance.integers(len(config.templates)))
+        return torch.from_numpy(power), torch.from_numpy(targets), int(generator.integers(len(config.templates)))
 
-    def _bank_subset(self, targets: Float32[Tensor, "batch text"], chance: np.random.Generator) -> Int[Tensor, " kept"]:
+    def _bank_subset(
+        self, targets: Float32[Tensor, "batch text"], generator: np.random.Generator
+    ) -> Int[Tensor, " kept"]:
         """Texts that stand in the softmax: all, or those of the batch and others at random."""
         n_texts = targets.shape[1]
         if n_texts <= self.config.bank:
             return torch.arange(n_texts)
         needed = targets.sum(0).nonzero()[:, 0].numpy()
         others = np.setdiff1d(np.arange(n_texts), needed)
-        more = chance.permutation(others)[: max(0, self.config.bank - len(needed))]
+        more = generator.permutation(others)[: max(0, self.config.bank - len(needed))]
         return torch.from_numpy(np.sort(np.concatenate([needed, more])))
 
-    def _checkpoint(self, metrics: Metrics, say: Callable[[str], None]) -> None:
-        better = False
+    def before_checkpoint(self, metrics: Metrics | None, last: bool) -> None:
+        """Validate where sounds were held back; export, and the best of the validations by itself."""
         if self.held_back:
             self.validation = self._validate()
-            metrics.write(step=self.step, **{f"validation/{name}": value for name, value in self.validation.items()})
-            say("validation: " + ", ".join(f"{name} {value:.3f}" for name, value in self.validation.items()))
-            better = self.validation["mrr"] > self.best
-            self.best = max(self.best, self.validation["mrr"])
-        if better:
-            self._export("best")
+            if metrics is not None:
+                line = {f"validation/{name}": value for name, value in self.validation.items()}
+                metrics.write(step=self.step, **line)
+            self.say("validation: " + ", ".join(f"{name} {value:.3f}" for name, value in self.validation.items()))
+            if self.validation["mrr"] > self.best:
+                self.best = self.validation["mrr"]
+                self._export("best")
+        self.export()
+
+    def about(self) -> dict[str, Any]:
+        """The latest and the best validation."""
+        return {"best": self.best if self.held_back else None, "validation": self.validation}
+
+    def recall(self, about: Mapping[str, Any]) -> None:
+        """The latest and the best validation."""
+        self.validation = dict(about["validation"])
+        self.best = -math.inf if about["best"] is None else float(about["best"])
+
+    def export(self) -> None:
+        """Write last.safetensors."""
         self._export("last")
-        tensors = {f"network/{name}": tensor for name, tensor in self.network.state_dict().items()}
-        tensors |= {f"class_head/{name}": tensor for name, tensor in self.class_head.state_dict().items()}
-        tensors |= {f"optimizer/{name}": tensor for name, tensor in pack_optimizer(self.optimizer).items()}
-        tensors["log_scale"] = self.log_scale
-        about = {"kind": "mmasc-training", "step": self.step, "best": self.best if self.held_back else None}
-        save_tensors(self.folder / "training.safetensors", tensors, about | {"validation": self.validation})
-
-    def _restore(self) -> None:
-        tensors, about = load_tensors(self.folder / "training.safetensors")
-
-        def under(prefix: str) -> dict[str, Tensor]:
-            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-        self.network.load_state_dict(under("network/"))
-        self.class_head.load_state_dict(under("class_head/"))
-        unpack_optimizer(self.optimizer, under("optimizer/"))
-        with torch.no_grad():
-            self.log_scale.copy_(tensors["log_scale"])
-        self.step, self.validation = about["step"], about["validation"]
-        self.best = -math.inf if about["best"] is None else about["best"]
 
     def _export(self, name: str) -> None:
         """What an encoder loads: the network, the centre of the texts, the scale and the names of the other parts."""
@@ -320,7 +310,7 @@ class _Run:
             # The package does not hold it, so the weights do.
             tensors |= {"text.table": torch.from_numpy(table.table), "text.scale": torch.from_numpy(table.scale)}
             about |= {"vocabulary": table.vocabulary}
-        save_tensors(self.folder / f"{name}.safetensors", tensors, about)
+        self.save(name, tensors, about)
 
     def _validate(self) -> dict[str, float]:
         """Rank of the right text among the texts of both tables, for every sound held back."""
@@ -341,6 +331,10 @@ def _digest(rows: Sequence[Row], sounds: Mapping[Path, Sound]) -> str:
     # In their order, because it decides which of them a seed draws.
     lines = [f"{sounds[row.path].digest} {row.text}" for row in rows]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+def _silent(line: str) -> None:
+    pass
 
 
 def _every(say: Callable[[str], None], n: int) -> Callable[[int, int], None]:

@@ -22,9 +22,10 @@ from mmasc.ivf.vqvae import CodebookRule, VqVaeConfig, fitting_halvings
 from mmasc.training.checkpoints import load_tensors, read_config
 from mmasc.training.ivf_config import ImaginationRun, Precision, VqVaeRun
 from mmasc.training.ivf_imagination import ImaginationStage
-from mmasc.training.ivf_stage import Say, file_digest, pairs_digest
+from mmasc.training.ivf_stage import PairStage, file_digest, pairs_digest
 from mmasc.training.ivf_vqvae import VqVaeStage
-from mmasc.training.parallel import World, join_world, leave_world
+from mmasc.training.parallel import World, join_world
+from mmasc.training.stage import Say
 
 
 @dataclass(frozen=True)
@@ -112,29 +113,26 @@ def train_vqvae(
     """
     network = VqVaeConfig(size, halvings or fitting_halvings(size), codes=codes, dim=dim, codebook=codebook)
     world, device = join_world(device)
-    try:
-        config = PairConfig(size, window_seconds=window_seconds, frames_per_second=frames_per_second)
-        prepared = _prepare(pairs, out, config, cache, workers, group_column, world, remark, progress)
-        learned, held = split_sources(prepared.sources, validation_share, seed)
-        run = VqVaeRun(
-            pairs_digest(prepared.sources, held),
-            config,
-            network,
-            validation_share,
-            seed,
-            steps,
-            steps // 10 if warm_steps is None else warm_steps,
-            batch,
-            learning_rate,
-            beta,
-            precision,
-        )
-        stage = VqVaeStage(Path(out) / "vqvae", run, prepared, learned, held, resolve_device(device), world, remark)
-        stage.go(min(stop or steps, steps), report_steps, checkpoint_steps, picture_steps)
-        done, figures = {"vqvae": stage.step}, {"vqvae": stage.validation}
-        return IvfResult(str(out), done, len(learned), len(held), prepared.faults, figures)
-    finally:
-        leave_world(world)
+    config = PairConfig(size, window_seconds=window_seconds, frames_per_second=frames_per_second)
+    prepared = _prepare(pairs, out, config, cache, workers, group_column, world, remark, progress)
+    learned, held = split_sources(prepared.sources, validation_share, seed)
+    run = VqVaeRun(
+        pairs_digest(prepared.sources, held),
+        config,
+        network,
+        validation_share,
+        seed,
+        steps,
+        steps // 10 if warm_steps is None else warm_steps,
+        batch,
+        learning_rate,
+        beta,
+        precision,
+    )
+    stage = VqVaeStage(Path(out) / "vqvae", run, prepared, learned, held, resolve_device(device), world, remark)
+    _go(stage, stop, report_steps, checkpoint_steps, picture_steps)
+    done, figures = {"vqvae": stage.step}, {"vqvae": stage.validation}
+    return IvfResult(str(out), done, len(learned), len(held), prepared.faults, figures)
 
 
 def train_ivf(
@@ -218,39 +216,41 @@ def train_ivf(
             f"{folder} holds a VQ-VAE of pictures of {whole.pair.size} pixels, not {size}; leave out --size"
         )
     world, device = join_world(device)
-    try:
-        say = _silent if told else remark
-        prepared = _prepare(pairs, out, whole.pair, cache, workers, group_column, world, say, progress)
-        learned, held = split_sources(prepared.sources, whole.validation_share, whole.seed)
-        digest = pairs_digest(prepared.sources, held)
-        if digest != whole.pairs and world.first:
-            remark("the VQ-VAE of this run was trained on other pairs than those given now")
-        run = ImaginationRun(
-            digest,
-            file_digest(folder / "last.safetensors"),
-            variant,
-            network or TransformationConfig(),
-            critic or CriticConfig(),
-            whole.pair.window_seconds,
-            seed,
-            steps,
-            batch,
-            adam,
-            learning_rate,
-            critic_weight,
-            critic_steps,
-            penalty,
-            imagined,  # type: ignore[arg-type]
-            precision,
-        )
-        stage = ImaginationStage(
-            Path(out) / "ivf", run, folder, prepared, learned, held, resolve_device(device), world, remark
-        )
-        stage.go(min(stop or steps, steps), report_steps, checkpoint_steps, picture_steps)
-        done, figures = {"vqvae": whole.steps, "ivf": stage.step}, {"ivf": stage.validation}
-        return IvfResult(str(out), done, len(learned), len(held), prepared.faults, figures)
-    finally:
-        leave_world(world)
+    say = _silent if told else remark
+    prepared = _prepare(pairs, out, whole.pair, cache, workers, group_column, world, say, progress)
+    learned, held = split_sources(prepared.sources, whole.validation_share, whole.seed)
+    digest = pairs_digest(prepared.sources, held)
+    if digest != whole.pairs and world.first:
+        remark("the VQ-VAE of this run was trained on other pairs than those given now")
+    run = ImaginationRun(
+        digest,
+        file_digest(folder / "last.safetensors"),
+        variant,
+        network or TransformationConfig(),
+        critic or CriticConfig(),
+        whole.pair.window_seconds,
+        seed,
+        steps,
+        batch,
+        adam,
+        learning_rate,
+        critic_weight,
+        critic_steps,
+        penalty,
+        imagined,  # type: ignore[arg-type]
+        precision,
+    )
+    stage = ImaginationStage(
+        Path(out) / "ivf", run, folder, prepared, learned, held, resolve_device(device), world, remark
+    )
+    _go(stage, stop, report_steps, checkpoint_steps, picture_steps)
+    done, figures = {"vqvae": whole.steps, "ivf": stage.step}, {"ivf": stage.validation}
+    return IvfResult(str(out), done, len(learned), len(held), prepared.faults, figures)
+
+
+def _go(stage: PairStage, stop: int | None, report_steps: int, checkpoint_steps: int, picture_steps: int) -> None:
+    stage.report_steps, stage.checkpoint_steps, stage.picture_steps = report_steps, checkpoint_steps, picture_steps
+    stage.go(min(stop or stage.steps, stage.steps))
 
 
 def _prepare(

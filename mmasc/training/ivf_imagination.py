@@ -26,8 +26,10 @@ from mmasc.ivf.losses import critic_loss, gradient_penalty, imagination_loss
 from mmasc.ivf.pairs import Pair, Pairs
 from mmasc.training.checkpoints import load_tensors
 from mmasc.training.ivf_config import ADAM, ImaginationRun
-from mmasc.training.ivf_stage import Say, Stage, contact_sheet, falling_rate
+from mmasc.training.ivf_stage import PairStage, contact_sheet
 from mmasc.training.parallel import World
+from mmasc.training.schedules import falling_rate
+from mmasc.training.stage import Say
 
 _MOST_SOURCES = 400
 _PICTURES = 12
@@ -40,7 +42,7 @@ class Seen(NamedTuple):
     features: Float[Tensor, "batch dim height width"]
 
 
-class ImaginationStage(Stage):
+class ImaginationStage(PairStage):
     """State of a transformation network and its critic in training; the VQ-VAE stays as it is."""
 
     name = "ivf"
@@ -75,20 +77,27 @@ class ImaginationStage(Stage):
         rate, betas = ADAM[config.adam]
         self.rate = config.learning_rate or rate
         self.trained = list(self.network.transformation.parameters())
-        self.modules = {"transformation": self.network.transformation, "critic": self.critic}
-        self.optimizers = {
-            "transformation": torch.optim.Adam(self.trained, lr=self.rate, betas=betas),
-            "critic": torch.optim.Adam(self.critic.parameters(), lr=rate, betas=betas),
+        self.optimizer = torch.optim.Adam(self.trained, lr=self.rate, betas=betas)
+        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=rate, betas=betas)
+        self.parts = {
+            "transformation/": self.network.transformation,
+            "critic/": self.critic,
+            "optimizer-transformation/": self.optimizer,
+            "optimizer-critic/": self.critic_optimizer,
         }
         self.restore()
 
-    def train_step(self, chance: np.random.Generator) -> dict[str, float]:
+    def train_step(self, generator: np.random.Generator) -> dict[str, float]:
         """The critic's steps, each on pairs of its own, then one of the transformation network, on the last ones."""
+        with self.seeded(int(generator.integers(2**62))):
+            return self._train_step(generator)
+
+    def _train_step(self, generator: np.random.Generator) -> dict[str, float]:
         config, network = self.config, self.network
         rate = falling_rate(self.step, config.steps, self.rate)
-        for group in self.optimizers["transformation"].param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
-        windows, pictures = self._tensors(self.draw(self.learned, config.batch, chance))
+        windows, pictures = self._tensors(self.draw(self.learned, config.batch, generator))
         seen = self._see(pictures)
         network.train()
         network.vqvae.eval()
@@ -96,7 +105,7 @@ class ImaginationStage(Stage):
             written = network(windows)
         written = written.float()
         imagined = self._imagined(written)
-        values = self._train_critic(seen.features, imagined.detach(), chance) if config.critic_weight else {}
+        values = self._train_critic(seen.features, imagined.detach(), generator) if config.critic_weight else {}
         if config.variant == "index":
             losses = {"loss/cross_entropy": F.cross_entropy(written, seen.indices)}
         else:
@@ -104,10 +113,10 @@ class ImaginationStage(Stage):
         if config.critic_weight:
             losses["loss/critic"] = config.critic_weight * imagination_loss(self.critic(imagined))
         loss = torch.stack(list(losses.values())).sum()
-        self.optimizers["transformation"].zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.average(self.trained)
-        self.optimizers["transformation"].step()
+        self.optimizer.step()
         right = (network.indices_of(written.detach()) == seen.indices).float().mean()
         values |= {name: float(value.detach()) for name, value in losses.items()}
         return {"loss": float(loss.detach()), **values, "right_indices": float(right), "learning_rate": rate}
@@ -181,21 +190,21 @@ class ImaginationStage(Stage):
         self,
         last_real: Float[Tensor, "batch dim height width"],
         last_fake: Float[Tensor, "batch dim height width"],
-        chance: np.random.Generator,
+        generator: np.random.Generator,
     ) -> dict[str, float]:
         """The critic's steps (Gulrajani et al. 2017, algorithm 1); figures of the last one."""
         config, means = self.config, dict[str, float]()
         for number in range(config.critic_steps):
             last = number == config.critic_steps - 1
-            real, fake = (last_real, last_fake) if last else self._real_and_fake(chance)
+            real, fake = (last_real, last_fake) if last else self._real_and_fake(generator)
             weight = torch.rand(len(real), device=real.device)
             penalty = gradient_penalty(self.critic, real, fake, weight)
             real_scores, fake_scores = self.critic(real), self.critic(fake)
             loss = critic_loss(real_scores, fake_scores, penalty, config.penalty)
-            self.optimizers["critic"].zero_grad(set_to_none=True)
+            self.critic_optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.average(self.critic.parameters())
-            self.optimizers["critic"].step()
+            self.critic_optimizer.step()
             means = {
                 "critic/loss": float(loss.detach()),
                 "critic/distance": float((real_scores.mean() - fake_scores.mean()).detach()),
@@ -205,10 +214,10 @@ class ImaginationStage(Stage):
 
     @torch.no_grad()
     def _real_and_fake(
-        self, chance: np.random.Generator
+        self, generator: np.random.Generator
     ) -> tuple[Float[Tensor, "batch dim height width"], Float[Tensor, "batch dim height width"]]:
         """Features of the pictures of new pairs, and those imagined to their sounds."""
-        windows, pictures = self._tensors(self.draw(self.learned, self.config.batch, chance))
+        windows, pictures = self._tensors(self.draw(self.learned, self.config.batch, generator))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
             written = self.network(windows)
         return self._see(pictures).features, self._imagined(written.float())

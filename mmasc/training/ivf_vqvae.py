@@ -16,8 +16,10 @@ from mmasc.ivf.pairs import Pairs
 from mmasc.ivf.vqvae import Quantised, VqVae, code_use
 from mmasc.training.checkpoints import save_tensors
 from mmasc.training.ivf_config import VqVaeRun
-from mmasc.training.ivf_stage import Say, Stage, contact_sheet, falling_rate
+from mmasc.training.ivf_stage import PairStage, contact_sheet
 from mmasc.training.parallel import World
+from mmasc.training.schedules import falling_rate
+from mmasc.training.stage import Say
 
 # Frames that the variance and the figures are taken from, at most
 _MOST_FRAMES = 1_000
@@ -30,7 +32,7 @@ _KMEANS_BATCHES = 8
 _COLLAPSED = 1.5
 
 
-class VqVaeStage(Stage):
+class VqVaeStage(PairStage):
     """State of a VQ-VAE in training."""
 
     name = "vqvae"
@@ -53,20 +55,24 @@ class VqVaeStage(Stage):
             self.network = VqVae(config.vqvae).to(device).to(memory_format=torch.channels_last)
         self.variance = max(self._variance(), _LEAST_VARIANCE)
         self.trained = [one for one in self.network.parameters() if one.requires_grad]
-        self.modules = {"network": self.network}
-        self.optimizers = {"network": torch.optim.Adam(self.trained, lr=config.learning_rate)}
+        self.optimizer = torch.optim.Adam(self.trained, lr=config.learning_rate)
+        self.parts = {"network/": self.network, "optimizer-network/": self.optimizer}
         self._said_collapse = False
         self.restore()
 
-    def train_step(self, chance: np.random.Generator) -> dict[str, float]:
+    def train_step(self, generator: np.random.Generator) -> dict[str, float]:
         """One batch of frames; before the codebook begins, vectors go to the decoder as they are."""
+        with self.seeded(int(generator.integers(2**62))):
+            return self._train_step(generator)
+
+    def _train_step(self, generator: np.random.Generator) -> dict[str, float]:
         config, network = self.config, self.network
         if self.step == config.warm_steps:
             self._begin_codebook()
         rate = falling_rate(self.step, config.steps, config.learning_rate)
-        for group in self.optimizers["network"].param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
-        frames = np.stack([pair.frame for pair in self.draw(self.learned, config.batch, chance)])
+        frames = np.stack([pair.frame for pair in self.draw(self.learned, config.batch, generator)])
         pictures = from_bytes(torch.from_numpy(frames).to(self.device)).contiguous(memory_format=torch.channels_last)
         network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
@@ -74,12 +80,12 @@ class VqVaeStage(Stage):
             quantised = self._unquantised(vectors) if self.step < config.warm_steps else network.quantizer(vectors)
             made = network.decoder(quantised.vectors)
         loss = vqvae_loss(made, pictures, quantised, self.variance, config.beta)
-        self.optimizers["network"].zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.average(self.trained)
-        self.optimizers["network"].step()
+        self.optimizer.step()
         if self.step >= config.warm_steps and config.vqvae.codebook == "ema":
-            self._learn_codebook(vectors, quantised, chance)
+            self._learn_codebook(vectors, quantised, generator)
         return {
             "loss": float(loss.detach()),
             "loss/picture": float(picture_loss(made.detach(), pictures, self.variance)),
@@ -154,12 +160,12 @@ class VqVaeStage(Stage):
     @torch.no_grad()
     def _begin_codebook(self) -> None:
         """k-means on what the encoder writes now; the same batches in every process."""
-        chance = np.random.default_rng([self.config.seed, self.step])
+        chosen = np.random.default_rng([self.config.seed, self.step])
         self.network.eval()
         parts = []
         for _ in range(_KMEANS_BATCHES):
-            numbers = chance.integers(len(self.learned), size=self.config.batch)
-            frames = [self.pairs.draw(self.learned[int(number)], chance).frame for number in numbers]
+            numbers = chosen.integers(len(self.learned), size=self.config.batch)
+            frames = [self.pairs.draw(self.learned[int(number)], chosen).frame for number in numbers]
             pictures = from_bytes(torch.from_numpy(np.stack(frames)).to(self.device))
             parts.append(
                 rearrange(self.network.encoder(pictures).float(), "b dim height width -> (b height width) dim")
@@ -168,10 +174,10 @@ class VqVaeStage(Stage):
         self.network.quantizer.begin(torch.cat(parts).cpu(), generator)
 
     def _learn_codebook(
-        self, vectors: Float[Tensor, "batch dim height width"], quantised: Quantised, chance: np.random.Generator
+        self, vectors: Float[Tensor, "batch dim height width"], quantised: Quantised, generator: np.random.Generator
     ) -> None:
-        generator = torch.Generator().manual_seed(int(chance.integers(2**62)))
-        self.network.quantizer.learn(vectors, quantised.indices, generator, self.world)
+        revival = torch.Generator().manual_seed(int(generator.integers(2**62)))
+        self.network.quantizer.learn(vectors, quantised.indices, revival, self.world)
 
 
 def peak_signal_to_noise_of(error: Float[Tensor, ""]) -> float:

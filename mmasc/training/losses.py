@@ -1,10 +1,8 @@
-"""What pulls the vector of a sound: the softmax over a bank of texts, the cosine, and the course of the learning rate.
+"""What pulls the vector of a sound: the softmax over a bank of texts, and the cosine.
 
 Papers: Radford et al. 2021, "CLIP" (cosines times a learned scale); Szegedy et al. 2016, "Rethinking the inception
 architecture", section 7 (softened targets).
 """
-
-import math
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -39,14 +37,3 @@ def cosine_loss(
 ) -> Float[Tensor, ""]:
     """1 - cosine between a sound and the weighted sum of its texts."""
     return (1 - F.cosine_similarity(joint, targets @ bank)).mean()
-
-
-def one_cycle(step: int, steps: int, top: float, rising: float = 0.3) -> float:
-    """Learning rate of a step: a cosine from top / 25 up over a share of the steps, a cosine down to nothing.
-
-    Source: Smith and Topin 2018, "Super-convergence".
-    """
-    rise = rising * steps
-    if step < rise:
-        return top / 25 + (top - top / 25) * (1 - math.cos(math.pi * step / rise)) / 2
-    return top * (1 + math.cos(math.pi * (step - rise) / (steps - rise))) / 2

@@ -4,6 +4,7 @@ Start them by `torchrun --nproc-per-node 4 -m mmasc train ...`; without torchrun
 does anything. Every process takes its rows of each batch; the first one writes.
 """
 
+import atexit
 import os
 from dataclasses import dataclass
 
@@ -25,6 +26,19 @@ class World:
     def first(self) -> bool:
         """Whether this process writes and speaks."""
         return self.rank == 0
+
+    def share(self, batch: int, what: str) -> int:
+        """How many of the items of a batch are this process's.
+
+        Raises:
+            MmascError: If the batch cannot be shared evenly.
+        """
+        if batch % self.size:
+            raise MmascError(
+                f"{batch} {what} per step cannot be shared evenly by {self.size} processes; give a --batch that is a "
+                f"multiple of {self.size}"
+            )
+        return batch // self.size
 
     def wait(self) -> None:
         """Until all processes are here."""
@@ -80,10 +94,12 @@ def join_world(device: str) -> tuple[World, str]:
         torch.cuda.set_device(local_rank)
     if not distributed.is_initialized():
         distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", rank=rank, world_size=size)
+        # Kept for the life of the process: a second group would look for its store where the first one still answers,
+        # and trainings that follow each other (stages, folds, sweeps) would wait for ever
+        atexit.register(_leave)
     return World(size, rank, local_rank), device
 
 
-def leave_world(world: World) -> None:
-    """End what `join_world` began."""
-    if world.size > 1 and distributed.is_initialized():
+def _leave() -> None:
+    if distributed.is_initialized():
         distributed.destroy_process_group()

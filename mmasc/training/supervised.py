@@ -30,7 +30,7 @@ from mmasc.training.batches import Batches, check_stages
 from mmasc.training.checkpoints import claim_run, load_tensors
 from mmasc.training.distillation import ask_teacher
 from mmasc.training.items import Items
-from mmasc.training.parallel import World, join_world, leave_world
+from mmasc.training.parallel import World, join_world
 from mmasc.training.recipes import recipe as recipe_of
 from mmasc.training.scoring import channel_remark, load_clips
 from mmasc.training.supervised_config import SupervisedConfig
@@ -160,60 +160,57 @@ def train_network(
     """
     values = {**recipe_of(recipe), **_known(options)}
     world, own_device = join_world(device)
-    try:
-        table = read_data(dataset, data, dataset_options or {}, make_folds, hold_out, per_class)
-        say = remark if remark is not None and world.first else _silence
-        for line in table.remarks:
-            say(line)
-        told = tags_for(network, tags, table, Path(out), cache, own_device, say)
-        arguments = tag_arguments(told, preset, arguments or {})
-        if values.get("noisy"):
-            arguments = _with_noisy_head(network, arguments)
-        start, first = _start(network, table, features, weights, new_head, arguments, seed, told)
-        if table.multi_label:
-            values.setdefault("loss", "bce")
-        _check_loss(table, values.get("loss", "cross-entropy"))
-        job = _Job(
-            *(network, table, cache, resolve_device(own_device), world, checkpoint_seconds, pause_at, test_curve, say),
-            progress if world.first else None,
-            told,
-        )
-        common = dict(
-            network=network,
-            features=first.features,
-            arguments=dict(arguments),
-            classes=first.classes,
-            dataset=dataset,
-            data=str(Path(data).resolve()),
-            dataset_options=dict(dataset_options or {}),
-            make_folds=make_folds,
-            hold_out=hold_out,
-            per_class=per_class,
-            data_digest=digest_of(table),
-            validation=validation,
-            seed=seed,
-            recipe=recipe,
-            weights=str(weights or ""),
-            weights_digest=_digest_of_weights(weights),
-            new_head=new_head,
-            tags=told.source if told is not None else "",
-            tags_identity=told.identity if told is not None else "",
-            pseudo_identity=identities_of(values.get("pseudo", ()), own_device),
-            **values,
-        )
-        wanted = [str(fold) for fold in folds] or table.folds or [""]
-        # All folds are looked at before the first is trained.
-        configs = [_configure({**common, "fold": fold}) for fold in wanted]
-        runs = [(config, checked_sides(table, config)) for config in configs]
-        place = Path(out)
-        if len(runs) > 1 and (place / "config.json").exists():
-            raise MmascError(f"{place} holds the run of one fold; several need another folder")
-        return [
-            _train_fold(job, config, sides, start(), place / f"fold-{config.fold}" if len(runs) > 1 else place)
-            for config, sides in runs
-        ]
-    finally:
-        leave_world(world)
+    table = read_data(dataset, data, dataset_options or {}, make_folds, hold_out, per_class)
+    say = remark if remark is not None and world.first else _silence
+    for line in table.remarks:
+        say(line)
+    told = tags_for(network, tags, table, Path(out), cache, own_device, say)
+    arguments = tag_arguments(told, preset, arguments or {})
+    if values.get("noisy"):
+        arguments = _with_noisy_head(network, arguments)
+    start, first = _start(network, table, features, weights, new_head, arguments, seed, told)
+    if table.multi_label:
+        values.setdefault("loss", "bce")
+    _check_loss(table, values.get("loss", "cross-entropy"))
+    job = _Job(
+        *(network, table, cache, resolve_device(own_device), world, checkpoint_seconds, pause_at, test_curve, say),
+        progress if world.first else None,
+        told,
+    )
+    common = dict(
+        network=network,
+        features=first.features,
+        arguments=dict(arguments),
+        classes=first.classes,
+        dataset=dataset,
+        data=str(Path(data).resolve()),
+        dataset_options=dict(dataset_options or {}),
+        make_folds=make_folds,
+        hold_out=hold_out,
+        per_class=per_class,
+        data_digest=digest_of(table),
+        validation=validation,
+        seed=seed,
+        recipe=recipe,
+        weights=str(weights or ""),
+        weights_digest=_digest_of_weights(weights),
+        new_head=new_head,
+        tags=told.source if told is not None else "",
+        tags_identity=told.identity if told is not None else "",
+        pseudo_identity=identities_of(values.get("pseudo", ()), own_device),
+        **values,
+    )
+    wanted = [str(fold) for fold in folds] or table.folds or [""]
+    # All folds are looked at before the first is trained.
+    configs = [_configure({**common, "fold": fold}) for fold in wanted]
+    runs = [(config, checked_sides(table, config)) for config in configs]
+    place = Path(out)
+    if len(runs) > 1 and (place / "config.json").exists():
+        raise MmascError(f"{place} holds the run of one fold; several need another folder")
+    return [
+        _train_fold(job, config, sides, start(), place / f"fold-{config.fold}" if len(runs) > 1 else place)
+        for config, sides in runs
+    ]
 
 
 def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Network, folder: Path) -> FoldResult:
@@ -270,7 +267,10 @@ def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Netw
         beside,
     )
     try:
-        run.go(job.checkpoint_seconds, job.pause_at, job.progress)
+        run.checkpoint_seconds = job.checkpoint_seconds
+        if job.progress is not None:
+            run.progress = job.progress
+        run.go(run.steps if job.pause_at is None else min(job.pause_at, run.steps))
     except KeyboardInterrupt:
         job.say(
             f"stopped at {run.step} of {run.steps}; the same command goes on from step {run.saved_step} in {folder}"

@@ -1,14 +1,10 @@
-"""One fold's run between its steps: weights, optimiser, checkpoints, metrics.
-
-All chance of a step comes from the seed and the number of the step, and a checkpoint holds everything else, so a run
-that was killed goes on to the very same weights.
-"""
+"""One fold's run between its steps: batches, weights, losses, early stopping; the loop itself is `Stage`."""
 
 import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +18,16 @@ from mmasc.baselines.body import Body
 from mmasc.baselines.network import Network
 from mmasc.baselines.spec_augment import SpecAugment
 from mmasc.baselines.tagging import multitask_loss, pseudo_label_loss
-from mmasc.errors import MmascError
 from mmasc.evaluation.metrics import lwlrap
 from mmasc.training.augment_batch import jitter_tags, mixup
 from mmasc.training.batches import Batch, Batches
-from mmasc.training.checkpoints import Metrics, load_tensors, pack_optimizer, save_tensors, unpack_optimizer
+from mmasc.training.checkpoints import Metrics
 from mmasc.training.distillation import Teaching
-from mmasc.training.losses import one_cycle
 from mmasc.training.parallel import World
+from mmasc.training.schedules import one_cycle
 from mmasc.training.scoring import measure, score_clips
 from mmasc.training.soft_losses import class_weights_of, classification_loss, smooth
+from mmasc.training.stage import Stage
 from mmasc.training.supervised_config import SupervisedConfig
 
 # Losses stay on the device between looks, so that an accelerator need not wait for the CPU at every step
@@ -114,7 +110,7 @@ class Pupil(nn.Module):
         return self.body.classify(vectors), self.projection(vectors)
 
 
-class Run:
+class Run(Stage):
     """State of a run.
 
     Args:
@@ -127,7 +123,15 @@ class Run:
         teaching: What a teacher says.
         world: Of processes.
         beside: What else is known of the clips.
+
+    Attributes:
+        checkpoint_seconds: From one checkpoint to the next, at most; 0 makes one after every step.
+        progress: Called with steps done, steps of all, and a line about speed and loss.
     """
+
+    kind = "mmasc-supervised-training"
+    advice = "a lower --learning-rate, a smaller --gradient-norm, or without --bf16"
+    config: SupervisedConfig
 
     def __init__(
         self,
@@ -141,12 +145,13 @@ class Run:
         world: World,
         beside: Beside | None = None,
     ) -> None:
-        self.config, self.folder, self.network, self.batches, self.world = config, folder, network, batches, world
+        super().__init__(folder, config, config.epochs * batches.steps_an_epoch, batches.items.device, world)
+        self.network, self.batches = network, batches
         self.scored = {"validation": validation, "test": test}
         self.teaching, self.beside = teaching, Beside() if beside is None else beside
-        self.device = batches.items.device
-        self.steps = config.epochs * batches.steps_an_epoch
-        self.step, self.seconds, self.stopped = 0, 0.0, False
+        self.checkpoint_seconds = 30.0
+        self.progress: Callable[[int, int, str], None] = _no_progress
+        self.seconds, self._saved_at = 0.0, time.monotonic()
         self.best, self.best_epoch = -math.inf, 0
         self.measured: dict[str, float] = {}
         self._loss_sum, self._loss_count, self._train_seconds = 0.0, 0, 0.0
@@ -164,9 +169,10 @@ class Run:
         plain = [p for p in self.trained if p.ndim <= 1 and not config.decay_all]
         groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate)
-        self.saved_step = 0
-        if (folder / "training.safetensors").exists():
-            self._restore()
+        self.parts = {"pupil/": self.pupil, "optimizer/": self.optimizer}
+        if config.ema:
+            self.parts["average/"] = self.averaged.body
+        self.restore()
         self.spread = world.spread(self.pupil, self.device)
 
     @property
@@ -174,50 +180,33 @@ class Run:
         """Epochs that are done."""
         return self.step // self.batches.steps_an_epoch
 
-    def go(
-        self,
-        checkpoint_seconds: float,
-        stop: int | None = None,
-        progress: Callable[[int, int, str], None] | None = None,
-    ) -> None:
-        """Train to the end, to early stopping, or to a step.
+    def go(self, stop: int) -> None:
+        """Train up to a step, to the end or to early stopping; see `Stage.go`."""
+        self._saved_at = time.monotonic()
+        super().go(stop)
 
-        Args:
-            checkpoint_seconds: From one checkpoint to the next, at most; 0 makes one after every step.
-            stop: A step to pause at.
-            progress: Called with steps done, steps of all, and a line about speed and loss.
-        Raises:
-            MmascError: If the loss is no number, or a file cannot be written.
-        """
-        stop = self.steps if stop is None else min(stop, self.steps)
-        metrics = Metrics(self.folder / "metrics.jsonl", self.step) if self.world.first else None
-        saved_at = time.monotonic()
-        losses: list[Tensor] = []
-        with _arithmetic():
-            while self.step < stop and not self.stopped:
-                began = time.monotonic()
-                losses.append(self._train_step())
-                self.step += 1
-                at_end = self.step % self.batches.steps_an_epoch == 0
-                due = self.world.agree(time.monotonic() - saved_at >= checkpoint_seconds, self.device)
-                look = at_end or due or self.step == stop or len(losses) >= _STEPS_A_LOOK
-                if look:
-                    self._look_at(losses)
-                    losses = []
-                passed = time.monotonic() - began
-                self._train_seconds += passed
-                self.seconds += passed
-                if look and progress is not None:
-                    progress(self.step, self.steps, self._line())
-                if at_end:
-                    self._end_epoch(metrics)
-                if due or self.step == stop or self.stopped:
-                    self._checkpoint()
-                    saved_at = time.monotonic()
-        if self.step == self.steps or self.stopped:
-            self._export("last")
+    def arithmetic(self) -> contextlib.AbstractContextManager[None]:
+        """The same kernels every time."""
+        return _arithmetic()
 
-    def _train_step(self) -> Tensor:
+    def look_due(self, n_waiting: int) -> bool:
+        """After some steps: losses stay on the device between looks."""
+        return n_waiting >= _STEPS_A_LOOK
+
+    def round_over(self) -> bool:
+        """At the end of an epoch."""
+        return self.step % self.batches.steps_an_epoch == 0
+
+    def checkpoint_due(self) -> bool:
+        """By time, as the first process says."""
+        return self.world.agree(time.monotonic() - self._saved_at >= self.checkpoint_seconds, self.device)
+
+    def before_checkpoint(self, metrics: Metrics | None, last: bool) -> None:
+        """The time to the next checkpoint begins when this one is being written."""
+        self._saved_at = time.monotonic()
+
+    def train_step(self, generator: np.random.Generator) -> dict[str, Tensor]:
+        """One batch of clips."""
         config = self.config
         batch = self.batches.make(self.step, self.steps)
         for group in self.optimizer.param_groups:
@@ -232,11 +221,9 @@ class Run:
         features = batch.features
         if features.ndim == 4:
             features = features.contiguous(memory_format=torch.channels_last)
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
-                told = () if self.beside.tags is None else (self._told(self.beside.tags, batch, seed),)
-                logits, vectors = self.spread(features, *told)
+        with self.seeded(seed), torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
+            told = () if self.beside.tags is None else (self._told(self.beside.tags, batch, seed),)
+            logits, vectors = self.spread(features, *told)
         loss = self._loss(batch, logits, vectors)
         if self.teaching is not None:
             taught = self.teaching.loss(
@@ -250,7 +237,7 @@ class Run:
         self.optimizer.step()
         if config.ema:
             self._average()
-        return loss.detach()
+        return {"loss": loss.detach()}
 
     def _loss(
         self, batch: Batch, logits: Float[Tensor, "batch class"], second: Float[Tensor, "batch number"] | None
@@ -304,19 +291,16 @@ class Run:
                 else:
                     kept.copy_(now[name])
 
-    def _look_at(self, losses: list[Tensor]) -> None:
-        values = self.world.mean(torch.stack(losses)).tolist()
-        for back, value in enumerate(values):
-            if not math.isfinite(value):
-                raise MmascError(
-                    f"the loss is {value} at step {self.step - len(values) + back + 1} of {self.folder}: begin anew in "
-                    "another folder with a lower --learning-rate, a smaller --gradient-norm, or without --bf16; the "
-                    f"checkpoint of step {self.saved_step} is whole"
-                )
-        self._loss_sum += sum(values)
+    def note(self, values: Sequence[Mapping[str, float]], seconds: float, metrics: Metrics | None, last: bool) -> None:
+        """Losses and time of the epoch so far."""
+        self._loss_sum += sum(one["loss"] for one in values)
         self._loss_count += len(values)
+        self._train_seconds += seconds
+        self.seconds += seconds
+        self.progress(self.step, self.steps, self._line())
 
-    def _end_epoch(self, metrics: Metrics | None) -> None:
+    def end_round(self, metrics: Metrics | None) -> None:
+        """Score what was held back, and decide by it whether to go on."""
         began = time.monotonic()
         n_items = self._loss_count * self.batches.batch
         line: dict[str, Any] = {
@@ -345,10 +329,7 @@ class Run:
         self.seconds += time.monotonic() - began
         self._loss_sum, self._loss_count, self._train_seconds = 0.0, 0, 0.0
         if metrics is not None:
-            try:
-                metrics.write(**line)
-            except OSError as error:
-                raise self._cannot_write(metrics.path, error) from error
+            metrics.write(**line)
 
     def _judge(self, line: Mapping[str, Any]) -> None:
         """Early stopping, by validation alone: the accuracy (lwlrap for "bce"), and where it is equal the loss."""
@@ -383,49 +364,29 @@ class Run:
         self.network.body.augment = masks
         return masks
 
-    def _checkpoint(self) -> None:
-        if self.world.first:
-            tensors = {f"pupil/{name}": tensor for name, tensor in self.pupil.state_dict().items()}
-            tensors |= {f"optimizer/{name}": tensor for name, tensor in pack_optimizer(self.optimizer).items()}
-            if self.config.ema:
-                tensors |= {f"average/{name}": tensor for name, tensor in self.averaged.body.state_dict().items()}
-            about = {
-                "kind": "mmasc-supervised-training",
-                "step": self.step,
-                "steps": self.steps,
-                "epoch": self.epoch,
-                "seconds": self.seconds,
-                "stopped": self.stopped,
-                "best": self.best if math.isfinite(self.best) else None,
-                "best_epoch": self.best_epoch,
-                "measured": self.measured,
-                "epoch_so_far": [self._loss_sum, self._loss_count, self._train_seconds],
-            }
-            self._save("training", tensors, about)
-        self.saved_step = self.step
-        self.world.wait()
+    def about(self) -> dict[str, Any]:
+        """Where the epoch is, and what early stopping goes by."""
+        return {
+            "steps": self.steps,
+            "epoch": self.epoch,
+            "seconds": self.seconds,
+            "stopped": self.stopped,
+            "best": self.best if math.isfinite(self.best) else None,
+            "best_epoch": self.best_epoch,
+            "measured": self.measured,
+            "epoch_so_far": [self._loss_sum, self._loss_count, self._train_seconds],
+        }
 
-    def _restore(self) -> None:
-        tensors, about = load_tensors(self.folder / "training.safetensors")
+    def recall(self, about: Mapping[str, Any]) -> None:
+        """Where the epoch is, and what early stopping goes by."""
+        self.seconds, self.stopped = about["seconds"], about["stopped"]
+        self.best = -math.inf if about["best"] is None else about["best"]
+        self.best_epoch, self.measured = about["best_epoch"], about["measured"]
+        self._loss_sum, self._loss_count, self._train_seconds = about["epoch_so_far"]
 
-        def under(prefix: str) -> dict[str, Tensor]:
-            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-        try:
-            self.pupil.load_state_dict(under("pupil/"))
-            if self.config.ema:
-                self.averaged.body.load_state_dict(under("average/"))
-            unpack_optimizer(self.optimizer, under("optimizer/"))
-            self.step, self.seconds, self.stopped = about["step"], about["seconds"], about["stopped"]
-            self.best = -math.inf if about["best"] is None else about["best"]
-            self.best_epoch, self.measured = about["best_epoch"], about["measured"]
-            self._loss_sum, self._loss_count, self._train_seconds = about["epoch_so_far"]
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise MmascError(
-                f"{self.folder / 'training.safetensors'} is not of this run ({' '.join(str(error).split())[:80]}); "
-                "take it away to begin anew"
-            ) from error
-        self.saved_step = self.step
+    def export(self) -> None:
+        """Write last.safetensors."""
+        self._export("last")
 
     def _export(self, name: str) -> None:
         """Weights as `load_network("NAME:FOLDER")` reads them."""
@@ -443,17 +404,8 @@ class Run:
             "seed": config.seed,
             "step": self.step,
         }
-        self._save(name, dict(self.averaged.body.state_dict()), about)
+        self.save(name, dict(self.averaged.body.state_dict()), about)
 
-    def _save(self, name: str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-        path = self.folder / f"{name}.safetensors"
-        try:
-            save_tensors(path, tensors, about)
-        except OSError as error:
-            raise self._cannot_write(path, error) from error
 
-    def _cannot_write(self, path: Path, error: OSError) -> MmascError:
-        return MmascError(
-            f"{path} cannot be written ({error.strerror or error}); make room and give the same command again: it goes "
-            f"on from step {self.saved_step}"
-        )
+def _no_progress(done: int, steps: int, line: str) -> None:
+    pass

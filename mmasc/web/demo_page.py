@@ -8,6 +8,7 @@ import numpy as np
 
 from mmasc.demo import Asked, DemoResult, Labelled
 from mmasc.evaluation.plots import map_positions
+from mmasc.storage.files import write_atomically
 from mmasc.web.clips import Wanted, make_clips
 from mmasc.web.content import HitView, MapPoint, PageContent, Question, Verdict
 from mmasc.web.page import render_page
@@ -18,7 +19,7 @@ PREVIEW_SECONDS = 8.0  # of a recording; a hit behind that gets a preview of its
 def write_page(result: DemoResult) -> None:
     """Write the page to `result.page`."""
     result.page.parent.mkdir(parents=True, exist_ok=True)
-    result.page.write_text(render_page(page_content(result)), "utf-8")
+    write_atomically(result.page, render_page(page_content(result)).encode())
 
 
 def page_content(result: DemoResult) -> PageContent:

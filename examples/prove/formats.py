@@ -1,0 +1,431 @@
+"""The formats that `fuzz.py` damages: how a file that is right is made, and the command that reads it.
+
+A format is made once per run of the script, and read in a process of its own for each damaged copy. To add one, write
+`Format(name, make, read)` into `FORMATS`. Sounds and films of many kinds are those of `fuzz_sounds.py`.
+"""
+
+import hashlib
+import json
+import shutil
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import storms
+import torch
+from fuzz_sounds import CODED, NATIVE, samples
+from mutations import mutate
+from storms import mmasc as command
+
+import mmasc.cli.evaluate
+import mmasc.cli.search  # noqa: F401 (so that it is there before a child begins)
+from mmasc import weights
+from mmasc.audio import find_audio
+from mmasc.baselines import load_network
+from mmasc.collection import Collection
+from mmasc.collection.index import IndexPolicy
+from mmasc.collection.ingest import embed
+from mmasc.datasets import WaveformCache, read_dataset
+from mmasc.errors import MmascError
+from mmasc.ivf.pairs import PairConfig, Source, prepare_pairs, read_sources
+from mmasc.ivf.pictures import read_photograph
+from mmasc.ivf.scenes import write_scenes
+from mmasc.training.alignment import train_alignment
+from mmasc.training.sounds import read_table
+
+Read = Callable[[Path, Path], Any]
+
+
+@dataclass(frozen=True)
+class Format:
+    """Something that mmasc reads.
+
+    Attributes:
+        name: Of the format.
+        make: `make(shared, folder)` writes a sample into an empty folder; its path, as a user names it.
+        read: `read(shared, path)` reads it: a command, or a library function where no command is as direct.
+        kind: Of `mutations.mutate`.
+        parts: Which files of a sample that is a folder are damaged; each by its own kind where it ends so.
+        seal: Checksums made right again after the damage, as somebody with bad intentions would: `seal(path)`.
+        named: Whether a refusal must name the sample; an argument has no name.
+    """
+
+    name: str
+    make: Callable[[Path, Path], Path]
+    read: Read
+    kind: str = "bytes"
+    parts: tuple[str, ...] = ()
+    seal: Callable[[Path], None] | None = None
+    named: bool = True
+
+
+_KIND_OF = {".json": "json", ".jsonl": "lines", ".safetensors": "safetensors", ".csv": "text", ".yaml": "yaml"}
+
+
+def names() -> list[str]:
+    """Of all formats."""
+    return list(FORMATS)
+
+
+def text_names() -> list[str]:
+    """Of those that people write by hand."""
+    return [name for name, one in FORMATS.items() if one.kind in ("text", "yaml", "json") and not one.parts]
+
+
+def make_shared(shared: str) -> None:
+    """What the commands need beside the damaged file."""
+    folder = Path(shared)
+    storms.make_sounds(folder / "sounds", 12)
+    (folder / "prompts.yaml").write_text(storms._PROMPTS)
+    table = folder / "sounds" / "table.csv"
+    embed(folder / "sounds", folder / "c", "classic", window_seconds=1.0, metadata=table)
+    embed(folder / "sounds", folder / "c", "mini")
+    words = ("--label", "label", "--head", "logistic", "--folds", 2, "-q")
+    command("head", "fit", folder / "c", *words, "--out", folder / "kinds.head")
+    command("search", folder / "c", "low hum", "--format", "json")  # writes the index
+
+
+def make(name: str, shared: str, folder: str) -> str:
+    """A sample, made in an empty folder; its path."""
+    return str(FORMATS[name].make(Path(shared), Path(folder)))
+
+
+def damage(name: str, path: str, seed: list[int]) -> list[str]:
+    """Damage a sample in place; the files that were damaged."""
+    one, chance = FORMATS[name], np.random.default_rng(seed)
+    sample = Path(path)
+    files = [sample]
+    if one.parts:
+        found = sorted({file for part in one.parts for file in sample.glob(part) if file.is_file()})
+        files = [found[int(chance.integers(len(found)))]]
+    for file in files:
+        content = file.read_bytes()
+        kind = one.kind if not one.parts else _KIND_OF.get(file.suffix, one.kind)
+        if one.parts and chance.random() < 0.05:
+            file.unlink()
+            continue
+        file.write_bytes(mutate(content, kind, chance))
+    if one.seal is not None and chance.random() < 0.5:
+        one.seal(sample)
+    return [str(file) for file in files]
+
+
+def read(name: str, shared: str, path: str) -> None:
+    """Read a sample as mmasc's commands do: what users can fix is one line and a status, the rest a trace."""
+    try:
+        FORMATS[name].read(Path(shared), Path(path))
+    except (MmascError, OSError) as error:
+        click.echo(f"mmasc: {' '.join(str(error).split())}", err=True)
+        sys.exit(1)
+
+
+def is_named(name: str) -> bool:
+    """Whether a refusal must name the sample."""
+    return FORMATS[name].named
+
+
+# Sounds, films, pictures
+
+
+def _hear(shared: Path, path: Path) -> None:
+    command("head", "apply", shared / "kinds.head", path, "--strict", "-q", "--format", "json")
+
+
+def _sound(kind: str, stem: str = "") -> Callable[[Path, Path], Path]:
+    def make(shared: Path, folder: Path) -> Path:
+        all_of_them, stem_of = shared / "samples", stem or ("coded" if kind in CODED else "sound")
+        if not all_of_them.exists():
+            all_of_them.mkdir()
+            samples(all_of_them)
+        return Path(shutil.copy(all_of_them / f"{stem_of}.{kind}", folder))
+
+    return make
+
+
+def _film(shared: Path, folder: Path) -> Path:
+    write_scenes(folder, n=1, size=16, seconds=0.6)
+    (folder / "meta.csv").unlink()
+    return folder / "film-00000.mkv"
+
+
+def _watch(shared: Path, path: Path) -> None:
+    pairs = prepare_pairs([Source(path.name, path, None, "", "")], PairConfig(16), path.parent / "cache")
+    for fault in pairs.faults:
+        click.echo(fault, err=True)
+
+
+def _picture(suffix: str) -> Callable[[Path, Path], Path]:
+    def make(shared: Path, folder: Path) -> Path:
+        from PIL import Image
+
+        pixels = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"sample.{suffix}")
+        return folder / f"sample.{suffix}"
+
+    return make
+
+
+# Texts
+
+
+def _text(name: str, content: str) -> Callable[[Path, Path], Path]:
+    def make(shared: Path, folder: Path) -> Path:
+        (folder / name).write_text(content.replace("SOUNDS", str(shared / "sounds")), encoding="utf-8")
+        return folder / name
+
+    return make
+
+
+def _table(shared: Path, folder: Path) -> Path:
+    text = (shared / "sounds" / "table.csv").read_text()
+    lines = text.splitlines()
+    rows = [lines[0] + ",image", *(f"{shared / 'sounds'}/{line},{shared / 'prompts.yaml'}" for line in lines[1:])]
+    (folder / "sample.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder / "sample.csv"
+
+
+def _metadata(shared: Path, path: Path) -> None:
+    copy = shutil.copytree(shared / "c", path.parent / "c")
+    command("embed", shared / "sounds", "--into", copy, "--encoder", "mini", "--metadata", path, "-q")
+
+
+def _where(shared: Path, path: Path) -> None:
+    text = path.read_text(encoding="utf-8", errors="surrogateescape").replace("\x00", " ")[:120_000]
+    command("search", shared / "c", "low hum", "--where", text, "--format", "json")
+
+
+def _query(shared: Path, path: Path) -> None:
+    text = path.read_text(encoding="utf-8", errors="surrogateescape").replace("\x00", " ")[:120_000]
+    command("search", shared / "c", "--format", "json", "--", text)
+
+
+# Weights, heads, runs
+
+
+def _head(shared: Path, folder: Path) -> Path:
+    return Path(shutil.copy(shared / "kinds.head", folder / "sample.head"))
+
+
+def _calibration(shared: Path, folder: Path) -> Path:
+    words = ("--label", "label", "--prompts", shared / "prompts.yaml", "--shift", "none", "--folds", 2, "-q")
+    command("prompts", "calibrate", shared / "c", *words, "--out", folder / "sample.json")
+    return folder / "sample.json"
+
+
+def _calibrated(shared: Path, path: Path) -> None:
+    sound = shared / "sounds" / "low" / "000.wav"
+    command("classify", sound, "--prompts", shared / "prompts.yaml", "--calibration", path, "-q", "--format", "json")
+
+
+class _Training(storms.Train):
+    """A run of the storms in which all is where `shared` says."""
+
+    def begin(self, shared: Path, run: Path, pause: int | None) -> None:
+        options = {"tags": f"prompts:{shared / 'prompts.yaml'}@mini"} if "tags" in self.network else self.options
+        storms.train_network(
+            *(self.network, shared / "sounds" / "table.csv", "csv", run), folds=["1"], recipe="plain", epochs=2,
+            batch=4, crop_seconds=0.5, checkpoint_seconds=0.0, pause_at=pause, **options,
+        )  # fmt: skip
+
+
+class _TrainingTags(_Training):
+    network = "mini-cnn-tags"
+
+
+def _run(training: _Training) -> Callable[[Path, Path], Path]:
+    def make(shared: Path, folder: Path) -> Path:
+        training.begin(shared, folder / "sample", None)
+        command("evaluate", folder / "sample", "-q", "--format", "json")
+        return folder / "sample"
+
+    return make
+
+
+def _evaluate(shared: Path, path: Path) -> None:
+    command("evaluate", path, "-q", "--format", "json", "--no-figures")
+    command("compare", path, "-q", "--format", "json")
+
+
+def _paused(shared: Path, folder: Path) -> Path:
+    _Training().begin(shared, folder / "sample", 3)
+    return folder / "sample"
+
+
+def _align(shared: Path, folder: Path, pause: int | None = None) -> Path:
+    cache = folder / "cache" if pause else None
+    train_alignment(
+        shared / "sounds" / "table.csv", folder / "sample", steps=4, batch=4, crop_seconds=1.3, checkpoint_steps=2,
+        cache=cache, pause_at=pause,
+    )  # fmt: skip
+    return folder / "sample"
+
+
+def _imagination(shared: Path, folder: Path) -> Path:
+    write_scenes(folder / "films", n=4, size=16, seconds=0.6)
+    network = storms.TransformationConfig(width=16, heads=2, layers=1, cell_layers=1, dropout=0.0)
+    vqvae = dict(size=16, codes=16, dim=8, warm_steps=1, validation_share=0.0, batch=2)
+    storms.train_ivf(
+        *(folder / "films", folder / "sample"), steps=2, batch=2, network=network, vqvae=vqvae, remark=lambda _: None
+    )
+    return folder / "sample"
+
+
+def _state(shared: Path, folder: Path) -> Path:
+    network = load_network("mini-cnn")
+    torch.save(network.body.state_dict(), folder / "sample.pt")
+    return folder / "sample.pt"
+
+
+# Caches
+
+
+def _cache(shared: Path, folder: Path) -> Path:
+    WaveformCache(folder / "sample", 8_000).load(sorted((shared / "sounds" / "low").glob("*.wav")))
+    return folder / "sample"
+
+
+def _from_cache(shared: Path, path: Path) -> None:
+    cache = WaveformCache(path, 8_000, remark=lambda line: click.echo(line, err=True))
+    found = cache.load(sorted((shared / "sounds" / "low").glob("*.wav")))
+    heard = WaveformCache(None, 8_000).load(sorted((shared / "sounds" / "low").glob("*.wav")))
+    assert all(np.array_equal(one, other) for one, other in zip(found, heard, strict=True))
+
+
+def _pair_cache(shared: Path, folder: Path) -> Path:
+    write_scenes(folder / "films", n=2, size=16, seconds=0.6)
+    prepare_pairs(read_sources(folder / "films"), PairConfig(16), folder / "sample")
+    return folder / "sample"
+
+
+def _from_pair_cache(shared: Path, path: Path) -> None:
+    pairs = prepare_pairs(read_sources(path.parent / "films"), PairConfig(16), path)
+    for number in range(len(pairs)):
+        pairs.draw(number, np.random.default_rng(0))
+        pairs.frames(number)
+
+
+def _fetched(shared: Path, folder: Path) -> Path:
+    home = folder / "sample" / "weights" / "toy"
+    home.mkdir(parents=True)
+    (home / "toy.bin").write_bytes(b"toy" * 1_000)
+    digest = hashlib.sha256(b"toy" * 1_000).hexdigest()
+    stat = (home / "toy.bin").stat()
+    record = {"sha256": digest, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    (home / "digests.json").write_text(json.dumps({"toy.bin": record}))
+    return folder / "sample"
+
+
+def _find_weights(shared: Path, path: Path) -> None:
+    import os
+
+    os.environ["MMASC_HOME"] = str(path)
+    file = weights.RemoteFile("https://example.invalid/toy.bin", None, None, "toy.bin")
+    weights.WEIGHTS["toy"] = weights.WeightFile("toy", (file,), "none")
+    weights.find("toy")
+
+
+# Collections
+
+
+def _collection(shared: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(shared / "c", folder / "sample"))
+
+
+def _ask(shared: Path, path: Path) -> None:
+    command("search", path, "low hum", "--format", "json")
+    command("collection", "info", path, "--format", "json")
+    command("collection", "check", path, "--format", "json")
+    command("collection", "export", path, "--to", path.parent / "export")
+
+
+def _change(shared: Path, path: Path) -> None:
+    command("collection", "compact", path)
+    command("collection", "remove", path, shared / "sounds" / "low")
+    command("embed", shared / "sounds", "--into", path, "--encoder", "mini", "-q")
+
+
+def _search(shared: Path, path: Path) -> None:
+    command("search", path, "low hum", "--format", "json")
+
+
+def _approximate(shared: Path, path: Path) -> None:
+    Collection(path, policy=IndexPolicy(flat_numbers=0)).search("low hum")
+
+
+def _with_probes(shared: Path, folder: Path) -> Path:
+    path = _collection(shared, folder)
+    Collection(path, policy=IndexPolicy(flat_numbers=0)).search("low hum")
+    for space in (path / "spaces").iterdir():
+        if not (space / "probes.npy").exists():
+            np.save(space / "probes.npy", np.random.default_rng(0).normal(size=(8, 128)).astype(np.float32))
+        (space / "index.json").unlink(missing_ok=True)
+    return path
+
+
+def _seal_index(path: Path) -> None:
+    """Sizes and checksums in index.json as the damaged files have them."""
+    for header in path.glob("spaces/*/index.json"):
+        try:
+            about = json.loads(header.read_text())
+            for name in about["files"]:
+                content = (header.parent / about["folder"] / name).read_bytes()
+                about["files"][name] = {"size": len(content), "crc32": zlib.crc32(content)}
+            header.write_text(json.dumps(about))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # the header itself was damaged
+
+
+_PROMPTS = storms._PROMPTS + 'name: sample\ndescription: "for tests"\ntemplates: ["a recording of {}", "{}"]\n'
+_WHERE = "label = 'low' AND (place LIKE 'place%' OR duration > 1.5) AND fold IN (0, 1, 2) AND NOT place IS NULL"
+_INDEX = ("spaces/*/index.json", "spaces/*/index-*/*")
+_NETWORK_RUN = ("*.json", "*.jsonl", "*.safetensors")
+
+FORMATS = {
+    one.name: one
+    for one in [
+        *[Format(f"sound-{kind}", _sound(kind), _hear) for kind in (*NATIVE, *CODED)],
+        *[Format(f"joined-{kind}", _sound(kind, "joined"), _hear) for kind in ("ogg", "flac", "mp3", "wav")],
+        Format("sound-ffv1", _film, _hear),
+        Format("film", _film, _watch),
+        *[
+            Format(f"picture-{kind}", _picture(kind), lambda shared, path: read_photograph(path, 32))
+            for kind in ("png", "jpg", "webp", "gif", "bmp", "tiff")
+        ],
+        Format("prompts", _text("sample.yaml", _PROMPTS), lambda _, path: command("prompts", "list", path), "yaml"),
+        Format("metadata", _table, _metadata, "text"),
+        Format("dataset", _table, lambda _, path: read_dataset("csv", path), "text"),
+        Format("align-table", _table, lambda _, path: read_table(path, "path", "label"), "text"),
+        Format("pairs-table", _text("sample.csv", "video,label,group\na.mkv,red,1\nb.mkv,blue,2\n"),
+               lambda _, path: read_sources(path, "group"), "text"),
+        Format("list", _text("sample.txt", "SOUNDS/low\nSOUNDS/high/001.wav\n"),
+               lambda _, path: find_audio([f"@{path}"]), "text"),
+        Format("where", _text("sample.sql", _WHERE), _where, "text", named=False),
+        Format("query", _text("sample.txt", "low hum of an engine, not a bird"), _query, "text", named=False),
+        Format("head", _head, lambda shared, path: command("head", "apply", path, shared / "c"), "safetensors"),
+        Format("calibration", _calibration, _calibrated, "json"),
+        Format("run", _run(_Training()), _evaluate, parts=_NETWORK_RUN),
+        Format("run-tags", _run(_TrainingTags()), _evaluate, parts=_NETWORK_RUN),
+        Format("run-resumed", _paused, lambda shared, path: _Training().begin(shared, path, None), parts=_NETWORK_RUN),
+        Format("run-info", _run(_Training()), lambda _, path: command("models", "info", f"mini-cnn:{path}"),
+               parts=("last.safetensors",)),
+        Format("run-align", _align, lambda _, path: command("models", "info", f"mini:{path}"), parts=_NETWORK_RUN),
+        Format("run-align-resumed", lambda shared, folder: _align(shared, folder, 2),
+               lambda shared, path: _align(shared, path.parent), parts=_NETWORK_RUN),
+        Format("run-ivf", _imagination, lambda _, path: command("models", "info", f"ivf:{path}"),
+               parts=("*/*.json", "*/*.safetensors")),
+        Format("weights-pt", _state, lambda _, path: command("models", "info", f"mini-cnn:{path}")),
+        Format("cache-waveforms", _cache, _from_cache, parts=("*/*.npy",)),
+        Format("cache-pairs", _pair_cache, _from_pair_cache, parts=("*.safetensors",)),
+        Format("weights-home", _fetched, _find_weights, parts=("weights/toy/*",)),
+        Format("collection-head", _collection, _ask, parts=("collection.json",)),
+        Format("collection", _collection, _ask, parts=("**/*.lance/**/*", "**/*")),
+        Format("collection-changed", _collection, _change, parts=("**/*.lance/**/*", "**/*")),
+        Format("index", _collection, _search, parts=_INDEX, seal=_seal_index),
+        Format("probes", _with_probes, _approximate, parts=("spaces/*/probes.npy",)),
+    ]
+}  # fmt: skip

@@ -1,0 +1,158 @@
+"""Damage files of every format that mmasc reads, read them, and count what comes of it.
+
+    python examples/prove/fuzz.py -n 5000
+    python examples/prove/fuzz.py --only prompts --only index -n 400 --seed 3 --keep bad
+    python examples/prove/fuzz.py --replay bad/prompts-17/sample.yaml prompts
+
+Every damaged file is read in a process of its own, which has 20 seconds and 1 GB of memory beyond what it began with.
+
+    ok          read without complaint, or with remarks
+    refused     exit status 1 or 2, and one line on stderr that names the file
+    lines       more lines than one, or none, or the file is not named
+    trace       an exception that nobody caught
+    hang        20 seconds were not enough
+    memory      1 GB was not enough
+    crash       the process died of a signal
+    chatter     lines on stderr that are not mmasc's: of libraries in C
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from children import Children, Outcome
+
+LIMIT_SECONDS = 20.0
+LIMIT_BYTES = 1 << 30
+KINDS = ("ok", "refused", "lines", "trace", "hang", "memory", "crash", "chatter")
+_GOOD = ("ok", "refused")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-n", "--inputs", type=int, default=5_000, help="of all formats together")
+    parser.add_argument("--only", action="append", metavar="FORMAT", help="this format; several times for several")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep bad inputs and what was said of them here")
+    parser.add_argument(
+        "--replay", nargs=2, metavar=("FILE", "FORMAT"), help="read this input and say what comes of it"
+    )
+    parser.add_argument("--format", choices=["table", "json"], default="table")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        if options.replay:
+            found = replay(Path(folder), Path(options.replay[0]), options.replay[1])
+            print(json.dumps(found, indent=1))
+            sys.exit(0 if found["kind"] in _GOOD else 1)
+        counts = fuzz(Path(folder), options.inputs, options.only, options.seed, options.keep)
+    if options.format == "json":
+        print(json.dumps(counts, indent=1))
+    else:
+        print("format".ljust(20) + "".join(kind.rjust(9) for kind in KINDS))
+        for name, one in {**counts, "all": sum(map(Counter, counts.values()), Counter())}.items():
+            print(name.ljust(20) + "".join(str(one.get(kind, 0)).rjust(9) for kind in KINDS))
+    sys.exit(0 if all(not one.get(kind) for one in counts.values() for kind in KINDS if kind not in _GOOD) else 1)
+
+
+def fuzz(
+    folder: Path, inputs: int, only: list[str] | None = None, seed: int = 0, keep: Path | None = None
+) -> dict[str, dict[str, int]]:
+    """Damage and read; counts by format and by what came of it.
+
+    Args:
+        folder: For everything; empty.
+        inputs: In all, spread evenly over the formats.
+        only: Names of formats; default: all.
+        seed: Of all damage.
+        keep: Where bad inputs are kept.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    with Children("formats", folder / "said") as children:
+        known = children.call("names")
+        wanted = only or known
+        for name in wanted:
+            if name not in known:
+                raise SystemExit(f"there is no format {name!r}; there are: {', '.join(known)}")
+        children.call("make_shared", str(folder / "shared"))
+        for number, name in enumerate(wanted):
+            share = inputs // len(wanted) + (number < inputs % len(wanted))
+            counts[name] = _format(children, name, folder, share, [seed, known.index(name)], keep)
+            print(f"{name}: {counts[name]}", file=sys.stderr, flush=True)
+    return counts
+
+
+def _format(
+    children: Children, name: str, folder: Path, inputs: int, seed: list[int], keep: Path | None
+) -> dict[str, int]:
+    good = folder / "good" / name
+    good.mkdir(parents=True)
+    sample = Path(children.call("make", name, str(folder / "shared"), str(good))).relative_to(good)
+    named = children.call("is_named", name)
+    counts: Counter[str] = Counter()
+    for number in range(-1, inputs):
+        work = folder / "work" / f"{name}-{number}"
+        # With their times: what is kept beside a file knows them
+        shutil.copytree(good, work)
+        damaged = children.call("damage", name, str(work / sample), [*seed, number]) if number >= 0 else []
+        found = _read(children, name, folder, work / sample, named)
+        if number < 0:
+            if found["kind"] != "ok":
+                raise SystemExit(f"the sample of {name} is not read without any damage: {json.dumps(found, indent=1)}")
+        else:
+            counts[found["kind"]] += 1
+            if found["kind"] not in _GOOD and keep is not None:
+                keep.mkdir(parents=True, exist_ok=True)
+                place = keep / work.name
+                shutil.rmtree(place, ignore_errors=True)
+                shutil.copytree(work, place, symlinks=True)
+                text = json.dumps(found | {"damaged": damaged}, indent=1)
+                (keep / f"{work.name}.json").write_text(text + "\n")
+        shutil.rmtree(work)
+    return dict(counts)
+
+
+def _read(children: Children, name: str, folder: Path, sample: Path, named: bool) -> dict[str, Any]:
+    children.start("read", name, str(folder / "shared"), str(sample))
+    outcome = children.wait(LIMIT_SECONDS, LIMIT_BYTES)
+    kind = judge(outcome, sample.name if named else "")
+    said = {"spoken": outcome.spoken[-2_000:], "chatter": outcome.chatter[-2_000:], "trace": outcome.trace[-4_000:]}
+    about = {"status": outcome.status, "seconds": round(outcome.seconds, 2), "memory": outcome.memory}
+    return {"kind": kind, **about, **said}
+
+
+def judge(outcome: Outcome, name: str) -> str:
+    """What came of an input, the worst first; a refusal must hold `name`."""
+    if outcome.stopped:
+        return {"time": "hang", "memory": "memory"}[outcome.stopped]
+    if outcome.memory > LIMIT_BYTES:
+        return "memory"
+    if outcome.status < 0:
+        return "crash"
+    if outcome.trace or outcome.status == 70:
+        return "trace"
+    if outcome.chatter.strip():
+        return "chatter"
+    if outcome.status == 0:
+        return "ok"
+    lines = [line for line in outcome.spoken.splitlines() if line.strip()]
+    if lines and lines[0].startswith("Usage:"):
+        lines = [line for line in lines if line.startswith("Error:")]
+    return "refused" if outcome.status in (1, 2) and len(lines) == 1 and name in lines[0] else "lines"
+
+
+def replay(folder: Path, file: Path, name: str) -> dict[str, Any]:
+    """Read one input that was kept; a file, or the folder of a format that is a folder."""
+    with Children("formats", folder / "said") as children:
+        children.call("make_shared", str(folder / "shared"))
+        work = folder / "work"
+        shutil.copytree(file.parent, work)
+        return _read(children, name, folder, work / file.name, children.call("is_named", name))
+
+
+if __name__ == "__main__":
+    main()

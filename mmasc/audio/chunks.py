@@ -1,0 +1,323 @@
+"""Lengths of files made of chunks: RIFF/WAVE, RF64, W64, AIFF, CAF; and AU, which has one.
+
+A header can say more than there is (a cut file) and less: more than 4 GiB do not fit into 32 bits, a recorder that
+lost its power never wrote the last length, a writer to a pipe did not know it. So what lies behind the declared samples
+is looked at: chunks, tags and zeros belong there, anything else is sound that the header does not know of.
+Sources: RIFF/WAVE (Microsoft), EBU Tech 3306 (RF64), Sony W64, AIFF and CAF (Apple), AU (Sun).
+"""
+
+import math
+import struct
+from dataclasses import dataclass
+
+from mmasc.audio.layout import ByteSource, Header, NextChunk, Samples, read_at
+from mmasc.audio.pcm import sample_bytes
+
+# No header of a sane file has more pieces; a hostile one ends here.
+_MOST_CHUNKS = 4096
+# What is missing at the end of a file by sloppy counting, in seconds of sound: below, a file counts as whole.
+_SLOPPY_SECONDS = 1e-3
+# Less than this behind the samples is no sound that was lost, whatever it is
+_REST_SECONDS, _REST_BYTES = 0.1, 4096
+_W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+_W64_END = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of the names of all chunks that W64 itself defines
+_RIFF_CHUNKS = frozenset(
+    b"LIST list bext iXML _PMX id3\x20 ID3\x20 cue\x20 smpl inst JUNK junk PAD\x20 fact PEAK acid DISP afsp levl cart "
+    b"axml chna plst note labl SAUR minf elm1 regn umid COMT MARK INST NAME AUTH (c)\x20 ANNO APPL MIDI SAXL".split(
+        b" "
+    )
+)
+_TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How samples are stored; kind as in `Samples`, "" if compressed or unknown; exact: the rate is no average."""
+
+    sample_rate: int = 0
+    channels: int = 0
+    kind: str = ""
+    bytes_per_second: float = 0.0
+    exact: bool = True
+
+
+def measure(file: ByteSource, size: int, start: bytes) -> Header | None:
+    """Header of a file made of chunks; None if it is another file.
+
+    Args:
+        file: Open for reading, unbuffered; its position is moved.
+        size: Bytes in the file.
+        start: Its first 16 bytes.
+    """
+    if start[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and start[8:12] == b"WAVE":
+        return _joined(file, size, start) or _riff(file, size, ">" if start[:4] == b"RIFX" else "<")
+    if start == _W64_RIFF:
+        return _joined(file, size, start) or _w64(file, size)
+    if start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
+        return _joined(file, size, start) or _aiff(file, size)
+    if start[:4] == b"caff":
+        return _caf(file, size)
+    if start[:4] in (b".snd", b"dns."):
+        return _au(file, size, ">" if start[:4] == b".snd" else "<")
+    return None
+
+
+def _joined(file: ByteSource, size: int, start: bytes) -> Header | None:
+    """Whole files one after the other (cat a.wav b.wav); None if there is one."""
+    begins, position = [0], 0
+    while len(begins) < _MOST_CHUNKS:
+        if start == _W64_RIFF:
+            head = read_at(file, position, 24)
+            if len(head) < 24 or (length := int.from_bytes(head[16:], "little")) < 24:
+                break
+        else:
+            head = read_at(file, position, 8)
+            length = 8 + int.from_bytes(head[4:], "little" if start[:4] in (b"RIFF", b"RF64", b"BW64") else "big")
+        following = position + length
+        if read_at(file, following, 1) == b"\0" and read_at(file, following + 1, 4) == start[:4]:
+            following += 1  # behind an odd number of bytes
+        head = read_at(file, following, 16)
+        if head != start if start == _W64_RIFF else (head[:4], head[8:12]) != (start[:4], start[8:12]):
+            break
+        begins.append(position := following)
+    return None if len(begins) == 1 else Header(parts=tuple(zip(begins, [*begins[1:], size], strict=True)))
+
+
+def _judge(
+    file: ByteSource, size: int, position: int, declared: int, form: _Form, following: NextChunk, wraps: bool
+) -> Header:
+    """Header of samples that begin at `position`: what is declared, held against what is there."""
+    rate = form.bytes_per_second if math.isfinite(form.bytes_per_second) else 0.0
+    available = max(size - position, 0)
+    rest = _strange(file, position + declared, size, following) if 0 <= declared < available else 0
+    if rest <= max(_REST_SECONDS * rate, 1) or (not rate and rest <= _REST_BYTES):
+        return _compare(declared, available, rate, form.exact)
+    total, remark = available, ""
+    if wraps:
+        total = declared + (available - declared >> 32 << 32)
+    if total == declared or _strange(file, position + total, size, following) > max(_REST_SECONDS * rate, 1):
+        total = available
+    if total == available and declared and not (wraps and available - declared >= 1 << 32):
+        remark = f"its header declares {declared / max(rate, 1):.3f} s, all of {total / max(rate, 1):.3f} s was read"
+    if not form.kind or not rate:
+        unread = f"its header declares {declared} bytes of samples, behind them lie {rest} bytes that are no chunks"
+        return Header(declared / rate if rate and form.exact else None, unread=unread)
+    return Header(
+        total / rate, samples=Samples(position, total, form.kind, form.channels, form.sample_rate), remark=remark
+    )
+
+
+def _compare(declared: int, available: int, bytes_per_second: float, exact: bool = True) -> Header:
+    """Header of a format that declares the bytes of its samples; not exact: compressed, the rate is an average."""
+    if not bytes_per_second > 0 or declared < 0:
+        return Header()
+    cut = ""
+    if declared - available > bytes_per_second * _SLOPPY_SECONDS:
+        cut = f"its header declares {declared} bytes of samples, it holds {available}"
+    return Header(declared / bytes_per_second if exact else None, cut)
+
+
+def _strange(file: ByteSource, position: int, size: int, following: NextChunk) -> int:
+    """Bytes from a position on that are neither chunks nor tags nor zeros."""
+    for _ in range(_MOST_CHUNKS):
+        if position >= size:
+            return 0
+        # The byte that makes odd lengths even is missing in some files
+        after = following(file, position)
+        if after is None and (after := following(file, position + 1)) is None:
+            break
+        if after > size and read_at(file, position, 4) not in _RIFF_CHUNKS:
+            break
+        position = after
+    if read_at(file, position, 16).startswith(_TAGS):
+        return 0
+    return 0 if _is_zero(file, position, size) else size - position
+
+
+def _is_zero(file: ByteSource, position: int, size: int) -> bool:
+    """Whether a stretch is zeros, at 64 places of 4 KiB where it is long: room that a recorder had reserved."""
+    step = max((size - position) // 64, 4096)
+    places = [*range(position, size, step), max(size - 4096, position)]
+    return not any(any(read_at(file, place, min(4096, size - place))) for place in places)
+
+
+def _riff_chunk(order: str) -> NextChunk:
+    def following(file: ByteSource, position: int) -> int | None:
+        head = read_at(file, position, 8)
+        if len(head) < 8 or not all(0x20 <= sign < 0x7F for sign in head[:4]):
+            return None
+        length = struct.unpack(order + "I", head[4:])[0]
+        return position + 8 + length + (length & 1)
+
+    return following
+
+
+def _riff(file: ByteSource, size: int, order: str) -> Header:
+    position, form, long_size = 12, _Form(), None
+    for _ in range(_MOST_CHUNKS):
+        chunk = read_at(file, position, 8)
+        if len(chunk) < 8:
+            break
+        name, length = struct.unpack(order + "4sI", chunk)
+        position += 8
+        if name == b"fmt ":
+            form = _wave_form(read_at(file, position, 26), order)
+        elif name == b"ds64":
+            body = read_at(file, position, 16)
+            if len(body) == 16:
+                long_size = struct.unpack(order + "8xQ", body)[0]
+        elif name == b"data":
+            available = max(size - position, 0)
+            if length == 0xFFFFFFFF and long_size is not None:
+                length = long_size
+            elif length >= 0x7FFFF000 and length > available:
+                # Written to a pipe, or never closed: the writer did not know.
+                return Header()
+            return _judge(file, size, position, length, form, _riff_chunk(order), long_size is None)
+        position += length + (length & 1)
+    return Header()
+
+
+def _wave_form(body: bytes, order: str) -> _Form:
+    """The fmt chunk of WAVE."""
+    if len(body) < 16:
+        return _Form()
+    code, channels, rate, average, frame_bytes, _ = struct.unpack(order + "HHIIHH", body[:16])
+    exact = code in (1, 3, 6, 7, 0xFFFE)
+    if code == 0xFFFE and len(body) == 26:
+        code = struct.unpack(order + "H", body[24:])[0]
+    width = frame_bytes // channels if channels and frame_bytes % channels == 0 else 0
+    kinds = {
+        (1, 1): "u1", (1, 2): order + "i2", (1, 3): order + "i3", (1, 4): order + "i4", (3, 4): order + "f4",
+        (3, 8): order + "f8", (6, 1): "alaw", (7, 1): "ulaw",
+    }  # fmt: skip
+    return _Form(rate, channels, kinds.get((code, width), ""), float(rate * frame_bytes if exact else average), exact)
+
+
+def _w64_chunk(file: ByteSource, position: int) -> int | None:
+    head = read_at(file, position, 24)
+    if len(head) < 24 or head[4:16] != _W64_END:
+        return None
+    length = int.from_bytes(head[16:], "little")
+    return position + (length + 7 & ~7) if length >= 24 else None
+
+
+def _w64(file: ByteSource, size: int) -> Header:
+    position, form = 40, _Form()
+    for _ in range(_MOST_CHUNKS):
+        chunk = read_at(file, position, 24)
+        if len(chunk) < 24:
+            break
+        name, length = struct.unpack("<16sQ", chunk)
+        if name == b"fmt " + _W64_END:
+            form = _wave_form(read_at(file, position + 24, 26), "<")
+        elif name == b"data" + _W64_END:
+            return _judge(file, size, position + 24, max(length - 24, 0), form, _w64_chunk, wraps=False)
+        position += max(length + 7 & ~7, 24)
+    return Header()
+
+
+def _aiff(file: ByteSource, size: int) -> Header:
+    position, frames, form, cut = 12, 0, _Form(), ""
+    measured = Header()
+    for _ in range(_MOST_CHUNKS):
+        chunk = read_at(file, position, 8)
+        if len(chunk) < 8:
+            break
+        name, length = struct.unpack(">4sI", chunk)
+        position += 8
+        if name == b"COMM":
+            frames, form = _common(read_at(file, position, min(length, 22)))
+        elif name == b"SSND":
+            offset = int.from_bytes(read_at(file, position, 4), "big")
+            if length > size - position:
+                cut = f"its header declares {length} bytes of samples, it holds {max(size - position, 0)}"
+            elif form.kind:
+                measured = _judge(
+                    file, size, position + 8 + offset, max(length - 8 - offset, 0), form, _riff_chunk(">"), True
+                )
+        position += length + (length & 1)
+    if measured.samples is not None:
+        return measured
+    return Header(frames / form.sample_rate, cut) if form.sample_rate > 0 else Header(None, cut)
+
+
+def _common(body: bytes) -> tuple[int, _Form]:
+    """Frames and form of the COMM chunk of AIFF."""
+    if len(body) < 18:
+        return 0, _Form()
+    channels, frames, bits, exponent, mantissa = struct.unpack(">hIhHQ", body[:18])
+    rate = mantissa * 2.0 ** ((exponent & 0x7FFF) - 16446) if exponent & 0x7FFF < 16446 else 0.0
+    width, coding = (bits + 7) // 8, body[18:22]
+    kinds = {(b"NONE", 1): "i1", (b"sowt", 1): "i1", (b"raw ", 1): "u1"}
+    kinds |= {(name, one): f">i{one}" for name in (b"NONE", b"twos", b"") for one in (2, 3, 4)}
+    kinds |= {(b"sowt", one): f"<i{one}" for one in (2, 3, 4)} | {(b"", 1): "i1"}
+    kind = {b"fl32": ">f4", b"FL32": ">f4", b"fl64": ">f8", b"FL64": ">f8", b"ulaw": "ulaw", b"ULAW": "ulaw",
+            b"alaw": "alaw", b"ALAW": "alaw"}.get(coding) or kinds.get((coding, width), "")  # fmt: skip
+    return frames, _Form(round(rate), channels, kind, float(rate * channels * sample_bytes(kind)))
+
+
+def _caf_chunk(file: ByteSource, position: int) -> int | None:
+    head = read_at(file, position, 12)
+    if len(head) < 12 or not all(0x20 <= sign < 0x7F for sign in head[:4]):
+        return None
+    length = struct.unpack(">q", head[4:])[0]
+    return position + 12 + length if length >= 0 else None
+
+
+def _caf(file: ByteSource, size: int) -> Header:
+    position, form = 8, _Form()
+    for _ in range(_MOST_CHUNKS):
+        chunk = read_at(file, position, 12)
+        if len(chunk) < 12:
+            break
+        name, length = struct.unpack(">4sq", chunk)
+        position += 12
+        if name == b"desc":
+            form = _caf_form(read_at(file, position, 32))
+        elif name == b"data":
+            # The chunk begins with an edit count of four bytes; -1: written to a pipe
+            if length < 0:
+                return Header()
+            return _judge(file, size, position + 4, max(length - 4, 0), form, _caf_chunk, wraps=False)
+        if length < 0:
+            break
+        position += length
+    return Header()
+
+
+def _caf_form(body: bytes) -> _Form:
+    """The desc chunk of CAF."""
+    if len(body) < 32:
+        return _Form()
+    rate, coding, flags, packet_bytes, packet_frames, channels, bits = struct.unpack(">d4sIIIII", body)
+    # 0 bytes: packets of different lengths, the header does not tell seconds
+    per_second = rate * packet_bytes / packet_frames if packet_frames else 0.0
+    if not math.isfinite(per_second) or not 0 < rate < 1 << 31:
+        return _Form()
+    order, width = "<" if flags & 2 else ">", bits // 8
+    kind = coding.decode("latin-1") if coding in (b"ulaw", b"alaw") else ""
+    if coding == b"lpcm" and flags & 1 and width in (4, 8):
+        kind = f"{order}f{width}"
+    elif coding == b"lpcm" and not flags & 1 and width in (1, 2, 3, 4):
+        kind = "i1" if width == 1 else f"{order}i{width}"
+    if kind and packet_bytes != packet_frames * channels * sample_bytes(kind):
+        kind = ""
+    return _Form(round(rate), channels, kind, per_second)
+
+
+def _au(file: ByteSource, size: int, order: str) -> Header:
+    head = read_at(file, 4, 20)
+    if len(head) < 20:
+        return Header()
+    offset, length, encoding, rate, channels = struct.unpack(order + "5I", head)
+    kind = {1: "ulaw", 2: "i1", 3: order + "i2", 4: order + "i3", 5: order + "i4", 6: order + "f4", 7: order + "f8",
+            27: "alaw"}.get(encoding, "")  # fmt: skip
+    available = max(size - offset, 0)
+    form = _Form(rate, channels, kind, float(rate * channels * sample_bytes(kind)))
+    if length in (0, 0xFFFFFFFF) and available and kind:
+        # The writer did not know, and nothing can stand behind the samples
+        return Header(samples=Samples(offset, available, kind, channels, rate))
+    if length == 0xFFFFFFFF:
+        return Header()
+    return _judge(file, size, offset, length, form, lambda file, position: None, wraps=True)

@@ -1,0 +1,38 @@
+"""Names that others chose, fit for a terminal: signs that would move its cursor or turn its text around are escaped."""
+
+import re
+import unicodedata
+
+# joiners and soft hyphens belong to words and change nothing but them
+_HARMLESS = frozenset("\u00ad\u200c\u200d")
+_PLAIN = re.compile(r"[ -~]*")
+
+
+def printable(text: object, keep: str = "") -> str:
+    """A text in one line without control signs: they, line ends and signs that turn text around become escapes (\\x1b).
+
+    Args:
+        text: Anything; bytes of file names that are no UTF-8 become \\xff.
+        keep: Control signs to keep.
+    """
+    whole = str(text)
+    if _PLAIN.fullmatch(whole):
+        return whole
+    return "".join(sign if sign in keep or not _unsafe(sign) else _escaped(sign) for sign in whole)
+
+
+def printable_json(line: str) -> str:
+    """The same for JSON, which has escapes of its own; it stays JSON of the same value."""
+    return "".join(
+        f"\\u{ord(sign):04x}" if sign != "\n" and ord(sign) < 1 << 16 and _unsafe(sign) else sign for sign in line
+    )
+
+
+def _unsafe(sign: str) -> bool:
+    return unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") and sign not in _HARMLESS
+
+
+def _escaped(sign: str) -> str:
+    if "\udc80" <= sign <= "\udcff":
+        return f"\\x{ord(sign) - 0xDC00:02x}"  # a byte of a file name
+    return sign.encode("unicode_escape", "surrogatepass").decode("ascii")

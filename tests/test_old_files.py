@@ -1,0 +1,116 @@
+"""What version 0.1.0 left on disk opens, answers as it did then, and goes on; see tests/data/make_old_files.py."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmasc import Collection, apply_head, load_encoder
+from mmasc.baselines import load_network
+from mmasc.datasets import WaveformCache
+from mmasc.heads.tuned import Calibration
+from mmasc.training.checkpoints import load_tensors
+from mmasc.training.tag_sources import ClipTags, load_source
+from tests.data.make_old_files import RUNS, go_on, small_registries
+
+STORED = Path(__file__).parent / "data" / "0.1.0"
+ANSWERS = json.loads((STORED / "answers.json").read_text("utf-8"))
+
+
+@pytest.fixture
+def old(tmp_path, monkeypatch) -> Path:
+    """A copy, where the files name the folder that they lie in."""
+    folder = tmp_path / "old"
+    shutil.copytree(STORED, folder)
+    for path in folder.rglob("*.json"):
+        path.write_text(path.read_text("utf-8").replace("{here}", folder.as_posix()), "utf-8")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def names_and_scores(hits) -> tuple[list[str], list[float]]:
+    return [Path(hit["path"]).name for hit in hits], [hit["score"] for hit in hits]
+
+
+@pytest.mark.parametrize("space", ["classic", "mini-features", "mini"])
+def test_a_collection_opens_and_is_searched(old, space):
+    collection = Collection(old / "collection")
+    asked = {"text": "whistling"} if space == "mini" else {"audio": old / "sounds" / "whistle-0.wav"}
+    names, scores = names_and_scores(collection.search(**asked, space=space, k=6))
+    wanted_names, wanted_scores = zip(*ANSWERS["search"][space], strict=True)
+    assert names == list(wanted_names)
+    np.testing.assert_allclose(scores, wanted_scores, atol=1e-3)
+
+
+def test_a_collection_keeps_its_columns_and_takes_more(old):
+    from mmasc import embed
+
+    collection = Collection(old / "collection")
+    assert sorted(collection.recordings.column("site").to_pylist()) == ANSWERS["sites"]
+    hits = collection.search(audio=old / "sounds" / "whistle-0.wav", space="classic", where="site = 'pond'", k=6)
+    assert len(hits) == 3
+    shutil.copy(old / "sounds" / "hum-1.wav", old / "sounds" / "hum-7.wav")
+    embed(old / "sounds" / "hum-7.wav", old / "collection", "classic")
+    hits = Collection(old / "collection").search(audio=old / "sounds" / "hum-7.wav", space="classic", k=2)
+    assert {Path(hit["path"]).name for hit in hits} == {"hum-1.wav", "hum-7.wav"}
+
+
+def test_a_head_is_applied(old):
+    said = apply_head(old / "labels.head", old / "collection")
+    assert [[Path(one.path).name, one.label] for one in said] == ANSWERS["head"]
+
+
+def test_a_calibration_answers(old):
+    encoder = load_encoder("mini")
+    classifier = Calibration.load(old / "calibration.json").classifier(encoder, old / "prompts.yaml")
+    samples = [np.sin(hz * np.arange(48_000) / 5_000, dtype=np.float32) for hz in (1, 3)]
+    vectors = np.stack([encoder.embed(one[None])[0] for one in samples])
+    np.testing.assert_allclose(classifier.predict_proba(vectors), ANSWERS["calibration"], atol=1e-3)
+
+
+def test_a_decoded_cache_is_found(old):
+    waveforms = WaveformCache(old / "cache", 8_000).load([old / "sounds" / "whistle-0.wav"])
+    assert waveforms.n_decoded == 0
+    assert np.abs(np.array(waveforms[0])).sum() == pytest.approx(ANSWERS["cache"], rel=1e-6)
+
+
+def test_kept_tags_are_those_of_their_source(old):
+    kept = ClipTags.load(old / "stopped" / "tags" / "tags.safetensors")
+    source = load_source("prompts:tags.yaml@mini")
+    assert kept.identity == source.identity
+    assert kept.vocabulary == source.vocabulary == ("bird", "engine")
+
+
+@pytest.fixture
+def ended(old) -> Path:
+    """The stopped runs at their end."""
+    with small_registries():
+        go_on(old, old / "stopped")
+    return old
+
+
+def test_stopped_runs_go_on_to_the_weights_of_then(ended):
+    apart = {}
+    for name, run in RUNS.items():
+        wanted, _ = load_tensors(STORED / "reached" / f"{name}.safetensors")
+        found, _ = load_tensors(ended / "stopped" / run / "last.safetensors")
+        assert found.keys() == wanted.keys(), name
+        # A step is 1e-4 to 1e-2 wide; other processors add in another order
+        apart[name] = max(float((found[key].double() - wanted[key].double()).abs().max()) for key in wanted)
+        half = load_tensors(STORED / "stopped" / run / "training.safetensors")[0]
+        assert not all(any(np.array_equal(one, other) for other in half.values()) for one in wanted.values()), name
+    assert {name: distance for name, distance in apart.items() if not distance < 2e-5} == {}
+
+
+def test_ended_runs_load(ended):
+    waveform = np.sin(np.arange(32_000, dtype=np.float32))
+    with small_registries():
+        for network in ("supervised", "tags"):
+            kind = "filters" if network == "supervised" else "filters-tags"
+            assert load_network(f"{kind}:{ended / 'stopped' / network}").classes == ("hum", "noise", "whistle")
+        encoder = load_encoder("ivf:stopped/ivf")
+        vector = encoder.embed(waveform[None, : encoder.window_samples])
+        assert np.isfinite(vector).all()
+        assert vector.shape == (1, 8)
