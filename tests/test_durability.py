@@ -23,7 +23,7 @@ from mmasc.collection.checksums import CHECKSUMS, read_checksums
 from mmasc.collection.head import HEAD_NAME, Head, read_head
 from mmasc.collection.index import unit
 from mmasc.collection.store import SpaceHead, Store, vector_column, windows_schema
-from mmasc.collection.tables import versions
+from mmasc.collection.tables import manifest, versions
 from mmasc.errors import MmascError
 from mmasc.storage.files import write_atomically
 
@@ -361,6 +361,34 @@ def test_data_then_names_then_the_copy_then_the_head(tmp_path, monkeypatch, cloc
     assert ("sync", str(folder / "heads")) in calls[copied:counted]
     assert any(HEAD_NAME in path for call, path in calls[copied:counted] if call == "sync")
     assert calls[counted + 1] == ("sync", str(folder))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of open files are read from /proc")
+@pytest.mark.parametrize("commits", [0, 2])
+def test_a_manifest_whose_name_a_dead_writer_used_is_synced_and_has_its_checksum(tmp_path, monkeypatch, commits):
+    store = made(tmp_path / "c", commits)
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    def write():
+        with store.transaction() as change:
+            change.append_windows("one", rows(100, 5))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "write_copy", die)
+        with pytest.raises(KeyboardInterrupt):
+            write()
+    if commits:
+        # As after a power cut: the name is there, the bytes are not, and it is given again
+        manifest(windows_table(store), versions(windows_table(store))[-1]).write_bytes(b"")
+    calls = recorded(monkeypatch)
+    with store.transaction() as change:
+        change.append_windows("one", rows(200, 10))
+    newest = manifest(windows_table(store), versions(windows_table(store))[-1])
+    assert ("sync", str(newest)) in calls
+    assert store.damaged_files(store.head()) == []
+    assert starts(store) == [*map(float, range(10 * commits)), *map(float, range(200, 210))]
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of open files are read from /proc")
