@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from mmasc.errors import MmascError
 from mmasc.storage.files import write_atomically
+from mmasc.storage.texts import parse_json
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -593,7 +594,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise MmascError(f"{path} is damaged ({error}); delete it and run the command again") from error
     if not isinstance(value, dict):

@@ -7,7 +7,6 @@ A format is made once per run of the script, and read in a process of its own fo
 import hashlib
 import json
 import shutil
-import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ import mmasc.cli.search  # noqa: F401 (so that it is there before a child begins
 from mmasc import weights
 from mmasc.audio import find_audio
 from mmasc.baselines import load_network
+from mmasc.cli import _fail
 from mmasc.collection import Collection
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.ingest import embed
@@ -72,16 +72,13 @@ def names() -> list[str]:
     return list(FORMATS)
 
 
-def text_names() -> list[str]:
-    """Of those that people write by hand."""
-    return [name for name, one in FORMATS.items() if one.kind in ("text", "yaml", "json") and not one.parts]
-
-
-def make_shared(shared: str) -> None:
+def make_shared(shared: str, wanted: list[str]) -> None:
     """What the commands need beside the damaged file."""
     folder = Path(shared)
     storms.make_sounds(folder / "sounds", 12)
     (folder / "prompts.yaml").write_text(storms._PROMPTS)
+    if all(name in _BY_THEMSELVES for name in wanted):
+        return
     table = folder / "sounds" / "table.csv"
     embed(folder / "sounds", folder / "c", "classic", window_seconds=1.0, metadata=table)
     embed(folder / "sounds", folder / "c", "mini")
@@ -120,8 +117,7 @@ def read(name: str, shared: str, path: str) -> None:
     try:
         FORMATS[name].read(Path(shared), Path(path))
     except (MmascError, OSError) as error:
-        click.echo(f"mmasc: {' '.join(str(error).split())}", err=True)
-        sys.exit(1)
+        _fail(str(error), 1)
 
 
 def is_named(name: str) -> bool:
@@ -380,6 +376,8 @@ def _seal_index(path: Path) -> None:
             continue  # the header itself was damaged
 
 
+# Formats whose commands need no collection and no head
+_BY_THEMSELVES = ("prompts", "dataset", "align-table", "pairs-table", "list")
 _PROMPTS = storms._PROMPTS + 'name: sample\ndescription: "for tests"\ntemplates: ["a recording of {}", "{}"]\n'
 _WHERE = "label = 'low' AND (place LIKE 'place%' OR duration > 1.5) AND fold IN (0, 1, 2) AND NOT place IS NULL"
 _INDEX = ("spaces/*/index.json", "spaces/*/index-*/*")

@@ -78,7 +78,7 @@ def fuzz(
         for name in wanted:
             if name not in known:
                 raise SystemExit(f"there is no format {name!r}; there are: {', '.join(known)}")
-        children.call("make_shared", str(folder / "shared"))
+        children.call("make_shared", str(folder / "shared"), wanted)
         for number, name in enumerate(wanted):
             share = inputs // len(wanted) + (number < inputs % len(wanted))
             counts[name] = _format(children, name, folder, share, [seed, known.index(name)], keep)
@@ -148,7 +148,7 @@ def judge(outcome: Outcome, name: str) -> str:
 def replay(folder: Path, file: Path, name: str) -> dict[str, Any]:
     """Read one input that was kept; a file, or the folder of a format that is a folder."""
     with Children("formats", folder / "said") as children:
-        children.call("make_shared", str(folder / "shared"))
+        children.call("make_shared", str(folder / "shared"), [name])
         work = folder / "work"
         shutil.copytree(file.parent, work)
         return _read(children, name, folder, work / file.name, children.call("is_named", name))

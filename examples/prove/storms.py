@@ -509,7 +509,7 @@ def _files(folder: Path) -> list[str]:
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and ".lance/" not in name:
-            found.add(re.sub(r"/index-[^/]+/", "/index-*/", name))
+            found.add(re.sub(r"/index-[^/]+/", "/index-*/", re.sub(r"heads/\d+\.json", "heads/*.json", name)))
     for space in folder.glob("*/spaces/*"):
         found |= {f"{space.name}: {len(list(space.glob('index-*')))} indexes"}
     return sorted(found)

@@ -1,6 +1,5 @@
 """Networks made fresh or from files. Files run no code: safetensors, or torch files with `weights_only=True`."""
 
-import json
 import pickle
 import warnings
 import zipfile
@@ -18,6 +17,7 @@ from mmasc.baselines.spec import NetworkSpec
 from mmasc.encoders.base import resolve_device
 from mmasc.errors import MmascError
 from mmasc.features import load_front_end
+from mmasc.storage.texts import listed, parse_json
 
 # What a file of a training run says about itself, in its metadata under "config"
 _KEYS = ("network", "classes", "features", "arguments")
@@ -116,7 +116,7 @@ def read_state(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if path.suffix == ".safetensors":
             with safe_open(str(path), "pt") as stored:
                 state: Any = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
-                about = json.loads((stored.metadata() or {}).get("config", "{}"))
+                about = parse_json((stored.metadata() or {}).get("config", "{}"))
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of torch about old ways of writing
@@ -148,6 +148,13 @@ def read_state(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}, about
 
 
+def _kind(tensor: Tensor) -> str:
+    """Numbers that may stand for one another: floating point of any width, or whole numbers of any."""
+    if tensor.is_floating_point():
+        return "floating"
+    return "other" if tensor.is_complex() or tensor.dtype == torch.bool else "whole"
+
+
 def _fill(network: Network, state: Mapping[str, Tensor], path: Path) -> None:
     """Put weights into a network; every name and shape must be its own."""
     wanted = network.body.state_dict()
@@ -156,10 +163,13 @@ def _fill(network: Network, state: Mapping[str, Tensor], path: Path) -> None:
     missing = sorted(set(wanted) - set(state) - optional)
     strange = sorted(set(state) - set(wanted))
     shapes = [name for name in wanted if name in state and wanted[name].shape != state[name].shape]
-    if missing or strange or shapes:
+    # Copying would round or cut numbers of another kind without a word
+    kinds = [name for name in wanted if name in state and _kind(wanted[name]) != _kind(state[name])]
+    if missing or strange or shapes or kinds:
+        faults = {"missing": missing, "unknown": strange, "of another shape": shapes, "of another type": kinds}
         said = "; ".join(
-            f"{len(names)} names {word} ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
-            for word, names in (("missing", missing), ("unknown", strange), ("of another shape", shapes))
+            f"{len(names)} names {word} ({listed(names[:3])}{' ...' if len(names) > 3 else ''})"
+            for word, names in faults.items()
             if names
         )
         raise MmascError(f"{path} does not hold {network.spec.name}: {said}")

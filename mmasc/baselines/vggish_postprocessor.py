@@ -4,18 +4,18 @@ Source: tensorflow/models, research/audioset/vggish/vggish_postprocess.py; value
 there, while the PyTorch port rounds.
 """
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
-from numpy.lib.npyio import NpzFile
 
 from mmasc.errors import MmascError
+from mmasc.storage.arrays import read_arrays
 
 # Components are clipped to this range before they become bytes
 LARGEST = 2.0
+_MOST_BYTES = 4_000_000  # thirty times what the file holds
 _NAMES = ("pca_eigen_vectors", "pca_means")
 
 
@@ -52,10 +52,8 @@ def read_postprocessor(path: str | Path) -> VggishPostprocessor:
         if not path.is_file():
             raise MmascError(f"{path} is not there; name the release's vggish_pca_params.npz")
         try:
-            with path.open("rb") as file:
-                stored = np.load(file, allow_pickle=False)
-                arrays = {name: stored[name] for name in stored} if isinstance(stored, NpzFile) else {}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            arrays = read_arrays(path, _MOST_BYTES)
+        except (OSError, ValueError) as error:
             raise MmascError(f"{path} cannot be read as arrays ({error}); fetch vggish_pca_params.npz again") from error
     else:
         from mmasc.baselines.files import read_state

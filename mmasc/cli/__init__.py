@@ -90,6 +90,8 @@ def _run() -> None:
 
 def _fail(message: str, status: int) -> None:
     joined = re.sub(r"\s*[\r\n]\s*", " ", message.strip())
+    # A damaged table may hold a name as long as a book
+    joined = re.sub(r"\S{600,}", lambda word: f"{word[0][:200]}…{word[0][-100:]}", joined)
     click.echo(f"mmasc: {printable(joined)}", err=True)
     sys.exit(status)
 

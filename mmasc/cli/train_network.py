@@ -1,6 +1,5 @@
 """`mmasc train NETWORK`: supervised networks on labelled data. Every value of a recipe has an option here."""
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import click
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import print_rows, remark, speaks
 from mmasc.cli.progress import ProgressLine, progress_line
+from mmasc.storage.texts import parse_json
 from mmasc.training import supervised_config as choices
 from mmasc.training.recipes import RECIPES
 from mmasc.training.supervised_config import SupervisedConfig
@@ -135,8 +135,8 @@ def _value(text: str, several: bool) -> Any:
     """JSON where it can be, numbers between commas as a list of them, else text."""
     for written in (text, *([f"[{text}]"] if several and "," in text else [])):
         try:
-            return json.loads(written)
-        except json.JSONDecodeError:
+            return parse_json(written)
+        except ValueError:
             continue
     return text
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from mmasc.collection.leases import Lease, copy_path, generations
 from mmasc.errors import MmascError
+from mmasc.storage.texts import parse_json
 
 FORMAT = 1
 HEAD_NAME = "collection.json"
@@ -67,7 +68,7 @@ def read_head(path: Path) -> Head:
         MmascError: If it is missing, damaged, or a newer mmasc made it.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MmascError(f"{path.parent} holds no collection; make one with: mmasc embed PATH --into ...") from None
     except NotADirectoryError:

@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from mmasc.storage.arrays import read_array
 from mmasc.storage.files import crc32_of, write_atomically
+from mmasc.storage.texts import parse_json
 
 INDEX_FORMAT = 1
 HEADER = "index.json"
@@ -86,7 +88,7 @@ def load_files(faiss: Any, folder: Path) -> tuple[Any, np.ndarray, dict[str, Any
 def read_header(folder: Path) -> dict[str, Any] | None:
     """The header, or None where there is none that this version of mmasc wrote."""
     try:
-        header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
+        header = parse_json((folder / HEADER).read_text(encoding="utf-8"))
         if header["format"] != INDEX_FORMAT or Path(header["folder"]).name != header["folder"]:
             return None
         whole = all(type(header[name]) is kind for name, kind in {"version": int, "kind": str, "files": dict}.items())
@@ -113,7 +115,7 @@ def _write(faiss: Any, home: Path, index: Any, row_ids: np.ndarray) -> None:
 def _read(faiss: Any, home: Path, header: dict[str, Any]) -> tuple[Any, np.ndarray, dict[str, Any]] | None:
     if any(_fingerprint(home / name) != header["files"].get(name) for name in ("vectors.faiss", "rows.npy")):
         return None
-    row_ids = np.load(home / "rows.npy", allow_pickle=False)
+    row_ids = read_array(home / "rows.npy")
     index = _read_faiss(faiss, home / "vectors.faiss", mapped=header["kind"] == "rabitq")
     if row_ids.dtype != np.int64 or row_ids.ndim != 1 or index.ntotal != len(row_ids):
         return None

@@ -6,15 +6,15 @@ All of it happens in one transaction: killed at any moment nothing was merged, a
 import os
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import pyarrow as pa
 
 from mmasc.audio.find import show_path
 from mmasc.collection.exchange import new_recording_id
 from mmasc.collection.metadata import metadata_table, own_columns
+from mmasc.collection.probes import read_probes
 from mmasc.collection.schema import RECORDING_COLUMNS, windows_schema
 from mmasc.collection.stamps import DIGEST, Stamp
-from mmasc.collection.store import PROBES, Head, Store, Transaction
+from mmasc.collection.store import Head, Store, Transaction
 from mmasc.errors import MmascError
 
 _WINDOWS_AT_ONCE = 65_536
@@ -84,8 +84,7 @@ def _space_names(store: Store, other: Store, theirs: Head, change: Transaction) 
         ours = change.head.spaces.get(twin or name)
         names[name] = twin or name
         if ours is None:
-            probes = other.space_folder(space.identity) / PROBES
-            texts = np.load(probes, allow_pickle=False) if probes.exists() else None
+            texts = read_probes(other.space_folder(space.identity), space.dim)
             change.add_space(name, replace(space, windows=0, version=None), texts)
         elif ours.identity != space.identity:
             raise MmascError(

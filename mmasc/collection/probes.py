@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mmasc.errors import MmascError
+from mmasc.storage.arrays import read_array
 from mmasc.storage.files import replacing
 
 PROBES = "probes.npy"
@@ -24,11 +25,11 @@ def read_probes(folder: Path, dim: int) -> np.ndarray | None:
     """
     path = folder / PROBES
     try:
-        probes = np.load(path, allow_pickle=False)
+        probes = read_array(path)
     except FileNotFoundError:
         return None
-    except (ValueError, EOFError, OSError, MemoryError) as error:
-        raise MmascError(f"{path} is damaged ({str(error).splitlines()[0]}); delete it") from error
+    except (ValueError, OSError) as error:
+        raise MmascError(f"{error}; delete it") from error
     if probes.ndim != 2 or probes.shape[1] != dim or not np.isfinite(probes).all():
         raise MmascError(f"{path} does not hold vectors of {dim} numbers; delete it")
     return probes

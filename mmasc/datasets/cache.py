@@ -22,6 +22,7 @@ from jaxtyping import Float32
 from mmasc.audio import CHANNELS, stream_audio
 from mmasc.audio.find import show_path
 from mmasc.errors import MmascError
+from mmasc.storage.arrays import read_array
 from mmasc.storage.files import write_atomically
 
 # Of what decodes and resamples; another number where the same recording gives other samples
@@ -60,7 +61,7 @@ class Waveforms(Sequence[Any]):
         if isinstance(kept, np.ndarray):
             return kept
         try:
-            return np.load(kept, mmap_mode="r", allow_pickle=False)
+            return read_array(kept, mapped=True)
         except (OSError, ValueError) as error:
             raise MmascError(f"{kept} was in the cache and is not any more ({error}); start again") from error
 

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32, Int64
 
 from mmasc.datasets.splits import draw_balanced, draw_groups, first_crossing, make_folds
 from mmasc.errors import MmascError
+from mmasc.storage.texts import listed
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Dataset:
             return [",".join(clip.labels) for clip in self.clips]
         known = sorted({key for clip in self.clips for key in clip.columns})
         if name not in known:
-            raise MmascError(f"{self.root} has no column {name!r}; its columns are {', '.join(known) or 'none'}")
+            raise MmascError(f"{self.root} has no column {name!r}; its columns are {listed(known) or 'none'}")
         return [clip.columns.get(name, "") for clip in self.clips]
 
     def targets(self) -> Float32[np.ndarray, "clip class"]:

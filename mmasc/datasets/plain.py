@@ -9,6 +9,7 @@ from mmasc.datasets.tables import one_each, others, read_rows, there
 from mmasc.errors import MmascError
 from mmasc.storage.matching import FileMatcher, match_rows
 from mmasc.storage.tables import Row
+from mmasc.storage.texts import listed
 
 _PATH_COLUMNS = ("path", "filename", "file", "file_name", "fname", "filepath", "audio")
 _LABEL_COLUMNS = ("label", "labels", "category", "class", "scene", "scene_label")
@@ -105,7 +106,7 @@ def _choose(table: Path, columns: list[str], known: tuple[str, ...], what: str, 
         if name in columns:
             return name
     flag = "--" + option.replace("_", "-")
-    raise MmascError(f"{table}: say which column holds the {what} with {flag}; its columns are {', '.join(columns)}")
+    raise MmascError(f"{table}: say which column holds the {what} with {flag}; its columns are {listed(columns)}")
 
 
 def _labels(text: str, separator: str | None) -> tuple[str, ...]:
@@ -124,13 +125,13 @@ def _sounds(table: Path, rows: list[Row], column: str) -> tuple[list[Path], list
 
     folder = table.parent
     sounds = [_sound(folder, row[column]) for row in rows]
-    if all(sound.is_file() for sound in sounds):
+    if all(map(os.path.isfile, sounds)):
         return sounds, []
     try:
         files = {os.path.abspath(file): file for file in find_audio(folder)}
     except MmascError:
         return sounds, []  # no sound at all below the folder: `there` says which are missing
-    lost = [row for row, sound in zip(rows, sounds, strict=True) if not sound.is_file()]
+    lost = [row for row, sound in zip(rows, sounds, strict=True) if not os.path.isfile(sound)]
     matched = match_rows(lost, column, FileMatcher(files, [os.path.abspath(folder), os.path.abspath(folder / "audio")]))
     file_of = {row.line: files[file] for file, found in matched.rows.items() for row in found}
     places = [file_of.get(row.line, sound) for row, sound in zip(rows, sounds, strict=True)]
@@ -139,4 +140,4 @@ def _sounds(table: Path, rows: list[Row], column: str) -> tuple[list[Path], list
 
 def _sound(folder: Path, name: str) -> Path:
     inside = folder / "audio" / name
-    return inside if not (folder / name).is_file() and inside.is_file() else folder / name
+    return inside if not os.path.isfile(folder / name) and os.path.isfile(inside) else folder / name

@@ -30,6 +30,7 @@ from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.text_memory import TextMemory
 from mmasc.errors import MmascError
 from mmasc.features import CLAP, CLAP_FUSED, LogMel, LogMelConfig
+from mmasc.storage.texts import parse_json
 from mmasc.weights import find
 
 # Every CLAP hears exactly this: 10 s at 48 kHz, 1001 frames
@@ -270,7 +271,7 @@ class _Tokenizer:
                 raise MmascError(f"{folder} lacks vocab.json and merges.txt (or tokenizer.json); copy them there")
             vocabulary = self._tokens.get_vocab()
             self._begin, self._end = vocabulary["<s>"], vocabulary["</s>"]
-            model = json.loads(self._tokens.to_str())["model"]
+            model = parse_json(self._tokens.to_str())["model"]
             merges = [pair.split(" ") if isinstance(pair, str) else list(pair) for pair in model["merges"]]
         except MmascError:
             raise
@@ -302,7 +303,7 @@ def _front_end(fused: bool) -> LogMelConfig:
 def _read_json(folder: Path, name: str) -> dict[str, Any]:
     path = folder / name
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MmascError(f"{path} is not there; name a folder with a CLAP model as the hub has it") from error
     except ValueError as error:

@@ -8,7 +8,6 @@ Papers: Wu et al. 2016, "Google's Neural Machine Translation System", section 4.
 """
 
 import hashlib
-import json
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -20,6 +19,7 @@ from jaxtyping import Float, Float32, Int8
 from safetensors import SafetensorError, safe_open
 
 from mmasc.errors import MmascError
+from mmasc.storage.texts import parse_json
 
 # A longer "word" is no word; the sentence model's tokenizer gives up at the same length.
 _LONGEST_WORD = 100
@@ -162,11 +162,11 @@ def load_text_table(path: str | Path | None = None) -> TextTable:
     words = where.with_name(f"{where.stem.removesuffix('_text')}_vocabulary.txt")
     try:
         with safe_open(str(where), "np") as stored:
-            if json.loads((stored.metadata() or {}).get("config", "{}")).get("kind") != "mmasc-text-table":
+            if parse_json((stored.metadata() or {}).get("config", "{}")).get("kind") != "mmasc-text-table":
                 raise MmascError(f"{where} is no text table; examples/distill_text.py makes one")
             table, scale = stored.get_tensor("table"), stored.get_tensor("scale")
         vocabulary = words.read_text(encoding="utf-8").split("\n")[:-1]
-    except (OSError, SafetensorError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise MmascError(f"cannot read the text table {where} ({error}); examples/distill_text.py makes one") from error
     try:
         return TextTable(vocabulary, table, scale)

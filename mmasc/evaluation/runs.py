@@ -19,6 +19,7 @@ from jaxtyping import Float32
 from mmasc.datasets.dataset import Dataset
 from mmasc.errors import MmascError
 from mmasc.evaluation.answers import Answers
+from mmasc.storage.texts import parse_json
 from mmasc.training.checkpoints import config_from_dict, load_tensors, save_tensors
 from mmasc.training.supervised_config import SupervisedConfig
 from mmasc.training.supervised_data import Sides, checked_sides, data_of
@@ -88,8 +89,8 @@ class Run:
         lines = []
         for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
             try:
-                lines.append(json.loads(text))
-            except json.JSONDecodeError:
+                lines.append(parse_json(text))
+            except ValueError:
                 break  # only the last line can be torn, by a kill
         return lines
 
@@ -106,8 +107,8 @@ class Run:
         """What it was made on, as the run itself noted; empty where it did not."""
         path = self.folder / "machine.json"
         try:
-            found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            found = parse_json(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        except ValueError as error:
             raise MmascError(f"{path} is damaged ({error}); take it away") from error
         return found if isinstance(found, dict) else {}
 
@@ -142,8 +143,8 @@ def _read(folder: Path) -> Run | None:
     """The run of a folder; None where the folder belongs to another kind of run."""
     path = folder / "config.json"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        values = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise MmascError(f"{path} cannot be read ({error}); take it away, or train anew") from error
     if not isinstance(values, dict) or not {"network", "dataset", "fold"} <= set(values):
         return None

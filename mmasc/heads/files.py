@@ -18,6 +18,7 @@ from mmasc.audio.channels import CHANNELS
 from mmasc.errors import MmascError
 from mmasc.heads.predictors import PREDICTORS, Predictor, unit_vectors
 from mmasc.storage.files import write_atomically
+from mmasc.storage.texts import parse_json
 
 FORMAT = 1
 _KEY = "mmasc_head"
@@ -127,7 +128,7 @@ class FittedHead:
         stamp, arrays = _read(path)
         mend = "; fit it anew with: mmasc head fit ... --out FILE"
         try:
-            raw = json.loads(stamp)
+            raw = parse_json(stamp)
             if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
                 raise MmascError(f"{path} was made by a newer mmasc (format {raw['format']}); update mmasc")
             kind = raw.pop("kind")

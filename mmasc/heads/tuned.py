@@ -21,6 +21,7 @@ from mmasc.errors import MmascError
 from mmasc.heads.calibrated import _ShiftedZeroShot
 from mmasc.prompts import Prompts, as_prompts
 from mmasc.storage.files import write_atomically
+from mmasc.storage.texts import parse_json
 
 FORMAT = 1
 _KIND = "mmasc calibration of prompts"
@@ -119,7 +120,7 @@ class Calibration:
         if path.stat().st_size > _MAX_BYTES:
             raise MmascError(f"{path} is too large for a calibration; {_MEND}")
         try:
-            raw = json.loads(path.read_text("utf-8"))
+            raw = parse_json(path.read_text("utf-8"))
         except (ValueError, RecursionError) as error:
             raise MmascError(f"{path} is no JSON ({error}); {_MEND}") from error
         if not isinstance(raw, dict) or raw.pop("kind", None) != _KIND:

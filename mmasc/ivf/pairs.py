@@ -5,7 +5,6 @@ one file of a cache; pairs are then drawn from there, the same ones for the same
 """
 
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +25,7 @@ from mmasc.audio.find import show_path
 from mmasc.errors import MmascError
 from mmasc.ivf.pictures import FILM_EXTENSIONS, read_film, read_photograph
 from mmasc.storage.tables import read_table
+from mmasc.storage.texts import parse_json
 from mmasc.training.checkpoints import save_tensors
 
 # Changes when what is decoded changes
@@ -378,7 +378,7 @@ def _faults_of(file: Path) -> list[str] | None:
     """What was said when the file was made; None where it is damaged, so that it is made again."""
     try:
         with safe_open(str(file), "pt") as stored:
-            return list(json.loads((stored.metadata() or {})["config"])["faults"])
+            return list(parse_json((stored.metadata() or {})["config"])["faults"])
     except (OSError, SafetensorError, KeyError, ValueError):
         return None
 
@@ -406,4 +406,4 @@ def _read_table(path: Path, group_column: str | None) -> list[Source]:
 def _place(folder: Path, name: str) -> Path:
     """Where a name of a table lies; names written on Windows too."""
     as_written = folder / name
-    return as_written if as_written.is_file() else folder / name.replace("\\", "/")
+    return as_written if os.path.isfile(as_written) else folder / name.replace("\\", "/")

@@ -14,6 +14,7 @@ from typing import Any
 
 from mmasc.audio.find import show_path
 from mmasc.errors import MmascError
+from mmasc.storage.texts import listed
 
 # What R, pandas, spreadsheets and databases write where nothing is known. "None" and "none" are not among them: people
 # use them as labels ("none of the species"), and no program writes them for a missing value but Python's own print.
@@ -77,7 +78,7 @@ class Table:
         for name in names:
             if name not in self.columns:
                 raise MmascError(
-                    f"{show_path(self.path)} has no column {name!r}; its columns are {', '.join(self.columns)}"
+                    f"{show_path(self.path)} has no column {name!r}; its columns are {listed(self.columns)}"
                 )
         for row in self.rows:
             for name in names:
@@ -117,7 +118,7 @@ def read_table(path: str | Path, names: Sequence[str] | None = None) -> Table:
     if twice:
         raise MmascError(f"{show_path(path)}: column {twice[0]!r} is there twice; rename one of the two")
     if not records:
-        raise MmascError(f"{show_path(path)} has no rows, only the columns {', '.join(columns)}")
+        raise MmascError(f"{show_path(path)} has no rows, only the columns {listed(columns)}")
     replaced: Counter[str] = Counter()
     rows = [_row(path, line, header, values, replaced) for line, values in records]
     return Table(path, columns, rows, delimiter, replaced)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mmasc.errors import MmascError
 from mmasc.storage.files import write_atomically
+from mmasc.storage.texts import parse_json
 
 Config = TypeVar("Config")
 
@@ -34,11 +35,13 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     try:
         with safe_open(str(path), "pt") as stored:
-            about = json.loads((stored.metadata() or {})["config"])
+            about = parse_json((stored.metadata() or {})["config"])
+            if not isinstance(about, dict):
+                raise KeyError("config")
             return {name: stored.get_tensor(name) for name in stored.keys()}, about  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
         raise MmascError(f"{path} is not there; name a run folder of `mmasc train align` or its weights") from error
-    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise MmascError(f"{path} cannot be read as weights of mmasc ({error!r}); train or copy them again") from error
 
 
@@ -82,10 +85,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.json"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise MmascError(f"{folder} is no run of mmasc train: it holds no config.json") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise MmascError(f"{path} is damaged ({error}); choose another folder for the run") from error
     if not isinstance(values, dict):
         raise MmascError(f"{path} holds no configuration; choose another folder for the run")
@@ -104,8 +107,8 @@ def claim_run(folder: Path, config: Any) -> bool:
     mine = json.loads(config_to_json(config))
     if path.exists():
         try:
-            theirs = json.loads(path.read_text(encoding="utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            theirs = parse_json(path.read_text(encoding="utf-8"))
+        except ValueError as error:
             raise MmascError(f"{path} is damaged ({error}); choose another folder for the run") from error
         # Fields that came later: a run begun before them is this one where they are at their defaults
         later = {field.name: field for field in fields(config) if isinstance(theirs, dict) and field.name not in theirs}
@@ -157,8 +160,8 @@ class Metrics:
 def _json_lines(path: Path) -> Iterable[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
+            yield parse_json(line)
+        except ValueError:
             # Only the last line can be torn, by the kill that the run recovers from.
             return
 

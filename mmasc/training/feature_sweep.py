@@ -20,6 +20,7 @@ from mmasc.errors import MmascError
 from mmasc.evaluation.feature_table import FeatureRow, feature_row
 from mmasc.features.front_ends import FRONT_ENDS, front_end_constants
 from mmasc.storage.files import write_atomically
+from mmasc.storage.texts import parse_json
 from mmasc.training.batches import check_stages
 from mmasc.training.recipes import recipe as recipe_of
 from mmasc.training.supervised import train_network
@@ -200,8 +201,8 @@ def _claim_features(folder: Path, front_end: str, constants: Mapping[str, Any]) 
         write_atomically(path, now.encode())
         return
     try:
-        theirs = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        theirs = parse_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise MmascError(f"{path} is damaged ({error}); take {folder} away") from error
     if not _holds(json.loads(now), theirs):
         raise MmascError(

@@ -6,6 +6,7 @@ one is not mistaken for the old.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from mmasc.audio import load_audio, resample
 from mmasc.errors import MmascError
 from mmasc.features import LogMel, LogMelConfig
 from mmasc.storage import tables
+from mmasc.storage.texts import listed
 from mmasc.training.augment import power_of
 from mmasc.training.checkpoints import load_tensors, save_tensors
 
@@ -52,14 +54,14 @@ def read_table(path: Path, path_column: str, text_column: str, group_column: str
     table = tables.read_table(path)
     table.need(path_column, text_column)
     if group_column is not None and group_column not in table.columns:
-        raise MmascError(f"{path} has no column {group_column!r}; its columns are {', '.join(table.columns)}")
+        raise MmascError(f"{path} has no column {group_column!r}; its columns are {listed(table.columns)}")
     rows = []
     for row in table.rows:
         name = row[path_column]
         sound = path.parent / name
-        if not sound.is_file():
+        if not os.path.isfile(sound):
             sound = path.parent / name.replace("\\", "/")  # written on Windows
-        if not sound.is_file():
+        if not os.path.isfile(sound):
             raise MmascError(f"{path}, line {row.line}: {sound} is not there; fix the column {path_column!r}")
         rows.append(Row(sound, row[text_column], (row[group_column] or name) if group_column else name))
     return rows

@@ -24,6 +24,7 @@ from jaxtyping import Float32
 
 from mmasc.errors import MmascError
 from mmasc.storage.contents import digest_of
+from mmasc.storage.texts import parse_json
 from mmasc.training.checkpoints import load_tensors, save_tensors
 
 TAGS = "tags.safetensors"
@@ -244,8 +245,8 @@ def _check_several(name: str, path: Path) -> None:
     if not config.is_file():
         return
     try:
-        about: Any = json.loads(config.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        about: Any = parse_json(config.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise MmascError(f"{config} is damaged ({error}); train {name} anew") from error
     if isinstance(about, Mapping) and about.get("loss", "bce") != "bce":
         raise MmascError(

@@ -1,0 +1,28 @@
+"""Texts that somebody else may have written or damaged, and what to show of them."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+_SHOWN_NAMES = 30
+_SHOWN_LETTERS = 60
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names between commas, short enough for a message: the first of very many, the beginning of very long ones."""
+    known = list(names)
+    shown = [name if len(name) <= _SHOWN_LETTERS else f"{name[:_SHOWN_LETTERS]}…" for name in known[:_SHOWN_NAMES]]
+    more = f" and {len(known) - _SHOWN_NAMES} more" if len(known) > _SHOWN_NAMES else ""
+    return ", ".join(shown) + more
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What JSON says.
+
+    Raises:
+        ValueError: If it is no JSON, or is nested deeper than Python's stack.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("brackets lie in brackets without end") from None
