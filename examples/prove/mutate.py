@@ -25,9 +25,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 
-from mutants import Mutant, mutants_of
+from mutants import Mutant, compiles, mutants_of
 
 ROOT = Path(__file__).parent.parent.parent
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
@@ -164,7 +165,9 @@ def main() -> int:
     chosen = choose(options.modules)
     every = [mutant for path in chosen for mutant in mutants_of(path, (ROOT / path).read_bytes())]
     random.Random(options.seed).shuffle(every)
-    drawn = every[: options.n]  # the first ones are the same whatever -n, so that a run can be made longer
+    # the first ones are the same whatever -n, so that a run can be made longer
+    taken = (one for one in every if compiles(one.applied((ROOT / one.path).read_bytes())))
+    drawn = list(islice(taken, options.n))
     print(f"{len(drawn)} of {len(every)} mutants of {len(chosen)} modules", flush=True)
     results = dict(read_results(options.resume))
     listed = equivalents()
