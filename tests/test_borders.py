@@ -18,7 +18,7 @@ from mmasc.collection.query import Query
 from mmasc.inputs import as_count, as_texts, as_vectors
 from mmasc.labelling.fit import fit_head
 from mmasc.labelling.folds import make_folds
-from tests.heads.test_heads import labelled
+from tests.helpers.heads import labelled
 
 FORMATS = [
     ("wav", "PCM_16"),

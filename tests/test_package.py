@@ -1,6 +1,7 @@
 """What is shipped: every package, every data file, and nothing from elsewhere."""
 
 import ast
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -70,3 +71,14 @@ def test_untrusted_files_run_no_code():
 def test_bundled_weights_are_small():
     weights = ROOT / "mmasc" / "encoders" / "weights"
     assert sum(path.stat().st_size for path in weights.iterdir()) <= 12_000_000
+
+
+def test_no_test_imports_another_test():
+    """What two test files need lies in tests/helpers, tests/parity, tests/data or a conftest.py; texts of code too."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        imported = re.findall(r"\b(?:from|import) +(tests(?:\.\w+)*)((?: +import.*)?)", text)
+        for module, names in imported:
+            first, *rest = [*module.split(".")[1:], *re.findall(r"\w+", names.partition("import")[2])]
+            assert first in ("helpers", "parity", "data", "conftest"), f"{path}: {module}"
+            assert not any(part.startswith("test_") for part in rest), f"{path}: {module}"

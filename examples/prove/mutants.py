@@ -77,7 +77,7 @@ class Mutant:
 
 
 def mutants_of(path: str, source: bytes) -> list[Mutant]:
-    """All changes of a source that still compile, in their order."""
+    """All changes of a source, in their order; not all of them compile."""
     lines = source.splitlines(keepends=True)
     begins = [0]
     for line in lines:
@@ -90,8 +90,7 @@ def mutants_of(path: str, source: bytes) -> list[Mutant]:
         if isinstance(node, ast.expr) and isinstance(new, ast.BoolOp | ast.Compare | ast.BinOp | ast.UnaryOp):
             after = f"({after})"
         mutant = Mutant(path, node.lineno, lines[node.lineno - 1].decode().strip(), start, end, before, after)
-        if _compiles(mutant.applied(source)):
-            found[start, end, after] = mutant
+        found[start, end, after] = mutant
     return [found[key] for key in sorted(found)]
 
 
@@ -99,7 +98,8 @@ def _span(node: ast.AST) -> tuple[tuple[int, int], tuple[int, int]]:
     return (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
 
 
-def _compiles(source: bytes) -> bool:
+def compiles(source: bytes) -> bool:
+    """Whether Python takes a source."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -1,8 +1,8 @@
 """Change the core modules at random, one small change at a time, and see whether their tests notice.
 
     python examples/prove/mutate.py -n 200 --seed 0 --jobs 2
-    python examples/prove/mutate.py --modules segments features -n 50 --resume mutants.jsonl
-    python examples/prove/mutate.py --modules segments features -n 50 --resume mutants.jsonl --again
+    python examples/prove/mutate.py --modules windows/ features/ -n 50 --resume mutants.jsonl
+    python examples/prove/mutate.py --modules windows/ features/ -n 50 --resume mutants.jsonl --again
 
 Every change is made in a copy of the working tree, and the tests that cover the module run on it until the first one
 fails. A server that has imported torch and the rest, but nothing of mmasc, is forked for every change, so that none
@@ -25,50 +25,116 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 
-from mutants import Mutant, mutants_of
+from mutants import Mutant, compiles, mutants_of
 
 ROOT = Path(__file__).parent.parent.parent
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 
-# The tests of a module, quick ones first. When a file moves, its line moves.
+# The tests of a module, quick ones first: "audio/find" is tests/audio/test_find.py. When a file moves, its line moves.
+_AUDIO = ["audio/native", "audio/layout", "audio/decode", "audio/lengths", "audio/headers", "audio/container"]
+_WRITING = ["collection/collection", "collection/changes", "collection/durability", "collection/life"]
+_READING = ["collection/collection", "collection/ingest"]
+_CONDITIONS = ["collection/filters", "collection/collection"]
+_ZERO_SHOT = ["heads/zeroshot", "heads/calibration"]
+_PROMPTS = ["heads/zeroshot", "prompts/prompts"]
+_WEIGHTS = ["weights/weights"]
+_FRONT_ENDS = ["features/log_mel", "features/front_ends"]
+_FILES = ["storage/files", "collection/durability"]
+_WINDOWS = ["windows/windows", "encoders/embedding"]
+
 TESTS: dict[str, list[str]] = {
-    "mmasc/windows/cut.py": ["segments"],
-    "mmasc/networks/folding.py": ["export", "network_files"],
-    "mmasc/prompts/prompts.py": ["prompts", "zeroshot"],
-    "mmasc/prompts/reader.py": ["prompts"],
-    "mmasc/weights/download.py": ["weights"],
-    "mmasc/audio/headers.py": ["audio"],
-    "mmasc/audio/stream.py": ["audio", "segments"],
-    "mmasc/audio/decode.py": ["audio"],
-    "mmasc/collection/collection.py": ["collection", "ingest", "cli"],
-    "mmasc/collection/export.py": ["collection"],
-    "mmasc/collection/filters.py": ["collection", "ingest"],
-    "mmasc/collection/index.py": ["index", "collection"],
-    "mmasc/collection/ingest.py": ["ingest", "collection"],
-    "mmasc/collection/check.py": ["collection", "ingest"],
-    "mmasc/collection/metadata.py": ["ingest"],
-    "mmasc/collection/query.py": ["collection", "ingest"],
-    "mmasc/collection/space.py": ["index", "collection", "ingest"],
-    "mmasc/collection/store.py": ["collection", "ingest"],
-    "mmasc/datasets/cache.py": ["cache", "supervised_parts"],
-    "mmasc/datasets/dataset.py": ["datasets"],
-    "mmasc/datasets/splits.py": ["datasets"],
-    "mmasc/encoders/base.py": ["mini", "files", "onnx"],
-    "mmasc/encoders/embedding.py": ["files", "ingest"],
-    "mmasc/metrics/functions.py": ["metrics"],
-    "mmasc/features/cepstrum.py": ["front_ends", "features"],
-    "mmasc/features/deltas.py": ["front_ends", "features"],
-    "mmasc/features/log_mel.py": ["features", "front_ends", "vggish"],
-    "mmasc/heads/calibration.py": ["calibration"],
-    "mmasc/heads/estimators.py": ["heads"],
-    "mmasc/labelling/folds.py": ["heads"],
-    "mmasc/heads/zeroshot.py": ["zeroshot", "calibration"],
-    "mmasc/ivf/losses.py": ["ivf_losses", "vqvae"],
-    "mmasc/ivf/vqvae.py": ["vqvae"],
-    "mmasc/training/supervised/batches.py": ["supervised_parts", "supervised"],
-    "mmasc/training/run_folder.py": ["checkpoints"],
+    "mmasc/audio/chunks.py": _AUDIO,
+    "mmasc/audio/decode.py": _AUDIO,
+    "mmasc/audio/find.py": ["audio/find", "audio/names"],
+    "mmasc/audio/flac.py": _AUDIO,
+    "mmasc/audio/headers.py": _AUDIO,
+    "mmasc/audio/joining.py": _AUDIO,
+    "mmasc/audio/layout.py": _AUDIO,
+    "mmasc/audio/mpeg.py": _AUDIO,
+    "mmasc/audio/ogg.py": _AUDIO,
+    "mmasc/audio/pcm.py": _AUDIO,
+    "mmasc/audio/quality.py": ["audio/quality"],
+    "mmasc/audio/stream.py": ["audio/stream", "audio/channels", "audio/layout", "encoders/embedding"],
+    "mmasc/collection/check.py": [*_READING, "collection/durability"],
+    "mmasc/collection/checksums.py": ["collection/durability"],
+    "mmasc/collection/collection.py": [*_READING, "cli/cli"],
+    "mmasc/collection/condition_tokens.py": _CONDITIONS,
+    "mmasc/collection/condition_types.py": _CONDITIONS,
+    "mmasc/collection/condition_values.py": _CONDITIONS,
+    "mmasc/collection/conditions.py": _CONDITIONS,
+    "mmasc/collection/coverage.py": _WRITING,
+    "mmasc/collection/damage.py": ["collection/collection", "collection/durability"],
+    "mmasc/collection/export.py": ["collection/collection"],
+    "mmasc/collection/filters.py": _CONDITIONS,
+    "mmasc/collection/head.py": _WRITING,
+    "mmasc/collection/index.py": ["collection/index", *_WRITING],
+    "mmasc/collection/index_files.py": ["collection/index", *_WRITING],
+    "mmasc/collection/ingest.py": [*_READING, *_WRITING[1:]],
+    "mmasc/collection/intake.py": [*_READING, *_WRITING[1:]],
+    "mmasc/collection/known.py": [*_READING, *_WRITING[1:]],
+    "mmasc/collection/leases.py": _WRITING,
+    "mmasc/collection/merge.py": ["collection/merging", "collection/life"],
+    "mmasc/collection/metadata.py": ["collection/ingest", "collection/changes"],
+    "mmasc/collection/probes.py": ["collection/ingest"],
+    "mmasc/collection/query.py": [*_READING, "collection/index", "collection/changes"],
+    "mmasc/collection/schema.py": _WRITING,
+    "mmasc/collection/silence.py": ["collection/silence"],
+    "mmasc/collection/space.py": ["collection/index", *_READING, *_WRITING[1:]],
+    "mmasc/collection/stamps.py": _WRITING,
+    "mmasc/collection/store.py": [*_READING, *_WRITING[1:]],
+    "mmasc/collection/tables.py": _WRITING,
+    "mmasc/collection/transaction.py": ["collection/merging", *_WRITING],
+    "mmasc/datasets/cache.py": ["datasets/cache", "training/supervised_parts"],
+    "mmasc/datasets/dataset.py": ["datasets/datasets"],
+    "mmasc/datasets/splits.py": ["datasets/datasets"],
+    "mmasc/encoders/base.py": ["encoders/mini", "encoders/embedding", "encoders/onnx"],
+    "mmasc/encoders/embedding.py": ["encoders/embedding", "encoders/mini", "collection/ingest"],
+    "mmasc/features/cepstrum.py": _FRONT_ENDS,
+    "mmasc/features/deltas.py": _FRONT_ENDS,
+    "mmasc/features/log_mel.py": [*_FRONT_ENDS, "networks/vggish"],
+    "mmasc/heads/calibration.py": _ZERO_SHOT,
+    "mmasc/heads/calibration_file.py": _ZERO_SHOT,
+    "mmasc/heads/conversion.py": ["heads/conversion", "heads/estimators", "heads/fitted"],
+    "mmasc/heads/estimators.py": ["heads/estimators", "heads/conversion"],
+    "mmasc/heads/fitted.py": ["heads/fitted", "labelling/apply"],
+    "mmasc/heads/predictors.py": ["heads/estimators", "heads/fitted"],
+    "mmasc/heads/registry.py": ["heads/registry", "heads/estimators"],
+    "mmasc/heads/shifted.py": _ZERO_SHOT,
+    "mmasc/heads/zeroshot.py": _ZERO_SHOT,
+    "mmasc/ivf/losses.py": ["ivf/losses", "ivf/vqvae"],
+    "mmasc/ivf/vqvae.py": ["ivf/vqvae"],
+    "mmasc/labelling/apply.py": ["labelling/apply", "cli/head"],
+    "mmasc/labelling/fit.py": ["labelling/fit", "cli/head"],
+    "mmasc/labelling/folds.py": ["labelling/folds", "labelling/fit", "borders"],
+    "mmasc/labelling/recordings.py": ["labelling/recordings", "labelling/fit"],
+    "mmasc/metrics/functions.py": ["metrics/functions"],
+    "mmasc/networks/folding.py": ["networks/export"],
+    "mmasc/prompts/lint.py": _PROMPTS,
+    "mmasc/prompts/prompts.py": _PROMPTS,
+    "mmasc/prompts/reader.py": _PROMPTS,
+    "mmasc/prompts/vectors.py": _PROMPTS,
+    "mmasc/storage/arrays.py": _FILES,
+    "mmasc/storage/configs.py": ["evaluation/runs", "training/checkpoints"],
+    "mmasc/storage/contents.py": _FILES,
+    "mmasc/storage/digests.py": _FILES,
+    "mmasc/storage/files.py": _FILES,
+    "mmasc/storage/matching.py": ["storage/matching"],
+    "mmasc/storage/tables.py": ["storage/tables", "storage/matching", "collection/ingest"],
+    "mmasc/storage/tensors.py": ["training/checkpoints", "networks/panns", "ivf/vqvae"],
+    "mmasc/storage/texts.py": _FILES,
+    "mmasc/training/run_folder.py": ["training/checkpoints", "training/alignment"],
+    "mmasc/training/schedules.py": ["training/alignment", "training/supervised_parts"],
+    "mmasc/training/stage.py": ["training/checkpoints", "training/ivf_training", "training/alignment"],
+    "mmasc/training/supervised/batches.py": ["training/supervised_parts", "training/supervised"],
+    "mmasc/weights/download.py": _WEIGHTS,
+    "mmasc/weights/store.py": _WEIGHTS,
+    "mmasc/weights/table.py": _WEIGHTS,
+    "mmasc/windows/cut.py": _WINDOWS,
+    "mmasc/windows/pooling.py": _WINDOWS,
+    "mmasc/windows/timeline.py": _WINDOWS,
 }
 
 # Imported before forking. Nothing here may start threads that work, and nothing of mmasc may be among it.
@@ -99,7 +165,9 @@ def main() -> int:
     chosen = choose(options.modules)
     every = [mutant for path in chosen for mutant in mutants_of(path, (ROOT / path).read_bytes())]
     random.Random(options.seed).shuffle(every)
-    drawn = every[: options.n]  # the first ones are the same whatever -n, so that a run can be made longer
+    # the first ones are the same whatever -n, so that a run can be made longer
+    taken = (one for one in every if compiles(one.applied((ROOT / one.path).read_bytes())))
+    drawn = list(islice(taken, options.n))
     print(f"{len(drawn)} of {len(every)} mutants of {len(chosen)} modules", flush=True)
     results = dict(read_results(options.resume))
     listed = equivalents()
@@ -137,7 +205,8 @@ def choose(parts: Sequence[str]) -> list[str]:
 
 
 def test_file(name: str) -> Path:
-    return ROOT / "tests" / f"test_{name}.py"
+    folder, _, module = name.rpartition("/")
+    return ROOT / "tests" / folder / f"test_{module}.py"
 
 
 # Results
@@ -229,19 +298,15 @@ def make_slots(folder: Path, n_slots: int, paths: list[str]) -> list[Slot]:
     left_out = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "results", "build", "dist")
     shutil.copytree(ROOT, first, ignore=left_out)
     shutil.copytree(ROOT / "prompts", first / "mmasc" / "prompt_files", ignore=left_out, dirs_exist_ok=True)
-    seconds: dict[tuple[str, ...], float] = {}
-    for path in paths:
-        tests = tuple(TESTS[path])
-        if tests not in seconds:
-            begun = time.monotonic()
-            process = fork_tests(first, path, keep_bytecode=True)
-            if (code := os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])) != 0:
-                sys.exit(
-                    f"tests of {path} fail without any change (status {code}): {(first / 'log').read_text()[-3000:]}"
-                )
-            seconds[tests] = time.monotonic() - begun
-            print(f"{', '.join(tests)}: {seconds[tests]:.1f} s unchanged", flush=True)
-    limits = {path: _AT_LEAST_SECONDS + 3 * seconds[tuple(TESTS[path])] for path in paths}
+    seconds: dict[str, float] = {}
+    for test in sorted({test for path in paths for test in TESTS[path]}):
+        begun = time.monotonic()
+        process = fork_tests(first, [test])
+        if (code := os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])) != 0:
+            sys.exit(f"{test} fails without any change (status {code}): {(first / 'log').read_text()[-3000:]}")
+        seconds[test] = time.monotonic() - begun
+        print(f"{test}: {seconds[test]:.1f} s unchanged", flush=True)
+    limits = {path: _AT_LEAST_SECONDS + 3 * sum(seconds[test] for test in TESTS[path]) for path in paths}
     for number in range(1, n_slots):
         shutil.copytree(first, folder / str(number), ignore=shutil.ignore_patterns("pytest", "log"))
     return [Slot(folder / str(number), limits) for number in range(n_slots)]
@@ -270,7 +335,7 @@ def begin(slot: Slot, mutant: Mutant) -> None:
     for stale in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
         stale.unlink()
     slot.mutant, slot.begun = mutant, time.monotonic()
-    slot.process = fork_tests(slot.folder, mutant.path)
+    slot.process = fork_tests(slot.folder, TESTS[mutant.path], mutant.path)
 
 
 def ended(slot: Slot) -> int | None:
@@ -286,8 +351,8 @@ def ended(slot: Slot) -> int | None:
     return os.waitstatus_to_exitcode(status)
 
 
-def fork_tests(folder: Path, path: str, keep_bytecode: bool = False) -> int:
-    """A process of its own group that runs the tests of a module in a copy; its exit status is pytest's."""
+def fork_tests(folder: Path, tests: Sequence[str], changed: str | None = None) -> int:
+    """A process of its own group that runs tests in a copy with or without a change; its exit status is pytest's."""
     sys.stdout.flush()
     process = os.fork()
     if process:
@@ -298,7 +363,7 @@ def fork_tests(folder: Path, path: str, keep_bytecode: bool = False) -> int:
         log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         for stream in (1, 2):
             os.dup2(log, stream)
-        code = run_tests(folder, path, keep_bytecode)
+        code = run_tests(folder, tests, changed)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -307,7 +372,7 @@ def fork_tests(folder: Path, path: str, keep_bytecode: bool = False) -> int:
         os._exit(code)
 
 
-def run_tests(folder: Path, path: str, keep_bytecode: bool) -> int:
+def run_tests(folder: Path, tests: Sequence[str], changed: str | None) -> int:
     import pytest
 
     os.chdir(folder)
@@ -315,17 +380,18 @@ def run_tests(folder: Path, path: str, keep_bytecode: bool) -> int:
     os.environ["PYTHONPATH"] = str(folder)
     # Processes that tests start import what is tested, not this script
     del sys.modules["__main__"].__file__
-    sys.dont_write_bytecode = not keep_bytecode
-    if not keep_bytecode:
+    if changed is not None:
+        sys.dont_write_bytecode = True
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    tests = [f"tests/test_{name}.py" for name in TESTS[path]]
+    files = [str(test_file(name).relative_to(ROOT)) for name in tests]
     plain = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=short"]
     plain += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # plugins are imported already
-    code = int(pytest.main([*plain, f"--basetemp={folder / 'pytest'}", *tests]))
-    changed = sys.modules.get(path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"))
-    if code == 0 and (changed is None or changed.__file__ != str(folder / path)):
-        print(f"{path} was not imported from {folder}")
-        return NO_TESTS
+    code = int(pytest.main([*plain, f"--basetemp={folder / 'pytest'}", *files]))
+    if changed is not None and code == 0:
+        module = sys.modules.get(changed.removesuffix(".py").replace("/", ".").removesuffix(".__init__"))
+        if module is None or module.__file__ != str(folder / changed):
+            print(f"{changed} was not imported from {folder}")
+            return NO_TESTS
     return code
 
 

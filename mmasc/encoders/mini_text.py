@@ -151,7 +151,7 @@ class TextTable:
 
 
 def load_text_table(path: str | Path | None = None) -> TextTable:
-    """Read a text table as examples/distill_text.py writes it: `NAME_text.safetensors` and `NAME_vocabulary.txt`.
+    """Read a text table: `NAME_text.safetensors` and `NAME_vocabulary.txt`, made by examples/make_mini/distill_text.py.
 
     Args:
         path: The safetensors file, with the vocabulary (one token a line) beside it; default: the table in the package.
@@ -163,11 +163,13 @@ def load_text_table(path: str | Path | None = None) -> TextTable:
     try:
         with safe_open(str(where), "np") as stored:
             if parse_json((stored.metadata() or {}).get("config", "{}")).get("kind") != "mmasc-text-table":
-                raise MmascError(f"{where} is no text table; examples/distill_text.py makes one")
+                raise MmascError(f"{where} is no text table; examples/make_mini/distill_text.py makes one")
             table, scale = stored.get_tensor("table"), stored.get_tensor("scale")
         vocabulary = words.read_text(encoding="utf-8").split("\n")[:-1]
     except (OSError, SafetensorError, ValueError) as error:
-        raise MmascError(f"cannot read the text table {where} ({error}); examples/distill_text.py makes one") from error
+        raise MmascError(
+            f"cannot read the text table {where} ({error}); examples/make_mini/distill_text.py makes one"
+        ) from error
     try:
         return TextTable(vocabulary, table, scale)
     except ValueError as error:

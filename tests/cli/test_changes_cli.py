@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from tests.cli.test_cli import run
-from tests.collection.test_changes import labelled, table_of, write  # noqa: F401
+from tests.helpers.collections import table_of
+from tests.helpers.command import run
 
 
 def embed(at, *options: str, capsys) -> tuple[int, dict, str]:
@@ -16,7 +16,7 @@ def embed(at, *options: str, capsys) -> tuple[int, dict, str]:
     return status, json.loads(out) if out else {}, err
 
 
-def test_moved_and_missing_are_counted_and_said(labelled, capsys):  # noqa: F811
+def test_moved_and_missing_are_counted_and_said(labelled, capsys):
     os.rename(labelled / "s/a/x.wav", labelled / "s/a/z.wav")
     os.remove(labelled / "s/b/y.wav")
     status, found, err = embed(labelled, capsys=capsys)
@@ -33,7 +33,7 @@ def test_moved_and_missing_are_counted_and_said(labelled, capsys):  # noqa: F811
 
 
 @pytest.mark.parametrize("command", ["embed", "remove"])
-def test_a_root_that_is_gone_is_one_line(labelled, command, capsys):  # noqa: F811
+def test_a_root_that_is_gone_is_one_line(labelled, command, capsys):
     shutil.move(labelled / "s", labelled / "disk")
     if command == "embed":
         arguments = ("embed", labelled / "disk", "--into", labelled / "c", "--encoder", "standin")
@@ -46,7 +46,7 @@ def test_a_root_that_is_gone_is_one_line(labelled, command, capsys):  # noqa: F8
     assert len(table_of(labelled / "c")) == 3
 
 
-def test_what_a_table_says_badly_is_one_line_before_anything_is_made(labelled, capsys):  # noqa: F811
+def test_what_a_table_says_badly_is_one_line_before_anything_is_made(labelled, capsys):
     (labelled / "n.csv").write_text("path,label\na/x.wav,frog\na/x.wav,toad\n")
     status, found, err = embed(labelled, "--metadata", labelled / "n.csv", capsys=capsys)
     assert (status, found) == (1, {})
@@ -54,7 +54,7 @@ def test_what_a_table_says_badly_is_one_line_before_anything_is_made(labelled, c
     assert len(err.splitlines()) == 1
 
 
-def test_merge_says_what_it_took_and_what_stays(labelled, registered, capsys):  # noqa: F811
+def test_merge_says_what_it_took_and_what_stays(labelled, registered, capsys):
     (labelled / "n.csv").write_text("path,label,note\na/x.wav,toad,seen\n")
     shutil.copytree(labelled / "c", labelled / "d")
     arguments = ("embed", labelled / "s", "--into", labelled / "d", "--encoder", "standin", "-q")

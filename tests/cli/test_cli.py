@@ -14,20 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from mmasc.cli import COMMANDS, LazyGroup, cli, main
-
-
-def run(*arguments: str, capsys) -> tuple[int, str, str]:
-    """Exit status, stdout and stderr of one command, run as the console script runs it."""
-    old = sys.argv
-    sys.argv = ["mmasc", *map(str, arguments)]
-    try:
-        with pytest.raises(SystemExit) as stopped:
-            main()
-    finally:
-        sys.argv = old
-    out, err = capsys.readouterr()
-    return int(stopped.value.code or 0), out, err
+from mmasc.cli import COMMANDS, LazyGroup, cli
+from tests.helpers.command import run
 
 
 def all_commands(group: click.Group = cli, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

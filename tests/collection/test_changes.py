@@ -8,59 +8,19 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-import soundfile
 
 import mmasc
 from mmasc.collection import Collection, intake
 from mmasc.collection.stamps import DIGEST, Stamp
 from mmasc.errors import MmascError
 from mmasc.storage.contents import digest_of
-from tests.conftest import STANDIN_SPEC, StandIn
+from tests.helpers.collections import levels, table_of, write
 
 OLD = Path(__file__).parents[1] / "data" / "collection-0.1.0"
+
+
 # The sounds of that collection: constant levels, so that vectors are known
 OLD_SOUNDS = [("pond/a.wav", 1.5, 0.25), ("pond/b.wav", 2.0, -0.125), ("wood/c.wav", 1.0, 0.5)]
-
-
-def write(path: Path, level: float, seconds: float = 1.0) -> Path:
-    """A sound of one level; its first number in the stand-in's vectors is this level."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.full(round(seconds * 8_000), level), 8_000)
-    return path
-
-
-def table_of(folder: Path) -> dict[str, dict]:
-    return {row["path"]: row for row in Collection(folder).recordings.to_pylist()}
-
-
-def levels(folder: Path, space: str | None = None) -> dict[str, list[float]]:
-    """First number of each window's vector, by path; what the collection says of its own faults must be nothing."""
-    collection = Collection(folder)
-    assert [one.message for one in collection.check() if one.level == "error"] == []
-    reader = collection.space(space)
-    paths = collection.recordings.column("path").to_pylist()
-    found: dict[str, list[float]] = {}
-    for one, vector in zip(reader.recording, reader.vectors(), strict=True):
-        found.setdefault(paths[collection.row_of[int(one)]], []).append(round(float(vector[0]), 3))
-    return found
-
-
-@pytest.fixture
-def second() -> StandIn:
-    """Another encoder, with a space of its own."""
-    encoder = StandIn(STANDIN_SPEC)
-    encoder.identity = "second00" * 4
-    return encoder
-
-
-@pytest.fixture
-def labelled(tmp_path, registered) -> Path:
-    """Three sounds with labels in a collection `c` beside them."""
-    for name, level in [("a/x.wav", 0.25), ("b/x.wav", -0.25), ("b/y.wav", 0.5)]:
-        write(tmp_path / "s" / name, level)
-    (tmp_path / "m.csv").write_text("path,label\na/x.wav,frog\nb/x.wav,owl\nb/y.wav,rain\n")
-    mmasc.embed(tmp_path / "s", tmp_path / "c", registered, metadata=tmp_path / "m.csv")
-    return tmp_path
 
 
 @pytest.fixture
@@ -309,9 +269,6 @@ def test_a_file_that_changes_while_it_is_read_is_not_stored(labelled, registered
     assert "new.wav" not in table_of(labelled / "c")
 
 
-# Metadata
-
-
 def test_columns_reach_whatever_was_given(labelled, registered, second):
     """Skipped, touched, moved, new in a second space, and failed: each recording gets its columns."""
     os.utime(labelled / "s/a/x.wav", (1, 1))
@@ -389,9 +346,6 @@ def test_a_bare_name_is_given_to_none_of_two_recordings(labelled, registered):
     }
 
 
-# A collection of version 0.1.0
-
-
 @pytest.fixture
 def old(tmp_path) -> Path:
     shutil.copytree(OLD, tmp_path / "c")
@@ -407,6 +361,8 @@ OWN = {
     "pond/b.wav": (None, None, None, None),
     "wood/c.wav": ("owl", None, "late", None),
 }
+
+
 # Its own column of a name that is ours now has ours in front of nothing: it is called meta_... from the first look on
 OWN_NAMES = ["label", "count", "ctime_ns", "meta_mmasc_digest"]
 OLD_LEVELS = {"pond/a.wav": [0.25, 0.25], "pond/b.wav": [-0.125, -0.125], "wood/c.wav": [0.5]}

@@ -22,46 +22,11 @@ from mmasc.collection import transaction as transaction_module
 from mmasc.collection.checksums import CHECKSUMS, read_checksums
 from mmasc.collection.head import HEAD_NAME, Head, SpaceHead, read_head
 from mmasc.collection.index import unit
-from mmasc.collection.schema import vector_column, windows_schema
 from mmasc.collection.store import Store
 from mmasc.collection.tables import manifest, versions
 from mmasc.errors import MmascError
 from mmasc.storage.files import write_atomically
-
-DIM = 4
-IDENTITY = "0123456789abcdef" * 2
-
-
-def rows(first: int, count: int) -> pa.Table:
-    vectors = np.random.default_rng(first).normal(size=(count, DIM)).astype(np.float32)
-    starts = np.arange(first, first + count, dtype=np.float64)
-    columns = [np.full(count, 7), np.zeros(count, np.int16), starts, starts + 1.0, vector_column(vectors)]
-    return pa.table(columns, schema=windows_schema(DIM))
-
-
-def made(folder: Path, commits: int = 3) -> Store:
-    """A collection of one recording whose windows came in several commits, ten each."""
-    store = Store.create(folder, folder.parent)
-    with store.transaction() as change:
-        change.add_space("one", SpaceHead(IDENTITY, "standin", DIM, 1.0, 1.0, "mix"))
-        change.append_recordings(
-            pa.table({"id": [7], "path": ["a.wav"], "duration": [10.0 * commits], "status": ["ok"]})
-        )
-    for number in range(commits):
-        with store.transaction() as change:
-            change.append_windows("one", rows(10 * number, 10))
-    return store
-
-
-def starts(store: Store) -> list[float]:
-    return sorted(store.windows(store.head().spaces["one"]).column("start").to_pylist())
-
-
-def windows_table(store: Store) -> Path:
-    return store.tables.windows(IDENTITY)
-
-
-# Compaction and the head
+from tests.helpers.windows import DIM, IDENTITY, made, rows, starts, windows_table
 
 
 @pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
@@ -191,9 +156,6 @@ def test_a_head_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
         change.set_root("/elsewhere")
     assert (tmp_path / "c" / HEAD_NAME).read_bytes() == before
     assert not list((tmp_path / "c").glob("*.tmp")) + list((tmp_path / "c").glob(".*.tmp"))
-
-
-# Leases
 
 
 def test_what_somebody_reads_stays_until_it_is_closed(tmp_path):
@@ -334,9 +296,6 @@ def test_a_copied_collection_without_its_heads_is_read(tmp_path):
     assert store.head().root == "/moved"
 
 
-# On the disk, in order
-
-
 def recorded(monkeypatch) -> list[tuple[str, str]]:
     """(call, path) of every fsync and rename from now on."""
     calls: list[tuple[str, str]] = []
@@ -454,9 +413,6 @@ def test_write_atomically_leaves_the_old_file_where_it_fails(tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == [file]
 
 
-# Damage
-
-
 def lance_files(store: Store) -> list[Path]:
     return sorted(store.tables.files_of(store.head()))
 
@@ -547,9 +503,6 @@ def test_a_damaged_table_is_one_line(tmp_path, kind, harm):
     assert read_head(tmp_path / "c" / HEAD_NAME) == head
 
 
-# Things that lie about, other users, several writers
-
-
 def test_stray_files_block_nothing_and_stay(tmp_path):
     folder = tmp_path / "c"
     folder.mkdir()
@@ -611,7 +564,7 @@ def test_files_have_the_modes_that_the_umask_gives(tmp_path):
 ADDER = """
 import sys, numpy as np
 sys.path.insert(0, sys.argv[1])
-from tests.collection.test_durability import rows
+from tests.helpers.windows import rows
 from mmasc.collection.store import Store
 store = Store(sys.argv[2])
 print("ready", flush=True)

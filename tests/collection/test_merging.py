@@ -12,7 +12,7 @@ from mmasc.collection import Collection
 from mmasc.collection import merge as merging
 from mmasc.collection.transaction import Transaction
 from mmasc.errors import MmascError
-from tests.collection.test_changes import levels, second, table_of, write  # noqa: F401
+from tests.helpers.collections import levels, table_of, write
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_labels_of_both_are_kept_and_ours_count(two):
     assert levels(two / "a") == before
 
 
-def test_windows_of_missing_spaces_come_for_recordings_that_are_there(two, second):  # noqa: F811
+def test_windows_of_missing_spaces_come_for_recordings_that_are_there(two, second):
     mmasc.embed(two / "s", two / "b", second, space="second")
     os.utime(two / "s/x.wav", (1, 1))  # touched since: the content says that it is the same
     mmasc.embed(two / "s", two / "b", second, space="second")
@@ -60,7 +60,7 @@ def test_windows_of_missing_spaces_come_for_recordings_that_are_there(two, secon
     assert Collection(two / "a").spaces == ["standin", "second"]
 
 
-def test_other_content_under_the_same_path_stays_ours(two, registered, second):  # noqa: F811
+def test_other_content_under_the_same_path_stays_ours(two, registered, second):
     write(two / "s/x.wav", 0.125)
     mmasc.embed(two / "s", two / "b", registered)
     mmasc.embed(two / "s", two / "b", second, space="second")

@@ -9,13 +9,7 @@ from mmasc.networks.load import load_network
 from mmasc.networks.merging import merged_body
 from mmasc.networks.rawwave import RawWave
 from tests.helpers.rule_files import answers, assert_near, recorded_keys, write_rule_file
-from tests.parity.rule_weights import waveform
-
-
-def stereo() -> torch.Tensor:
-    """What the recorded answers heard: noise to the left, a chirp to the right, two seconds and a sample."""
-    channels = [waveform(kind, 48_000, 96_001 / 48_000) for kind in ("noise", "chirp")]
-    return torch.from_numpy(np.stack(channels).astype(np.float32) / 32_768)
+from tests.helpers.signals import stereo
 
 
 @pytest.mark.parametrize(

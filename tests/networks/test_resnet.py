@@ -14,11 +14,7 @@ from mmasc.weights import store as weights_store
 from mmasc.weights import table as weights_table
 from mmasc.weights.download import fetch
 from mmasc.weights.table import RemoteFile, WeightFile
-
-
-def spectrograms(batch=2, frames=70, bands=64, channels=1):
-    generator = torch.Generator().manual_seed(5)
-    return torch.randn(batch, channels, frames, bands, generator=generator) * 12 - 40
+from tests.helpers.signals import spectrograms
 
 
 def with_statistics(network, seed=0):

@@ -16,7 +16,7 @@ from mmasc.networks.tag_conditioned import TaggedNetwork, head_softmax, tag_vect
 from mmasc.networks.tag_presets import TAG_PRESETS, tag_preset
 from mmasc.networks.tagger import multitask_loss, pseudo_label_loss, pseudo_labels, tag_probabilities
 from tests.helpers.rule_files import answers, assert_near, features_by_rule, recorded_keys, write_rule_file
-from tests.networks.test_rawwave import stereo
+from tests.helpers.signals import stereo
 from tests.parity.rule_weights import waveform
 
 SOUNDS = ("noise", "chirp", "clicks")

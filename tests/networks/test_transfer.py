@@ -12,7 +12,7 @@ from mmasc.weights import download as weights
 from mmasc.weights import table as weights_table
 from mmasc.weights.table import RemoteFile, WeightFile
 from tests.helpers.rule_files import answers, assert_near, features_by_rule, recorded_keys, write_rule_file
-from tests.networks.test_resnet import spectrograms
+from tests.helpers.signals import spectrograms
 
 NAMES = {"alexnet": "zhou_alexnet", "vgg16": "zhou_vgg16", "vgg16-mlp": "zhou_vgg16_mlp", "resnet50": "zhou_resnet50"}
 

@@ -22,7 +22,7 @@ from mmasc.prompts.reader import MAX_BYTES, Finding
 from mmasc.studies.prompt_sweep import entropy_weights, sweep_prompts
 from mmasc.studies.study import load_study, text_vectors
 from tests.conftest import STANDIN_SPEC, StandIn
-from tests.studies.test_report import make_collection
+from tests.helpers.studies import make_collection
 
 GOOD = """\
 name: town  # a comment

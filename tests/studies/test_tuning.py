@@ -17,9 +17,9 @@ from mmasc.labelling.folds import make_folds
 from mmasc.prompts.prompts import Prompts
 from mmasc.studies.prompt_tuning import tune_prompts
 from mmasc.studies.study import load_study
-from tests.cli.test_cli import run
 from tests.conftest import STANDIN_SPEC, StandIn
-from tests.studies.test_report import PHRASES, make_collection
+from tests.helpers.command import run
+from tests.helpers.studies import PHRASES, make_collection
 
 # The first label's phrase is like every sound
 BIASED = Prompts("biased", "", ("{}",), {**PHRASES, "Low Hum": ("bbbbcccdd",)})

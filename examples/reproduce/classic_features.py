@@ -1,6 +1,6 @@
 """Classic features of ESC-10: mean and deviation of MFCC and zero crossings with four plain classifiers, fold by fold.
 
-    python examples/classic_features.py ESC-10
+    python examples/reproduce/classic_features.py ESC-10
 
 Every fold that is there is tested by classifiers that learnt from the others. Beside the mean of the folds stands the
 published one of the same folds, whose classifiers learnt from all five.

@@ -2,7 +2,7 @@
 
     pip install 'mmasc[asr]' pocketsphinx
     pip download --no-deps --no-binary pocketsphinx pocketsphinx && tar xzf pocketsphinx-*.tar.gz
-    python examples/wer.py pocketsphinx-*/test/data/librivox
+    python examples/reproduce/wer.py pocketsphinx-*/test/data/librivox
 
 PocketSphinx carries its English model in its wheel. Its source archive carries the words: five sentences of "Sense and
 Sensibility", read for LibriVox (public domain), with what was read. A folder of yours works as well: sounds, and a file

@@ -1,6 +1,6 @@
 """What can be imagined from a few real sounds with pictures: learned, held back, and what a guess would reach.
 
-    python examples/imagine_pairs.py --pairs meta.csv --run RUN --to examples/results
+    python examples/reproduce/imagine_pairs.py --pairs meta.csv --run RUN --to examples/results
 
 PAIRS is a table or a folder of films, as of `mmasc train ivf`; a run that was stopped goes on where it was, and
 `load_encoder("ivf:RUN")` loads it. A table pairs.md and a picture pairs.png are written. The picture shows none of the
@@ -130,9 +130,10 @@ def table(
     return "\n".join([
         "# Pictures imagined from a few real sounds",
         "",
-        f"Made by `python examples/imagine_pairs.py --pairs {Path(options.pairs).name} --run RUN --to examples/results "
-        f"--held-back {options.held_back:g} --codes {options.codes} --vqvae-steps {options.vqvae_steps} --steps "
-        f"{options.steps} --seed {options.seed} --threads {torch.get_num_threads()}` on {machine()}, torch "
+        f"Made by `python examples/reproduce/imagine_pairs.py --pairs {Path(options.pairs).name} --run RUN "
+        f"--to examples/results --held-back {options.held_back:g} --codes {options.codes} "
+        f"--vqvae-steps {options.vqvae_steps} --steps {options.steps} --seed {options.seed} "
+        f"--threads {torch.get_num_threads()}` on {machine()}, torch "
         f"{torch.__version__}, in {minutes(options.run):.0f} minutes.",
         "",
         f"{len(pairs)} sources were used: {sum(films)} films and {len(pairs) - sum(films)} sounds with a photograph "

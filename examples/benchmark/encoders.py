@@ -1,8 +1,8 @@
 """How long encoders take on this machine, plain against fast, side by side in one run.
 
-    python examples/benchmark_encoders.py                     # every row that needs no downloaded weights
-    python examples/benchmark_encoders.py --rows audioclip    # rows whose name begins so
-    python examples/benchmark_encoders.py --backend           # with ONNX Runtime, which is exported first (a minute)
+    python examples/benchmark/encoders.py                     # every row that needs no downloaded weights
+    python examples/benchmark/encoders.py --rows audioclip    # rows whose name begins so
+    python examples/benchmark/encoders.py --backend           # with ONNX Runtime, which is exported first (a minute)
 
 AudioCLIP and CLAP are timed on random weights: what a multiplication costs does not depend on its numbers. Rows "file"
 go from a WAV file of 44.1 kHz to a vector. A row is a named function that makes the thing to be timed; the times of one

@@ -1,6 +1,6 @@
 """The whole table of ESC-10 by one command: train every system on every fold with every seed, then compare.
 
-    python examples/bench_esc10.py ESC-10 --runs runs/esc10 --to examples/results
+    python examples/reproduce/bench_esc10.py ESC-10 --runs runs/esc10 --to examples/results
 
 Each run is a folder of its own and goes on where it was: stop it at any time and give the command again; with more
 seeds or systems only what is new is trained. `--minutes` ends it in time with a table of what is there. Collections
@@ -52,7 +52,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     try:
         paths = train_all(options)
-        command = command_text("bench_esc10.py", sys.argv[1:])
+        command = command_text("reproduce/bench_esc10.py", sys.argv[1:])
         found = compare(
             [*paths, *options.collections],
             label=options.label,

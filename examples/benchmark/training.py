@@ -1,7 +1,7 @@
 """Clips that are learned from in a second: our path against the plain one, side by side in one run.
 
-    python examples/benchmark_training.py --data ESC-10 --work WORK
-    python examples/benchmark_training.py --data ESC-10 --work WORK --networks sp4sc --crop 1.0 --threads 2
+    python examples/benchmark/training.py --data ESC-10 --work WORK
+    python examples/benchmark/training.py --data ESC-10 --work WORK --networks sp4sc --crop 1.0 --threads 2
 
 The plain way decodes, resamples and computes features of every clip in every epoch with librosa, in one worker of
 torch's DataLoader, and steps the same network (as torch builds it) on the same crops. Ours is `mmasc train` with the

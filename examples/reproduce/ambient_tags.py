@@ -1,6 +1,6 @@
 """Labels in natural words become tags: a table to train a tagger on, split by credit.
 
-    python examples/ambient_tags.py meta.csv --to tags.csv
+    python examples/reproduce/ambient_tags.py meta.csv --to tags.csv
     mmasc train tagging --data tags.csv --dataset csv --data-option label_column=tags \
         --data-option label_separator=, --data-option group_column=group --folds 1 --recipe akiyama-2019 --out RUN
 

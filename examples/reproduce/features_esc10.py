@@ -1,6 +1,6 @@
 """Features compared on ESC-10: one small network on each, tested on recordings it knows and on others, by one command.
 
-    python examples/features_esc10.py ESC-10 --runs runs/features --to examples/results --ivf films=runs/films
+    python examples/reproduce/features_esc10.py ESC-10 --runs runs/features --to examples/results --ivf films=runs/films
 
 The table of Liu et al. 2021 (constant Q, gammatone, MFCC, log-mel with and without deltas, imagined visual features)
 on other data and with a smaller network: what can be set beside theirs is the order. Runs go on where they were: stop
@@ -86,7 +86,7 @@ def write(options: argparse.Namespace, rows: list[FeatureRow]) -> None:
     """The table, its numbers, and the picture."""
     options.to.mkdir(parents=True, exist_ok=True)
     about = {
-        "command": command_text("features_esc10.py", sys.argv[1:]),
+        "command": command_text("reproduce/features_esc10.py", sys.argv[1:]),
         "machine": machine(),
         "note": options.note,
         "rows": [

@@ -1,6 +1,6 @@
 """What can be imagined from sounds of films by rule: every variant of the paper's Table 1, by one command.
 
-    python examples/imagine_scenes.py --work WORK --to examples/results
+    python examples/reproduce/imagine_scenes.py --work WORK --to examples/results
 
 Films, in which all that is seen can be heard, are written to WORK; a VQ-VAE is trained once, and on it the
 transformation network in every variant. Each is a run of its own and goes on where it was. Figures are of films that
@@ -89,8 +89,8 @@ def write(
     table = [
         "# Pictures imagined from films by rule",
         "",
-        f"Made by `python examples/imagine_scenes.py -n {options.n} --vqvae-steps {options.vqvae_steps} --steps "
-        f"{options.steps} --seed {options.seed}{chosen}` on {machine()}, torch {torch.__version__} with "
+        f"Made by `python examples/reproduce/imagine_scenes.py -n {options.n} --vqvae-steps {options.vqvae_steps} "
+        f"--steps {options.steps} --seed {options.seed}{chosen}` on {machine()}, torch {torch.__version__} with "
         f"{torch.get_num_threads()} threads.",
         "",
         f"{options.n} films of 64 x 64 pixels and 2 s, a tenth of them held back: all figures are of those. The VQ-VAE "

@@ -1,8 +1,9 @@
 """What made the bundled encoder, and the figures in its card.
 
-    python examples/train_mini.py train --esc10 ESC-10 --ambient AMBIENT --work WORK NAME...
-    python examples/train_mini.py evaluate --esc10 ESC-10 --ambient AMBIENT --work WORK
-    python examples/train_mini.py ship --esc10 ESC-10 --ambient AMBIENT --work WORK --weights mmasc/encoders/weights
+    python examples/make_mini/train_mini.py train --esc10 ESC-10 --ambient AMBIENT --work WORK NAME...
+    python examples/make_mini/train_mini.py evaluate --esc10 ESC-10 --ambient AMBIENT --work WORK
+    python examples/make_mini/train_mini.py ship --esc10 ESC-10 --ambient AMBIENT --work WORK \
+        --weights mmasc/encoders/weights
 
 ESC-10 and AMBIENT are folders with a meta.csv (columns filename, label and, for ESC-10, fold and category, for the
 other credit). NAME is a run: mini-0, mini-1, mini-2 (everything; the first is shipped), strict-0, strict-1, strict-2

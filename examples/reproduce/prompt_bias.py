@@ -1,7 +1,7 @@
 """A few phrases that attract everything, and what takes that out: plain, centred and prior-matched accuracies.
 
     mmasc embed ESC-10/audio --into esc10 --metadata ESC-10/meta.csv
-    python examples/prompt_bias.py esc10
+    python examples/reproduce/prompt_bias.py esc10
 
 Shifts are learnt from half of the official folds, without their labels, and tested on the other half, both ways round.
 `--encoder mini-strict` in the first line makes it a test on recordings that the encoder has not heard.

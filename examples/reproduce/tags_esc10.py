@@ -1,6 +1,6 @@
 """Do tags help? A network on ESC-10 with and without them, in the paper's best ways of joining, by one command.
 
-    python examples/tags_esc10.py ESC-10 --runs runs/tags --to examples/results \
+    python examples/reproduce/tags_esc10.py ESC-10 --runs runs/tags --to examples/results \
         --source "zero-shot=prompts:esc50@mini-strict" --source "learned=tagging:runs/tagger"
 
 Each source of tags gets a sweep of its own (`mmasc sweep` does the same for one source), the baseline is trained once.
@@ -99,7 +99,7 @@ def write(options: argparse.Namespace, sources: dict[str, str]) -> None:
                 rows.append(_row(f"{way}, {name} tags", name, cell, _evaluated(options, name, cell), baseline))
     options.to.mkdir(parents=True, exist_ok=True)
     about = {
-        "command": command_text("tags_esc10.py", sys.argv[1:]),
+        "command": command_text("reproduce/tags_esc10.py", sys.argv[1:]),
         "machine": machine(),
         "sources": {name: without_folder(source) for name, source in sources.items()},
         "rows": rows,

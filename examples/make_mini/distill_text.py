@@ -1,6 +1,7 @@
 """Distil the text side of `mini`: a sentence model becomes a static table of token vectors, int8.
 
-    python examples/distill_text.py --sentence-model all-MiniLM-L6-v2/ --captions audiocaps_train.csv --out weights/
+    python examples/make_mini/distill_text.py --sentence-model all-MiniLM-L6-v2/ --captions audiocaps_train.csv \
+        --out weights/
 
 --sentence-model is a folder of a BERT-like sentence model with mean pooling (all-MiniLM-L6-v2, Apache-2.0); --captions
 a CSV with a `caption` column (AudioCaps, Kim et al. 2019, MIT). What is written: `mini_text.safetensors` (table int8

@@ -1,8 +1,8 @@
-"""Every figure about speed that the README states, measured in one run and printed with its ratio.
+"""Every figure about speed that the pages state, measured in one run and printed with its ratio.
 
-    python examples/benchmark.py                 # all, on sounds made by rule
-    python examples/benchmark.py --sounds FOLDER # the same on recordings of your own
-    python examples/benchmark.py mel search      # some of it
+    python examples/benchmark/speed.py                 # all, on sounds made by rule
+    python examples/benchmark/speed.py --sounds FOLDER # the same on recordings of your own
+    python examples/benchmark/speed.py mel search      # some of it
 
 Each row compares with what a user would otherwise run, or with the part of the work that cannot be left out. Times
 are the best of several repetitions: a busy machine only makes them longer.

@@ -1,0 +1,1 @@
+from tests.helpers.collections import labelled, second  # noqa: F401

@@ -1,0 +1,1 @@
+from tests.helpers.heads import trees_file  # noqa: F401

@@ -1,0 +1,1 @@
+from tests.helpers.noises import collection, noises  # noqa: F401
