@@ -8,7 +8,7 @@ SOUNDS ?=
 # Test processes, each with one thread and up to 2 GB
 JOBS ?= 2
 
-.PHONY: install demo test lint docs dist demo-of-wheel clean
+.PHONY: install demo test test-slow lint docs dist demo-of-wheel clean
 
 install: .venv/installed
 
@@ -27,7 +27,11 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+# Minutes each: what a test of everyday leaves out
+test-slow: install
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow
 
 docs: install
 	$(BIN)/zensical build --strict --config-file .mkdocs.yml

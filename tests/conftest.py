@@ -21,6 +21,25 @@ STANDIN_SPEC = EncoderSpec(
 )
 
 
+# Files that take longest begin first, so that at the end no process waits for another (`--dist loadfile`)
+LONGEST = [
+    "test_life.py",
+    "test_pages.py",
+    "test_supervised.py",
+    "test_audioclip.py",
+    "test_ivf_training.py",
+    "test_tags_training.py",
+    "test_alignment.py",
+    "test_clap.py",
+    "test_demo.py",
+]
+
+
+def pytest_collection_modifyitems(items) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
+
 class StandIn(Encoder):
     """(mean, mean absolute value, maximum, share of positive samples) of a window; a text is its letters' counts."""
 

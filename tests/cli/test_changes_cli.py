@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.helpers.collections import table_of
+from tests.helpers.collections import table_of, write
 from tests.helpers.command import run
 
 
