@@ -68,7 +68,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
 # What every command calls; groups call nothing
 COMMANDS = {
     "classify": "mmasc.labelling.classify:classify",
-    "collection add": "mmasc.collection.ingest:embed",
+    "collection add": "mmasc.collection.collection:Collection.add",
     "collection check": "mmasc.collection.collection:Collection.check",
     "collection compact": "mmasc.collection.collection:Collection.compact",
     "collection export": "mmasc.collection.collection:Collection.export",
@@ -88,7 +88,7 @@ COMMANDS = {
     "models export": "mmasc.networks.export:export_network",
     "models fetch": "mmasc.weights.download:fetch",
     "models info": "mmasc.encoders.registry:load_encoder",
-    "models list": "mmasc.encoders.registry:SPECS",
+    "models list": "mmasc.encoders.registry:ENCODERS",
     "prompts calibrate": "mmasc.studies.prompt_tuning:tune_prompts",
     "prompts lint": "mmasc.prompts.lint:lint",
     "prompts list": "mmasc.prompts.prompts:bundled_prompts",

@@ -295,7 +295,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(filled, sounds, monkeypatch, caps
 
 def test_a_reader_that_goes_away_is_no_error(filled):
     code = (
-        "from mmasc.encoders import SPECS\nfrom tests.conftest import STANDIN_SPEC\nSPECS['standin'] = STANDIN_SPEC\n"
+        "from mmasc.encoders import ENCODERS\nfrom tests.conftest import STANDIN_SPEC\nENCODERS['standin'] = STANDIN_SPEC\n"
         "import sys\nfrom mmasc.cli import main\n"
         f"sys.argv = ['mmasc', 'search', {str(filled)!r}, 'abc', '-k', '14', '--format', 'jsonl']\nmain()\n"
     )
