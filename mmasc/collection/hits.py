@@ -59,5 +59,5 @@ class Hit(dict[str, Any]):
     def _refuse(self, *given: Any, **named: Any) -> NoReturn:
         raise TypeError("a hit cannot be changed; change a copy of it: dict(hit)")
 
-    __setattr__ = __delattr__ = __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setattr__ = __delattr__ = __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse

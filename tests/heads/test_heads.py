@@ -23,18 +23,19 @@ from sklearn.svm import SVC
 
 import mmasc
 from mmasc.collection import Collection
+from mmasc.collection import vectors as vectors_module
 from mmasc.collection.head import SpaceHead
+from mmasc.collection.vectors import recording_vectors
 from mmasc.encoders.embedding import embed_file
 from mmasc.errors import MmascError
 from mmasc.heads.conversion import predictor_of
 from mmasc.heads.fitted import FittedHead, HeadStamp
 from mmasc.heads.predictors import unit_vectors
 from mmasc.heads.registry import HEADS, make_head
-from mmasc.labelling import recordings as recordings_module
 from mmasc.labelling.apply import apply_head
 from mmasc.labelling.fit import fit_head
 from mmasc.labelling.folds import draw_few, make_folds
-from mmasc.labelling.recordings import LabelledRecordings, labelled_recordings, recording_vectors
+from mmasc.labelling.recordings import LabelledRecordings, labelled_recordings
 from mmasc.metrics.functions import bootstrap_interval
 from tests.cli.test_cli import run
 from tests.conftest import STANDIN_SPEC, StandIn
@@ -552,7 +553,7 @@ def test_a_recordings_vector_is_the_one_of_its_file(noises, tmp_path, standin, m
     soundfile.write(tmp_path / "stereo.wav", np.random.default_rng(1).uniform(-1, 0.6, (20_000, 2)), 8_000)
     mmasc.embed([tmp_path / "stereo.wav", noises / "00.wav"], tmp_path / "c", standin, channels="each", root=tmp_path)
     for at_once in (65_536, 1):
-        monkeypatch.setattr(recordings_module, "_WINDOWS_AT_ONCE", at_once)
+        monkeypatch.setattr(vectors_module, "_WINDOWS_AT_ONCE", at_once)
         opened = Collection(tmp_path / "c")
         ids, vectors = recording_vectors(opened.space())
         assert len(ids) == 2
