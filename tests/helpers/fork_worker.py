@@ -17,7 +17,7 @@ def use(folder: Path, say) -> None:
     encoder = mmasc.load_encoder("mini")
     sound = next((folder / "rec").rglob("*.wav"))
     say(f"embedded {len(mmasc.embed_file(sound, encoder).vectors)}")
-    say(f"classified {len(list(mmasc.labelling.classify(sound, {'rain': 'rain', 'wind': 'wind'}, encoder)))}")
+    say(f"classified {len(list(mmasc.classify(sound, {'rain': 'rain', 'wind': 'wind'}, encoder)))}")
     say(f"applied {len(list(mmasc.apply_head(folder / 'kind.head', folder / 'rec')))}")
 
 
