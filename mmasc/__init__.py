@@ -8,36 +8,65 @@ from typing import TYPE_CHECKING, Any
 
 from mmasc.version import __version__
 
-# name -> the module that holds it
+# Name → the module that holds it, in the order in which a user meets them
 _PUBLIC = {
-    "MmascError": "mmasc.errors",
-    "EncoderSpec": "mmasc.encoders.spec",
-    "Encoder": "mmasc.encoders.base",
-    "SPECS": "mmasc.encoders.registry",
-    "load_encoder": "mmasc.encoders.registry",
-    "load_network": "mmasc.networks.load",
-    "NETWORKS": "mmasc.networks.registry",
+    # sound
     "find_audio": "mmasc.audio",
     "load_audio": "mmasc.audio",
     "stream_audio": "mmasc.audio",
     "cut_segments": "mmasc.windows.cut",
+    "synthesise": "mmasc.synth",
+    # encoders and their vectors
+    "ENCODERS": "mmasc.encoders.registry",
+    "SPECS": "mmasc.encoders.registry",  # ENCODERS as version 0.1.0 called them; goes with the next release
+    "load_encoder": "mmasc.encoders.registry",
+    "Encoder": "mmasc.encoders.base",
+    "EncoderSpec": "mmasc.encoders.spec",
+    "FileVectors": "mmasc.encoders.embedding",
+    "embed_audio": "mmasc.encoders.waveforms",
     "embed_file": "mmasc.encoders.embedding",
     "embed_files": "mmasc.encoders.embedding",
+    "check_encoder": "mmasc.encoders.determinism",
+    # collections
     "Collection": "mmasc.collection",
+    "Hit": "mmasc.collection.hits",
+    "EmbedReport": "mmasc.collection.report",
     "embed": "mmasc.collection.ingest",
+    # prompts
     "Prompts": "mmasc.prompts.prompts",
     "load_prompts": "mmasc.prompts.prompts",
     "ZeroShotClassifier": "mmasc.heads.zeroshot",
     "CentredZeroShot": "mmasc.heads.shifted",
     "PriorMatchedZeroShot": "mmasc.heads.shifted",
     "Calibration": "mmasc.heads.calibration_file",
+    "classify": "mmasc.labelling.classify",
     "tune_prompts": "mmasc.studies.prompt_tuning",
     "sweep_prompts": "mmasc.studies.prompt_sweep",
     "report": "mmasc.studies.report",
-    "classify": "mmasc.labelling.classify",
+    # labels of your own
+    "HEADS": "mmasc.heads.registry",
+    "make_head": "mmasc.heads.registry",
     "fit_head": "mmasc.labelling.fit",
     "apply_head": "mmasc.labelling.apply",
     "FittedHead": "mmasc.heads.fitted",
+    # networks
+    "NETWORKS": "mmasc.networks.registry",
+    "load_network": "mmasc.networks.load",
+    "export_network": "mmasc.networks.export",
+    "DATASETS": "mmasc.datasets",
+    "read_dataset": "mmasc.datasets",
+    "train_network": "mmasc.training.supervised.train",
+    "evaluate": "mmasc.evaluation.evaluate",
+    "compare": "mmasc.evaluation.compare",
+    # more training, and sweeps
+    "train_alignment": "mmasc.training.alignment.train",
+    "train_ivf": "mmasc.training.ivf.train",
+    "train_vqvae": "mmasc.training.ivf.train",
+    "imagine_files": "mmasc.ivf.imagine",
+    "sweep_features": "mmasc.evaluation.feature_sweep",
+    "sweep_tags": "mmasc.evaluation.tag_sweep",
+    # errors that users can fix
+    "MmascError": "mmasc.errors",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
@@ -45,25 +74,41 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 if TYPE_CHECKING:
     from mmasc.audio import find_audio, load_audio, stream_audio
     from mmasc.collection import Collection
+    from mmasc.collection.hits import Hit
     from mmasc.collection.ingest import embed
+    from mmasc.collection.report import EmbedReport
+    from mmasc.datasets import DATASETS, read_dataset
     from mmasc.encoders.base import Encoder
-    from mmasc.encoders.embedding import embed_file, embed_files
-    from mmasc.encoders.registry import SPECS, load_encoder
+    from mmasc.encoders.determinism import check_encoder
+    from mmasc.encoders.embedding import FileVectors, embed_file, embed_files
+    from mmasc.encoders.registry import ENCODERS, SPECS, load_encoder
     from mmasc.encoders.spec import EncoderSpec
+    from mmasc.encoders.waveforms import embed_audio
     from mmasc.errors import MmascError
+    from mmasc.evaluation.compare import compare
+    from mmasc.evaluation.evaluate import evaluate
+    from mmasc.evaluation.feature_sweep import sweep_features
+    from mmasc.evaluation.tag_sweep import sweep_tags
     from mmasc.heads.calibration_file import Calibration
     from mmasc.heads.fitted import FittedHead
+    from mmasc.heads.registry import HEADS, make_head
     from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
     from mmasc.heads.zeroshot import ZeroShotClassifier
+    from mmasc.ivf.imagine import imagine_files
     from mmasc.labelling.apply import apply_head
     from mmasc.labelling.classify import classify
     from mmasc.labelling.fit import fit_head
+    from mmasc.networks.export import export_network
     from mmasc.networks.load import load_network
     from mmasc.networks.registry import NETWORKS
     from mmasc.prompts.prompts import Prompts, load_prompts
     from mmasc.studies.prompt_sweep import sweep_prompts
     from mmasc.studies.prompt_tuning import tune_prompts
     from mmasc.studies.report import report
+    from mmasc.synth import synthesise
+    from mmasc.training.alignment.train import train_alignment
+    from mmasc.training.ivf.train import train_ivf, train_vqvae
+    from mmasc.training.supervised.train import train_network
     from mmasc.windows.cut import cut_segments
 
 

@@ -75,9 +75,9 @@ def test_data() -> Path:
 @pytest.fixture
 def registered(monkeypatch) -> str:
     """The stand-in encoder under its name in the registry."""
-    from mmasc.encoders.registry import SPECS
+    from mmasc.encoders.registry import ENCODERS
 
-    monkeypatch.setitem(SPECS, STANDIN_SPEC.name, STANDIN_SPEC)
+    monkeypatch.setitem(ENCODERS, STANDIN_SPEC.name, STANDIN_SPEC)
     return STANDIN_SPEC.name
 
 

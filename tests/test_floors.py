@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -68,7 +69,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
 # What every command calls; groups call nothing
 COMMANDS = {
     "classify": "mmasc.labelling.classify:classify",
-    "collection add": "mmasc.collection.ingest:embed",
+    "collection add": "mmasc.collection.collection:Collection.add",
     "collection check": "mmasc.collection.collection:Collection.check",
     "collection compact": "mmasc.collection.collection:Collection.compact",
     "collection export": "mmasc.collection.collection:Collection.export",
@@ -88,7 +89,7 @@ COMMANDS = {
     "models export": "mmasc.networks.export:export_network",
     "models fetch": "mmasc.weights.download:fetch",
     "models info": "mmasc.encoders.registry:load_encoder",
-    "models list": "mmasc.encoders.registry:SPECS",
+    "models list": "mmasc.encoders.registry:ENCODERS",
     "prompts calibrate": "mmasc.studies.prompt_tuning:tune_prompts",
     "prompts lint": "mmasc.prompts.lint:lint",
     "prompts list": "mmasc.prompts.prompts:bundled_prompts",
@@ -100,6 +101,15 @@ COMMANDS = {
     "train ivf": "mmasc.training.ivf.train:train_ivf",
     "train scenes": "mmasc.ivf.scenes:write_scenes",
     "train vqvae": "mmasc.training.ivf.train:train_vqvae",
+}
+# What looks, fetches or shows; what computes has a name in the package itself
+NOT_IN_THE_FACE = {
+    "demo",
+    "doctor",
+    "models fetch",
+    "prompts lint",
+    "prompts list",
+    "train scenes",
 }
 # Networks are commands too: `mmasc train NETWORK` is one function
 TRAIN_NETWORK = "mmasc.training.supervised.train:train_network"
@@ -233,6 +243,29 @@ def test_every_command_has_a_public_function():
     for target in [*COMMANDS.values(), TRAIN_NETWORK]:
         assert resolve(target) is not None
         assert not target.rpartition(":")[2].startswith("_")
+
+
+def test_every_command_that_computes_has_a_name_in_the_package_itself():
+    import mmasc
+
+    hidden = []
+    for command, target in {**COMMANDS, "train NETWORK": TRAIN_NETWORK}.items():
+        name = target.rpartition(":")[2].partition(".")[0]
+        if name not in mmasc.__all__ or getattr(mmasc, name) is not resolve(f"{target.partition(':')[0]}:{name}"):
+            hidden.append(command)
+    assert set(hidden) == NOT_IN_THE_FACE
+
+
+def test_no_name_is_both_of_a_module_and_of_something_in_its_package():
+    """Or `mmasc.x` would be one or the other, by what was imported before."""
+    packages = {module: path for module, path in FILES.items() if path.name == "__init__.py"}
+    assert len(packages) > 20
+    for package in packages:
+        modules = {module.rpartition(".")[2] for module in FILES if module.rpartition(".")[0] == package}
+        found = import_module(package)
+        names = {*getattr(found, "__all__", ()), *getattr(found, "_LATE", ())}
+        names |= {name for name, value in vars(found).items() if not isinstance(value, ModuleType)}
+        assert names & modules == set(), package
 
 
 def test_files_are_short():

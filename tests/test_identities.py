@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mmasc.encoders.base import backend_identity, identity_digest
-from mmasc.encoders.registry import SPECS, load_encoder
+from mmasc.encoders.registry import ENCODERS, load_encoder
 from mmasc.features.registry import FRONT_ENDS, front_end_constants
 from mmasc.ivf.imagination import Imagination, ImaginationConfig, save_imagination
 from mmasc.ivf.transformation import TransformationConfig
@@ -56,7 +56,7 @@ def identities(folder: Path) -> dict[str, str]:
         found[name] = load_encoder(name).identity
         found[f"{name}, window {window:g}"] = load_encoder(name, window_seconds=window).identity
     found["mini by onnx"] = backend_identity(found["mini"], "onnx")
-    for name, spec in SPECS.items():
+    for name, spec in ENCODERS.items():
         found[f"policy of {name}"] = identity_digest(spec, {}, {})
     small_tagger = replace(
         NETWORKS["tagging"], target="tests.helpers.small_network:Filters", arguments={"n_mels": 128}, n_classes=3
@@ -104,9 +104,9 @@ def test_no_identity_hangs_on_where_a_class_lives(folder):
     from mmasc.encoders.mini import Mini, MiniFeatures
 
     plain = load_encoder("mini")
-    renamed = type("Renamed", (Mini,), {})(SPECS["mini"])
+    renamed = type("Renamed", (Mini,), {})(ENCODERS["mini"])
     assert renamed.identity == plain.identity
-    assert type("Other", (MiniFeatures,), {})(SPECS["mini-features"]).identity != plain.identity
+    assert type("Other", (MiniFeatures,), {})(ENCODERS["mini-features"]).identity != plain.identity
     moved = {name: replace(spec, target="elsewhere:Moved") for name, spec in FRONT_ENDS.items()}
     before = constants(folder)
     with patch.dict(FRONT_ENDS, moved):

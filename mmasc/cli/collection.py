@@ -46,24 +46,14 @@ def info(folder: str, output_format: str) -> None:
 @collection.command()
 @_folder
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.pass_context
-def add(context: click.Context, folder: str, paths: tuple[str, ...]) -> None:
+def add(folder: str, paths: tuple[str, ...]) -> None:
     """Embed more recordings with the encoder, hop and channels of the oldest space."""
-    from mmasc.cli.embed import embed
-    from mmasc.encoders.registry import window_of
+    from mmasc.cli.embed import embedding_progress, print_embedding
 
     opened = _open(folder)
-    space = opened.space().space
-    context.invoke(
-        embed,
-        paths=paths,
-        into=folder,
-        encoder=space.encoder,
-        space=opened.spaces[0],
-        hop_seconds=space.hop_seconds,
-        window_seconds=window_of(space.encoder, space.window_seconds),
-        channels=space.channels,
-    )
+    with embedding_progress() as show:
+        report = opened.add(list(paths), progress=show)
+    print_embedding(report, folder)
 
 
 @collection.command()

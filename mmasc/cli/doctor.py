@@ -128,9 +128,9 @@ def _pyav() -> Check:
 
 def _encoders() -> Iterator[Check]:
     """Every encoder whose weights are in the package is loaded and hears one window of silence and one of noise."""
-    from mmasc.encoders.registry import SPECS, load_encoder
+    from mmasc.encoders.registry import ENCODERS, load_encoder
 
-    for name, spec in SPECS.items():
+    for name, spec in ENCODERS.items():
         if spec.weights != "bundled":
             continue
 

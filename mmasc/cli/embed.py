@@ -1,6 +1,9 @@
 """`mmasc embed`: recordings into a collection."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +21,9 @@ from mmasc.cli.options import (
 from mmasc.cli.output import echo, print_object, remark
 from mmasc.cli.progress import progress_line
 from mmasc.printing import printable
+
+if TYPE_CHECKING:
+    from mmasc.collection.report import EmbedReport
 
 
 @click.command()
@@ -61,15 +67,8 @@ def embed(
     already is skipped before it is decoded; interrupted at any moment, the same command goes on.
     """
     from mmasc.collection.ingest import embed as run
-    from mmasc.collection.report import EmbedReport
 
-    with progress_line("embedding", quiet=quiet) as line:
-
-        def show(report: EmbedReport) -> None:
-            line.set_total(report.found)
-            bad = f", {len(report.failed)} bad files" if report.failed else ""
-            line.update(report.done, f"{report.audio_seconds / 3600:.2f} h of sound{bad}")
-
+    with embedding_progress(quiet) as show:
         report = run(
             list(paths),
             into,
@@ -87,6 +86,24 @@ def embed(
             strict=strict,
             progress=show,
         )
+    print_embedding(report, into, quiet, output_format)
+
+
+@contextmanager
+def embedding_progress(quiet: bool = False) -> "Iterator[Callable[[EmbedReport], None]]":
+    """A progress bar of files; gives what `embed` calls with its report."""
+    with progress_line("embedding", quiet=quiet) as line:
+
+        def show(report: "EmbedReport") -> None:
+            line.set_total(report.found)
+            bad = f", {len(report.failed)} bad files" if report.failed else ""
+            line.update(report.done, f"{report.audio_seconds / 3600:.2f} h of sound{bad}")
+
+        yield show
+
+
+def print_embedding(report: "EmbedReport", into: str, quiet: bool = False, output_format: str = "table") -> None:
+    """Print what an `embed` did; exit with status 1 if no file could be read."""
     for kind, bad in (("truncated", report.truncated), ("failed", report.failed)):
         for one in bad:
             # A list of what went wrong is a result, not chatter: --quiet does not hide it

@@ -20,12 +20,12 @@ def models() -> None:
 @format_option()
 def list_models(kind: str | None, output_format: str) -> None:
     """Every encoder and every supervised network of the registries; nothing is loaded."""
-    from mmasc.encoders.registry import SPECS, network_spec
+    from mmasc.encoders.registry import ENCODERS, network_spec
     from mmasc.networks.registry import NETWORKS
 
     rows = []
     networks = [spec for spec in map(network_spec, NETWORKS) if spec is not None]
-    for what, spec in [("encoder", spec) for spec in SPECS.values()] + [("network", spec) for spec in networks]:
+    for what, spec in [("encoder", spec) for spec in ENCODERS.values()] + [("network", spec) for spec in networks]:
         if kind not in (None, what):
             continue
         state, non_commercial = _weights_state(spec)
@@ -71,12 +71,12 @@ def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_for
     nothing else in mmasc fetches anything.
     """
     from mmasc.cli.progress import ProgressLine, progress_line
-    from mmasc.encoders.registry import SPECS
+    from mmasc.encoders.registry import ENCODERS
     from mmasc.weights import download as weights
     from mmasc.weights import table as weights_table
 
     rows = []
-    for name in dict.fromkeys(SPECS[name].weights if name in SPECS else name for name in names):
+    for name in dict.fromkeys(ENCODERS[name].weights if name in ENCODERS else name for name in names):
         if name == "bundled":
             remark(f"{', '.join(names)} comes with mmasc: nothing to fetch", quiet)
             continue

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -10,7 +11,6 @@ from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import TABLE_WIDTH, print_rows, print_table, remark, shorten
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
-_DEFAULT_K = 10
 _OWN_WIDTH = 24  # of a column of the users' own in the table
 
 
@@ -21,7 +21,7 @@ _OWN_WIDTH = 24  # of a column of the users' own in the table
 @click.option("--audio", multiple=True, metavar="FILE", help="A sound file.")
 @click.option("--image", multiple=True, metavar="FILE", help="A picture, where the space has pictures.")
 @click.option("--not", "negatives", multiple=True, metavar="QUERY", help="Away from this; may be given several times.")
-@click.option("-k", "k", type=click.IntRange(min=1), default=None, help=f"Hits, at most.  [default: {_DEFAULT_K}]")
+@click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Hits, at most.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond' and start < 60\".")
 @click.option("--space", metavar="NAME", help="Space to look in; default: the oldest that understands the query.")
 @click.option("--per-recording", is_flag=True, help="The best window of every recording alone.")
@@ -35,7 +35,7 @@ def search(
     audio: tuple[str, ...],
     image: tuple[str, ...],
     negatives: tuple[str, ...],
-    k: int | None,
+    k: int,
     where: str | None,
     space: str | None,
     per_recording: bool,
@@ -49,8 +49,6 @@ def search(
     is the mean cosine to them less the mean cosine to what --not names.
     """
     from mmasc.collection import Collection
-    from mmasc.collection.query import Query
-    from mmasc.errors import MmascError
 
     opened = Collection(collection, device=device)
     asked, unwanted = _sorted_by_kind(queries), _sorted_by_kind(negatives)
@@ -60,17 +58,7 @@ def search(
         "image": [*asked["image"], *image],
         **{f"not_{kind}": items for kind, items in unwanted.items()},
     }
-    space = space or opened.space_for(Query.of(vectors=None, **question))
-    windows = len(opened.space(space))
-    if k is not None and k > max(windows, 1):
-        raise MmascError(f"{collection} holds {windows} windows, fewer than -k {k}; ask for at most {windows}")
-    hits = opened.search(
-        **question,
-        k=k or _DEFAULT_K,
-        where=where,
-        space=space,
-        per_recording=per_recording,
-    )
+    hits = opened.search(**question, k=k, where=where, space=space, per_recording=per_recording)
     for line in opened.remarks:
         remark(line, quiet)
     if not hits:
@@ -82,7 +70,7 @@ def search(
         _print_table(hits, opened.head.root, quiet)
 
 
-def _print_table(hits: list[dict[str, Any]], root: str, quiet: bool) -> None:
+def _print_table(hits: Sequence[Mapping[str, Any]], root: str, quiet: bool) -> None:
     """Hits for people: paths under the root, times as clocks, and as many of the own columns as the terminal holds."""
     from rich.console import Console
 

@@ -1,27 +1,37 @@
 """A collection: recordings with their windows' vectors in named spaces, opened to be asked and kept in order."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from jaxtyping import Float32
 
 from mmasc.collection import coverage
 from mmasc.collection.check import Finding, check
 from mmasc.collection.export import export
 from mmasc.collection.filters import passing_recordings
+from mmasc.collection.frames import as_frame, described, window_order, windows_described
+from mmasc.collection.hits import Hit
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.index_files import forget
+from mmasc.collection.ingest import embed
 from mmasc.collection.merge import merge
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.query import Query, QueryEncoders, search_space
+from mmasc.collection.report import EmbedReport
 from mmasc.collection.snapshot import Snapshot, ids_under
 from mmasc.collection.store import Store
+from mmasc.collection.vectors import vectors_with_labels
 from mmasc.encoders.base import Encoder
-from mmasc.encoders.registry import SPECS
+from mmasc.encoders.registry import ENCODERS, window_of
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
+
+# What `mmasc.embed` loads an encoder with
+_LOADING = ("device", "backend", "window_seconds")
 
 
 class Collection(Snapshot):
@@ -64,7 +74,7 @@ class Collection(Snapshot):
         space: str | None = None,
         encoder: Encoder | None = None,
         per_recording: bool = False,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Hit]:
         """Windows nearest to texts, sounds, pictures or vectors, and far from others.
 
         The score is the mean cosine to what is asked for less the mean cosine to what is not.
@@ -72,17 +82,17 @@ class Collection(Snapshot):
         Args:
             text, audio, image: Asked for: texts; sound files (or their bytes, or open binary files); picture files, PIL
                 images or uint8 arrays [height, width, 3]; one or several of each in any container.
-            vectors: Asked for, as vectors of the space, `[dim]` or `[item dim]`.
+            vectors: Asked for, as vectors of the space, `[dim]` or `[item dim]`, any type of number.
             not_text, not_audio, not_image: Not asked for.
-            k: Hits, at most.
+            k: Hits, at most; fewer come back where fewer windows are there or pass.
             where: SQL on columns of recordings and windows (start, end, lane), applied inside the search.
             space: Name of the space; default: the oldest that understands the query.
             encoder: Loaded encoder of that space, to save loading it.
             per_recording: The best window of every recording alone.
         Returns:
-            A mapping a hit, best first: rank, path, start, end (seconds), score, duplicate (whether the hit is the
-            query itself or a copy of it), lane where there are several, and the recordings' own columns.
-            `pandas.DataFrame(hits)` makes a table of it.
+            Hits, best first: rank, path, start, end (seconds), score, duplicate (whether the hit is the query itself
+            or a copy of it), lane where there are several, and the recording's own columns. A `Hit` has attributes and
+            reads as a mapping; `pandas.DataFrame(hits)` makes a table.
         Raises:
             MmascError: If nothing is asked, the space does not understand the query, another encoder made the
                 space, or `where` cannot be read.
@@ -111,12 +121,54 @@ class Collection(Snapshot):
         fitting = [name for name in self.spaces if query.fits(self.head.spaces[name].encoder)]
         if self.spaces and not fitting:
             asked = " and ".join(sorted(query.modalities))
-            able = [name for name, spec in SPECS.items() if query.modalities <= set(spec.modalities)]
+            able = [name for name, spec in ENCODERS.items() if query.modalities <= set(spec.modalities)]
             add = f"; add one with: mmasc embed PATH --into ... --encoder {able[0]}" if able else ""
             raise MmascError(
                 f"no space of {self.store.folder} understands {asked}; it has: {', '.join(self.spaces)}{add}"
             )
         return fitting[0] if fitting else self.space().name
+
+    def add(
+        self, paths: str | Path | Sequence[str | Path], encoder: str | Encoder | None = None, **options: Any
+    ) -> EmbedReport:
+        """Embed more recordings: by default with the encoder, window, hop and channels of the oldest space, into it.
+
+        Args:
+            paths: Files, folders (recursively), patterns.
+            encoder: Name for `load_encoder`, or a loaded encoder. Where a space of this encoder is there (or one named
+                `space`), it grows with the hop and channels that it has; else a new space begins.
+            **options: Of `mmasc.embed`: space, metadata, folders, threads, strict, progress and others.
+        Returns:
+            What was done. The collection is refreshed: what was added can be searched at once.
+        Raises:
+            MmascError: As `mmasc.embed` does; also if there is no space yet and no encoder is given.
+        """
+        name = self._space_to_add_to(encoder, options)
+        if name is not None:
+            space = self.space(name).space
+            options = {"hop_seconds": space.hop_seconds, "channels": space.channels, **options, "space": name}
+            if not isinstance(encoder, Encoder) and not options.keys().isdisjoint(_LOADING):
+                encoder = encoder or space.encoder
+                options.setdefault("window_seconds", window_of(encoder, space.window_seconds))
+            elif encoder is None or encoder == space.encoder:
+                encoder = self._encoders.of_space(name, space)
+        assert encoder is not None  # without one there is a space that names it
+        try:
+            return embed(paths, self.store.folder, encoder, **options)
+        finally:
+            self.refresh()
+
+    def _space_to_add_to(self, encoder: str | Encoder | None, options: Mapping[str, Any]) -> str | None:
+        """Name of the space that more recordings go to; None for a new one."""
+        if (named := options.get("space")) is not None:
+            return named if encoder is None or named in self.head.spaces else None
+        if encoder is None:
+            return self.space().name
+        if isinstance(encoder, Encoder):
+            alike = [name for name, space in self.head.spaces.items() if space.identity == encoder.identity]
+        else:
+            alike = [name for name, space in self.head.spaces.items() if space.encoder == encoder]
+        return alike[0] if alike else None
 
     def remove(self, paths: Sequence[str | Path] = (), where: str | None = None, missing: bool = False) -> int:
         """Remove recordings (from the collection, not from the disk) with all their windows.
@@ -194,6 +246,50 @@ class Collection(Snapshot):
         Rows are sorted by path, lane and start.
         """
         return export(self, self.space(space), Path(to), file_format)
+
+    def to_frame(self, windows: bool = False, space: str | None = None) -> Any:
+        """The recordings as a pandas DataFrame, which needs pandas: pip install 'mmasc[pandas]'.
+
+        Args:
+            windows: A row per window instead of a row per recording, sorted by path, lane and start.
+            space: Whose windows; default: the oldest.
+        Returns:
+            A row per recording, in the order of `recordings`: id, path (where it lies now, as in hits), duration in
+            seconds, sample_rate in Hz, channels, status, reason, and your own columns with their types (whole numbers
+            with gaps are Int64). With `windows` further start and end in seconds, and lane.
+        Raises:
+            MmascError: If pandas is not installed, or there is no such space.
+            ValueError: If a space is named without `windows`.
+        """
+        if not windows:
+            if space is not None:
+                raise ValueError("recordings belong to all spaces; give windows=True for the windows of one")
+            return as_frame(described(self, self.recordings.column("id").to_numpy()))
+        reader = self.space(space)
+        return as_frame(windows_described(self, reader, window_order(self, reader, np.arange(len(reader)))))
+
+    def vectors(
+        self, label: str | None = None, space: str | None = None, where: str | None = None, windows: bool = False
+    ) -> tuple[Float32[np.ndarray, "item dim"], np.ndarray | None, pa.Table]:
+        """Vectors, labels and recordings in equal order, as scikit-learn takes them.
+
+        Args:
+            label: Own column with the labels; recordings without one are left out.
+            space: Whose vectors; default: the oldest.
+            where: SQL on columns of recordings and windows; vectors are made of the windows that pass.
+            windows: A row per window instead of a row per recording.
+        Returns:
+            X: float32 `[item dim]`, sorted by path. Of a recording the mean of its windows weighted by the time that
+                each adds, lanes alike, silence left out where there is sound, as heads see it; not normalised. Of a
+                window the vector as the encoder gave it (sorted by path, lane, start).
+            y: Labels `[item]` in the type that they are stored in, texts as NumPy texts; None without `label`.
+            recordings: Table with a row per row of X: id, path (where it lies now, as in hits), duration, sample_rate,
+                channels, status, reason and your own columns; with `windows` also start, end, lane.
+                `recordings["place"].to_numpy()` gives groups for cross-validation.
+        Raises:
+            MmascError: If there is no such column or space, `where` cannot be read, or vectors are damaged (NaN).
+        """
+        return vectors_with_labels(self, self.space(space), label, where, windows)
 
     def set_metadata(self, columns: dict[int, dict[str, Any]]) -> None:
         """Set own columns of recordings: id → name → value."""

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mmasc.collection.frames import window_order, windows_described
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
 from mmasc.storage.files import replacing
@@ -19,21 +20,9 @@ def export(collection: Snapshot, reader: SpaceReader, to: Path, file_format: str
     if file_format not in ("npy", "csv"):
         raise ValueError(f"file_format must be 'npy' or 'csv', got {file_format!r}")
     to.mkdir(parents=True, exist_ok=True)
-    recordings = collection.recordings
-    rows = np.array([collection.row_of[int(one)] for one in reader.recording], np.int64)
-    paths = [collection.path_of(path) for path in recordings.column("path").to_pylist()]
-    path_rank = np.argsort(np.argsort(np.array(paths, object), kind="stable")) if paths else np.zeros(0, np.int64)
-    order = np.lexsort((reader.start, reader.lane, path_rank[rows]))
-    table = pa.table(
-        {
-            "path": pa.array([paths[row] for row in rows[order]], pa.string()),
-            "start": pa.array(reader.start[order]),
-            "end": pa.array(reader.end[order]),
-            "lane": pa.array(reader.lane[order]),
-        }
-    )
-    for name in collection.metadata_columns:
-        table = table.append_column(name, recordings.column(name).take(pa.array(rows[order])))
+    order = window_order(collection, reader, np.arange(len(reader)))
+    described = windows_described(collection, reader, order)
+    table = described.select(["path", "start", "end", "lane", *collection.metadata_columns])
     if file_format == "csv":
         return [_write_csv(to / "windows.csv", table, reader, order)]
     # Both are whole before either takes its name: half an export must not be taken for one

@@ -55,7 +55,7 @@ def embed(
         encoder: Name for `load_encoder`, or a loaded encoder.
         space: Name of the space; default: the encoder's.
         hop_seconds: From one window's start to the next; default: the window, no overlap.
-        window_seconds: Another window than the encoder's own.
+        window_seconds: Another window than the encoder's own; of a loaded encoder it is the one it was loaded with.
         channels: "mix", "left", "right", "each" or "mid-side".
         metadata: CSV with own columns by file; also set for recordings that are there already.
         folders: Names of columns for the folders between the root and a file.
@@ -66,9 +66,12 @@ def embed(
         strict: Raise at the first file that cannot be read, keeping what is done.
         commit_windows, commit_seconds: What is waiting counts for good after so many windows or so much time.
         progress: Called after every file with the report as it stands.
+    Returns:
+        What was done: numbers of recordings and windows, files that could not be read, remarks.
     Raises:
         MmascError: If no file is found, the collection holds vectors of another encoder under this name, or
             (strict) a file cannot be read.
+        ValueError: If `window_seconds` is not the window of a loaded encoder.
     """
     begun = time.perf_counter()
     files = [Path(os.path.abspath(path)) for path in find_audio(paths)]
@@ -78,6 +81,11 @@ def embed(
         encoder_name, encoder = encoder, load_encoder(encoder, device, window_seconds, backend)
     else:
         encoder_name = encoder.spec.name
+        if window_seconds not in (None, encoder.spec.window_seconds):
+            raise ValueError(
+                f"this encoder was loaded with a window of {encoder.spec.window_seconds:g} s, got window_seconds "
+                f"{window_seconds}: give it to load_encoder"
+            )
     hop = encoder.spec.window_seconds if hop_seconds is None else float(hop_seconds)
     store = Store.create(into, given_root)
     intake = Intake(store, encoder, encoder_name, space, hop, channels, own)

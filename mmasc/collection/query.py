@@ -9,6 +9,8 @@ import numpy as np
 
 from mmasc.audio.memory import MemorySound, as_source, is_one
 from mmasc.collection.filters import passing_windows
+from mmasc.collection.head import SpaceHead
+from mmasc.collection.hits import Hit
 from mmasc.collection.index import unit
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
@@ -87,23 +89,32 @@ class QueryEncoders:
         Raises:
             MmascError: If the encoder of that name has another identity now than when it made the space.
         """
-        space = reader.space
         if encoder is None:
-            if not query.modalities:
-                return None
-            key = (space.encoder, space.window_seconds, space.identity)
-            if key not in self._loaded:
-                window = window_of(space.encoder, space.window_seconds)
-                self._loaded[key] = load_encoder(space.encoder, self._device, window)
-                if backend_identity(self._loaded[key].identity, "onnx") == space.identity:
-                    self._loaded[key].use_onnx()
-            encoder = self._loaded[key]
-        if encoder.identity != space.identity:
-            raise MmascError(
-                f"the vectors of {reader.name!r} were made by {space.encoder} with identity {space.identity}, but here "
-                f"it has identity {encoder.identity}: use the encoder that made them, or embed anew"
-            )
-        return encoder
+            return self.of_space(reader.name, reader.space) if query.modalities else None
+        return _checked(reader.name, reader.space, encoder)
+
+    def of_space(self, name: str, space: SpaceHead) -> Encoder:
+        """The encoder of a space, run by the backend that made it; loaded once.
+
+        Raises:
+            MmascError: If the encoder of that name has another identity now than when it made the space.
+        """
+        key = (space.encoder, space.window_seconds, space.identity)
+        if key not in self._loaded:
+            window = window_of(space.encoder, space.window_seconds)
+            self._loaded[key] = load_encoder(space.encoder, self._device, window)
+            if backend_identity(self._loaded[key].identity, "onnx") == space.identity:
+                self._loaded[key].use_onnx()
+        return _checked(name, space, self._loaded[key])
+
+
+def _checked(name: str, space: SpaceHead, encoder: Encoder) -> Encoder:
+    if encoder.identity != space.identity:
+        raise MmascError(
+            f"the vectors of {name!r} were made by {space.encoder} with identity {space.identity}, but here "
+            f"it has identity {encoder.identity}: use the encoder that made them, or embed anew"
+        )
+    return encoder
 
 
 def search_space(
@@ -114,7 +125,7 @@ def search_space(
     k: int,
     where: str | None,
     per_recording: bool,
-) -> list[dict[str, Any]]:
+) -> list[Hit]:
     """Hits of one space, best first; see `Collection.search`."""
     wanted, sound_windows = _query_vectors(query, encoder, reader.space.dim, against=False)
     unwanted, _ = _query_vectors(query, encoder, reader.space.dim, against=True)
@@ -143,17 +154,18 @@ def search_space(
     for rank, (position, score) in enumerate(zip(positions, scores, strict=True), 1):
         row = collection.row_of[int(reader.recording[position])]
         path = collection.path_of(columns["path"][row].as_py())
-        hit = {
-            "rank": rank,
-            "path": path,
-            "start": float(reader.start[position]),
-            "end": float(reader.end[position]),
-            "score": float(score),
-            "duplicate": bool(same_vector[rank - 1]) or os.path.realpath(path) in query_files,
-        }
-        if several_lanes:
-            hit["lane"] = int(reader.lane[position])
-        hits.append({**hit, **{name: columns[name][row].as_py() for name in collection.metadata_columns}})
+        hits.append(
+            Hit(
+                rank,
+                path,
+                float(reader.start[position]),
+                float(reader.end[position]),
+                float(score),
+                bool(same_vector[rank - 1]) or os.path.realpath(path) in query_files,
+                int(reader.lane[position]) if several_lanes else None,
+                {name: columns[name][row].as_py() for name in collection.metadata_columns},
+            )
+        )
     return hits
 
 

@@ -41,8 +41,10 @@ class Snapshot:
 
     @cached_property
     def recordings(self) -> pa.Table:
-        """All recordings: id, path under the root, size, mtime_ns, duration, sample_rate, channels, status, reason,
-        and the columns of your own."""
+        """All recordings, a row each: id, path under the root, size in bytes, mtime_ns, duration in seconds,
+        sample_rate in Hz, channels, status ("ok" or "truncated"), reason, and the columns of your own.
+
+        A pyarrow table; `Collection.to_frame` gives it to pandas."""
         return self.store.recordings(self.head)
 
     @cached_property

@@ -4,13 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmasc.encoders.registry import BACKENDS, SPECS, load_encoder, network_spec, spec_of, window_of
+    from mmasc.encoders.registry import BACKENDS, ENCODERS, SPECS, load_encoder, network_spec, spec_of, window_of
 
-__all__ = ["BACKENDS", "SPECS", "load_encoder", "network_spec", "spec_of", "window_of"]
+__all__ = ["BACKENDS", "ENCODERS", "SPECS", "load_encoder", "network_spec", "spec_of", "window_of"]
 
 # Loaded on first use: what lies in this folder can be imported without them
 _LATE = {
     "BACKENDS": "mmasc.encoders.registry",
+    "ENCODERS": "mmasc.encoders.registry",
     "SPECS": "mmasc.encoders.registry",
     "load_encoder": "mmasc.encoders.registry",
     "network_spec": "mmasc.encoders.registry",

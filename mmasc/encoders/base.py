@@ -15,7 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmasc.audio.arrays import array_sound
 from mmasc.devices import resolve_device
+from mmasc.encoders.embedding import FileVectors, embed_file
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
 from mmasc.inputs import as_texts, check_picture
@@ -54,13 +56,13 @@ class Encoder:
         self.device = resolve_device(device)
 
     def embed(self, waveforms: Any, sample_rate: int | None = None) -> Float[np.ndarray, "batch dim"]:
-        """Vectors of windows.
+        """Vectors of windows that are cut already; `embed_audio` takes whole recordings.
 
         Args:
             waveforms: Mono samples in [-1, 1] at `spec.sample_rate`, `[batch time]`; torch or numpy, any float type.
             sample_rate: If given, must be `spec.sample_rate`: a guard against a rate slip.
         Returns:
-            float32, as the network gave them (not normalised unless the network does).
+            float32 `[batch dim]`, as the network gave them (not normalised unless the network does).
         Raises:
             ValueError: If the shape, rate, type or values are wrong (integers, NaN and infinity are refused).
         """
@@ -73,6 +75,27 @@ class Encoder:
         parts = (self._fill(part).to(self.device) for part in windows.split(self.windows_at_once))
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             return torch.cat([self._audio(part).float().cpu() for part in parts]).numpy()
+
+    def embed_audio(
+        self, waveform: Any, sample_rate: Any, hop_seconds: float | None = None, channels: str = "mix"
+    ) -> FileVectors:
+        """Vectors of the windows of a waveform: resampled, cut and filled as the file with these samples would be.
+
+        Args:
+            waveform: One recording, `[time]` or `[channel time]`; numpy, torch or lists. `[time channel]` is taken
+                where there are more than 64 rows and at most 32 columns. Floats in [-1, 1] (more is kept, as in float
+                files), or int8, uint8, int16, int32, whose range becomes [-1, 1].
+            sample_rate: Of the waveform, in Hz; any from 1,000 to 768,000.
+            hop_seconds: From one window's start to the next; default: the window, no overlap.
+            channels: "mix", "left", "right", "each" or "mid-side".
+        Returns:
+            `vectors`, float32 `[item dim]`, of windows with `starts` and `ends` in seconds `[item]`; `vector`, the
+            recording's own `[dim]`; and what else `embed_file` says of a file.
+        Raises:
+            ValueError: If the shape, type or rate of the waveform is wrong.
+            MmascError: If there is no sample, NaN or infinity among them, or the hop is longer than the window.
+        """
+        return embed_file(array_sound(waveform, sample_rate), self, hop_seconds, channels)
 
     def embed_text(self, texts: Any) -> Float[np.ndarray, "item dim"]:
         """Vectors of texts in the same space.

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from queue import Empty, Full, Queue
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
 from mmasc.audio import AudioStatus, stream_audio
 from mmasc.audio.memory import MemorySound, Sound, as_source, is_one
-from mmasc.encoders.base import Encoder
+from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
 from mmasc.windows.cut import WindowStream
 from mmasc.windows.pooling import recording_vector
@@ -28,12 +28,34 @@ _EDGE_SECONDS = 1e-3  # of sound at the edge of a window of silence that do not 
 _FILES_AHEAD = 16  # decoded or being decoded, waiting for the network
 
 
+@runtime_checkable
+class WindowEncoder(Protocol):
+    """What files need of an encoder; every `Encoder` has it.
+
+    Attributes:
+        spec: Of it: its rate and window count here.
+    """
+
+    spec: EncoderSpec
+
+    @property
+    def window_samples(self) -> int:
+        """Length of a window in samples."""
+
+    @property
+    def windows_at_once(self) -> int:
+        """How many windows go through the network at once."""
+
+    def embed(self, waveforms: Any) -> np.ndarray:
+        """float32 `[window dim]` of windows `[window time]`."""
+
+
 @dataclass
 class FileVectors:
     """What became of one file.
 
     Attributes:
-        path: As it was given.
+        path: As it was given; "<memory>" or "<array>" where there was none.
         starts, ends: Of the windows, in seconds, float64 `[item]`.
         lanes: Which lane of the channel policy a window comes from, int64 `[item]`; 0 but for "each" and "mid-side".
         vectors: float32 `[item dim]`, as the encoder gave them.
@@ -75,7 +97,7 @@ class FileVectors:
 
 
 def embed_file(
-    path: Sound | MemorySound, encoder: Encoder, hop_seconds: float | None = None, channels: str = "mix"
+    path: Sound | MemorySound, encoder: WindowEncoder, hop_seconds: float | None = None, channels: str = "mix"
 ) -> FileVectors:
     """Vectors of one file's windows.
 
@@ -84,6 +106,8 @@ def embed_file(
         encoder: From `load_encoder`.
         hop_seconds: From one window's start to the next; default: the window, no overlap.
         channels: "mix", "left", "right", "each" or "mid-side".
+    Returns:
+        Vectors of its windows, float32 `[item dim]`, with their starts and ends in seconds.
     Raises:
         MmascError: If the file cannot be read.
     """
@@ -95,7 +119,7 @@ def embed_file(
 
 def embed_files(
     paths: Iterable[Sound | MemorySound],
-    encoder: Encoder,
+    encoder: WindowEncoder,
     hop_seconds: float | None = None,
     channels: str = "mix",
     threads: int = 1,
@@ -178,7 +202,7 @@ class _Pending:
     def complete(self) -> bool:
         return self.done is not None and len(self.vectors) == len(self.starts)
 
-    def result(self, encoder: Encoder) -> FileVectors:
+    def result(self, encoder: WindowEncoder) -> FileVectors:
         assert self.done is not None
         rate, count = encoder.spec.sample_rate, len(self.starts)
         vectors = np.stack([self.vectors[item] for item in range(count)]) if count else np.zeros((0, encoder.spec.dim))
@@ -215,7 +239,7 @@ def _silent(lanes: np.ndarray, starts: np.ndarray, ends: np.ndarray, silence: li
 
 
 def _embed_windows(
-    windows: list[tuple[_Pending, int, np.ndarray]], encoder: Encoder
+    windows: list[tuple[_Pending, int, np.ndarray]], encoder: WindowEncoder
 ) -> list[tuple[_Pending, int, np.ndarray]]:
     """Embed the windows that are as long as the first one, at most `windows_at_once`; return the others."""
     length = len(windows[0][2])
@@ -241,7 +265,7 @@ def _decode(
 
 def _decode_file(
     path: Path | MemorySound,
-    encoder: Encoder,
+    encoder: WindowEncoder,
     hop: float,
     channels: str,
     digest: Callable[[Path], bytes] | None,

@@ -51,7 +51,7 @@ _CLAP = EncoderSpec(
     description="LAION CLAP, small: open words for everyday sounds, music, speech",
 )
 
-SPECS: dict[str, EncoderSpec] = {
+ENCODERS: dict[str, EncoderSpec] = {
     spec.name: spec
     for spec in [
         _MINI,
@@ -127,6 +127,8 @@ SPECS: dict[str, EncoderSpec] = {
 }
 
 
+SPECS = ENCODERS  # its name in version 0.1.0; goes with the next release
+
 # How a network is run: by torch, or by ONNX Runtime (the extra `onnx`; CPU only)
 BACKENDS = ("eager", "onnx")
 
@@ -160,8 +162,8 @@ def load_encoder(
 
         refuse(base)
         raise MmascError(
-            f"unknown encoder {base!r}; there are: {', '.join(sorted(SPECS))}; and, with weights of your own, networks "
-            "(mmasc models list)"
+            f"unknown encoder {base!r}; there are: {', '.join(sorted(ENCODERS))}; and, with weights of your own, "
+            "networks (mmasc models list)"
         )
     if window_seconds is not None:
         if not spec.minimum_seconds <= window_seconds <= 60:
@@ -181,8 +183,8 @@ def spec_of(encoder: str) -> EncoderSpec | None:
         None for a name that nobody knows.
     """
     base = encoder.partition(":")[0]
-    if base in SPECS:
-        return SPECS[base]
+    if base in ENCODERS:
+        return ENCODERS[base]
 
     return network_spec(base)
 

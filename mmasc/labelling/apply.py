@@ -9,13 +9,14 @@ import numpy as np
 from mmasc.audio import AudioStatus, find_audio
 from mmasc.collection import Collection
 from mmasc.collection.filters import passing_windows
+from mmasc.collection.vectors import mean_vector, recording_vectors
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import embed_files
 from mmasc.encoders.registry import load_encoder, window_of
 from mmasc.errors import MmascError
 from mmasc.heads.fitted import FittedHead
 from mmasc.heads.zeroshot import NONE
-from mmasc.labelling.recordings import is_collection, mean_vector, recording_vectors
+from mmasc.labelling.recordings import is_collection
 
 _RECORDINGS_AT_ONCE = 4_096
 

@@ -6,20 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from mmasc.audio import find_audio
 from mmasc.collection import Collection
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.head import HEAD_NAME, SpaceHead
-from mmasc.collection.space import SpaceReader
+from mmasc.collection.vectors import check_column, recording_vectors, values_of
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import embed_files
 from mmasc.errors import MmascError
-from mmasc.storage.tables import is_missing
-from mmasc.windows.pooling import recording_vector
-
-_WINDOWS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
@@ -78,12 +74,12 @@ def labelled_recordings(
     """
     reader = collection.space(space)
     for column in dict.fromkeys([label, *[name for name in (groups, folds_column) if name is not None]]):
-        _check_column(collection, column)
+        check_column(collection, column)
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)
     ids, vectors = recording_vectors(reader, allowed)
     rows = [collection.row_of[int(one)] for one in ids]
     paths = collection.recordings.column("path").to_pylist()
-    labels = _values(collection, label)
+    labels = values_of(collection, label)
     order = sorted(
         (item for item, row in enumerate(rows) if labels[row] is not None), key=lambda item: paths[rows[item]]
     )
@@ -118,73 +114,9 @@ def labelled_recordings(
     )
 
 
-def recording_vectors(
-    reader: SpaceReader, allowed: Bool[np.ndarray, " window"] | None = None
-) -> tuple[Int[np.ndarray, " item"], Float[np.ndarray, "item dim"]]:
-    """Vectors of recordings: the mean of their windows weighted by the time each adds, lanes alike; not normalised.
-
-    Args:
-        reader: The space.
-        allowed: Which windows count; default: all.
-    Returns:
-        Ids of the recordings that have such windows, ascending, and their vectors in float64.
-    Raises:
-        MmascError: If a vector holds NaN or infinity.
-    """
-    chosen = np.arange(len(reader)) if allowed is None else np.flatnonzero(allowed)
-    chosen = chosen[np.argsort(reader.recording[chosen], kind="stable")]
-    ids, first = np.unique(reader.recording[chosen], return_index=True)
-    ends = np.append(first[1:], len(chosen))
-    vectors = np.zeros((len(ids), reader.space.dim))
-    item = 0
-    while item < len(ids):
-        # As many whole recordings as fit, at least one
-        last = max(item + 1, int(np.searchsorted(ends, first[item] + _WINDOWS_AT_ONCE, side="right")))
-        windows = reader.vectors(chosen[first[item] : ends[last - 1]])
-        for one in range(item, last):
-            positions = chosen[first[one] : ends[one]]
-            own = windows[first[one] - first[item] : ends[one] - first[item]]
-            heard = ~reader.is_silence(own)
-            if heard.any():  # digital silence does not count where there is sound
-                own, positions = own[heard], positions[heard]
-            vectors[one] = mean_vector(own, reader.lane[positions], reader.start[positions], reader.end[positions])
-        item = last
-    if not np.isfinite(vectors).all():
-        raise MmascError(f"space {reader.name!r} of {reader.store.folder} holds NaN; see: mmasc collection check")
-    return ids.astype(np.int64), vectors
-
-
-def mean_vector(
-    vectors: Float[np.ndarray, "window dim"],
-    lanes: Int[np.ndarray, " window"],
-    starts: Float[np.ndarray, " window"],
-    ends: Float[np.ndarray, " window"],
-) -> Float[np.ndarray, " dim"]:
-    """Vector of one recording in float64: mean of its windows weighted by the time each adds, lanes alike."""
-    wide = vectors.astype(np.float64)
-    of_lanes = [lanes == lane for lane in np.unique(lanes)]
-    return np.mean([recording_vector(wide[lane], starts[lane], ends[lane]) for lane in of_lanes], axis=0)
-
-
-def _check_column(collection: Collection, column: str) -> None:
-    if column not in collection.metadata_columns:
-        own = collection.metadata_columns
-        has = f"it has: {', '.join(own)}" if own else "it has none of your own"
-        raise MmascError(
-            f"{collection.store.folder} has no column {column!r}; {has}; add columns with: "
-            "mmasc embed PATH --into ... --metadata CSV"
-        )
-
-
-def _values(collection: Collection, column: str) -> list[Any]:
-    """Values of a column by row; None for null, NaN, blank text and words for nothing, as older tables brought them."""
-    values = collection.recordings.column(column).to_pylist()
-    return [None if is_missing(value) else value for value in values]
-
-
 def _complete(collection: Collection, column: str, rows: Sequence[int]) -> list[Any]:
     """Values of a column that every recording must have."""
-    values = _values(collection, column)
+    values = values_of(collection, column)
     missing = [row for row in rows if values[row] is None]
     if missing:
         path = collection.recordings.column("path")[missing[0]].as_py()

@@ -13,7 +13,7 @@ import soundfile
 import mmasc
 from mmasc.collection import Collection
 from mmasc.collection import intake as ingest_module
-from mmasc.encoders.registry import SPECS
+from mmasc.encoders.registry import ENCODERS
 from mmasc.errors import MmascError
 from tests.conftest import STANDIN_SPEC
 from tests.helpers.killing import kill_in_mid_work
@@ -21,9 +21,9 @@ from tests.helpers.killing import kill_in_mid_work
 # A process that embeds with the stand-in encoder, committing often: two of them add at once
 WORKER = """
 import sys
-from mmasc.encoders import SPECS
+from mmasc.encoders import ENCODERS
 from tests.conftest import STANDIN_SPEC
-SPECS["standin"] = STANDIN_SPEC
+ENCODERS["standin"] = STANDIN_SPEC
 import mmasc
 print("ready", flush=True)
 report = mmasc.embed(sys.argv[1], sys.argv[2], "standin", commit_windows=20)
@@ -215,7 +215,7 @@ def run_worker(sounds: Path, into: Path) -> subprocess.Popen:
 
 def embed_alone(tick, sounds: Path, into: Path) -> None:
     """What is killed: it embeds with the stand-in encoder, commits often, and says how many files are in."""
-    SPECS["standin"] = STANDIN_SPEC
+    ENCODERS["standin"] = STANDIN_SPEC
     mmasc.embed(sounds, into, "standin", commit_windows=20, progress=lambda report: tick(report.added + report.skipped))
 
 

@@ -7,8 +7,8 @@ import soundfile
 import mmasc
 from mmasc.collection import Collection
 from mmasc.collection.silence import SILENCE, is_silence
+from mmasc.collection.vectors import recording_vectors
 from mmasc.errors import MmascError
-from mmasc.labelling.recordings import recording_vectors
 
 RATE = 8_000
 

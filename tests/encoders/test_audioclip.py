@@ -31,7 +31,7 @@ from mmasc.encoders.esresnext import (
     to_decibels,
 )
 from mmasc.encoders.esresnext_fast import FastFrontEnd, FoldedTrunk
-from mmasc.encoders.registry import SPECS, load_encoder
+from mmasc.encoders.registry import ENCODERS, load_encoder
 from mmasc.errors import MmascError
 from mmasc.training.alignment.audioclip_loss import audioclip_loss, kernel_norm_loss
 from tests.parity import rule_weights as rw
@@ -448,7 +448,7 @@ def test_missing_weights_are_told(tmp_path, monkeypatch):
     with pytest.raises(MmascError, match="is no file"):
         load_encoder(f"audioclip:{tmp_path / 'none.pt'}")
     for name in ("audioclip", "audioclip-partial"):
-        with pytest.raises(MmascError, match=f"mmasc models fetch {SPECS[name].weights}"):
+        with pytest.raises(MmascError, match=f"mmasc models fetch {ENCODERS[name].weights}"):
             load_encoder(name)
 
 

@@ -17,7 +17,7 @@ from mmasc.encoders.base import backend_identity
 from mmasc.encoders.clap import CONTEXT_TOKENS, SAMPLES, _Hear
 from mmasc.encoders.embedding import embed_file
 from mmasc.encoders.htsat_fast import FastHtsat, moved, window_order
-from mmasc.encoders.registry import SPECS, load_encoder
+from mmasc.encoders.registry import ENCODERS, load_encoder
 from mmasc.errors import MmascError
 from mmasc.weights.download import fetch
 from mmasc.weights.table import WEIGHTS, RemoteFile, WeightFile
@@ -85,7 +85,7 @@ def made(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def small_space(monkeypatch, tmp_path):
     """The tiny model has 24 numbers; nothing is ever taken from the user's own folder."""
-    monkeypatch.setitem(SPECS, "clap", replace(SPECS["clap"], dim=24))
+    monkeypatch.setitem(ENCODERS, "clap", replace(ENCODERS["clap"], dim=24))
     monkeypatch.setenv("MMASC_HOME", str(tmp_path / "home"))
 
 
@@ -152,7 +152,7 @@ def test_tiny_answers_like_the_reference(clap):
 
 def test_base_answers_like_the_reference(tmp_path, monkeypatch):
     """The size of laion/clap-htsat-unfused, from a pickled file as the hub has it."""
-    monkeypatch.setitem(SPECS, "clap", replace(SPECS["clap"], dim=512))
+    monkeypatch.setitem(ENCODERS, "clap", replace(ENCODERS["clap"], dim=512))
     folder = make_folder(tmp_path / "base", KEYS["base"], CONFIGS["base"], pickled=True)
     encoder = load_encoder(f"clap:{folder}")
     shutil.rmtree(folder)
@@ -310,7 +310,7 @@ def test_a_vector_does_not_depend_on_its_neighbours(clap, fused, monkeypatch):
         monkeypatch.setattr(type(encoder), "windows_at_once", 3)
         np.testing.assert_allclose(encoder.embed(waves), alone, atol=1e-6)
         monkeypatch.undo()
-        monkeypatch.setitem(SPECS, "clap", replace(SPECS["clap"], dim=24))
+        monkeypatch.setitem(ENCODERS, "clap", replace(ENCODERS["clap"], dim=24))
 
 
 def test_short_sounds_are_repeated_whole_then_silence(made, clap):
@@ -379,7 +379,7 @@ def test_fetched_weights_are_found_by_name(made, clap, monkeypatch):
 
 
 def test_the_registry_fits_the_named_weights():
-    clap = {name: spec for name, spec in SPECS.items() if spec.target.endswith(":Clap")}
+    clap = {name: spec for name, spec in ENCODERS.items() if spec.target.endswith(":Clap")}
     assert {name: spec.weights for name, spec in clap.items()} == {
         "clap": "clap-htsat-unfused",
         "clap-fused": "clap-htsat-fused",
@@ -487,6 +487,6 @@ def test_spoiled_folders_are_told_in_one_line(copied, spoil, message):
 
 
 def test_a_model_of_another_size_is_refused(made, monkeypatch):
-    monkeypatch.setitem(SPECS, "clap", replace(SPECS["clap"], dim=512))
+    monkeypatch.setitem(ENCODERS, "clap", replace(ENCODERS["clap"], dim=512))
     with pytest.raises(MmascError, match="gives vectors of 24 numbers, clap has 512"):
         load_encoder(f"clap:{made / 'tiny'}")

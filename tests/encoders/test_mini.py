@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from mmasc.encoders.mini import Mini, fold_batch_norm
 from mmasc.encoders.mini_text import TextTable, load_text_side, load_text_table, split_words
-from mmasc.encoders.registry import SPECS, load_encoder
+from mmasc.encoders.registry import ENCODERS, load_encoder
 from mmasc.errors import MmascError
 from mmasc.networks.mini_network import MiniConfig, MiniNetwork
 from mmasc.storage.tensors import load_tensors
@@ -280,7 +280,7 @@ def test_other_files_are_refused(tmp_path):
 def test_weights_of_another_shape_are_refused(tmp_path):
     tensors, about = load_tensors(WEIGHTS / "mini.safetensors")
     with pytest.raises(MmascError, match="gives vectors of 128 numbers, mini has 64"):
-        Mini(replace(SPECS["mini"], dim=64))
+        Mini(replace(ENCODERS["mini"], dim=64))
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     about["network"]["channels"] = [16, 32, 64, 64]
     save_file(arrays, tmp_path / "m.safetensors", {"config": json.dumps(about)})

@@ -63,7 +63,7 @@ def probabilities(vector: np.ndarray) -> np.ndarray:
 def town(tmp_path, monkeypatch) -> Path:
     """A folder with a rising, a falling and a mixed recording, a prompt file, and the stand-in by name."""
     monkeypatch.setitem(
-        mmasc.encoders.registry.SPECS, "standin", replace(STANDIN_SPEC, target="tests.conftest:StandIn")
+        mmasc.encoders.registry.ENCODERS, "standin", replace(STANDIN_SPEC, target="tests.conftest:StandIn")
     )
     sound(tmp_path / "in" / "a.wav", (UP, 2))
     sound(tmp_path / "in" / "b.wav", (UP, 2), (DOWN, 3))

@@ -5,9 +5,9 @@ import soundfile
 
 import mmasc
 from mmasc.collection import Collection
+from mmasc.collection import vectors as recordings_module
+from mmasc.collection.vectors import recording_vectors
 from mmasc.encoders.embedding import embed_file
-from mmasc.labelling import recordings as recordings_module
-from mmasc.labelling.recordings import recording_vectors
 
 
 def test_a_recordings_vector_is_the_one_of_its_file(noises, tmp_path, standin, monkeypatch):

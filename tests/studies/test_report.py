@@ -295,8 +295,8 @@ def test_spaces_without_text_and_sets_of_one_label_are_refused(collection, monke
         load_study(collection, "label", [{"middle": "a"}], encoder=StandIn(STANDIN_SPEC))
     with pytest.raises(ValueError, match="at least one set of prompts"):
         load_study(collection, "label", [])
-    from mmasc.encoders.registry import SPECS
+    from mmasc.encoders.registry import ENCODERS
 
-    monkeypatch.setitem(SPECS, "standin", replace(STANDIN_SPEC, modalities=("audio",)))
+    monkeypatch.setitem(ENCODERS, "standin", replace(STANDIN_SPEC, modalities=("audio",)))
     with pytest.raises(MmascError, match=r"has no text \(standin\), prompts cannot be asked of it; add one that has"):
         load_study(collection, "label", [GOOD])

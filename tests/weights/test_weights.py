@@ -488,9 +488,9 @@ def test_home_is_the_chosen_folder_or_the_platforms(monkeypatch, tmp_path):
 @pytest.fixture
 def encoder_of_toy(monkeypatch):
     """The stand-in encoder, whose weights are `toy`."""
-    from mmasc.encoders.registry import SPECS
+    from mmasc.encoders.registry import ENCODERS
 
-    monkeypatch.setitem(SPECS, "toy-encoder", replace(STANDIN_SPEC, name="toy-encoder", weights="toy"))
+    monkeypatch.setitem(ENCODERS, "toy-encoder", replace(STANDIN_SPEC, name="toy-encoder", weights="toy"))
     return "toy-encoder"
 
 

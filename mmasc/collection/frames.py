@@ -1,0 +1,68 @@
+"""Recordings and windows as tables for people who come with pandas: described, in a steady order."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Int
+
+from mmasc.collection.schema import RECORDING_COLUMNS
+from mmasc.collection.snapshot import Snapshot
+from mmasc.collection.space import SpaceReader
+from mmasc.errors import MmascError
+
+# What is known of a recording and of use outside of the collection; the others are for telling whether a file changed
+DESCRIPTION = ("id", "path", "duration", "sample_rate", "channels", "status", "reason")
+
+
+def described(collection: Snapshot, ids: Int[np.ndarray, " item"]) -> pa.Table:
+    """What is known of recordings and their own columns, a row per id.
+
+    Args:
+        collection: Opened.
+        ids: Of recordings, in any order and as often as wanted.
+    Returns:
+        Columns id, path (where the recording lies now), duration, sample_rate, channels, status, reason, and the own
+        columns.
+    """
+    rows = pa.array([collection.row_of[int(one)] for one in ids], pa.int64())
+    own = [name for name in collection.recordings.column_names if name not in RECORDING_COLUMNS]
+    table = collection.recordings.select([*DESCRIPTION, *own]).take(rows)
+    paths = [collection.path_of(path) for path in table.column("path").to_pylist()]
+    return table.set_column(table.column_names.index("path"), "path", pa.array(paths, pa.string()))
+
+
+def window_order(
+    collection: Snapshot, reader: SpaceReader, positions: Int[np.ndarray, " window"]
+) -> Int[np.ndarray, " window"]:
+    """The order of windows by path, lane and start."""
+    paths = [collection.path_of(path) for path in collection.recordings.column("path").to_pylist()]
+    rank = np.argsort(np.argsort(np.array(paths, object), kind="stable")) if paths else np.zeros(0, np.int64)
+    rows = np.array([collection.row_of[int(one)] for one in reader.recording[positions]], np.int64)
+    return np.lexsort((reader.start[positions], reader.lane[positions], rank[rows]))
+
+
+def windows_described(collection: Snapshot, reader: SpaceReader, positions: Int[np.ndarray, " window"]) -> pa.Table:
+    """What is known of windows and of their recordings, a row per window: `described`, then start, end, lane."""
+    table = described(collection, reader.recording[positions])
+    for name in ("start", "end", "lane"):
+        table = table.append_column(name, pa.array(getattr(reader, name)[positions]))
+    return table
+
+
+def as_frame(table: pa.Table) -> Any:
+    """A table for pandas: whole numbers and truth values with gaps stay what they are, as pandas' own nullable types.
+
+    Raises:
+        MmascError: If pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise MmascError("pandas is not installed; install it with: pip install 'mmasc[pandas]'") from error
+    frame = table.to_pandas()
+    for name in table.column_names:
+        column = table.column(name)
+        if column.null_count and (pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):
+            frame[name] = pd.array(column.to_pylist(), dtype="Int64" if pa.types.is_integer(column.type) else "boolean")
+    return frame

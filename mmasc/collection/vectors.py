@@ -1,0 +1,132 @@
+"""Windows of a space → vectors of recordings; and vectors with labels in the form that scikit-learn takes."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Float, Float32, Int
+
+from mmasc.collection.filters import passing_windows
+from mmasc.collection.frames import described, window_order, windows_described
+from mmasc.collection.snapshot import Snapshot
+from mmasc.collection.space import SpaceReader
+from mmasc.errors import MmascError
+from mmasc.storage.tables import is_missing
+from mmasc.windows.pooling import recording_vector
+
+_WINDOWS_AT_ONCE = 65_536
+
+
+def vectors_with_labels(
+    collection: Snapshot,
+    reader: SpaceReader,
+    label: str | None = None,
+    where: str | None = None,
+    windows: bool = False,
+) -> tuple[Float32[np.ndarray, "item dim"], np.ndarray | None, pa.Table]:
+    """Vectors, labels and descriptions in equal order; see `Collection.vectors`."""
+    if label is not None:
+        check_column(collection, label)
+    allowed = None if where is None else passing_windows(where, collection.recordings, reader)
+    positions = np.flatnonzero(np.ones(len(reader), bool) if allowed is None else allowed)
+    if label is not None:
+        labels = values_of(collection, label)
+        rows = np.array([collection.row_of[int(one)] for one in reader.recording[positions]], np.int64)
+        positions = positions[np.array([labels[row] is not None for row in rows], bool)]
+    if windows:
+        positions = positions[window_order(collection, reader, positions)]
+        table, vectors = windows_described(collection, reader, positions), reader.vectors(positions)
+        check_finite_vectors(reader, vectors)
+    else:
+        chosen = np.zeros(len(reader), bool)
+        chosen[positions] = True
+        ids, means = recording_vectors(reader, chosen)
+        table = described(collection, ids)
+        order = np.argsort(np.array(table.column("path").to_pylist(), object), kind="stable")
+        table, vectors = table.take(pa.array(order)), means[order].astype(np.float32)
+    return vectors, None if label is None else _as_array(table.column(label)), table
+
+
+def recording_vectors(
+    reader: SpaceReader, allowed: Bool[np.ndarray, " window"] | None = None
+) -> tuple[Int[np.ndarray, " item"], Float[np.ndarray, "item dim"]]:
+    """Vectors of recordings: the mean of their windows weighted by the time each adds, lanes alike; not normalised.
+
+    Args:
+        reader: The space.
+        allowed: Which windows count; default: all.
+    Returns:
+        Ids of the recordings that have such windows, ascending, and their vectors in float64.
+    Raises:
+        MmascError: If a vector holds NaN or infinity.
+    """
+    chosen = np.arange(len(reader)) if allowed is None else np.flatnonzero(allowed)
+    chosen = chosen[np.argsort(reader.recording[chosen], kind="stable")]
+    ids, first = np.unique(reader.recording[chosen], return_index=True)
+    ends = np.append(first[1:], len(chosen))
+    vectors = np.zeros((len(ids), reader.space.dim))
+    item = 0
+    while item < len(ids):
+        # As many whole recordings as fit, at least one
+        last = max(item + 1, int(np.searchsorted(ends, first[item] + _WINDOWS_AT_ONCE, side="right")))
+        windows = reader.vectors(chosen[first[item] : ends[last - 1]])
+        for one in range(item, last):
+            positions = chosen[first[one] : ends[one]]
+            own = windows[first[one] - first[item] : ends[one] - first[item]]
+            heard = ~reader.is_silence(own)
+            if heard.any():  # digital silence does not count where there is sound
+                own, positions = own[heard], positions[heard]
+            vectors[one] = mean_vector(own, reader.lane[positions], reader.start[positions], reader.end[positions])
+        item = last
+    check_finite_vectors(reader, vectors)
+    return ids.astype(np.int64), vectors
+
+
+def mean_vector(
+    vectors: Float[np.ndarray, "window dim"],
+    lanes: Int[np.ndarray, " window"],
+    starts: Float[np.ndarray, " window"],
+    ends: Float[np.ndarray, " window"],
+) -> Float[np.ndarray, " dim"]:
+    """Vector of one recording in float64: mean of its windows weighted by the time each adds, lanes alike."""
+    wide = vectors.astype(np.float64)
+    of_lanes = [lanes == lane for lane in np.unique(lanes)]
+    return np.mean([recording_vector(wide[lane], starts[lane], ends[lane]) for lane in of_lanes], axis=0)
+
+
+def check_finite_vectors(reader: SpaceReader, vectors: Float[np.ndarray, "item dim"]) -> None:
+    """Refuse vectors with NaN or infinity, which only damage brings into a space.
+
+    Raises:
+        MmascError: If there are any; the line names the space.
+    """
+    if not np.isfinite(vectors).all():
+        raise MmascError(f"space {reader.name!r} of {reader.store.folder} holds NaN; see: mmasc collection check")
+
+
+def check_column(collection: Snapshot, column: str) -> None:
+    """Refuse the name of a column that is not among the users' own.
+
+    Raises:
+        MmascError: If it is not; the line lists those there are.
+    """
+    if column not in collection.metadata_columns:
+        own = collection.metadata_columns
+        has = f"it has: {', '.join(own)}" if own else "it has none of your own"
+        raise MmascError(
+            f"{collection.store.folder} has no column {column!r}; {has}; add columns with: "
+            "mmasc embed PATH --into ... --metadata CSV"
+        )
+
+
+def values_of(collection: Snapshot, column: str) -> list[Any]:
+    """Values of a column by row; None for null, NaN, blank text and words for nothing, as older tables brought them."""
+    values = collection.recordings.column(column).to_pylist()
+    return [None if is_missing(value) else value for value in values]
+
+
+def _as_array(column: pa.ChunkedArray) -> np.ndarray:
+    """Values without gaps in the type that they are stored in; texts as NumPy's own texts."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return np.array(column.to_pylist(), str)
+    return column.to_numpy()
