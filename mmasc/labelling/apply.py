@@ -15,7 +15,7 @@ from mmasc.encoders.registry import load_encoder, window_of
 from mmasc.errors import MmascError
 from mmasc.heads.fitted import FittedHead
 from mmasc.heads.zeroshot import NONE
-from mmasc.labelling.recordings import is_collection, mean_vector, recording_vectors
+from mmasc.labelling.recordings import is_collection, recording_vectors
 
 _RECORDINGS_AT_ONCE = 4_096
 
@@ -139,8 +139,7 @@ def _label_files(
                     raise MmascError(file.status.reason)
                 yield HeadAnswer(str(file.path), None, None, {}, file.status)
                 continue
-            vector = mean_vector(file.vectors, file.lanes, file.starts, file.ends)
-            probabilities = fitted.predict_proba(vector[None])[0]
+            probabilities = fitted.predict_proba(file.vector[None])[0]
             answer = _answer(fitted, str(file.path), probabilities, top, file.status, file.duration)
             yield answer if file.heard.any() else replace(answer, label=NONE)
 

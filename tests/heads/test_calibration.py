@@ -285,16 +285,16 @@ PROMPTS = {"first": "a", "second": "bb", "third": "ccc"}
 
 def test_classify_centres_on_recordings_and_on_a_collection_alike(many_sounds, standin, registered, tmp_path):
     mmasc.embed(many_sounds, into=tmp_path / "c", encoder=standin)
-    plain = {one.path: one for one in mmasc.labelling.classify(many_sounds, PROMPTS, standin)}
+    plain = {one.path: one for one in mmasc.classify(many_sounds, PROMPTS, standin)}
     heard = unlabelled_vectors(many_sounds, standin)
     shifts = centring_shifts(ZeroShotClassifier(standin).fit(PROMPTS).decision_function(heard))
     for source in (many_sounds, tmp_path / "c", Collection(tmp_path / "c"), [str(many_sounds / "*.wav")]):
-        for one in mmasc.labelling.classify(many_sounds, PROMPTS, standin, centre_on=source):
+        for one in mmasc.classify(many_sounds, PROMPTS, standin, centre_on=source):
             expected = np.array(list(plain[one.path].cosines.values())) - shifts
             np.testing.assert_allclose(list(one.cosines.values()), expected, atol=1e-5)
             assert one.label == list(PROMPTS)[int(expected.argmax())]
     assert (
-        len({one.label for one in mmasc.labelling.classify(many_sounds, PROMPTS, standin, centre_on=many_sounds)}) > 1
+        len({one.label for one in mmasc.classify(many_sounds, PROMPTS, standin, centre_on=many_sounds)}) > 1
     )
 
 
@@ -316,12 +316,12 @@ def test_command_classifies_centred_and_says_on_what(many_sounds, registered, tm
 
 def test_what_cannot_be_centred_on_is_said(many_sounds, sounds, standin, registered, tmp_path):
     with pytest.raises(MmascError, match="5 unlabelled sounds are too few"):
-        next(mmasc.labelling.classify(sounds, PROMPTS, standin, centre_on=sounds))
+        next(mmasc.classify(sounds, PROMPTS, standin, centre_on=sounds))
     other = type(standin)(standin.spec)
     other.identity = "another0" * 4
     mmasc.embed(sounds, into=tmp_path / "c", encoder=other)
     with pytest.raises(MmascError, match="has no space of standin standin0.*; it has: standin .*mmasc embed PATH"):
-        next(mmasc.labelling.classify(sounds, PROMPTS, standin, centre_on=tmp_path / "c"))
+        next(mmasc.classify(sounds, PROMPTS, standin, centre_on=tmp_path / "c"))
     (many_sounds / "00.wav").write_bytes(b"RIFF")
     with pytest.raises(MmascError, match=r"00\.wav"):
-        next(mmasc.labelling.classify(sounds, PROMPTS, standin, centre_on=many_sounds))
+        next(mmasc.classify(sounds, PROMPTS, standin, centre_on=many_sounds))
