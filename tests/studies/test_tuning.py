@@ -189,10 +189,10 @@ def test_command_calibrates_and_classify_uses_it(collection, registered, tmp_pat
     assert status == 0
     lines = [json.loads(line) for line in out.splitlines()]
     assert {line["calibration"] for line in lines} == {file}
-    library = list(mmasc.labelling.classify(sounds, prompts, registered, calibration=file))
+    library = list(mmasc.classify(sounds, prompts, registered, calibration=file))
     assert [line["label"] for line in lines] == [one.label for one in library]
     assert [line["scores"] for line in lines] == [one.scores for one in library]
-    plain = list(mmasc.labelling.classify(sounds, prompts, registered))
+    plain = list(mmasc.classify(sounds, prompts, registered))
     shifts = np.array(Calibration.load(file).shifts)
     for before, after in zip(plain, library, strict=True):
         np.testing.assert_allclose(list(after.cosines.values()), list(before.cosines.values()) - shifts, atol=1e-6)
@@ -228,7 +228,7 @@ def test_what_is_said_twice_exits_with_2(arguments, message, capsys):
         else dict.fromkeys(("match_on", "centre_on"), "c")
     )
     with pytest.raises(ValueError, match="leave these out|two ways"):
-        mmasc.labelling.classify("in", "demo", **options)
+        mmasc.classify("in", "demo", **options)
 
 
 def test_what_cannot_be_calibrated_is_said(collection, study, tmp_path):
