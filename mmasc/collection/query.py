@@ -9,7 +9,6 @@ import numpy as np
 
 from mmasc.audio.memory import MemorySound, as_source, is_one
 from mmasc.collection.filters import passing_windows
-from mmasc.collection.index import unit
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
 from mmasc.encoders.base import Encoder, backend_identity
@@ -17,6 +16,7 @@ from mmasc.encoders.embedding import embed_file
 from mmasc.encoders.registry import load_encoder, spec_of, window_of
 from mmasc.errors import MmascError
 from mmasc.inputs import as_texts, as_vectors, check_picture
+from mmasc.windows.units import unit_float32
 
 # Candidates per hit whose scores are worked out again from the stored float32 vectors: fp16 may swap near ties
 _CANDIDATES = 2
@@ -118,9 +118,9 @@ def search_space(
     """Hits of one space, best first; see `Collection.search`."""
     wanted, sound_windows = _query_vectors(query, encoder, reader.space.dim, against=False)
     unwanted, _ = _query_vectors(query, encoder, reader.space.dim, against=True)
-    target = unit(wanted).mean(axis=0)
+    target = unit_float32(wanted).mean(axis=0)
     if len(unwanted):
-        target = target - unit(unwanted).mean(axis=0)
+        target = target - unit_float32(unwanted).mean(axis=0)
     if not target.any():
         raise MmascError("what is asked for cancels out; ask for something else than what is not asked for")
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)
@@ -130,9 +130,9 @@ def search_space(
     )
     if not len(positions):
         return []
-    vectors = unit(reader.vectors(positions))
+    vectors = unit_float32(reader.vectors(positions))
     same_vector = (
-        (vectors @ unit(sound_windows).T).max(axis=1) >= _DUPLICATE_COSINE
+        (vectors @ unit_float32(sound_windows).T).max(axis=1) >= _DUPLICATE_COSINE
         if len(sound_windows)
         else np.zeros(len(positions), bool)
     )
@@ -176,7 +176,7 @@ def _best(
         positions = found[0]
         count = len(positions)
         vectors = reader.vectors(positions)
-        scores = unit(vectors) @ target[0]
+        scores = unit_float32(vectors) @ target[0]
         # Equal scores in the order of the store, so that the same question has the same answer
         order = np.lexsort((positions, -scores))
         answers = np.isfinite(vectors).all(axis=1)  # a damaged vector (NaN) answers nothing

@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from mmasc.errors import MmascError
 from mmasc.prompts.prompts import Prompts, as_prompts
-from mmasc.prompts.vectors import label_vectors, unit_rows
+from mmasc.prompts.vectors import label_vectors
+from mmasc.windows.units import unit_float64
 
 NONE = "none of these"  # the answer where no label is good enough
 MULTI_LABEL_THRESHOLD = 0.5  # where a label is as probable as not
@@ -133,7 +134,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             )
         if not np.isfinite(vectors).all():
             raise ValueError("vectors hold NaN or infinity")
-        return np.clip(unit_rows(vectors) @ self.class_vectors_.T, -1.0, 1.0)
+        return np.clip(unit_float64(vectors) @ self.class_vectors_.T, -1.0, 1.0)
 
     def predict_proba(self, vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item class"]:
         """Probabilities of labels, columns in the order of `classes_`.

@@ -6,13 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mmasc.errors import MmascError
-
-
-def unit_rows(vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item dim"]:
-    """float64 vectors of length 1; a zero vector stays zero."""
-    vectors = np.asarray(vectors, np.float64)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1.0)
+from mmasc.windows.units import unit_float64
 
 
 def label_vectors(
@@ -29,9 +23,9 @@ def label_vectors(
         MmascError: If the vectors of a label are zero, cancel out, or are not finite.
     """
     classes = np.array(list(dict.fromkeys(labels)))
-    units, names = unit_rows(vectors), np.asarray(labels)
+    units, names = unit_float64(vectors), np.asarray(labels)
     means = np.stack([units[names == label].mean(axis=0) for label in classes])
     for label, length in zip(classes, np.linalg.norm(means, axis=1), strict=True):
         if not length > 1e-6:
             raise MmascError(f"the prompts of {str(label)!r} have no direction in this space; say them otherwise")
-    return classes, unit_rows(means)
+    return classes, unit_float64(means)

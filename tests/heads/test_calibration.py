@@ -293,9 +293,7 @@ def test_classify_centres_on_recordings_and_on_a_collection_alike(many_sounds, s
             expected = np.array(list(plain[one.path].cosines.values())) - shifts
             np.testing.assert_allclose(list(one.cosines.values()), expected, atol=1e-5)
             assert one.label == list(PROMPTS)[int(expected.argmax())]
-    assert (
-        len({one.label for one in mmasc.classify(many_sounds, PROMPTS, standin, centre_on=many_sounds)}) > 1
-    )
+    assert len({one.label for one in mmasc.classify(many_sounds, PROMPTS, standin, centre_on=many_sounds)}) > 1
 
 
 def test_command_classifies_centred_and_says_on_what(many_sounds, registered, tmp_path):

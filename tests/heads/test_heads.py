@@ -28,7 +28,6 @@ from mmasc.encoders.embedding import embed_file
 from mmasc.errors import MmascError
 from mmasc.heads.conversion import predictor_of
 from mmasc.heads.fitted import FittedHead, HeadStamp
-from mmasc.heads.predictors import unit_vectors
 from mmasc.heads.registry import HEADS, make_head
 from mmasc.labelling import recordings as recordings_module
 from mmasc.labelling.apply import apply_head
@@ -36,6 +35,7 @@ from mmasc.labelling.fit import fit_head
 from mmasc.labelling.folds import draw_few, make_folds
 from mmasc.labelling.recordings import LabelledRecordings, labelled_recordings, recording_vectors
 from mmasc.metrics.functions import bootstrap_interval
+from mmasc.windows.units import unit_as_normalizer
 from tests.cli.test_cli import run
 from tests.conftest import STANDIN_SPEC, StandIn
 
@@ -48,7 +48,7 @@ def clouds(n_classes: int, dim: int, n_items: int, seed: int = 0) -> tuple[np.nd
     generator = np.random.default_rng(seed)
     codes = np.arange(n_items) % n_classes
     centres = np.random.default_rng(99).normal(size=(n_classes, dim))
-    return unit_vectors(centres[codes] + generator.normal(size=(n_items, dim))), codes
+    return unit_as_normalizer(centres[codes] + generator.normal(size=(n_items, dim))), codes
 
 
 def small(name: str):
@@ -215,9 +215,9 @@ def test_the_default_is_scikit_learns_histogram_boosting():
     theirs = HistGradientBoostingClassifier(
         learning_rate=0.1, max_iter=50, max_leaf_nodes=7, min_samples_leaf=3, max_features=0.1, early_stopping=False,
         random_state=0,
-    ).fit(unit_vectors(longer), codes)  # fmt: skip
+    ).fit(unit_as_normalizer(longer), codes)  # fmt: skip
     head = make_head().fit(longer, codes)
-    np.testing.assert_array_equal(head.predict_proba(longer), theirs.predict_proba(unit_vectors(longer)))
+    np.testing.assert_array_equal(head.predict_proba(longer), theirs.predict_proba(unit_as_normalizer(longer)))
 
 
 def test_arrays_that_answer_otherwise_are_not_kept():
