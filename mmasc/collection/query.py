@@ -11,7 +11,7 @@ from mmasc.audio.memory import MemorySound, as_source, is_one
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
-from mmasc.encoders.base import Encoder, backend_identity
+from mmasc.encoders.base import Encoder, backend_identity, require_identity
 from mmasc.encoders.embedding import embed_file
 from mmasc.encoders.registry import load_encoder, spec_of, window_of
 from mmasc.errors import MmascError
@@ -98,11 +98,12 @@ class QueryEncoders:
                 if backend_identity(self._loaded[key].identity, "onnx") == space.identity:
                     self._loaded[key].use_onnx()
             encoder = self._loaded[key]
-        if encoder.identity != space.identity:
-            raise MmascError(
-                f"the vectors of {reader.name!r} were made by {space.encoder} with identity {space.identity}, but here "
-                f"it has identity {encoder.identity}: use the encoder that made them, or embed anew"
-            )
+        require_identity(
+            (space.encoder, space.identity),
+            (encoder.spec.name, encoder.identity),
+            f"space {reader.name!r} of {reader.store.folder}",
+            "use the encoder that made its vectors, or embed again",
+        )
         return encoder
 
 

@@ -99,12 +99,14 @@ class FittedHead:
         Raises:
             MmascError: Which encoder made the head's vectors, and which made those at hand.
         """
-        if identity != self.stamp.identity:
-            raise MmascError(
-                f"the head was fitted to vectors of encoder {self.stamp.encoder} with identity {self.stamp.identity}; "
-                f"{where} was made by {encoder} with identity {identity}: embed with the head's encoder, "
-                "or fit a head to these"
-            )
+        from mmasc.encoders.base import require_identity  # late: it loads torch, which a head does without
+
+        require_identity(
+            (self.stamp.encoder, self.stamp.identity),
+            (encoder, identity),
+            "the head",
+            f"embed with the head's encoder, or fit a head to the vectors of {where}",
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the head, all of it or nothing.

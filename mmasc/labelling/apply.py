@@ -125,11 +125,7 @@ def _label_files(
     stamp = fitted.stamp
     if encoder is None:
         encoder = load_encoder(stamp.encoder, device, window_of(stamp.encoder, stamp.window_seconds))
-    if encoder.identity != stamp.identity:
-        raise MmascError(
-            f"the head was fitted to vectors of encoder {stamp.encoder} with identity {stamp.identity}; the encoder "
-            f"here is {encoder.spec.name} with identity {encoder.identity}: use the encoder that made them, or fit anew"
-        )
+    fitted.check_space(encoder.identity, encoder.spec.name, "the encoder here")
     ready = encoder
 
     def answers() -> Iterator[HeadAnswer]:
