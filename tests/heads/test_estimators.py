@@ -9,8 +9,8 @@ from sklearn.svm import SVC
 
 from mmasc.errors import MmascError
 from mmasc.heads.conversion import predictor_of
-from mmasc.heads.predictors import unit_vectors
 from mmasc.heads.registry import HEADS, make_head
+from mmasc.windows.units import unit_as_normalizer
 from tests.helpers.heads import NAMES, clouds, small
 
 
@@ -154,6 +154,6 @@ def test_the_default_is_scikit_learns_histogram_boosting():
     theirs = HistGradientBoostingClassifier(
         learning_rate=0.1, max_iter=50, max_leaf_nodes=7, min_samples_leaf=3, max_features=0.1, early_stopping=False,
         random_state=0,
-    ).fit(unit_vectors(longer), codes)  # fmt: skip
+    ).fit(unit_as_normalizer(longer), codes)  # fmt: skip
     head = make_head().fit(longer, codes)
-    np.testing.assert_array_equal(head.predict_proba(longer), theirs.predict_proba(unit_vectors(longer)))
+    np.testing.assert_array_equal(head.predict_proba(longer), theirs.predict_proba(unit_as_normalizer(longer)))

@@ -8,9 +8,9 @@ import pytest
 from mmasc.collection.head import SpaceHead
 from mmasc.heads.conversion import predictor_of
 from mmasc.heads.fitted import FittedHead, HeadStamp
-from mmasc.heads.predictors import unit_vectors
 from mmasc.heads.registry import make_head
 from mmasc.labelling.recordings import LabelledRecordings
+from mmasc.windows.units import unit_as_normalizer
 
 SPACE = SpaceHead("identity0" * 3, "standin", 4, 1.0, 1.0, "mix")
 NAMES = ("low", "middle", "high", "none")
@@ -21,7 +21,7 @@ def clouds(n_classes: int, dim: int, n_items: int, seed: int = 0) -> tuple[np.nd
     generator = np.random.default_rng(seed)
     codes = np.arange(n_items) % n_classes
     centres = np.random.default_rng(99).normal(size=(n_classes, dim))
-    return unit_vectors(centres[codes] + generator.normal(size=(n_items, dim))), codes
+    return unit_as_normalizer(centres[codes] + generator.normal(size=(n_items, dim))), codes
 
 
 def small(name: str):

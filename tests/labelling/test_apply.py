@@ -41,11 +41,11 @@ def test_vectors_of_another_encoder_are_refused(collection, noises, standin, tmp
     with pytest.raises(MmascError) as caught:
         apply_head(report.fitted, tmp_path / "c")
     line = str(caught.value)
-    for part in ("standin", standin.identity, "other", other.identity, "fit a head to these"):
+    for part in ("standin", standin.identity, "other", other.identity, "fit a head to the vectors of"):
         assert part in line
     assert "\n" not in line
     with pytest.raises(
-        MmascError, match=f"encoder standin with identity {standin.identity}; the encoder here is other"
+        MmascError, match=f"encoder standin with identity {standin.identity}, not to other with identity different"
     ):
         apply_head(report.fitted, noises, encoder=other)
     # Where the right vectors are there too, under whatever name, they are found
