@@ -308,11 +308,11 @@ def _made(
     network = load_network(f"{config.network}:{run.folder}", device=device)
     paths = [table.paths[clip] for clip in test]
     tags = tags_of_run(run.folder, config, network, paths, table.root, cache, device, remark)
-    waveforms = load_clips(paths, network, config, cache)
+    waveforms = load_clips(paths, network, config.hearing, cache)
     line = channel_remark(waveforms, network)
     if line and remark is not None:
         remark(line)
-    logits = score_clips(network, waveforms, config, [str(path) for path in paths], progress, tags)
+    logits = score_clips(network, waveforms, config.hearing, [str(path) for path in paths], progress, tags)
     return test_scores_of(run, table, test, logits)
 
 

@@ -158,8 +158,8 @@ def _codes(
     positions = Sides(*(np.arange(start, end) for start, end in itertools.pairwise(ends)))
     paths = [table.paths[clip] for clip in clips]
     tags = tags_of_run(run.folder, config, network, paths, table.root, cache, device)
-    waveforms = load_clips(paths, network, config, cache)
-    rows = clip_codes(network, waveforms, config, [str(path) for path in paths], tags, progress)
+    waveforms = load_clips(paths, network, config.hearing, cache)
+    rows = clip_codes(network, waveforms, config.hearing, [str(path) for path in paths], tags, progress)
     labels = targets_for(table, config.classes)[clips].argmax(1).astype(np.int64)
     groups = table.groups
     return Codes(rows, labels, tuple(groups[clip] for clip in clips.tolist()), positions)

@@ -33,7 +33,7 @@ def test_scores_are_those_of_the_network_on_the_fold_left_out(make_run, data):
     assert scores.groups[0] == "take204"
     network = load_network(f"small:{folder}")
     paths = [data.parent / name for name in scores.clips]
-    again = score_clips(network, load_clips(paths, network, run.config), run.config)
+    again = score_clips(network, load_clips(paths, network, run.config.hearing), run.config.hearing)
     np.testing.assert_array_equal(scores.logits, again)
     waveform, rate = soundfile.read(paths[4], dtype="float32")
     np.testing.assert_allclose(network.scores(waveform, rate), scores.logits[4], atol=1e-5)

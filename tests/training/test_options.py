@@ -1,13 +1,13 @@
 """Options of `mmasc train NETWORK`: each described once, by the field that it sets."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from mmasc.cli import cli
-from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.config import Hearing, SupervisedConfig
 from mmasc.training.supervised.options import check_options, option, options_of
 
 RECORDED = Path(__file__).parent.parent / "data" / "train_help.txt"
@@ -24,6 +24,17 @@ def test_every_option_is_a_field_with_words():
     for one in options_of(SupervisedConfig):
         assert one.metadata["help"].endswith("."), one.name
         assert not one.metadata["choices"] or one.default in one.metadata["choices"], one.name
+
+
+def test_how_a_clip_is_heard_is_part_of_the_configuration():
+    """Fields of the same names, types and defaults; on disk they lie flat."""
+    whole = {one.name: one for one in fields(SupervisedConfig)}
+    for one in fields(Hearing):
+        assert (one.type, one.default) == (whole[one.name].type, whole[one.name].default), one.name
+    config = SupervisedConfig("tiny", "panns-16k", ("a", "b"), "csv", "", "", fragments=3, fusion="logits")
+    assert config.hearing == Hearing("panns-16k", fragments=3, fusion="logits")
+    assert "hearing" not in asdict(config)
+    assert asdict(config) | asdict(config.hearing) == asdict(config)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,37 @@
 """What decides the weights of a run of `mmasc train NETWORK`; saved with it as config.json, as plain values."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from mmasc.training.supervised.options import check_options, option
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """How a clip is heard when it is tested: what `mmasc.training.supervised.scoring` needs of a configuration.
+
+    Every field means what that of `SupervisedConfig` with its name means, and has its default.
+    """
+
+    features: str
+    channels: tuple[str, ...] = ("mix",)
+    minimum_seconds: float = 0.0
+    trim_decibels: float = 0.0
+    crop_from: str = "features"
+    quiet_decibels: float = 0.0
+    fragments: int = 0
+    test_seconds: float = 0.0
+    test_hop_seconds: float = 0.0
+    test_speeds: tuple[float, ...] = (1.0,)
+    test_passes: int = 0
+    time_masks: int = 0
+    time_mask_frames: int = 20
+    band_masks: int = 0
+    band_mask_bands: int = 6
+    seed: int = 0
+    loss: str = "cross-entropy"
+    fusion: str = "posteriors"
 
 
 @dataclass(frozen=True)
@@ -190,6 +218,11 @@ class SupervisedConfig:
         if not self.seed >= 0:
             raise ValueError(f"seed must not be negative, got {self.seed}")
         self._check_together()
+
+    @cached_property
+    def hearing(self) -> Hearing:
+        """How clips are heard; its fields lie flat in config.json."""
+        return Hearing(**{one.name: getattr(self, one.name) for one in fields(Hearing)})
 
     def _check_together(self) -> None:
         if self.fragments and (self.crop_seconds or self.test_seconds):

@@ -315,7 +315,9 @@ class Run(Stage):
         if self.world.first:
             for name, scored in self.scored.items():
                 if scored is not None:
-                    logits = score_clips(self.averaged, scored.waveforms, self.config, scored.names, tags=scored.tags)
+                    logits = score_clips(
+                        self.averaged, scored.waveforms, self.config.hearing, scored.names, tags=scored.tags
+                    )
                     several = self.config.loss == "bce"
                     accuracy, loss = measure(logits, scored.targets, several)
                     line |= {f"{name}_accuracy": accuracy, f"{name}_loss": loss}

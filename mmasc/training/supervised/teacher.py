@@ -17,7 +17,7 @@ from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 from mmasc.networks.load import load_network
 from mmasc.networks.registry import NETWORKS
-from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.config import Hearing, SupervisedConfig
 from mmasc.training.supervised.hearing import load_clips
 from mmasc.training.supervised.losses import match_posteriors, match_vectors
 from mmasc.training.supervised.scoring import score_clips
@@ -103,9 +103,7 @@ def _ask_network(
     if lacking:
         known = ", ".join(teacher.classes) or "not said in its file"
         raise MmascError(f"teacher {config.teacher} does not know {', '.join(lacking)}; its classes are {known}")
-    as_heard = SupervisedConfig(
-        config.teacher, teacher.features, teacher.classes, config.dataset, config.data, "", loss=config.loss
-    )
+    as_heard = Hearing(teacher.features, loss=config.loss)
     clips = load_clips(paths, teacher, as_heard, cache)
     logits = score_clips(teacher, clips, as_heard, [str(path) for path in paths], progress)
     columns = [teacher.classes.index(name) for name in config.classes]

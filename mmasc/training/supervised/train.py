@@ -248,7 +248,7 @@ def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Netw
         if not chosen or not job.world.first:
             return None
         tags = None if job.tags is None else job.tags.rows[side]
-        waveforms = load_clips(chosen, network, config, job.cache)
+        waveforms = load_clips(chosen, network, config.hearing, job.cache)
         return Scored(waveforms, targets[side], [str(path) for path in chosen], tags)
 
     beside = Beside()
