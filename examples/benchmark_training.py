@@ -107,7 +107,7 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, float | str]:
     paid_once = time.perf_counter() - began
     folder = options.work / name
     folder.mkdir(parents=True, exist_ok=True)
-    run = Run(config, folder, ours, Batches(items, config, World()), None, None, None, World())
+    run = Run(config, folder, ours, Batches(items, config, World()), World())
     ways = {
         "plain": plain_steps(PlainClips(paths, targets, plain, items.crop_frames), plain, options.batch),
         "ours": our_steps(run),

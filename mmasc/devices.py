@@ -6,13 +6,37 @@ does anything. Every process takes its rows of each batch; the first one writes.
 
 import atexit
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import distributed, nn
 
 from mmasc.errors import MmascError
 from mmasc.forking import answer_after_fork
+
+
+@dataclass(frozen=True)
+class Session:
+    """Where something is worked out and who hears about it: what functions that load recordings hand on together.
+
+    Attributes:
+        device: As for `load_network`.
+        cache: Folder that keeps decoded waveforms; None keeps them in memory.
+        remark: Called with lines about what is being done; None says nothing.
+        progress: Called with how many are done, and of how many; None as well.
+    """
+
+    device: str = "cpu"
+    cache: str | Path | None = None
+    remark: Callable[[str], None] | None = None
+    progress: Callable[[int, int], None] | None = None
+
+    def say(self, line: str) -> None:
+        """Hand a line to `remark`, where there is one."""
+        if self.remark is not None:
+            self.remark(line)
 
 
 @dataclass(frozen=True)

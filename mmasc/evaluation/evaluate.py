@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.evaluation.runs import Run, TestScores, find_runs, read_scores
 from mmasc.metrics.predictions import Metric, Predictions, by_column, class_table, measure, measure_accuracy
@@ -116,11 +117,11 @@ def evaluate(
     Raises:
         MmascError: If there is no run, one cannot be tested, or a system has two runs of one fold and seed.
     """
-    said: set[str] = set()
+    shown: set[str] = set()
 
     def once(line: str) -> None:
-        if remark is not None and line not in said:
-            said.add(line)
+        if remark is not None and line not in shown:
+            shown.add(line)
             remark(line)
 
     systems: dict[str, list[Run]] = {}
@@ -137,12 +138,13 @@ def evaluate(
                 if progress is not None:
                     progress(done, total, str(run.folder))
 
+            session = Session(device, cache, once, show)
             if svm:
                 from mmasc.evaluation.svm import svm_scores
 
-                scores.append(svm_scores(run, svm, data, cache, device, once, show))
+                scores.append(svm_scores(run, svm, data, session))
             else:
-                scores.append(read_scores(run, data, cache, device, once, show))
+                scores.append(read_scores(run, data, session))
         pooled = pool(runs, scores, by)
         if svm:
             pooled = replace(pooled, network=f"{pooled.network}, SVM on its code (kernel chosen on {svm})")
@@ -173,8 +175,8 @@ def pool(runs: Sequence[Run], scores: Sequence[TestScores], by: Sequence[str] = 
     results = [_result(run, part) for run, part in zip(runs, parts, strict=True)]
     folds = list(dict.fromkeys(result.fold for result in results))
     seeds = sorted({result.seed for result in results})
-    there = {(result.fold, result.seed) for result in results}
-    missing = [f"fold {fold} seed {seed}" for seed in seeds for fold in folds if (fold, seed) not in there]
+    present = {(result.fold, result.seed) for result in results}
+    missing = [f"fold {fold} seed {seed}" for seed in seeds for fold in folds if (fold, seed) not in present]
     of_seeds = [_pooled([one for one in results if one.seed == seed]) for seed in seeds]
     return Evaluation(
         network=config.network,

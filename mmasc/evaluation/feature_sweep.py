@@ -15,6 +15,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.evaluation.feature_table import FeatureRow, feature_row
 from mmasc.features.registry import FRONT_ENDS, front_end_constants
@@ -23,7 +24,7 @@ from mmasc.storage.files import write_atomically
 from mmasc.storage.texts import parse_json
 from mmasc.training.supervised.batches import check_stages
 from mmasc.training.supervised.config import SupervisedConfig
-from mmasc.training.supervised.data import read_data
+from mmasc.training.supervised.data import DataChoice
 from mmasc.training.supervised.recipes import recipe as recipe_of
 from mmasc.training.supervised.train import train_network
 
@@ -134,7 +135,10 @@ def sweep_features(
         say(f"run {number} of {len(jobs)}: {name}, seed {seed}, fold {fold}")
         _claim_features(place / folder_name(name), chosen[name], constants[name])
         train_network(
-            *(network, data, dataset, _folder(place, seed, name, fold)),
+            network,
+            data,
+            dataset,
+            _folder(place, seed, name, fold),
             folds=[fold],
             seed=seed,
             features=chosen[name],
@@ -146,10 +150,9 @@ def sweep_features(
             progress=progress,
             **values,
         )
+    session = Session(device, cache, remark)
     rows = [
-        feature_row(
-            name, front_end, constants[name], place / folder_name(name), wanted, seeds, data, cache, device, say
-        )
+        feature_row(name, front_end, constants[name], place / folder_name(name), wanted, seeds, data, session)
         for name, front_end in chosen.items()
     ]
     if not any(rows):
@@ -162,13 +165,7 @@ def _folder(place: Path, seed: int, name: str, fold: str) -> Path:
 
 
 def _folds_of(dataset: str, data: str | Path, options: Mapping[str, Any]) -> list[str]:
-    names = ("make_folds", "hold_out", "per_class")
-    table = read_data(
-        dataset,
-        data,
-        options.get("dataset_options") or {},
-        **{name: options[name] for name in names if name in options},
-    )
+    table = DataChoice.among(dataset, data, options).read()
     if not table.folds:
         raise MmascError(f"{table.root} has no folds to test on; make some with --make-folds 5")
     return table.folds

@@ -17,8 +17,10 @@ import torch
 from jaxtyping import Float32
 
 from mmasc.datasets.dataset import Dataset
+from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.metrics.predictions import Predictions
+from mmasc.networks.network import Network
 from mmasc.storage.configs import config_from_dict
 from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.storage.texts import parse_json
@@ -189,72 +191,58 @@ class TestScores:
 def read_scores(
     run: Run,
     data: str | Path | None = None,
-    cache: str | Path | None = None,
-    device: str = "cpu",
-    remark: Callable[[str], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    session: Session | None = None,
 ) -> TestScores:
     """What a run says about its test fold: as kept beside its weights, else made now and kept.
 
     Args:
         run: With weights.
         data: Where the data set is; default: where it was.
-        cache: Folder of decoded waveforms.
-        device: As for `load_network`.
-        remark: Called with a line where kept scores could not be read.
-        progress: Called with clips done and clips in all.
+        session: Device of the network, cache and progress of clips; hears where kept scores could not be read.
     Raises:
         MmascError: If the run has no test fold, or scores must be made and the data set is not there or is another.
     """
     if not run.config.fold:
         raise MmascError(f"{run.folder} learned from all clips: it has no fold to be tested on")
-    return kept_or_made(
-        run.folder / SCORES, run.digest, lambda: _made(run, "test", data, cache, device, progress, remark), remark
-    )
+    session = session or Session()
+    return kept_or_made(run.folder / SCORES, run.digest, lambda: _made(run, "test", data, session), session)
 
 
 def read_seen_scores(
     run: Run,
     data: str | Path | None = None,
-    cache: str | Path | None = None,
-    device: str = "cpu",
-    remark: Callable[[str], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    session: Session | None = None,
 ) -> TestScores:
     """What a run says about the clips that it held back as seen: of recordings or places that it learned from.
 
     Args:
-        run, data, cache, device, remark, progress: See `read_scores`.
+        run, data, session: See `read_scores`.
     Raises:
         MmascError: As `read_scores`; if the run held no clips back.
     """
     config = run.config
     if not config.seen_share:
         raise MmascError(f"{run.folder} held no clips back as seen; train a new run with --seen-share")
+    session = session or Session()
     digest = f"seen {config.seen_share} {config.seen_by} {run.digest}"
-    return kept_or_made(
-        run.folder / SEEN_SCORES, digest, lambda: _made(run, "seen", data, cache, device, progress, remark), remark
-    )
+    return kept_or_made(run.folder / SEEN_SCORES, digest, lambda: _made(run, "seen", data, session), session)
 
 
-def kept_or_made(
-    path: Path, digest: str, make: Callable[[], TestScores], remark: Callable[[str], None] | None = None
-) -> TestScores:
+def kept_or_made(path: Path, digest: str, make: Callable[[], TestScores], session: Session) -> TestScores:
     """Test scores of a file, where it is there and of this digest; else made and kept there.
 
     Args:
         path: The file.
         digest: Of all that decides them.
         make: What makes them.
-        remark: Called with a line where a file could not be read.
+        session: Hears where a file could not be read.
     """
     if path.is_file():
         try:
             kept = _stored(path, digest)
         except MmascError as error:
             kept = None
-            if remark is not None:
-                remark(f"{error}: made again")
+            session.say(f"{error}: made again")
         if kept is not None:
             return kept
     made = make()
@@ -288,32 +276,56 @@ def _stored(path: Path, digest: str) -> TestScores | None:
     return TestScores(logits, targets, clips, groups, columns, multi_label, kept=True)
 
 
-def _made(
-    run: Run,
-    side: str,
-    data: str | Path | None,
-    cache: str | Path | None,
-    device: str,
-    progress: Callable[[int, int], None] | None,
-    remark: Callable[[str], None] | None,
-) -> TestScores:
+@dataclass(frozen=True)
+class RunClips:
+    """Clips of a run's data as its network takes them.
+
+    Attributes:
+        network: Of the run, loaded.
+        waveforms: As `load_clips` gives them.
+        tags: Of the clips, for a network that reads tags.
+        names: What to call them in messages.
+    """
+
+    network: Network
+    waveforms: Sequence[Float32[np.ndarray, "_channel _time"]]
+    tags: Float32[np.ndarray, "clip tag"] | None
+    names: list[str]
+
+
+def hear(run: Run, table: Dataset, positions: Iterable[int], session: Session) -> RunClips:
+    """Load a run's network, and some clips of its data as the network takes them.
+
+    Args:
+        run: With weights.
+        table: Its data set.
+        positions: Of the clips.
+        session: Device of the network, and cache; hears of clips whose channels the network does not read.
+    Raises:
+        MmascError: If the network, a clip or the source of its tags cannot be read.
+    """
     from mmasc.networks.load import load_network
     from mmasc.training.supervised.hearing import channel_remark, load_clips
-    from mmasc.training.supervised.scoring import score_clips
     from mmasc.training.supervised.tags import tags_of_run
 
     config = run.config
+    network = load_network(f"{config.network}:{run.folder}", device=session.device)
+    paths = [table.paths[clip] for clip in positions]
+    tags = tags_of_run(run.folder, config, network, paths, table.root, session)
+    waveforms = load_clips(paths, network, config.hearing, session.cache)
+    if line := channel_remark(waveforms, network):
+        session.say(line)
+    return RunClips(network, waveforms, tags, [str(path) for path in paths])
+
+
+def _made(run: Run, side: str, data: str | Path | None, session: Session) -> TestScores:
+    from mmasc.training.supervised.scoring import score_clips
+
     table, sides = run.data(data)
-    test = getattr(sides, side).tolist()
-    network = load_network(f"{config.network}:{run.folder}", device=device)
-    paths = [table.paths[clip] for clip in test]
-    tags = tags_of_run(run.folder, config, network, paths, table.root, cache, device, remark)
-    waveforms = load_clips(paths, network, config.hearing, cache)
-    line = channel_remark(waveforms, network)
-    if line and remark is not None:
-        remark(line)
-    logits = score_clips(network, waveforms, config.hearing, [str(path) for path in paths], progress, tags)
-    return test_scores_of(run, table, test, logits)
+    positions = getattr(sides, side).tolist()
+    clips = hear(run, table, positions, session)
+    logits = score_clips(clips.network, clips.waveforms, run.config.hearing, clips.names, session.progress, clips.tags)
+    return test_scores_of(run, table, positions, logits)
 
 
 def test_scores_of(

@@ -9,6 +9,7 @@ import soundfile
 from click.testing import CliRunner
 
 from mmasc.cli import cli
+from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.evaluation.evaluate import evaluate, evaluation_object, pool
 from mmasc.evaluation.run_figures import time_text, write_figures
@@ -16,7 +17,7 @@ from mmasc.evaluation.runs import SCORES, find_runs, read_scores
 from mmasc.networks.load import load_network
 from mmasc.storage.configs import config_to_json
 from mmasc.storage.tensors import save_tensors
-from mmasc.training.supervised.data import digest_of, read_data
+from mmasc.training.supervised.data import DataChoice, digest_of
 from mmasc.training.supervised.hearing import load_clips
 from mmasc.training.supervised.scoring import score_clips
 from tests.helpers.made_runs import OPTIONS, data, make_run
@@ -67,7 +68,7 @@ def test_damaged_scores_are_made_again_and_said(make_run):
     first = read_scores(find_runs([folder])[0])
     (folder / SCORES).write_bytes(b"\x80\x04cos\nsystem\n")
     said = []
-    again = read_scores(find_runs([folder])[0], remark=said.append)
+    again = read_scores(find_runs([folder])[0], session=Session(remark=said.append))
     np.testing.assert_array_equal(first.logits, again.logits)
     assert len(said) == 1
     assert SCORES in said[0]
@@ -108,7 +109,7 @@ def test_other_options_are_another_system(make_run, tmp_path):
 
 
 def test_held_out_cities_are_seen_against_unseen(make_run, data):
-    table = read_data("csv", data, OPTIONS, hold_out="city=oslo")
+    table = DataChoice("csv", data, OPTIONS, hold_out="city=oslo").read()
     folder = make_run("one", fold="2", hold_out="city=oslo", data_digest=digest_of(table))
     (found,) = evaluate([folder])
     assert {name: row["items"] for name, row in found.by["city in training"].items()} == {"seen": 6, "unseen": 3}

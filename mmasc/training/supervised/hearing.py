@@ -13,6 +13,7 @@ from mmasc.errors import MmascError
 from mmasc.features import FrontEnd
 from mmasc.features.base import LogMelFrontEnd
 from mmasc.networks.network import Network
+from mmasc.networks.spec_augment import SpecAugment
 from mmasc.training.supervised.config import Hearing
 from mmasc.training.supervised.fragments import trim_ends
 
@@ -65,6 +66,13 @@ def hear(
     least = max(least, math.ceil(hearing.minimum_seconds * network.sample_rate))
     missing = max(0, least - samples.shape[1])
     return [np.pad(lane, ((0, 0), (0, missing))) if missing else lane for lane in lanes]
+
+
+def masks_of(hearing: Hearing) -> SpecAugment:
+    """SpecAugment with the masks of a configuration."""
+    return SpecAugment(
+        max(1, hearing.time_mask_frames), hearing.time_masks, max(1, hearing.band_mask_bands), hearing.band_masks
+    )
 
 
 def channel_remark(waveforms: Sequence[Float[np.ndarray, "_channel _time"]], network: Network) -> str:

@@ -17,10 +17,18 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from mmasc.networks.network import Network
-from mmasc.networks.spec_augment import SpecAugment, augmented_probabilities
+from mmasc.networks.spec_augment import augmented_probabilities
 from mmasc.training.supervised.config import Hearing
 from mmasc.training.supervised.fragments import fragment_edges, loudness_of, window_edges
-from mmasc.training.supervised.hearing import check_length, finish, frames_a_second, hear, least_frames, raw_features
+from mmasc.training.supervised.hearing import (
+    check_length,
+    finish,
+    frames_a_second,
+    hear,
+    least_frames,
+    masks_of,
+    raw_features,
+)
 
 # Pieces of a clip that go through the body at once
 _PIECES_AT_ONCE = 16
@@ -183,12 +191,7 @@ def _answers(
     for pieces in _pieces(network, lane, hearing):
         for some in pieces.split(_PIECES_AT_ONCE):
             if hearing.test_passes:
-                masks = SpecAugment(
-                    max(1, hearing.time_mask_frames),
-                    hearing.time_masks,
-                    max(1, hearing.band_mask_bands),
-                    hearing.band_masks,
-                )
+                masks = masks_of(hearing)
                 given = (
                     augmented_probabilities(network.body, some, masks, hearing.test_passes, hearing.seed).double().log()
                 )

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.storage.contents import digest_of
 from mmasc.storage.tensors import load_tensors, save_tensors
@@ -130,10 +131,7 @@ def clip_tags(
     root: Path,
     kept: Iterable[Path] = (),
     identity: str = "",
-    cache: str | Path | None = None,
-    device: str = "cpu",
-    remark: Callable[[str], None] | None = None,
-    progress: Progress | None = None,
+    session: Session | None = None,
 ) -> ClipTags:
     """Tags of recordings: as they were kept, else asked of the source.
 
@@ -143,13 +141,12 @@ def clip_tags(
         root: Folder (or table) of their data set.
         kept: Files where they may stand already; those that are not there are passed over.
         identity: That is wanted where the source is not loaded.
-        cache: Folder of decoded waveforms.
-        device: Of a source that is loaded here.
-        remark: Called with a line where the source is asked, or a kept file could not be read.
-        progress: Called with recordings done and recordings in all.
+        session: Device of a source that is loaded here, cache and progress of recordings; hears where the source is
+            asked, or a kept file could not be read.
     Raises:
         MmascError: If the source is not there, or is another than what is wanted.
     """
+    session = session or Session()
     wanted = source.identity if isinstance(source, TagSource) else identity
     names = clip_names(paths, root)
     for path in kept:
@@ -157,21 +154,19 @@ def clip_tags(
             try:
                 found = ClipTags.load(path)
             except MmascError as error:
-                if remark is not None:
-                    remark(f"{error}: asked again")
+                session.say(f"{error}: asked again")
                 continue
             rows = found.of(names) if found.identity == wanted else None
             if rows is not None:
                 return ClipTags(found.source, found.identity, found.vocabulary, names, rows)
-    loaded = source if isinstance(source, TagSource) else load_source(source, device)
+    loaded = source if isinstance(source, TagSource) else load_source(source, session.device)
     if wanted and loaded.identity != wanted:
         raise MmascError(
             f"{loaded.name} is not the source of tags that the network was trained with: another identity "
             f"({loaded.identity[:8]}, not {wanted[:8]}); give it back its weights or prompts, or train anew"
         )
-    if remark is not None:
-        remark(f"tags of {len(paths)} recordings by {loaded.name}: {loaded.n_tags} each")
-    rows = loaded.tell(paths, Path(cache) if cache is not None else None, progress)
+    session.say(f"tags of {len(paths)} recordings by {loaded.name}: {loaded.n_tags} each")
+    rows = loaded.tell(paths, Path(session.cache) if session.cache is not None else None, session.progress)
     return ClipTags(loaded.name, loaded.identity, loaded.vocabulary, names, rows)
 
 

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
+from mmasc.devices import Session
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
@@ -26,7 +27,7 @@ from mmasc.windows.pooling import recording_vector
 
 
 @dataclass(frozen=True)
-class Teaching:
+class TeacherTargets:
     """What a teacher says.
 
     Attributes:
@@ -70,13 +71,7 @@ class Teaching:
         return match_posteriors(logits, wanted * temperature, temperature, several)
 
 
-def ask_teacher(
-    config: SupervisedConfig,
-    paths: Sequence[Path],
-    cache: str | Path | None,
-    device: torch.device,
-    progress: Callable[[int, int], None] | None = None,
-) -> Teaching:
+def ask_teacher(config: SupervisedConfig, paths: Sequence[Path], session: Session) -> TeacherTargets:
     """What the teacher of a run says of whole clips.
 
     Raises:
@@ -84,19 +79,13 @@ def ask_teacher(
     """
     base, _, path = config.teacher.partition(":")
     if base in NETWORKS and path:
-        return Teaching("logits", _ask_network(config, paths, cache, device, progress))
-    vectors = clip_vectors(load_encoder(config.teacher, device=str(device)), paths, cache, progress)
-    return Teaching("vectors", torch.from_numpy(vectors).to(device))
+        return TeacherTargets("logits", _ask_network(config, paths, session))
+    vectors = clip_vectors(load_encoder(config.teacher, device=session.device), paths, session.cache, session.progress)
+    return TeacherTargets("vectors", torch.from_numpy(vectors).to(session.device))
 
 
-def _ask_network(
-    config: SupervisedConfig,
-    paths: Sequence[Path],
-    cache: str | Path | None,
-    device: torch.device,
-    progress: Callable[[int, int], None] | None,
-) -> Float32[Tensor, "clip class"]:
-    teacher = load_network(config.teacher, device=str(device))
+def _ask_network(config: SupervisedConfig, paths: Sequence[Path], session: Session) -> Float32[Tensor, "clip class"]:
+    teacher = load_network(config.teacher, device=session.device)
     if teacher.body.n_tags:
         raise MmascError(f"teacher {config.teacher} reads tags beside the sound: take one that hears sound alone")
     lacking = [name for name in config.classes if name not in teacher.classes]
@@ -104,10 +93,10 @@ def _ask_network(
         known = ", ".join(teacher.classes) or "not said in its file"
         raise MmascError(f"teacher {config.teacher} does not know {', '.join(lacking)}; its classes are {known}")
     as_heard = Hearing(teacher.features, loss=config.loss)
-    clips = load_clips(paths, teacher, as_heard, cache)
-    logits = score_clips(teacher, clips, as_heard, [str(path) for path in paths], progress)
+    clips = load_clips(paths, teacher, as_heard, session.cache)
+    logits = score_clips(teacher, clips, as_heard, [str(path) for path in paths], session.progress)
     columns = [teacher.classes.index(name) for name in config.classes]
-    return torch.from_numpy(np.ascontiguousarray(logits[:, columns])).to(device)
+    return torch.from_numpy(np.ascontiguousarray(logits[:, columns])).to(session.device)
 
 
 def clip_vectors(
