@@ -22,7 +22,7 @@ from mmasc.errors import MmascError
 from mmasc.metrics.predictions import Predictions
 from mmasc.networks.network import Network
 from mmasc.storage.configs import config_from_dict
-from mmasc.storage.tensors import load_tensors, save_tensors
+from mmasc.storage.tensors import best_weights, load_tensors, save_tensors
 from mmasc.storage.texts import parse_json
 from mmasc.training.supervised.config import SupervisedConfig
 from mmasc.training.supervised.data import Sides, checked_sides, data_of
@@ -52,8 +52,7 @@ class Run:
     @property
     def weights(self) -> Path:
         """The file that `load_network("NETWORK:FOLDER")` reads: the best where there was early stopping."""
-        best = self.folder / "best.safetensors"
-        return best if best.is_file() else self.folder / "last.safetensors"
+        return best_weights(self.folder) or self.folder / "last.safetensors"
 
     @cached_property
     def digest(self) -> str:

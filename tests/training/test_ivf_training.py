@@ -156,6 +156,31 @@ def test_imagined_features_stand_in_for_spectrograms(run, films):
     assert network.scores(waveforms[0, 0], 16_000).shape == (10,)
 
 
+def test_pairs_are_prepared_once_for_both_stages(films, cache, tmp_path, monkeypatch):
+    calls, lines = [], []
+
+    def counted(*arguments):
+        calls.append(arguments)
+        return prepare_pairs(*arguments)
+
+    monkeypatch.setattr("mmasc.training.ivf.stage.prepare_pairs", counted)
+    small = {"size": 16, "steps": 2, "warm_steps": 1, "codes": 32, "dim": 8, "validation_share": 0.0}
+    ivf(films, tmp_path / "run", cache, steps=2, size=16, vqvae=small, remark=lines.append)
+    assert len(calls) == 1
+    assert sum("pairs can be used" in line for line in lines) == 1
+    ivf(films, tmp_path / "run", cache, steps=2, size=16, vqvae=small, remark=lines.append)
+    assert len(calls) == 2, "both stages are whole now; their pairs are still looked at"
+    apart = tmp_path / "apart"
+    vqvae(films, apart, cache, **{**small, "size": 16})
+    assert (apart / "vqvae" / "config.json").read_text() == (tmp_path / "run" / "vqvae" / "config.json").read_text()
+
+
+def test_another_size_than_that_of_the_first_stage_is_refused(films, cache, tmp_path):
+    vqvae(films, tmp_path / "run", cache, steps=2, warm_steps=1)
+    with pytest.raises(MmascError, match="of pictures of 16 pixels, not 32; leave out --size"):
+        ivf(films, tmp_path / "run", cache, size=32)
+
+
 def test_of_several_processes_the_first_speaks(tmp_path, monkeypatch):
     from click.testing import CliRunner
 

@@ -2,17 +2,54 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from mmasc.devices import World
-from mmasc.ivf.pairs import Pair, Pairs, Source
+from mmasc.devices import Session, World
+from mmasc.ivf.pairs import Pair, PairConfig, Pairs, Source, prepare_pairs, read_sources
 from mmasc.storage.files import replacing
 from mmasc.training.run_folder import Metrics, claim_run
 from mmasc.training.stage import Say, Stage
+
+
+@dataclass(frozen=True)
+class PairChoice:
+    """Which pairs a run is made with.
+
+    Attributes:
+        path: Folder of films, or table; see `read_sources`.
+        out: Folder of the run: pairs are kept in it where no other folder is named.
+        workers: Processes that decode.
+        group_column: Of a table: rows that share it are never split.
+    """
+
+    path: str | Path
+    out: Path
+    workers: int = 0
+    group_column: str | None = None
+
+
+def prepare(choice: PairChoice, config: PairConfig, world: World, session: Session) -> Pairs:
+    """Pairs, decoded by the first process; the others find them in the cache.
+
+    Raises:
+        MmascError: If none can be used.
+    """
+    sources = read_sources(choice.path, choice.group_column)
+    folder = choice.out / "pairs" if session.cache is None else Path(session.cache)
+    if not world.first:
+        world.wait()
+    prepared = prepare_pairs(sources, config, folder, choice.workers, session.progress if world.first else None)
+    if world.first:
+        world.wait()
+        for fault in prepared.faults:
+            session.say(fault)
+        session.say(f"{len(prepared)} of {len(sources)} pairs can be used")
+    return prepared
 
 
 class PairStage(Stage):

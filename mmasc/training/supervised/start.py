@@ -10,6 +10,7 @@ from mmasc.errors import MmascError
 from mmasc.networks.load import load_network
 from mmasc.networks.network import Network
 from mmasc.networks.registry import NETWORKS, network_class
+from mmasc.storage.tensors import best_weights
 from mmasc.training.supervised.tag_sources import ClipTags
 from mmasc.training.supervised.tags import check_vocabulary
 
@@ -93,9 +94,7 @@ def digest_of_weights(weights: str | Path | None) -> str:
     """Of the bytes of the file that a training begins from; empty where it begins from fresh weights."""
     if weights is None:
         return ""
-    path = Path(weights)
-    if path.is_dir():
-        path = next((path / name for name in ("best.safetensors", "last.safetensors") if (path / name).is_file()), path)
+    path = best_weights(Path(weights)) or Path(weights)
     return hashlib.sha256(path.read_bytes()).hexdigest()[:32] if path.is_file() else ""
 
 
