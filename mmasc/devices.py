@@ -40,7 +40,7 @@ class Session:
 
 
 @dataclass(frozen=True)
-class World:
+class ProcessGroup:
     """How many processes there are, and which one this is."""
 
     size: int = 1
@@ -70,15 +70,15 @@ class World:
         if self.size > 1:
             distributed.barrier()
 
-    def agree(self, value: bool, device: torch.device) -> bool:
+    def broadcast_flag(self, value: bool, device: torch.device) -> bool:
         """Whether the first process says so."""
         if self.size == 1:
             return value
-        said = torch.tensor(float(value), device=device)
-        distributed.broadcast(said, 0)
-        return bool(said)
+        flag = torch.tensor(float(value), device=device)
+        distributed.broadcast(flag, 0)
+        return bool(flag)
 
-    def of_first(self, values: torch.Tensor) -> torch.Tensor:
+    def broadcast(self, values: torch.Tensor) -> torch.Tensor:
         """What the first process has here."""
         if self.size > 1:
             values = values.clone()
@@ -93,7 +93,7 @@ class World:
             values /= self.size
         return values
 
-    def spread(self, module: nn.Module, device: torch.device) -> nn.Module:
+    def wrap(self, module: nn.Module, device: torch.device) -> nn.Module:
         """The module with gradients averaged over all processes; itself where there is one."""
         if self.size == 1:
             return module
@@ -101,7 +101,7 @@ class World:
         return nn.parallel.DistributedDataParallel(module, device_ids=devices, find_unused_parameters=False)
 
 
-def join_world(device: str) -> tuple[World, str]:
+def join_processes(device: str) -> tuple[ProcessGroup, str]:
     """Join the processes that torchrun started, and the device of this one ("cuda" becomes "cuda:LOCAL_RANK").
 
     Raises:
@@ -109,7 +109,7 @@ def join_world(device: str) -> tuple[World, str]:
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        return World(), device
+        return ProcessGroup(), device
     try:
         rank, local_rank = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
     except (KeyError, ValueError) as error:
@@ -122,7 +122,7 @@ def join_world(device: str) -> tuple[World, str]:
         # Kept for the life of the process: a second group would look for its store where the first one still answers,
         # and trainings that follow each other (stages, folds, sweeps) would wait for ever
         atexit.register(_leave)
-    return World(size, rank, local_rank), device
+    return ProcessGroup(size, rank, local_rank), device
 
 
 def _leave() -> None:

@@ -140,7 +140,7 @@ def compare(
     rows.sort(key=lambda row: (row.dataset, -row.accuracy))
     return Comparison(
         rows=rows,
-        published=[one for kind in kinds for one in published_for(kind)],
+        published=[item for kind in kinds for item in published_for(kind)],
         machine=machine(),
         versions=_versions(),
         commit=_commit(),
@@ -193,10 +193,10 @@ def system_name(network: str, arguments: Mapping[str, Any]) -> str:
     """A network with what was said of its definition: the cell of the tables where it is one, else name=value."""
     from mmasc.networks.tag_presets import TAG_PRESETS
 
-    said = {name: value for name, value in arguments.items() if name not in _FROM_THE_DATA}
-    cells = [name for name, preset in TAG_PRESETS.items() if preset.arguments == said]
+    stated = {name: value for name, value in arguments.items() if name not in _FROM_THE_DATA}
+    cells = [name for name, preset in TAG_PRESETS.items() if preset.arguments == stated]
     # Equal systems have two names where two tables share them: the first
-    words = cells[:1] or [f"{name}={value}" for name, value in said.items()]
+    words = cells[:1] or [f"{name}={value}" for name, value in stated.items()]
     return " ".join([network, *words])
 
 
@@ -271,7 +271,7 @@ def _head_row(report: HeadReport, dataset: str) -> Row:
         clips_per_second=None,
         trained_on="",
         published=published_beside(dataset, system),
-        detail={one: getattr(report, one) for one in report.__dataclass_fields__ if one not in hidden}
+        detail={item: getattr(report, item) for item in report.__dataclass_fields__ if item not in hidden}
         | {"encoder": encoder},
     )
 

@@ -45,7 +45,7 @@ def front_ends_of(features: Sequence[str]) -> dict[str, str]:
         MmascError: If a front end does not exist, two have one name or one folder, or there is none.
     """
     found: dict[str, str] = {}
-    for text in [one for given in features for one in (TABLE1 if given == "table1" else (given,))]:
+    for text in [item for given in features for item in (TABLE1 if given == "table1" else (given,))]:
         name, sign, front_end = text.partition("=")
         if not sign or name.startswith(_IMAGINED):
             name, front_end = text, text

@@ -149,7 +149,7 @@ def _parts(runs: Sequence[Run], data: str | Path, session: Session) -> tuple[lis
     """Answers about seen and about unseen clips, a part for each run that has any."""
 
     def kept(scores: TestScores, run: Run, rows: Bool[np.ndarray, " clip"]) -> list[Part]:
-        names = [clip for clip, one in zip(scores.clips, rows, strict=True) if one]
+        names = [clip for clip, item in zip(scores.clips, rows, strict=True) if item]
         return [(scores.answers(run.config.classes).part(rows), names)] if names else []
 
     seen: list[Part] = []

@@ -58,8 +58,8 @@ class Run:
     def digest(self) -> str:
         """Of the weights and of what decides how clips are heard."""
         values = {name: value for name, value in asdict(self.config).items() if name not in _NOT_HEARD}
-        heard = json.dumps(values | {"data": "", "version": _HEARD}, sort_keys=True)
-        return hashlib.sha256(self.weights.read_bytes() + heard.encode()).hexdigest()
+        decisive = json.dumps(values | {"data": "", "version": _HEARD}, sort_keys=True)
+        return hashlib.sha256(self.weights.read_bytes() + decisive.encode()).hexdigest()
 
     @property
     def system(self) -> str:

@@ -67,11 +67,11 @@ def cells_of(grid: Sequence[str], heads: Sequence[int] = (), layers: Sequence[st
     """
     chosen: dict[str, TagPreset] = {}
     for name in grid:
-        found = [one for key, one in TAG_PRESETS.items() if key == name or key.startswith(f"{name}/")]
+        found = [item for key, item in TAG_PRESETS.items() if key == name or key.startswith(f"{name}/")]
         if not found:
             raise MmascError(f"there is no grid {name!r}; there are: {', '.join(GRIDS)}, and cells of them by name")
-        chosen |= {one.name: one for one in found}
-    kept = [one for one in chosen.values() if _is_among(one.name, heads, layers)]
+        chosen |= {item.name: item for item in found}
+    kept = [item for item in chosen.values() if _is_among(item.name, heads, layers)]
     if not kept:
         raise MmascError(f"no cell of {', '.join(grid)} has these heads and layers; leave one of them out")
     return kept
@@ -164,7 +164,7 @@ def _is_among(name: str, heads: Sequence[int], layers: Sequence[str]) -> bool:
     found = dict(part.split("=") for part in name.split("/") if "=" in part)
     if heads and "heads" in found and int(found["heads"]) not in heads:
         return False
-    return not (layers and "layers" in found and found["layers"] not in [str(one) for one in layers])
+    return not (layers and "layers" in found and found["layers"] not in [str(item) for item in layers])
 
 
 def _tags_of_all(network: str, data: DataChoice, place: Path, tags: str, session: Session) -> ClipTags:

@@ -165,14 +165,14 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.sources)
 
-    def draw(self, source: int, chance: np.random.Generator) -> Pair:
+    def draw(self, source: int, generator: np.random.Generator) -> Pair:
         """A frame of a source at random, and a window of sound at random among those that it lies inside of."""
         n_samples, n_frames, times = self._measure(source)
-        number = int(chance.integers(n_frames))
+        number = int(generator.integers(n_frames))
         seconds, window = n_samples / self.config.sample_rate, self.config.window_seconds
-        at = float(times[number]) if len(times) else float(chance.uniform(0, seconds))
+        at = float(times[number]) if len(times) else float(generator.uniform(0, seconds))
         earliest, latest = max(0.0, at - window), max(0.0, min(at, seconds - window))
-        return self._cut(source, number, float(chance.uniform(min(earliest, latest), latest)), at)
+        return self._cut(source, number, float(generator.uniform(min(earliest, latest), latest)), at)
 
     def middle(self, source: int) -> Pair:
         """The frame nearest to the middle of a source, with the window around it: no chance."""

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from mmasc.audio import load_audio
 from mmasc.cli import cli
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 from mmasc.networks.mini_network import MiniConfig, MiniNetwork
@@ -380,8 +380,8 @@ def test_several_processes_train_one_network_and_go_on(table, tmp_path):
 
 def test_a_batch_that_processes_cannot_share_is_refused():
     with pytest.raises(MmascError, match="5 sounds per step cannot be shared evenly by 2 processes; give a --batch"):
-        World(2, 0, 0).share(5, "sounds")
-    assert World(2, 0, 0).share(6, "sounds") == 3
+        ProcessGroup(2, 0, 0).share(5, "sounds")
+    assert ProcessGroup(2, 0, 0).share(6, "sounds") == 3
 
 
 def test_learns_three_kinds_of_sound(table, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.errors import MmascError
 from mmasc.ivf.imagination import Imagination, ImaginationConfig, load_imagination
 from mmasc.ivf.pairs import PairConfig, prepare_pairs, read_sources
@@ -343,7 +343,7 @@ def test_a_batch_that_processes_cannot_share_is_refused(films, cache, tmp_path):
     with pytest.raises(
         MmascError, match="8 pairs per step cannot be shared evenly by 3 processes; give a --batch that is"
     ):
-        VqVaeStage(tmp_path / "run", run, pairs, [0], [1], torch.device("cpu"), World(3), print)
+        VqVaeStage(tmp_path / "run", run, pairs, [0], [1], torch.device("cpu"), ProcessGroup(3), print)
 
 
 @pytest.mark.parametrize("kind", ["transformer", "convolution"])

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.features import load_front_end
 from mmasc.networks.body import Body
 from mmasc.networks.load import load_network
@@ -411,7 +411,7 @@ def test_an_epoch_draws_every_unit_once():
     config = config_of(batch=8, seed=3, mix="mixup", mix_partners="drawn", speeds=(0.9, 1.0, 1.1))
     batches = Batches.__new__(Batches)
     items = Counted()
-    batches.__dict__.update(items=items, config=config, world=World(), n_units=24, batch=8, steps_an_epoch=3)
+    batches.__dict__.update(items=items, config=config, processes=ProcessGroup(), n_units=24, batch=8, steps_an_epoch=3)
     batches.__dict__.update(_targets=items.targets, _order=(-1, np.zeros(0, np.int64)))
     epochs = [[batches.draw(step) for step in range(start, start + 3)] for start in (0, 3)]
     for epoch in epochs:

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from jaxtyping import Float32, Int
 from torch import Tensor, nn
 
-from mmasc.devices import World, join_world, resolve_device
+from mmasc.devices import ProcessGroup, join_processes, resolve_device
 from mmasc.encoders.mini_text import TextSide, load_text_side
 from mmasc.errors import MmascError
 from mmasc.features import MINI
@@ -102,8 +102,8 @@ def train_alignment(
         MmascError: If the table or the folder is not fit.
         ValueError: If an option is out of range.
     """
-    world, own_device = join_world(device)
-    say = remark if remark is not None and world.first else _silent
+    processes, own_device = join_processes(device)
+    say = remark if remark is not None and processes.first else _silent
     rows = read_table(Path(data), path_column, text_column, group_column)
     held_back: list[Row] = []
     if validation is not None:
@@ -134,15 +134,17 @@ def train_alignment(
         network=MiniConfig(n_mels=MINI.n_mels, channels=_network(audio), dim=text_side.dim),
         **options,
     )
-    world.share(config.batch, "sounds")
+    processes.share(config.batch, "sounds")
     folder = Path(out)
-    begun = world.first and claim_run(folder, config)
-    world.wait()
+    begun = processes.first and claim_run(folder, config)
+    processes.wait()
     say(
         f"{'going on with' if begun else 'starting'} {folder}: {len(rows)} sounds, "
         f"{len({row.text for row in rows})} texts, {steps} steps"
     )
-    stage = AlignmentStage(config, folder, rows, held_back, sounds, text_side, resolve_device(own_device), world, say)
+    stage = AlignmentStage(
+        config, folder, rows, held_back, sounds, text_side, resolve_device(own_device), processes, say
+    )
     stage.checkpoint_steps = checkpoint_steps
     stage.go(steps if pause_at is None else min(pause_at, steps))
     return AlignmentResult(str(folder), stage.step, steps, len(rows), len(stage.texts), stage.validation)
@@ -162,10 +164,10 @@ class AlignmentStage(Stage):
         sounds: Mapping[Path, Sound],
         text_side: TextSide,
         device: torch.device,
-        world: World,
+        processes: ProcessGroup,
         say: Say,
     ) -> None:
-        super().__init__(folder, config, config.steps, device, world, say)
+        super().__init__(folder, config, config.steps, device, processes, say)
         self.checkpoint_steps = 100
         self.rows, self.held_back, self.sounds, self.text_side = rows, held_back, sounds, text_side
         self.texts = sorted({row.text for row in rows})
@@ -240,7 +242,7 @@ class AlignmentStage(Stage):
     ) -> tuple[Float32[Tensor, "batch mel frame"], Float32[Tensor, "batch text"], int]:
         config = self.config
         n_frames = round(config.crop_seconds / MINI.frame_seconds)
-        n_sounds = self.world.share(config.batch, "sounds")
+        n_sounds = self.processes.share(config.batch, "sounds")
         chosen = generator.choice(len(self.rows), n_sounds, p=self.chances)
         speeds = generator.integers(len(SPEEDS), size=n_sounds)
         crops = []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmasc.devices import Session, World
+from mmasc.devices import ProcessGroup, Session
 from mmasc.ivf.pairs import Pair, PairConfig, Pairs, Source, prepare_pairs, read_sources
 from mmasc.storage.files import replacing
 from mmasc.training.run_folder import Metrics, claim_run
@@ -33,7 +33,7 @@ class PairChoice:
     group_column: str | None = None
 
 
-def prepare(choice: PairChoice, config: PairConfig, world: World, session: Session) -> Pairs:
+def prepare(choice: PairChoice, config: PairConfig, processes: ProcessGroup, session: Session) -> Pairs:
     """Pairs, decoded by the first process; the others find them in the cache.
 
     Raises:
@@ -41,11 +41,11 @@ def prepare(choice: PairChoice, config: PairConfig, world: World, session: Sessi
     """
     sources = read_sources(choice.path, choice.group_column)
     folder = choice.out / "pairs" if session.cache is None else Path(session.cache)
-    if not world.first:
-        world.wait()
-    prepared = prepare_pairs(sources, config, folder, choice.workers, session.progress if world.first else None)
-    if world.first:
-        world.wait()
+    if not processes.first:
+        processes.wait()
+    prepared = prepare_pairs(sources, config, folder, choice.workers, session.progress if processes.first else None)
+    if processes.first:
+        processes.wait()
         for fault in prepared.faults:
             session.say(fault)
         session.say(f"{len(prepared)} of {len(sources)} pairs can be used")
@@ -62,14 +62,16 @@ class PairStage(Stage):
         validation: Latest figures on the sources held back (on those learned from, where none are).
     """
 
-    def __init__(self, folder: Path, config: Any, pairs: Pairs, device: torch.device, world: World, say: Say) -> None:
-        world.share(config.batch, "pairs")
-        super().__init__(folder, config, config.steps, device, world, say)
+    def __init__(
+        self, folder: Path, config: Any, pairs: Pairs, device: torch.device, processes: ProcessGroup, say: Say
+    ) -> None:
+        processes.share(config.batch, "pairs")
+        super().__init__(folder, config, config.steps, device, processes, say)
         self.pairs, self.validation = pairs, dict[str, float]()
         self.checkpoint_steps, self.picture_steps = 200, 500
-        if world.first:
+        if processes.first:
             claim_run(folder, config)
-        world.wait()
+        processes.wait()
 
     def validate(self) -> dict[str, float]:
         """Figures on sources held back."""
@@ -93,7 +95,7 @@ class PairStage(Stage):
 
     def end_round(self, metrics: Metrics | None) -> None:
         """Draw; before the checkpoint, so that a run that is killed in between draws it again."""
-        if self.world.first:
+        if self.processes.first:
             self.draw_pictures(self.folder / "pictures" / f"step-{self.step:06d}.png")
 
     def before_checkpoint(self, metrics: Metrics | None, last: bool) -> None:
@@ -116,7 +118,7 @@ class PairStage(Stage):
 
     def draw(self, sources: Sequence[int], n: int, generator: np.random.Generator) -> list[Pair]:
         """This process's part of a batch of `n` pairs, drawn evenly from sources."""
-        numbers = generator.integers(len(sources), size=self.world.share(n, "pairs"))
+        numbers = generator.integers(len(sources), size=self.processes.share(n, "pairs"))
         return [self.pairs.draw(sources[int(number)], generator) for number in numbers]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmasc.devices import Session, join_world, resolve_device
+from mmasc.devices import Session, join_processes, resolve_device
 from mmasc.errors import MmascError
 from mmasc.ivf.critic import CriticConfig
 from mmasc.ivf.imagination import Variant
@@ -112,12 +112,12 @@ def train_vqvae(
         MmascError: If pairs cannot be used, or the folder holds another run.
     """
     session = Session(device, cache, remark, progress)
-    world, device = join_world(device)
+    processes, device = join_processes(device)
     if isinstance(pairs, Pairs):
         prepared = pairs
     else:
         config = PairConfig(size, window_seconds=window_seconds, frames_per_second=frames_per_second)
-        prepared = prepare(PairChoice(pairs, Path(out), workers, group_column), config, world, session)
+        prepared = prepare(PairChoice(pairs, Path(out), workers, group_column), config, processes, session)
     size = prepared.config.size
     network = VqVaeConfig(size, halvings or fitting_halvings(size), codes=codes, dim=dim, codebook=codebook)
     learned, held = split_sources(prepared.sources, validation_share, seed)
@@ -134,7 +134,7 @@ def train_vqvae(
         beta=beta,
         precision=precision,
     )
-    stage = VqVaeStage(Path(out) / "vqvae", run, prepared, learned, held, resolve_device(device), world, remark)
+    stage = VqVaeStage(Path(out) / "vqvae", run, prepared, learned, held, resolve_device(device), processes, remark)
     _go(stage, stop, report_steps, checkpoint_steps, picture_steps)
     done, figures = {"vqvae": stage.step}, {"vqvae": stage.validation}
     return IvfResult(str(out), done, len(learned), len(held), prepared.faults, figures)
@@ -204,7 +204,7 @@ def train_ivf(
         MmascError: If pairs cannot be used, or the folder holds another run.
     """
     session = Session(device, cache, remark, progress)
-    world, device = join_world(device)
+    processes, device = join_processes(device)
     folder = Path(out) / "vqvae"
     options: dict[str, Any] = {"size": size or 64, "steps": steps, "seed": seed}
     options |= {"batch": batch, "precision": precision} | dict(vqvae or {})
@@ -217,7 +217,7 @@ def train_ivf(
             raise MmascError(
                 f"{folder} holds a VQ-VAE of pictures of {begun.pair.size} pixels, not {size}; leave out --size"
             )
-    prepared = prepare(PairChoice(pairs, Path(out), workers, group_column), config, world, session)
+    prepared = prepare(PairChoice(pairs, Path(out), workers, group_column), config, processes, session)
     if not is_whole(folder):
         train_vqvae(
             prepared,
@@ -232,7 +232,7 @@ def train_ivf(
     whole = read_vqvae_run(folder)
     learned, held = split_sources(prepared.sources, whole.validation_share, whole.seed)
     digest = pairs_digest(prepared.sources, held)
-    if digest != whole.pairs and world.first:
+    if digest != whole.pairs and processes.first:
         remark("the VQ-VAE of this run was trained on other pairs than those given now")
     run = ImaginationRun(
         pairs=digest,
@@ -253,7 +253,7 @@ def train_ivf(
         precision=precision,
     )
     stage = ImaginationStage(
-        Path(out) / "ivf", run, folder, prepared, learned, held, resolve_device(device), world, remark
+        Path(out) / "ivf", run, folder, prepared, learned, held, resolve_device(device), processes, remark
     )
     _go(stage, stop, report_steps, checkpoint_steps, picture_steps)
     done, figures = {"vqvae": whole.steps, "ivf": stage.step}, {"ivf": stage.validation}

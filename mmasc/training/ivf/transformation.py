@@ -11,7 +11,7 @@ from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.errors import MmascError
 from mmasc.ivf.critic import Critic
 from mmasc.ivf.imagination import (
@@ -56,10 +56,10 @@ class ImaginationStage(PairStage):
         learned: Sequence[int],
         held: Sequence[int],
         device: torch.device,
-        world: World,
+        processes: ProcessGroup,
         say: Say,
     ) -> None:
-        super().__init__(folder, config, pairs, device, world, say)
+        super().__init__(folder, config, pairs, device, processes, say)
         self.learned, self.held = list(learned), list(held) or list(learned)
         tensors, about = load_tensors(vqvae / "last.safetensors")
         if about.get("kind") != "mmasc-vqvae":

@@ -10,7 +10,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.ivf.imagination import from_bytes, to_bytes
 from mmasc.ivf.losses import peak_signal_to_noise, picture_loss, vqvae_loss
 from mmasc.ivf.pairs import Pairs
@@ -45,10 +45,10 @@ class VqVaeStage(PairStage):
         learned: Sequence[int],
         held: Sequence[int],
         device: torch.device,
-        world: World,
+        processes: ProcessGroup,
         say: Say,
     ) -> None:
-        super().__init__(folder, config, pairs, device, world, say)
+        super().__init__(folder, config, pairs, device, processes, say)
         self.learned, self.held = list(learned), list(held) or list(learned)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -177,7 +177,7 @@ class VqVaeStage(PairStage):
         self, vectors: Float[Tensor, "batch dim height width"], quantised: Quantised, generator: np.random.Generator
     ) -> None:
         revival = torch.Generator().manual_seed(int(generator.integers(2**62)))
-        self.network.quantizer.learn(vectors, quantised.indices, revival, self.world)
+        self.network.quantizer.learn(vectors, quantised.indices, revival, self.processes)
 
 
 def peak_signal_to_noise_of(error: Float[Tensor, ""]) -> float:

@@ -222,7 +222,7 @@ class SupervisedConfig:
     @cached_property
     def hearing(self) -> Hearing:
         """How clips are heard; its fields lie flat in config.json."""
-        return Hearing(**{one.name: getattr(self, one.name) for one in fields(Hearing)})
+        return Hearing(**{item.name: getattr(self, item.name) for item in fields(Hearing)})
 
     def _check_together(self) -> None:
         if self.fragments and (self.crop_seconds or self.test_seconds):

@@ -85,12 +85,12 @@ class Items:
         longest = 0
         for clip, path in enumerate(paths):
             for number, waveforms in enumerate(self.waveforms):
-                heard = hear(waveforms[clip], network, config.hearing)
+                clip_lanes = hear(waveforms[clip], network, config.hearing)
                 if number == 0:
-                    check_length(network, heard[0].shape[1], config.hearing, str(path))
-                    clips += [clip] * len(heard)
-                    lanes += range(len(heard))
-                longest = max(longest, heard[0].shape[1])
+                    check_length(network, clip_lanes[0].shape[1], config.hearing, str(path))
+                    clips += [clip] * len(clip_lanes)
+                    lanes += range(len(clip_lanes))
+                longest = max(longest, clip_lanes[0].shape[1])
         self.clips, self.lanes = np.array(clips, np.int64), np.array(lanes, np.int64)
         pace = frames_a_second(network.front_end)
         wanted = round(config.crop_seconds * self.rate) if config.crop_seconds else longest

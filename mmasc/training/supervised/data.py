@@ -194,11 +194,11 @@ def _held_back(values: Sequence[str], share: float) -> Bool[np.ndarray, " clip"]
         values: Of the clips; those without ("") are not held back.
         share: Of the clips of a value.
     """
-    chance = np.random.default_rng(_SEEN_SEED)
+    generator = np.random.default_rng(_SEEN_SEED)
     held = np.zeros(len(values), bool)
     named = np.asarray(values, dtype=str)
     for value in sorted(set(values) - {""}):
-        own = chance.permutation(np.flatnonzero(named == value))
+        own = generator.permutation(np.flatnonzero(named == value))
         held[own[: min(len(own) - 1, math.floor(share * len(own) + 0.5))]] = True
     return held
 
@@ -219,9 +219,9 @@ def noisy_clips(table: Dataset, rule: str) -> Bool[np.ndarray, " clip"]:
         raise MmascError(f"which labels are noisy is said as COLUMN=VALUE,VALUE, got {rule!r}")
     found = np.isin(table.column(column), [value.strip() for value in values.split(",")])
     if found.all() or not found.any():
-        there = sorted(set(table.column(column)))
+        present = sorted(set(table.column(column)))
         raise MmascError(
-            f"{table.root}: {'every' if found.all() else 'no'} clip has {rule}; its values are {', '.join(there[:8])}"
+            f"{table.root}: {'every' if found.all() else 'no'} clip has {rule}; its values are {', '.join(present[:8])}"
         )
     return found
 
@@ -236,12 +236,12 @@ def validation_of(table: Dataset, validation: str) -> str | float | None:
         share = float(validation)
     except ValueError as error:
         raise MmascError(
-            f"validation must be a fold ({', '.join(table.folds) or 'there are none'}) or a share in (0, 1), got "
+            f"validation must be a fold ({', '.join(table.folds) or 'present are none'}) or a share in (0, 1), got "
             f"{validation!r}"
         ) from error
     if not 0 < share < 1:
         raise MmascError(
-            f"validation must be a fold ({', '.join(table.folds) or 'there are none'}) or a share in (0, 1), got "
+            f"validation must be a fold ({', '.join(table.folds) or 'present are none'}) or a share in (0, 1), got "
             f"{validation!r}"
         )
     return share

@@ -33,7 +33,7 @@ def option(
 
 def options_of(kind: type) -> list[Field[Any]]:
     """Fields of a dataclass that are options, in their order."""
-    return [one for one in fields(kind) if "help" in one.metadata]
+    return [entry for entry in fields(kind) if "help" in entry.metadata]
 
 
 def check_options(config: Any) -> None:
@@ -42,23 +42,23 @@ def check_options(config: Any) -> None:
     Raises:
         ValueError: If one does not fit; the line names it.
     """
-    for one in options_of(type(config)):
-        value, rule = getattr(config, one.name), one.metadata
+    for entry in options_of(type(config)):
+        value, rule = getattr(config, entry.name), entry.metadata
         if rule["choices"] and value not in rule["choices"]:
-            raise ValueError(f"{one.name} must be one of {', '.join(rule['choices'])}, got {value!r}")
-        if isinstance(value, tuple) and ... not in get_args(one.type) and len(value) != len(get_args(one.type)):
-            raise ValueError(f"{one.name} must have {len(get_args(one.type))} values, got {value}")
-        if (range_of := _range(one)) and not (value != () and all(_fits(item, one) for item in _items(value))):
-            raise ValueError(f"{one.name} must {range_of}, got {value}")
+            raise ValueError(f"{entry.name} must be one of {', '.join(rule['choices'])}, got {value!r}")
+        if isinstance(value, tuple) and ... not in get_args(entry.type) and len(value) != len(get_args(entry.type)):
+            raise ValueError(f"{entry.name} must have {len(get_args(entry.type))} values, got {value}")
+        if (range_of := _range(entry)) and not (value != () and all(_fits(item, entry) for item in _items(value))):
+            raise ValueError(f"{entry.name} must {range_of}, got {value}")
 
 
 def _items(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _fits(value: float, one: Field[Any]) -> bool:
+def _fits(value: float, entry: Field[Any]) -> bool:
     """Whether a number is in the range; NaN never is."""
-    least, most, above, below = (one.metadata[name] for name in ("least", "most", "above", "below"))
+    least, most, above, below = (entry.metadata[name] for name in ("least", "most", "above", "below"))
     return (
         (least is None or value >= least)
         and (most is None or value <= most)
@@ -67,11 +67,11 @@ def _fits(value: float, one: Field[Any]) -> bool:
     )
 
 
-def _range(one: Field[Any]) -> str:
+def _range(entry: Field[Any]) -> str:
     """What a number must do; empty where it may do anything."""
-    least, most, above, below = (one.metadata[name] for name in ("least", "most", "above", "below"))
+    least, most, above, below = (entry.metadata[name] for name in ("least", "most", "above", "below"))
     if most is None and below is None:
         return "be positive" if above == 0 else "not be negative" if least == 0 else ""
     opening = f"[{least:g}" if above is None else f"({above:g}"
     closing = f"{most:g}]" if below is None else f"{below:g})"
-    return f"{'lie' if isinstance(one.default, tuple) else 'be'} in {opening}, {closing}"
+    return f"{'lie' if isinstance(entry.default, tuple) else 'be'} in {opening}, {closing}"

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.metrics.functions import lwlrap
 from mmasc.networks.network import Network
 from mmasc.networks.tagger import multitask_loss, pseudo_label_loss
@@ -49,7 +49,7 @@ class Run(Stage):
         folder: Of the run, claimed already.
         network: With the weights it begins from; trained in place.
         batches: What it learns from.
-        world: Of processes.
+        processes: Of processes.
         held_out: What is scored after every epoch: "validation", and "test" never to choose by.
         extra: What else is known of the clips to learn from.
 
@@ -68,11 +68,11 @@ class Run(Stage):
         folder: Path,
         network: Network,
         batches: Batches,
-        world: World,
+        processes: ProcessGroup,
         held_out: Mapping[str, HeldOutClips | None] | None = None,
         extra: ExtraTargets | None = None,
     ) -> None:
-        super().__init__(folder, config, config.epochs * batches.steps_an_epoch, batches.items.device, world)
+        super().__init__(folder, config, config.epochs * batches.steps_an_epoch, batches.items.device, processes)
         self.network, self.batches = network, batches
         self.held_out, self.extra = held_out or {}, extra or ExtraTargets()
         self.checkpoint_seconds = 30.0
@@ -100,7 +100,7 @@ class Run(Stage):
         if config.ema:
             self.parts["average/"] = self.averaged.body
         self.restore()
-        self.wrapped = world.spread(self.student, self.device)
+        self.wrapped = processes.wrap(self.student, self.device)
 
     @property
     def epoch(self) -> int:
@@ -126,7 +126,7 @@ class Run(Stage):
 
     def checkpoint_due(self) -> bool:
         """By time, as the first process says."""
-        return self.world.agree(time.monotonic() - self._saved_at >= self.checkpoint_seconds, self.device)
+        return self.processes.broadcast_flag(time.monotonic() - self._saved_at >= self.checkpoint_seconds, self.device)
 
     def before_checkpoint(self, metrics: Metrics | None, last: bool) -> None:
         """The time to the next checkpoint begins when this one is being written."""
@@ -142,7 +142,7 @@ class Run(Stage):
                 share = group["lr"] / config.learning_rate
                 group["betas"] = (_RESTING_MOMENTUM - share * (_RESTING_MOMENTUM - _TOP_MOMENTUM), group["betas"][1])
         self.student.train()
-        seed = int(np.random.default_rng([config.seed, 4, self.step, self.world.rank]).integers(2**62))
+        seed = int(np.random.default_rng([config.seed, 4, self.step, self.processes.rank]).integers(2**62))
         if self.masks is not None:
             self.masks.generator.manual_seed(seed)
         features = batch.features
@@ -196,7 +196,7 @@ class Run(Stage):
 
     def note(self, values: Sequence[Mapping[str, float]], seconds: float, metrics: Metrics | None, last: bool) -> None:
         """Losses and time of the epoch so far."""
-        self._loss_sum += sum(one["loss"] for one in values)
+        self._loss_sum += sum(item["loss"] for item in values)
         self._loss_count += len(values)
         self._train_seconds += seconds
         self.seconds += seconds
@@ -215,7 +215,7 @@ class Run(Stage):
             "clips_per_second": round(n_items / max(self._train_seconds, 1e-9), 2),
         }
         self.measured = {"loss": line["loss"], "clips_per_second": line["clips_per_second"]}
-        if self.world.first:
+        if self.processes.first:
             for name, clips in self.held_out.items():
                 if clips is not None:
                     logits = score_clips(
@@ -230,7 +230,7 @@ class Run(Stage):
                 line["test_chooses_nothing"] = True
             self.measured |= {name: value for name, value in line.items() if name.startswith(("validation", "test_a"))}
             self._judge(line)
-        self.stopped = self.world.agree(self.stopped, self.device)
+        self.stopped = self.processes.broadcast_flag(self.stopped, self.device)
         self.seconds += time.monotonic() - began
         self._loss_sum, self._loss_count, self._train_seconds = 0.0, 0, 0.0
         if metrics is not None:
@@ -284,7 +284,7 @@ class Run(Stage):
 
     def _export(self, name: str) -> None:
         """Weights as `load_network("NAME:FOLDER")` reads them."""
-        if not self.world.first:
+        if not self.processes.first:
             return
         config = self.config
         about = {

@@ -168,14 +168,14 @@ def _code_clip(
             check_length(network, lane.shape[1], hearing, name)
             with torch.inference_mode(), torch.autocast(device.type, enabled=False):
                 pieces = _pieces(network, torch.from_numpy(lane.copy()).to(device), hearing)
-                parts = [part for one in pieces for part in one.split(_PIECES_AT_ONCE)]
-                codes = torch.cat([network.body.embedding(*_told(part, tags)).double() for part in parts])
+                parts = [part for item in pieces for part in item.split(_PIECES_AT_ONCE)]
+                codes = torch.cat([network.body.embedding(*_inputs(part, tags)).double() for part in parts])
             by_lane.append(codes.mean(0))
         by_speed.append(torch.stack(by_lane).mean(0))
     return torch.stack(by_speed).mean(0).float().cpu().numpy()
 
 
-def _told(pieces: Tensor, tags: Float[Tensor, "1 tag"] | None) -> tuple[Tensor, ...]:
+def _inputs(pieces: Tensor, tags: Float[Tensor, "1 tag"] | None) -> tuple[Tensor, ...]:
     """What a body is given: features of pieces, and the tags of their clip where there are any."""
     return (pieces,) if tags is None else (pieces, tags.expand(len(pieces), -1))
 
@@ -196,7 +196,7 @@ def _answers(
                     augmented_probabilities(network.body, some, masks, hearing.test_passes, hearing.seed).double().log()
                 )
             else:
-                logits = network.body(*_told(some, tags))
+                logits = network.body(*_inputs(some, tags))
                 first = logits[0] if first is None else first
                 given = logits.double()
             if hearing.loss == "bce":

@@ -116,8 +116,8 @@ def learning_rate(config: SupervisedConfig, step: int, steps: int) -> float:
 
 def parameter_groups(parameters: Sequence[nn.Parameter], config: SupervisedConfig) -> list[dict[str, Any]]:
     """Parameters with weight decay, and those without: biases and norms, where the configuration leaves them."""
-    decayed = [one for one in parameters if one.ndim > 1 or config.decay_all]
-    plain = [one for one in parameters if one.ndim <= 1 and not config.decay_all]
+    decayed = [item for item in parameters if item.ndim > 1 or config.decay_all]
+    plain = [item for item in parameters if item.ndim <= 1 and not config.decay_all]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 

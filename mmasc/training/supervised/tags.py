@@ -159,10 +159,10 @@ def pseudo_labels_of(
     posteriors = []
     for name in sources:
         source = load_source(name, session.device)
-        lacking = [one for one in classes if one not in source.vocabulary]
+        lacking = [item for item in classes if item not in source.vocabulary]
         if lacking:
             raise MmascError(f"{name} does not know the tags {', '.join(lacking[:3])}: it can give no pseudo labels")
-        columns = [source.vocabulary.index(one) for one in classes]
+        columns = [source.vocabulary.index(item) for item in classes]
         cache = Path(session.cache) if session.cache is not None else None
         posteriors.append(source.tell(paths, cache, None)[:, columns])
     return pseudo_labels(np.stack(posteriors), power).astype(np.float32)

@@ -46,11 +46,11 @@ class TeacherTargets:
         share: Float32[Tensor, " batch"],
         config: SupervisedConfig,
     ) -> Float32[Tensor, ""]:
-        """How far the pupil is from the teacher; what the teacher says of mixed items is mixed as labels are.
+        """How far the student is from the teacher; what the teacher says of mixed items is mixed as labels are.
 
         Args:
-            logits: Of the pupil.
-            vectors: Of the pupil's projection, for vectors.
+            logits: Of the student.
+            vectors: Of the student's projection, for vectors.
             clips: Of items and partners.
             share: Of the items.
             config: Of the run.

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from mmasc.datasets.dataset import Dataset
-from mmasc.devices import Session, World, join_world, resolve_device
+from mmasc.devices import ProcessGroup, Session, join_processes, resolve_device
 from mmasc.errors import MmascError
 from mmasc.networks.network import Network
 from mmasc.storage.files import write_atomically
@@ -50,7 +50,7 @@ class _Job:
 
     table: Dataset
     session: Session
-    world: World
+    processes: ProcessGroup
     checkpoint_seconds: float
     pause_at: int | None
     test_curve: bool
@@ -129,8 +129,8 @@ def train_network(
     """
     choice = DataChoice(dataset, data, dataset_options or {}, make_folds, hold_out, per_class)
     values = {**recipe_of(recipe), **_known(options)}
-    world, own_device = join_world(device)
-    session = Session(own_device, cache, remark if world.first else None)
+    processes, own_device = join_processes(device)
+    session = Session(own_device, cache, remark if processes.first else None)
     table = choice.read()
     for line in table.remarks:
         session.say(line)
@@ -145,11 +145,11 @@ def train_network(
     job = _Job(
         table=table,
         session=replace(session, device=str(resolve_device(own_device))),
-        world=world,
+        processes=processes,
         checkpoint_seconds=checkpoint_seconds,
         pause_at=pause_at,
         test_curve=test_curve,
-        progress=progress if world.first else None,
+        progress=progress if processes.first else None,
         tags=read_tags,
     )
     common = dict(
@@ -190,8 +190,8 @@ def train_network(
 
 def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Network, folder: Path) -> FoldResult:
     check_stages(network, config)
-    begun = job.world.first and claim_run(folder, config)
-    job.world.wait()
+    begun = job.processes.first and claim_run(folder, config)
+    job.processes.wait()
     if (done := finished_fold(folder, config, sides)) is not None:
         job.session.say(f"{folder} is finished: {done.epoch} epochs")
         return done
@@ -200,9 +200,9 @@ def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Netw
         f"{len(sides.validation)} to validate on, {len(sides.test)} to test on"
         + (f", {len(sides.seen)} to test as seen" if len(sides.seen) else "")
     )
-    if job.world.first and not begun:
+    if job.processes.first and not begun:
         _write_machine(folder, job)
-    if job.tags is not None and job.world.first and not (folder / TAGS).is_file():
+    if job.tags is not None and job.processes.first and not (folder / TAGS).is_file():
         job.tags.save(folder / TAGS)
     run = _run_of(job, config, sides, network.to(job.session.device), folder)
     try:
@@ -225,7 +225,7 @@ def _run_of(job: _Job, config: SupervisedConfig, sides: Sides, network: Network,
 
     def held_out(side: Int64[np.ndarray, " clip"]) -> HeldOutClips | None:
         chosen = [job.table.paths[clip] for clip in side]
-        if not chosen or not job.world.first:
+        if not chosen or not job.processes.first:
             return None
         tags = None if job.tags is None else job.tags.rows[side]
         waveforms = load_clips(chosen, network, config.hearing, session.cache)
@@ -238,7 +238,7 @@ def _run_of(job: _Job, config: SupervisedConfig, sides: Sides, network: Network,
     if noisy is not None and config.pseudo:
         extra = replace(extra, pseudo=_pseudo(job, config, paths, noisy))
     scored = {"validation": held_out(sides.validation), "test": held_out(sides.test) if job.test_curve else None}
-    run = Run(config, folder, network, Batches(items, config, job.world, noisy), job.world, scored, extra)
+    run = Run(config, folder, network, Batches(items, config, job.processes, noisy), job.processes, scored, extra)
     run.checkpoint_seconds = job.checkpoint_seconds
     if job.progress is not None:
         run.progress = job.progress
@@ -248,7 +248,7 @@ def _run_of(job: _Job, config: SupervisedConfig, sides: Sides, network: Network,
 def _pseudo(job: _Job, config: SupervisedConfig, paths: Sequence[Path], noisy: Bool[np.ndarray, " clip"]) -> Tensor:
     """Soft labels of the noisy clips among those to learn from; zeros for the others, which are not asked about."""
     rows = np.zeros((len(paths), len(config.classes)), np.float32)
-    asked = [path for path, one in zip(paths, noisy, strict=True) if one]
+    asked = [path for path, item in zip(paths, noisy, strict=True) if item]
     job.session.say(f"soft labels of {len(asked)} noisy clips by {', '.join(config.pseudo)}")
     rows[noisy] = pseudo_labels_of(config.pseudo, asked, config.classes, config.pseudo_power, job.session)
     return torch.from_numpy(rows).to(job.session.device)
@@ -283,7 +283,7 @@ def _write_machine(folder: Path, job: _Job) -> None:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "processes": job.world.size,
+        "processes": job.processes.size,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "mmasc": __version__,
