@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import print_rows, remark, speaks
+from mmasc.cli.output import print_rows, remark
 from mmasc.cli.progress import ProgressLine, progress_line
 from mmasc.storage.texts import parse_json
 from mmasc.training.supervised.config import SupervisedConfig
@@ -144,8 +144,7 @@ def network(ctx: click.Context, output_format: str, quiet: bool, **options: Any)
             )
     except OptionError as error:
         raise click.UsageError(str(error)) from error
-    if speaks():
-        print_rows([_row(asdict(result)) for result in results], output_format)
+    print_rows([_row(asdict(result)) for result in results], output_format)
 
 
 class _Progress:

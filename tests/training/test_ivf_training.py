@@ -17,7 +17,7 @@ from mmasc.ivf.transformation import TransformationConfig, make_transformation
 from mmasc.ivf.vqvae import VqVaeConfig
 from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.training.ivf.config import ADAM, VqVaeRun
-from mmasc.training.ivf.train import IvfResult, train_ivf, train_vqvae
+from mmasc.training.ivf.train import train_ivf, train_vqvae
 from mmasc.training.ivf.transformation import ImaginationStage
 from mmasc.training.ivf.vqvae import VqVaeStage
 
@@ -179,20 +179,6 @@ def test_another_size_than_that_of_the_first_stage_is_refused(films, cache, tmp_
     vqvae(films, tmp_path / "run", cache, steps=2, warm_steps=1)
     with pytest.raises(MmascError, match="of pictures of 16 pixels, not 32; leave out --size"):
         ivf(films, tmp_path / "run", cache, size=32)
-
-
-def test_of_several_processes_the_first_speaks(tmp_path, monkeypatch):
-    from click.testing import CliRunner
-
-    from mmasc.cli import cli
-
-    result = IvfResult("run", {"ivf": 1}, 1, 0, [], {})
-    monkeypatch.setattr("mmasc.training.ivf.train.train_ivf", lambda **options: result)
-    monkeypatch.setattr("mmasc.training.ivf.train.train_vqvae", lambda **options: result)
-    for stage in ("ivf", "vqvae"):
-        command = ["train", stage, "--pairs", str(tmp_path), "--out", "run", "--format", "json"]
-        assert json.loads(CliRunner().invoke(cli, command, env={"RANK": "0"}).stdout)["folder"] == "run"
-        assert CliRunner().invoke(cli, command, env={"RANK": "1"}).stdout == ""
 
 
 def test_pictures_of_sounds(run, films, tmp_path):
