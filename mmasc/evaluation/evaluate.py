@@ -15,7 +15,8 @@ import numpy as np
 
 from mmasc.devices import Session
 from mmasc.errors import MmascError
-from mmasc.evaluation.runs import Run, TestScores, find_runs, read_scores
+from mmasc.evaluation.runs import Run, find_runs
+from mmasc.evaluation.scores import TestScores, read_scores
 from mmasc.metrics.predictions import Metric, Predictions, by_column, class_table, measure, measure_accuracy
 
 COLUMNS = ("city", "device")  # looked at by themselves wherever a data set has them

@@ -16,7 +16,8 @@ from jaxtyping import Bool
 from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.evaluation.published import published_features
-from mmasc.evaluation.runs import Run, TestScores, find_runs, read_scores, read_seen_scores
+from mmasc.evaluation.runs import Run, find_runs
+from mmasc.evaluation.scores import TestScores, read_scores, read_seen_scores
 from mmasc.metrics.predictions import Predictions, measure_accuracy
 from mmasc.networks.load import load_network
 from mmasc.training.supervised.data import seen_before
@@ -88,7 +89,7 @@ def feature_row(
         constants: Of the front end, as `front_end_constants` gives them.
         folder: That holds its runs: seed-N/fold-M.
         folds, seeds: That are asked for.
-        data: See `mmasc.evaluation.runs.read_scores`.
+        data: See `mmasc.evaluation.scores.read_scores`.
         session: As well; hears what is not there.
     Raises:
         MmascError: If a run is of another system, or cannot be tested.

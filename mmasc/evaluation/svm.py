@@ -19,7 +19,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from mmasc.datasets.dataset import Dataset
 from mmasc.devices import Session
 from mmasc.errors import MmascError
-from mmasc.evaluation.runs import Run, TestScores, hear, kept_or_made, test_scores_of
+from mmasc.evaluation.runs import Run, hear
+from mmasc.evaluation.scores import TestScores, kept_or_made, test_scores_of
 from mmasc.heads.estimators import SupportVectors
 from mmasc.training.supervised.data import Sides
 

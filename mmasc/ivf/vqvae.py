@@ -127,10 +127,11 @@ class Quantizer(nn.Module):
 
     def nearest(self, vectors: Float[Tensor, "batch dim height width"]) -> Int[Tensor, "batch height width"]:
         """Index of the nearest codebook vector by Euclid; of equally near ones the first."""
+        height, width = vectors.shape[2:]
         flat = rearrange(vectors.detach(), "batch dim height width -> (batch height width) dim")
         # |v - e|^2 without |v|^2, which is the same for all codes
         distances = self.codebook.detach().square().sum(1) - 2 * flat @ self.codebook.detach().T
-        return rearrange(distances.argmin(1), "(batch height width) -> batch height width", **_grid(vectors))
+        return rearrange(distances.argmin(1), "(batch height width) -> batch height width", height=height, width=width)
 
     def lookup(self, indices: Int[Tensor, "batch height width"]) -> Float[Tensor, "batch dim height width"]:
         """Codebook vectors of a grid of indices."""
@@ -297,7 +298,3 @@ def code_use(indices: Int[Tensor, "*batch height width"], codes: int) -> tuple[f
 def _residual(config: VqVaeConfig) -> nn.Sequential:
     blocks = (ResidualBlock(config.hidden, config.residual_hidden) for _ in range(config.residual_blocks))
     return nn.Sequential(*blocks)
-
-
-def _grid(vectors: Tensor) -> dict[str, int]:
-    return {"batch": vectors.shape[0], "height": vectors.shape[2], "width": vectors.shape[3]}

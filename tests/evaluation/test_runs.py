@@ -13,7 +13,8 @@ from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.evaluation.evaluate import evaluate, evaluation_object, pool
 from mmasc.evaluation.run_figures import time_text, write_figures
-from mmasc.evaluation.runs import SCORES, find_runs, read_scores
+from mmasc.evaluation.runs import find_runs
+from mmasc.evaluation.scores import SCORES, read_scores
 from mmasc.networks.load import load_network
 from mmasc.storage.configs import config_to_json
 from mmasc.storage.tensors import save_tensors

@@ -26,7 +26,8 @@ from mmasc.training.alignment.augment import AugmentConfig, augment, draw_crop, 
 from mmasc.training.alignment.config import AlignmentConfig
 from mmasc.training.alignment.losses import bank_loss, cosine_loss
 from mmasc.training.alignment.mel_cache import Row, read_table, split_by_group
-from mmasc.training.alignment.train import AlignmentStage, train_alignment
+from mmasc.training.alignment.stage import AlignmentStage
+from mmasc.training.alignment.train import train_alignment
 from mmasc.training.alignment.validation import ranking
 from mmasc.training.run_folder import pack_optimizer, unpack_optimizer
 from mmasc.training.schedules import one_cycle

@@ -10,9 +10,11 @@ import torch
 
 from mmasc.devices import ProcessGroup
 from mmasc.errors import MmascError
+from mmasc.ivf.decoding import PairConfig
 from mmasc.ivf.imagination import Imagination, ImaginationConfig, load_imagination
-from mmasc.ivf.pairs import PairConfig, prepare_pairs, read_sources
+from mmasc.ivf.pairs import prepare_pairs
 from mmasc.ivf.scenes import draw_scene, write_scenes
+from mmasc.ivf.sources import read_sources
 from mmasc.ivf.transformation import TransformationConfig, make_transformation
 from mmasc.ivf.vqvae import VqVaeConfig
 from mmasc.storage.tensors import load_tensors, save_tensors
@@ -329,7 +331,7 @@ def test_a_batch_that_processes_cannot_share_is_refused(films, cache, tmp_path):
     with pytest.raises(
         MmascError, match="8 pairs per step cannot be shared evenly by 3 processes; give a --batch that is"
     ):
-        VqVaeStage(tmp_path / "run", run, pairs, [0], [1], torch.device("cpu"), ProcessGroup(3), print)
+        VqVaeStage(tmp_path / "run", run, pairs, ([0], [1]), torch.device("cpu"), ProcessGroup(3), print)
 
 
 @pytest.mark.parametrize("kind", ["transformer", "convolution"])

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from mmasc.devices import ProcessGroup, Session
-from mmasc.ivf.pairs import Pair, PairConfig, Pairs, Source, prepare_pairs, read_sources
+from mmasc.ivf.decoding import PairConfig
+from mmasc.ivf.pairs import Pair, Pairs, prepare_pairs
+from mmasc.ivf.sources import Source, read_sources
 from mmasc.storage.files import replacing
 from mmasc.training.run_folder import Metrics, claim_run
 from mmasc.training.stage import Say, Stage

@@ -15,8 +15,10 @@ from typing import Any
 from mmasc.devices import Session, join_processes, resolve_device
 from mmasc.errors import MmascError
 from mmasc.ivf.critic import CriticConfig
+from mmasc.ivf.decoding import PairConfig
 from mmasc.ivf.imagination import Variant
-from mmasc.ivf.pairs import PairConfig, Pairs, split_sources
+from mmasc.ivf.pairs import Pairs
+from mmasc.ivf.sources import split_sources
 from mmasc.ivf.transformation import TransformationConfig
 from mmasc.ivf.vqvae import CodebookRule, VqVaeConfig, fitting_halvings
 from mmasc.training.ivf.config import ImaginationRun, Precision, VqVaeRun
@@ -134,7 +136,7 @@ def train_vqvae(
         beta=beta,
         precision=precision,
     )
-    stage = VqVaeStage(Path(out) / "vqvae", run, prepared, learned, held, resolve_device(device), processes, remark)
+    stage = VqVaeStage(Path(out) / "vqvae", run, prepared, (learned, held), resolve_device(device), processes, remark)
     _go(stage, stop, report_steps, checkpoint_steps, picture_steps)
     done, figures = {"vqvae": stage.step}, {"vqvae": stage.validation}
     return IvfResult(str(out), done, len(learned), len(held), prepared.faults, figures)
@@ -253,7 +255,7 @@ def train_ivf(
         precision=precision,
     )
     stage = ImaginationStage(
-        Path(out) / "ivf", run, folder, prepared, learned, held, resolve_device(device), processes, remark
+        Path(out) / "ivf", run, folder, prepared, (learned, held), resolve_device(device), processes, remark
     )
     _go(stage, stop, report_steps, checkpoint_steps, picture_steps)
     done, figures = {"vqvae": whole.steps, "ivf": stage.step}, {"ivf": stage.validation}

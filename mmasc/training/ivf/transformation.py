@@ -53,14 +53,13 @@ class ImaginationStage(PairStage):
         config: ImaginationRun,
         vqvae: Path,
         pairs: Pairs,
-        learned: Sequence[int],
-        held: Sequence[int],
+        sides: tuple[Sequence[int], Sequence[int]],
         device: torch.device,
         processes: ProcessGroup,
         say: Say,
     ) -> None:
         super().__init__(folder, config, pairs, device, processes, say)
-        self.learned, self.held = list(learned), list(held) or list(learned)
+        self.learned, self.held = list(sides[0]), list(sides[1]) or list(sides[0])
         tensors, about = load_tensors(vqvae / "last.safetensors")
         if about.get("kind") != "mmasc-vqvae":
             raise MmascError(f"{vqvae} holds no VQ-VAE of mmasc train vqvae; start a new run")

@@ -42,14 +42,13 @@ class VqVaeStage(PairStage):
         folder: Path,
         config: VqVaeRun,
         pairs: Pairs,
-        learned: Sequence[int],
-        held: Sequence[int],
+        sides: tuple[Sequence[int], Sequence[int]],
         device: torch.device,
         processes: ProcessGroup,
         say: Say,
     ) -> None:
         super().__init__(folder, config, pairs, device, processes, say)
-        self.learned, self.held = list(learned), list(held) or list(learned)
+        self.learned, self.held = list(sides[0]), list(sides[1]) or list(sides[0])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.network = VqVae(config.vqvae).to(device).to(memory_format=torch.channels_last)

@@ -14,7 +14,6 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from mmasc.devices import ProcessGroup
-from mmasc.metrics.functions import lwlrap
 from mmasc.networks.network import Network
 from mmasc.networks.tagger import multitask_loss, pseudo_label_loss
 from mmasc.training.run_folder import Metrics
@@ -24,7 +23,6 @@ from mmasc.training.supervised.batches import Batch, Batches
 from mmasc.training.supervised.config import SupervisedConfig
 from mmasc.training.supervised.hearing import masks_of
 from mmasc.training.supervised.losses import class_weights_of, classification_loss, smooth
-from mmasc.training.supervised.scoring import measure, score_clips
 from mmasc.training.supervised.student import (
     ExtraTargets,
     HeldOutClips,
@@ -218,14 +216,9 @@ class Run(Stage):
         if self.processes.first:
             for name, clips in self.held_out.items():
                 if clips is not None:
-                    logits = score_clips(
-                        self.averaged, clips.waveforms, self.config.hearing, clips.names, tags=clips.tags
-                    )
-                    several = self.config.loss == "bce"
-                    accuracy, loss = measure(logits, clips.targets, several)
-                    line |= {f"{name}_accuracy": accuracy, f"{name}_loss": loss}
-                    if several and clips.targets.any():
-                        line[f"{name}_lwlrap"] = lwlrap(clips.targets > 0, logits)
+                    line |= {
+                        f"{name}_{figure}": value for figure, value in clips.score(self.averaged, self.config).items()
+                    }
             if "test_accuracy" in line:
                 line["test_chooses_nothing"] = True
             self.measured |= {name: value for name, value in line.items() if name.startswith(("validation", "test_a"))}

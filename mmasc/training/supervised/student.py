@@ -11,9 +11,12 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from mmasc.metrics.functions import lwlrap
 from mmasc.networks.body import Body
+from mmasc.networks.network import Network
 from mmasc.training.schedules import one_cycle
 from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.scoring import measure, score_clips
 from mmasc.training.supervised.teacher import TeacherTargets
 
 
@@ -32,6 +35,16 @@ class HeldOutClips:
     targets: Float32[np.ndarray, "clip class"]
     names: list[str]
     tags: Float32[np.ndarray, "clip tag"] | None = None
+
+    def score(self, network: Network, config: SupervisedConfig) -> dict[str, float]:
+        """Accuracy and loss of a network on them, and lwlrap where a clip can have several labels."""
+        logits = score_clips(network, self.waveforms, config.hearing, self.names, tags=self.tags)
+        several = config.loss == "bce"
+        accuracy, loss = measure(logits, self.targets, several)
+        figures = {"accuracy": accuracy, "loss": loss}
+        if several and self.targets.any():
+            figures["lwlrap"] = lwlrap(self.targets > 0, logits)
+        return figures
 
 
 @dataclass(frozen=True)
