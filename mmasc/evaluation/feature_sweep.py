@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,31 +126,27 @@ def sweep_features(
     for name in chosen:
         if (place / folder_name(name)).is_dir():
             _claim_features(place / folder_name(name), chosen[name], constants[name])
+    train = partial(
+        train_network,
+        network,
+        data,
+        dataset,
+        recipe=recipe,
+        arguments=arguments,
+        cache=cache,
+        device=device,
+        remark=remark,
+        progress=progress,
+        **values,
+    )
     jobs = [(seed, name, fold) for seed in seeds for name in chosen for fold in wanted]
     for number, (seed, name, fold) in enumerate(jobs, 1):
         if minutes is not None and time.monotonic() - began >= 60 * minutes:
-            left = [job for job in jobs[number - 1 :] if not (_folder(place, *job) / "last.safetensors").is_file()]
-            if left:
-                say(f"time is up: {len(left)} of {len(jobs)} runs are not finished")
+            _say_what_is_left(jobs[number - 1 :], len(jobs), place, say)
             break
         say(f"run {number} of {len(jobs)}: {name}, seed {seed}, fold {fold}")
         _claim_features(place / folder_name(name), chosen[name], constants[name])
-        train_network(
-            network,
-            data,
-            dataset,
-            _folder(place, seed, name, fold),
-            folds=[fold],
-            seed=seed,
-            features=chosen[name],
-            recipe=recipe,
-            arguments=arguments,
-            cache=cache,
-            device=device,
-            remark=remark,
-            progress=progress,
-            **values,
-        )
+        train(_folder(place, seed, name, fold), folds=[fold], seed=seed, features=chosen[name])
     session = Session(device, cache, remark)
     rows = [
         feature_row(name, front_end, constants[name], place / folder_name(name), wanted, seeds, data, session)
@@ -158,6 +155,14 @@ def sweep_features(
     if not any(rows):
         raise MmascError(f"{place} holds no finished run of {', '.join(chosen)}; give the time to train one")
     return [row for row in rows if row is not None]
+
+
+def _say_what_is_left(
+    rest: Sequence[tuple[int, str, str]], n_jobs: int, place: Path, say: Callable[[str], None]
+) -> None:
+    left = [job for job in rest if not (_folder(place, *job) / "last.safetensors").is_file()]
+    if left:
+        say(f"time is up: {len(left)} of {n_jobs} runs are not finished")
 
 
 def _folder(place: Path, seed: int, name: str, fold: str) -> Path:

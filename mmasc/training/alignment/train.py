@@ -92,29 +92,15 @@ def train_alignment(
     """
     processes, own_device = join_processes(device)
     say = remark if remark is not None and processes.first else _silent
-    rows = read_table(Path(data), path_column, text_column, group_column)
-    held_back: list[Row] = []
-    if validation is not None:
-        held_back = read_table(Path(validation), path_column, text_column, group_column)
-    elif validation_share:
-        rows, held_back = split_by_group(rows, validation_share, seed)
-    sounds = load_sounds(
-        [row.path for row in rows + held_back],
-        MINI,
-        SPEEDS,
-        MINIMUM_SECONDS,
-        Path(cache) if cache else None,
-        _every(say, 100),
-        strict,
-        say,
-    )
-    rows, held_back = ([row for row in part if row.path in sounds] for part in (rows, held_back))
-    if not rows:
+    columns = path_column, text_column, group_column
+    rows, held_back = _rows(data, validation, validation_share, seed, columns)
+    material = _material(rows, held_back, cache, strict, say)
+    if not material.rows:
         raise MmascError(f"no sound of {data} can be read; nothing to learn from")
     text_side = load_text_side(text)
     config = AlignmentConfig(
-        data=_digest(rows, sounds),
-        validation=_digest(held_back, sounds) if held_back else "",
+        data=_digest(material.rows, material.sounds),
+        validation=_digest(material.held_back, material.sounds) if material.held_back else "",
         audio=audio,
         text=text_side.name,
         seed=seed,
@@ -127,15 +113,45 @@ def train_alignment(
     begun = processes.first and claim_run(folder, config)
     processes.wait()
     say(
-        f"{'going on with' if begun else 'starting'} {folder}: {len(rows)} sounds, "
-        f"{len({row.text for row in rows})} texts, {steps} steps"
+        f"{'going on with' if begun else 'starting'} {folder}: {len(material.rows)} sounds, "
+        f"{len({row.text for row in material.rows})} texts, {steps} steps"
     )
-    stage = AlignmentStage(
-        config, folder, Material(rows, held_back, sounds), text_side, resolve_device(own_device), processes, say
-    )
+    stage = AlignmentStage(config, folder, material, text_side, resolve_device(own_device), processes, say)
     stage.checkpoint_steps = checkpoint_steps
     stage.go(steps if pause_at is None else min(pause_at, steps))
-    return AlignmentResult(str(folder), stage.step, steps, len(rows), len(stage.texts), stage.validation)
+    return AlignmentResult(str(folder), stage.step, steps, len(material.rows), len(stage.texts), stage.validation)
+
+
+def _rows(
+    data: str | Path,
+    validation: str | Path | None,
+    validation_share: float,
+    seed: int,
+    columns: tuple[str, str, str | None],
+) -> tuple[list[Row], list[Row]]:
+    """Sounds and texts to learn from, and those to validate on: of another table, or a share of this one."""
+    rows = read_table(Path(data), *columns)
+    if validation is not None:
+        return rows, read_table(Path(validation), *columns)
+    return split_by_group(rows, validation_share, seed) if validation_share else (rows, [])
+
+
+def _material(
+    rows: list[Row], held_back: list[Row], cache: str | Path | None, strict: bool, say: Callable[[str], None]
+) -> Material:
+    """The sounds of all rows, as mel power; rows whose sound cannot be read are left out."""
+    sounds = load_sounds(
+        [row.path for row in rows + held_back],
+        MINI,
+        SPEEDS,
+        MINIMUM_SECONDS,
+        Path(cache) if cache else None,
+        _every(say, 100),
+        strict,
+        say,
+    )
+    readable = ([row for row in part if row.path in sounds] for part in (rows, held_back))
+    return Material(*readable, sounds)
 
 
 def _network(name: str) -> tuple[int, int, int, int]:
