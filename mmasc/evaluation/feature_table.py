@@ -108,7 +108,11 @@ def feature_row(
     seconds = [run.epochs[-1]["seconds"] for run in runs if run.epochs and "seconds" in run.epochs[-1]]
     config = runs[0].config
     return FeatureRow(
-        *(name, front_end, *_figures(seen), *_figures(unseen), *_published(front_end, constants)),
+        name,
+        front_end,
+        *_figures(seen),
+        *_figures(unseen),
+        *_published(front_end, constants),
         parameters=load_network(f"{config.network}:{runs[0].folder}").parameter_counts()[0],
         clips_per_second=float(np.median(speeds)) if speeds else None,
         seconds=float(np.median(seconds)) if seconds else None,

@@ -13,7 +13,7 @@ from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.evaluation.evaluate import evaluate, evaluation_object, pool
 from mmasc.evaluation.run_figures import time_text, write_figures
-from mmasc.evaluation.runs import find_runs
+from mmasc.evaluation.runs import find_runs, hear
 from mmasc.evaluation.scores import SCORES, read_scores
 from mmasc.networks.load import load_network
 from mmasc.storage.configs import config_to_json
@@ -40,6 +40,22 @@ def test_scores_are_those_of_the_network_on_the_fold_left_out(make_run, data):
     waveform, rate = soundfile.read(paths[4], dtype="float32")
     np.testing.assert_allclose(network.scores(waveform, rate), scores.logits[4], atol=1e-5)
     assert scores.targets.argmax(1).tolist() == [number % 3 for number in range(9, 18)]
+
+
+def test_clips_of_a_run_are_loaded_by_one_trip(make_run, data, tmp_path):
+    """Network, waveforms and names of any clips, in the order asked for; the cache is that of the session."""
+    (run,) = find_runs([make_run("one")])
+    table, sides = run.data()
+    lines = []
+    session = Session(cache=tmp_path / "cache", remark=lines.append)
+    for positions in (sides.test.tolist(), [7, 2]):
+        clips = hear(run, table, positions, session)
+        assert clips.names == [str(table.paths[clip]) for clip in positions]
+        direct = load_clips([table.paths[clip] for clip in positions], clips.network, run.config.hearing)
+        assert all(np.array_equal(one, other) for one, other in zip(clips.waveforms, direct, strict=True))
+        assert clips.tags is None
+    assert list((tmp_path / "cache").rglob("*")), "decoded waveforms are kept where the session says"
+    assert lines == [], "the network reads one channel, as the clips have"
 
 
 def test_scores_are_kept_until_weights_or_hearing_change(make_run, data):

@@ -94,8 +94,11 @@ class ClipTags:
         tensors, about = load_tensors(path)
         try:
             found = cls(
-                *(about["source"], about["identity"], tuple(about["vocabulary"]), tuple(about["clips"])),
-                tensors["tags"].numpy(),
+                source=about["source"],
+                identity=about["identity"],
+                vocabulary=tuple(about["vocabulary"]),
+                clips=tuple(about["clips"]),
+                rows=tensors["tags"].numpy(),
             )
         except (KeyError, TypeError) as error:
             raise MmascError(f"{path} holds no tags ({error!r}); take it away, they are computed again") from error
