@@ -128,9 +128,9 @@ def sweep_features(
             _claim_features(place / folder_name(name), chosen[name], constants[name])
     train = partial(
         train_network,
-        network,
-        data,
-        dataset,
+        network=network,
+        data=data,
+        dataset=dataset,
         recipe=recipe,
         arguments=arguments,
         cache=cache,
@@ -146,7 +146,7 @@ def sweep_features(
             break
         say(f"run {number} of {len(jobs)}: {name}, seed {seed}, fold {fold}")
         _claim_features(place / folder_name(name), chosen[name], constants[name])
-        train(_folder(place, seed, name, fold), folds=[fold], seed=seed, features=chosen[name])
+        train(out=_folder(place, seed, name, fold), folds=[fold], seed=seed, features=chosen[name])
     session = Session(device, cache, remark)
     rows = [
         feature_row(name, front_end, constants[name], place / folder_name(name), wanted, seeds, data, session)

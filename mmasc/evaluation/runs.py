@@ -153,9 +153,9 @@ class RunClips:
     """Clips of a run's data as its network takes them.
 
     Attributes:
-        network: Of the run, loaded.
+        network: Network of the run, loaded.
         waveforms: As `load_clips` gives them.
-        tags: Of the clips, for a network that reads tags.
+        tags: Tags of the clips, for a network that reads tags.
         names: What to call them in messages.
     """
 
@@ -171,7 +171,7 @@ def hear(run: Run, table: Dataset, positions: Iterable[int], session: Session) -
     Args:
         run: With weights.
         table: Its data set.
-        positions: Of the clips.
+        positions: Positions of the clips.
         session: Device of the network, and cache; hears of clips whose channels the network does not read.
     Raises:
         MmascError: If the network, a clip or the source of its tags cannot be read.

@@ -150,8 +150,8 @@ def _material(
         strict,
         say,
     )
-    readable = ([row for row in part if row.path in sounds] for part in (rows, held_back))
-    return Material(*readable, sounds)
+    readable, validated = ([row for row in part if row.path in sounds] for part in (rows, held_back))
+    return Material(readable, validated, sounds)
 
 
 def _network(name: str) -> tuple[int, int, int, int]:

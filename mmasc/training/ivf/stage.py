@@ -26,7 +26,7 @@ class PairChoice:
         path: Folder of films, or table; see `read_sources`.
         out: Folder of the run: pairs are kept in it where no other folder is named.
         workers: Processes that decode.
-        group_column: Of a table: rows that share it are never split.
+        group_column: Column of a table: rows that share it are never split.
     """
 
     path: str | Path

@@ -46,7 +46,7 @@ class DataChoice:
     Attributes:
         kind: As `read_dataset` takes it.
         path: Where it lies.
-        options: Of the reader.
+        options: Options of the reader.
         make_folds: So many folds for data without any (drawn by seed 0, so that all seeds share them).
         hold_out: "COLUMN=VALUE,VALUE": what is tested and never learned from.
         per_class: Balanced pruning to so many clips per class (by seed 0); 0 keeps all.

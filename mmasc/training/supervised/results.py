@@ -53,9 +53,9 @@ def fold_result(folder: Path, config: SupervisedConfig, sides: Sides, about: Map
     """The result of a run.
 
     Args:
-        folder: Of the run.
-        config: Of the run.
-        sides: Of its fold.
+        folder: Folder of the run.
+        config: Configuration of the run.
+        sides: Sides of its fold.
         about: Where it is: step, steps, epoch, seconds and what was measured, as its checkpoint keeps them.
     """
     measured = about["measured"]

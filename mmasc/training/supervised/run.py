@@ -47,7 +47,7 @@ class Run(Stage):
         folder: Of the run, claimed already.
         network: With the weights it begins from; trained in place.
         batches: What it learns from.
-        processes: Of processes.
+        processes: Processes that train together.
         held_out: What is scored after every epoch: "validation", and "test" never to choose by.
         extra: What else is known of the clips to learn from.
 

@@ -33,9 +33,9 @@ def starting_network(
         features: Another front end than the network's own; None for that.
         weights: File or run to begin from; None for fresh weights.
         new_head: Whether the last layer is fresh on top of `weights`.
-        arguments: Of the network's definition.
-        seed: Of fresh weights.
-        tags: Of the clips, for a network that reads them.
+        arguments: Arguments of the network's definition.
+        seed: Random seed of fresh weights.
+        tags: Tags of the clips, for a network that reads them.
     Raises:
         MmascError: If the network, its arguments or the weights do not fit the data or each other.
     """

@@ -100,7 +100,7 @@ def move_average(averaged: Body, body: Body, decay: float, step: int) -> None:
 
     Args:
         averaged: Changed in place.
-        body: Of this step.
+        body: Body after this step.
         decay: Share of the average that stays, once many steps are done.
         step: Steps that are done.
     """
