@@ -14,7 +14,7 @@ from mmasc.heads.registry import HEADS
 
 if TYPE_CHECKING:
     from mmasc.labelling.apply import HeadAnswer
-    from mmasc.labelling.fit import HeadReport
+    from mmasc.labelling.head_report import HeadReport
 
 _MANY = "--shots"
 _NAMES_WIDTH = 200

@@ -17,7 +17,8 @@ from mmasc.evaluation.cost import Cost, machine, network_cost
 from mmasc.evaluation.evaluate import Evaluation, evaluate, evaluation_object
 from mmasc.evaluation.provenance import commit, versions
 from mmasc.evaluation.published import Published, published_beside, published_for
-from mmasc.labelling.fit import HeadReport, fit_head
+from mmasc.labelling.fit import fit_head
+from mmasc.labelling.head_report import HeadReport
 from mmasc.labelling.recordings import is_collection
 
 # Length of a clip, in seconds, for counting and timing; of other kinds it is what a network was made for
