@@ -6,7 +6,9 @@ does anything. Every process takes its rows of each batch; the first one writes.
 
 import atexit
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import distributed, nn
@@ -16,7 +18,29 @@ from mmasc.forking import answer_after_fork
 
 
 @dataclass(frozen=True)
-class World:
+class Session:
+    """Where something is worked out and who hears about it: what functions that load recordings hand on together.
+
+    Attributes:
+        device: As for `load_network`.
+        cache: Folder that keeps decoded waveforms; None keeps them in memory.
+        remark: Called with lines about what is being done; None says nothing.
+        progress: Called with how many are done, and of how many; None as well.
+    """
+
+    device: str = "cpu"
+    cache: str | Path | None = None
+    remark: Callable[[str], None] | None = None
+    progress: Callable[[int, int], None] | None = None
+
+    def say(self, line: str) -> None:
+        """Hand a line to `remark`, where there is one."""
+        if self.remark is not None:
+            self.remark(line)
+
+
+@dataclass(frozen=True)
+class ProcessGroup:
     """How many processes there are, and which one this is."""
 
     size: int = 1
@@ -46,15 +70,15 @@ class World:
         if self.size > 1:
             distributed.barrier()
 
-    def agree(self, value: bool, device: torch.device) -> bool:
+    def broadcast_flag(self, value: bool, device: torch.device) -> bool:
         """Whether the first process says so."""
         if self.size == 1:
             return value
-        said = torch.tensor(float(value), device=device)
-        distributed.broadcast(said, 0)
-        return bool(said)
+        flag = torch.tensor(float(value), device=device)
+        distributed.broadcast(flag, 0)
+        return bool(flag)
 
-    def of_first(self, values: torch.Tensor) -> torch.Tensor:
+    def broadcast(self, values: torch.Tensor) -> torch.Tensor:
         """What the first process has here."""
         if self.size > 1:
             values = values.clone()
@@ -69,7 +93,7 @@ class World:
             values /= self.size
         return values
 
-    def spread(self, module: nn.Module, device: torch.device) -> nn.Module:
+    def wrap(self, module: nn.Module, device: torch.device) -> nn.Module:
         """The module with gradients averaged over all processes; itself where there is one."""
         if self.size == 1:
             return module
@@ -77,7 +101,7 @@ class World:
         return nn.parallel.DistributedDataParallel(module, device_ids=devices, find_unused_parameters=False)
 
 
-def join_world(device: str) -> tuple[World, str]:
+def join_processes(device: str) -> tuple[ProcessGroup, str]:
     """Join the processes that torchrun started, and the device of this one ("cuda" becomes "cuda:LOCAL_RANK").
 
     Raises:
@@ -85,7 +109,7 @@ def join_world(device: str) -> tuple[World, str]:
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        return World(), device
+        return ProcessGroup(), device
     try:
         rank, local_rank = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
     except (KeyError, ValueError) as error:
@@ -98,7 +122,7 @@ def join_world(device: str) -> tuple[World, str]:
         # Kept for the life of the process: a second group would look for its store where the first one still answers,
         # and trainings that follow each other (stages, folds, sweeps) would wait for ever
         atexit.register(_leave)
-    return World(size, rank, local_rank), device
+    return ProcessGroup(size, rank, local_rank), device
 
 
 def _leave() -> None:

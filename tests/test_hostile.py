@@ -20,8 +20,8 @@ from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 from mmasc.heads.calibration_file import Calibration
 from mmasc.heads.fitted import FittedHead
-from mmasc.ivf.pairs import read_sources
 from mmasc.ivf.pictures import read_photograph
+from mmasc.ivf.sources import read_sources
 from mmasc.networks.load import load_network, read_state
 from mmasc.networks.vggish_postprocessor import read_postprocessor
 from mmasc.prompts.prompts import load_prompts

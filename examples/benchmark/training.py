@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmasc.cli.output import print_table
 from mmasc.datasets import read_dataset
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.features.base import LogMelFrontEnd
 from mmasc.networks.load import load_network
 from mmasc.networks.network import Network
@@ -107,7 +107,7 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, float | str]:
     paid_once = time.perf_counter() - began
     folder = options.work / name
     folder.mkdir(parents=True, exist_ok=True)
-    run = Run(config, folder, ours, Batches(items, config, World()), None, None, None, World())
+    run = Run(config, folder, ours, Batches(items, config, ProcessGroup()), ProcessGroup())
     ways = {
         "plain": plain_steps(PlainClips(paths, targets, plain, items.crop_frames), plain, options.batch),
         "ours": our_steps(run),

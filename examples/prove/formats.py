@@ -30,9 +30,11 @@ from mmasc.collection.index import IndexPolicy
 from mmasc.collection.ingest import embed
 from mmasc.datasets import WaveformCache, read_dataset
 from mmasc.errors import MmascError
-from mmasc.ivf.pairs import PairConfig, Source, prepare_pairs, read_sources
+from mmasc.ivf.decoding import PairConfig
+from mmasc.ivf.pairs import prepare_pairs
 from mmasc.ivf.pictures import read_photograph
 from mmasc.ivf.scenes import write_scenes
+from mmasc.ivf.sources import Source, read_sources
 from mmasc.networks.load import load_network
 from mmasc.training.alignment.mel_cache import read_table
 from mmasc.training.alignment.train import train_alignment

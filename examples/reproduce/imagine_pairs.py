@@ -19,8 +19,10 @@ import torch
 from jaxtyping import Float, Int, UInt8
 
 from mmasc.evaluation.cost import machine
+from mmasc.ivf.decoding import PairConfig
 from mmasc.ivf.imagination import Imagination, from_bytes, load_imagination, to_bytes
-from mmasc.ivf.pairs import Pair, PairConfig, Pairs, prepare_pairs, read_sources, split_sources
+from mmasc.ivf.pairs import Pair, Pairs, prepare_pairs
+from mmasc.ivf.sources import read_sources, split_sources
 from mmasc.training.ivf.train import train_ivf
 
 _SHOWN = 12

@@ -4,10 +4,12 @@ The families are imported when one of their commands runs, so `mmasc --help` loa
 (`MmascError`, `OSError`) becomes one line on stderr and exit status 1; wrong usage exits with 2, as click has it.
 """
 
+import contextlib
 import os
 import re
 import signal
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 
 import click
@@ -70,7 +72,8 @@ def _run() -> None:
     # `kill PID` ends a command as Ctrl-C does: with what is done kept
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        status = cli.main(standalone_mode=False)
+        with _first_process_alone():
+            status = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         _fail("stopped; what was done so far is kept", 130)
     except KeyboardInterrupt:
@@ -86,6 +89,23 @@ def _run() -> None:
     except (MmascError, OSError) as error:
         _fail(str(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+@contextlib.contextmanager
+def _first_process_alone() -> Iterator[None]:
+    """Send what every process but the first of torchrun prints nowhere: results and remarks come once.
+
+    Errors pass through, so that a process that fails says why.
+    """
+    if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0":
+        yield
+        return
+    with (
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        yield
 
 
 def _fail(message: str, status: int) -> None:

@@ -39,19 +39,7 @@ from mmasc.heads.registry import HEADS
 @quiet_option
 @format_option("markdown")
 def compare(
-    paths: tuple[str, ...],
-    label: str | None,
-    heads: tuple[str, ...],
-    groups: str | None,
-    folds_column: str | None,
-    data: str | None,
-    cache: str | None,
-    measure: bool,
-    to: str | None,
-    name: str | None,
-    device: str,
-    quiet: bool,
-    output_format: str,
+    paths: tuple[str, ...], to: str | None, name: str | None, quiet: bool, output_format: str, **options: Any
 ) -> None:
     """One table of runs and collections: accuracy with intervals, cost, speed, and what was published.
 
@@ -68,19 +56,7 @@ def compare(
             line.set_total(total)
             line.update(done, what)
 
-        found = compare_systems(
-            paths,
-            label,
-            heads,
-            groups,
-            folds_column,
-            data,
-            cache,
-            measure,
-            device,
-            lambda text: remark(text, quiet),
-            show,
-        )
+        found = compare_systems(paths, remark=lambda text: remark(text, quiet), progress=show, **options)
     command = " ".join(["mmasc", *(Path(word).name if "/" in word else word for word in sys.argv[1:])])
     if to is not None:
         for path in write_comparison(found, to, name, command):

@@ -14,7 +14,7 @@ from mmasc.heads.registry import HEADS
 
 if TYPE_CHECKING:
     from mmasc.labelling.apply import HeadAnswer
-    from mmasc.labelling.fit import HeadReport
+    from mmasc.labelling.head_report import HeadReport
 
 _MANY = "--shots"
 _NAMES_WIDTH = 200
@@ -58,7 +58,6 @@ def head() -> None:
 )
 @click.option(
     "--head",
-    "head_name",
     type=click.Choice(list(HEADS)),
     default="boosting",
     show_default=True,
@@ -80,28 +79,13 @@ def head() -> None:
 @click.option("--out", metavar="FILE", help="Save the head, fitted to all recordings, for `mmasc head apply`.")
 @quiet_option
 @format_option()
-def fit(
-    collection: str,
-    label: str,
-    head_name: str,
-    groups: str | None,
-    folds_column: str | None,
-    folds: int | None,
-    space: str | None,
-    where: str | None,
-    shots: tuple[int, ...],
-    draws: int,
-    seed: int,
-    out: str | None,
-    quiet: bool,
-    output_format: str,
-) -> None:
+def fit(collection: str, label: str, folds: int | None, quiet: bool, output_format: str, **options: Any) -> None:
     """Fit a head to a collection's labels and say how good it is on recordings that it has not heard.
 
     Every recording is tested once, in a fold by itself or in an official one; the interval is a 95 % bootstrap over
     recordings, or over whole groups. What is saved is then fitted to all recordings.
     """
-    if folds is not None and folds_column is not None:
+    if folds is not None and options["folds_column"] is not None:
         raise click.UsageError("--folds-column has its own number of folds: leave out --folds")
     from mmasc.labelling.fit import fit_head
 
@@ -111,21 +95,7 @@ def fit(
             line.set_total(total)
             line.update(done)
 
-        report = fit_head(
-            collection,
-            label,
-            head=head_name,
-            groups=groups,
-            folds_column=folds_column,
-            folds=folds or 5,
-            space=space,
-            where=where,
-            shots=shots,
-            draws=draws,
-            out=out,
-            seed=seed,
-            progress=show,
-        )
+        report = fit_head(collection, label, folds=folds or 5, progress=show, **options)
     if report.unlabelled:
         remark(f"{report.unlabelled} recordings without a label in {label!r} were left out", quiet)
     if report.without_vectors:
@@ -159,12 +129,9 @@ def apply(
     head_file: str,
     paths: tuple[str, ...],
     top: int | None,
-    space: str | None,
-    where: str | None,
-    strict: bool,
-    device: str,
     quiet: bool,
     output_format: str,
+    **options: Any,
 ) -> None:
     """Label recordings with a fitted head: those of a collection, or files, folders and patterns.
 
@@ -175,11 +142,12 @@ def apply(
     from mmasc.labelling.apply import apply_head
     from mmasc.labelling.recordings import is_collection
 
-    if (space is not None or where is not None) and not any(is_collection(path) for path in paths):
+    where = options["where"]
+    if (options["space"] is not None or where is not None) and not any(is_collection(path) for path in paths):
         raise click.UsageError("--space and --where are for a collection; these are recordings")
     fitted = FittedHead.load(head_file)
     failed: list[str] = []
-    answers = apply_head(fitted, list(paths), top, space, where, device=device, strict=strict)
+    answers = apply_head(fitted, list(paths), top, **options)
     seen = _print_answers(_readable(answers, failed, quiet), fitted.stamp.classes, top, output_format)
     if not seen and not failed:
         remark("no recording passes" if where else "the collection holds no recording with such vectors", quiet)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -112,11 +111,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and value != value:
         return None
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def speaks() -> bool:
-    """Whether this process prints results: of several that torchrun started, the first."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def remark(message: str, quiet: bool = False) -> None:

@@ -106,12 +106,9 @@ def sweep_prompts(
     label: str,
     names: tuple[str, ...],
     templates: tuple[str, ...],
-    groups: str | None,
-    space: str | None,
-    where: str | None,
-    device: str,
     quiet: bool,
     output_format: str,
+    **options: Any,
 ) -> None:
     """Compare prompt files and templates on a labelled collection: accuracies with intervals, and their spread.
 
@@ -127,7 +124,7 @@ def sweep_prompts(
     for template in templates:
         if template.count(PLACE) != 1:
             raise click.UsageError(f"a template must hold {PLACE} exactly once, got {template!r}")
-    found = compare(collection, label, names, templates, space, where, groups, device=device)
+    found = compare(collection, label, names, templates, **options)
     if output_format == "json":
         print_object(asdict(found), output_format)
     else:

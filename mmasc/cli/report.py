@@ -27,16 +27,7 @@ from mmasc.cli.output import print_object, print_rows, remark
 @quiet_option
 @format_option()
 def report(
-    collection: str,
-    label: str,
-    prompts: tuple[str, ...],
-    to: str,
-    groups: str | None,
-    space: str | None,
-    where: str | None,
-    device: str,
-    quiet: bool,
-    output_format: str,
+    collection: str, label: str, prompts: tuple[str, ...], to: str, quiet: bool, output_format: str, **options: Any
 ) -> None:
     """Study prompts on a labelled collection: one folder with report.json, figures and a page.
 
@@ -47,7 +38,7 @@ def report(
     from mmasc.studies.report import report as write_report
     from mmasc.studies.report import report_object
 
-    found = write_report(collection, label, prompts, to, space, where, groups, device=device)
+    found = write_report(collection, label, prompts, to, **options)
     if found.unlabelled:
         remark(f"{found.unlabelled} recordings without a label in {label!r} were left out", quiet)
     if output_format in ("json", "jsonl"):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import echo, print_object, remark, speaks
+from mmasc.cli.output import echo, print_object, remark
 from mmasc.cli.progress import progress_line
 
 
@@ -80,8 +80,7 @@ def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
     given = {name: value for name, value in options.items() if value is not None}
     with progress_line("decoding", quiet=quiet) as line:
         result = train_vqvae(**given, remark=lambda said: remark(said, quiet), progress=line.show)
-    if speaks():
-        print_object(asdict(result), output_format)
+    print_object(asdict(result), output_format)
 
 
 @click.command()
@@ -122,8 +121,7 @@ def ivf(output_format: str, quiet: bool, kind: str, **options: Any) -> None:
         result = train_ivf(
             **options, vqvae=vqvae, network=network, remark=lambda said: remark(said, quiet), progress=line.show
         )
-    if speaks():
-        print_object(asdict(result), output_format)
+    print_object(asdict(result), output_format)
 
 
 @click.command()

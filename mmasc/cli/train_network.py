@@ -3,114 +3,21 @@
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import print_rows, remark, speaks
+from mmasc.cli.output import print_rows, remark
 from mmasc.cli.progress import ProgressLine, progress_line
 from mmasc.storage.texts import parse_json
-from mmasc.training.supervised.config import (
-    CLASS_WEIGHTS,
-    FUSIONS,
-    LOSSES,
-    MASK_PLACES,
-    MIXES,
-    NOISY_RULES,
-    PARTNERS,
-    PLACES,
-    SCHEDULES,
-    STAGES,
-    SupervisedConfig,
-)
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.options import options_of
 from mmasc.training.supervised.recipes import RECIPES
 
 # Where stderr is no terminal, a line about progress comes so often
 _SECONDS_A_LINE = 30.0
-
-# Options of the configuration: what stands here is all that is needed beside its defaults' types
-_HELP = {
-    "channels": "Lanes that are heard, as in left,right,mix: mix, left, right, each, mid-side.",
-    "minimum_seconds": "Shorter clips are padded with zeros to this.",
-    "trim_decibels": "Ends so much quieter than the loudest 10 ms are cut off; 0 leaves them.",
-    "epochs": "Times that every item is drawn.",
-    "repeats": "Draws of every item an epoch.",
-    "batch": "Items a step, over all processes.",
-    "learning_rate": "Highest.",
-    "schedule": "Course of the learning rate.",
-    "warm_up": "Share of the steps in which the rate rises.",
-    "cycle_momentum": "Momentum goes down while the rate rises, and back.",
-    "final_rate": "Share of the highest rate at the end of a cosine.",
-    "weight_decay": "Of AdamW.",
-    "decay_all": "Decay biases and norms too.",
-    "gradient_norm": "Longer gradients are cut to it; 0 for none.",
-    "ema": "Decay of the average of weights that is saved; 0 for the weights themselves.",
-    "bf16": "Body in bfloat16; front end and loss stay float32.",
-    "crop_from": "Crops of waveforms, or of features computed once.",
-    "crop_seconds": "Length of a crop; 0 for whole clips.",
-    "fragments": "Equal parts of the features, all learned from and averaged; 0 for none.",
-    "quiet_decibels": "Crops so much quieter than the clip are not drawn; 0 allows all.",
-    "speeds": "Speeds of play, as in 0.8,1,1.25; kept in the cache.",
-    "speed_range": "Least and most of a speed computed on the fly (waveform crops).",
-    "gain_decibels": "Largest gain and cut (waveform crops).",
-    "mix": "Two sounds in one.",
-    "mix_on": "What is mixed.",
-    "mix_alpha": "Of the coefficient's beta distribution.",
-    "mix_decibels": "How far the other sound lies beneath, at most.",
-    "mix_share": "Of the items that are mixed.",
-    "mix_once": "One coefficient for the batch.",
-    "mix_partners": "The other item: of the batch, or drawn by itself.",
-    "mix_until": "Share of the steps after which nothing is mixed.",
-    "filter_share": "Of items with a random filter.",
-    "filter_decibels": "Its largest boost and cut.",
-    "noise_share": "Of items with a floor of coloured noise.",
-    "noise_decibels": "How far below the item: least and most.",
-    "lowpass_share": "Of items with nothing above a random band.",
-    "band_shift": "Most bands that a spectrum is moved by.",
-    "time_masks": "Masks over time.",
-    "time_mask_frames": "They are shorter than this.",
-    "band_masks": "Masks over bands.",
-    "band_mask_bands": "They are narrower than this.",
-    "slice_least": "Silence around a piece of every crop: its least share of the frames; 1 for none.",
-    "tag_noise": "Deviation of noise on the log odds of tags; 0 for none.",
-    "mask_at": "Where masks act; body is after the network's first norm.",
-    "loss": "bce for several labels a clip.",
-    "focal_gamma": "0 is cross-entropy.",
-    "focal_argmax": "Focal loss on the strongest label alone.",
-    "smoothing": "Share of the label spread over all classes.",
-    "class_weights": "Balanced: by the inverse of the class's share.",
-    "teacher": "NETWORK:FILE to match posteriors, or an encoder to match vectors.",
-    "teacher_weight": "Share of the loss.",
-    "teacher_temperature": "Of both softmaxes over classes.",
-    "noisy": "COLUMN=VALUE,...: labels that nobody checked teach a head of their own (tagging).",
-    "noisy_rule": "Authors: a sigmoid too many in the loss of that head, as in their code.",
-    "pseudo": "Taggers (tagging:RUN,...) whose sharpened mean the noisy clips teach too.",
-    "pseudo_weight": "Of that loss.",
-    "pseudo_power": "What the mean is raised to.",
-    "seen_share": "Of the clips of every group that is learned from: tested apart as seen; 0 for none.",
-    "seen_by": "Column of what is seen or not (city ...); its groups where nothing is said.",
-    "patience": "Epochs without a better validation after which it ends; 0 trains to the end.",
-    "test_seconds": "Windows of a test clip; 0 hears it whole.",
-    "test_hop_seconds": "From one window to the next; 0 for half a window.",
-    "test_speeds": "Every clip is heard at each, as in 0.9,1,1.1.",
-    "test_passes": "Passes with masks on, averaged; 0 for one without.",
-    "fusion": "What is averaged over windows, lanes and speeds.",
-}
-_CHOICES = {
-    "schedule": SCHEDULES,
-    "crop_from": PLACES,
-    "mix": MIXES,
-    "mix_on": STAGES,
-    "mix_partners": PARTNERS,
-    "mask_at": MASK_PLACES,
-    "loss": LOSSES,
-    "class_weights": CLASS_WEIGHTS,
-    "fusion": FUSIONS,
-    "noisy_rule": NOISY_RULES,
-}
 
 
 class Several(click.ParamType):
@@ -154,18 +61,16 @@ def _value(text: str, several: bool) -> Any:
 
 def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """An option for every value of a recipe; those that are not given are the recipe's."""
-    defaults = {field.name: field.default for field in fields(SupervisedConfig)}
-    for name, line in reversed(_HELP.items()):
-        flag, default = f"--{name.replace('_', '-')}", defaults[name]
-        if name in _CHOICES:
-            option = click.option(flag, type=click.Choice(_CHOICES[name]), default=None, help=line)
-        elif isinstance(default, bool):
-            option = click.option(f"{flag}/--no-{flag[2:]}", default=None, help=line)
-        elif isinstance(default, tuple):
-            kind = str if name in ("channels", "pseudo") else float
-            option = click.option(flag, type=Several(kind), default=None, help=line)
+    for one in reversed(options_of(SupervisedConfig)):
+        flag, help = f"--{one.name.replace('_', '-')}", one.metadata["help"]
+        if one.metadata["choices"]:
+            option = click.option(flag, type=click.Choice(one.metadata["choices"]), default=None, help=help)
+        elif one.type is bool:
+            option = click.option(f"{flag}/--no-{flag[2:]}", default=None, help=help)
+        elif isinstance(one.default, tuple):
+            option = click.option(flag, type=Several(get_args(one.type)[0]), default=None, help=help)
         else:
-            option = click.option(flag, type=type(default), default=None, help=line)
+            option = click.option(flag, type=one.type, default=None, help=help)
         command = option(command)
     return command
 
@@ -239,8 +144,7 @@ def network(ctx: click.Context, output_format: str, quiet: bool, **options: Any)
             )
     except OptionError as error:
         raise click.UsageError(str(error)) from error
-    if speaks():
-        print_rows([_row(asdict(result)) for result in results], output_format)
+    print_rows([_row(asdict(result)) for result in results], output_format)
 
 
 class _Progress:

@@ -7,7 +7,6 @@ newcomer would call them. Without a folder the sounds are made by rule (`synth.p
 import hashlib
 import os
 import re
-import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from io import BytesIO
@@ -20,6 +19,7 @@ import soundfile
 from mmasc.collection import Collection
 from mmasc.collection.ingest import embed
 from mmasc.collection.report import EmbedReport
+from mmasc.demo.lines import best, listed, many, printable, quoted, short
 from mmasc.demo.result import HITS, MOST_SHOWN, Asked, DemoResult, Labelled
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.registry import load_encoder
@@ -83,7 +83,7 @@ def run_demo(
 
     def say(line: str) -> None:
         # Names of files and questions may hold line ends and control sequences; a terminal must not obey them
-        tell(_printable(line))
+        tell(printable(line))
 
     loaded = load_encoder(encoder, device) if isinstance(encoder, str) else encoder
     phrases = load_prompts(prompts)
@@ -104,7 +104,7 @@ def run_demo(
     result.page_bytes = result.page.stat().st_size
     say("6  Page")
     say(f"   {result.page} ({result.page_bytes / 1e6:.1f} MB; it holds its sounds and pictures and loads nothing)")
-    say(f"   ask on: mmasc search {_quoted(result.collection)} {_quoted('footsteps in the snow')}")
+    say(f"   ask on: mmasc search {quoted(result.collection)} {quoted('footsteps in the snow')}")
     return result
 
 
@@ -159,12 +159,12 @@ def _embed(
     fresh = report.added + report.changed
     if fresh:
         speed = f"{report.audio_seconds / max(report.seconds, 1e-9):.0f} times as fast as they sound"
-        tell(f"   {_many(fresh, 'sound')} ({report.audio_seconds:.0f} s) in {report.seconds:.1f} s, {speed}")
+        tell(f"   {many(fresh, 'sound')} ({report.audio_seconds:.0f} s) in {report.seconds:.1f} s, {speed}")
     if report.skipped:
-        tell(f"   {_many(report.skipped, 'sound')} had their vectors already")
+        tell(f"   {many(report.skipped, 'sound')} had their vectors already")
     tell(f"   kept in {collection}")
     if not fresh and not report.skipped:
-        raise MmascError(f"{folder}: none of {_many(report.found, 'file')} could be read; the lines above say why")
+        raise MmascError(f"{folder}: none of {many(report.found, 'file')} could be read; the lines above say why")
     _forget(Collection.open(collection), {bad.path for bad in report.failed})
     words = ZeroShotClassifier(encoder).fit(prompts).class_vectors_
     return DemoResult(into / "index.html", collection, folder, made, encoder, report, prompts, words)
@@ -227,7 +227,7 @@ def _label(result: DemoResult, collection: Collection, tell: Callable[[str], Non
     tell(f"3  Labels, from the words of the prompt file {result.prompts.name} ({len(labels)} labels)")
     for one in result.labelled[:_TOLD]:
         judged = "" if one.truth is None else "  right" if one.truth == one.label else f"  not right: {one.truth}"
-        tell(f"   {_short(one.path)}  {one.label:<16} {one.scores[one.label]:4.0%}  cosine {_best(one):.2f}{judged}")
+        tell(f"   {short(one.path)}  {one.label:<16} {one.scores[one.label]:4.0%}  cosine {best(one):.2f}{judged}")
     if len(result.labelled) > _TOLD:
         counts = Counter(one.label for one in result.labelled).most_common()
         tell(f"   and {len(result.labelled) - _TOLD} more; of all {len(result.labelled)}:")
@@ -245,14 +245,14 @@ def _search(
     if not result.made and not questions:
         asked = sorted(asked, key=lambda one: -one.hits[0]["score"])[:_MOST_TEXTS]
     for one in asked:
-        tell(f"   “{one.question}”: {_listed(one.hits)}")
+        tell(f"   “{one.question}”: {listed(one.hits)}")
     result.texts = asked
     tell("5  Search by sound")
     for name, file in _sound_questions(result, into):
         hits = _hits(collection, result, audio=file, k=HITS + 1)
         others = [hit for hit in hits if hit["path"] != str(file)][:HITS]
         result.by_sound.append(Asked(name, others, file))
-        tell(f"   {name}: {_listed(others) or 'there is no other sound to compare it with'}")
+        tell(f"   {name}: {listed(others) or 'there is no other sound to compare it with'}")
 
 
 def _hits(collection: Collection, result: DemoResult, **query: Any) -> list[dict[str, Any]]:
@@ -286,28 +286,3 @@ def _sound_questions(result: DemoResult, into: Path) -> list[tuple[str, Path]]:
         asked.append((f"{name}, a second take", path))
     _write_sound(into / "questions" / "one_after_another.wav", SEQUENCE, seed=2)
     return asked
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _best(one: Labelled) -> float:
-    return one.cosines[one.label]
-
-
-def _listed(hits: Sequence[dict[str, Any]]) -> str:
-    return ", ".join(f"{hit['name']} {hit['score']:.2f}" for hit in hits)
-
-
-def _short(name: str, width: int = 28) -> str:
-    """A name in a column; of a long one the end is kept."""
-    return name.ljust(width) if len(name) <= width else "…" + name[len(name) - width + 1 :]
-
-
-def _printable(name: str) -> str:
-    return "".join(letter if letter.isprintable() else "�" for letter in name)
-
-
-def _quoted(value: str | Path) -> str:
-    return shlex.quote(str(value))

@@ -28,7 +28,7 @@ from mmasc.errors import MmascError
 from mmasc.features import MINI, LogMel
 from mmasc.networks.mini_network import ConvBlock, MiniConfig, MiniNetwork
 from mmasc.storage.configs import config_from_dict
-from mmasc.storage.tensors import load_tensors
+from mmasc.storage.tensors import best_weights, load_tensors
 
 # spec name -> file in the package
 _BUNDLED = {"mini": "mini.safetensors", "mini-features": "mini.safetensors", "mini-strict": "mini_strict.safetensors"}
@@ -196,10 +196,12 @@ def _weights_file(spec: EncoderSpec, path: str | None) -> Path:
     given = Path(path)
     if not given.is_dir():
         return given
-    for name in ("best.safetensors", "last.safetensors"):
-        if (given / name).exists():
-            return given / name
-    raise MmascError(f"{given} holds neither best.safetensors nor last.safetensors; is it a run of mmasc train align?")
+    found = best_weights(given)
+    if found is None:
+        raise MmascError(
+            f"{given} holds neither best.safetensors nor last.safetensors; is it a run of mmasc train align?"
+        )
+    return found
 
 
 def _tensor(tensors: dict[str, Tensor], name: str, file: Path) -> Tensor:

@@ -4,12 +4,9 @@ A row is a system over all its folds and seeds. What was published on the same d
 measured on; where folds or splits differ the figures are not comparable, and the table says so.
 """
 
-import platform
-import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +15,16 @@ import numpy as np
 from mmasc.errors import MmascError
 from mmasc.evaluation.cost import Cost, machine, network_cost
 from mmasc.evaluation.evaluate import Evaluation, evaluate, evaluation_object
+from mmasc.evaluation.provenance import commit, versions
 from mmasc.evaluation.published import Published, published_beside, published_for
-from mmasc.labelling.fit import HeadReport, fit_head
+from mmasc.labelling.fit import fit_head
+from mmasc.labelling.head_report import HeadReport
 from mmasc.labelling.recordings import is_collection
-from mmasc.version import __version__
 
 # Length of a clip, in seconds, for counting and timing; of other kinds it is what a network was made for
 _CLIP_SECONDS = {"esc10": 5.0, "esc50": 5.0, "urbansound8k": 4.0, "tau2022": 1.0}
 # Arguments of a definition that nobody says: they come from the tags or the labels
 _FROM_THE_DATA = ("n_tags", "vocabulary", "noisy_head")
-_PACKAGES = ("torch", "numpy", "scikit-learn", "librosa", "soxr")
 
 
 @dataclass(frozen=True)
@@ -140,10 +137,10 @@ def compare(
     rows.sort(key=lambda row: (row.dataset, -row.accuracy))
     return Comparison(
         rows=rows,
-        published=[one for kind in kinds for one in published_for(kind)],
+        published=[item for kind in kinds for item in published_for(kind)],
         machine=machine(),
-        versions=_versions(),
-        commit=_commit(),
+        versions=versions(),
+        commit=commit(),
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
 
@@ -193,10 +190,10 @@ def system_name(network: str, arguments: Mapping[str, Any]) -> str:
     """A network with what was said of its definition: the cell of the tables where it is one, else name=value."""
     from mmasc.networks.tag_presets import TAG_PRESETS
 
-    said = {name: value for name, value in arguments.items() if name not in _FROM_THE_DATA}
-    cells = [name for name, preset in TAG_PRESETS.items() if preset.arguments == said]
+    stated = {name: value for name, value in arguments.items() if name not in _FROM_THE_DATA}
+    cells = [name for name, preset in TAG_PRESETS.items() if preset.arguments == stated]
     # Equal systems have two names where two tables share them: the first
-    words = cells[:1] or [f"{name}={value}" for name, value in said.items()]
+    words = cells[:1] or [f"{name}={value}" for name, value in stated.items()]
     return " ".join([network, *words])
 
 
@@ -271,31 +268,6 @@ def _head_row(report: HeadReport, dataset: str) -> Row:
         clips_per_second=None,
         trained_on="",
         published=published_beside(dataset, system),
-        detail={one: getattr(report, one) for one in report.__dataclass_fields__ if one not in hidden}
+        detail={item: getattr(report, item) for item in report.__dataclass_fields__ if item not in hidden}
         | {"encoder": encoder},
     )
-
-
-def _versions() -> dict[str, str]:
-    found = {"mmasc": __version__, "python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def _commit() -> str:
-    """Short name of the commit that the code is of; empty where it is no checkout, or git is not there."""
-    place = Path(__file__).resolve().parents[2]
-    if not (place / ".git").exists():
-        return ""
-    try:
-        name, changed = (
-            subprocess.run(["git", "-C", str(place), *words], capture_output=True, text=True, check=True, timeout=30)
-            for words in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "mmasc"])
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""  # an installed copy beside somebody else's repository, or no git: there is no commit to name
-    return name.stdout.strip() + ("+" if changed.stdout.strip() else "")

@@ -103,15 +103,15 @@ def _accuracy_table(rows: Sequence[Row], kinds: Sequence[str]) -> str:
             str(row.seeds),
             "-" if row.spread is None else percent(row.spread),
             str(row.clips),
-            "; ".join(_beside(one) for one in row.published) or "-",
+            "; ".join(_beside(item) for item in row.published) or "-",
         ]
         lines.append([row.dataset or "-", *cells] if len(kinds) > 1 else cells)
     return _table(header, lines, numbers=("accuracy %", "seeds", "spread", "clips"))
 
 
-def _beside(one: Published) -> str:
-    metric = "" if one.metric == "accuracy" else f" ({one.metric.replace('_', ' ')})"
-    return f"{percent(one.value)}{metric}: {one.measured} ({one.source.partition(';')[0]})"
+def _beside(item: Published) -> str:
+    metric = "" if item.metric == "accuracy" else f" ({item.metric.replace('_', ' ')})"
+    return f"{percent(item.value)}{metric}: {item.measured} ({item.source.partition(';')[0]})"
 
 
 def _note_on_published() -> str:
@@ -188,8 +188,8 @@ def _one_label(rows: Sequence[Row]) -> bool:
 
 def _published_table(found: Comparison) -> str:
     tested = list(dict.fromkeys(name for row in found.rows for name in row.fold_names))
-    on_these = [one.on_folds(tested) for one in found.published]
-    several = len({one.metric for one in found.published}) > 1
+    on_these = [item.on_folds(tested) for item in found.published]
+    several = len({item.metric for item in found.published}) > 1
     header = [
         *("system", "%", *(["metric"] if several else [])),
         *([f"% on folds {', '.join(tested)}"] if any(value is not None for value in on_these) else []),
@@ -197,15 +197,15 @@ def _published_table(found: Comparison) -> str:
     ]
     lines = [
         [
-            one.system + (f", {one.features}" if one.features else ""),
-            f"{100 * one.value:g}",
-            *([one.metric.replace("_", " ")] if several else []),
+            item.system + (f", {item.features}" if item.features else ""),
+            f"{100 * item.value:g}",
+            *([item.metric.replace("_", " ")] if several else []),
             *(["-" if value is None else percent(value)] if len(header) > 5 + several else []),
-            one.measured,
-            one.source,
-            one.note or "-",
+            item.measured,
+            item.source,
+            item.note or "-",
         ]
-        for one, value in zip(found.published, on_these, strict=True)
+        for item, value in zip(found.published, on_these, strict=True)
     ]
     return _table(header, lines, numbers=[name for name in header if name.startswith("%")])
 
@@ -261,10 +261,10 @@ def draw_comparison(ax: Any, rows: Sequence[Row]) -> None:
         ax.annotate(
             percent(row.accuracy), (100 * row.accuracy, place), (0, 7), textcoords="offset points", size=7, ha="center"
         )
-        same = [one for one in row.published if one.metric == "accuracy"]
+        same = [item for item in row.published if item.metric == "accuracy"]
         if same:
             ax.plot(
-                [100 * one.value for one in same],
+                [100 * item.value for item in same],
                 [place] * len(same),
                 linestyle="none",
                 marker="D",

@@ -100,7 +100,7 @@ def real_time(network: Network, seconds: float | None = None, runs: int = 5) -> 
     """
     device = next(network.body.parameters()).device
     waveforms = example_waveforms(network, seconds).to(device)
-    tags = [one.to(device) for one in body_inputs(network, waveforms.cpu())[1:]] if network.body.n_tags else []
+    tags = [item.to(device) for item in body_inputs(network, waveforms.cpu())[1:]] if network.body.n_tags else []
     taken = []
     with torch.inference_mode():
         for _ in range(runs + 1):

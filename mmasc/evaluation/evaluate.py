@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from mmasc.devices import Session
 from mmasc.errors import MmascError
-from mmasc.evaluation.runs import Run, TestScores, find_runs, read_scores
+from mmasc.evaluation.runs import Run, find_runs
+from mmasc.evaluation.scores import TestScores, read_scores
 from mmasc.metrics.predictions import Metric, Predictions, by_column, class_table, measure, measure_accuracy
 
 COLUMNS = ("city", "device")  # looked at by themselves wherever a data set has them
@@ -116,11 +118,11 @@ def evaluate(
     Raises:
         MmascError: If there is no run, one cannot be tested, or a system has two runs of one fold and seed.
     """
-    said: set[str] = set()
+    shown: set[str] = set()
 
     def once(line: str) -> None:
-        if remark is not None and line not in said:
-            said.add(line)
+        if remark is not None and line not in shown:
+            shown.add(line)
             remark(line)
 
     systems: dict[str, list[Run]] = {}
@@ -137,12 +139,13 @@ def evaluate(
                 if progress is not None:
                     progress(done, total, str(run.folder))
 
+            session = Session(device, cache, once, show)
             if svm:
                 from mmasc.evaluation.svm import svm_scores
 
-                scores.append(svm_scores(run, svm, data, cache, device, once, show))
+                scores.append(svm_scores(run, svm, data, session))
             else:
-                scores.append(read_scores(run, data, cache, device, once, show))
+                scores.append(read_scores(run, data, session))
         pooled = pool(runs, scores, by)
         if svm:
             pooled = replace(pooled, network=f"{pooled.network}, SVM on its code (kernel chosen on {svm})")
@@ -162,7 +165,7 @@ def pool(runs: Sequence[Run], scores: Sequence[TestScores], by: Sequence[str] = 
     """
     _check(runs, scores, by)
     config = runs[0].config
-    parts = [one.answers(config.classes) for one in scores]
+    parts = [entry.answers(config.classes) for entry in scores]
     answers = Predictions(
         np.concatenate([part.true for part in parts]),
         np.concatenate([part.posteriors for part in parts]),
@@ -173,9 +176,9 @@ def pool(runs: Sequence[Run], scores: Sequence[TestScores], by: Sequence[str] = 
     results = [_result(run, part) for run, part in zip(runs, parts, strict=True)]
     folds = list(dict.fromkeys(result.fold for result in results))
     seeds = sorted({result.seed for result in results})
-    there = {(result.fold, result.seed) for result in results}
-    missing = [f"fold {fold} seed {seed}" for seed in seeds for fold in folds if (fold, seed) not in there]
-    of_seeds = [_pooled([one for one in results if one.seed == seed]) for seed in seeds]
+    present = {(result.fold, result.seed) for result in results}
+    missing = [f"fold {fold} seed {seed}" for seed in seeds for fold in folds if (fold, seed) not in present]
+    of_seeds = [_pooled([entry for entry in results if entry.seed == seed]) for seed in seeds]
     return Evaluation(
         network=config.network,
         features=config.features,
@@ -187,7 +190,7 @@ def pool(runs: Sequence[Run], scores: Sequence[TestScores], by: Sequence[str] = 
         metrics=measure(answers),
         fold_names=folds,
         fold_sizes=[max(result.clips for result in results if result.fold == fold) for fold in folds],
-        folds=[_pooled([one for one in results if one.fold == fold]) for fold in folds],
+        folds=[_pooled([entry for entry in results if entry.fold == fold]) for fold in folds],
         seeds=seeds,
         seed_accuracies=of_seeds,
         spread=float(np.std(of_seeds, ddof=1)) if len(seeds) > 1 else None,
@@ -246,13 +249,13 @@ def _check(runs: Sequence[Run], scores: Sequence[TestScores], by: Sequence[str])
         both = [str(run.folder) for run in runs if (run.config.fold, run.config.seed) == (fold, seed)]
         raise MmascError(f"{both[0]} and {both[1]} are both fold {fold!r} with seed {seed} of one system; name one")
     fold_of: dict[str, str] = {}
-    for run, one in zip(runs, scores, strict=True):
-        for clip in one.clips:
+    for run, entry in zip(runs, scores, strict=True):
+        for clip in entry.clips:
             if fold_of.setdefault(clip, run.config.fold) != run.config.fold:
                 raise MmascError(f"{clip} was tested in the folds {fold_of[clip]} and {run.config.fold}; train anew")
-        lacking = [name for name in by if name not in one.columns]
+        lacking = [name for name in by if name not in entry.columns]
         if lacking:
-            known = ", ".join(one.columns) or "none"
+            known = ", ".join(entry.columns) or "none"
             raise MmascError(f"the data of {run.folder} has no column {lacking[0]!r}; its columns are {known}")
 
 
@@ -281,11 +284,11 @@ def _by(
     runs: Sequence[Run], scores: Sequence[TestScores], answers: Predictions, by: Sequence[str]
 ) -> dict[str, dict[str, dict[str, object]]]:
     """Tables by column; what was held out of training is also seen against unseen."""
-    everywhere = [name for name in (*COLUMNS, *by) if all(name in one.columns for one in scores)]
-    columns = {name: [value for one in scores for value in one.columns[name]] for name in dict.fromkeys(everywhere)}
+    everywhere = [name for name in (*COLUMNS, *by) if all(name in entry.columns for entry in scores)]
+    columns = {name: [value for entry in scores for value in entry.columns[name]] for name in dict.fromkeys(everywhere)}
     column, _, values = runs[0].config.hold_out.partition("=")
-    if column and all(column in one.columns for one in scores):
+    if column and all(column in entry.columns for entry in scores):
         unseen = {value.strip() for value in values.split(",")}
-        every = [value for one in scores for value in one.columns[column]]
+        every = [value for entry in scores for value in entry.columns[column]]
         columns[f"{column} in training"] = ["unseen" if value in unseen else "seen" for value in every]
     return {name: by_column(answers, own) for name, own in columns.items() if len(set(own) - {""}) > 1}

@@ -12,9 +12,11 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.evaluation.feature_table import FeatureRow, feature_row
 from mmasc.features.registry import FRONT_ENDS, front_end_constants
@@ -23,7 +25,7 @@ from mmasc.storage.files import write_atomically
 from mmasc.storage.texts import parse_json
 from mmasc.training.supervised.batches import check_stages
 from mmasc.training.supervised.config import SupervisedConfig
-from mmasc.training.supervised.data import read_data
+from mmasc.training.supervised.data import DataChoice
 from mmasc.training.supervised.recipes import recipe as recipe_of
 from mmasc.training.supervised.train import train_network
 
@@ -44,7 +46,7 @@ def front_ends_of(features: Sequence[str]) -> dict[str, str]:
         MmascError: If a front end does not exist, two have one name or one folder, or there is none.
     """
     found: dict[str, str] = {}
-    for text in [one for given in features for one in (TABLE1 if given == "table1" else (given,))]:
+    for text in [item for given in features for item in (TABLE1 if given == "table1" else (given,))]:
         name, sign, front_end = text.partition("=")
         if not sign or name.startswith(_IMAGINED):
             name, front_end = text, text
@@ -124,32 +126,30 @@ def sweep_features(
     for name in chosen:
         if (place / folder_name(name)).is_dir():
             _claim_features(place / folder_name(name), chosen[name], constants[name])
+    train = partial(
+        train_network,
+        network=network,
+        data=data,
+        dataset=dataset,
+        recipe=recipe,
+        arguments=arguments,
+        cache=cache,
+        device=device,
+        remark=remark,
+        progress=progress,
+        **values,
+    )
     jobs = [(seed, name, fold) for seed in seeds for name in chosen for fold in wanted]
     for number, (seed, name, fold) in enumerate(jobs, 1):
         if minutes is not None and time.monotonic() - began >= 60 * minutes:
-            left = [job for job in jobs[number - 1 :] if not (_folder(place, *job) / "last.safetensors").is_file()]
-            if left:
-                say(f"time is up: {len(left)} of {len(jobs)} runs are not finished")
+            _say_what_is_left(jobs[number - 1 :], len(jobs), place, say)
             break
         say(f"run {number} of {len(jobs)}: {name}, seed {seed}, fold {fold}")
         _claim_features(place / folder_name(name), chosen[name], constants[name])
-        train_network(
-            *(network, data, dataset, _folder(place, seed, name, fold)),
-            folds=[fold],
-            seed=seed,
-            features=chosen[name],
-            recipe=recipe,
-            arguments=arguments,
-            cache=cache,
-            device=device,
-            remark=remark,
-            progress=progress,
-            **values,
-        )
+        train(out=_folder(place, seed, name, fold), folds=[fold], seed=seed, features=chosen[name])
+    session = Session(device, cache, remark)
     rows = [
-        feature_row(
-            name, front_end, constants[name], place / folder_name(name), wanted, seeds, data, cache, device, say
-        )
+        feature_row(name, front_end, constants[name], place / folder_name(name), wanted, seeds, data, session)
         for name, front_end in chosen.items()
     ]
     if not any(rows):
@@ -157,18 +157,20 @@ def sweep_features(
     return [row for row in rows if row is not None]
 
 
+def _say_what_is_left(
+    rest: Sequence[tuple[int, str, str]], n_jobs: int, place: Path, say: Callable[[str], None]
+) -> None:
+    left = [job for job in rest if not (_folder(place, *job) / "last.safetensors").is_file()]
+    if left:
+        say(f"time is up: {len(left)} of {n_jobs} runs are not finished")
+
+
 def _folder(place: Path, seed: int, name: str, fold: str) -> Path:
     return place / folder_name(name) / f"seed-{seed}" / f"fold-{fold}"
 
 
 def _folds_of(dataset: str, data: str | Path, options: Mapping[str, Any]) -> list[str]:
-    names = ("make_folds", "hold_out", "per_class")
-    table = read_data(
-        dataset,
-        data,
-        options.get("dataset_options") or {},
-        **{name: options[name] for name in names if name in options},
-    )
+    table = DataChoice.among(dataset, data, options).read()
     if not table.folds:
         raise MmascError(f"{table.root} has no folds to test on; make some with --make-folds 5")
     return table.folds

@@ -5,7 +5,7 @@ What comes in are the folders of runs that `mmasc.evaluation.feature_sweep` leav
 Paper: Liu et al. 2021, "Cross-modal Spectrum Transformation Network for Acoustic Scene Classification", Table 1.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
+from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.evaluation.published import published_features
-from mmasc.evaluation.runs import Run, TestScores, find_runs, read_scores, read_seen_scores
+from mmasc.evaluation.runs import Run, find_runs
+from mmasc.evaluation.scores import TestScores, read_scores, read_seen_scores
 from mmasc.metrics.predictions import Predictions, measure_accuracy
 from mmasc.networks.load import load_network
 from mmasc.training.supervised.data import seen_before
@@ -77,9 +79,7 @@ def feature_row(
     folds: Sequence[str],
     seeds: Sequence[int],
     data: str | Path,
-    cache: str | Path | None,
-    device: str,
-    say: Callable[[str], None],
+    session: Session,
 ) -> FeatureRow | None:
     """What the finished runs of a front end say; None where there is none.
 
@@ -89,32 +89,36 @@ def feature_row(
         constants: Of the front end, as `front_end_constants` gives them.
         folder: That holds its runs: seed-N/fold-M.
         folds, seeds: That are asked for.
-        data, cache, device: See `mmasc.evaluation.runs.read_scores`.
-        say: Called with lines about what is not there.
+        data: See `mmasc.evaluation.scores.read_scores`.
+        session: As well; hears what is not there.
     Raises:
         MmascError: If a run is of another system, or cannot be tested.
     """
     places = {(fold, seed): folder / f"seed-{seed}" / f"fold-{fold}" for seed in seeds for fold in folds}
-    there = {key: path for key, path in places.items() if (path / "last.safetensors").is_file()}
-    if not there:
-        say(f"{name} has no finished run")
+    present = {key: path for key, path in places.items() if (path / "last.safetensors").is_file()}
+    if not present:
+        session.say(f"{name} has no finished run")
         return None
-    runs = [find_runs([path])[0] for path in there.values()]
+    runs = [find_runs([path])[0] for path in present.values()]
     odd = [run for run in runs if run.config.features != front_end or run.system != runs[0].system]
     if odd:
         raise MmascError(f"{odd[0].folder} is a run of another system than {front_end} in {runs[0].folder}; move it")
-    seen, unseen = _parts(runs, data, cache, device, say)
+    seen, unseen = _parts(runs, data, session)
     speeds = [line["clips_per_second"] for run in runs for line in run.epochs if line.get("clips_per_second")]
     seconds = [run.epochs[-1]["seconds"] for run in runs if run.epochs and "seconds" in run.epochs[-1]]
     config = runs[0].config
     return FeatureRow(
-        *(name, front_end, *_figures(seen), *_figures(unseen), *_published(front_end, constants)),
+        name,
+        front_end,
+        *_figures(seen),
+        *_figures(unseen),
+        *_published(front_end, constants),
         parameters=load_network(f"{config.network}:{runs[0].folder}").parameter_counts()[0],
         clips_per_second=float(np.median(speeds)) if speeds else None,
         seconds=float(np.median(seconds)) if seconds else None,
-        folds=tuple(dict.fromkeys(fold for fold, _ in there)),
-        seeds=tuple(dict.fromkeys(seed for _, seed in there)),
-        missing=tuple(f"fold {fold} seed {seed}" for fold, seed in places if (fold, seed) not in there),
+        folds=tuple(dict.fromkeys(fold for fold, _ in present)),
+        seeds=tuple(dict.fromkeys(seed for _, seed in present)),
+        missing=tuple(f"fold {fold} seed {seed}" for fold, seed in places if (fold, seed) not in present),
         folder=str(folder),
     )
 
@@ -146,13 +150,11 @@ def rows_object(rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
     return [asdict(row) for row in rows]
 
 
-def _parts(
-    runs: Sequence[Run], data: str | Path, cache: str | Path | None, device: str, say: Callable[[str], None]
-) -> tuple[list[Part], list[Part]]:
+def _parts(runs: Sequence[Run], data: str | Path, session: Session) -> tuple[list[Part], list[Part]]:
     """Answers about seen and about unseen clips, a part for each run that has any."""
 
     def kept(scores: TestScores, run: Run, rows: Bool[np.ndarray, " clip"]) -> list[Part]:
-        names = [clip for clip, one in zip(scores.clips, rows, strict=True) if one]
+        names = [clip for clip, item in zip(scores.clips, rows, strict=True) if item]
         return [(scores.answers(run.config.classes).part(rows), names)] if names else []
 
     seen: list[Part] = []
@@ -160,11 +162,11 @@ def _parts(
     for run in runs:
         table, sides = run.data(data)
         before = seen_before(table, sides, run.config.seen_by)[sides.test]
-        scores = read_scores(run, data, cache, device, say)
+        scores = read_scores(run, data, session)
         seen += kept(scores, run, before)
         unseen += kept(scores, run, ~before)
         if len(sides.seen):
-            apart = read_seen_scores(run, data, cache, device, say)
+            apart = read_seen_scores(run, data, session)
             seen += kept(apart, run, np.ones(len(apart.clips), bool))
     return seen, unseen
 

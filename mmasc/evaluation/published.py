@@ -235,7 +235,7 @@ PUBLISHED: tuple[Published, ...] = (
 
 def published_for(dataset: str) -> list[Published]:
     """All figures about a kind of data set, the best first."""
-    return sorted((one for one in PUBLISHED if dataset in one.datasets), key=lambda one: (one.metric, -one.value))
+    return sorted((item for item in PUBLISHED if dataset in item.datasets), key=lambda item: (item.metric, -item.value))
 
 
 def published_features(features: str) -> Published | None:
@@ -244,7 +244,7 @@ def published_features(features: str) -> Published | None:
     Args:
         features: Front end, by name; of imagined ones "ivf:VARIANT".
     """
-    return next((one for one in PUBLISHED if one.unseen is not None and one.features == features), None)
+    return next((item for item in PUBLISHED if item.unseen is not None and item.features == features), None)
 
 
 def published_beside(dataset: str, ours: str, features: str = "", own_features: str = "") -> list[Published]:
@@ -257,7 +257,7 @@ def published_beside(dataset: str, ours: str, features: str = "", own_features: 
         own_features: The network's own: figures that name no front end are about that one.
     """
     return [
-        one
-        for one in published_for(dataset)
-        if ours in one.ours.split() and (one.features == features if one.features else features == own_features)
+        item
+        for item in published_for(dataset)
+        if ours in item.ours.split() and (item.features == features if item.features else features == own_features)
     ]

@@ -1,32 +1,26 @@
-"""Runs of `mmasc train NETWORK` on disk: found, read, and asked about the clips that they have not learned from.
-
-What a run says about its test fold is kept beside its weights (test_scores.safetensors) and made again when the weights
-or what decides the answers have changed.
-"""
+"""Runs of `mmasc train NETWORK` on disk: found, read, and loaded with clips of their data."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 
 from mmasc.datasets.dataset import Dataset
+from mmasc.devices import Session
 from mmasc.errors import MmascError
-from mmasc.metrics.predictions import Predictions
+from mmasc.networks.network import Network
 from mmasc.storage.configs import config_from_dict
-from mmasc.storage.tensors import load_tensors, save_tensors
+from mmasc.storage.tensors import best_weights
 from mmasc.storage.texts import parse_json
 from mmasc.training.supervised.config import SupervisedConfig
 from mmasc.training.supervised.data import Sides, checked_sides, data_of
 
-SCORES = "test_scores.safetensors"
-SEEN_SCORES = "seen_scores.safetensors"
 # Another number here makes all kept scores again: raise it when the same run would be heard in another way
 _HEARD = 1
 # What decides which clips are tested, not how they are heard: scores that were kept before there was such stay
@@ -50,15 +44,14 @@ class Run:
     @property
     def weights(self) -> Path:
         """The file that `load_network("NETWORK:FOLDER")` reads: the best where there was early stopping."""
-        best = self.folder / "best.safetensors"
-        return best if best.is_file() else self.folder / "last.safetensors"
+        return best_weights(self.folder) or self.folder / "last.safetensors"
 
     @cached_property
     def digest(self) -> str:
         """Of the weights and of what decides how clips are heard."""
         values = {name: value for name, value in asdict(self.config).items() if name not in _NOT_HEARD}
-        heard = json.dumps(values | {"data": "", "version": _HEARD}, sort_keys=True)
-        return hashlib.sha256(self.weights.read_bytes() + heard.encode()).hexdigest()
+        decisive = json.dumps(values | {"data": "", "version": _HEARD}, sort_keys=True)
+        return hashlib.sha256(self.weights.read_bytes() + decisive.encode()).hexdigest()
 
     @property
     def system(self) -> str:
@@ -156,188 +149,42 @@ def _read(folder: Path) -> Run | None:
 
 
 @dataclass(frozen=True)
-class TestScores:
-    """What a run says about the clips of its test fold.
+class RunClips:
+    """Clips of a run's data as its network takes them.
 
     Attributes:
-        logits: As `score_clips` gives them.
-        targets: 1 where a clip has a label.
-        clips: Names of the clips under the data set's folder.
-        groups: The recording, place or upload of each.
-        columns: Name of a column (city, device ...) → its value for each clip.
-        multi_label: Whether a clip can have several labels.
-        kept: Whether they were found beside the weights, not made now.
+        network: Network of the run, loaded.
+        waveforms: As `load_clips` gives them.
+        tags: Tags of the clips, for a network that reads tags.
+        names: What to call them in messages.
     """
 
-    __test__ = False  # the name looks like one to pytest
-
-    logits: Float32[np.ndarray, "clip class"]
-    targets: Float32[np.ndarray, "clip class"]
-    clips: tuple[str, ...]
-    groups: tuple[str, ...]
-    columns: Mapping[str, tuple[str, ...]]
-    multi_label: bool
-    kept: bool = False
-
-    def answers(self, classes: Sequence[str]) -> Predictions:
-        """Posteriors and truth of the clips that have a label (all, where there can be several)."""
-        logits = torch.from_numpy(self.logits).double()
-        posteriors = logits.sigmoid() if self.multi_label else logits.softmax(1)
-        return Predictions(self.targets > 0, posteriors.numpy(), tuple(classes), self.groups, self.multi_label)
+    network: Network
+    waveforms: Sequence[Float32[np.ndarray, "_channel _time"]]
+    tags: Float32[np.ndarray, "clip tag"] | None
+    names: list[str]
 
 
-def read_scores(
-    run: Run,
-    data: str | Path | None = None,
-    cache: str | Path | None = None,
-    device: str = "cpu",
-    remark: Callable[[str], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> TestScores:
-    """What a run says about its test fold: as kept beside its weights, else made now and kept.
+def hear(run: Run, table: Dataset, positions: Iterable[int], session: Session) -> RunClips:
+    """Load a run's network, and some clips of its data as the network takes them.
 
     Args:
         run: With weights.
-        data: Where the data set is; default: where it was.
-        cache: Folder of decoded waveforms.
-        device: As for `load_network`.
-        remark: Called with a line where kept scores could not be read.
-        progress: Called with clips done and clips in all.
+        table: Its data set.
+        positions: Positions of the clips.
+        session: Device of the network, and cache; hears of clips whose channels the network does not read.
     Raises:
-        MmascError: If the run has no test fold, or scores must be made and the data set is not there or is another.
+        MmascError: If the network, a clip or the source of its tags cannot be read.
     """
-    if not run.config.fold:
-        raise MmascError(f"{run.folder} learned from all clips: it has no fold to be tested on")
-    return kept_or_made(
-        run.folder / SCORES, run.digest, lambda: _made(run, "test", data, cache, device, progress, remark), remark
-    )
-
-
-def read_seen_scores(
-    run: Run,
-    data: str | Path | None = None,
-    cache: str | Path | None = None,
-    device: str = "cpu",
-    remark: Callable[[str], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> TestScores:
-    """What a run says about the clips that it held back as seen: of recordings or places that it learned from.
-
-    Args:
-        run, data, cache, device, remark, progress: See `read_scores`.
-    Raises:
-        MmascError: As `read_scores`; if the run held no clips back.
-    """
-    config = run.config
-    if not config.seen_share:
-        raise MmascError(f"{run.folder} held no clips back as seen; train a new run with --seen-share")
-    digest = f"seen {config.seen_share} {config.seen_by} {run.digest}"
-    return kept_or_made(
-        run.folder / SEEN_SCORES, digest, lambda: _made(run, "seen", data, cache, device, progress, remark), remark
-    )
-
-
-def kept_or_made(
-    path: Path, digest: str, make: Callable[[], TestScores], remark: Callable[[str], None] | None = None
-) -> TestScores:
-    """Test scores of a file, where it is there and of this digest; else made and kept there.
-
-    Args:
-        path: The file.
-        digest: Of all that decides them.
-        make: What makes them.
-        remark: Called with a line where a file could not be read.
-    """
-    if path.is_file():
-        try:
-            kept = _stored(path, digest)
-        except MmascError as error:
-            kept = None
-            if remark is not None:
-                remark(f"{error}: made again")
-        if kept is not None:
-            return kept
-    made = make()
-    about = {
-        "kind": "mmasc-test-scores",
-        "digest": digest,
-        "clips": made.clips,
-        "groups": made.groups,
-        "columns": dict(made.columns),
-        "multi_label": made.multi_label,
-    }
-    tensors = {"logits": torch.from_numpy(made.logits), "targets": torch.from_numpy(made.targets)}
-    save_tensors(path, tensors, about)
-    return made
-
-
-def _stored(path: Path, digest: str) -> TestScores | None:
-    """Scores of a file; None where they are of other weights."""
-    tensors, about = load_tensors(path)
-    try:
-        if about["digest"] != digest:
-            return None
-        columns = {name: tuple(values) for name, values in about["columns"].items()}
-        logits, targets = tensors["logits"].numpy(), tensors["targets"].numpy()
-        clips, groups, multi_label = tuple(about["clips"]), tuple(about["groups"]), bool(about["multi_label"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise MmascError(f"{path} holds no test scores ({error!r})") from error
-    lengths = {len(logits), len(targets), len(clips), len(groups), *map(len, columns.values())}
-    if len(lengths) != 1 or logits.shape != targets.shape or logits.dtype != np.float32:
-        raise MmascError(f"{path} holds no test scores (its parts do not fit together)")
-    return TestScores(logits, targets, clips, groups, columns, multi_label, kept=True)
-
-
-def _made(
-    run: Run,
-    side: str,
-    data: str | Path | None,
-    cache: str | Path | None,
-    device: str,
-    progress: Callable[[int, int], None] | None,
-    remark: Callable[[str], None] | None,
-) -> TestScores:
     from mmasc.networks.load import load_network
     from mmasc.training.supervised.hearing import channel_remark, load_clips
-    from mmasc.training.supervised.scoring import score_clips
     from mmasc.training.supervised.tags import tags_of_run
 
     config = run.config
-    table, sides = run.data(data)
-    test = getattr(sides, side).tolist()
-    network = load_network(f"{config.network}:{run.folder}", device=device)
-    paths = [table.paths[clip] for clip in test]
-    tags = tags_of_run(run.folder, config, network, paths, table.root, cache, device, remark)
-    waveforms = load_clips(paths, network, config, cache)
-    line = channel_remark(waveforms, network)
-    if line and remark is not None:
-        remark(line)
-    logits = score_clips(network, waveforms, config, [str(path) for path in paths], progress, tags)
-    return test_scores_of(run, table, test, logits)
-
-
-def test_scores_of(
-    run: Run, table: Dataset, test: Sequence[int], logits: Float32[np.ndarray, "clip class"]
-) -> TestScores:
-    """Scores of clips with all that is known of the clips.
-
-    Args:
-        run: Whose.
-        table: Its data set.
-        test: Positions of the clips.
-        logits: What was said of them.
-    """
-    from mmasc.training.supervised.data import targets_for
-
-    config, paths = run.config, [table.paths[clip] for clip in test]
-    named = sorted({name for clip in test for name in table.clips[clip].columns})
-    root = table.root if table.root.is_dir() else table.root.parent
-    clips = tuple(path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name for path in paths)
-    return TestScores(
-        logits=np.asarray(logits, np.float32),
-        targets=np.asarray(targets_for(table, config.classes)[test], np.float32),
-        clips=clips,
-        groups=tuple(table.clips[clip].group or name for clip, name in zip(test, clips, strict=True)),
-        columns={name: tuple(table.clips[clip].columns.get(name, "") for clip in test) for name in named},
-        multi_label=table.multi_label,
-    )
+    network = load_network(f"{config.network}:{run.folder}", device=session.device)
+    paths = [table.paths[clip] for clip in positions]
+    tags = tags_of_run(run.folder, config, network, paths, table.root, session)
+    waveforms = load_clips(paths, network, config.hearing, session.cache)
+    if line := channel_remark(waveforms, network):
+        session.say(line)
+    return RunClips(network, waveforms, tags, [str(path) for path in paths])

@@ -9,7 +9,6 @@ Classification", and 2020, "Acoustic Scene Classification using Audio Tagging".
 """
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +17,10 @@ from jaxtyping import Float32, Int64
 from sklearn.model_selection import StratifiedGroupKFold
 
 from mmasc.datasets.dataset import Dataset
+from mmasc.devices import Session
 from mmasc.errors import MmascError
-from mmasc.evaluation.runs import Run, TestScores, kept_or_made, test_scores_of
+from mmasc.evaluation.runs import Run, hear
+from mmasc.evaluation.scores import TestScores, kept_or_made, test_scores_of
 from mmasc.heads.estimators import SupportVectors
 from mmasc.training.supervised.data import Sides
 
@@ -50,10 +51,7 @@ def svm_scores(
     run: Run,
     chosen_on: str = "validation",
     data: str | Path | None = None,
-    cache: str | Path | None = None,
-    device: str = "cpu",
-    remark: Callable[[str], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    session: Session | None = None,
 ) -> TestScores:
     """What a support vector machine on a run's codes says about its test fold; kept beside the weights.
 
@@ -61,10 +59,7 @@ def svm_scores(
         run: With weights.
         chosen_on: "validation", or "test" for the way of the papers; see the head of this module.
         data: Where the data set is; default: where it was.
-        cache: Folder of decoded waveforms.
-        device: Of the network.
-        remark: Called with a line about which kernel was taken, and on what.
-        progress: Called with clips done and clips in all.
+        session: Device of the network, cache and progress of clips; hears which kernel was taken, and on what.
     Raises:
         MmascError: If the run cannot be tested, or its clips can have several labels.
         ValueError: If `chosen_on` is something else.
@@ -72,16 +67,17 @@ def svm_scores(
     if chosen_on not in CHOICES:
         raise ValueError(f"chosen_on must be one of {list(CHOICES)}, got {chosen_on!r}")
 
+    session = session or Session()
+
     def make() -> TestScores:
         table, sides = run.data(data)
         if table.multi_label:
             raise MmascError(
                 f"{run.folder} has clips with several labels: a support vector machine tells one; leave it"
             )
-        codes = _codes(run, table, sides, cache, device, progress)
-        kernel, said = choose_kernel(codes, chosen_on)
-        if remark is not None:
-            remark(f"{run.folder}: {said}")
+        codes = _codes(run, table, sides, session)
+        kernel, chosen = choose_kernel(codes, chosen_on)
+        session.say(f"{run.folder}: {chosen}")
         machine = _fitted(kernel, codes, codes.positions.train)
         known = machine.predict_proba(codes.rows[codes.positions.test])
         logits = np.full((len(known), len(run.config.classes)), np.log(np.finfo(np.float32).tiny), np.float32)
@@ -89,7 +85,7 @@ def svm_scores(
         return test_scores_of(run, table, sides.test.tolist(), logits)
 
     path = run.folder / f"svm_scores-{chosen_on}.safetensors"
-    return kept_or_made(path, f"svm {chosen_on} {run.digest}", make, remark)
+    return kept_or_made(path, f"svm {chosen_on} {run.digest}", make, session)
 
 
 def choose_kernel(codes: Codes, chosen_on: str) -> tuple[str, str]:
@@ -137,29 +133,15 @@ def _cross_validated(kernel: str, codes: Codes) -> float:
     return right / len(train)
 
 
-def _codes(
-    run: Run,
-    table: Dataset,
-    sides: Sides,
-    cache: str | Path | None,
-    device: str,
-    progress: Callable[[int, int], None] | None,
-) -> Codes:
-    from mmasc.networks.load import load_network
+def _codes(run: Run, table: Dataset, sides: Sides, session: Session) -> Codes:
     from mmasc.training.supervised.data import targets_for
-    from mmasc.training.supervised.hearing import load_clips
     from mmasc.training.supervised.scoring import clip_codes
-    from mmasc.training.supervised.tags import tags_of_run
 
-    config = run.config
-    network = load_network(f"{config.network}:{run.folder}", device=device)
     clips = np.concatenate([sides.train, sides.validation, sides.test])
     ends = np.cumsum([0, len(sides.train), len(sides.validation), len(sides.test)])
     positions = Sides(*(np.arange(start, end) for start, end in itertools.pairwise(ends)))
-    paths = [table.paths[clip] for clip in clips]
-    tags = tags_of_run(run.folder, config, network, paths, table.root, cache, device)
-    waveforms = load_clips(paths, network, config, cache)
-    rows = clip_codes(network, waveforms, config, [str(path) for path in paths], tags, progress)
-    labels = targets_for(table, config.classes)[clips].argmax(1).astype(np.int64)
+    found = hear(run, table, clips.tolist(), session)
+    rows = clip_codes(found.network, found.waveforms, run.config.hearing, found.names, found.tags, session.progress)
+    labels = targets_for(table, run.config.classes)[clips].argmax(1).astype(np.int64)
     groups = table.groups
     return Codes(rows, labels, tuple(groups[clip] for clip in clips.tolist()), positions)

@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.evaluation.evaluate import Evaluation, evaluate
 from mmasc.metrics.predictions import measure_gain
 from mmasc.networks.tag_presets import TAG_PRESETS, TagPreset
+from mmasc.training.supervised.data import DataChoice
 from mmasc.training.supervised.tag_sources import TAGS, ClipTags
 
 GRIDS = ("baseline", "table2", "table3", "table4", "table5")
@@ -65,11 +67,11 @@ def cells_of(grid: Sequence[str], heads: Sequence[int] = (), layers: Sequence[st
     """
     chosen: dict[str, TagPreset] = {}
     for name in grid:
-        found = [one for key, one in TAG_PRESETS.items() if key == name or key.startswith(f"{name}/")]
+        found = [item for key, item in TAG_PRESETS.items() if key == name or key.startswith(f"{name}/")]
         if not found:
             raise MmascError(f"there is no grid {name!r}; there are: {', '.join(GRIDS)}, and cells of them by name")
-        chosen |= {one.name: one for one in found}
-    kept = [one for one in chosen.values() if _is_among(one.name, heads, layers)]
+        chosen |= {item.name: item for item in found}
+    kept = [item for item in chosen.values() if _is_among(item.name, heads, layers)]
     if not kept:
         raise MmascError(f"no cell of {', '.join(grid)} has these heads and layers; leave one of them out")
     return kept
@@ -109,17 +111,20 @@ def sweep_tags(
     """
     from mmasc.training.supervised.train import train_network
 
+    session = Session(device, cache, remark)
     cells, place = cells_of(grid, heads, layers), Path(out)
-    told = _tags_of_all(network, data, dataset, place, tags, options, cache, device, remark)
+    clip_tags = _tags_of_all(network, DataChoice.among(dataset, data, options), place, tags, session)
     done = []
     for number, cell in enumerate(cells, 1):
-        if remark is not None:
-            remark(f"cell {number} of {len(cells)}: {cell.name}")
+        session.say(f"cell {number} of {len(cells)}: {cell.name}")
         for seed in seeds:
             train_network(
-                *(network, data, dataset, place / cell.name / f"seed-{seed}"),
+                network,
+                data,
+                dataset,
+                place / cell.name / f"seed-{seed}",
                 seed=seed,
-                tags=told,
+                tags=clip_tags,
                 arguments={**cell.arguments, **(arguments or {})},
                 cache=cache,
                 device=device,
@@ -127,7 +132,7 @@ def sweep_tags(
                 progress=progress,
                 **options,
             )
-        done.append(_measured(cell, place / cell.name, data, cache, device, remark))
+        done.append(_measured(cell, place / cell.name, data, session))
     tested = {cell.name: found for cell, found in done}
     return [_with_gain(cell, found, tested.get("baseline")) for cell, found in done]
 
@@ -159,43 +164,22 @@ def _is_among(name: str, heads: Sequence[int], layers: Sequence[str]) -> bool:
     found = dict(part.split("=") for part in name.split("/") if "=" in part)
     if heads and "heads" in found and int(found["heads"]) not in heads:
         return False
-    return not (layers and "layers" in found and found["layers"] not in [str(one) for one in layers])
+    return not (layers and "layers" in found and found["layers"] not in [str(item) for item in layers])
 
 
-def _tags_of_all(
-    network: str,
-    data: str | Path,
-    dataset: str,
-    place: Path,
-    tags: str,
-    options: Mapping[str, Any],
-    cache: str | Path | None,
-    device: str,
-    remark: Callable[[str], None] | None,
-) -> ClipTags:
+def _tags_of_all(network: str, data: DataChoice, place: Path, tags: str, session: Session) -> ClipTags:
     """Tags of all clips, kept in the sweep's folder for all its cells."""
-    from mmasc.training.supervised.data import read_data
     from mmasc.training.supervised.tags import tags_for
 
-    names = ("dataset_options", "make_folds", "hold_out", "per_class")
-    read = {name: options[name] for name in names if name in options}
-    table = read_data(dataset, data, read.pop("dataset_options", {}), **read)
-    told = tags_for(network, tags, table, place, cache, device, remark)
-    if told is None:
+    found = tags_for(network, tags, data.read(), place, session)
+    if found is None:
         raise MmascError(f"a sweep over tags needs a network that reads them, and their source; got {network}")
     place.mkdir(parents=True, exist_ok=True)
-    told.save(place / TAGS)
-    return told
+    found.save(place / TAGS)
+    return found
 
 
-def _measured(
-    cell: TagPreset,
-    folder: Path,
-    data: str | Path,
-    cache: str | Path | None,
-    device: str,
-    remark: Callable[[str], None] | None,
-) -> tuple[SweepCell, Evaluation | None]:
+def _measured(cell: TagPreset, folder: Path, data: str | Path, session: Session) -> tuple[SweepCell, Evaluation | None]:
     from mmasc.evaluation.runs import find_runs
     from mmasc.networks.load import load_network
 
@@ -207,7 +191,7 @@ def _measured(
     figures: tuple[float | None, float | None, float | None] = (None, None, None)
     found = None
     if all(run.config.fold for run in runs):
-        found = evaluate([folder], data, cache=cache, device=device, remark=remark)[0]
+        found = evaluate([folder], data, cache=session.cache, device=session.device, remark=session.remark)[0]
         accuracy = found.metrics["accuracy"]
         low, high = accuracy.interval or (None, None)
         figures = (100 * accuracy.value, _percent(low), _percent(high))

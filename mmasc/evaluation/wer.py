@@ -83,26 +83,26 @@ def word_errors(
         MmascError: If the extra asr is not installed.
     """
     spoken = [references] if isinstance(references, str) else list(references)
-    heard = [hypotheses] if isinstance(hypotheses, str) else list(hypotheses)
-    if not spoken or len(spoken) != len(heard):
-        raise ValueError(f"every reference needs one hypothesis, got {len(spoken)} and {len(heard)}")
+    recognised = [hypotheses] if isinstance(hypotheses, str) else list(hypotheses)
+    if not spoken or len(spoken) != len(recognised):
+        raise ValueError(f"every reference needs one hypothesis, got {len(spoken)} and {len(recognised)}")
     if not annotations:
-        spoken, heard = [[without_annotations(text) for text in side] for side in (spoken, heard)]
+        spoken, recognised = [[without_annotations(text) for text in side] for side in (spoken, recognised)]
     if normalise:
-        spoken, heard = [[normalised(text) for text in side] for side in (spoken, heard)]
+        spoken, recognised = [[normalised(text) for text in side] for side in (spoken, recognised)]
     if not any(text.split() for text in spoken):
         raise ValueError("the references hold no word: the rate is a share of their words")
-    return _count(spoken, heard)
+    return _count(spoken, recognised)
 
 
-def _count(spoken: list[str], heard: list[str]) -> WordErrors:
+def _count(spoken: list[str], recognised: list[str]) -> WordErrors:
     try:
         import jiwer
     except ImportError as error:
         raise MmascError("word error rates need one more package: pip install 'mmasc[asr]'") from error
     # Where nothing was said jiwer counts no pair; every word heard there was inserted
-    silent = sum(len(text.split()) for reference, text in zip(spoken, heard, strict=True) if not reference.split())
-    pairs = [(reference, text) for reference, text in zip(spoken, heard, strict=True) if reference.split()]
+    silent = sum(len(text.split()) for reference, text in zip(spoken, recognised, strict=True) if not reference.split())
+    pairs = [(reference, text) for reference, text in zip(spoken, recognised, strict=True) if reference.split()]
     found = jiwer.process_words([reference for reference, _ in pairs], [text for _, text in pairs])
     words = found.hits + found.substitutions + found.deletions
     insertions = found.insertions + silent

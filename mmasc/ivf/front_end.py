@@ -53,7 +53,7 @@ class IvfFrontEnd(FrontEnd):
         with torch.no_grad(), torch.autocast(waveforms.device.type, enabled=False):
             flat = rearrange(windows, "batch channel window time -> (batch channel window) time").float()
             # One by one on a CPU: features do not depend on neighbours
-            grids = torch.cat([network.features(one) for one in flat.split(1 if flat.device.type == "cpu" else 64)])
+            grids = torch.cat([network.features(item) for item in flat.split(1 if flat.device.type == "cpu" else 64)])
         features = rearrange(
             grids,
             "(batch channel window) dim row column -> batch (channel dim) (window row) column",

@@ -99,18 +99,18 @@ class Scene:
 
 def draw_scene(number: int, seed: int = 0) -> Scene:
     """The scene of a number: the classes in turns, everything else by chance of seed and number."""
-    chance = np.random.default_rng([seed, number])
-    swing = float(chance.uniform(0, 0.1))
+    generator = np.random.default_rng([seed, number])
+    swing = float(generator.uniform(0, 0.1))
     names = [(colour, shape) for colour in COLOURS for shape in SHAPES]
     colour, shape = names[number % len(names)]
     return Scene(
         colour,
         shape,
-        radius=float(chance.uniform(_SMALLEST, _LARGEST)),
-        swing_seconds=float(chance.uniform(3, 8)),
+        radius=float(generator.uniform(_SMALLEST, _LARGEST)),
+        swing_seconds=float(generator.uniform(3, 8)),
         swing=swing,
-        middle=float(chance.uniform(_LOWEST + swing, _HIGHEST - swing)),
-        phase=float(chance.uniform(0, 2 * np.pi)),
+        middle=float(generator.uniform(_LOWEST + swing, _HIGHEST - swing)),
+        phase=float(generator.uniform(0, 2 * np.pi)),
     )
 
 
@@ -190,9 +190,9 @@ def film_bytes(scene: Scene, seconds: float, size: int, frames_per_second: int, 
             container.mux(picture.encode(frame))
         container.mux(picture.encode(None))
         samples = np.round(scene.waveform(seconds, sample_rate) * 32767).astype(np.int16)
-        heard = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-        heard.sample_rate, heard.pts = sample_rate, 0
-        container.mux(sound.encode(heard))
+        sound_frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        sound_frame.sample_rate, sound_frame.pts = sample_rate, 0
+        container.mux(sound.encode(sound_frame))
         container.mux(sound.encode(None))
     return file.getvalue()
 
@@ -215,9 +215,9 @@ def _timbre(colour: str, hertz: Float[np.ndarray, " time"], sample_rate: int, se
     if colour == "red":
         return np.sin(angle) * 0.7
     if colour == "blue":
-        chance = np.random.default_rng(seed)
-        third = 2.0 ** chance.uniform(-1 / 6, 1 / 6, _NOISE_PARTIALS)
-        phases = chance.uniform(0, 2 * np.pi, _NOISE_PARTIALS)
+        generator = np.random.default_rng(seed)
+        third = 2.0 ** generator.uniform(-1 / 6, 1 / 6, _NOISE_PARTIALS)
+        phases = generator.uniform(0, 2 * np.pi, _NOISE_PARTIALS)
         noise = np.zeros_like(angle)
         for factor, phase in zip(third, phases, strict=True):
             noise += np.sin(factor * angle + phase)

@@ -118,8 +118,8 @@ class SoundConvolutions(nn.Module):
     def forward(self, log_mel: Float[Tensor, "batch 1 frame mel"]) -> Float[Tensor, "batch output cell cell2"]:
         """Logits (or numbers) for every cell."""
         x = self.convolutions(log_mel)
-        told = rearrange(self.whole(x.mean((2, 3))), "batch width -> batch width 1 1")
-        return self.last(self.mix((self.pool(x) + told + self.cells).relu()))
+        summary = rearrange(self.whole(x.mean((2, 3))), "batch width -> batch width 1 1")
+        return self.last(self.mix((self.pool(x) + summary + self.cells).relu()))
 
 
 def make_transformation(

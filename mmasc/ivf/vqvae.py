@@ -16,7 +16,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 
 CodebookRule = Literal["ema", "gradient"]
 
@@ -127,10 +127,11 @@ class Quantizer(nn.Module):
 
     def nearest(self, vectors: Float[Tensor, "batch dim height width"]) -> Int[Tensor, "batch height width"]:
         """Index of the nearest codebook vector by Euclid; of equally near ones the first."""
+        height, width = vectors.shape[2:]
         flat = rearrange(vectors.detach(), "batch dim height width -> (batch height width) dim")
         # |v - e|^2 without |v|^2, which is the same for all codes
         distances = self.codebook.detach().square().sum(1) - 2 * flat @ self.codebook.detach().T
-        return rearrange(distances.argmin(1), "(batch height width) -> batch height width", **_grid(vectors))
+        return rearrange(distances.argmin(1), "(batch height width) -> batch height width", height=height, width=width)
 
     def lookup(self, indices: Int[Tensor, "batch height width"]) -> Float[Tensor, "batch dim height width"]:
         """Codebook vectors of a grid of indices."""
@@ -167,7 +168,7 @@ class Quantizer(nn.Module):
         vectors: Float[Tensor, "batch dim height width"],
         indices: Int[Tensor, "batch height width"],
         generator: torch.Generator,
-        world: World | None = None,
+        processes: ProcessGroup | None = None,
     ) -> int:
         """Move the codebook by moving averages ("ema" only) and revive what is not used.
 
@@ -176,7 +177,7 @@ class Quantizer(nn.Module):
             indices: What they chose.
             generator: Chooses the vectors that dead codes begin again at; where there are several processes, that of
                 the first does.
-            world: All processes; they move and revive alike.
+            processes: All processes; they move and revive alike.
         Returns:
             How many codes began again.
         Source: van den Oord et al. 2017, appendix A.1.
@@ -186,15 +187,15 @@ class Quantizer(nn.Module):
         counts = torch.bincount(chosen, minlength=self.config.codes).to(flat)
         self.counts.mul_(decay).add_(counts, alpha=1 - decay)
         self.sums.mul_(decay).index_add_(0, chosen, flat, alpha=1 - decay)
-        world = world or World()
+        processes = processes or ProcessGroup()
         # The mean of moving averages is the moving average of the mean
-        self.counts.copy_(world.mean(self.counts))
-        self.sums.copy_(world.mean(self.sums))
+        self.counts.copy_(processes.mean(self.counts))
+        self.sums.copy_(processes.mean(self.sums))
         dead = self.counts < self.config.revive_below
         n_dead = int(dead.sum())
         if n_dead:
             drawn = torch.randint(len(flat), (n_dead,), generator=generator).to(flat.device)
-            self.sums[dead], self.counts[dead] = world.of_first(flat[drawn]), 1.0
+            self.sums[dead], self.counts[dead] = processes.broadcast(flat[drawn]), 1.0
         self.codebook.copy_(self.sums / self.counts.clamp_min(1e-5)[:, None])
         return n_dead
 
@@ -297,7 +298,3 @@ def code_use(indices: Int[Tensor, "*batch height width"], codes: int) -> tuple[f
 def _residual(config: VqVaeConfig) -> nn.Sequential:
     blocks = (ResidualBlock(config.hidden, config.residual_hidden) for _ in range(config.residual_blocks))
     return nn.Sequential(*blocks)
-
-
-def _grid(vectors: Tensor) -> dict[str, int]:
-    return {"batch": vectors.shape[0], "height": vectors.shape[2], "width": vectors.shape[3]}

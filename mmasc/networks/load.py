@@ -17,6 +17,7 @@ from mmasc.features import load_front_end
 from mmasc.networks.network import Network
 from mmasc.networks.registry import NETWORKS, network_class
 from mmasc.networks.spec import NetworkSpec
+from mmasc.storage.tensors import best_weights
 from mmasc.storage.texts import listed, parse_json
 
 # What a file of a training run says about itself, in its metadata under "config"
@@ -66,12 +67,12 @@ def read_network(spec: NetworkSpec, path: str | Path, device: str = "cpu") -> Ne
     """
     path = Path(path)
     if path.is_dir():
-        found = [path / name for name in ("best.safetensors", "last.safetensors") if (path / name).is_file()]
-        if not found:
+        found = best_weights(path)
+        if found is None:
             raise MmascError(
                 f"{path} holds no weights (best.safetensors or last.safetensors); name a run of mmasc train"
             )
-        path = found[0]
+        path = found
     state, about = read_state(path)
     if about and about["network"] != spec.name:
         raise MmascError(f"{path} holds {about['network']}, not {spec.name}; say {about['network']}:{path}")

@@ -36,3 +36,9 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise MmascError(f"{path} is not there; name a run folder of `mmasc train align` or its weights") from error
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise MmascError(f"{path} cannot be read as weights of mmasc ({error!r}); train or copy them again") from error
+
+
+def best_weights(folder: Path) -> Path | None:
+    """The weights that a run is used by: best.safetensors where it validated, else last.safetensors; None without."""
+    found = (folder / name for name in ("best.safetensors", "last.safetensors"))
+    return next((path for path in found if path.is_file()), None)

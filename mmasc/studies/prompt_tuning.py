@@ -112,12 +112,7 @@ def tune_prompts(
             thresholds or even shares need one; if there are too few sounds for shifts.
         ValueError: If `shift`, `lost` or `folds` is out of range.
     """
-    if shift not in SHIFTS:
-        raise ValueError(f"shift must be one of {', '.join(SHIFTS)}, got {shift!r}")
-    if lost is not None and not 0 <= lost < 1:
-        raise ValueError(f"lost must be in [0, 1), got {lost}")
-    if out is not None and Path(out).is_dir():
-        raise MmascError(f"{out} is a folder; give the name of a file for the calibration")
+    _check(shift, lost, out)
     study = load_study(collection, label, [prompts], space, where, groups, encoder, device)
     asked, unused = study.prompts[0], study.matches[0].unused
     by_label = thresholds or multi_label
@@ -149,6 +144,16 @@ def tune_prompts(
     return TuningReport(
         calibration, rows, len(recordings), recordings.unlabelled, len(parts), None if out is None else str(out)
     )
+
+
+def _check(shift: str, lost: float | None, out: str | Path | None) -> None:
+    """Refuse before the first sound is heard what cannot be."""
+    if shift not in SHIFTS:
+        raise ValueError(f"shift must be one of {', '.join(SHIFTS)}, got {shift!r}")
+    if lost is not None and not 0 <= lost < 1:
+        raise ValueError(f"lost must be in [0, 1), got {lost}")
+    if out is not None and Path(out).is_dir():
+        raise MmascError(f"{out} is a folder; give the name of a file for the calibration")
 
 
 class _Tuning:

@@ -54,21 +54,16 @@ def report(
         raise MmascError(f"{folder} is a file; give the name of a folder for the report")
     study = load_study(collection, label, prompts, space, where, groups, encoder, device)
     classifiers = [ZeroShotClassifier(study.encoder).fit(one) for one in study.prompts]
-    results, pairs = [], []
-    for number, classifier in enumerate(classifiers):
-        result, distributions = prompt_result(study, number, classifier)
-        results.append(result)
-        pairs.append(distributions)
+    answers = [prompt_result(study, number, classifier) for number, classifier in enumerate(classifiers)]
+    results, pairs = [result for result, _ in answers], [distributions for _, distributions in answers]
     recordings = study.recordings
     texts = [classifier.class_vectors_ for classifier in classifiers]
-    positions = {
-        name: principal_components(vectors)
-        for name, vectors in (
-            ("texts", np.concatenate(texts)),
-            ("sounds", study.vectors),
-            ("joint", np.concatenate([study.vectors, *texts])),
-        )
+    clouds = {
+        "texts": np.concatenate(texts),
+        "sounds": study.vectors,
+        "joint": np.concatenate([study.vectors, *texts]),
     }
+    positions = {name: principal_components(vectors) for name, vectors in clouds.items()}
     from mmasc.studies.report_figures import draw_figures
     from mmasc.studies.report_page import render_report
 

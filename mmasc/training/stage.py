@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.errors import MmascError
 from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.training.run_folder import Metrics, pack_optimizer, unpack_optimizer
@@ -38,7 +38,7 @@ class Stage:
         config: Of the run, with `seed`.
         steps: Where the training ends.
         device: Where the networks are.
-        world: Processes that train together.
+        processes: Processes that train together.
         say: Called with lines about progress, by the first process.
 
     Attributes:
@@ -60,10 +60,16 @@ class Stage:
     report_steps = 50
 
     def __init__(
-        self, folder: Path, config: Any, steps: int, device: torch.device, world: World, say: Say | None = None
+        self,
+        folder: Path,
+        config: Any,
+        steps: int,
+        device: torch.device,
+        processes: ProcessGroup,
+        say: Say | None = None,
     ) -> None:
-        self.folder, self.config, self.steps, self.device, self.world = folder, config, steps, device, world
-        self.say: Say = say if say is not None and world.first else _silent
+        self.folder, self.config, self.steps, self.device, self.processes = folder, config, steps, device, processes
+        self.say: Say = say if say is not None and processes.first else _silent
         self.step, self.saved_step, self.stopped = 0, 0, False
         self._sums, self._n_summed, self._sum_seconds = Counter[str](), 0, 0.0
 
@@ -114,8 +120,8 @@ class Stage:
 
     def note(self, values: Sequence[Mapping[str, float]], seconds: float, metrics: Metrics | None, last: bool) -> None:
         """Take the values of some steps and the time they took; every `report_steps` a line tells their means."""
-        for one in values:
-            self._sums.update(one)
+        for item in values:
+            self._sums.update(item)
         self._n_summed += len(values)
         self._sum_seconds += seconds
         if self.step % self.report_steps and not last:
@@ -135,7 +141,7 @@ class Stage:
         Raises:
             MmascError: If the loss is not a number (what was saved stays as it is), or a file cannot be written.
         """
-        metrics = Metrics(self.folder / "metrics.jsonl", self.step) if self.world.first else None
+        metrics = Metrics(self.folder / "metrics.jsonl", self.step) if self.processes.first else None
         waiting: list[Values] = []
         seconds = 0.0
         with self.arithmetic():
@@ -158,7 +164,7 @@ class Stage:
                 if due or self.stopped:
                     self._checkpoint(metrics, last or self.stopped)
         ended = self.stopped or self.step >= self.steps
-        if ended and self.world.first and not (self.folder / "last.safetensors").exists():
+        if ended and self.processes.first and not (self.folder / "last.safetensors").exists():
             with self._writing():
                 self.export()
 
@@ -193,10 +199,10 @@ class Stage:
 
     def average(self, parameters: Iterable[nn.Parameter]) -> None:
         """Gradients averaged over processes."""
-        if self.world.size > 1:
+        if self.processes.size > 1:
             for parameter in parameters:
                 if parameter.grad is not None:
-                    parameter.grad = self.world.mean(parameter.grad)
+                    parameter.grad = self.processes.mean(parameter.grad)
 
     def save(self, name: str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
         """Write NAME.safetensors into the folder of the run, whole or not at all."""
@@ -205,29 +211,29 @@ class Stage:
             save_tensors(path, tensors, about)
 
     def _generator(self) -> np.random.Generator:
-        return np.random.default_rng([self.config.seed, self.step, self.world.rank])
+        return np.random.default_rng([self.config.seed, self.step, self.processes.rank])
 
     def _looked_at(self, waiting: Sequence[Values]) -> list[dict[str, float]]:
         """Values of steps as numbers, averaged over processes; a loss that is not a number ends the training."""
         values = [dict[str, float]() for _ in waiting]
         for name in waiting[0] if waiting else ():
-            numbers = [one[name] for one in waiting]
-            if self.world.size > 1 or isinstance(numbers[0], Tensor):
+            numbers = [item[name] for item in waiting]
+            if self.processes.size > 1 or isinstance(numbers[0], Tensor):
                 # On the device until now, so that an accelerator need not wait for the CPU at every step
                 column = torch.stack([torch.as_tensor(number, device=self.device).float() for number in numbers])
-                numbers = self.world.mean(column).tolist()
-            for one, number in zip(values, numbers, strict=True):
-                one[name] = float(number)
-        for step, one in enumerate(values, self.step - len(values) + 1):
-            if not math.isfinite(one["loss"]):
+                numbers = self.processes.mean(column).tolist()
+            for item, number in zip(values, numbers, strict=True):
+                item[name] = float(number)
+        for step, item in enumerate(values, self.step - len(values) + 1):
+            if not math.isfinite(item["loss"]):
                 raise MmascError(
-                    f"the loss is {one['loss']} at step {step} of {self.folder}: begin again in another folder with "
+                    f"the loss is {item['loss']} at step {step} of {self.folder}: begin again in another folder with "
                     f"{self.advice}; the checkpoint of step {self.saved_step} is whole"
                 )
         return values
 
     def _checkpoint(self, metrics: Metrics | None, last: bool) -> None:
-        if self.world.first:
+        if self.processes.first:
             tensors: dict[str, Tensor] = {}
             for prefix, part in self.parts.items():
                 tensors |= _tensors_of(part, prefix)
@@ -235,7 +241,7 @@ class Stage:
                 self.before_checkpoint(metrics, last)
                 self.save("training", tensors, {"kind": self.kind, "step": self.step, **self.about()})
         self.saved_step = self.step
-        self.world.wait()
+        self.processes.wait()
 
     @contextlib.contextmanager
     def _writing(self, path: Path | None = None) -> Iterator[None]:

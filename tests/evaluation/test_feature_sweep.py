@@ -16,7 +16,8 @@ from mmasc.datasets import read_dataset
 from mmasc.errors import MmascError
 from mmasc.evaluation.feature_sweep import TABLE1, folder_name, front_ends_of, sweep_features
 from mmasc.evaluation.feature_table import rows_object, table_of
-from mmasc.evaluation.runs import find_runs, read_seen_scores
+from mmasc.evaluation.runs import find_runs
+from mmasc.evaluation.scores import read_seen_scores
 from mmasc.ivf.imagination import Imagination, ImaginationConfig, save_imagination
 from mmasc.ivf.transformation import TransformationConfig
 from mmasc.ivf.vqvae import VqVaeConfig

@@ -9,14 +9,16 @@ import soundfile
 from click.testing import CliRunner
 
 from mmasc.cli import cli
+from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.evaluation.evaluate import evaluate, evaluation_object, pool
 from mmasc.evaluation.run_figures import time_text, write_figures
-from mmasc.evaluation.runs import SCORES, find_runs, read_scores
+from mmasc.evaluation.runs import find_runs, hear
+from mmasc.evaluation.scores import SCORES, read_scores
 from mmasc.networks.load import load_network
 from mmasc.storage.configs import config_to_json
 from mmasc.storage.tensors import save_tensors
-from mmasc.training.supervised.data import digest_of, read_data
+from mmasc.training.supervised.data import DataChoice, digest_of
 from mmasc.training.supervised.hearing import load_clips
 from mmasc.training.supervised.scoring import score_clips
 from tests.helpers.made_runs import OPTIONS, data, make_run
@@ -33,11 +35,27 @@ def test_scores_are_those_of_the_network_on_the_fold_left_out(make_run, data):
     assert scores.groups[0] == "take204"
     network = load_network(f"small:{folder}")
     paths = [data.parent / name for name in scores.clips]
-    again = score_clips(network, load_clips(paths, network, run.config), run.config)
+    again = score_clips(network, load_clips(paths, network, run.config.hearing), run.config.hearing)
     np.testing.assert_array_equal(scores.logits, again)
     waveform, rate = soundfile.read(paths[4], dtype="float32")
     np.testing.assert_allclose(network.scores(waveform, rate), scores.logits[4], atol=1e-5)
     assert scores.targets.argmax(1).tolist() == [number % 3 for number in range(9, 18)]
+
+
+def test_clips_of_a_run_are_loaded_by_one_trip(make_run, data, tmp_path):
+    """Network, waveforms and names of any clips, in the order asked for; the cache is that of the session."""
+    (run,) = find_runs([make_run("one")])
+    table, sides = run.data()
+    lines = []
+    session = Session(cache=tmp_path / "cache", remark=lines.append)
+    for positions in (sides.test.tolist(), [7, 2]):
+        clips = hear(run, table, positions, session)
+        assert clips.names == [str(table.paths[clip]) for clip in positions]
+        direct = load_clips([table.paths[clip] for clip in positions], clips.network, run.config.hearing)
+        assert all(np.array_equal(one, other) for one, other in zip(clips.waveforms, direct, strict=True))
+        assert clips.tags is None
+    assert list((tmp_path / "cache").rglob("*")), "decoded waveforms are kept where the session says"
+    assert lines == [], "the network reads one channel, as the clips have"
 
 
 def test_scores_are_kept_until_weights_or_hearing_change(make_run, data):
@@ -67,7 +85,7 @@ def test_damaged_scores_are_made_again_and_said(make_run):
     first = read_scores(find_runs([folder])[0])
     (folder / SCORES).write_bytes(b"\x80\x04cos\nsystem\n")
     said = []
-    again = read_scores(find_runs([folder])[0], remark=said.append)
+    again = read_scores(find_runs([folder])[0], session=Session(remark=said.append))
     np.testing.assert_array_equal(first.logits, again.logits)
     assert len(said) == 1
     assert SCORES in said[0]
@@ -108,7 +126,7 @@ def test_other_options_are_another_system(make_run, tmp_path):
 
 
 def test_held_out_cities_are_seen_against_unseen(make_run, data):
-    table = read_data("csv", data, OPTIONS, hold_out="city=oslo")
+    table = DataChoice("csv", data, OPTIONS, hold_out="city=oslo").read()
     folder = make_run("one", fold="2", hold_out="city=oslo", data_digest=digest_of(table))
     (found,) = evaluate([folder])
     assert {name: row["items"] for name, row in found.by["city in training"].items()} == {"seen": 6, "unseen": 3}

@@ -11,7 +11,7 @@ from mmasc.networks.registry import NETWORKS
 from mmasc.storage.configs import config_to_json
 from mmasc.storage.tensors import save_tensors
 from mmasc.training.supervised.config import SupervisedConfig
-from mmasc.training.supervised.data import digest_of, read_data
+from mmasc.training.supervised.data import DataChoice, digest_of
 from tests.helpers.small_network import SMALL, lived_in
 
 OPTIONS = {"label_column": "kind", "fold_column": "fold", "group_column": "take"}
@@ -38,7 +38,7 @@ def data(tmp_path):
 def make_run(tmp_path, data, monkeypatch):
     """Write a run of the small network as `mmasc train` would."""
     monkeypatch.setitem(NETWORKS, "small", SMALL)
-    table = read_data("csv", data, OPTIONS)
+    table = DataChoice("csv", data, OPTIONS).read()
 
     def make(name, fold="1", seed=0, lines=3, **values):
         folder = tmp_path / "runs" / name

@@ -15,9 +15,11 @@ import pytest
 import torch
 
 from mmasc.errors import MmascError
-from mmasc.ivf.pairs import PairConfig, Source, decode_source, prepare_pairs, read_sources, split_sources
+from mmasc.ivf.decoding import PairConfig, decode_source
+from mmasc.ivf.pairs import prepare_pairs
 from mmasc.ivf.pictures import read_film, read_photograph
 from mmasc.ivf.scenes import COLOURS, SHAPES, draw_scene, film_bytes, write_scenes
+from mmasc.ivf.sources import Source, read_sources, split_sources
 
 av = pytest.importorskip("av", reason="the extra video is not installed")
 
@@ -248,7 +250,7 @@ def test_a_film_of_one_frame_is_a_photograph(tmp_path):
 
 def test_a_file_that_kills_its_worker_is_outlived(tmp_path, monkeypatch):
     write_scenes(tmp_path / "films", n=3, size=16)
-    monkeypatch.setattr("mmasc.ivf.pairs.decode_source", deadly)
+    monkeypatch.setattr("mmasc.ivf.decoding.decode_source", deadly)
     pairs = prepare_pairs(read_sources(tmp_path / "films"), PairConfig(size=16), tmp_path / "cache", workers=1)
     assert [source.name for source in pairs.sources] == ["film-00000", "film-00002"]
     assert pairs.faults == [f"{tmp_path / 'films' / 'film-00001.mkv'}: decoding it ends the process; left out"]
@@ -265,7 +267,7 @@ def test_workers_end_with_the_process_that_is_killed(tmp_path):
         "import os, sys, time\n"
         "from concurrent.futures import ProcessPoolExecutor\n"
         "from multiprocessing import get_context\n"
-        "from mmasc.ivf.pairs import _end_with_parent\n"
+        "from mmasc.ivf.decoding import _end_with_parent\n"
         "pool = ProcessPoolExecutor(1, get_context('spawn'), _end_with_parent)\n"
         "print(pool.submit(os.getpid).result(), flush=True)\n"
         "time.sleep(60)\n"

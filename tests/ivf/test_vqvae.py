@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.ivf.losses import peak_signal_to_noise, vqvae_loss
 from mmasc.ivf.vqvae import Quantizer, VqVae, VqVaeConfig, code_use, fitting_halvings
 
@@ -103,7 +103,7 @@ def test_processes_move_and_revive_the_codebook_alike():
     barrier, given = threading.Barrier(2, timeout=20), {rank: 3 * rank + vectors(2, 3, 4, 4) for rank in range(2)}
     shared: dict[int, torch.Tensor] = {}
 
-    class TwoThreads(World):
+    class TwoThreads(ProcessGroup):
         def both(self, values):
             barrier.wait()
             shared[self.rank] = values.clone()
@@ -113,7 +113,7 @@ def test_processes_move_and_revive_the_codebook_alike():
         def mean(self, values):
             return sum(self.both(values)) / 2
 
-        def of_first(self, values):
+        def broadcast(self, values):
             return self.both(values)[0]
 
     codebooks = {rank: quantizer() for rank in range(2)}

@@ -7,7 +7,7 @@ import pytest
 
 from mmasc.datasets import read_dataset
 from mmasc.errors import MmascError
-from mmasc.ivf.pairs import read_sources
+from mmasc.ivf.sources import read_sources
 from mmasc.storage.tables import MISSING, convert, first_values, is_missing, read_table, type_of
 from mmasc.training.alignment import mel_cache as sounds
 

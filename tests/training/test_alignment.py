@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from mmasc.audio import load_audio
 from mmasc.cli import cli
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 from mmasc.networks.mini_network import MiniConfig, MiniNetwork
@@ -26,7 +26,8 @@ from mmasc.training.alignment.augment import AugmentConfig, augment, draw_crop, 
 from mmasc.training.alignment.config import AlignmentConfig
 from mmasc.training.alignment.losses import bank_loss, cosine_loss
 from mmasc.training.alignment.mel_cache import Row, read_table, split_by_group
-from mmasc.training.alignment.train import AlignmentStage, train_alignment
+from mmasc.training.alignment.stage import AlignmentStage
+from mmasc.training.alignment.train import train_alignment
 from mmasc.training.alignment.validation import ranking
 from mmasc.training.run_folder import pack_optimizer, unpack_optimizer
 from mmasc.training.schedules import one_cycle
@@ -380,8 +381,8 @@ def test_several_processes_train_one_network_and_go_on(table, tmp_path):
 
 def test_a_batch_that_processes_cannot_share_is_refused():
     with pytest.raises(MmascError, match="5 sounds per step cannot be shared evenly by 2 processes; give a --batch"):
-        World(2, 0, 0).share(5, "sounds")
-    assert World(2, 0, 0).share(6, "sounds") == 3
+        ProcessGroup(2, 0, 0).share(5, "sounds")
+    assert ProcessGroup(2, 0, 0).share(6, "sounds") == 3
 
 
 def test_learns_three_kinds_of_sound(table, tmp_path):

@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.errors import MmascError
+from mmasc.ivf.decoding import PairConfig
 from mmasc.ivf.imagination import Imagination, ImaginationConfig, load_imagination
-from mmasc.ivf.pairs import PairConfig, prepare_pairs, read_sources
+from mmasc.ivf.pairs import prepare_pairs
 from mmasc.ivf.scenes import draw_scene, write_scenes
+from mmasc.ivf.sources import read_sources
 from mmasc.ivf.transformation import TransformationConfig, make_transformation
 from mmasc.ivf.vqvae import VqVaeConfig
 from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.training.ivf.config import ADAM, VqVaeRun
-from mmasc.training.ivf.train import IvfResult, train_ivf, train_vqvae
+from mmasc.training.ivf.train import train_ivf, train_vqvae
 from mmasc.training.ivf.transformation import ImaginationStage
 from mmasc.training.ivf.vqvae import VqVaeStage
 
@@ -156,18 +158,29 @@ def test_imagined_features_stand_in_for_spectrograms(run, films):
     assert network.scores(waveforms[0, 0], 16_000).shape == (10,)
 
 
-def test_of_several_processes_the_first_speaks(tmp_path, monkeypatch):
-    from click.testing import CliRunner
+def test_pairs_are_prepared_once_for_both_stages(films, cache, tmp_path, monkeypatch):
+    calls, lines = [], []
 
-    from mmasc.cli import cli
+    def counted(*arguments):
+        calls.append(arguments)
+        return prepare_pairs(*arguments)
 
-    result = IvfResult("run", {"ivf": 1}, 1, 0, [], {})
-    monkeypatch.setattr("mmasc.training.ivf.train.train_ivf", lambda **options: result)
-    monkeypatch.setattr("mmasc.training.ivf.train.train_vqvae", lambda **options: result)
-    for stage in ("ivf", "vqvae"):
-        command = ["train", stage, "--pairs", str(tmp_path), "--out", "run", "--format", "json"]
-        assert json.loads(CliRunner().invoke(cli, command, env={"RANK": "0"}).stdout)["folder"] == "run"
-        assert CliRunner().invoke(cli, command, env={"RANK": "1"}).stdout == ""
+    monkeypatch.setattr("mmasc.training.ivf.stage.prepare_pairs", counted)
+    small = {"size": 16, "steps": 2, "warm_steps": 1, "codes": 32, "dim": 8, "validation_share": 0.0}
+    ivf(films, tmp_path / "run", cache, steps=2, size=16, vqvae=small, remark=lines.append)
+    assert len(calls) == 1
+    assert sum("pairs can be used" in line for line in lines) == 1
+    ivf(films, tmp_path / "run", cache, steps=2, size=16, vqvae=small, remark=lines.append)
+    assert len(calls) == 2, "both stages are whole now; their pairs are still looked at"
+    apart = tmp_path / "apart"
+    vqvae(films, apart, cache, **{**small, "size": 16})
+    assert (apart / "vqvae" / "config.json").read_text() == (tmp_path / "run" / "vqvae" / "config.json").read_text()
+
+
+def test_another_size_than_that_of_the_first_stage_is_refused(films, cache, tmp_path):
+    vqvae(films, tmp_path / "run", cache, steps=2, warm_steps=1)
+    with pytest.raises(MmascError, match="of pictures of 16 pixels, not 32; leave out --size"):
+        ivf(films, tmp_path / "run", cache, size=32)
 
 
 def test_pictures_of_sounds(run, films, tmp_path):
@@ -318,7 +331,7 @@ def test_a_batch_that_processes_cannot_share_is_refused(films, cache, tmp_path):
     with pytest.raises(
         MmascError, match="8 pairs per step cannot be shared evenly by 3 processes; give a --batch that is"
     ):
-        VqVaeStage(tmp_path / "run", run, pairs, [0], [1], torch.device("cpu"), World(3), print)
+        VqVaeStage(tmp_path / "run", run, pairs, ([0], [1]), torch.device("cpu"), ProcessGroup(3), print)
 
 
 @pytest.mark.parametrize("kind", ["transformer", "convolution"])

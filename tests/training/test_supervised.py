@@ -297,7 +297,9 @@ def distance_to(teacher: Path, pupil: Path, sounds: Path) -> float:
     config = config_from_dict(SupervisedConfig, json.loads((pupil / "config.json").read_text()), "here")
     table = read_dataset("csv", sounds, fold_column="fold")
     one, other = (
-        torch.from_numpy(score_clips(network, load_clips(table.paths, network, config), config)).log_softmax(1)
+        torch.from_numpy(
+            score_clips(network, load_clips(table.paths, network, config.hearing), config.hearing)
+        ).log_softmax(1)
         for network in networks
     )
     return float((one.exp() * (one - other)).sum(1).mean())
@@ -393,11 +395,11 @@ def test_least_length_is_the_least(sounds, tmp_path):
 
     for fragments in (0, 1, 3, 7):
         config = SupervisedConfig("tiny", "panns-16k", ("a", "b", "c"), "csv", "", "", fragments=fragments)
-        least = least_samples(network, config)
-        scores = score_clips(network, [np.full((1, least), 0.1, np.float32)], config)
+        least = least_samples(network, config.hearing)
+        scores = score_clips(network, [np.full((1, least), 0.1, np.float32)], config.hearing)
         assert scores.shape == (1, 3)
         with pytest.raises(MmascError, match="takes at least"):
-            check_length(network, least - 1, config, "x.wav")
+            check_length(network, least - 1, config.hearing, "x.wav")
 
 
 def test_one_class_is_not_enough(sounds, tmp_path):
@@ -419,15 +421,12 @@ def test_a_loss_that_is_no_number_stops_the_run(sounds, tmp_path):
 def test_a_full_disk_leaves_the_run_usable(sounds, tmp_path, monkeypatch):
     train(sounds, tmp_path / "straight")
     train(sounds, tmp_path / "run", pause_at=3)
-    from mmasc.training import run_folder as checkpoints
 
     def full(path, content):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoints, "write_atomically", full)
-        # the file of metrics is mended through the same door, so it is spared here
-        patched.setattr("mmasc.training.stage.Metrics", lambda path, step: None)
+        patched.setattr("mmasc.storage.tensors.write_atomically", full)
         with pytest.raises(MmascError, match=r"training.safetensors cannot be written \(No space left on device\)"):
             train(sounds, tmp_path / "run")
     train(sounds, tmp_path / "run")

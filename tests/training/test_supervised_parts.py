@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.features import load_front_end
 from mmasc.networks.body import Body
 from mmasc.networks.load import load_network
@@ -323,15 +323,15 @@ def test_a_clip_scores_the_same_among_others():
     clips = [noise(seed, seconds) for seed, seconds in enumerate((1.0, 0.7, 2.3))]
     for options in (dict(), dict(fragments=3), dict(test_seconds=0.5), dict(test_speeds=(0.9, 1.1))):
         config = config_of(**options)
-        together = score_clips(network, clips, config)
+        together = score_clips(network, clips, config.hearing)
         for number, clip in enumerate(clips):
-            assert np.array_equal(score_clips(network, [clip], config)[0], together[number])
+            assert np.array_equal(score_clips(network, [clip], config.hearing)[0], together[number])
 
 
 def test_a_clip_heard_whole_is_the_network_itself():
     network = load_network("linear", n_classes=3)
     clip = noise(0)
-    assert np.array_equal(score_clips(network, [clip], config_of())[0], network.scores(clip, RATE))
+    assert np.array_equal(score_clips(network, [clip], config_of().hearing)[0], network.scores(clip, RATE))
 
 
 def test_fragments_are_averaged_as_posteriors():
@@ -342,7 +342,7 @@ def test_fragments_are_averaged_as_posteriors():
     with torch.inference_mode():
         posteriors = [network.body(features[:, :, start:end]).softmax(1) for start, end in edges]
     wanted = torch.cat(posteriors).mean(0)
-    got = torch.from_numpy(score_clips(network, [clip], config_of(fragments=4))[0])
+    got = torch.from_numpy(score_clips(network, [clip], config_of(fragments=4).hearing)[0])
     torch.testing.assert_close(got.exp(), wanted, rtol=1e-4, atol=1e-6)
     assert float(got.exp().sum()) == pytest.approx(1, abs=1e-5)
 
@@ -351,18 +351,21 @@ def test_channels_are_averaged_after_fragments():
     """With as many fragments each, the mean over fragments and then channels is the mean over all of them."""
     network = load_network("linear", n_classes=3)
     clip = noise(0, 1.0, channels=2)
-    got = score_clips(network, [clip], config_of(fragments=3, channels=("left", "right", "mix")))[0]
-    each = [score_clips(network, [lane[None]], config_of(fragments=3))[0] for lane in (clip[0], clip[1], clip.mean(0))]
+    got = score_clips(network, [clip], config_of(fragments=3, channels=("left", "right", "mix")).hearing)[0]
+    each = [
+        score_clips(network, [lane[None]], config_of(fragments=3).hearing)[0]
+        for lane in (clip[0], clip[1], clip.mean(0))
+    ]
     np.testing.assert_allclose(np.exp(got), np.mean(np.exp(each), axis=0), rtol=1e-4)
-    of_each = score_clips(network, [clip], config_of(channels=("each",)))[0]
-    of_both = score_clips(network, [clip], config_of(channels=("left", "right")))[0]
+    of_each = score_clips(network, [clip], config_of(channels=("each",)).hearing)[0]
+    of_both = score_clips(network, [clip], config_of(channels=("left", "right")).hearing)[0]
     assert np.array_equal(of_each, of_both)
 
 
 def test_several_labels_are_averaged_as_sigmoids():
     network = load_network("linear", n_classes=3)
     clip = noise(0, 1.0, channels=2)
-    got = score_clips(network, [clip], config_of(loss="bce", channels=("left", "right")))[0]
+    got = score_clips(network, [clip], config_of(loss="bce", channels=("left", "right")).hearing)[0]
     each = [network.scores(clip[channel], RATE) for channel in (0, 1)]
     sigmoid = 1 / (1 + np.exp(-np.stack(each)))
     np.testing.assert_allclose(1 / (1 + np.exp(-got)), sigmoid.mean(0), rtol=1e-4)
@@ -372,9 +375,9 @@ def test_windows_of_silence_are_not_heard():
     network = load_network("linear", n_classes=3)
     clip = np.concatenate([noise(0), np.zeros((1, 4 * RATE), np.float32)], axis=1)
     options = dict(test_seconds=1.0, test_hop_seconds=1.0)
-    heard = score_clips(network, [clip], config_of(quiet_decibels=30.0, **options))[0]
-    alone = score_clips(network, [clip[:, : 2 * RATE]], config_of(quiet_decibels=30.0, **options))[0]
-    every = score_clips(network, [clip], config_of(**options))[0]
+    heard = score_clips(network, [clip], config_of(quiet_decibels=30.0, **options).hearing)[0]
+    alone = score_clips(network, [clip[:, : 2 * RATE]], config_of(quiet_decibels=30.0, **options).hearing)[0]
+    every = score_clips(network, [clip], config_of(**options).hearing)[0]
     np.testing.assert_allclose(np.exp(heard), np.exp(alone), atol=0.02)
     assert np.abs(np.exp(heard) - np.exp(every)).max() > 0.05
 
@@ -408,7 +411,7 @@ def test_an_epoch_draws_every_unit_once():
     config = config_of(batch=8, seed=3, mix="mixup", mix_partners="drawn", speeds=(0.9, 1.0, 1.1))
     batches = Batches.__new__(Batches)
     items = Counted()
-    batches.__dict__.update(items=items, config=config, world=World(), n_units=24, batch=8, steps_an_epoch=3)
+    batches.__dict__.update(items=items, config=config, processes=ProcessGroup(), n_units=24, batch=8, steps_an_epoch=3)
     batches.__dict__.update(_targets=items.targets, _order=(-1, np.zeros(0, np.int64)))
     epochs = [[batches.draw(step) for step in range(start, start + 3)] for start in (0, 3)]
     for epoch in epochs:

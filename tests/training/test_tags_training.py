@@ -354,7 +354,9 @@ def test_noisy_clips_are_learned_from_alone(table, tmp_path):
     network = load_network(f"trunk:{tmp_path / 'run'}")
     data, sides = run.data()
     logits = score_clips(
-        network, load_clips([data.paths[clip] for clip in sides.validation], network, run.config), run.config
+        network,
+        load_clips([data.paths[clip] for clip in sides.validation], network, run.config.hearing),
+        run.config.hearing,
     )
     last = lines_of(tmp_path / "run")[-1]
     assert last["validation_lwlrap"] == pytest.approx(lwlrap(data.targets()[sides.validation] > 0, logits))
@@ -466,11 +468,11 @@ def test_codes_are_the_layer_before_last(table, tmp_path):
     train(table, tmp_path / "run", "trunk", test_seconds=0.2, crop_seconds=0.2)
     run = find_runs([tmp_path / "run"])[0]
     network = load_network(f"trunk:{tmp_path / 'run'}")
-    clips = load_clips([table.parent / "0.wav"], network, run.config)
-    codes = clip_codes(network, clips, run.config)
+    clips = load_clips([table.parent / "0.wav"], network, run.config.hearing)
+    codes = clip_codes(network, clips, run.config.hearing)
     assert codes.shape == (1, 8)
     # of a network whose head is linear, the mean of logits is the head of the mean code
-    logits = score_clips(network, clips, replace(run.config, fusion="logits"))
+    logits = score_clips(network, clips, replace(run.config.hearing, fusion="logits"))
     with torch.no_grad():
         wanted = network.body.classify(torch.from_numpy(codes))
     torch.testing.assert_close(torch.from_numpy(logits).log_softmax(1), wanted.log_softmax(1), atol=1e-4, rtol=1e-4)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mmasc.ivf.critic import CriticConfig
+from mmasc.ivf.decoding import PairConfig
 from mmasc.ivf.imagination import VARIANTS, Variant
-from mmasc.ivf.pairs import PairConfig
 from mmasc.ivf.transformation import TransformationConfig
 from mmasc.ivf.vqvae import VqVaeConfig
 

@@ -2,17 +2,56 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from mmasc.devices import World
-from mmasc.ivf.pairs import Pair, Pairs, Source
+from mmasc.devices import ProcessGroup, Session
+from mmasc.ivf.decoding import PairConfig
+from mmasc.ivf.pairs import Pair, Pairs, prepare_pairs
+from mmasc.ivf.sources import Source, read_sources
 from mmasc.storage.files import replacing
 from mmasc.training.run_folder import Metrics, claim_run
 from mmasc.training.stage import Say, Stage
+
+
+@dataclass(frozen=True)
+class PairChoice:
+    """Which pairs a run is made with.
+
+    Attributes:
+        path: Folder of films, or table; see `read_sources`.
+        out: Folder of the run: pairs are kept in it where no other folder is named.
+        workers: Processes that decode.
+        group_column: Column of a table: rows that share it are never split.
+    """
+
+    path: str | Path
+    out: Path
+    workers: int = 0
+    group_column: str | None = None
+
+
+def prepare(choice: PairChoice, config: PairConfig, processes: ProcessGroup, session: Session) -> Pairs:
+    """Pairs, decoded by the first process; the others find them in the cache.
+
+    Raises:
+        MmascError: If none can be used.
+    """
+    sources = read_sources(choice.path, choice.group_column)
+    folder = choice.out / "pairs" if session.cache is None else Path(session.cache)
+    if not processes.first:
+        processes.wait()
+    prepared = prepare_pairs(sources, config, folder, choice.workers, session.progress if processes.first else None)
+    if processes.first:
+        processes.wait()
+        for fault in prepared.faults:
+            session.say(fault)
+        session.say(f"{len(prepared)} of {len(sources)} pairs can be used")
+    return prepared
 
 
 class PairStage(Stage):
@@ -25,14 +64,16 @@ class PairStage(Stage):
         validation: Latest figures on the sources held back (on those learned from, where none are).
     """
 
-    def __init__(self, folder: Path, config: Any, pairs: Pairs, device: torch.device, world: World, say: Say) -> None:
-        world.share(config.batch, "pairs")
-        super().__init__(folder, config, config.steps, device, world, say)
+    def __init__(
+        self, folder: Path, config: Any, pairs: Pairs, device: torch.device, processes: ProcessGroup, say: Say
+    ) -> None:
+        processes.share(config.batch, "pairs")
+        super().__init__(folder, config, config.steps, device, processes, say)
         self.pairs, self.validation = pairs, dict[str, float]()
         self.checkpoint_steps, self.picture_steps = 200, 500
-        if world.first:
+        if processes.first:
             claim_run(folder, config)
-        world.wait()
+        processes.wait()
 
     def validate(self) -> dict[str, float]:
         """Figures on sources held back."""
@@ -56,7 +97,7 @@ class PairStage(Stage):
 
     def end_round(self, metrics: Metrics | None) -> None:
         """Draw; before the checkpoint, so that a run that is killed in between draws it again."""
-        if self.world.first:
+        if self.processes.first:
             self.draw_pictures(self.folder / "pictures" / f"step-{self.step:06d}.png")
 
     def before_checkpoint(self, metrics: Metrics | None, last: bool) -> None:
@@ -79,7 +120,7 @@ class PairStage(Stage):
 
     def draw(self, sources: Sequence[int], n: int, generator: np.random.Generator) -> list[Pair]:
         """This process's part of a batch of `n` pairs, drawn evenly from sources."""
-        numbers = generator.integers(len(sources), size=self.world.share(n, "pairs"))
+        numbers = generator.integers(len(sources), size=self.processes.share(n, "pairs"))
         return [self.pairs.draw(sources[int(number)], generator) for number in numbers]
 
 

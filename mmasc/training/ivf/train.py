@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmasc.devices import World, join_world, resolve_device
+from mmasc.devices import Session, join_processes, resolve_device
 from mmasc.errors import MmascError
 from mmasc.ivf.critic import CriticConfig
+from mmasc.ivf.decoding import PairConfig
 from mmasc.ivf.imagination import Variant
-from mmasc.ivf.pairs import PairConfig, Pairs, prepare_pairs, read_sources, split_sources
+from mmasc.ivf.pairs import Pairs
+from mmasc.ivf.sources import split_sources
 from mmasc.ivf.transformation import TransformationConfig
 from mmasc.ivf.vqvae import CodebookRule, VqVaeConfig, fitting_halvings
-from mmasc.storage.configs import usable_config
-from mmasc.storage.tensors import load_tensors
 from mmasc.training.ivf.config import ImaginationRun, Precision, VqVaeRun
-from mmasc.training.ivf.stage import PairStage, file_digest, pairs_digest
+from mmasc.training.ivf.first_stage import is_whole, options_of, read_vqvae_run
+from mmasc.training.ivf.stage import PairChoice, PairStage, file_digest, pairs_digest, prepare
 from mmasc.training.ivf.transformation import ImaginationStage
 from mmasc.training.ivf.vqvae import VqVaeStage
-from mmasc.training.run_folder import read_config
 from mmasc.training.stage import Say
 
 
@@ -51,7 +51,7 @@ class IvfResult:
 
 
 def train_vqvae(
-    pairs: str | Path,
+    pairs: str | Path | Pairs,
     out: str | Path,
     size: int = 64,
     steps: int = 3_000,
@@ -82,7 +82,8 @@ def train_vqvae(
     """Train the VQ-VAE of a run on the frames of pairs; a run that was stopped goes on.
 
     Args:
-        pairs: Folder of films, or table; see `read_sources`.
+        pairs: Folder of films, or table; see `read_sources`. Or pairs that are decoded already: then `size`,
+            `frames_per_second` and `window_seconds` are theirs.
         out: Folder of the run.
         size: Height and width of pictures.
         steps: Of the optimiser.
@@ -112,25 +113,30 @@ def train_vqvae(
     Raises:
         MmascError: If pairs cannot be used, or the folder holds another run.
     """
+    session = Session(device, cache, remark, progress)
+    processes, device = join_processes(device)
+    if isinstance(pairs, Pairs):
+        prepared = pairs
+    else:
+        config = PairConfig(size, window_seconds=window_seconds, frames_per_second=frames_per_second)
+        prepared = prepare(PairChoice(pairs, Path(out), workers, group_column), config, processes, session)
+    size = prepared.config.size
     network = VqVaeConfig(size, halvings or fitting_halvings(size), codes=codes, dim=dim, codebook=codebook)
-    world, device = join_world(device)
-    config = PairConfig(size, window_seconds=window_seconds, frames_per_second=frames_per_second)
-    prepared = _prepare(pairs, out, config, cache, workers, group_column, world, remark, progress)
     learned, held = split_sources(prepared.sources, validation_share, seed)
     run = VqVaeRun(
-        pairs_digest(prepared.sources, held),
-        config,
-        network,
-        validation_share,
-        seed,
-        steps,
-        steps // 10 if warm_steps is None else warm_steps,
-        batch,
-        learning_rate,
-        beta,
-        precision,
+        pairs=pairs_digest(prepared.sources, held),
+        pair=prepared.config,
+        vqvae=network,
+        validation_share=validation_share,
+        seed=seed,
+        steps=steps,
+        warm_steps=steps // 10 if warm_steps is None else warm_steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        beta=beta,
+        precision=precision,
     )
-    stage = VqVaeStage(Path(out) / "vqvae", run, prepared, learned, held, resolve_device(device), world, remark)
+    stage = VqVaeStage(Path(out) / "vqvae", run, prepared, (learned, held), resolve_device(device), processes, remark)
     _go(stage, stop, report_steps, checkpoint_steps, picture_steps)
     done, figures = {"vqvae": stage.step}, {"vqvae": stage.validation}
     return IvfResult(str(out), done, len(learned), len(held), prepared.faults, figures)
@@ -199,50 +205,57 @@ def train_ivf(
     Raises:
         MmascError: If pairs cannot be used, or the folder holds another run.
     """
+    session = Session(device, cache, remark, progress)
+    processes, device = join_processes(device)
     folder = Path(out) / "vqvae"
-    told = not _is_whole(folder)  # the first stage says what is wrong with pairs
-    if told:
-        options: dict[str, Any] = {"size": size or 64, "steps": steps, "seed": seed}
-        options |= {"batch": batch, "precision": precision} | dict(vqvae or {})
-        if (folder / "config.json").exists():
-            options = _options_of(_vqvae_run(folder))
+    options: dict[str, Any] = {"size": size or 64, "steps": steps, "seed": seed}
+    options |= {"batch": batch, "precision": precision} | dict(vqvae or {})
+    decoding = {name: options[name] for name in ("size", "window_seconds", "frames_per_second") if name in options}
+    config = PairConfig(**decoding)
+    if (folder / "config.json").exists():
+        begun = read_vqvae_run(folder)
+        config, options = begun.pair, options_of(begun)
+        if size is not None and size != begun.pair.size:
+            raise MmascError(
+                f"{folder} holds a VQ-VAE of pictures of {begun.pair.size} pixels, not {size}; leave out --size"
+            )
+    prepared = prepare(PairChoice(pairs, Path(out), workers, group_column), config, processes, session)
+    if not is_whole(folder):
         train_vqvae(
-            pairs, out, cache=cache, workers=workers, device=device, group_column=group_column,
-            report_steps=report_steps, checkpoint_steps=checkpoint_steps, picture_steps=picture_steps, remark=remark,
-            progress=progress, **options,
-        )  # fmt: skip
-    whole = _vqvae_run(folder)
-    if size is not None and size != whole.pair.size:
-        raise MmascError(
-            f"{folder} holds a VQ-VAE of pictures of {whole.pair.size} pixels, not {size}; leave out --size"
+            prepared,
+            out,
+            device=device,
+            report_steps=report_steps,
+            checkpoint_steps=checkpoint_steps,
+            picture_steps=picture_steps,
+            remark=remark,
+            **options,
         )
-    world, device = join_world(device)
-    say = _silent if told else remark
-    prepared = _prepare(pairs, out, whole.pair, cache, workers, group_column, world, say, progress)
+    whole = read_vqvae_run(folder)
     learned, held = split_sources(prepared.sources, whole.validation_share, whole.seed)
     digest = pairs_digest(prepared.sources, held)
-    if digest != whole.pairs and world.first:
+    if digest != whole.pairs and processes.first:
         remark("the VQ-VAE of this run was trained on other pairs than those given now")
     run = ImaginationRun(
-        digest,
-        file_digest(folder / "last.safetensors"),
-        variant,
-        network or TransformationConfig(),
-        critic or CriticConfig(),
-        whole.pair.window_seconds,
-        seed,
-        steps,
-        batch,
-        adam,
-        learning_rate,
-        critic_weight,
-        critic_steps,
-        penalty,
-        imagined,  # type: ignore[arg-type]
-        precision,
+        pairs=digest,
+        vqvae=file_digest(folder / "last.safetensors"),
+        variant=variant,
+        transformation=network or TransformationConfig(),
+        critic=critic or CriticConfig(),
+        window_seconds=whole.pair.window_seconds,
+        seed=seed,
+        steps=steps,
+        batch=batch,
+        adam=adam,
+        learning_rate=learning_rate,
+        critic_weight=critic_weight,
+        critic_steps=critic_steps,
+        penalty=penalty,
+        imagined=imagined,  # type: ignore[arg-type]
+        precision=precision,
     )
     stage = ImaginationStage(
-        Path(out) / "ivf", run, folder, prepared, learned, held, resolve_device(device), world, remark
+        Path(out) / "ivf", run, folder, prepared, (learned, held), resolve_device(device), processes, remark
     )
     _go(stage, stop, report_steps, checkpoint_steps, picture_steps)
     done, figures = {"vqvae": whole.steps, "ivf": stage.step}, {"ivf": stage.validation}
@@ -252,68 +265,3 @@ def train_ivf(
 def _go(stage: PairStage, stop: int | None, report_steps: int, checkpoint_steps: int, picture_steps: int) -> None:
     stage.report_steps, stage.checkpoint_steps, stage.picture_steps = report_steps, checkpoint_steps, picture_steps
     stage.go(min(stop or stage.steps, stage.steps))
-
-
-def _prepare(
-    path: str | Path,
-    out: str | Path,
-    config: PairConfig,
-    cache: str | Path | None,
-    workers: int,
-    group_column: str | None,
-    world: World,
-    remark: Say,
-    progress: Callable[[int, int], None] | None,
-) -> Pairs:
-    """Pairs, decoded by the first process; the others find them in the cache."""
-    sources = read_sources(path, group_column)
-    folder = Path(out) / "pairs" if cache is None else Path(cache)
-    if not world.first:
-        world.wait()
-    prepared = prepare_pairs(sources, config, folder, workers, progress if world.first else None)
-    if world.first:
-        world.wait()
-        for fault in prepared.faults:
-            remark(fault)
-        remark(f"{len(prepared)} of {len(sources)} pairs can be used")
-    return prepared
-
-
-def _is_whole(folder: Path) -> bool:
-    """Whether a VQ-VAE was trained to its end."""
-    if not (folder / "last.safetensors").exists():
-        return False
-    _, about = load_tensors(folder / "last.safetensors")
-    return about.get("step") == _vqvae_run(folder).steps
-
-
-def _vqvae_run(folder: Path) -> VqVaeRun:
-    """What the config.json of a first stage says.
-
-    Raises:
-        MmascError: If it is missing, damaged, or holds what no run can have.
-    """
-    return usable_config(VqVaeRun, read_config(folder), str(folder / "config.json"))
-
-
-def _options_of(run: VqVaeRun) -> dict[str, Any]:
-    """What `train_vqvae` was told when it began this run."""
-    return {
-        "size": run.pair.size,
-        "frames_per_second": run.pair.frames_per_second,
-        "window_seconds": run.pair.window_seconds,
-        "codes": run.vqvae.codes,
-        "dim": run.vqvae.dim,
-        "halvings": run.vqvae.halvings,
-        "codebook": run.vqvae.codebook,
-        **{
-            name: getattr(run, name)
-            for name in (
-                "validation_share", "seed", "steps", "warm_steps", "batch", "learning_rate", "beta", "precision"
-            )
-        },
-    }  # fmt: skip
-
-
-def _silent(line: str) -> None:
-    pass

@@ -11,7 +11,7 @@ from einops import einsum
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.errors import MmascError
 from mmasc.ivf.critic import Critic
 from mmasc.ivf.imagination import (
@@ -53,14 +53,13 @@ class ImaginationStage(PairStage):
         config: ImaginationRun,
         vqvae: Path,
         pairs: Pairs,
-        learned: Sequence[int],
-        held: Sequence[int],
+        sides: tuple[Sequence[int], Sequence[int]],
         device: torch.device,
-        world: World,
+        processes: ProcessGroup,
         say: Say,
     ) -> None:
-        super().__init__(folder, config, pairs, device, world, say)
-        self.learned, self.held = list(learned), list(held) or list(learned)
+        super().__init__(folder, config, pairs, device, processes, say)
+        self.learned, self.held = list(sides[0]), list(sides[1]) or list(sides[0])
         tensors, about = load_tensors(vqvae / "last.safetensors")
         if about.get("kind") != "mmasc-vqvae":
             raise MmascError(f"{vqvae} holds no VQ-VAE of mmasc train vqvae; start a new run")

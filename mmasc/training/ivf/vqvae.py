@@ -10,7 +10,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.ivf.imagination import from_bytes, to_bytes
 from mmasc.ivf.losses import peak_signal_to_noise, picture_loss, vqvae_loss
 from mmasc.ivf.pairs import Pairs
@@ -42,14 +42,13 @@ class VqVaeStage(PairStage):
         folder: Path,
         config: VqVaeRun,
         pairs: Pairs,
-        learned: Sequence[int],
-        held: Sequence[int],
+        sides: tuple[Sequence[int], Sequence[int]],
         device: torch.device,
-        world: World,
+        processes: ProcessGroup,
         say: Say,
     ) -> None:
-        super().__init__(folder, config, pairs, device, world, say)
-        self.learned, self.held = list(learned), list(held) or list(learned)
+        super().__init__(folder, config, pairs, device, processes, say)
+        self.learned, self.held = list(sides[0]), list(sides[1]) or list(sides[0])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.network = VqVae(config.vqvae).to(device).to(memory_format=torch.channels_last)
@@ -177,7 +176,7 @@ class VqVaeStage(PairStage):
         self, vectors: Float[Tensor, "batch dim height width"], quantised: Quantised, generator: np.random.Generator
     ) -> None:
         revival = torch.Generator().manual_seed(int(generator.integers(2**62)))
-        self.network.quantizer.learn(vectors, quantised.indices, revival, self.world)
+        self.network.quantizer.learn(vectors, quantised.indices, revival, self.processes)
 
 
 def peak_signal_to_noise_of(error: Float[Tensor, ""]) -> float:

@@ -80,10 +80,10 @@ def mix_between_classes(
     other_part = 10 ** ((first - second) / 20) * (1 - share)
     p = share / (share + other_part).clamp_min(1e-12)
     scale = (p.square() + (1 - p).square()).sqrt()
-    one, two = p / scale, (1 - p) / scale
+    item, two = p / scale, (1 - p) / scale
     if power:
-        one, two = one.square(), two.square()
-    return _column(one.to(items.dtype), items) * items + _column(two.to(items.dtype), items) * others
+        item, two = item.square(), two.square()
+    return _column(item.to(items.dtype), items) * items + _column(two.to(items.dtype), items) * others
 
 
 def level_of_waveforms(waveforms: Float[Tensor, "batch channel time"], sample_rate: int) -> Float[Tensor, " batch"]:

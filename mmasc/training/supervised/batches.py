@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
-from mmasc.devices import World
+from mmasc.devices import ProcessGroup
 from mmasc.errors import MmascError
 from mmasc.networks.network import Network
 from mmasc.training.supervised.augment import (
@@ -58,20 +58,24 @@ class Batches:
     Args:
         items: What is drawn from.
         config: Of the run.
-        world: Of how many processes this is which one: each gets its rows of every batch.
+        processes: Of how many processes this is which one: each gets its rows of every batch.
         noisy: Which clips have labels that nobody checked: they are mixed with their like.
     Raises:
         MmascError: If there is nothing to draw from.
     """
 
     def __init__(
-        self, items: Items, config: SupervisedConfig, world: World, noisy: Bool[np.ndarray, " clip"] | None = None
+        self,
+        items: Items,
+        config: SupervisedConfig,
+        processes: ProcessGroup,
+        noisy: Bool[np.ndarray, " clip"] | None = None,
     ) -> None:
-        self.items, self.config, self.world, self.noisy = items, config, world, noisy
+        self.items, self.config, self.processes, self.noisy = items, config, processes, noisy
         self.n_units = len(items) * items.parts * config.repeats
-        if self.n_units < world.size:
-            raise MmascError(f"{self.n_units} items are fewer than the {world.size} processes; start fewer of them")
-        self.batch = min(config.batch, self.n_units) // world.size * world.size
+        if self.n_units < processes.size:
+            raise MmascError(f"{self.n_units} items are fewer than the {processes.size} processes; start fewer of them")
+        self.batch = min(config.batch, self.n_units) // processes.size * processes.size
         self.steps_an_epoch = self.n_units // self.batch
         self._targets = items.targets
         self._order: tuple[int, Int64[np.ndarray, " unit"]] = (-1, np.zeros(0, np.int64))
@@ -84,10 +88,10 @@ class Batches:
             order = np.random.default_rng([self.config.seed, 0, epoch]).permutation(self.n_units)
             self._order = (epoch, order.astype(np.int64))
         units = self._order[1][number * self.batch : (number + 1) * self.batch]
-        chance = np.random.default_rng([self.config.seed, 1, step])
-        first = self._place(units, chance)
-        share, beneath = self._shares(chance)
-        return first, self._place(self._partners(units, chance), chance), share, beneath
+        generator = np.random.default_rng([self.config.seed, 1, step])
+        first = self._place(units, generator)
+        share, beneath = self._shares(generator)
+        return first, self._place(self._partners(units, generator), generator), share, beneath
 
     def make(self, step: int, steps: int) -> Batch:
         """The rows of this process: cropped, augmented, with soft labels.
@@ -98,10 +102,10 @@ class Batches:
         """
         config, items = self.config, self.items
         first, second, share, beneath = self.draw(step)
-        mine = slice(self.world.rank, None, self.world.size)
+        mine = slice(self.processes.rank, None, self.processes.size)
         first, second, share, beneath = first.rows(mine), second.rows(mine), share[mine], beneath[mine]
         generator = torch.Generator(items.device)
-        generator.manual_seed(int(np.random.default_rng([config.seed, 2, step, self.world.rank]).integers(2**62)))
+        generator.manual_seed(int(np.random.default_rng([config.seed, 2, step, self.processes.rank]).integers(2**62)))
         mixing = config.mix != "none" and step < config.mix_until * steps
         if not mixing:
             share = np.ones_like(share)
@@ -120,33 +124,37 @@ class Batches:
         marks = None if noisy is None else torch.from_numpy(noisy).to(items.device)
         return Batch(features, mixup(targets[0], targets[1], weight), clips, weight, marks)
 
-    def _place(self, units: Int64[np.ndarray, " batch"], chance: np.random.Generator) -> Draw:
+    def _place(self, units: Int64[np.ndarray, " batch"], generator: np.random.Generator) -> Draw:
         chosen = units % (len(self.items) * self.items.parts)
-        speeds = chance.integers(len(self.config.speeds), size=len(units))
-        return Draw(chosen // self.items.parts, chosen % self.items.parts, speeds, chance.random(len(units)))
+        speeds = generator.integers(len(self.config.speeds), size=len(units))
+        return Draw(chosen // self.items.parts, chosen % self.items.parts, speeds, generator.random(len(units)))
 
-    def _partners(self, units: Int64[np.ndarray, " batch"], chance: np.random.Generator) -> Int64[np.ndarray, " batch"]:
+    def _partners(
+        self, units: Int64[np.ndarray, " batch"], generator: np.random.Generator
+    ) -> Int64[np.ndarray, " batch"]:
         """Other units, of other classes where a few draws find one."""
 
         def labels(of: Int64[np.ndarray, " batch"]) -> Float32[np.ndarray, "batch class"]:
             return self._targets[of % (len(self.items) * self.items.parts) // self.items.parts]
 
         own = labels(units)
-        drawn = chance.integers(self.n_units, size=len(units))
+        drawn = generator.integers(self.n_units, size=len(units))
         for _ in range(_DRAWS_FOR_ANOTHER_CLASS):
-            again = chance.integers(self.n_units, size=len(units))
+            again = generator.integers(self.n_units, size=len(units))
             drawn = np.where((labels(drawn) == own).all(1), again, drawn)
         return drawn
 
-    def _shares(self, chance: np.random.Generator) -> tuple[Float[np.ndarray, " batch"], Float[np.ndarray, " batch"]]:
+    def _shares(
+        self, generator: np.random.Generator
+    ) -> tuple[Float[np.ndarray, " batch"], Float[np.ndarray, " batch"]]:
         config = self.config
         if config.mix == "beneath":
-            drawn = chance.uniform(0, config.mix_decibels, self.batch)
+            drawn = generator.uniform(0, config.mix_decibels, self.batch)
         else:
-            drawn = chance.beta(config.mix_alpha, config.mix_alpha, self.batch)
+            drawn = generator.beta(config.mix_alpha, config.mix_alpha, self.batch)
         if config.mix_once:
             drawn[:] = drawn[0]
-        mixed = chance.random(self.batch) < config.mix_share
+        mixed = generator.random(self.batch) < config.mix_share
         if config.mix == "beneath":
             beneath = np.where(mixed, drawn, np.inf)
             return share_above(beneath, config.mix_decibels), beneath
@@ -194,8 +202,8 @@ class Batches:
         least, most = config.speed_range
         if (least, most) != (1.0, 1.0):
             # Uniform in the logarithm: as often faster as slower
-            chance = torch.rand(len(crops), generator=generator, device=generator.device)
-            crops = play_at(crops, least * (most / least) ** chance, items.crop_samples)
+            drawn = torch.rand(len(crops), generator=generator, device=generator.device)
+            crops = play_at(crops, least * (most / least) ** drawn, items.crop_samples)
         else:
             crops = crops[:, :, : items.crop_samples]
         return random_gain(crops, config.gain_decibels, generator) if config.gain_decibels else crops

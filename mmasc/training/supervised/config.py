@@ -1,18 +1,37 @@
 """What decides the weights of a run of `mmasc train NETWORK`; saved with it as config.json, as plain values."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
-SCHEDULES = ("cosine", "one-cycle", "constant")
-LOSSES = ("cross-entropy", "focal", "bce")
-MIXES = ("none", "mixup", "between-class", "beneath")
-STAGES = ("waveform", "power", "features")
-PLACES = ("waveform", "features")
-MASK_PLACES = ("body", "features", "power")
-PARTNERS = ("batch", "drawn")
-CLASS_WEIGHTS = ("none", "balanced")
-FUSIONS = ("posteriors", "logits")
-NOISY_RULES = ("plain", "authors")
+from mmasc.training.supervised.options import check_options, option
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """How a clip is heard when it is tested: what `mmasc.training.supervised.scoring` needs of a configuration.
+
+    Every field means what that of `SupervisedConfig` with its name means, and has its default.
+    """
+
+    features: str
+    channels: tuple[str, ...] = ("mix",)
+    minimum_seconds: float = 0.0
+    trim_decibels: float = 0.0
+    crop_from: str = "features"
+    quiet_decibels: float = 0.0
+    fragments: int = 0
+    test_seconds: float = 0.0
+    test_hop_seconds: float = 0.0
+    test_speeds: tuple[float, ...] = (1.0,)
+    test_passes: int = 0
+    time_masks: int = 0
+    time_mask_frames: int = 20
+    band_masks: int = 0
+    band_mask_bands: int = 6
+    seed: int = 0
+    loss: str = "cross-entropy"
+    fusion: str = "posteriors"
 
 
 @dataclass(frozen=True)
@@ -21,6 +40,7 @@ class SupervisedConfig:
 
     The way of a clip: waveform → (crop, speed, gain, mixing) → front end up to its power → (mixing, filter, noise, low
     pass, shift, masks) → its logarithm → (mixing, masks) → network. Shares are probabilities by item.
+    What stands below `pseudo_identity` are options of the command, each with its words for `--help`.
 
     Attributes:
         network: Name in the registry.
@@ -37,9 +57,6 @@ class SupervisedConfig:
         fold: The fold that is never learned from; empty where all clips are.
         validation: A fold or a share of the rest to validate on; empty for none.
         seed: Of everything.
-        seen_share: Of the clips of every group on the learning side, which are not learned from but tested apart as
-            seen; of a group of two or more clips one at least is learned from. 0 for none.
-        seen_by: Column whose values are seen or not (city ...), in the place of groups.
         recipe: Where the values came from; only a name.
         weights: File or run that the weights began from; empty for fresh ones.
         weights_digest: Of that file.
@@ -47,73 +64,7 @@ class SupervisedConfig:
         tags: Where tags came from, for a network that reads them beside the sound; see
             `mmasc.training.supervised.tag_sources`.
         tags_identity: Of that source: it decides, not its name.
-        channels: Lanes that are heard: "mix", "left", "right", "each", "mid-side"; an item for each. A network that
-            reads two channels hears both in one lane, whatever this says.
-        minimum_seconds: Shorter clips are padded with zeros to it; 0 leaves them.
-        trim_decibels: Both ends of a clip that are so much quieter than its loudest 10 ms are cut off; 0 leaves them.
-        epochs: Times that every item is drawn.
-        repeats: Draws of every item an epoch.
-        batch: Items a step, over all processes; what is left over at the end of an epoch is dropped.
-        learning_rate: Highest.
-        schedule: "cosine" (down to `final_rate`), "one-cycle" or "constant", after the warm-up.
-        warm_up: Share of the steps in which the rate rises.
-        cycle_momentum: Momentum goes down from 0.95 to 0.85 while the rate rises, and back (Smith and Topin 2018).
-        final_rate: Share of the highest rate at the end of "cosine".
-        weight_decay: Of AdamW.
-        decay_all: Also on biases and norms, as torch does it by itself.
-        gradient_norm: Longer gradients are cut to it; 0 for none.
-        ema: Decay of the average of weights that is saved and tested; 0 for the weights themselves.
-        bf16: Body in bfloat16; front end and loss stay float32.
-        crop_from: "waveform", or "features": whole clips go through the front end once, crops are frames of that.
-        crop_seconds: Length of a crop; 0 for whole clips (padded with zeros to the longest).
-        fragments: Or so many equal parts of the features, all of which are learned from; 0 for none.
-        quiet_decibels: Crops whose loudest 10 ms are so much below the clip's are not drawn; 0 allows all.
-        speeds: Of play, cached; pitch goes with it. Drawn uniformly.
-        speed_range: Least and most of a speed computed on the fly (waveform crops only).
-        gain_decibels: Largest gain and cut, on the waveform.
-        mix: "none", "mixup" (Zhang et al. 2018), "between-class" (Tokozume et al. 2018: levels matched), or "beneath":
-            the other sound lies 0 to `mix_decibels` beneath, with a share of 0.5, 0.35 or 0.2 of the label by thirds.
-        mix_on: "waveform", "power" or "features".
-        mix_alpha: Both parameters of the coefficient's beta distribution.
-        mix_decibels: See `mix`.
-        mix_share: Of the items that are mixed.
-        mix_once: One coefficient for the batch.
-        mix_partners: The other item is one of the "batch", or "drawn" by itself, from other classes where it can.
-        mix_until: Share of the steps after which nothing is mixed.
-        filter_share: Of items with a random filter, linear in decibels between six points over the bands.
-        filter_decibels: Its largest boost and cut.
-        noise_share: Of items with a floor of coloured noise.
-        noise_decibels: How far the floor is below the item's mean power: least and most.
-        lowpass_share: Of items with nothing above a random band of the upper half.
-        band_shift: Most bands that a spectrum is moved up or down by.
-        time_masks, time_mask_frames: SpecAugment: how many, each of 0 to that many frames less one.
-        band_masks, band_mask_bands: The same over bands.
-        slice_least: Silence around a piece of every crop, on power: the piece is a share of the frames, uniform from
-            this to 1; 1 for none.
-        tag_noise: Deviation of noise on the log odds of tags, for a network that reads them: on few clips it learns
-            the clips' tags by heart otherwise. 0 for none.
-        mask_at: "body" (where the network has its place for it, after its first norm), "features" or "power".
-        loss: "cross-entropy", "focal" or "bce" (several labels a clip).
-        focal_gamma: 0 is cross-entropy.
-        focal_argmax: Focal loss on the strongest label alone.
-        smoothing: Share of the label spread over all classes.
-        class_weights: "none", or "balanced": by the inverse of the class's share, mean 1.
-        teacher: "network:FILE" to match posteriors, or an encoder to match vectors; empty for none.
-        teacher_weight: Share of the loss.
-        teacher_temperature: Of both softmaxes over classes.
-        noisy: "COLUMN=VALUE,VALUE": clips whose labels nobody checked. They teach a head of their own beside the
-            network's, and are neither validated nor tested on; empty for none.
-        noisy_rule: "plain", or "authors" for a sigmoid too many in the loss of that head, as in their code.
-        pseudo: Taggers ("tagging:RUN") whose mean opinion, sharpened, the noisy clips teach the network's own head.
-        pseudo_identity: Of these taggers.
-        pseudo_weight: Of that loss, a squared error of probabilities.
-        pseudo_power: What the mean opinion is raised to, before rows are divided by their sums.
-        patience: Epochs without a better validation after which the run ends; 0 trains to the end.
-        test_seconds: Windows of a test clip; 0 hears it whole (or in `fragments`).
-        test_hop_seconds: From one window to the next; 0 for half a window.
-        test_speeds: Every clip is heard at each.
-        test_passes: So many passes with masks on (the network's place for them), averaged; 0 for one without.
-        fusion: What is averaged over windows, then lanes, then speeds: "posteriors" or "logits".
+        pseudo_identity: Of the taggers of `pseudo`.
     """
 
     network: str
@@ -136,132 +87,142 @@ class SupervisedConfig:
     new_head: bool = False
     tags: str = ""
     tags_identity: str = ""
-    channels: tuple[str, ...] = ("mix",)
-    minimum_seconds: float = 0.0
-    trim_decibels: float = 0.0
-    epochs: int = 60
-    repeats: int = 1
-    batch: int = 32
-    learning_rate: float = 1e-3
-    schedule: str = "cosine"
-    warm_up: float = 0.05
-    cycle_momentum: bool = False
-    final_rate: float = 0.01
-    weight_decay: float = 1e-2
-    decay_all: bool = False
-    gradient_norm: float = 5.0
-    ema: float = 0.0
-    bf16: bool = False
-    crop_from: str = "features"
-    crop_seconds: float = 0.0
-    fragments: int = 0
-    quiet_decibels: float = 0.0
-    speeds: tuple[float, ...] = (1.0,)
-    speed_range: tuple[float, float] = (1.0, 1.0)
-    gain_decibels: float = 0.0
-    mix: str = "none"
-    mix_on: str = "features"
-    mix_alpha: float = 1.0
-    mix_decibels: float = 18.0
-    mix_share: float = 1.0
-    mix_once: bool = False
-    mix_partners: str = "batch"
-    mix_until: float = 1.0
-    filter_share: float = 0.0
-    filter_decibels: float = 5.0
-    noise_share: float = 0.0
-    noise_decibels: tuple[float, float] = (20.0, 50.0)
-    lowpass_share: float = 0.0
-    band_shift: int = 0
-    time_masks: int = 0
-    time_mask_frames: int = 20
-    band_masks: int = 0
-    band_mask_bands: int = 6
-    slice_least: float = 1.0
-    tag_noise: float = 0.0
-    mask_at: str = "features"
-    loss: str = "cross-entropy"
-    focal_gamma: float = 2.0
-    focal_argmax: bool = False
-    smoothing: float = 0.0
-    class_weights: str = "none"
-    teacher: str = ""
-    teacher_weight: float = 0.5
-    teacher_temperature: float = 2.0
-    noisy: str = ""
-    noisy_rule: str = "plain"
-    pseudo: tuple[str, ...] = ()
     pseudo_identity: str = ""
-    pseudo_weight: float = 20.0
-    pseudo_power: float = 2.0
-    patience: int = 0
-    test_seconds: float = 0.0
-    test_hop_seconds: float = 0.0
-    test_speeds: tuple[float, ...] = (1.0,)
-    test_passes: int = 0
-    fusion: str = "posteriors"
-    seen_share: float = 0.0
-    seen_by: str = ""
+    # A network that reads two channels hears both in one lane, whatever this says
+    channels: tuple[str, ...] = option(
+        ("mix",), "Lanes that are heard, as in left,right,mix: mix, left, right, each, mid-side."
+    )
+    minimum_seconds: float = option(0.0, "Shorter clips are padded with zeros to this.", least=0)
+    trim_decibels: float = option(
+        0.0, "Ends so much quieter than the loudest 10 ms are cut off; 0 leaves them.", least=0
+    )
+    epochs: int = option(60, "Times that every item is drawn.", above=0)
+    repeats: int = option(1, "Draws of every item an epoch.", above=0)
+    # What is left over at the end of an epoch is dropped
+    batch: int = option(32, "Items a step, over all processes.", above=0)
+    learning_rate: float = option(1e-3, "Highest.", above=0)
+    # After the warm-up: a cosine down to `final_rate`, or one cycle (`mmasc.training.schedules`)
+    schedule: str = option("cosine", "Course of the learning rate.", choices=("cosine", "one-cycle", "constant"))
+    warm_up: float = option(0.05, "Share of the steps in which the rate rises.", least=0, below=1)
+    # From 0.95 to 0.85 (Smith and Topin 2018)
+    cycle_momentum: bool = option(False, "Momentum goes down while the rate rises, and back.")
+    final_rate: float = option(0.01, "Share of the highest rate at the end of a cosine.", share=True)
+    weight_decay: float = option(1e-2, "Of AdamW.", least=0)
+    # As torch does it by itself
+    decay_all: bool = option(False, "Decay biases and norms too.")
+    gradient_norm: float = option(5.0, "Longer gradients are cut to it; 0 for none.", least=0)
+    # It is this average that is tested, too
+    ema: float = option(
+        0.0, "Decay of the average of weights that is saved; 0 for the weights themselves.", least=0, below=1
+    )
+    bf16: bool = option(False, "Body in bfloat16; front end and loss stay float32.")
+    # "features": whole clips go through the front end once, and crops are frames of what comes out
+    crop_from: str = option(
+        "features", "Crops of waveforms, or of features computed once.", choices=("waveform", "features")
+    )
+    # Whole clips are padded with zeros to the longest
+    crop_seconds: float = option(0.0, "Length of a crop; 0 for whole clips.", least=0)
+    fragments: int = option(0, "Equal parts of the features, all learned from and averaged; 0 for none.", least=0)
+    # By the loudest 10 ms of both
+    quiet_decibels: float = option(0.0, "Crops so much quieter than the clip are not drawn; 0 allows all.", least=0)
+    # Drawn uniformly; pitch goes with them
+    speeds: tuple[float, ...] = option(
+        (1.0,), "Speeds of play, as in 0.8,1,1.25; kept in the cache.", least=0.25, most=4
+    )
+    speed_range: tuple[float, float] = option(
+        (1.0, 1.0), "Least and most of a speed computed on the fly (waveform crops).", least=0.25, most=4
+    )
+    gain_decibels: float = option(0.0, "Largest gain and cut (waveform crops).", least=0)
+    # Mixup: Zhang et al. 2018. Between-class: Tokozume et al. 2018, levels matched. Beneath: the other sound lies 0 to
+    # `mix_decibels` beneath, with a share of 0.5, 0.35 or 0.2 of the label by thirds
+    mix: str = option("none", "Two sounds in one.", choices=("none", "mixup", "between-class", "beneath"))
+    mix_on: str = option("features", "What is mixed.", choices=("waveform", "power", "features"))
+    # Both parameters
+    mix_alpha: float = option(1.0, "Of the coefficient's beta distribution.", above=0)
+    mix_decibels: float = option(18.0, "How far the other sound lies beneath, at most.", above=0)
+    mix_share: float = option(1.0, "Of the items that are mixed.", share=True)
+    mix_once: bool = option(False, "One coefficient for the batch.")
+    # "drawn": from other classes where it can be
+    mix_partners: str = option("batch", "The other item: of the batch, or drawn by itself.", choices=("batch", "drawn"))
+    mix_until: float = option(1.0, "Share of the steps after which nothing is mixed.", share=True)
+    # Linear in decibels between six points over the bands
+    filter_share: float = option(0.0, "Of items with a random filter.", share=True)
+    filter_decibels: float = option(5.0, "Its largest boost and cut.", least=0)
+    noise_share: float = option(0.0, "Of items with a floor of coloured noise.", share=True)
+    # Of the mean power
+    noise_decibels: tuple[float, float] = option((20.0, 50.0), "How far below the item: least and most.")
+    # Of the upper half
+    lowpass_share: float = option(0.0, "Of items with nothing above a random band.", share=True)
+    band_shift: int = option(0, "Most bands that a spectrum is moved by.", least=0)
+    # SpecAugment: masks are from nothing to this wide less one
+    time_masks: int = option(0, "Masks over time.", least=0)
+    time_mask_frames: int = option(20, "They are shorter than this.", least=0)
+    band_masks: int = option(0, "Masks over bands.", least=0)
+    band_mask_bands: int = option(6, "They are narrower than this.", least=0)
+    # On power: the piece is a share of the frames, uniform from this to 1
+    slice_least: float = option(
+        1.0, "Silence around a piece of every crop: its least share of the frames; 1 for none.", above=0, most=1
+    )
+    # For a network that reads tags: on few clips it learns the clips' tags by heart otherwise
+    tag_noise: float = option(0.0, "Deviation of noise on the log odds of tags; 0 for none.", least=0)
+    mask_at: str = option(
+        "features",
+        "Where masks act; body is after the network's first norm.",
+        choices=("body", "features", "power"),
+    )
+    loss: str = option("cross-entropy", "bce for several labels a clip.", choices=("cross-entropy", "focal", "bce"))
+    focal_gamma: float = option(2.0, "0 is cross-entropy.", least=0)
+    focal_argmax: bool = option(False, "Focal loss on the strongest label alone.")
+    smoothing: float = option(0.0, "Share of the label spread over all classes.", least=0, below=1)
+    # Of mean 1
+    class_weights: str = option("none", "Balanced: by the inverse of the class's share.", choices=("none", "balanced"))
+    teacher: str = option("", "NETWORK:FILE to match posteriors, or an encoder to match vectors.")
+    teacher_weight: float = option(0.5, "Share of the loss.", share=True)
+    teacher_temperature: float = option(2.0, "Of both softmaxes over classes.", above=0)
+    # These clips are neither validated nor tested on
+    noisy: str = option("", "COLUMN=VALUE,...: labels that nobody checked teach a head of their own (tagging).")
+    noisy_rule: str = option(
+        "plain",
+        "Authors: a sigmoid too many in the loss of that head, as in their code.",
+        choices=("plain", "authors"),
+    )
+    # They teach the network's own head
+    pseudo: tuple[str, ...] = option((), "Taggers (tagging:RUN,...) whose sharpened mean the noisy clips teach too.")
+    # A squared error of probabilities
+    pseudo_weight: float = option(20.0, "Of that loss.", least=0)
+    # Before rows are divided by their sums
+    pseudo_power: float = option(2.0, "What the mean is raised to.", above=0)
+    # Of a group of two or more clips at least one is learned from
+    seen_share: float = option(
+        0.0, "Of the clips of every group that is learned from: tested apart as seen; 0 for none.", share=True
+    )
+    seen_by: str = option("", "Column of what is seen or not (city ...); its groups where nothing is said.")
+    patience: int = option(0, "Epochs without a better validation after which it ends; 0 trains to the end.", least=0)
+    # Whole, or in `fragments`
+    test_seconds: float = option(0.0, "Windows of a test clip; 0 hears it whole.", least=0)
+    test_hop_seconds: float = option(0.0, "From one window to the next; 0 for half a window.", least=0)
+    test_speeds: tuple[float, ...] = option((1.0,), "Every clip is heard at each, as in 0.9,1,1.1.", least=0.25, most=4)
+    # At the network's own place for masks
+    test_passes: int = option(0, "Passes with masks on, averaged; 0 for one without.", least=0)
+    # Over windows first, then lanes, then speeds
+    fusion: str = option(
+        "posteriors", "What is averaged over windows, lanes and speeds.", choices=("posteriors", "logits")
+    )
 
     def __post_init__(self) -> None:
-        self._check_choices()
-        self._check_ranges()
-        self._check_together()
-
-    def _check_choices(self) -> None:
         from mmasc.audio import CHANNELS
 
-        choices = {
-            "schedule": SCHEDULES,
-            "loss": LOSSES,
-            "mix": MIXES,
-            "mix_on": STAGES,
-            "crop_from": PLACES,
-            "mask_at": MASK_PLACES,
-            "mix_partners": PARTNERS,
-            "class_weights": CLASS_WEIGHTS,
-            "fusion": FUSIONS,
-            "noisy_rule": NOISY_RULES,
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        check_options(self)
         if not self.channels or not set(self.channels) <= set(CHANNELS):
             raise ValueError(f"channels must be some of {', '.join(CHANNELS)}, got {self.channels}")
+        if not self.seed >= 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
+        self._check_together()
 
-    def _check_ranges(self) -> None:
-        for name in ("epochs", "repeats", "batch", "learning_rate", "mix_alpha", "mix_decibels", "teacher_temperature"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in (
-            *("minimum_seconds", "trim_decibels", "weight_decay", "gradient_norm", "crop_seconds", "fragments"),
-            *("quiet_decibels", "gain_decibels", "filter_decibels", "band_shift", "time_masks", "time_mask_frames"),
-            *("band_masks", "band_mask_bands", "focal_gamma", "patience", "test_seconds", "test_hop_seconds"),
-            *("test_passes", "seed", "tag_noise"),
-        ):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in (
-            *("mix_share", "mix_until", "filter_share", "noise_share", "lowpass_share", "final_rate"),
-            *("teacher_weight", "seen_share"),
-        ):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        if not 0 < self.slice_least <= 1:
-            raise ValueError(f"slice_least must be in (0, 1], got {self.slice_least}")
-        if not self.pseudo_power > 0 or not self.pseudo_weight >= 0:
-            raise ValueError(
-                f"pseudo_power must be positive and pseudo_weight not negative, got {self.pseudo_power} and "
-                f"{self.pseudo_weight}"
-            )
-        for name in ("ema", "smoothing", "warm_up"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
-        for name in ("speeds", "test_speeds", "speed_range"):
-            if not getattr(self, name) or not all(0.25 <= speed <= 4 for speed in getattr(self, name)):
-                raise ValueError(f"{name} must lie in [0.25, 4], got {getattr(self, name)}")
-        if len(self.noise_decibels) != 2 or len(self.speed_range) != 2:
-            raise ValueError("noise_decibels and speed_range take a least and a most")
+    @cached_property
+    def hearing(self) -> Hearing:
+        """How clips are heard; its fields lie flat in config.json."""
+        return Hearing(**{item.name: getattr(self, item.name) for item in fields(Hearing)})
 
     def _check_together(self) -> None:
         if self.fragments and (self.crop_seconds or self.test_seconds):

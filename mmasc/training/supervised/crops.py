@@ -76,7 +76,7 @@ class Items:
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.network, self.config, self.device = network, config, device
-        self.waveforms = [load_clips(paths, network, config, cache, speed, progress) for speed in config.speeds]
+        self.waveforms = [load_clips(paths, network, config.hearing, cache, speed, progress) for speed in config.speeds]
         self.rate = network.sample_rate
         self.clip_targets = targets
         clips: list[int] = []
@@ -85,12 +85,12 @@ class Items:
         longest = 0
         for clip, path in enumerate(paths):
             for number, waveforms in enumerate(self.waveforms):
-                heard = hear(waveforms[clip], network, config)
+                clip_lanes = hear(waveforms[clip], network, config.hearing)
                 if number == 0:
-                    check_length(network, heard[0].shape[1], config, str(path))
-                    clips += [clip] * len(heard)
-                    lanes += range(len(heard))
-                longest = max(longest, heard[0].shape[1])
+                    check_length(network, clip_lanes[0].shape[1], config.hearing, str(path))
+                    clips += [clip] * len(clip_lanes)
+                    lanes += range(len(clip_lanes))
+                longest = max(longest, clip_lanes[0].shape[1])
         self.clips, self.lanes = np.array(clips, np.int64), np.array(lanes, np.int64)
         pace = frames_a_second(network.front_end)
         wanted = round(config.crop_seconds * self.rate) if config.crop_seconds else longest
@@ -117,7 +117,7 @@ class Items:
     def lane(self, item: int, speed: int) -> Float32[np.ndarray, "channel time"]:
         """An item's waveform, at least as long as a crop."""
         waveform = self.waveforms[speed][self.clips[item]]
-        return hear(waveform, self.network, self.config, self.least)[self.lanes[item]]
+        return hear(waveform, self.network, self.config.hearing, self.least)[self.lanes[item]]
 
     def starts(self, item: int, speed: int, lane: Float32[np.ndarray, "channel time"]) -> Int64[np.ndarray, " start"]:
         """Where crops may begin, in pieces of 10 ms."""

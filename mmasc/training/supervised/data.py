@@ -39,37 +39,49 @@ class Sides:
     seen: Int64[np.ndarray, " seen"] = field(default_factory=_no_clips)
 
 
-def read_data(
-    dataset: str,
-    data: str | Path,
-    options: Mapping[str, Any],
-    make_folds: int = 0,
-    hold_out: str = "",
-    per_class: int = 0,
-) -> Dataset:
-    """The data set of a run: as read, pruned, with folds made where asked, without what is held out.
+@dataclass(frozen=True)
+class DataChoice:
+    """Which data a run is made with: what decides its clips and its folds.
 
-    Args:
-        dataset: Kind, as `read_dataset` takes it.
-        data: Where it lies.
-        options: Of the reader.
+    Attributes:
+        kind: As `read_dataset` takes it.
+        path: Where it lies.
+        options: Options of the reader.
         make_folds: So many folds for data without any (drawn by seed 0, so that all seeds share them).
-        hold_out: "COLUMN=VALUE,VALUE".
-        per_class: Balanced pruning (by seed 0).
-    Raises:
-        MmascError: If the data set is not fit.
+        hold_out: "COLUMN=VALUE,VALUE": what is tested and never learned from.
+        per_class: Balanced pruning to so many clips per class (by seed 0); 0 keeps all.
     """
-    table = read_dataset(dataset, data, **options)
-    if per_class:
-        table = table.pruned(per_class)
-    if make_folds:
-        table = table.with_folds(make_folds)
-    if hold_out:
-        column, _, values = hold_out.partition("=")
-        if not column or not values:
-            raise MmascError(f"what to hold out is said as COLUMN=VALUE,VALUE, got {hold_out!r}")
-        table = table.holding_out(column, [value.strip() for value in values.split(",")])
-    return table
+
+    kind: str
+    path: str | Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+    make_folds: int = 0
+    hold_out: str = ""
+    per_class: int = 0
+
+    @classmethod
+    def among(cls, kind: str, path: str | Path, options: Mapping[str, Any]) -> "DataChoice":
+        """The choice that options of `train_network` make; others among them are passed over."""
+        known = {name: options[name] for name in ("make_folds", "hold_out", "per_class") if name in options}
+        return cls(kind, path, options.get("dataset_options") or {}, **known)
+
+    def read(self) -> Dataset:
+        """The data set: as read, pruned, with folds made where asked, without what is held out.
+
+        Raises:
+            MmascError: If it is not fit.
+        """
+        table = read_dataset(self.kind, self.path, **self.options)
+        if self.per_class:
+            table = table.pruned(self.per_class)
+        if self.make_folds:
+            table = table.with_folds(self.make_folds)
+        if self.hold_out:
+            column, _, values = self.hold_out.partition("=")
+            if not column or not values:
+                raise MmascError(f"what to hold out is said as COLUMN=VALUE,VALUE, got {self.hold_out!r}")
+            table = table.holding_out(column, [value.strip() for value in values.split(",")])
+        return table
 
 
 def data_of(config: SupervisedConfig, data: str | Path | None = None) -> Dataset:
@@ -78,14 +90,14 @@ def data_of(config: SupervisedConfig, data: str | Path | None = None) -> Dataset
     Raises:
         MmascError: If it is not there, or holds other clips than the run was made with.
     """
-    table = read_data(
-        config.dataset,
-        data if data is not None else config.data,
-        config.dataset_options,
-        config.make_folds,
-        config.hold_out,
-        config.per_class,
-    )
+    table = DataChoice(
+        kind=config.dataset,
+        path=config.data if data is None else data,
+        options=config.dataset_options,
+        make_folds=config.make_folds,
+        hold_out=config.hold_out,
+        per_class=config.per_class,
+    ).read()
     if digest_of(table) != config.data_digest:
         raise MmascError(
             f"{table.root} holds other clips, labels or folds than the run was made with; name its own data"
@@ -182,11 +194,11 @@ def _held_back(values: Sequence[str], share: float) -> Bool[np.ndarray, " clip"]
         values: Of the clips; those without ("") are not held back.
         share: Of the clips of a value.
     """
-    chance = np.random.default_rng(_SEEN_SEED)
+    generator = np.random.default_rng(_SEEN_SEED)
     held = np.zeros(len(values), bool)
     named = np.asarray(values, dtype=str)
     for value in sorted(set(values) - {""}):
-        own = chance.permutation(np.flatnonzero(named == value))
+        own = generator.permutation(np.flatnonzero(named == value))
         held[own[: min(len(own) - 1, math.floor(share * len(own) + 0.5))]] = True
     return held
 
@@ -207,9 +219,9 @@ def noisy_clips(table: Dataset, rule: str) -> Bool[np.ndarray, " clip"]:
         raise MmascError(f"which labels are noisy is said as COLUMN=VALUE,VALUE, got {rule!r}")
     found = np.isin(table.column(column), [value.strip() for value in values.split(",")])
     if found.all() or not found.any():
-        there = sorted(set(table.column(column)))
+        present = sorted(set(table.column(column)))
         raise MmascError(
-            f"{table.root}: {'every' if found.all() else 'no'} clip has {rule}; its values are {', '.join(there[:8])}"
+            f"{table.root}: {'every' if found.all() else 'no'} clip has {rule}; its values are {', '.join(present[:8])}"
         )
     return found
 
@@ -224,12 +236,12 @@ def validation_of(table: Dataset, validation: str) -> str | float | None:
         share = float(validation)
     except ValueError as error:
         raise MmascError(
-            f"validation must be a fold ({', '.join(table.folds) or 'there are none'}) or a share in (0, 1), got "
+            f"validation must be a fold ({', '.join(table.folds) or 'present are none'}) or a share in (0, 1), got "
             f"{validation!r}"
         ) from error
     if not 0 < share < 1:
         raise MmascError(
-            f"validation must be a fold ({', '.join(table.folds) or 'there are none'}) or a share in (0, 1), got "
+            f"validation must be a fold ({', '.join(table.folds) or 'present are none'}) or a share in (0, 1), got "
             f"{validation!r}"
         )
     return share

@@ -13,14 +13,15 @@ from mmasc.errors import MmascError
 from mmasc.features import FrontEnd
 from mmasc.features.base import LogMelFrontEnd
 from mmasc.networks.network import Network
-from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.networks.spec_augment import SpecAugment
+from mmasc.training.supervised.config import Hearing
 from mmasc.training.supervised.fragments import trim_ends
 
 
 def load_clips(
     paths: Sequence[Path],
     network: Network,
-    config: SupervisedConfig,
+    hearing: Hearing,
     cache: str | Path | None = None,
     speed: float = 1.0,
     progress: Callable[[int, int], None] | None = None,
@@ -30,41 +31,48 @@ def load_clips(
     Args:
         paths: Recordings.
         network: Says the rate and how many channels it reads.
-        config: Says which lanes are heard.
+        hearing: Says which lanes are heard.
         cache: Folder that keeps them from run to run; None keeps them in memory.
         speed: Of play: read at rate / speed, heard at the rate.
         progress: Called with how many are done, and of how many.
     """
     from mmasc.datasets import WaveformCache
 
-    every = network.spec.channels > 1 or config.channels != ("mix",)
+    every = network.spec.channels > 1 or hearing.channels != ("mix",)
     rate = round(network.sample_rate / speed)
     kept = WaveformCache(Path(cache) if cache is not None else None, rate, "each" if every else "mix")
     return kept.load(paths, progress)
 
 
 def hear(
-    waveform: Float[np.ndarray, "channel time"], network: Network, config: SupervisedConfig, least: int = 0
+    waveform: Float[np.ndarray, "channel time"], network: Network, hearing: Hearing, least: int = 0
 ) -> list[Float32[np.ndarray, "lane_channel heard"]]:
     """The lanes of a clip, trimmed and padded: what training draws from and tests hear.
 
     Args:
         waveform: At the network's rate.
         network: One that reads several channels hears them all in one lane (a single one is doubled).
-        config: Says lanes, trimming and the least length.
+        hearing: Says lanes, trimming and the least length.
         least: Shorter lanes are padded with zeros to so many samples.
     """
     n_channels = network.spec.channels
-    samples = trim_ends(np.asarray(waveform, np.float32), network.sample_rate, config.trim_decibels)
+    samples = trim_ends(np.asarray(waveform, np.float32), network.sample_rate, hearing.trim_decibels)
     if n_channels == 1:
-        lanes = [row[None] for policy in config.channels for row in apply_channels(samples, policy)]
+        lanes = [row[None] for policy in hearing.channels for row in apply_channels(samples, policy)]
     elif len(samples) == n_channels:
         lanes = [samples]
     else:
         lanes = [np.repeat(samples.mean(axis=0, keepdims=True), n_channels, axis=0)]
-    least = max(least, math.ceil(config.minimum_seconds * network.sample_rate))
+    least = max(least, math.ceil(hearing.minimum_seconds * network.sample_rate))
     missing = max(0, least - samples.shape[1])
     return [np.pad(lane, ((0, 0), (0, missing))) if missing else lane for lane in lanes]
+
+
+def masks_of(hearing: Hearing) -> SpecAugment:
+    """SpecAugment with the masks of a configuration."""
+    return SpecAugment(
+        max(1, hearing.time_mask_frames), hearing.time_masks, max(1, hearing.band_mask_bands), hearing.band_masks
+    )
 
 
 def channel_remark(waveforms: Sequence[Float[np.ndarray, "_channel _time"]], network: Network) -> str:
@@ -107,28 +115,28 @@ def finish(front_end: FrontEnd, raw: Float[Tensor, "batch *raw"]) -> Float[Tenso
     return front_end.compress(raw) if front_end.has_power else raw
 
 
-def check_length(network: Network, n_samples: int, config: SupervisedConfig, name: str) -> None:
+def check_length(network: Network, n_samples: int, hearing: Hearing, name: str) -> None:
     """Refuse a clip that is too short to be heard whole, or in fragments; the line says the least length.
 
     Raises:
         MmascError: If it is.
     """
-    least = least_samples(network, config)
+    least = least_samples(network, hearing)
     if n_samples < least:
-        parts = f" in {config.fragments} fragments" if config.fragments else ""
+        parts = f" in {hearing.fragments} fragments" if hearing.fragments else ""
         raise MmascError(
             f"{name} lasts {n_samples / network.sample_rate:.3f} s, {network.spec.name} with features "
-            f"{config.features!r} takes at least {least / network.sample_rate:.3f} s{parts}; pad short clips with "
+            f"{hearing.features!r} takes at least {least / network.sample_rate:.3f} s{parts}; pad short clips with "
             f"--minimum-seconds {math.ceil(1000 * least / network.sample_rate) / 1000:g}, or leave it out"
         )
 
 
-def least_samples(network: Network, config: SupervisedConfig) -> int:
+def least_samples(network: Network, hearing: Hearing) -> int:
     """Length of the shortest clip that can be heard: every fragment must hold the body's fewest frames."""
-    if not config.fragments:
+    if not hearing.fragments:
         return network.minimum_samples
     # So many frames part into equal fragments; a fragment of more frames is never shorter than these.
-    frames = config.fragments * least_frames(network)
+    frames = hearing.fragments * least_frames(network)
     low = high = network.minimum_samples
     while raw_frames(network.front_end, high) < frames:
         low, high = high, 2 * high

@@ -65,7 +65,7 @@ def match_posteriors(
     """Kullback-Leibler divergence from the teacher's posteriors, times temperature squared (Hinton et al., section 2).
 
     Args:
-        logits: Of the pupil.
+        logits: Logits of the student.
         teacher: Logits of the teacher, of the same classes.
         temperature: Of both.
         several: Sigmoids instead of softmaxes; the mean over classes.

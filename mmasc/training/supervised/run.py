@@ -4,8 +4,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,100 +13,30 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from mmasc.devices import World
-from mmasc.metrics.functions import lwlrap
-from mmasc.networks.body import Body
+from mmasc.devices import ProcessGroup
 from mmasc.networks.network import Network
-from mmasc.networks.spec_augment import SpecAugment
 from mmasc.networks.tagger import multitask_loss, pseudo_label_loss
 from mmasc.training.run_folder import Metrics
-from mmasc.training.schedules import one_cycle
 from mmasc.training.stage import Stage
 from mmasc.training.supervised.augment import jitter_tags, mixup
 from mmasc.training.supervised.batches import Batch, Batches
 from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.hearing import masks_of
 from mmasc.training.supervised.losses import class_weights_of, classification_loss, smooth
-from mmasc.training.supervised.scoring import measure, score_clips
-from mmasc.training.supervised.teacher import Teaching
+from mmasc.training.supervised.student import (
+    ExtraTargets,
+    HeldOutClips,
+    Student,
+    learning_rate,
+    move_average,
+    parameter_groups,
+    same_kernels,
+)
 
 # Losses stay on the device between looks, so that an accelerator need not wait for the CPU at every step
 _STEPS_A_LOOK = 10
 # Of AdamW where momentum goes with the learning rate: with none, and at the highest
 _RESTING_MOMENTUM, _TOP_MOMENTUM = 0.95, 0.85
-
-
-@contextlib.contextmanager
-def _arithmetic() -> Iterator[None]:
-    """The same kernels every time; numbers below float32's normal range are 0 (a CPU takes a hundred times as long)."""
-    torch.set_flush_denormal(True)
-    try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-            yield
-    finally:
-        torch.set_flush_denormal(False)
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Clips that are scored in passing: what was held back, and with a test curve those of the test.
-
-    Attributes:
-        waveforms: As `load_clips` gives them.
-        targets: Their labels.
-        names: What to call them.
-        tags: Of them, for a network that reads tags.
-    """
-
-    waveforms: Sequence[np.ndarray]
-    targets: Float32[np.ndarray, "clip class"]
-    names: list[str]
-    tags: Float32[np.ndarray, "clip tag"] | None = None
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What is known of the clips to learn from beside their sound and labels, a row for each.
-
-    Attributes:
-        tags: For a network that reads tags.
-        pseudo: Soft labels of noisy clips, by taggers that were trained before.
-    """
-
-    tags: Float32[Tensor, "clip tag"] | None = None
-    pseudo: Float32[Tensor, "clip class"] | None = None
-
-
-class Pupil(nn.Module):
-    """A body and, with a teacher of vectors, a projection of its vectors to the teacher's length; one call for both.
-
-    Args:
-        body: That learns.
-        dim: Of the teacher's vectors; 0 for no projection.
-        seed: Of the projection.
-        noisy: Whether the body's head for noisy labels learns too.
-    """
-
-    def __init__(self, body: Body, dim: int = 0, seed: int = 0, noisy: bool = False) -> None:
-        super().__init__()
-        self.body, self.noisy = body, noisy
-        self.projection: nn.Linear | None = None
-        if dim:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                self.projection = nn.Linear(body.dim, dim)
-
-    def forward(
-        self, features: Float[Tensor, "batch *feature"], tags: Float[Tensor, "batch tag"] | None = None
-    ) -> tuple[Float[Tensor, "batch class"], Float[Tensor, "batch number"] | None]:
-        """Logits; and projected vectors where there is a projection, or the noisy head's logits where it learns."""
-        if self.noisy:
-            body: Any = self.body
-            return body.both(features)
-        told = (features,) if tags is None else (features, tags)
-        if self.projection is None:
-            return self.body(*told), None
-        vectors = self.body.embedding(*told)
-        return self.body.classify(vectors), self.projection(vectors)
 
 
 class Run(Stage):
@@ -118,11 +47,9 @@ class Run(Stage):
         folder: Of the run, claimed already.
         network: With the weights it begins from; trained in place.
         batches: What it learns from.
-        validation: What it is validated on after every epoch, if anything.
-        test: What else is scored after every epoch, never to choose by.
-        teaching: What a teacher says.
-        world: Of processes.
-        beside: What else is known of the clips.
+        processes: Processes that train together.
+        held_out: What is scored after every epoch: "validation", and "test" never to choose by.
+        extra: What else is known of the clips to learn from.
 
     Attributes:
         checkpoint_seconds: From one checkpoint to the next, at most; 0 makes one after every step.
@@ -139,41 +66,39 @@ class Run(Stage):
         folder: Path,
         network: Network,
         batches: Batches,
-        validation: Scored | None,
-        test: Scored | None,
-        teaching: Teaching | None,
-        world: World,
-        beside: Beside | None = None,
+        processes: ProcessGroup,
+        held_out: Mapping[str, HeldOutClips | None] | None = None,
+        extra: ExtraTargets | None = None,
     ) -> None:
-        super().__init__(folder, config, config.epochs * batches.steps_an_epoch, batches.items.device, world)
+        super().__init__(folder, config, config.epochs * batches.steps_an_epoch, batches.items.device, processes)
         self.network, self.batches = network, batches
-        self.scored = {"validation": validation, "test": test}
-        self.teaching, self.beside = teaching, Beside() if beside is None else beside
+        self.held_out, self.extra = held_out or {}, extra or ExtraTargets()
         self.checkpoint_seconds = 30.0
         self.progress: Callable[[int, int, str], None] = _no_progress
         self.seconds, self._saved_at = 0.0, time.monotonic()
         self.best, self.best_epoch = -math.inf, 0
         self.measured: dict[str, float] = {}
         self._loss_sum, self._loss_count, self._train_seconds = 0.0, 0, 0.0
-        dim = teaching.rows.shape[1] if teaching is not None and teaching.kind == "vectors" else 0
-        self.pupil = Pupil(network.body, dim, config.seed, bool(config.noisy)).to(self.device)
-        if any(parameter.ndim == 4 for parameter in self.pupil.parameters()):
-            self.pupil = self.pupil.to(memory_format=torch.channels_last)
-        self.masks = self._masks()
+        teacher = self.extra.teacher
+        dim = teacher.rows.shape[1] if teacher is not None and teacher.kind == "vectors" else 0
+        self.student = Student(network.body, dim, config.seed, bool(config.noisy)).to(self.device)
+        if any(parameter.ndim == 4 for parameter in self.student.parameters()):
+            self.student = self.student.to(memory_format=torch.channels_last)
+        in_body = config.mask_at == "body" and config.time_masks + config.band_masks > 0
+        self.masks = masks_of(config.hearing) if in_body else None
+        if self.masks is not None:
+            network.body.augment = self.masks
         self.averaged = copy.deepcopy(network).requires_grad_(False) if config.ema else network
         self.class_weights = None
         if config.class_weights == "balanced":
             self.class_weights = class_weights_of(torch.from_numpy(batches.items.targets)).to(self.device)
-        self.trained = [parameter for parameter in self.pupil.parameters() if parameter.requires_grad]
-        decayed = [p for p in self.trained if p.ndim > 1 or config.decay_all]
-        plain = [p for p in self.trained if p.ndim <= 1 and not config.decay_all]
-        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate)
-        self.parts = {"pupil/": self.pupil, "optimizer/": self.optimizer}
+        self.trained = [parameter for parameter in self.student.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.trained, config), lr=config.learning_rate)
+        self.parts = {"pupil/": self.student, "optimizer/": self.optimizer}
         if config.ema:
             self.parts["average/"] = self.averaged.body
         self.restore()
-        self.spread = world.spread(self.pupil, self.device)
+        self.wrapped = processes.wrap(self.student, self.device)
 
     @property
     def epoch(self) -> int:
@@ -187,7 +112,7 @@ class Run(Stage):
 
     def arithmetic(self) -> contextlib.AbstractContextManager[None]:
         """The same kernels every time."""
-        return _arithmetic()
+        return same_kernels()
 
     def look_due(self, n_waiting: int) -> bool:
         """After some steps: losses stay on the device between looks."""
@@ -199,7 +124,7 @@ class Run(Stage):
 
     def checkpoint_due(self) -> bool:
         """By time, as the first process says."""
-        return self.world.agree(time.monotonic() - self._saved_at >= self.checkpoint_seconds, self.device)
+        return self.processes.broadcast_flag(time.monotonic() - self._saved_at >= self.checkpoint_seconds, self.device)
 
     def before_checkpoint(self, metrics: Metrics | None, last: bool) -> None:
         """The time to the next checkpoint begins when this one is being written."""
@@ -210,23 +135,23 @@ class Run(Stage):
         config = self.config
         batch = self.batches.make(self.step, self.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(self.step)
+            group["lr"] = learning_rate(config, self.step, self.steps)
             if config.cycle_momentum:
                 share = group["lr"] / config.learning_rate
                 group["betas"] = (_RESTING_MOMENTUM - share * (_RESTING_MOMENTUM - _TOP_MOMENTUM), group["betas"][1])
-        self.pupil.train()
-        seed = int(np.random.default_rng([config.seed, 4, self.step, self.world.rank]).integers(2**62))
+        self.student.train()
+        seed = int(np.random.default_rng([config.seed, 4, self.step, self.processes.rank]).integers(2**62))
         if self.masks is not None:
             self.masks.generator.manual_seed(seed)
         features = batch.features
         if features.ndim == 4:
             features = features.contiguous(memory_format=torch.channels_last)
         with self.seeded(seed), torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
-            told = () if self.beside.tags is None else (self._told(self.beside.tags, batch, seed),)
-            logits, vectors = self.spread(features, *told)
+            tags = () if self.extra.tags is None else (self._tags(self.extra.tags, batch, seed),)
+            logits, vectors = self.wrapped(features, *tags)
         loss = self._loss(batch, logits, vectors)
-        if self.teaching is not None:
-            taught = self.teaching.loss(
+        if self.extra.teacher is not None:
+            taught = self.extra.teacher.loss(
                 logits.float(), None if vectors is None else vectors.float(), batch.clips, batch.share, config
             )
             loss = (1 - config.teacher_weight) * loss + config.teacher_weight * taught
@@ -236,7 +161,7 @@ class Run(Stage):
             nn.utils.clip_grad_norm_(self.trained, config.gradient_norm)
         self.optimizer.step()
         if config.ema:
-            self._average()
+            move_average(self.averaged.body, self.network.body, config.ema, self.step)
         return {"loss": loss.detach()}
 
     def _loss(
@@ -252,48 +177,24 @@ class Run(Stage):
         assert second is not None
         logits, second, noisy = logits.float(), second.float(), batch.noisy
         loss = multitask_loss(logits[~noisy], targets[~noisy], second[noisy], targets[noisy], config.noisy_rule)
-        if self.beside.pseudo is not None and bool(noisy.any()):
-            soft = self._mixed(self.beside.pseudo, batch)[noisy]
+        if self.extra.pseudo is not None and bool(noisy.any()):
+            soft = self._mixed(self.extra.pseudo, batch)[noisy]
             loss = loss + pseudo_label_loss(logits[noisy], soft, config.pseudo_weight)
         return loss
 
-    def _told(self, rows: Float32[Tensor, "clip tag"], batch: Batch, seed: int) -> Float32[Tensor, "batch tag"]:
+    def _tags(self, rows: Float32[Tensor, "clip tag"], batch: Batch, seed: int) -> Float32[Tensor, "batch tag"]:
         """Tags of a batch, with noise."""
-        chance = torch.Generator().manual_seed(seed)
-        return jitter_tags(self._mixed(rows, batch), self.config.tag_noise, chance)
+        generator = torch.Generator().manual_seed(seed)
+        return jitter_tags(self._mixed(rows, batch), self.config.tag_noise, generator)
 
     def _mixed(self, rows: Float32[Tensor, "clip number"], batch: Batch) -> Float32[Tensor, "batch number"]:
         """What is known of the clips of a batch, mixed as their labels are."""
         first, second = (rows[torch.from_numpy(clips).to(rows.device)] for clips in batch.clips)
         return mixup(first, second, batch.share)
 
-    def rate(self, step: int) -> float:
-        """Learning rate of a step."""
-        config = self.config
-        top, rise = config.learning_rate, config.warm_up * self.steps
-        if config.schedule == "one-cycle":
-            return one_cycle(step, self.steps, top, config.warm_up)
-        if step < rise:
-            return top * (step + 1) / (rise + 1)
-        if config.schedule == "constant":
-            return top
-        share = (step - rise) / max(1, self.steps - rise)
-        return top * (config.final_rate + (1 - config.final_rate) * (1 + math.cos(math.pi * share)) / 2)
-
-    def _average(self) -> None:
-        """Move the average towards the weights; slowly only once there is something to average."""
-        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            now = self.network.body.state_dict()
-            for name, kept in self.averaged.body.state_dict().items():
-                if kept.dtype.is_floating_point:
-                    kept.lerp_(now[name], 1 - decay)
-                else:
-                    kept.copy_(now[name])
-
     def note(self, values: Sequence[Mapping[str, float]], seconds: float, metrics: Metrics | None, last: bool) -> None:
         """Losses and time of the epoch so far."""
-        self._loss_sum += sum(one["loss"] for one in values)
+        self._loss_sum += sum(item["loss"] for item in values)
         self._loss_count += len(values)
         self._train_seconds += seconds
         self.seconds += seconds
@@ -307,25 +208,22 @@ class Run(Stage):
             "step": self.step,
             "epoch": self.epoch,
             "loss": self._loss_sum / max(1, self._loss_count),
-            "learning_rate": self.rate(self.step - 1),
+            "learning_rate": learning_rate(self.config, self.step - 1, self.steps),
             "seconds": round(self.seconds, 3),
             "clips_per_second": round(n_items / max(self._train_seconds, 1e-9), 2),
         }
         self.measured = {"loss": line["loss"], "clips_per_second": line["clips_per_second"]}
-        if self.world.first:
-            for name, scored in self.scored.items():
-                if scored is not None:
-                    logits = score_clips(self.averaged, scored.waveforms, self.config, scored.names, tags=scored.tags)
-                    several = self.config.loss == "bce"
-                    accuracy, loss = measure(logits, scored.targets, several)
-                    line |= {f"{name}_accuracy": accuracy, f"{name}_loss": loss}
-                    if several and scored.targets.any():
-                        line[f"{name}_lwlrap"] = lwlrap(scored.targets > 0, logits)
+        if self.processes.first:
+            for name, clips in self.held_out.items():
+                if clips is not None:
+                    line |= {
+                        f"{name}_{figure}": value for figure, value in clips.score(self.averaged, self.config).items()
+                    }
             if "test_accuracy" in line:
                 line["test_chooses_nothing"] = True
             self.measured |= {name: value for name, value in line.items() if name.startswith(("validation", "test_a"))}
             self._judge(line)
-        self.stopped = self.world.agree(self.stopped, self.device)
+        self.stopped = self.processes.broadcast_flag(self.stopped, self.device)
         self.seconds += time.monotonic() - began
         self._loss_sum, self._loss_count, self._train_seconds = 0.0, 0, 0.0
         if metrics is not None:
@@ -353,17 +251,6 @@ class Run(Stage):
         """Mean over the epoch so far."""
         return self._loss_sum / max(1, self._loss_count)
 
-    def _masks(self) -> SpecAugment | None:
-        """SpecAugment at the network's own place for it."""
-        config = self.config
-        if config.mask_at != "body" or not config.time_masks + config.band_masks:
-            return None
-        masks = SpecAugment(
-            max(1, config.time_mask_frames), config.time_masks, max(1, config.band_mask_bands), config.band_masks
-        )
-        self.network.body.augment = masks
-        return masks
-
     def about(self) -> dict[str, Any]:
         """Where the epoch is, and what early stopping goes by."""
         return {
@@ -390,7 +277,7 @@ class Run(Stage):
 
     def _export(self, name: str) -> None:
         """Weights as `load_network("NAME:FOLDER")` reads them."""
-        if not self.world.first:
+        if not self.processes.first:
             return
         config = self.config
         about = {

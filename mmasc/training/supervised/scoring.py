@@ -17,10 +17,18 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from mmasc.networks.network import Network
-from mmasc.networks.spec_augment import SpecAugment, augmented_probabilities
-from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.networks.spec_augment import augmented_probabilities
+from mmasc.training.supervised.config import Hearing
 from mmasc.training.supervised.fragments import fragment_edges, loudness_of, window_edges
-from mmasc.training.supervised.hearing import check_length, finish, frames_a_second, hear, least_frames, raw_features
+from mmasc.training.supervised.hearing import (
+    check_length,
+    finish,
+    frames_a_second,
+    hear,
+    least_frames,
+    masks_of,
+    raw_features,
+)
 
 # Pieces of a clip that go through the body at once
 _PIECES_AT_ONCE = 16
@@ -29,7 +37,7 @@ _PIECES_AT_ONCE = 16
 def score_clips(
     network: Network,
     waveforms: Iterable[Float[np.ndarray, "_channel _time"]],
-    config: SupervisedConfig,
+    hearing: Hearing,
     names: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
     tags: Float32[np.ndarray, "clip tag"] | None = None,
@@ -39,7 +47,7 @@ def score_clips(
     Args:
         network: In evaluation mode.
         waveforms: At the network's rate, with their channels as `load_clips` gives them.
-        config: How clips are heard: channels, fragments, test windows, speeds, passes, fusion.
+        hearing: How clips are heard: channels, fragments, test windows, speeds, passes, fusion.
         names: What to call the clips in messages.
         progress: Called with how many are done, and of how many (0 where that is not known).
         tags: Of the clips, for a network that reads them.
@@ -49,13 +57,13 @@ def score_clips(
         MmascError: If a clip is shorter than the network or a fragment needs (the least length is named), or tags are
             missing, or of another number than the network reads.
     """
-    return _each(network, waveforms, names, progress, tags, network.body.n_classes, config, _score_clip)
+    return _each(network, waveforms, names, progress, tags, network.body.n_classes, hearing, _score_clip)
 
 
 def clip_codes(
     network: Network,
     waveforms: Iterable[Float[np.ndarray, "_channel _time"]],
-    config: SupervisedConfig,
+    hearing: Hearing,
     names: Sequence[str] | None = None,
     tags: Float32[np.ndarray, "clip tag"] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -63,11 +71,11 @@ def clip_codes(
     """The layer before last of whole clips, heard as `score_clips` hears them: the mean over what is averaged there.
 
     Args:
-        network, waveforms, config, names, tags, progress: See `score_clips`; masks are off in every pass.
+        network, waveforms, hearing, names, tags, progress: See `score_clips`; masks are off in every pass.
     Raises:
         MmascError: As `score_clips`.
     """
-    return _each(network, waveforms, names, progress, tags, network.body.dim, config, _code_clip)
+    return _each(network, waveforms, names, progress, tags, network.body.dim, hearing, _code_clip)
 
 
 def _each(
@@ -77,7 +85,7 @@ def _each(
     progress: Callable[[int, int], None] | None,
     tags: Float32[np.ndarray, "clip tag"] | None,
     width: int,
-    config: SupervisedConfig,
+    hearing: Hearing,
     ask: Callable[..., Float32[np.ndarray, " number"]],
 ) -> Float32[np.ndarray, "clip number"]:
     """One clip after the other."""
@@ -88,7 +96,7 @@ def _each(
     for number, waveform in enumerate(waveforms):
         name = names[number] if names is not None else f"clip {number + 1}"
         own = None if tags is None else torch.from_numpy(np.ascontiguousarray(tags[number])).to(device)[None]
-        rows.append(ask(network, waveform, config, name, own))
+        rows.append(ask(network, waveform, hearing, name, own))
         if progress is not None:
             progress(number + 1, total)
     return np.stack(rows).astype(np.float32) if rows else np.zeros((0, width), np.float32)
@@ -116,31 +124,31 @@ def measure(
 def _score_clip(
     network: Network,
     waveform: Float[np.ndarray, "channel time"],
-    config: SupervisedConfig,
+    hearing: Hearing,
     name: str,
     tags: Float[Tensor, "1 tag"] | None,
 ) -> Float32[np.ndarray, " class"]:
     device = next(network.body.parameters()).device
     by_speed, n_answers = [], 0
     single = None
-    for speed in config.test_speeds:
+    for speed in hearing.test_speeds:
         played = _play(waveform, network.sample_rate, speed)
         by_lane = []
-        for lane in hear(played, network, config):
-            check_length(network, lane.shape[1], config, name)
+        for lane in hear(played, network, hearing):
+            check_length(network, lane.shape[1], hearing, name)
             with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-                answers, single = _answers(network, torch.from_numpy(lane.copy()).to(device), config, tags)
+                answers, single = _answers(network, torch.from_numpy(lane.copy()).to(device), hearing, tags)
             n_answers += len(answers)
             by_lane.append(answers.mean(0))
         by_speed.append(torch.stack(by_lane).mean(0))
-    if n_answers == 1 and not config.test_passes and single is not None:
+    if n_answers == 1 and not hearing.test_passes and single is not None:
         return single.cpu().numpy()
     mean = torch.stack(by_speed).mean(0)
-    if config.fusion == "logits":
+    if hearing.fusion == "logits":
         return mean.float().cpu().numpy()
     tiny = torch.finfo(torch.float32).tiny
     log_p = mean.clamp_min(tiny).log()
-    if config.loss == "bce":
+    if hearing.loss == "bce":
         log_p = log_p - (1 - mean).clamp_min(tiny).log()
     return log_p.float().cpu().numpy()
 
@@ -148,26 +156,26 @@ def _score_clip(
 def _code_clip(
     network: Network,
     waveform: Float[np.ndarray, "channel time"],
-    config: SupervisedConfig,
+    hearing: Hearing,
     name: str,
     tags: Float[Tensor, "1 tag"] | None,
 ) -> Float32[np.ndarray, " dim"]:
     device = next(network.body.parameters()).device
     by_speed = []
-    for speed in config.test_speeds:
+    for speed in hearing.test_speeds:
         by_lane = []
-        for lane in hear(_play(waveform, network.sample_rate, speed), network, config):
-            check_length(network, lane.shape[1], config, name)
+        for lane in hear(_play(waveform, network.sample_rate, speed), network, hearing):
+            check_length(network, lane.shape[1], hearing, name)
             with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-                pieces = _pieces(network, torch.from_numpy(lane.copy()).to(device), config)
-                parts = [part for one in pieces for part in one.split(_PIECES_AT_ONCE)]
-                codes = torch.cat([network.body.embedding(*_told(part, tags)).double() for part in parts])
+                pieces = _pieces(network, torch.from_numpy(lane.copy()).to(device), hearing)
+                parts = [part for item in pieces for part in item.split(_PIECES_AT_ONCE)]
+                codes = torch.cat([network.body.embedding(*_inputs(part, tags)).double() for part in parts])
             by_lane.append(codes.mean(0))
         by_speed.append(torch.stack(by_lane).mean(0))
     return torch.stack(by_speed).mean(0).float().cpu().numpy()
 
 
-def _told(pieces: Tensor, tags: Float[Tensor, "1 tag"] | None) -> tuple[Tensor, ...]:
+def _inputs(pieces: Tensor, tags: Float[Tensor, "1 tag"] | None) -> tuple[Tensor, ...]:
     """What a body is given: features of pieces, and the tags of their clip where there are any."""
     return (pieces,) if tags is None else (pieces, tags.expand(len(pieces), -1))
 
@@ -175,53 +183,48 @@ def _told(pieces: Tensor, tags: Float[Tensor, "1 tag"] | None) -> tuple[Tensor, 
 def _answers(
     network: Network,
     lane: Float[Tensor, "channel time"],
-    config: SupervisedConfig,
+    hearing: Hearing,
     tags: Float[Tensor, "1 tag"] | None,
 ) -> tuple[Float[Tensor, "piece class"], Float[Tensor, " class"] | None]:
     """What is averaged, of every piece of a lane in float64; and the logits of the first piece as they came."""
     rows, first = [], None
-    for pieces in _pieces(network, lane, config):
+    for pieces in _pieces(network, lane, hearing):
         for some in pieces.split(_PIECES_AT_ONCE):
-            if config.test_passes:
-                masks = SpecAugment(
-                    max(1, config.time_mask_frames),
-                    config.time_masks,
-                    max(1, config.band_mask_bands),
-                    config.band_masks,
-                )
+            if hearing.test_passes:
+                masks = masks_of(hearing)
                 given = (
-                    augmented_probabilities(network.body, some, masks, config.test_passes, config.seed).double().log()
+                    augmented_probabilities(network.body, some, masks, hearing.test_passes, hearing.seed).double().log()
                 )
             else:
-                logits = network.body(*_told(some, tags))
+                logits = network.body(*_inputs(some, tags))
                 first = logits[0] if first is None else first
                 given = logits.double()
-            if config.loss == "bce":
-                rows.append(given.sigmoid() if config.fusion == "posteriors" else given)
+            if hearing.loss == "bce":
+                rows.append(given.sigmoid() if hearing.fusion == "posteriors" else given)
             else:
-                rows.append(given.softmax(1) if config.fusion == "posteriors" else given.log_softmax(1))
+                rows.append(given.softmax(1) if hearing.fusion == "posteriors" else given.log_softmax(1))
     return torch.cat(rows), first
 
 
 def _pieces(
-    network: Network, lane: Float[Tensor, "channel time"], config: SupervisedConfig
+    network: Network, lane: Float[Tensor, "channel time"], hearing: Hearing
 ) -> list[Float[Tensor, "piece *feature"]]:
     """Features of the pieces that a lane is heard in, in batches of equal length."""
     front_end, rate = network.front_end, network.sample_rate
-    hop_seconds = config.test_hop_seconds or config.test_seconds / 2
-    if config.crop_from == "waveform" and config.test_seconds:
-        length = max(round(config.test_seconds * rate), network.minimum_samples)
+    hop_seconds = hearing.test_hop_seconds or hearing.test_seconds / 2
+    if hearing.crop_from == "waveform" and hearing.test_seconds:
+        length = max(round(hearing.test_seconds * rate), network.minimum_samples)
         edges = window_edges(lane.shape[1], length, max(1, round(hop_seconds * rate)))
-        edges = _sounding(lane, rate, edges, rate, config.quiet_decibels)
+        edges = _sounding(lane, rate, edges, rate, hearing.quiet_decibels)
         return [front_end(torch.stack([lane[:, start:end] for start, end in edges]))]
     raw = raw_features(front_end, lane[None])
     n_frames, pace = raw.shape[2], frames_a_second(front_end)
-    if config.fragments:
-        edges = fragment_edges(n_frames, config.fragments)
-    elif config.test_seconds:
-        length = max(round(config.test_seconds * pace), least_frames(network))
+    if hearing.fragments:
+        edges = fragment_edges(n_frames, hearing.fragments)
+    elif hearing.test_seconds:
+        length = max(round(hearing.test_seconds * pace), least_frames(network))
         edges = window_edges(n_frames, length, max(1, round(hop_seconds * pace)))
-        edges = _sounding(lane, rate, edges, pace, config.quiet_decibels)
+        edges = _sounding(lane, rate, edges, pace, hearing.quiet_decibels)
     else:
         return [finish(front_end, raw)]
     by_length: dict[int, list[Tensor]] = {}

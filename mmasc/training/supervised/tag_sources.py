@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from mmasc.devices import Session
 from mmasc.encoders.base import require_identity
 from mmasc.errors import MmascError
 from mmasc.storage.contents import digest_of
@@ -94,8 +95,11 @@ class ClipTags:
         tensors, about = load_tensors(path)
         try:
             found = cls(
-                *(about["source"], about["identity"], tuple(about["vocabulary"]), tuple(about["clips"])),
-                tensors["tags"].numpy(),
+                source=about["source"],
+                identity=about["identity"],
+                vocabulary=tuple(about["vocabulary"]),
+                clips=tuple(about["clips"]),
+                rows=tensors["tags"].numpy(),
             )
         except (KeyError, TypeError) as error:
             raise MmascError(f"{path} holds no tags ({error!r}); take it away, they are computed again") from error
@@ -131,10 +135,7 @@ def clip_tags(
     root: Path,
     kept: Iterable[Path] = (),
     identity: str = "",
-    cache: str | Path | None = None,
-    device: str = "cpu",
-    remark: Callable[[str], None] | None = None,
-    progress: Progress | None = None,
+    session: Session | None = None,
 ) -> ClipTags:
     """Tags of recordings: as they were kept, else asked of the source.
 
@@ -144,13 +145,12 @@ def clip_tags(
         root: Folder (or table) of their data set.
         kept: Files where they may stand already; those that are not there are passed over.
         identity: That is wanted where the source is not loaded.
-        cache: Folder of decoded waveforms.
-        device: Of a source that is loaded here.
-        remark: Called with a line where the source is asked, or a kept file could not be read.
-        progress: Called with recordings done and recordings in all.
+        session: Device of a source that is loaded here, cache and progress of recordings; hears where the source is
+            asked, or a kept file could not be read.
     Raises:
         MmascError: If the source is not there, or is another than what is wanted.
     """
+    session = session or Session()
     wanted = source.identity if isinstance(source, TagSource) else identity
     names = clip_names(paths, root)
     for path in kept:
@@ -158,13 +158,12 @@ def clip_tags(
             try:
                 found = ClipTags.load(path)
             except MmascError as error:
-                if remark is not None:
-                    remark(f"{error}: asked again")
+                session.say(f"{error}: asked again")
                 continue
             rows = found.of(names) if found.identity == wanted else None
             if rows is not None:
                 return ClipTags(found.source, found.identity, found.vocabulary, names, rows)
-    loaded = source if isinstance(source, TagSource) else load_source(source, device)
+    loaded = source if isinstance(source, TagSource) else load_source(source, session.device)
     if wanted:
         require_identity(
             (loaded.name, wanted),
@@ -173,9 +172,8 @@ def clip_tags(
             "give the source the weights or prompts that it had in training, or train again",
             kind="tag source",
         )
-    if remark is not None:
-        remark(f"tags of {len(paths)} recordings by {loaded.name}: {loaded.n_tags} each")
-    rows = loaded.tell(paths, Path(cache) if cache is not None else None, progress)
+    session.say(f"tags of {len(paths)} recordings by {loaded.name}: {loaded.n_tags} each")
+    rows = loaded.tell(paths, Path(session.cache) if session.cache is not None else None, session.progress)
     return ClipTags(loaded.name, loaded.identity, loaded.vocabulary, names, rows)
 
 

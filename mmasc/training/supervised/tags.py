@@ -4,7 +4,8 @@ A run keeps the tags of all clips of its data beside its weights (tags.safetenso
 take the same source: by its identity, not by its name.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from mmasc.datasets.dataset import Dataset
+from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.networks.network import Network
 from mmasc.networks.registry import NETWORKS
@@ -28,9 +30,7 @@ def tags_for(
     source: str | ClipTags,
     table: Dataset,
     out: Path,
-    cache: str | Path | None = None,
-    device: str = "cpu",
-    remark: Callable[[str], None] | None = None,
+    session: Session,
 ) -> ClipTags | None:
     """Tags of all clips of a data set for a network that reads them; None for one that does not.
 
@@ -39,7 +39,7 @@ def tags_for(
         source: Its line, empty for none; or tags of these clips.
         table: The data set.
         out: Folder of the run or runs: tags that one of them kept are taken again.
-        cache, device, remark: See `clip_tags`.
+        session: See `clip_tags`.
     Raises:
         MmascError: If a network that reads tags has no source, or one that reads none has one.
     """
@@ -57,9 +57,9 @@ def tags_for(
         if rows is None:
             raise MmascError(f"the tags given are not of the clips of {table.root}; give the source's name")
         return ClipTags(source.source, source.identity, source.vocabulary, names, rows)
-    loaded = load_source(source, device)
+    loaded = load_source(source, session.device)
     kept = [out / TAGS, *sorted(out.glob(f"fold-*/{TAGS}"))]
-    return clip_tags(loaded, table.paths, table.root, kept, cache=cache, remark=remark)
+    return clip_tags(loaded, table.paths, table.root, kept, session=replace(session, progress=None))
 
 
 def tag_arguments(tags: ClipTags | None, preset: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,9 +110,7 @@ def tags_of_run(
     network: Network,
     paths: Sequence[Path],
     root: Path,
-    cache: str | Path | None = None,
-    device: str = "cpu",
-    remark: Callable[[str], None] | None = None,
+    session: Session,
 ) -> Float32[np.ndarray, "clip tag"] | None:
     """Tags of recordings by the source that a run was trained with; None for a network that reads none.
 
@@ -122,7 +120,7 @@ def tags_of_run(
         network: Of the run.
         paths: Of the recordings.
         root: Folder (or table) of their data set.
-        cache, device, remark: See `clip_tags`.
+        session: See `clip_tags`; its progress is not for tags.
     Raises:
         MmascError: If the source is not there any more, or became another.
     """
@@ -131,9 +129,8 @@ def tags_of_run(
     if not config.tags:
         raise MmascError(f"{folder} does not say where its tags came from; train it anew with {_SOURCES}")
     try:
-        found = clip_tags(
-            *(config.tags, paths, root, [folder / TAGS], config.tags_identity, cache, device), remark=remark
-        )
+        asking = replace(session, progress=None)
+        found = clip_tags(config.tags, paths, root, [folder / TAGS], config.tags_identity, asking)
     except MmascError as error:
         raise MmascError(f"{folder} needs tags of {len(paths)} recordings by {config.tags}: {error}") from error
     check_vocabulary(network, found, str(folder))
@@ -145,8 +142,7 @@ def pseudo_labels_of(
     paths: Sequence[Path],
     classes: Sequence[str],
     power: float,
-    cache: str | Path | None = None,
-    device: str = "cpu",
+    session: Session | None = None,
 ) -> Float32[np.ndarray, "clip class"]:
     """Soft labels of clips by taggers that are trained already: their mean, sharpened, rows of sum 1.
 
@@ -155,17 +151,18 @@ def pseudo_labels_of(
         paths: Of the clips.
         classes: In the order of the columns.
         power: See `mmasc.networks.tagger.pseudo_labels`.
-        cache: Folder of decoded waveforms.
-        device: Of the taggers.
+        session: Device of the taggers, and cache.
     Raises:
         MmascError: If a tagger is not there or does not know a class.
     """
-    said = []
+    session = session or Session()
+    posteriors = []
     for name in sources:
-        source = load_source(name, device)
-        lacking = [one for one in classes if one not in source.vocabulary]
+        source = load_source(name, session.device)
+        lacking = [item for item in classes if item not in source.vocabulary]
         if lacking:
             raise MmascError(f"{name} does not know the tags {', '.join(lacking[:3])}: it can give no pseudo labels")
-        columns = [source.vocabulary.index(one) for one in classes]
-        said.append(source.tell(paths, Path(cache) if cache is not None else None, None)[:, columns])
-    return pseudo_labels(np.stack(said), power).astype(np.float32)
+        columns = [source.vocabulary.index(item) for item in classes]
+        cache = Path(session.cache) if session.cache is not None else None
+        posteriors.append(source.tell(paths, cache, None)[:, columns])
+    return pseudo_labels(np.stack(posteriors), power).astype(np.float32)

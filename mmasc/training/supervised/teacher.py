@@ -12,12 +12,13 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
+from mmasc.devices import Session
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 from mmasc.networks.load import load_network
 from mmasc.networks.registry import NETWORKS
-from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.config import Hearing, SupervisedConfig
 from mmasc.training.supervised.hearing import load_clips
 from mmasc.training.supervised.losses import match_posteriors, match_vectors
 from mmasc.training.supervised.scoring import score_clips
@@ -26,7 +27,7 @@ from mmasc.windows.pooling import recording_vector
 
 
 @dataclass(frozen=True)
-class Teaching:
+class TeacherTargets:
     """What a teacher says.
 
     Attributes:
@@ -45,11 +46,11 @@ class Teaching:
         share: Float32[Tensor, " batch"],
         config: SupervisedConfig,
     ) -> Float32[Tensor, ""]:
-        """How far the pupil is from the teacher; what the teacher says of mixed items is mixed as labels are.
+        """How far the student is from the teacher; what the teacher says of mixed items is mixed as labels are.
 
         Args:
-            logits: Of the pupil.
-            vectors: Of the pupil's projection, for vectors.
+            logits: Of the student.
+            vectors: Of the student's projection, for vectors.
             clips: Of items and partners.
             share: Of the items.
             config: Of the run.
@@ -70,13 +71,7 @@ class Teaching:
         return match_posteriors(logits, wanted * temperature, temperature, several)
 
 
-def ask_teacher(
-    config: SupervisedConfig,
-    paths: Sequence[Path],
-    cache: str | Path | None,
-    device: torch.device,
-    progress: Callable[[int, int], None] | None = None,
-) -> Teaching:
+def ask_teacher(config: SupervisedConfig, paths: Sequence[Path], session: Session) -> TeacherTargets:
     """What the teacher of a run says of whole clips.
 
     Raises:
@@ -84,32 +79,24 @@ def ask_teacher(
     """
     base, _, path = config.teacher.partition(":")
     if base in NETWORKS and path:
-        return Teaching("logits", _ask_network(config, paths, cache, device, progress))
-    vectors = clip_vectors(load_encoder(config.teacher, device=str(device)), paths, cache, progress)
-    return Teaching("vectors", torch.from_numpy(vectors).to(device))
+        return TeacherTargets("logits", _ask_network(config, paths, session))
+    vectors = clip_vectors(load_encoder(config.teacher, device=session.device), paths, session.cache, session.progress)
+    return TeacherTargets("vectors", torch.from_numpy(vectors).to(session.device))
 
 
-def _ask_network(
-    config: SupervisedConfig,
-    paths: Sequence[Path],
-    cache: str | Path | None,
-    device: torch.device,
-    progress: Callable[[int, int], None] | None,
-) -> Float32[Tensor, "clip class"]:
-    teacher = load_network(config.teacher, device=str(device))
+def _ask_network(config: SupervisedConfig, paths: Sequence[Path], session: Session) -> Float32[Tensor, "clip class"]:
+    teacher = load_network(config.teacher, device=session.device)
     if teacher.body.n_tags:
         raise MmascError(f"teacher {config.teacher} reads tags beside the sound: take one that hears sound alone")
     lacking = [name for name in config.classes if name not in teacher.classes]
     if lacking:
         known = ", ".join(teacher.classes) or "not said in its file"
         raise MmascError(f"teacher {config.teacher} does not know {', '.join(lacking)}; its classes are {known}")
-    as_heard = SupervisedConfig(
-        config.teacher, teacher.features, teacher.classes, config.dataset, config.data, "", loss=config.loss
-    )
-    clips = load_clips(paths, teacher, as_heard, cache)
-    logits = score_clips(teacher, clips, as_heard, [str(path) for path in paths], progress)
+    as_heard = Hearing(teacher.features, loss=config.loss)
+    clips = load_clips(paths, teacher, as_heard, session.cache)
+    logits = score_clips(teacher, clips, as_heard, [str(path) for path in paths], session.progress)
     columns = [teacher.classes.index(name) for name in config.classes]
-    return torch.from_numpy(np.ascontiguousarray(logits[:, columns])).to(device)
+    return torch.from_numpy(np.ascontiguousarray(logits[:, columns])).to(session.device)
 
 
 def clip_vectors(

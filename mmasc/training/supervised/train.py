@@ -5,38 +5,37 @@ best.safetensors (both load as `NETWORK:FOLDER`), training.safetensors (everythi
 folders fold-NAME in one. The test fold is never learned from nor chosen by.
 """
 
-import hashlib
 import json
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from mmasc.datasets.dataset import Dataset
-from mmasc.devices import World, join_world, resolve_device
+from mmasc.devices import ProcessGroup, Session, join_processes, resolve_device
 from mmasc.errors import MmascError
-from mmasc.networks.load import load_network
 from mmasc.networks.network import Network
-from mmasc.networks.registry import NETWORKS, network_class
 from mmasc.storage.files import write_atomically
-from mmasc.storage.tensors import load_tensors
 from mmasc.training.run_folder import claim_run
 from mmasc.training.supervised.batches import Batches, check_stages
 from mmasc.training.supervised.config import SupervisedConfig
 from mmasc.training.supervised.crops import Items
-from mmasc.training.supervised.data import Sides, checked_sides, digest_of, noisy_clips, read_data, targets_for
+from mmasc.training.supervised.data import DataChoice, Sides, checked_sides, digest_of, noisy_clips, targets_for
 from mmasc.training.supervised.hearing import channel_remark, load_clips
 from mmasc.training.supervised.recipes import recipe as recipe_of
-from mmasc.training.supervised.run import Beside, Run, Scored
+from mmasc.training.supervised.results import FoldResult, finished_fold, fold_result
+from mmasc.training.supervised.run import Run
+from mmasc.training.supervised.start import digest_of_weights, starting_network, with_noisy_head
+from mmasc.training.supervised.student import ExtraTargets, HeldOutClips
 from mmasc.training.supervised.tag_sources import TAGS, ClipTags, identities_of
-from mmasc.training.supervised.tags import check_vocabulary, pseudo_labels_of, tag_arguments, tags_for
+from mmasc.training.supervised.tags import pseudo_labels_of, tag_arguments, tags_for
 from mmasc.training.supervised.teacher import ask_teacher
 from mmasc.version import __version__
 
@@ -46,56 +45,24 @@ class OptionError(ValueError):
 
 
 @dataclass(frozen=True)
-class FoldResult:
-    """What a run of one fold leaves.
-
-    Attributes:
-        folder: `load_network(f"{network}:{folder}")` loads it.
-        fold: That was not learned from; empty where there is none.
-        step: Where it is.
-        steps: Where it would end; less than that after a pause or early stopping.
-        epoch: Epochs that are done.
-        n_train, n_validation, n_test: Clips on the sides.
-        clips_per_second: Of the last epoch.
-        seconds: So far, validation among them.
-        measured: Of the last epoch: loss, validation_accuracy, validation_loss, test_accuracy where there are such.
-    """
-
-    folder: str
-    fold: str
-    step: int
-    steps: int
-    epoch: int
-    n_train: int
-    n_validation: int
-    n_test: int
-    clips_per_second: float
-    seconds: float
-    measured: dict[str, float]
-
-
-@dataclass(frozen=True)
 class _Job:
     """What all folds of one call share."""
 
-    network: str
     table: Dataset
-    cache: str | Path | None
-    device: torch.device
-    world: World
+    session: Session
+    processes: ProcessGroup
     checkpoint_seconds: float
     pause_at: int | None
     test_curve: bool
-    say: Callable[[str], None]
     progress: Callable[[int, int, str], None] | None
     tags: ClipTags | None
-    said: set[str] = field(default_factory=set)
+    shown: set[str] = field(default_factory=set)
 
     def say_once(self, line: str) -> None:
-        """A remark that holds for every fold."""
-        if line and line not in self.said:
-            self.said.add(line)
-            self.say(line)
+        """Hand on a remark that holds for every fold."""
+        if line and line not in self.shown:
+            self.shown.add(line)
+            self.session.say(line)
 
 
 def train_network(
@@ -142,7 +109,7 @@ def train_network(
         new_head: Whether the last layer is made anew, for other classes than those of `weights`.
         arguments: Of the network's definition.
         dataset_options: Of the reader.
-        make_folds, hold_out, per_class: See `read_data`.
+        make_folds, hold_out, per_class: See `mmasc.training.supervised.data.DataChoice`.
         cache: Folder that keeps decoded waveforms from run to run; None keeps them in memory.
         device: As for `load_network`; under torchrun "cuda" is one for each process. The same weights to the bit need
             the same device, thread count and number of processes.
@@ -160,45 +127,51 @@ def train_network(
         MmascError: If data, network, fold or folder are not fit; what is in the folder stays usable.
         OptionError: If an option is unknown or out of range.
     """
+    choice = DataChoice(dataset, data, dataset_options or {}, make_folds, hold_out, per_class)
     values = {**recipe_of(recipe), **_known(options)}
-    world, own_device = join_world(device)
-    table = read_data(dataset, data, dataset_options or {}, make_folds, hold_out, per_class)
-    say = remark if remark is not None and world.first else _silence
+    processes, own_device = join_processes(device)
+    session = Session(own_device, cache, remark if processes.first else None)
+    table = choice.read()
     for line in table.remarks:
-        say(line)
-    told = tags_for(network, tags, table, Path(out), cache, own_device, say)
-    arguments = tag_arguments(told, preset, arguments or {})
+        session.say(line)
+    read_tags = tags_for(network, tags, table, Path(out), session)
+    arguments = tag_arguments(read_tags, preset, arguments or {})
     if values.get("noisy"):
-        arguments = _with_noisy_head(network, arguments)
-    start, first = _start(network, table, features, weights, new_head, arguments, seed, told)
+        arguments = with_noisy_head(network, arguments)
+    start, first = starting_network(network, table, features, weights, new_head, arguments, seed, read_tags)
     if table.multi_label:
         values.setdefault("loss", "bce")
     _check_loss(table, values.get("loss", "cross-entropy"))
     job = _Job(
-        *(network, table, cache, resolve_device(own_device), world, checkpoint_seconds, pause_at, test_curve, say),
-        progress if world.first else None,
-        told,
+        table=table,
+        session=replace(session, device=str(resolve_device(own_device))),
+        processes=processes,
+        checkpoint_seconds=checkpoint_seconds,
+        pause_at=pause_at,
+        test_curve=test_curve,
+        progress=progress if processes.first else None,
+        tags=read_tags,
     )
     common = dict(
         network=network,
         features=first.features,
         arguments=dict(arguments),
         classes=first.classes,
-        dataset=dataset,
-        data=str(Path(data).resolve()),
-        dataset_options=dict(dataset_options or {}),
-        make_folds=make_folds,
-        hold_out=hold_out,
-        per_class=per_class,
+        dataset=choice.kind,
+        data=str(Path(choice.path).resolve()),
+        dataset_options=dict(choice.options),
+        make_folds=choice.make_folds,
+        hold_out=choice.hold_out,
+        per_class=choice.per_class,
         data_digest=digest_of(table),
         validation=validation,
         seed=seed,
         recipe=recipe,
         weights=str(weights or ""),
-        weights_digest=_digest_of_weights(weights),
+        weights_digest=digest_of_weights(weights),
         new_head=new_head,
-        tags=told.source if told is not None else "",
-        tags_identity=told.identity if told is not None else "",
+        tags=read_tags.source if read_tags is not None else "",
+        tags_identity=read_tags.identity if read_tags is not None else "",
         pseudo_identity=identities_of(values.get("pseudo", ()), own_device),
         **values,
     )
@@ -217,175 +190,68 @@ def train_network(
 
 def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Network, folder: Path) -> FoldResult:
     check_stages(network, config)
-    paths = job.table.paths
-    targets = targets_for(job.table, config.classes)
-    begun = False
-    if job.world.first:
-        begun = claim_run(folder, config)
-    job.world.wait()
-    done = _finished(folder, config, sides)
-    if done is not None:
-        job.say(f"{folder} is finished: {done.epoch} epochs")
+    begun = job.processes.first and claim_run(folder, config)
+    job.processes.wait()
+    if (done := finished_fold(folder, config, sides)) is not None:
+        job.session.say(f"{folder} is finished: {done.epoch} epochs")
         return done
-    job.say(
+    job.session.say(
         f"{'going on with' if begun else 'starting'} {folder}: {len(sides.train)} clips to learn from, "
         f"{len(sides.validation)} to validate on, {len(sides.test)} to test on"
         + (f", {len(sides.seen)} to test as seen" if len(sides.seen) else "")
     )
-    if job.world.first and not begun:
+    if job.processes.first and not begun:
         _write_machine(folder, job)
-    if job.tags is not None and job.world.first and not (folder / TAGS).is_file():
+    if job.tags is not None and job.processes.first and not (folder / TAGS).is_file():
         job.tags.save(folder / TAGS)
-    network = network.to(job.device)
-    items = Items(network, config, [paths[clip] for clip in sides.train], targets[sides.train], job.device, job.cache)
-    job.say_once(channel_remark(items.waveforms[0], network))
-    teaching = None
-    if config.teacher:
-        teaching = ask_teacher(config, [paths[clip] for clip in sides.train], job.cache, job.device)
-
-    def scored(side: Any) -> Scored | None:
-        chosen = [paths[clip] for clip in side]
-        if not chosen or not job.world.first:
-            return None
-        tags = None if job.tags is None else job.tags.rows[side]
-        waveforms = load_clips(chosen, network, config, job.cache)
-        return Scored(waveforms, targets[side], [str(path) for path in chosen], tags)
-
-    beside = Beside()
-    if job.tags is not None:
-        beside = Beside(tags=torch.from_numpy(job.tags.rows[sides.train]).to(job.device))
-    noisy = noisy_clips(job.table, config.noisy)[sides.train] if config.noisy else None
-    if noisy is not None and config.pseudo:
-        beside = Beside(pseudo=_pseudo(job, config, [paths[clip] for clip in sides.train], noisy))
-    run = Run(
-        config,
-        folder,
-        network,
-        Batches(items, config, job.world, noisy),
-        scored(sides.validation),
-        scored(sides.test) if job.test_curve else None,
-        teaching,
-        job.world,
-        beside,
-    )
+    run = _run_of(job, config, sides, network.to(job.session.device), folder)
     try:
-        run.checkpoint_seconds = job.checkpoint_seconds
-        if job.progress is not None:
-            run.progress = job.progress
         run.go(run.steps if job.pause_at is None else min(job.pause_at, run.steps))
     except KeyboardInterrupt:
-        job.say(
+        job.session.say(
             f"stopped at {run.step} of {run.steps}; the same command goes on from step {run.saved_step} in {folder}"
         )
         raise
-    return _result(folder, config, sides, run.step, run.steps, run.epoch, run.seconds, run.measured)
+    return fold_result(folder, config, sides, {"step": run.step, **run.about()})
 
 
-def _with_noisy_head(network: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    if network in NETWORKS and not hasattr(network_class(NETWORKS[network]), "both"):
-        raise MmascError(f"{network} has no head for noisy labels: leave out noisy, or train tagging")
-    return {**arguments, "noisy_head": True}
+def _run_of(job: _Job, config: SupervisedConfig, sides: Sides, network: Network, folder: Path) -> Run:
+    """The run of a fold, with its clips loaded and its teacher asked."""
+    session, device = job.session, torch.device(job.session.device)
+    paths = [job.table.paths[clip] for clip in sides.train]
+    targets = targets_for(job.table, config.classes)
+    items = Items(network, config, paths, targets[sides.train], device, session.cache)
+    job.say_once(channel_remark(items.waveforms[0], network))
+
+    def held_out(side: Int64[np.ndarray, " clip"]) -> HeldOutClips | None:
+        chosen = [job.table.paths[clip] for clip in side]
+        if not chosen or not job.processes.first:
+            return None
+        tags = None if job.tags is None else job.tags.rows[side]
+        waveforms = load_clips(chosen, network, config.hearing, session.cache)
+        return HeldOutClips(waveforms, targets[side], [str(path) for path in chosen], tags)
+
+    noisy = noisy_clips(job.table, config.noisy)[sides.train] if config.noisy else None
+    extra = ExtraTargets(teacher=ask_teacher(config, paths, session) if config.teacher else None)
+    if job.tags is not None:
+        extra = replace(extra, tags=torch.from_numpy(job.tags.rows[sides.train]).to(device))
+    if noisy is not None and config.pseudo:
+        extra = replace(extra, pseudo=_pseudo(job, config, paths, noisy))
+    scored = {"validation": held_out(sides.validation), "test": held_out(sides.test) if job.test_curve else None}
+    run = Run(config, folder, network, Batches(items, config, job.processes, noisy), job.processes, scored, extra)
+    run.checkpoint_seconds = job.checkpoint_seconds
+    if job.progress is not None:
+        run.progress = job.progress
+    return run
 
 
 def _pseudo(job: _Job, config: SupervisedConfig, paths: Sequence[Path], noisy: Bool[np.ndarray, " clip"]) -> Tensor:
     """Soft labels of the noisy clips among those to learn from; zeros for the others, which are not asked about."""
     rows = np.zeros((len(paths), len(config.classes)), np.float32)
-    asked = [path for path, one in zip(paths, noisy, strict=True) if one]
-    job.say(f"soft labels of {len(asked)} noisy clips by {', '.join(config.pseudo)}")
-    rows[noisy] = pseudo_labels_of(
-        *(config.pseudo, asked, config.classes, config.pseudo_power, job.cache, str(job.device))
-    )
-    return torch.from_numpy(rows).to(job.device)
-
-
-def _finished(folder: Path, config: SupervisedConfig, sides: Sides) -> FoldResult | None:
-    """The result of a run that came to its end, and has its weights; None of any other."""
-    if not (folder / "training.safetensors").is_file() or not (folder / "last.safetensors").is_file():
-        return None
-    _, about = load_tensors(folder / "training.safetensors")
-    if about.get("kind") != "mmasc-supervised-training" or not (about["stopped"] or about["step"] == about["steps"]):
-        return None
-    return _result(
-        *(folder, config, sides, about["step"], about["steps"], about["epoch"], about["seconds"], about["measured"])
-    )
-
-
-def _result(
-    folder: Path,
-    config: SupervisedConfig,
-    sides: Sides,
-    step: int,
-    steps: int,
-    epoch: int,
-    seconds: float,
-    measured: Mapping[str, float],
-) -> FoldResult:
-    rest = {name: value for name, value in measured.items() if name != "clips_per_second"}
-    speed = measured.get("clips_per_second", 0.0)
-    counts = len(sides.train), len(sides.validation), len(sides.test)
-    return FoldResult(str(folder), config.fold, step, steps, epoch, *counts, speed, round(seconds, 3), rest)
-
-
-def _start(
-    name: str,
-    table: Dataset,
-    features: str | None,
-    weights: str | Path | None,
-    new_head: bool,
-    arguments: Mapping[str, Any],
-    seed: int,
-    tags: ClipTags | None,
-) -> tuple[Callable[[], Network], Network]:
-    """How to make the network that every fold begins from, and one of them."""
-    if name not in NETWORKS:
-        raise MmascError(f"unknown network {name!r}; there are: {', '.join(sorted(NETWORKS))}")
-    if weights is None:
-        if new_head:
-            raise MmascError("a new head needs weights to stand on: give --weights FILE, or leave out --new-head")
-
-        def fresh() -> Network:
-            return _make(name, table, features, seed, arguments)
-
-        return fresh, fresh()
-    source = load_network(f"{name}:{weights}")
-    check_vocabulary(source, tags, str(weights))
-    if features is not None and features != source.features:
-        raise MmascError(f"{weights} was trained on features {source.features!r}: leave out --features {features}")
-    if not new_head:
-        unknown = [label for label in table.classes if label not in source.classes]
-        if unknown:
-            known = ", ".join(source.classes[:12]) or "not said in the file"
-            raise MmascError(
-                f"{weights} does not know {', '.join(unknown[:5])}; its classes are {known}: say --new-head to learn a "
-                "last layer for these"
-            )
-        return (lambda: load_network(f"{name}:{weights}")), source
-
-    def headed() -> Network:
-        made = _make(name, table, source.features, seed, arguments)
-        own = made.body.state_dict()
-        kept = {
-            key: value
-            for key, value in source.body.state_dict().items()
-            if not key.startswith(f"{made.body.head}.") and key in own and own[key].shape == value.shape
-        }
-        lacking = [key for key in own if key not in kept and not key.startswith(f"{made.body.head}.")]
-        if lacking:
-            raise MmascError(
-                f"{weights} does not fit {name} with these arguments: {len(lacking)} weights differ ({lacking[0]} ...)"
-            )
-        made.body.load_state_dict(kept, strict=False)
-        return made
-
-    return headed, headed()
-
-
-def _make(name: str, table: Dataset, features: str | None, seed: int, arguments: Mapping[str, Any]) -> Network:
-    """A network with fresh weights for the classes of the data."""
-    try:
-        return load_network(name, classes=table.classes, features=features, seed=seed, arguments=dict(arguments))
-    except (TypeError, ValueError) as error:
-        raise MmascError(f"{name} cannot be made with these features and arguments: {error}") from error
+    asked = [path for path, item in zip(paths, noisy, strict=True) if item]
+    job.session.say(f"soft labels of {len(asked)} noisy clips by {', '.join(config.pseudo)}")
+    rows[noisy] = pseudo_labels_of(config.pseudo, asked, config.classes, config.pseudo_power, job.session)
+    return torch.from_numpy(rows).to(job.session.device)
 
 
 def _check_loss(table: Dataset, loss: str) -> None:
@@ -408,31 +274,18 @@ def _known(options: Mapping[str, Any]) -> Mapping[str, Any]:
     return options
 
 
-def _digest_of_weights(weights: str | Path | None) -> str:
-    if weights is None:
-        return ""
-    path = Path(weights)
-    if path.is_dir():
-        path = next((path / name for name in ("best.safetensors", "last.safetensors") if (path / name).is_file()), path)
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:32] if path.is_file() else ""
-
-
 def _write_machine(folder: Path, job: _Job) -> None:
     """What the run was made on; decides nothing."""
-    device = job.device
+    device = torch.device(job.session.device)
     record = {
         "machine": platform.processor() or platform.machine(),
         "system": platform.platform(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "processes": job.world.size,
+        "processes": job.processes.size,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "mmasc": __version__,
     }
     write_atomically(folder / "machine.json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
-
-
-def _silence(_line: str) -> None:
-    """Says nothing."""

@@ -1,0 +1,74 @@
+"""What a run of one fold leaves, now or when it was finished before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmasc.storage.tensors import load_tensors
+from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.data import Sides
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What a run of one fold leaves.
+
+    Attributes:
+        folder: `load_network(f"{network}:{folder}")` loads it.
+        fold: That was not learned from; empty where there is none.
+        step: Where it is.
+        steps: Where it would end; less than that after a pause or early stopping.
+        epoch: Epochs that are done.
+        n_train, n_validation, n_test: Clips on the sides.
+        clips_per_second: Of the last epoch.
+        seconds: So far, validation among them.
+        measured: Of the last epoch: loss, validation_accuracy, validation_loss, test_accuracy where there are such.
+    """
+
+    folder: str
+    fold: str
+    step: int
+    steps: int
+    epoch: int
+    n_train: int
+    n_validation: int
+    n_test: int
+    clips_per_second: float
+    seconds: float
+    measured: dict[str, float]
+
+
+def finished_fold(folder: Path, config: SupervisedConfig, sides: Sides) -> FoldResult | None:
+    """The result of a run that came to its end, and has its weights; None of any other."""
+    if not (folder / "training.safetensors").is_file() or not (folder / "last.safetensors").is_file():
+        return None
+    _, about = load_tensors(folder / "training.safetensors")
+    if about.get("kind") != "mmasc-supervised-training" or not (about["stopped"] or about["step"] == about["steps"]):
+        return None
+    return fold_result(folder, config, sides, about)
+
+
+def fold_result(folder: Path, config: SupervisedConfig, sides: Sides, about: Mapping[str, Any]) -> FoldResult:
+    """The result of a run.
+
+    Args:
+        folder: Folder of the run.
+        config: Configuration of the run.
+        sides: Sides of its fold.
+        about: Where it is: step, steps, epoch, seconds and what was measured, as its checkpoint keeps them.
+    """
+    measured = about["measured"]
+    return FoldResult(
+        folder=str(folder),
+        fold=config.fold,
+        step=about["step"],
+        steps=about["steps"],
+        epoch=about["epoch"],
+        n_train=len(sides.train),
+        n_validation=len(sides.validation),
+        n_test=len(sides.test),
+        clips_per_second=measured.get("clips_per_second", 0.0),
+        seconds=round(about["seconds"], 3),
+        measured={name: value for name, value in measured.items() if name != "clips_per_second"},
+    )
