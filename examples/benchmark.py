@@ -29,10 +29,11 @@ import torch
 import mmasc
 from mmasc.collection import Collection
 from mmasc.collection.head import SpaceHead
-from mmasc.collection.index import import_faiss, unit
+from mmasc.collection.index import import_faiss
 from mmasc.collection.schema import RECORDING_FIELDS, vector_column, windows_schema
 from mmasc.collection.store import Store
 from mmasc.encoders.embedding import embed_file
+from mmasc.windows.units import unit_float32
 
 REPEATS = 5
 
@@ -175,9 +176,9 @@ def search(sounds: Path | None, folder: Path) -> Iterator[Row]:
     reader = collection.space()
     by_hand = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     by_hand.train(np.zeros((1, dim), np.float32))
-    by_hand.add(unit(vectors))
+    by_hand.add(unit_float32(vectors))
     for count in (1, 64):
-        queries = unit(generator.normal(size=(count, dim)).astype(np.float32))
+        queries = unit_float32(generator.normal(size=(count, dim)).astype(np.float32))
         ours, theirs = best_of_both(
             lambda queries=queries: reader.search(queries, 10), lambda queries=queries: by_hand.search(queries, 10), 40
         )
@@ -192,7 +193,7 @@ def search(sounds: Path | None, folder: Path) -> Iterator[Row]:
     )
     exact = 0
     for where, passes in FILTERS.items():
-        scores = unit(vectors) @ queries[0]
+        scores = unit_float32(vectors) @ queries[0]
         scores[~passes(np.arange(rows))] = -np.inf
         expected = np.argsort(-scores, kind="stable")[:10]
         hits = collection.search(vectors=queries[0], k=10, where=where)

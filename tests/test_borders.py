@@ -267,6 +267,8 @@ CALLS = {
     "mmasc.Collection('c').add([])": ("MmascError", "no path given"),
     "mmasc.Collection('c').add('nowhere.wav')": ("MmascError", "nowhere.wav"),
     "mmasc.Collection('c').add('s', encoder='nobody')": ("MmascError", "unknown encoder"),
+    "mmasc.Collection('c').add('s', encoder=3)": ("ValueError", "encoder must be a name"),
+    "mmasc.embed('s', 'c', encoder=3)": ("ValueError", "encoder must be a name"),
     "mmasc.Collection('c').add('s', colour=3)": ("TypeError", "colour"),
     "mmasc.Collection('c').vectors('nolabel')": ("MmascError", "has no column"),
     "mmasc.Collection('c').vectors(where='x =')": ("MmascError", "cannot read the condition"),

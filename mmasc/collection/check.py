@@ -8,10 +8,10 @@ import numpy as np
 
 from mmasc.collection.coverage import uncovered
 from mmasc.collection.head import HEAD_NAME, read_copies
-from mmasc.collection.index import unit
 from mmasc.collection.leases import copy_path
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
+from mmasc.windows.units import unit_float32
 
 # A recording may end this much after its last window: one sample of the slowest encoder
 _END_SLACK_SECONDS = 1e-3
@@ -140,7 +140,7 @@ def _check_vectors(reader: SpaceReader) -> list[Finding]:
         findings.append(Finding("error", f"all {count} vectors are the same"))
     if count and not broken:
         some = np.random.default_rng(0).choice(count, min(count, _ASKED_OF_INDEX), replace=False)
-        queries = unit(reader.vectors(some))
+        queries = unit_float32(reader.vectors(some))
         scores, _ = reader.search(queries, 1)
         wanted = (queries**2).sum(axis=1)
         lost = int((np.abs(scores[:, 0] - wanted) > 1e-2).sum())

@@ -15,6 +15,7 @@ import numpy as np
 from mmasc.collection.index_files import load_files, save_files
 from mmasc.errors import MmascError
 from mmasc.forking import answer_after_fork
+from mmasc.windows.units import unit_float32
 
 _TRAINING_VECTORS_PER_LIST = 40
 _TRAINING_ROUNDS = 8
@@ -107,7 +108,7 @@ class VectorIndex:
         built = cls(kind, index, _fill(index, scan), policy=policy)
         queries = {"windows": _gather(scan, np.sort(held_out), dim)}
         if probes is not None and len(probes):
-            queries["texts"] = unit(probes)
+            queries["texts"] = unit_float32(probes)
         built._choose_nprobe(scan, queries, lists)
         return built
 
@@ -206,13 +207,6 @@ class VectorIndex:
             self.nprobe = min(lists, self.nprobe * 2)
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows of float32 `[item dim]` divided by their length; a zero row stays zero."""
-    vectors = np.asarray(vectors, np.float32)
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
-
-
 def import_faiss() -> Any:
     """FAISS, or one line that names both extras."""
     answer_after_fork()
@@ -236,7 +230,7 @@ def _list_count(rows: int) -> int:
 def _fill(index: Any, scan: Scan) -> np.ndarray:
     parts = [np.zeros(0, np.int64)]
     for row_ids, vectors in scan():
-        index.add(unit(vectors))
+        index.add(unit_float32(vectors))
         parts.append(row_ids.astype(np.int64))
     return np.concatenate(parts)
 
@@ -246,7 +240,7 @@ def _gather(scan: Scan, positions: np.ndarray, dim: int) -> np.ndarray:
     gathered, first = np.empty((len(positions), dim), np.float32), 0
     for row_ids, vectors in scan():
         inside = slice(*np.searchsorted(positions, [first, first + len(row_ids)]))
-        gathered[inside] = unit(vectors[positions[inside] - first])
+        gathered[inside] = unit_float32(vectors[positions[inside] - first])
         first += len(row_ids)
     return gathered
 
@@ -255,7 +249,7 @@ def _exact(scan: Scan, queries: np.ndarray, k: int) -> np.ndarray:
     """Positions `[query k]` of the best cosines, by looking at every vector."""
     scores, found, first = np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1), 0
     for row_ids, vectors in scan():
-        new = queries @ unit(vectors).T
+        new = queries @ unit_float32(vectors).T
         both = np.concatenate([scores, new], axis=1)
         where = np.concatenate([found, np.broadcast_to(first + np.arange(len(row_ids)), new.shape)], axis=1)
         best = np.argsort(-both, axis=1, kind="stable")[:, :k]

@@ -29,7 +29,7 @@ from mmasc.collection.space import SpaceReader
 from mmasc.collection.stamps import Stamp
 from mmasc.collection.store import Store
 from mmasc.collection.transaction import Transaction
-from mmasc.encoders.base import Encoder
+from mmasc.encoders.base import Encoder, require_identity
 from mmasc.encoders.embedding import FileVectors
 from mmasc.errors import MmascError, show_path
 from mmasc.prompts.prompts import bundled_prompts, load_prompts
@@ -217,13 +217,15 @@ class Intake:
                     f"{self.store.folder} holds these vectors in space {twin!r} already; use --space {twin}"
                 )
             change.add_space(self.name, wanted)
-        elif space.identity != wanted.identity:
-            raise MmascError(
-                f"space {self.name!r} of {self.store.folder} was made by encoder {space.encoder} with identity "
-                f"{space.identity} (window {space.window_seconds:g} s); this is {wanted.encoder} with identity "
-                f"{wanted.identity} (window {wanted.window_seconds:g} s): give another --space, or another collection"
-            )
-        elif (space.hop_seconds, space.channels) != (wanted.hop_seconds, wanted.channels):
+            return
+        require_identity(
+            (space.encoder, space.identity),
+            (wanted.encoder, wanted.identity),
+            f"space {self.name!r} of {self.store.folder}",
+            f"its windows have {space.window_seconds:g} s, those of the encoder here {wanted.window_seconds:g} s: "
+            "give another --space, or another collection",
+        )
+        if (space.hop_seconds, space.channels) != (wanted.hop_seconds, wanted.channels):
             raise MmascError(
                 f"space {self.name!r} of {self.store.folder} was cut with --hop {space.hop_seconds:g} --channels "
                 f"{space.channels}, now --hop {wanted.hop_seconds:g} --channels {wanted.channels}: use the same, or "

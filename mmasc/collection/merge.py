@@ -16,6 +16,7 @@ from mmasc.collection.schema import RECORDING_COLUMNS, windows_schema
 from mmasc.collection.stamps import DIGEST, Stamp
 from mmasc.collection.store import Store
 from mmasc.collection.transaction import Transaction
+from mmasc.encoders.base import require_identity
 from mmasc.errors import MmascError, show_path
 
 _WINDOWS_AT_ONCE = 65_536
@@ -87,12 +88,14 @@ def _space_names(store: Store, other: Store, theirs: Head, change: Transaction) 
         if ours is None:
             texts = read_probes(other.space_folder(space.identity), space.dim)
             change.add_space(name, replace(space, windows=0, version=None), texts)
-        elif ours.identity != space.identity:
-            raise MmascError(
-                f"space {name!r} of {show_path(store.folder)} was made by {ours.encoder} {ours.identity}, that of "
-                f"{show_path(other.folder)} by {space.encoder} {space.identity}: they cannot be merged"
-            )
-        elif (ours.hop_seconds, ours.channels) != (space.hop_seconds, space.channels):
+            continue
+        require_identity(
+            (ours.encoder, ours.identity),
+            (space.encoder, space.identity),
+            f"space {name!r} of {show_path(store.folder)}",
+            f"that of {show_path(other.folder)} cannot be merged into it: embed its recordings here instead",
+        )
+        if (ours.hop_seconds, ours.channels) != (space.hop_seconds, space.channels):
             raise MmascError(
                 f"space {names[name]!r} of {show_path(store.folder)} was cut with --hop {ours.hop_seconds:g} "
                 f"--channels {ours.channels}, that of {show_path(other.folder)} with --hop {space.hop_seconds:g} "

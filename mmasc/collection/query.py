@@ -11,14 +11,14 @@ from mmasc.audio.memory import MemorySound, as_source, is_one
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.hits import Hit
-from mmasc.collection.index import unit
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
-from mmasc.encoders.base import Encoder, backend_identity
+from mmasc.encoders.base import Encoder, backend_identity, require_identity
 from mmasc.encoders.embedding import embed_file
 from mmasc.encoders.registry import load_encoder, spec_of, window_of
 from mmasc.errors import MmascError
 from mmasc.inputs import as_texts, as_vectors, check_picture
+from mmasc.windows.units import unit_float32
 
 # Candidates per hit whose scores are worked out again from the stored float32 vectors: fp16 may swap near ties
 _CANDIDATES = 2
@@ -90,12 +90,16 @@ class QueryEncoders:
             MmascError: If the encoder of that name has another identity now than when it made the space.
         """
         if encoder is None:
-            return self.of_space(reader.name, reader.space) if query.modalities else None
-        return _checked(reader.name, reader.space, encoder)
+            return self.of_space(reader.name, reader.space, reader.store.folder) if query.modalities else None
+        return _checked(reader.name, reader.space, reader.store.folder, encoder)
 
-    def of_space(self, name: str, space: SpaceHead) -> Encoder:
+    def of_space(self, name: str, space: SpaceHead, folder: Path) -> Encoder:
         """The encoder of a space, run by the backend that made it; loaded once.
 
+        Args:
+            name: Of the space in its collection.
+            space: What the head says of it.
+            folder: Of the collection, for messages.
         Raises:
             MmascError: If the encoder of that name has another identity now than when it made the space.
         """
@@ -105,15 +109,16 @@ class QueryEncoders:
             self._loaded[key] = load_encoder(space.encoder, self._device, window)
             if backend_identity(self._loaded[key].identity, "onnx") == space.identity:
                 self._loaded[key].use_onnx()
-        return _checked(name, space, self._loaded[key])
+        return _checked(name, space, folder, self._loaded[key])
 
 
-def _checked(name: str, space: SpaceHead, encoder: Encoder) -> Encoder:
-    if encoder.identity != space.identity:
-        raise MmascError(
-            f"the vectors of {name!r} were made by {space.encoder} with identity {space.identity}, but here "
-            f"it has identity {encoder.identity}: use the encoder that made them, or embed anew"
-        )
+def _checked(name: str, space: SpaceHead, folder: Path, encoder: Encoder) -> Encoder:
+    require_identity(
+        (space.encoder, space.identity),
+        (encoder.spec.name, encoder.identity),
+        f"space {name!r} of {folder}",
+        "use the encoder that made its vectors, or embed again",
+    )
     return encoder
 
 
@@ -129,9 +134,9 @@ def search_space(
     """Hits of one space, best first; see `Collection.search`."""
     wanted, sound_windows = _query_vectors(query, encoder, reader.space.dim, against=False)
     unwanted, _ = _query_vectors(query, encoder, reader.space.dim, against=True)
-    target = unit(wanted).mean(axis=0)
+    target = unit_float32(wanted).mean(axis=0)
     if len(unwanted):
-        target = target - unit(unwanted).mean(axis=0)
+        target = target - unit_float32(unwanted).mean(axis=0)
     if not target.any():
         raise MmascError("what is asked for cancels out; ask for something else than what is not asked for")
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)
@@ -141,9 +146,9 @@ def search_space(
     )
     if not len(positions):
         return []
-    vectors = unit(reader.vectors(positions))
+    vectors = unit_float32(reader.vectors(positions))
     same_vector = (
-        (vectors @ unit(sound_windows).T).max(axis=1) >= _DUPLICATE_COSINE
+        (vectors @ unit_float32(sound_windows).T).max(axis=1) >= _DUPLICATE_COSINE
         if len(sound_windows)
         else np.zeros(len(positions), bool)
     )
@@ -188,7 +193,7 @@ def _best(
         positions = found[0]
         count = len(positions)
         vectors = reader.vectors(positions)
-        scores = unit(vectors) @ target[0]
+        scores = unit_float32(vectors) @ target[0]
         # Equal scores in the order of the store, so that the same question has the same answer
         order = np.lexsort((positions, -scores))
         answers = np.isfinite(vectors).all(axis=1)  # a damaged vector (NaN) answers nothing

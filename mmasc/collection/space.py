@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from mmasc.collection.head import HEAD_NAME, Head, SpaceHead, read_head
-from mmasc.collection.index import IndexPolicy, Scan, VectorIndex, unit
+from mmasc.collection.index import IndexPolicy, Scan, VectorIndex
 from mmasc.collection.probes import PROBES, read_probes
 from mmasc.collection.silence import is_silence, read_silence
 from mmasc.collection.store import Store
 from mmasc.errors import MmascError
+from mmasc.windows.units import unit_float32
 
 # The index is built anew when it lacks more than a quarter of its own size, or a tenth of it is gone
 _FRESH_SHARE = 0.25
@@ -199,7 +200,7 @@ class SpaceReader:
         scores, positions = np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
         for first in range(0, len(inside), _EXACT_ROWS):
             some = inside[first : first + _EXACT_ROWS]
-            scores = np.concatenate([scores, queries @ unit(self.vectors(some)).T], axis=1)
+            scores = np.concatenate([scores, queries @ unit_float32(self.vectors(some)).T], axis=1)
             positions = np.concatenate([positions, np.broadcast_to(some, (len(queries), len(some)))], axis=1)
             best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
             scores, positions = np.take_along_axis(scores, best, 1), np.take_along_axis(positions, best, 1)

@@ -73,25 +73,16 @@ def recording_vectors(
         for one in range(item, last):
             positions = chosen[first[one] : ends[one]]
             own = windows[first[one] - first[item] : ends[one] - first[item]]
-            heard = ~reader.is_silence(own)
-            if heard.any():  # digital silence does not count where there is sound
-                own, positions = own[heard], positions[heard]
-            vectors[one] = mean_vector(own, reader.lane[positions], reader.start[positions], reader.end[positions])
+            vectors[one] = recording_vector(
+                own,
+                reader.start[positions],
+                reader.end[positions],
+                reader.lane[positions],
+                heard=~reader.is_silence(own),
+            )
         item = last
     check_finite_vectors(reader, vectors)
     return ids.astype(np.int64), vectors
-
-
-def mean_vector(
-    vectors: Float[np.ndarray, "window dim"],
-    lanes: Int[np.ndarray, " window"],
-    starts: Float[np.ndarray, " window"],
-    ends: Float[np.ndarray, " window"],
-) -> Float[np.ndarray, " dim"]:
-    """Vector of one recording in float64: mean of its windows weighted by the time each adds, lanes alike."""
-    wide = vectors.astype(np.float64)
-    of_lanes = [lanes == lane for lane in np.unique(lanes)]
-    return np.mean([recording_vector(wide[lane], starts[lane], ends[lane]) for lane in of_lanes], axis=0)
 
 
 def check_finite_vectors(reader: SpaceReader, vectors: Float[np.ndarray, "item dim"]) -> None:

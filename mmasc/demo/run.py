@@ -20,6 +20,7 @@ import soundfile
 from mmasc.collection import Collection
 from mmasc.collection.ingest import embed
 from mmasc.collection.report import EmbedReport
+from mmasc.collection.vectors import recording_vectors
 from mmasc.demo.result import HITS, MOST_SHOWN, Asked, DemoResult, Labelled
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.registry import load_encoder
@@ -28,7 +29,6 @@ from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.prompts.prompts import Prompts, load_prompts
 from mmasc.storage.files import write_atomically
 from mmasc.synth import SYNTH, synthesise
-from mmasc.windows.pooling import recording_vector
 
 SAMPLE_RATE, SECONDS = 32_000, 5.0  # of the sounds that are made here
 _MOST_TEXTS = 8  # questions in words where the user asks none
@@ -199,16 +199,11 @@ def _space_name(collection: Path, encoder: Encoder) -> str:
 def _label(result: DemoResult, collection: Collection, tell: Callable[[str], None]) -> None:
     """Vectors of whole recordings out of the collection, and their labels: no sound is decoded again."""
     reader = collection.space(_name_of(result, collection))
-    vectors, recordings = reader.vectors(), collection.recordings
+    ids, vectors = recording_vectors(reader)
+    vector_of = dict(zip(ids.tolist(), vectors, strict=True))
     order = {f"{name}.wav": place for place, name in enumerate(SYNTH)} if result.made else {}
-    of_recording = np.argsort(reader.recording, kind="stable")
-    ids, firsts = np.unique(reader.recording[of_recording], return_index=True)
-    windows_of = dict(zip(ids.tolist(), np.split(of_recording, firsts[1:]), strict=True))
-    rows = []
-    for row in recordings.select(["id", "path", "duration"]).to_pylist():
-        if row["id"] in windows_of:
-            windows = windows_of[row["id"]]
-            rows.append((row, recording_vector(vectors[windows], reader.start[windows], reader.end[windows])))
+    recordings = collection.recordings.select(["id", "path", "duration"]).to_pylist()
+    rows = [(row, vector_of[row["id"]]) for row in recordings if row["id"] in vector_of]
     rows.sort(key=lambda one: (order.get(one[0]["path"], len(order)), one[0]["path"]))
     classifier = ZeroShotClassifier(result.encoder).fit(result.prompts)
     matrix = np.stack([vector for _, vector in rows])

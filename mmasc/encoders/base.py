@@ -237,6 +237,27 @@ def backend_identity(identity: str, backend: str) -> str:
     return identity if backend == "eager" else hashlib.sha256(f"{identity} {backend}".encode()).hexdigest()[:32]
 
 
+def require_identity(
+    wanted: tuple[str, str], found: tuple[str, str], what: str, advice: str, kind: str = "encoder"
+) -> None:
+    """Refuse what another encoder made: vectors of different identities are never compared.
+
+    Args:
+        wanted: Name and identity that `what` was made for.
+        found: Name and identity at hand.
+        what: The space, head, calibration or network that is asked, for the message.
+        advice: What to do, for the message.
+        kind: Of both names.
+    Raises:
+        MmascError: If the identities differ.
+    """
+    if wanted[1] != found[1]:
+        raise MmascError(
+            f"{what} belongs to {kind} {wanted[0]} with identity {wanted[1]}, not to {found[0]} with identity "
+            f"{found[1]}; {advice}"
+        )
+
+
 def identity_digest(spec: EncoderSpec, state: dict[str, Tensor], constants: dict[str, Any]) -> str:
     """Name of a space: 32 hex digits of SHA-256 over weights, preprocessing constants and window policy.
 

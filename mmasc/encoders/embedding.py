@@ -85,15 +85,10 @@ class FileVectors:
 
     @property
     def vector(self) -> np.ndarray:
-        """The recording's vector `[dim]`: mean of its windows weighted by the time each adds, lanes alike.
-
-        Digital silence does not count where there is sound.
-        """
+        """The recording's vector, float64 `[dim]`, see `recording_vector`: digital silence does not count."""
         if not len(self.vectors):
             raise MmascError(f"{self.path}: no vector, {self.status.reason}")
-        heard = self.heard if self.heard.any() else np.ones(len(self.vectors), bool)
-        lanes = [heard & (self.lanes == lane) for lane in np.unique(self.lanes[heard])]
-        return np.mean([recording_vector(self.vectors[of], self.starts[of], self.ends[of]) for of in lanes], axis=0)
+        return recording_vector(self.vectors, self.starts, self.ends, self.lanes, self.heard)
 
 
 def embed_file(

@@ -142,7 +142,7 @@ def fit_temperature(cosines: Float[np.ndarray, "item class"], codes: Int[np.ndar
 
 def fit_thresholds(
     scores: Float[np.ndarray, "item class"], true: Bool[np.ndarray, "item class"], classes: Sequence[Any] | np.ndarray
-) -> dict[str, float]:
+) -> dict[Any, float]:
     """For every label the threshold with the best F1 on a few labelled sounds.
 
     The rule: a label holds where its score is at least the threshold. Candidates lie in the middle between two
@@ -169,8 +169,8 @@ def fit_thresholds(
             "lack one of them; label some more"
         )
     return {
-        str(name): _best_threshold(np.asarray(scores[:, column], np.float64), true[:, column])
-        for column, name in enumerate(classes)
+        name: _best_threshold(np.asarray(scores[:, column], np.float64), true[:, column])
+        for column, name in enumerate(np.asarray(classes).tolist())
     }
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmasc.encoders.base import Encoder
+from mmasc.encoders.base import Encoder, require_identity
 from mmasc.errors import MmascError
 from mmasc.heads.shifted import TunedZeroShot
 from mmasc.prompts.prompts import Prompts, as_prompts
@@ -71,11 +71,12 @@ class Calibration:
             MmascError: If the encoder or the texts are others; the line says which.
         """
         asked = as_prompts(prompts)
-        if encoder.identity != self.identity:
-            raise MmascError(
-                f"the calibration was made for encoder {self.encoder} with identity {self.identity}, not for "
-                f"{encoder.spec.name} with identity {encoder.identity}; use that encoder, or calibrate anew"
-            )
+        require_identity(
+            (self.encoder, self.identity),
+            (encoder.spec.name, encoder.identity),
+            "the calibration",
+            "use its encoder, or calibrate again with: mmasc prompts calibrate",
+        )
         if digest_of(asked) != self.texts:
             raise MmascError(
                 f"the calibration was made for other labels or texts (prompts {self.prompts!r}) than those of "

@@ -11,7 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from mmasc.errors import MmascError
 from mmasc.heads.estimators import NEAR, FixedPCA, Neighbours, Prototypes, SupportVectors
-from mmasc.heads.predictors import Linear, Nearest, Predictor, SupportVectorPairs, Trees, unit_vectors
+from mmasc.heads.predictors import Linear, Nearest, Predictor, SupportVectorPairs, Trees
+from mmasc.windows.units import unit_as_normalizer
 
 
 def convert(fitted: Pipeline) -> Predictor:
@@ -26,7 +27,7 @@ def convert(fitted: Pipeline) -> Predictor:
     if isinstance(model, SupportVectors):
         return _support_vectors(model)
     if isinstance(model, Neighbours):
-        known = unit_vectors(model._fit_X)
+        known = unit_as_normalizer(model._fit_X)
         codes = np.asarray(model._y, np.int64)
         return Nearest(known, codes, min(model.n_neighbors, len(known)), NEAR, len(model.classes_))
     if isinstance(model, Prototypes):
@@ -141,7 +142,8 @@ def predictor_of(fitted: Any, vectors: Float[np.ndarray, "item dim"]) -> Predict
     version = f"scikit-learn {sklearn.__version__}"
     try:
         predictor = convert(fitted)
-        differences = np.abs(predictor.predict_proba(unit_vectors(vectors)) - fitted.predict_proba(vectors)).max(axis=1)
+        ours, theirs = predictor.predict_proba(unit_as_normalizer(vectors)), fitted.predict_proba(vectors)
+        differences = np.abs(ours - theirs).max(axis=1)
     except (AttributeError, KeyError, IndexError) as error:
         raise MmascError(f"{version} keeps its models as mmasc does not know ({error}); install another one") from error
     # Ties concern single recordings; models that are read wrongly answer wrongly nearly everywhere

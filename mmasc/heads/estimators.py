@@ -18,10 +18,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler, normalize
 from sklearn.svm import SVC
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 from mmasc.errors import MmascError
-from mmasc.heads.zeroshot import ZeroShotClassifier
+from mmasc.prompts.vectors import label_vectors
+from mmasc.windows.units import unit_float64
 
 _SEED = 0
 _COMPONENTS = 90
@@ -99,10 +102,11 @@ class FixedPCA(PCA):
         Raises:
             MmascError: If there are fewer recordings or numbers than components.
         """
-        if min(X.shape) < self.n_components:
+        shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
+        if len(shape) == 2 and min(shape) < self.n_components:
             raise MmascError(
-                f"{self.n_components} principal components need as many recordings and numbers, there are {X.shape[0]} "
-                f"recordings of {X.shape[1]} numbers; choose another head (boosting)"
+                f"{self.n_components} principal components need as many recordings and numbers, there are {shape[0]} "
+                f"recordings of {shape[1]} numbers; choose another head (boosting)"
             )
         return super().fit_transform(X, y)
 
@@ -117,9 +121,9 @@ class Neighbours(KNeighborsClassifier):
     def __init__(self, n_neighbors: int = _NEIGHBOURS) -> None:
         super().__init__(n_neighbors, metric="cosine", weights=inverse_distance)
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "Neighbours":  # noqa: N803
-        """Keep the vectors `[item dim]` and their labels."""
-        return super().fit(X, y)
+    def fit(self, X: Any, y: Any) -> "Neighbours":  # noqa: N803
+        """Keep the vectors `[item dim]` and their labels `[item]`."""
+        return super().fit(X, y if y is None else column_or_1d(y, warn=True))
 
     def kneighbors(
         self,
@@ -133,7 +137,15 @@ class Neighbours(KNeighborsClassifier):
 
     def predict(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
         """The label with the largest share `[item]`; among equals the first of `classes_`."""
+        check_is_fitted(self, "classes_")
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def __sklearn_tags__(self) -> Tags:
+        """One label per item, unlike scikit-learn's own."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = False
+        tags.target_tags.multi_output = False
+        return tags
 
 
 def inverse_distance(distances: Float[np.ndarray, "item neighbour"]) -> Float[np.ndarray, "item neighbour"]:
@@ -141,8 +153,8 @@ def inverse_distance(distances: Float[np.ndarray, "item neighbour"]) -> Float[np
     return 1.0 / (distances + NEAR)
 
 
-class Prototypes(ZeroShotClassifier):
-    """Zero-shot classification from recordings of each label; `classes_` are sorted.
+class Prototypes(ClassifierMixin, BaseEstimator):
+    """Cosine to the mean of each label's recordings.
 
     How far cosines lie apart differs from space to space, so the temperature is that under which every recording's
     label is most likely when its own vector is left out of the mean (Guo et al. 2017, section 4.2).
@@ -151,50 +163,80 @@ class Prototypes(ZeroShotClassifier):
         temperature: What softmax divides cosines by where some label has a single recording.
 
     Attributes:
-        temperature_: What it divides by.
+        classes_: Labels, sorted `[class]`.
+        class_vectors_: Unit vectors of the labels `[class dim]`.
+        temperature_: What softmax divides cosines by.
+        n_features_in_: Numbers in a vector.
     """
 
     def __init__(self, temperature: float = _PROTOTYPE_TEMPERATURE) -> None:
-        super().__init__(temperature=temperature)
+        self.temperature = temperature
 
-    def fit(self, X: Any, y: Any = None) -> "Prototypes":  # noqa: N803
-        """Mean unit vectors of `[item dim]` by label `[item]`, one recording a label or more.
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Prototypes":  # noqa: N803
+        """Mean unit vectors of `[item dim]` by label `[item]`, one recording per label or more.
 
+        Args:
+            X: Vectors.
+            y: Their labels.
+            sample_weight: What each recording counts `[item]`: one of weight 2 counts as two alike, one of weight 0 is
+                left out. Default: all alike.
         Raises:
             MmascError: If the vectors of a label are zero or cancel out.
+            ValueError: If weights are negative or infinite, or scikit-learn refuses the data.
         """
+        X, y = validate_data(self, X, y, dtype=np.float64)  # noqa: N806
+        check_classification_targets(y)
+        X, y, weights = _weighted(X, y, sample_weight)  # noqa: N806
         order = np.argsort(y, kind="stable")
-        vectors, labels = np.asarray(X, np.float64)[order], np.asarray(y)[order]
+        vectors, labels = X[order], y[order]
+        weights = None if weights is None else weights[order]
+        self.classes_, codes = np.unique(labels, return_inverse=True)
         try:
-            self.fit_vectors(vectors, labels)
+            _, self.class_vectors_ = label_vectors(vectors, codes, weights)
         except MmascError as error:
             raise MmascError(
                 "the vectors of the recordings of some label are zero or cancel out; choose another head (neighbours)"
             ) from error
-        self.temperature_ = self._choose_temperature(vectors, np.searchsorted(self.classes_, labels))
+        self.temperature_ = self._choose_temperature(vectors, codes, weights)
         return self
 
-    def _choose_temperature(self, vectors: np.ndarray, codes: np.ndarray) -> float:
-        if np.bincount(codes).min() < 2:
+    def _cosines(self, X: Any) -> Float[np.ndarray, "item class"]:  # noqa: N803
+        check_is_fitted(self, "class_vectors_")
+        X = validate_data(self, X, reset=False, dtype=np.float64)  # noqa: N806
+        return np.clip(unit_float64(X) @ self.class_vectors_.T, -1.0, 1.0)
+
+    def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Cosines `[item class]`; for two labels the second's less the first's `[item]`, as scikit-learn has it."""
+        cosines = self._cosines(X)
+        return cosines[:, 1] - cosines[:, 0] if len(self.classes_) == 2 else cosines
+
+    def predict_proba(self, X: Any) -> Float[np.ndarray, "item class"]:  # noqa: N803
+        """Softmax of the cosines over the temperature."""
+        return softmax(self._cosines(X) * (1.0 / self.temperature_))
+
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+        """The label with the largest cosine `[item]`."""
+        best = self._cosines(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def _choose_temperature(self, vectors: np.ndarray, codes: np.ndarray, weights: np.ndarray | None) -> float:
+        counts = np.bincount(codes, weights)
+        if counts.min() < 2:
             return float(self.temperature or _PROTOTYPE_TEMPERATURE)
         units = normalize(vectors)
+        weighted = units if weights is None else weights[:, None] * units
         sums = np.zeros_like(self.class_vectors_)
-        np.add.at(sums, codes, units)
+        np.add.at(sums, codes, weighted)
         items = np.arange(len(units))
         cosines = units @ self.class_vectors_.T
-        cosines[items, codes] = (units * normalize(sums[codes] - units)).sum(axis=1)
+        # One recording is left out, of those that a larger weight stands for
+        own = units if weights is None else np.minimum(weights, 1.0)[:, None] * units
+        cosines[items, codes] = (units * normalize(sums[codes] - own)).sum(axis=1)
         losses = [
-            -np.log(np.maximum(softmax(cosines / temperature)[items, codes], 1e-300)).mean()
+            np.average(-np.log(np.maximum(softmax(cosines / temperature)[items, codes], 1e-300)), weights=weights)
             for temperature in _PROTOTYPE_TEMPERATURES
         ]
         return float(_PROTOTYPE_TEMPERATURES[int(np.argmin(losses))])
-
-    def _scale(self) -> float:
-        return 1.0 / self.temperature_
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The temperature, as scikit-learn asks for it."""
-        return {"temperature": self.temperature}
 
 
 class SupportVectors(ClassifierMixin, BaseEstimator):
@@ -216,48 +258,71 @@ class SupportVectors(ClassifierMixin, BaseEstimator):
     def __init__(self, kernel: str = "rbf") -> None:
         self.kernel = kernel
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "SupportVectors":  # noqa: N803
-        """Fit machine and temperature to vectors `[item dim]` and their labels `[item]`."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "SupportVectors":  # noqa: N803
+        """Fit machine and temperature.
+
+        Args:
+            X: Vectors `[item dim]`.
+            y: Their labels `[item]`.
+            sample_weight: What a mistake at each recording costs `[item]`; one of weight 0 is left out. Default: all
+                alike.
+        Raises:
+            ValueError: If weights are negative or infinite, or scikit-learn refuses the data.
+        """
         X, y = validate_data(self, X, y)  # noqa: N806
-        self.machine_ = self._machine().fit(X, y)
+        X, y, weights = _weighted(X, y, sample_weight)  # noqa: N806
+        self.machine_ = self._machine().fit(X, y, weights)
         self.classes_ = self.machine_.classes_
         codes = np.searchsorted(self.classes_, y)
-        self.temperature_ = self._choose_temperature(X, codes)
+        self.temperature_ = self._choose_temperature(X, codes, weights)
         return self
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
         """Decision values `[item class]` (votes with confidences), `[item]` for two classes, as SVC has them."""
-        check_is_fitted(self, "machine_")
+        check_is_fitted(self, "temperature_")
         return self.machine_.decision_function(validate_data(self, X, reset=False))
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
         """Probabilities `[item class]`."""
-        return softmax(_per_class(self.decision_function(X)) / self.temperature_)
+        decisions = _per_class(self.decision_function(X))
+        return softmax(decisions / self.temperature_)
 
     def predict(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
         """The label with the largest decision value `[item]`."""
-        return self.classes_[_per_class(self.decision_function(X)).argmax(axis=1)]
+        decisions = _per_class(self.decision_function(X))
+        return self.classes_[decisions.argmax(axis=1)]
 
     def _machine(self) -> SVC:
         return SVC(C=1.0, kernel=self.kernel, gamma="scale", break_ties=True, random_state=_SEED)
 
-    def _choose_temperature(self, vectors: np.ndarray, codes: np.ndarray) -> float:
+    def _choose_temperature(self, vectors: np.ndarray, codes: np.ndarray, weights: np.ndarray | None) -> float:
         fewest = int(np.bincount(codes).min())
         if fewest < 2:
             return 1.0
         parts = StratifiedKFold(min(_TEMPERATURE_FOLDS, fewest), shuffle=True, random_state=_SEED)
-        decisions, truth = [], []
+        decisions, items = [], []
         for train, test in parts.split(vectors, codes):
-            machine = self._machine().fit(vectors[train], codes[train])
+            machine = self._machine().fit(vectors[train], codes[train], None if weights is None else weights[train])
             decisions.append(_per_class(machine.decision_function(vectors[test])))
-            truth.append(codes[test])
-        held_out, right = np.concatenate(decisions), np.concatenate(truth)
+            items.append(test)
+        held_out, tested = np.concatenate(decisions), np.concatenate(items)
+        right, counts = codes[tested], None if weights is None else weights[tested]
 
         losses = []
         for temperature in _TEMPERATURES:
             of_truth = softmax(held_out / temperature)[np.arange(len(right)), right]
-            losses.append(-np.log(np.maximum(of_truth, 1e-300)).mean())
+            losses.append(np.average(-np.log(np.maximum(of_truth, 1e-300)), weights=counts))
         return float(_TEMPERATURES[int(np.argmin(losses))])
+
+
+def _weighted(X: np.ndarray, y: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:  # noqa: N803
+    """Vectors, labels and weights of the recordings that have a weight; without weights all of them, and None."""
+    if sample_weight is None:
+        return X, y, None
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    if not (weights >= 0).all() or not weights.any():
+        raise ValueError("sample_weight must be 0 or more, and above 0 for some recording")
+    return X[weights > 0], y[weights > 0], weights[weights > 0]
 
 
 def softmax(logits: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:

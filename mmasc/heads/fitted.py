@@ -16,9 +16,10 @@ from safetensors.numpy import save
 
 from mmasc.audio.channels import CHANNELS
 from mmasc.errors import MmascError
-from mmasc.heads.predictors import PREDICTORS, Predictor, unit_vectors
+from mmasc.heads.predictors import PREDICTORS, Predictor
 from mmasc.storage.files import write_atomically
 from mmasc.storage.texts import parse_json
+from mmasc.windows.units import unit_as_normalizer
 
 FORMAT = 1
 _KEY = "mmasc_head"
@@ -83,7 +84,7 @@ class FittedHead:
             raise ValueError(f"vectors must have {self.stamp.dim} numbers, got {vectors.shape[1]}")
         if not np.isfinite(vectors).all():
             raise ValueError("vectors hold NaN or infinity")
-        return self.predictor.predict_proba(unit_vectors(vectors))
+        return self.predictor.predict_proba(unit_as_normalizer(vectors))
 
     def predict(self, vectors: Float[np.ndarray, "item dim"]) -> np.ndarray:
         """The most probable label of each vector `[item]`."""
@@ -98,12 +99,14 @@ class FittedHead:
         Raises:
             MmascError: Which encoder made the head's vectors, and which made those at hand.
         """
-        if identity != self.stamp.identity:
-            raise MmascError(
-                f"the head was fitted to vectors of encoder {self.stamp.encoder} with identity {self.stamp.identity}; "
-                f"{where} was made by {encoder} with identity {identity}: embed with the head's encoder, "
-                "or fit a head to these"
-            )
+        from mmasc.encoders.base import require_identity  # late: it loads torch, which a head does without
+
+        require_identity(
+            (self.stamp.encoder, self.stamp.identity),
+            (encoder, identity),
+            "the head",
+            f"embed with the head's encoder, or fit a head to the vectors of {where}",
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the head, all of it or nothing.

@@ -314,13 +314,6 @@ class Nearest(Predictor):
 PREDICTORS: dict[str, type[Predictor]] = {one.kind: one for one in (Trees, Linear, SupportVectorPairs, Nearest)}
 
 
-def unit_vectors(vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item dim"]:
-    """float64 vectors of length 1, to the last bit as scikit-learn's Normalizer makes them; a zero vector stays."""
-    vectors = np.asarray(vectors, np.float64)
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
-    return vectors / np.where(lengths > 0, lengths, 1.0)
-
-
 def _pairs_of(n_classes: int) -> list[tuple[int, int]]:
     return [(first, second) for first in range(n_classes) for second in range(first + 1, n_classes)]
 

@@ -4,7 +4,7 @@
 (probabilities, several labels, "none of these") is that of `ZeroShotClassifier`, on shifted cosines.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,15 +22,13 @@ class _ShiftedZeroShot(ZeroShotClassifier):
         shifts_: What is subtracted from the labels' cosines `[class]`; sums to 0. There after `calibrate`.
     """
 
-    def fit_vectors(
-        self, prompt_vectors: Float[np.ndarray, "prompt dim"], labels: Sequence[str] | np.ndarray
-    ) -> "_ShiftedZeroShot":
+    def fit_vectors(self, prompt_vectors: Any, labels: Any) -> "_ShiftedZeroShot":
         """As `ZeroShotClassifier.fit_vectors`; shifts of other prompts are forgotten."""
         self.__dict__.pop("shifts_", None)
         super().fit_vectors(prompt_vectors, labels)
         return self
 
-    def calibrate(self, vectors: Float[np.ndarray, "item dim"]) -> "_ShiftedZeroShot":
+    def calibrate(self, vectors: Any) -> "_ShiftedZeroShot":
         """Learn the shifts from sounds without labels, at least 20.
 
         Args:
@@ -41,7 +39,7 @@ class _ShiftedZeroShot(ZeroShotClassifier):
         self.shifts_ = self._shifts(super().decision_function(vectors))
         return self
 
-    def decision_function(self, vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item class"]:
+    def decision_function(self, vectors: Any) -> Float[np.ndarray, "item class"]:
         """Cosines of sounds and labels less the labels' shifts, columns in the order of `classes_`.
 
         Raises:
@@ -81,9 +79,9 @@ class PriorMatchedZeroShot(_ShiftedZeroShot):
         encoder: Any = None,
         temperature: float | None = None,
         multi_label: bool = False,
-        threshold: float | Mapping[str, float] | None = None,
+        threshold: float | Mapping[Any, float] | None = None,
         minimum_cosine: float | None = None,
-        prior: Mapping[str, float] | None = None,
+        prior: Mapping[Any, float] | None = None,
     ) -> None:
         super().__init__(encoder, temperature, multi_label, threshold, minimum_cosine)
         self.prior = prior
@@ -111,16 +109,14 @@ class TunedZeroShot(_ShiftedZeroShot):
         encoder: Any = None,
         temperature: float | None = None,
         multi_label: bool = False,
-        threshold: float | Mapping[str, float] | None = None,
+        threshold: float | Mapping[Any, float] | None = None,
         minimum_cosine: float | None = None,
-        shifts: Mapping[str, float] | None = None,
+        shifts: Mapping[Any, float] | None = None,
     ) -> None:
         super().__init__(encoder, temperature, multi_label, threshold, minimum_cosine)
         self.shifts = shifts
 
-    def fit_vectors(
-        self, prompt_vectors: Float[np.ndarray, "prompt dim"], labels: Sequence[str] | np.ndarray
-    ) -> "TunedZeroShot":
+    def fit_vectors(self, prompt_vectors: Any, labels: Any) -> "TunedZeroShot":
         """As `ZeroShotClassifier.fit_vectors`.
 
         Raises:
@@ -134,7 +130,7 @@ class TunedZeroShot(_ShiftedZeroShot):
         self.shifts_ = np.array([shifts[name] for name in names], np.float64)
         return self
 
-    def calibrate(self, vectors: Float[np.ndarray, "item dim"]) -> "TunedZeroShot":
+    def calibrate(self, vectors: Any) -> "TunedZeroShot":
         """Its shifts are given, so there is nothing to learn.
 
         Raises:

@@ -5,21 +5,26 @@ its probability the softmax of scaled cosines (Radford et al. 2021, "Learning tr
 language supervision", section 3.1; prompt ensembles: section 3.1.4).
 """
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 from mmasc.errors import MmascError
-from mmasc.prompts.prompts import Prompts, as_prompts
-from mmasc.prompts.vectors import label_vectors, unit_rows
+from mmasc.prompts.prompts import as_prompts
+from mmasc.prompts.vectors import label_vectors
+from mmasc.windows.units import unit_float64
 
 NONE = "none of these"  # the answer where no label is good enough
 MULTI_LABEL_THRESHOLD = 0.5  # where a label is as probable as not
+
+
+class VectorsError(MmascError, ValueError):
+    """Vectors that cannot be compared: a fault that users can fix, and a ValueError, as scikit-learn wants it."""
 
 
 class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
@@ -50,7 +55,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         encoder: Any = None,
         temperature: float | None = None,
         multi_label: bool = False,
-        threshold: float | Mapping[str, float] | None = None,
+        threshold: float | Mapping[Any, float] | None = None,
         minimum_cosine: float | None = None,
     ) -> None:
         self.encoder = encoder
@@ -61,24 +66,27 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
 
     def fit(
         self,
-        prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path | Float[np.ndarray, "prompt dim"],
-        y: Sequence[str] | np.ndarray | None = None,
+        prompts: Any,
+        y: Any = None,
     ) -> "ZeroShotClassifier":
         """Make the labels' vectors.
 
         Args:
             prompts: `Prompts`, a mapping of labels to phrases, a bundled name or the path of a prompt file; with `y`
                 the vectors of prompts `[prompt dim]`.
-            y: With vectors, the label of each prompt.
+            y: With vectors, the label of each prompt `[prompt]`: texts, integers or booleans, see `fit_vectors`.
         Raises:
             MmascError: If the space has no text, a prompt file is broken, a text is longer than the encoder reads, or a
                 label's vector is zero.
             ValueError: If a parameter is out of range, there is no encoder for texts, or vectors come without labels.
         """
         if y is not None:
-            return self.fit_vectors(np.asarray(prompts), y)
+            return self.fit_vectors(prompts, y)
         if isinstance(prompts, np.ndarray):
-            raise ValueError("prompt vectors need their labels: fit(prompt_vectors, labels)")
+            raise ValueError(
+                "prompt vectors need their labels: fit(prompt_vectors, labels) requires y to be passed, but the target "
+                "y is None"
+            )
         if self.encoder is None:
             raise ValueError("prompts need an encoder: ZeroShotClassifier(encoder).fit(prompts)")
         if isinstance(self.encoder, str):
@@ -95,47 +103,63 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             raise MmascError(f"prompts {asked.path or asked.name}: {error}") from error
         return self.fit_vectors(vectors, [label for label, _ in texts])
 
-    def fit_vectors(
-        self, prompt_vectors: Float[np.ndarray, "prompt dim"], labels: Sequence[str] | np.ndarray
-    ) -> "ZeroShotClassifier":
+    def fit_vectors(self, prompt_vectors: Any, labels: Any) -> "ZeroShotClassifier":
         """Make the labels' vectors from vectors of prompts; prompts of one label are averaged as units.
 
         Args:
-            prompt_vectors: Of any length but zero.
-            labels: One for each prompt; `classes_` has them in the order in which they first come.
+            prompt_vectors: Of any length but zero `[prompt dim]`.
+            labels: One for each prompt `[prompt]`, all texts, all integers or all booleans; `classes_` has them in the
+                order in which they first come, and answers are of their type.
         Raises:
-            MmascError: If the vectors of a label are zero, cancel out, or are not finite.
-            ValueError: If there are no prompts, numbers of prompts and labels differ, or a parameter is out of range.
+            MmascError: If the vectors of a label are zero, cancel out, or are not finite (then a VectorsError).
+            ValueError: If there are no prompts, numbers of prompts and labels differ, labels are not finite or of
+                several types, or a parameter is out of range.
         """
         self._check_parameters()
-        if not len(prompt_vectors) or len(prompt_vectors) != len(labels):
-            raise ValueError(f"every prompt needs one label, got {len(prompt_vectors)} vectors, {len(labels)} labels")
-        self.classes_ = np.array(list(dict.fromkeys(labels)))
-        if isinstance(self.threshold, Mapping) and set(self.threshold) != set(self.classes_.tolist()):
-            raise ValueError(f"thresholds must name the labels {self.classes_.tolist()}, got {list(self.threshold)}")
-        _, self.class_vectors_ = label_vectors(prompt_vectors, labels)
-        self.n_features_in_ = self.class_vectors_.shape[1]
+        counts = _num_samples(prompt_vectors), _num_samples(labels)
+        if counts[0] != counts[1]:
+            raise ValueError(f"every prompt needs one label, got {counts[0]} vectors, {counts[1]} labels")
+        vectors, labels = validate_data(
+            self, prompt_vectors, one_kind(labels), dtype=np.float64, ensure_all_finite=False
+        )
+        check_classification_targets(labels)
+        finite = np.isfinite(vectors).all(axis=1)
+        if not finite.all():
+            raise VectorsError(
+                f"the prompts of {str(labels[finite.argmin()])!r} have no direction in this space, their vectors hold "
+                "NaN or infinity; say them otherwise"
+            )
+        classes, class_vectors = label_vectors(vectors, labels)
+        if isinstance(self.threshold, Mapping) and set(self.threshold) != set(classes.tolist()):
+            raise ValueError(f"thresholds must name the labels {classes.tolist()}, got {list(self.threshold)}")
+        self.classes_, self.class_vectors_ = classes, class_vectors
         return self
 
-    def decision_function(self, vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item class"]:
+    def decision_function(self, vectors: Any) -> Float[np.ndarray, "item class"]:
         """Cosines of sounds and labels, columns in the order of `classes_`; a zero vector has cosine 0 to all.
 
+        Args:
+            vectors: Of sounds `[item dim]`.
         Raises:
-            MmascError: If the vectors are of another dim than the prompts.
-            ValueError: If a vector holds NaN or infinity.
+            VectorsError: If the vectors are of another dim than the prompts, or hold NaN or infinity; it is a
+                MmascError and a ValueError.
         """
         check_is_fitted(self, "class_vectors_")
-        vectors = np.asarray(vectors)
-        if vectors.shape[-1] != self.n_features_in_:
-            raise MmascError(
-                f"the sounds' vectors have {vectors.shape[-1]} numbers, the prompts' {self.n_features_in_}: "
-                "they come from different spaces; embed both with one encoder"
+        shape = getattr(vectors, "shape", ())
+        if len(shape) == 2 and shape[1] != self.n_features_in_:
+            raise VectorsError(
+                f"the sounds' vectors have {shape[1]} numbers, the prompts' {self.n_features_in_}: they come from "
+                f"different spaces; embed both with one encoder (X has {shape[1]} features, but "
+                f"{type(self).__name__} is expecting {self.n_features_in_} features as input)"
             )
+        vectors = validate_data(
+            self, vectors, reset=False, dtype=[np.float64, np.float32], ensure_min_samples=0, ensure_all_finite=False
+        )
         if not np.isfinite(vectors).all():
-            raise ValueError("vectors hold NaN or infinity")
-        return np.clip(unit_rows(vectors) @ self.class_vectors_.T, -1.0, 1.0)
+            raise VectorsError("vectors hold NaN or infinity")
+        return np.clip(unit_float64(vectors) @ self.class_vectors_.T, -1.0, 1.0)
 
-    def predict_proba(self, vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item class"]:
+    def predict_proba(self, vectors: Any) -> Float[np.ndarray, "item class"]:
         """Probabilities of labels, columns in the order of `classes_`.
 
         One label: q = softmax(cosine / temperature), rows sum to 1. Several labels: the probability that the sound
@@ -190,9 +214,10 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             accepted &= cosines >= self.minimum_cosine
         return accepted
 
-    def predict(self, vectors: Float[np.ndarray, "item dim"]) -> np.ndarray:
+    def predict(self, vectors: Any) -> np.ndarray:
         """The best label of each sound `[item]`, or "none of these" where it does not pass the thresholds.
 
+        Labels are of the type that they were given in; where "none of these" is possible, numbers come as objects.
         With `multi_label` instead 0 or 1 for every label `[item class]`, as scikit-learn has it.
         """
         cosines = self.decision_function(vectors)
@@ -201,9 +226,13 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         if self.multi_label:
             return accepted.astype(np.int64)
         best = np.where(accepted.any(axis=1), cosines.argmax(axis=1), len(self.classes_))
-        return np.append(self.classes_, NONE)[best]
+        if self.classes_.dtype.kind == "U":
+            return np.append(self.classes_, NONE)[best]
+        if self.threshold is None and self.minimum_cosine is None:
+            return self.classes_[best]
+        return np.append(self.classes_.astype(object), NONE)[best]
 
-    def top_k(self, vectors: Float[np.ndarray, "item dim"], k: int) -> list[list[tuple[str, float]]]:
+    def top_k(self, vectors: Any, k: int) -> list[list[tuple[Any, float]]]:
         """The `k` most probable labels of each sound with their probabilities, best first; fewer if there are fewer.
 
         Raises:
@@ -213,8 +242,9 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"k must be at least 1, got {k}")
         scores = self.predict_proba(vectors)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        labels = self.classes_.tolist()
         return [
-            [(str(self.classes_[column]), float(row[column])) for column in columns]
+            [(labels[column], float(row[column])) for column in columns]
             for row, columns in zip(scores, order, strict=True)
         ]
 
@@ -238,3 +268,20 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"threshold is a probability in [0, 1], got {self.threshold}")
         if self.minimum_cosine is not None and not -1 <= self.minimum_cosine <= 1:
             raise ValueError(f"minimum_cosine must be in [-1, 1], got {self.minimum_cosine}")
+
+
+def one_kind(labels: Any) -> np.ndarray:
+    """Labels `[item]` as an array of the type that they were given in.
+
+    Raises:
+        ValueError: If texts stand next to something else: 1 and "1" are two labels, and would become one.
+    """
+    listed = labels if isinstance(labels, list | tuple) else np.asarray(labels)
+    if isinstance(listed, np.ndarray) and listed.dtype != object:
+        return listed
+    flat = list(listed) if isinstance(listed, list | tuple) else listed.ravel().tolist()
+    texts = [one for one in flat if isinstance(one, str)]
+    others = [one for one in flat if not isinstance(one, str)]
+    if texts and others:
+        raise ValueError(f"labels must be all texts or all numbers, got {others[0]!r} and {texts[0]!r}")
+    return np.asarray(listed)

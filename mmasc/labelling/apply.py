@@ -9,7 +9,7 @@ import numpy as np
 from mmasc.audio import AudioStatus, find_audio
 from mmasc.collection import Collection
 from mmasc.collection.filters import passing_windows
-from mmasc.collection.vectors import mean_vector, recording_vectors
+from mmasc.collection.vectors import recording_vectors
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import embed_files
 from mmasc.encoders.registry import load_encoder, window_of
@@ -126,11 +126,7 @@ def _label_files(
     stamp = fitted.stamp
     if encoder is None:
         encoder = load_encoder(stamp.encoder, device, window_of(stamp.encoder, stamp.window_seconds))
-    if encoder.identity != stamp.identity:
-        raise MmascError(
-            f"the head was fitted to vectors of encoder {stamp.encoder} with identity {stamp.identity}; the encoder "
-            f"here is {encoder.spec.name} with identity {encoder.identity}: use the encoder that made them, or fit anew"
-        )
+    fitted.check_space(encoder.identity, encoder.spec.name, "the encoder here")
     ready = encoder
 
     def answers() -> Iterator[HeadAnswer]:
@@ -140,8 +136,7 @@ def _label_files(
                     raise MmascError(file.status.reason)
                 yield HeadAnswer(str(file.path), None, None, {}, file.status)
                 continue
-            vector = mean_vector(file.vectors, file.lanes, file.starts, file.ends)
-            probabilities = fitted.predict_proba(vector[None])[0]
+            probabilities = fitted.predict_proba(file.vector[None])[0]
             answer = _answer(fitted, str(file.path), probabilities, top, file.status, file.duration)
             yield answer if file.heard.any() else replace(answer, label=NONE)
 

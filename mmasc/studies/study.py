@@ -17,11 +17,11 @@ from mmasc.collection import Collection
 from mmasc.collection.query import Query, QueryEncoders
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
-from mmasc.heads.predictors import unit_vectors
 from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.labelling.recordings import LabelledRecordings, labelled_recordings
 from mmasc.metrics.functions import bootstrap_interval
 from mmasc.prompts.prompts import Prompts, as_prompts
+from mmasc.windows.units import unit_as_normalizer
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def load_study(
     matches = tuple(match_labels(recordings, one) for one in sets)
     ready = QueryEncoders(device).of(reader, encoder, text)
     assert ready is not None
-    return Study(recordings, unit_vectors(recordings.vectors), ready, sets, matches)
+    return Study(recordings, unit_as_normalizer(recordings.vectors), ready, sets, matches)
 
 
 def match_labels(recordings: LabelledRecordings, prompts: Prompts) -> Match:

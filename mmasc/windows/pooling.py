@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Real
+from jaxtyping import Bool, Float, Int, Real
 
 
 def checked_edges(
@@ -52,19 +52,34 @@ def recording_vector(
     vectors: Float[np.ndarray, "item dim"],
     starts: Real[np.ndarray, " item"] | Sequence[float],
     ends: Real[np.ndarray, " item"] | Sequence[float],
+    lanes: Int[np.ndarray, " item"] | None = None,
+    heard: Bool[np.ndarray, " item"] | None = None,
 ) -> Float[np.ndarray, " dim"]:
-    """Vector of a recording: the mean of its windows' vectors, weighted by the time that each adds.
+    """Vector of a recording: the mean of its windows' vectors, weighted by the time that each adds; lanes count alike.
+
+    Files, collections, heads and prompts all take the vector of a recording from here, so that they agree to the last
+    digit.
 
     Args:
         vectors: Of the windows of one recording.
         starts: Where they start, in seconds.
         ends: Where they end, in seconds.
+        lanes: Which lane of the channel policy each window comes from; default: all from one.
+        heard: In which windows there is sound. Digital silence does not count where there is sound; where there is
+            none at all, every window counts. Default: sound in all.
     Returns:
-        The mean in the type of `vectors`; not normalised.
+        The mean, worked out and returned in float64; not normalised.
     Raises:
-        ValueError: If there is no window, or the windows cover no time.
+        ValueError: If there is no window, or the windows of a lane cover no time.
     """
-    return _mean_by_time(vectors, starts, ends)
+    wide, begin, end = np.asarray(vectors, np.float64), np.asarray(starts), np.asarray(ends)
+    counts = np.ones(len(wide), bool) if heard is None or not heard.any() else heard
+    if lanes is None:
+        return _mean_by_time(wide[counts], begin[counts], end[counts])
+    of_lanes = [counts & (lanes == lane) for lane in np.unique(lanes[counts])]
+    if not of_lanes:
+        raise ValueError("windows must cover some time, got 0 windows that cover none")
+    return np.mean([_mean_by_time(wide[lane], begin[lane], end[lane]) for lane in of_lanes], axis=0)
 
 
 def recording_scores(

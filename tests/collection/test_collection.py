@@ -11,10 +11,11 @@ import pytest
 import mmasc
 from mmasc.collection import Collection
 from mmasc.collection.head import SpaceHead
-from mmasc.collection.index import IndexPolicy, VectorIndex, unit
+from mmasc.collection.index import IndexPolicy, VectorIndex
 from mmasc.collection.schema import vector_column, windows_schema
 from mmasc.collection.store import Store
 from mmasc.errors import MmascError
+from mmasc.windows.units import unit_float32
 
 FEW_ROWS_POLICY = IndexPolicy(flat_numbers=1, memory_bytes=1 << 40)
 
@@ -31,7 +32,7 @@ def by_hand(collection: Collection, target: np.ndarray, allowed=None) -> list[tu
     """(path, start, score) of all windows, best first, by brute force over the export."""
     reader = collection.space()
     paths = dict(zip(*[collection.recordings.column(name).to_pylist() for name in ("id", "path")], strict=True))
-    scores = unit(reader.vectors()) @ target
+    scores = unit_float32(reader.vectors()) @ target
     rows = [
         (paths[int(reader.recording[item])], float(reader.start[item]), float(scores[item]))
         for item in range(len(reader))
@@ -55,7 +56,7 @@ def assert_same_hits(found, expected):
 
 def test_search_by_text_is_brute_force(filled, standin):
     collection = Collection(filled)
-    target = unit(standin.embed_text(["aab"]))[0]
+    target = unit_float32(standin.embed_text(["aab"]))[0]
     hits = collection.search(text="aab", k=7)
     assert [hit["rank"] for hit in hits] == list(range(1, 8))
     assert_same_hits(short(collection, hits), by_hand(collection, target)[:7])
@@ -74,8 +75,8 @@ def test_search_by_sound_marks_the_query_itself(filled, sounds):
 def test_several_for_and_against(filled, standin, sounds):
     collection = Collection(filled)
     sound = mmasc.embed_file(sounds / "wood" / "e.ogg", standin).vector
-    wanted = unit(np.stack([standin.embed_text(["aab"])[0], sound])).mean(axis=0)
-    target = wanted - unit(standin.embed_text(["d"]))[0]
+    wanted = unit_float32(np.stack([standin.embed_text(["aab"])[0], sound])).mean(axis=0)
+    target = wanted - unit_float32(standin.embed_text(["d"]))[0]
     hits = collection.search(text="aab", audio=sounds / "wood" / "e.ogg", not_text="d", k=12)
     assert_same_hits(short(collection, hits), by_hand(collection, target)[:12])
 
@@ -94,7 +95,7 @@ def test_several_for_and_against(filled, standin, sounds):
 @pytest.mark.parametrize("policy", [None, FEW_ROWS_POLICY])
 def test_filter_inside_is_filter_after(filled, standin, where, allowed, policy):
     collection = Collection(filled, policy=policy)
-    target = unit(standin.embed_text(["abcd"]))[0]
+    target = unit_float32(standin.embed_text(["abcd"]))[0]
     hits = collection.search(text="abcd", where=where, k=5)
     assert_same_hits(short(collection, hits), by_hand(collection, target, allowed)[:5])
 
@@ -109,7 +110,7 @@ def test_best_window_of_every_recording(filled, standin):
     collection = Collection(filled)
     hits = short(collection, collection.search(text="abca", k=4, per_recording=True))
     best: dict[str, tuple] = {}
-    for row in by_hand(collection, unit(standin.embed_text(["abca"]))[0]):
+    for row in by_hand(collection, unit_float32(standin.embed_text(["abca"]))[0]):
         best.setdefault(row[0], row)
     assert_same_hits(hits, list(best.values())[:4])
 
@@ -184,10 +185,10 @@ def test_index_follows_what_is_added_and_removed(filled, sounds, standin, regist
     collection = Collection(filled)
     collection.remove([sounds / "pond" / "b.wav"])
     reader = collection.space()
-    queries = unit(generator.normal(size=(8, 4)).astype(np.float32))
+    queries = unit_float32(generator.normal(size=(8, 4)).astype(np.float32))
     scores, found = reader.search(queries, len(reader))
     np.testing.assert_array_equal(np.sort(found, axis=1), np.broadcast_to(np.arange(len(reader)), found.shape))
-    exact = np.sort(queries @ unit(reader.vectors()).T, axis=1)[:, ::-1]
+    exact = np.sort(queries @ unit_float32(reader.vectors()).T, axis=1)[:, ::-1]
     np.testing.assert_allclose(scores, exact, atol=2e-3)
 
 
@@ -387,8 +388,8 @@ def test_filter_holds_while_the_index_lags_behind(filled, sounds, standin, regis
         change.append_windows("standin", table)
     collection = Collection(filled)
     reader = collection.space()
-    target = unit(standin.embed_text(["abcd"]))
-    exact = (target @ unit(reader.vectors()).T)[0]
+    target = unit_float32(standin.embed_text(["abcd"]))
+    exact = (target @ unit_float32(reader.vectors()).T)[0]
     generator = np.random.default_rng(1)
     for _ in range(5):
         allowed = generator.random(len(reader)) < 0.5
@@ -410,7 +411,7 @@ def test_an_index_that_lists_too_few_is_helped_by_exact_search(tmp_path):
         change.add_space("one", SpaceHead("a" * 32, "standin", 8, 1.0, 1.0, "mix"))
         change.append_windows("one", pa.table(columns, schema=windows_schema(8)))
     reader = Collection(tmp_path / "c", policy=FEW_ROWS_POLICY).space()
-    query = unit(vectors[:1])
+    query = unit_float32(vectors[:1])
     allowed = np.zeros(5_000, bool)
     allowed[[4_999, 777, 1_234]] = True
     for wanted in (allowed, None):
@@ -418,7 +419,7 @@ def test_an_index_that_lists_too_few_is_helped_by_exact_search(tmp_path):
         scores, found = reader.search(query, k, wanted)
         inside = np.flatnonzero(allowed) if wanted is allowed else np.arange(5_000)
         assert set(found[0].tolist()) == set(inside.tolist())
-        np.testing.assert_allclose(scores[0], np.sort((query @ unit(vectors[inside]).T)[0])[::-1], atol=1e-5)
+        np.testing.assert_allclose(scores[0], np.sort((query @ unit_float32(vectors[inside]).T)[0])[::-1], atol=1e-5)
 
 
 def test_half_an_export_is_not_taken_for_one(filled, tmp_path, monkeypatch):

@@ -21,12 +21,12 @@ from mmasc.collection import store as store_module
 from mmasc.collection import transaction as transaction_module
 from mmasc.collection.checksums import CHECKSUMS, read_checksums
 from mmasc.collection.head import HEAD_NAME, Head, SpaceHead, read_head
-from mmasc.collection.index import unit
 from mmasc.collection.schema import vector_column, windows_schema
 from mmasc.collection.store import Store
 from mmasc.collection.tables import versions
 from mmasc.errors import MmascError
 from mmasc.storage.files import write_atomically
+from mmasc.windows.units import unit_float32
 
 DIM = 4
 IDENTITY = "0123456789abcdef" * 2
@@ -278,7 +278,7 @@ def test_an_index_of_windows_that_no_longer_count_gives_no_wrong_answer(tmp_path
     with store.transaction() as change:
         change.append_windows("one", rows(500, 10))
     reader = Collection(tmp_path / "c").space()
-    vectors = unit(reader.vectors())
+    vectors = unit_float32(reader.vectors())
     scores, found = reader.search(vectors, 1)
     np.testing.assert_array_equal(found[:, 0], np.arange(20))
     np.testing.assert_allclose(scores[:, 0], 1, atol=2e-3)

@@ -9,7 +9,8 @@ import pytest
 
 from mmasc.collection import index as index_module
 from mmasc.collection import index_files
-from mmasc.collection.index import IndexPolicy, VectorIndex, unit
+from mmasc.collection.index import IndexPolicy, VectorIndex
+from mmasc.windows.units import unit_float32
 
 DIM = 16
 
@@ -30,7 +31,7 @@ def scan_of(vectors: np.ndarray, batch: int = 700):
 
 
 def brute_force(queries: np.ndarray, vectors: np.ndarray, k: int, allowed: np.ndarray | None = None):
-    scores = queries @ unit(vectors).T
+    scores = queries @ unit_float32(vectors).T
     if allowed is not None:
         scores[:, ~allowed] = -np.inf
     return np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -43,19 +44,19 @@ def recall(found: np.ndarray, expected: np.ndarray) -> float:
 
 
 def test_small_index_is_brute_force():
-    vectors, queries = clustered(2_000), unit(clustered(30, seed=1))
+    vectors, queries = clustered(2_000), unit_float32(clustered(30, seed=1))
     built = VectorIndex.build(scan_of(vectors), len(vectors), DIM)
     assert built.kind == "flat"
     scores, found = built.search(queries, 10)
     # fp16 may swap near ties: scores agree to its rounding, and the sets all but for those
     expected = brute_force(queries, vectors, 10)
-    np.testing.assert_allclose(scores, np.take_along_axis(queries @ unit(vectors).T, expected, 1), atol=1e-3)
+    np.testing.assert_allclose(scores, np.take_along_axis(queries @ unit_float32(vectors).T, expected, 1), atol=1e-3)
     assert recall(found, expected) > 0.99
     np.testing.assert_array_equal(built.row_ids, np.arange(len(vectors)) * 3 + 5)
 
 
 def test_filter_in_a_small_index_is_filter_after_exact_search():
-    vectors, queries = clustered(2_000), unit(clustered(30, seed=1))
+    vectors, queries = clustered(2_000), unit_float32(clustered(30, seed=1))
     allowed = np.random.default_rng(2).random(len(vectors)) < 0.01
     built = VectorIndex.build(scan_of(vectors), len(vectors), DIM)
     _, found = built.search(queries, 5, allowed)
@@ -78,7 +79,7 @@ def test_large_index_reaches_the_recall_that_it_measured(policy, kind):
     assert set(measured) == {"windows", "texts"}
     if kind == "ivf":
         assert min(measured.values()) >= policy.recall
-    queries = unit(clustered(200, seed=5))
+    queries = unit_float32(clustered(200, seed=5))
     _, found = built.search(queries, 10)
     assert recall(found, brute_force(queries, vectors, 10)) >= 0.9
 
@@ -99,7 +100,7 @@ def test_policy_of_the_design():
 
 @pytest.mark.parametrize("policy", [IndexPolicy(), IndexPolicy(flat_numbers=1, memory_bytes=1)])
 def test_saved_index_answers_as_before(tmp_path, policy):
-    vectors, queries = clustered(3_000), unit(clustered(10, seed=1))
+    vectors, queries = clustered(3_000), unit_float32(clustered(10, seed=1))
     built = VectorIndex.build(scan_of(vectors), len(vectors), DIM, policy)
     built.save(tmp_path, version=7)
     again = VectorIndex.load(tmp_path)
@@ -205,4 +206,6 @@ def test_missing_faiss_names_both_extras(monkeypatch):
 
 
 def test_unit_leaves_zero_alone():
-    np.testing.assert_array_equal(unit(np.array([[0.0, 0.0], [3.0, 4.0]])), np.array([[0, 0], [0.6, 0.8]], np.float32))
+    np.testing.assert_array_equal(
+        unit_float32(np.array([[0.0, 0.0], [3.0, 4.0]])), np.array([[0, 0], [0.6, 0.8]], np.float32)
+    )

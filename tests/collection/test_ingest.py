@@ -98,7 +98,7 @@ def test_bad_files_do_not_stop_the_run_unless_strict(sounds, tmp_path, registere
 def test_another_identity_is_refused_with_the_name_of_the_encoder(sounds, tmp_path, registered, standin):
     mmasc.embed(sounds, tmp_path / "c", registered)
     standin.identity = "f" * 32
-    with pytest.raises(MmascError, match="made by encoder standin with identity standin0"):
+    with pytest.raises(MmascError, match="belongs to encoder standin with identity standin0"):
         mmasc.embed(sounds, tmp_path / "c", standin)
     with pytest.raises(MmascError, match="--hop 1 --channels mix, now --hop 0.5"):
         mmasc.embed(sounds, tmp_path / "c", registered, hop_seconds=0.5)
@@ -107,7 +107,7 @@ def test_another_identity_is_refused_with_the_name_of_the_encoder(sounds, tmp_pa
     collection = Collection(tmp_path / "c")
     assert collection.spaces == ["standin", "second"]
     assert len(collection.recordings) == 5
-    with pytest.raises(MmascError, match="has identity ffffffff"):
+    with pytest.raises(MmascError, match="to standin with identity ffffffff"):
         collection.search(text="a", space="standin", encoder=standin)
 
 

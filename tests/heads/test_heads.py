@@ -30,13 +30,13 @@ from mmasc.encoders.embedding import embed_file
 from mmasc.errors import MmascError
 from mmasc.heads.conversion import predictor_of
 from mmasc.heads.fitted import FittedHead, HeadStamp
-from mmasc.heads.predictors import unit_vectors
 from mmasc.heads.registry import HEADS, make_head
 from mmasc.labelling.apply import apply_head
 from mmasc.labelling.fit import fit_head
 from mmasc.labelling.folds import draw_few, make_folds
 from mmasc.labelling.recordings import LabelledRecordings, labelled_recordings
 from mmasc.metrics.functions import bootstrap_interval
+from mmasc.windows.units import unit_as_normalizer
 from tests.cli.test_cli import run
 from tests.conftest import STANDIN_SPEC, StandIn
 
@@ -49,7 +49,7 @@ def clouds(n_classes: int, dim: int, n_items: int, seed: int = 0) -> tuple[np.nd
     generator = np.random.default_rng(seed)
     codes = np.arange(n_items) % n_classes
     centres = np.random.default_rng(99).normal(size=(n_classes, dim))
-    return unit_vectors(centres[codes] + generator.normal(size=(n_items, dim))), codes
+    return unit_as_normalizer(centres[codes] + generator.normal(size=(n_items, dim))), codes
 
 
 def small(name: str):
@@ -216,9 +216,9 @@ def test_the_default_is_scikit_learns_histogram_boosting():
     theirs = HistGradientBoostingClassifier(
         learning_rate=0.1, max_iter=50, max_leaf_nodes=7, min_samples_leaf=3, max_features=0.1, early_stopping=False,
         random_state=0,
-    ).fit(unit_vectors(longer), codes)  # fmt: skip
+    ).fit(unit_as_normalizer(longer), codes)  # fmt: skip
     head = make_head().fit(longer, codes)
-    np.testing.assert_array_equal(head.predict_proba(longer), theirs.predict_proba(unit_vectors(longer)))
+    np.testing.assert_array_equal(head.predict_proba(longer), theirs.predict_proba(unit_as_normalizer(longer)))
 
 
 def test_arrays_that_answer_otherwise_are_not_kept():
@@ -559,7 +559,7 @@ def test_a_recordings_vector_is_the_one_of_its_file(noises, tmp_path, standin, m
         assert len(ids) == 2
         for one, vector in zip(ids, vectors, strict=True):
             path = opened.path_of(opened.recordings.column("path")[opened.row_of[int(one)]].as_py())
-            np.testing.assert_allclose(vector, embed_file(path, standin, channels="each").vector, atol=1e-6)
+            np.testing.assert_array_equal(vector, embed_file(path, standin, channels="each").vector)
 
 
 def test_cross_validation_is_a_loop_over_folds(collection):
@@ -654,11 +654,11 @@ def test_vectors_of_another_encoder_are_refused(collection, noises, standin, tmp
     with pytest.raises(MmascError) as caught:
         apply_head(report.fitted, tmp_path / "c")
     line = str(caught.value)
-    for part in ("standin", standin.identity, "other", other.identity, "fit a head to these"):
+    for part in ("standin", standin.identity, "other", other.identity, "fit a head to the vectors of"):
         assert part in line
     assert "\n" not in line
     with pytest.raises(
-        MmascError, match=f"encoder standin with identity {standin.identity}; the encoder here is other"
+        MmascError, match=f"encoder standin with identity {standin.identity}, not to other with identity different"
     ):
         apply_head(report.fitted, noises, encoder=other)
     # Where the right vectors are there too, under whatever name, they are found

@@ -117,7 +117,7 @@ def test_other_texts_and_other_encoders_are_refused(tuned, study):
         tuned.calibration.classifier(study.encoder, Prompts("other", "", ("{}",), PHRASES))
     stranger = StandIn(STANDIN_SPEC)
     stranger.identity = "another0" * 4
-    with pytest.raises(MmascError, match="encoder standin with identity standin0.* not for standin .* another0"):
+    with pytest.raises(MmascError, match="encoder standin with identity standin0.* not to standin .* another0"):
         tuned.calibration.classifier(stranger, BIASED)
     renamed = Prompts("renamed", "other words about it", ("{}",), BIASED.labels)
     assert digest_of(renamed) == digest_of(BIASED)

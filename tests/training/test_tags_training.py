@@ -153,7 +153,7 @@ def test_a_run_is_tested_without_its_source_as_long_as_its_tags_are_there(table,
         evaluate([tmp_path / "run"])
     assert "\n" not in str(caught.value)
     (tmp_path / "letters.yaml").write_text(PROMPTS.replace("aab", "ab"))
-    with pytest.raises(MmascError, match="is not the source of tags that the network was trained with"):
+    with pytest.raises(MmascError, match="the network belongs to tag source .* not to .*; give the source"):
         evaluate([tmp_path / "run"])
 
 

@@ -181,7 +181,24 @@ def test_recording_is_the_mean_by_added_time():
     vectors = np.array([[1, 0], [0, 1], [4, 4]], np.float32)
     np.testing.assert_allclose(recording_vector(vectors, [0, 5, 7], [5, 10, 12]), [13 / 12, 13 / 12], rtol=1e-6)
     np.testing.assert_allclose(recording_scores(vectors, [0, 5, 7], [5, 10, 12]), [13 / 12, 13 / 12], rtol=1e-6)
-    assert recording_vector(vectors, [0, 5, 7], [5, 10, 12]).dtype == np.float32
+    assert recording_vector(vectors, [0, 5, 7], [5, 10, 12]).dtype == np.float64
+    assert recording_scores(vectors, [0, 5, 7], [5, 10, 12]).dtype == np.float32
+
+
+def test_lanes_of_a_recording_count_alike_and_silence_does_not():
+    vectors = np.array([[1, 0], [0, 1], [6, 6], [9, 9]], np.float32)
+    starts, ends, lanes = np.array([0, 1, 0, 1]), np.array([1, 2, 2, 2]), np.array([0, 0, 1, 1])
+    np.testing.assert_allclose(recording_vector(vectors, starts, ends, lanes), [3.25, 3.25])
+    # The one window of lane 1 that adds no time has no weight; lanes in any order
+    backwards = recording_vector(vectors[::-1], starts[::-1], ends[::-1], lanes[::-1])
+    np.testing.assert_allclose(backwards, [3.25, 3.25])
+    heard = np.array([True, False, False, False])
+    np.testing.assert_array_equal(recording_vector(vectors, starts, ends, lanes, heard), [1, 0])
+    np.testing.assert_array_equal(recording_vector(vectors, starts, ends, heard=heard), [1, 0])
+    everything = recording_vector(vectors, starts, ends, lanes)
+    np.testing.assert_array_equal(recording_vector(vectors, starts, ends, lanes, np.zeros(4, bool)), everything)
+    with pytest.raises(ValueError, match="must cover some time, got 0 windows"):
+        recording_vector(vectors[:0], starts[:0], ends[:0], lanes[:0])
 
 
 def test_recording_of_equal_windows_is_that_window():

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from mmasc.encoders.base import require_identity
 from mmasc.errors import MmascError
 from mmasc.storage.contents import digest_of
 from mmasc.storage.tensors import load_tensors, save_tensors
@@ -164,10 +165,13 @@ def clip_tags(
             if rows is not None:
                 return ClipTags(found.source, found.identity, found.vocabulary, names, rows)
     loaded = source if isinstance(source, TagSource) else load_source(source, device)
-    if wanted and loaded.identity != wanted:
-        raise MmascError(
-            f"{loaded.name} is not the source of tags that the network was trained with: another identity "
-            f"({loaded.identity[:8]}, not {wanted[:8]}); give it back its weights or prompts, or train anew"
+    if wanted:
+        require_identity(
+            (loaded.name, wanted),
+            (loaded.name, loaded.identity),
+            "the network",
+            "give the source the weights or prompts that it had in training, or train again",
+            kind="tag source",
         )
     if remark is not None:
         remark(f"tags of {len(paths)} recordings by {loaded.name}: {loaded.n_tags} each")
