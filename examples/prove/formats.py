@@ -27,6 +27,7 @@ from mmasc import weights
 from mmasc.audio import find_audio
 from mmasc.baselines import load_network
 from mmasc.cli import _fail
+from mmasc.cli.chatter import kept_apart
 from mmasc.collection import Collection
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.ingest import embed
@@ -115,7 +116,8 @@ def damage(name: str, path: str, seed: list[int]) -> list[str]:
 def read(name: str, shared: str, path: str) -> None:
     """Read a sample as mmasc's commands do: what users can fix is one line and a status, the rest a trace."""
     try:
-        FORMATS[name].read(Path(shared), Path(path))
+        with kept_apart():
+            FORMATS[name].read(Path(shared), Path(path))
     except (MmascError, OSError) as error:
         _fail(str(error), 1)
 

@@ -19,7 +19,7 @@ from jaxtyping import Float32
 from mmasc.datasets.dataset import Dataset
 from mmasc.errors import MmascError
 from mmasc.evaluation.answers import Answers
-from mmasc.storage.texts import parse_json
+from mmasc.storage.texts import parse_json, read_reports
 from mmasc.training.checkpoints import config_from_dict, load_tensors, save_tensors
 from mmasc.training.supervised_config import SupervisedConfig
 from mmasc.training.supervised_data import Sides, checked_sides, data_of
@@ -84,15 +84,9 @@ class Run:
 
     @cached_property
     def epochs(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, one an epoch; a torn last line is left out."""
+        """The lines of metrics.jsonl, one an epoch; torn ones are left out."""
         path = self.folder / "metrics.jsonl"
-        lines = []
-        for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-            try:
-                lines.append(parse_json(text))
-            except ValueError:
-                break  # only the last line can be torn, by a kill
-        return lines
+        return [line for line in read_reports(path) if type(line.get("epoch", 0)) is int] if path.is_file() else []
 
     @property
     def unfinished(self) -> str:

@@ -5,7 +5,7 @@ The stamp says which space the head understands; a head refuses vectors of any o
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -67,6 +67,7 @@ class FittedHead:
 
     stamp: HeadStamp
     predictor: Predictor
+    source: Path | None = field(default=None, compare=False)
 
     @property
     def classes_(self) -> np.ndarray:
@@ -100,7 +101,8 @@ class FittedHead:
         """
         if identity != self.stamp.identity:
             raise MmascError(
-                f"the head was fitted to vectors of encoder {self.stamp.encoder} with identity {self.stamp.identity}; "
+                f"{self.source or 'the head'} was fitted to vectors of encoder {self.stamp.encoder} with identity "
+                f"{self.stamp.identity}; "
                 f"{where} was made by {encoder} with identity {identity}: embed with the head's encoder, "
                 "or fit a head to these"
             )
@@ -138,7 +140,7 @@ class FittedHead:
                 raise ValueError("classes or dim do not fit the arrays")
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise MmascError(f"{path} is damaged: {error}{mend}") from error
-        return cls(parsed, predictor)
+        return cls(parsed, predictor, path)
 
 
 def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:
