@@ -8,26 +8,33 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import soundfile
 import torch
+from click.testing import CliRunner
 from safetensors.torch import save_file
 
+from mmasc import weights
 from mmasc.baselines import load_network
 from mmasc.baselines.files import read_state
 from mmasc.baselines.vggish_postprocessor import read_postprocessor
+from mmasc.cli import _fail as fail
 from mmasc.collection.index_files import load_files
 from mmasc.datasets import read_dataset
 from mmasc.encoders import load_encoder
 from mmasc.errors import MmascError
-from mmasc.heads.files import FittedHead
+from mmasc.heads.files import FittedHead, HeadStamp
+from mmasc.heads.predictors import Linear
 from mmasc.heads.tuned import Calibration
-from mmasc.ivf.pairs import read_sources
+from mmasc.ivf.pairs import PairConfig, prepare_pairs, read_sources
 from mmasc.ivf.pictures import read_photograph
+from mmasc.ivf.scenes import write_scenes
 from mmasc.prompts import load_prompts
 from mmasc.storage.arrays import read_array, read_arrays
-from mmasc.training.checkpoints import load_tensors, read_config
+from mmasc.storage.texts import read_reports
+from mmasc.training.checkpoints import Metrics, load_tensors, read_config, save_tensors
 from mmasc.training.sounds import read_table
 
 
@@ -269,3 +276,86 @@ def test_links_inside_a_collection_lead_nowhere_that_is_deleted(tmp_path, standi
     Collection(collection).compact()
     assert (precious / "thesis.txt").read_text() == "years"
     assert len(Collection(collection).space()) == 2
+
+
+def test_metrics_are_read_however_damaged(tmp_path):
+    """A log decides nothing: what can be read of it is kept, and the run goes on."""
+    path = tmp_path / "metrics.jsonl"
+    good = [{"step": step, "loss": 1.0 / step} for step in (1, 2, 3)]
+    lines = [json.dumps(line).encode() for line in good]
+    bad = [
+        b"\xff\xfe",
+        b'{"step": [',
+        b"7",
+        b'"step"',
+        b"[" * 50_000,
+        b'{"step": "2", "loss": []}',
+        b'{"loss": 2}',
+        b"",
+    ]
+    path.write_bytes(b"\n".join([lines[0], *bad[:4], lines[1], *bad[4:], lines[2], b'{"step": 4, "lo']))
+    assert [line for line in read_reports(path) if "step" in line] == good
+    assert {"loss": 2} in read_reports(path)
+    Metrics(path, step=2).write(step=3, loss=0.5)
+    assert read_reports(path) == [*good[:2], {"step": 3, "loss": 0.5}]
+
+
+@pytest.mark.parametrize("record", ["text", 7, [], {"sha256": []}, None, {}])
+def test_digests_that_are_damaged(tmp_path, monkeypatch, record):
+    monkeypatch.setenv("MMASC_HOME", str(tmp_path))
+    file = weights.RemoteFile("https://example.invalid/toy.bin", None, None, "toy.bin")
+    monkeypatch.setitem(weights.WEIGHTS, "toy", weights.WeightFile("toy", (file,), "none"))
+    folder = tmp_path / "weights" / "toy"
+    folder.mkdir(parents=True)
+    (folder / "toy.bin").write_bytes(b"toy")
+    (folder / "digests.json").write_text(json.dumps({"toy.bin": record}))
+    refused(lambda path: weights.find("toy"), folder / "toy.bin")
+
+
+@pytest.mark.parametrize("faults", [7, None, "text", [7], {"a": 1}, 1.5])
+def test_a_cached_pair_whose_record_is_damaged_is_made_again(tmp_path, faults):
+    write_scenes(tmp_path / "films", n=1, size=16, seconds=1.0)
+    config, sources = PairConfig(16), read_sources(tmp_path / "films")
+    whole = prepare_pairs(sources, config, tmp_path / "cache")
+    file = next((tmp_path / "cache").glob("*.safetensors"))
+    save_tensors(file, load_tensors(file)[0], {"kind": "mmasc-pair", "faults": faults})
+    again = prepare_pairs(sources, config, tmp_path / "cache")
+    np.testing.assert_array_equal(again.frames(0), whole.frames(0))
+    assert again.faults == whole.faults == []
+    assert load_tensors(file)[1]["faults"] == []
+
+
+def test_names_too_long_for_any_file(tmp_path):
+    """Such a name is that of a missing file, and the message is not as long as it."""
+    path = tmp_path / "long.csv"
+    path.write_text(f"path,label\n{'x' * 5_000}.wav,a\n")
+    for call in (lambda path: read_table(path, "path", "label"), lambda path: read_dataset("csv", path)):
+        with pytest.raises(MmascError, match=r"long\.csv"):
+            call(path)
+    found = CliRunner().invoke(read_it, [str(path)])
+    assert found.exit_code == 1
+    assert "long.csv" in found.output
+    assert len(found.output) < 1_500
+
+
+@click.command()
+@click.argument("path")
+def read_it(path: str) -> None:
+    try:
+        read_table(Path(path), "path", "label")
+    except MmascError as error:
+        fail(str(error), 1)
+
+
+def test_a_head_that_is_refused_is_named(tmp_path):
+    stamp = HeadStamp(
+        "logistic", "label", ("a", "b"), "0" * 32, "classic", "classic", 2, 1.0, 1.0, "mix", 2, "0.1.0", "1.5"
+    )
+    head = FittedHead(stamp, Linear(np.eye(2), np.zeros(2)))
+    head.save(tmp_path / "mine.head")
+    loaded = FittedHead.load(tmp_path / "mine.head")
+    assert loaded.stamp == head.stamp
+    with pytest.raises(MmascError, match=r"mine\.head was fitted to vectors of encoder classic"):
+        loaded.check_space("1" * 32, "mini", "this")
+    with pytest.raises(MmascError, match=r"^the head was fitted"):
+        head.check_space("1" * 32, "mini", "this")
