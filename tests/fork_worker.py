@@ -13,42 +13,35 @@ SECONDS = 100.0  # for the child; one that hangs needs for ever
 
 
 def use(folder: Path, say) -> None:
-    """Embed, search, classify, fit and apply a head, all in this process."""
+    """Embed, classify and apply a head, all in this process."""
     encoder = mmasc.load_encoder("mini")
     sound = next((folder / "rec").rglob("*.wav"))
     say(f"embedded {len(mmasc.embed_file(sound, encoder).vectors)}")
-    collection = mmasc.Collection.open(folder / "c")
-    say(f"found {len(collection.search(text='rain', k=2, where='duration > 1'))}")
     say(f"classified {len(list(mmasc.classify(sound, {'rain': 'rain', 'wind': 'wind'}, encoder)))}")
-    report = mmasc.fit_head(collection, "kind", head="boosting", folds=2)
-    say(f"fitted {report.recordings}")
-    say(f"applied {len(list(mmasc.apply_head(report.fitted, collection)))}")
+    say(f"applied {len(list(mmasc.apply_head(folder / 'kind.head', folder / 'rec')))}")
 
 
-def in_child(folder: Path, queue) -> None:
+def use_collection(folder: Path, opened: mmasc.Collection | None, say) -> None:
+    """Ask a collection that is open already, and open it again."""
+    for ask in (lambda: opened or mmasc.Collection.open(folder / "c"), lambda: mmasc.Collection.open(folder / "c")):
+        try:
+            collection = ask()
+            say(f"found {len(collection.search(text='rain', k=2, where='duration > 1'))}")
+        except mmasc.MmascError as error:
+            say(str(error))
+
+
+def in_child(folder: Path, opened: mmasc.Collection | None, queue) -> None:
     use(folder, queue.put)
-    try:
-        mmasc.Collection.open(folder / "c").remove(where="duration > 1")
-        queue.put("removed")
-    except mmasc.MmascError as error:
-        queue.put(str(error))
+    use_collection(folder, opened, queue.put)
     queue.put("end")
 
 
-if __name__ == "__main__":
-    import soundfile
-
-    warnings.simplefilter("ignore")  # Python itself warns of forks beside threads
-    here = Path(sys.argv[1])
-    for kind in ("rain", "wind"):
-        (here / "rec" / kind).mkdir(parents=True)
-        for seed in range(2):
-            soundfile.write(here / "rec" / kind / f"{seed}.wav", synthesise(kind, seed=seed), 32_000)
-    mmasc.embed(here / "rec", into=here / "c", folders=["kind"])
-    use(here, lambda line: None)
+def ask_child(folder: Path, opened: mmasc.Collection | None) -> None:
+    """Fork, and print what the child says."""
     context = multiprocessing.get_context("fork")
     lines = context.Queue()
-    child = context.Process(target=in_child, args=(here, lines))
+    child = context.Process(target=in_child, args=(folder, opened, lines))
     child.start()
     try:
         while (line := lines.get(timeout=SECONDS)) != "end":
@@ -57,3 +50,24 @@ if __name__ == "__main__":
         print(f"hangs (exit code {child.exitcode})")
     child.kill()
     child.join()
+
+
+if __name__ == "__main__":
+    import soundfile
+
+    warnings.simplefilter("ignore")  # Python itself warns of forks beside threads
+    here = Path(sys.argv[1])
+    for kind in ("rain", "wind"):
+        (here / "rec" / kind).mkdir(parents=True, exist_ok=True)
+        for seed in range(2):
+            soundfile.write(here / "rec" / kind / f"{seed}.wav", synthesise(kind, seed=seed), 32_000)
+    if sys.argv[2] == "prepare":
+        mmasc.embed(here / "rec", into=here / "c", folders=["kind"])
+        mmasc.fit_head(here / "c", "kind", head="boosting", folds=2).fitted.save(here / "kind.head")
+    else:
+        # "open": as a web server that opens its collection before it forks; "closed": it leaves that to its children
+        opened = mmasc.Collection.open(here / "c") if sys.argv[2] == "open" else None
+        if opened is not None:
+            opened.search(text="rain", k=2)
+        use(here, lambda line: None)
+        ask_child(here, opened)

@@ -48,7 +48,7 @@ from mmasc.collection.stamps import STAMP_NAMES, foreign_stamps, with_stamps
 from mmasc.collection.tables import Tables
 from mmasc.collection.transaction import Transaction
 from mmasc.errors import MmascError
-from mmasc.forking import answer_after_fork, check_may_change
+from mmasc.forking import check_may_open
 from mmasc.storage.files import make_folders, sync_folder, write_atomically
 
 __all__ = [
@@ -90,7 +90,7 @@ class Store:
         self.folder = Path(folder)
         self.tables = Tables(self.folder)
         self.remarks: list[str] = []
-        answer_after_fork()
+        check_may_open()
         self.head()
 
     @classmethod
@@ -230,7 +230,6 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Change tables under the lock; all of it counts when the block ends, nothing of it when the block fails."""
-        check_may_change()
         with unharmed(self.folder), _locked(self.folder):
             change = Transaction(self, read_head(self.folder / HEAD_NAME))
             change.take_back_rests()

@@ -9,6 +9,7 @@ import lance
 from mmasc.collection.damage import reading, writing
 from mmasc.collection.head import Head
 from mmasc.errors import MmascError
+from mmasc.forking import check_may_open
 
 # Lance counts manifests backwards, so that the newest comes first in a listing
 _LAST_NUMBER = 2**64 - 1
@@ -40,6 +41,7 @@ class Tables:
 
     def open(self, table: Path, version: int | None = None) -> lance.LanceDataset:
         """A version of a table, or the newest, which a writer that holds the lock asks for."""
+        check_may_open()
         with reading(table, self.folder):
             return lance.dataset(str(table), version=version)
 

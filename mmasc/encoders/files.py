@@ -248,13 +248,13 @@ def _decode_file(
     rate, count = encoder.spec.sample_rate, 0
     cutters: list[WindowStream] = []
     try:
-        stream = stream_audio(path, rate, channels, block_seconds=BLOCK_SECONDS)
-        for block in stream:
-            if not cutters:
-                cutters = [WindowStream(encoder.window_samples, hop, rate) for _ in block]
-            windows = [(lane, *window) for lane, cutter in enumerate(cutters) for window in cutter.push(block[lane])]
-            count += len(windows)
-            yield _Part(path, windows)
+        with stream_audio(path, rate, channels, block_seconds=BLOCK_SECONDS) as stream:
+            for block in stream:
+                if not cutters:
+                    cutters = [WindowStream(encoder.window_samples, hop, rate) for _ in block]
+                windows = [(lane, *one) for lane, cutter in enumerate(cutters) for one in cutter.push(block[lane])]
+                count += len(windows)
+                yield _Part(path, windows)
         content = digest(path) if digest is not None and isinstance(path, Path) else None
     except (MmascError, OSError) as error:
         yield _Part(path, [], _Done(AudioStatus("failed", str(error), None, 0.0)))

@@ -61,16 +61,16 @@ def _cut(path: Path, parts: dict[int, Wanted]) -> Iterator[tuple[int, Float[np.n
     }
     pieces: dict[int, list[np.ndarray]] = {number: [] for number in parts}
     last = max(stop for _, stop in ranges.values())
-    stream = stream_audio(path, rate, "mix")
-    for block in stream:
-        samples = block[0]
-        for number, (start, stop) in ranges.items():
-            inside = samples[max(start - position, 0) : max(stop - position, 0)]
-            if len(inside):
-                pieces[number].append(inside.copy())
-        position += len(samples)
-        if position >= last:
-            break
+    with stream_audio(path, rate, "mix") as stream:
+        for block in stream:
+            samples = block[0]
+            for number, (start, stop) in ranges.items():
+                inside = samples[max(start - position, 0) : max(stop - position, 0)]
+                if len(inside):
+                    pieces[number].append(inside.copy())
+            position += len(samples)
+            if position >= last:
+                break
     for number, found in pieces.items():
         if not found:
             raise MmascError(f"{path}: ends before {parts[number].start:g} s; it changed while it was read: run again")
