@@ -1,5 +1,6 @@
 """Files made to harm: each is refused in one line that names it, before memory or time is spent on it."""
 
+import contextlib
 import csv
 import json
 import struct
@@ -14,6 +15,7 @@ import pytest
 import soundfile
 import torch
 from click.testing import CliRunner
+from PIL import Image
 from safetensors.torch import save_file
 
 from mmasc import weights
@@ -25,6 +27,7 @@ from mmasc.collection.index_files import load_files
 from mmasc.datasets import read_dataset
 from mmasc.encoders import load_encoder
 from mmasc.errors import MmascError
+from mmasc.evaluation.runs import kept_or_made
 from mmasc.heads.files import FittedHead, HeadStamp
 from mmasc.heads.predictors import Linear
 from mmasc.heads.tuned import Calibration
@@ -33,6 +36,7 @@ from mmasc.ivf.pictures import read_photograph
 from mmasc.ivf.scenes import write_scenes
 from mmasc.prompts import load_prompts
 from mmasc.storage.arrays import read_array, read_arrays
+from mmasc.storage.pictures import opened_picture
 from mmasc.storage.texts import read_reports
 from mmasc.training.checkpoints import Metrics, load_tensors, read_config, save_tensors
 from mmasc.training.sounds import read_table
@@ -359,3 +363,34 @@ def test_a_head_that_is_refused_is_named(tmp_path):
         loaded.check_space("1" * 32, "mini", "this")
     with pytest.raises(MmascError, match=r"^the head was fitted"):
         head.check_space("1" * 32, "mini", "this")
+
+
+def test_pictures_that_are_programs_or_lie(tmp_path):
+    """Encapsulated PostScript is not run; a TIFF whose tags point behind its end is one line and no warnings."""
+    program, damaged = tmp_path / "program.png", tmp_path / "damaged.tiff"
+    program.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(%pipe%touch ran) (w) file\nshowpage\n")
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(damaged)
+    content = bytearray(damaged.read_bytes())
+    content[-8:] = b"\xff" * 8
+    for cut in (len(content), len(content) // 2, 20):
+        damaged.write_bytes(content[:cut])
+        with contextlib.suppress(MmascError):
+            read_photograph(damaged, 8)
+    for call in (lambda path: read_photograph(path, 8), lambda path: opened_picture(path).__enter__()):
+        refused(call, program)
+
+
+@pytest.mark.parametrize("part", ["clips", "groups", "columns"])
+def test_test_scores_whose_names_are_no_texts(tmp_path, part):
+    about = {"digest": "d", "clips": ["a", "b"], "groups": ["g", "g"], "columns": {"place": ["p", "q"]}}
+    tensors = {name: torch.zeros(2, 3) for name in ("logits", "targets")}
+    path = tmp_path / "scores.safetensors"
+    save_tensors(path, tensors, about | {"multi_label": False})
+    made = kept_or_made(path, "d", lambda: pytest.fail("they are whole"))
+    assert made.clips == ("a", "b")
+    bad = {"clips": [["a"], "b"], "groups": ["g", None], "columns": {"place": [7, "q"]}}
+    save_tensors(path, tensors, about | {part: bad[part], "multi_label": False})
+    said: list[str] = []
+    assert kept_or_made(path, "d", lambda: made, said.append) is made
+    assert len(said) == 1
+    assert "scores.safetensors holds no test scores" in said[0]

@@ -16,6 +16,7 @@ from mmasc.encoders.base import Encoder, backend_identity
 from mmasc.encoders.files import embed_file
 from mmasc.errors import MmascError
 from mmasc.inputs import as_texts, as_vectors, check_picture
+from mmasc.storage.pictures import opened_picture
 
 if TYPE_CHECKING:
     from mmasc.collection.collection import Collection
@@ -220,13 +221,8 @@ def _query_vectors(query: Query, encoder: Encoder | None, dim: int, against: boo
 def _picture(image: Any) -> Any:
     if not isinstance(image, str | Path):
         return image
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(image) as opened:
-            return opened.convert("RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise MmascError(f"{image}: no picture that can be read ({error})") from error
+    with opened_picture(image) as opened:
+        return opened.convert("RGB")
 
 
 def _sounds(sounds: Any) -> tuple[Path | MemorySound, ...]:

@@ -301,11 +301,16 @@ def _finished(folder: Path, config: SupervisedConfig, sides: Sides) -> FoldResul
     if not (folder / "training.safetensors").is_file() or not (folder / "last.safetensors").is_file():
         return None
     _, about = load_tensors(folder / "training.safetensors")
-    if about.get("kind") != "mmasc-supervised-training" or not (about["stopped"] or about["step"] == about["steps"]):
+    if about.get("kind") != "mmasc-supervised-training":
         return None
-    return _result(
-        *(folder, config, sides, about["step"], about["steps"], about["epoch"], about["seconds"], about["measured"])
-    )
+    try:
+        step, steps, epoch = (int(about[name]) for name in ("step", "steps", "epoch"))
+        measured = {str(name): float(value) for name, value in dict(about["measured"]).items()}
+        if about["stopped"] or step == steps:
+            return _result(folder, config, sides, step, steps, epoch, float(about["seconds"]), measured)
+    except (KeyError, TypeError, ValueError):
+        pass  # damaged: going on says so
+    return None
 
 
 def _result(
