@@ -38,6 +38,7 @@ from mmasc.prompts import load_prompts
 from mmasc.storage.arrays import read_array, read_arrays
 from mmasc.storage.pictures import opened_picture
 from mmasc.storage.texts import read_reports
+from mmasc.training.alignment import train_alignment
 from mmasc.training.checkpoints import Metrics, load_tensors, read_config, save_tensors
 from mmasc.training.sounds import read_table
 
@@ -394,3 +395,18 @@ def test_test_scores_whose_names_are_no_texts(tmp_path, part):
     assert kept_or_made(path, "d", lambda: made, said.append) is made
     assert len(said) == 1
     assert "scores.safetensors holds no test scores" in said[0]
+
+
+@pytest.mark.parametrize("step", [-1_000_000_000, 4, "two", None, 1e300])
+def test_a_checkpoint_of_a_step_that_no_run_has(tmp_path, step):
+    """A run of a step far below 0 would never end."""
+    for number in range(4):
+        soundfile.write(tmp_path / f"{number}.wav", np.random.default_rng(number).normal(size=32_000) * 0.1, 16_000)
+    table = tmp_path / "table.csv"
+    table.write_text("path,label\n" + "".join(f"{number}.wav,kind {number % 2}\n" for number in range(4)))
+    small = {"steps": 3, "batch": 2, "crop_seconds": 1.3}
+    train_alignment(table, tmp_path / "run", **small, pause_at=1)
+    path = tmp_path / "run" / "training.safetensors"
+    tensors, about = load_tensors(path)
+    save_tensors(path, tensors, about | {"step": step})
+    refused(lambda path: train_alignment(table, path.parent, **small), path)

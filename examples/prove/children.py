@@ -103,6 +103,8 @@ class Children:
             with contextlib.suppress(ProcessLookupError):  # ended just now
                 os.kill(self.pid, signal.SIGKILL)
         status, took = json.loads(self._line())
+        if status != -signal.SIGKILL:
+            stopped = ""  # it ended by itself just before
         value, trace, high = self._read("value.json"), self._text("trace"), self._text("memory")
         most = max(most, int(high)) if high else most
         spoken = self._text("spoken")
