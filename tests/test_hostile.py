@@ -5,6 +5,7 @@ import csv
 import json
 import struct
 import sys
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -23,7 +24,10 @@ from mmasc.baselines import load_network
 from mmasc.baselines.files import read_state
 from mmasc.baselines.vggish_postprocessor import read_postprocessor
 from mmasc.cli import _fail as fail
+from mmasc.collection import Collection
+from mmasc.collection.index import unit
 from mmasc.collection.index_files import load_files
+from mmasc.collection.ingest import embed
 from mmasc.datasets import read_dataset
 from mmasc.encoders import load_encoder
 from mmasc.errors import MmascError
@@ -266,9 +270,6 @@ def test_a_run_that_names_code(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
 def test_links_inside_a_collection_lead_nowhere_that_is_deleted(tmp_path, standin):
     """A stray link to a folder is not followed when rests are cleared away, and what it leads to stays."""
-    from mmasc.collection import Collection
-    from mmasc.collection.ingest import embed
-
     sound, precious = tmp_path / "a.wav", tmp_path / "precious"
     soundfile.write(sound, np.zeros(16_000) + 0.1, 8_000)
     precious.mkdir()
@@ -410,3 +411,24 @@ def test_a_checkpoint_of_a_step_that_no_run_has(tmp_path, step):
     tensors, about = load_tensors(path)
     save_tensors(path, tensors, about | {"step": step})
     refused(lambda path: train_alignment(table, path.parent, **small), path)
+
+
+def test_windows_of_no_recording_are_told_as_damage(tmp_path, standin):
+    sound = tmp_path / "a.wav"
+    soundfile.write(sound, np.linspace(-0.5, 0.5, 16_000), 8_000)
+    embed(sound, tmp_path / "c", standin)
+    collection = Collection(tmp_path / "c")
+    assert len(collection.search(audio=sound, encoder=standin)) == 2
+    collection.row_of.clear()
+    for call in (
+        lambda: collection.search(audio=sound, encoder=standin),
+        lambda: collection.export(tmp_path / "out"),
+    ):
+        with pytest.raises(MmascError, match=r"c is damaged: it holds windows of a recording that is not there"):
+            call()
+
+
+def test_lengths_of_vectors_that_overflow_are_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert unit(np.full((2, 4), 3e38, np.float32)).shape == (2, 4)

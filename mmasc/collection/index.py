@@ -209,7 +209,8 @@ class VectorIndex:
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Rows of float32 `[item dim]` divided by their length; a zero row stays zero."""
     vectors = np.asarray(vectors, np.float32)
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore"):  # damaged numbers: `check` tells of them
+        length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
 
