@@ -23,7 +23,7 @@ from mmasc.collection.checksums import CHECKSUMS, read_checksums
 from mmasc.collection.head import HEAD_NAME, Head, read_head
 from mmasc.collection.index import unit
 from mmasc.collection.store import SpaceHead, Store, vector_column, windows_schema
-from mmasc.collection.tables import versions
+from mmasc.collection.tables import manifest, versions
 from mmasc.errors import MmascError
 from mmasc.storage.files import write_atomically
 
@@ -120,6 +120,32 @@ def test_a_cleaning_that_was_cut_short_is_finished_by_the_next(tmp_path, monkeyp
     assert versions(table) == [store.head().spaces["one"].version]
     assert len(list((table / "data").iterdir())) == 1
     assert starts(store) == list(np.arange(40.0))
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_the_copy_of_a_head_that_never_counted_stops_no_compaction(tmp_path, monkeypatch, locks):
+    store = made(tmp_path / "c", commits=0)
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    def write():
+        with store.transaction() as change:
+            change.append_windows("one", rows(0, 5))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "_write_head", die)
+        with pytest.raises(KeyboardInterrupt):
+            write()
+    with store.transaction() as change:
+        change.set_root(str(tmp_path / "moved"))
+    if not locks:
+        monkeypatch.setattr(leases, "fcntl", None)
+    Collection(tmp_path / "c").compact()
+    monkeypatch.setattr(transaction_module, "_FRAGMENTS_BEFORE_COMPACTION", 0)
+    write()
+    assert store.remarks == []
+    assert starts(store) == [0, 1, 2, 3, 4]
 
 
 def test_an_automatic_compaction_that_cannot_clean_counts_and_says_so(tmp_path, monkeypatch):
@@ -364,12 +390,53 @@ def test_data_then_names_then_the_copy_then_the_head(tmp_path, monkeypatch, cloc
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of open files are read from /proc")
+@pytest.mark.parametrize("commits", [0, 2])
+def test_a_manifest_whose_name_a_dead_writer_used_is_synced_and_has_its_checksum(tmp_path, monkeypatch, commits):
+    store = made(tmp_path / "c", commits)
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    def write():
+        with store.transaction() as change:
+            change.append_windows("one", rows(100, 5))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "write_copy", die)
+        with pytest.raises(KeyboardInterrupt):
+            write()
+    if commits:
+        # As after a power cut: the name is there, the bytes are not, and it is given again
+        manifest(windows_table(store), versions(windows_table(store))[-1]).write_bytes(b"")
+    calls = recorded(monkeypatch)
+    with store.transaction() as change:
+        change.append_windows("one", rows(200, 10))
+    newest = manifest(windows_table(store), versions(windows_table(store))[-1])
+    assert ("sync", str(newest)) in calls
+    assert store.damaged_files(store.head()) == []
+    assert starts(store) == [*map(float, range(10 * commits)), *map(float, range(200, 210))]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of open files are read from /proc")
 def test_a_new_collection_and_its_parents_are_synced(tmp_path, monkeypatch):
     calls = recorded(monkeypatch)
     Store.create(tmp_path / "new" / "deep" / "c", tmp_path)
     synced = {path for call, path in calls if call == "sync"}
     assert {str(tmp_path), str(tmp_path / "new"), str(tmp_path / "new" / "deep")} <= synced
     assert str(tmp_path / "new" / "deep" / "c") in synced
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of open files are read from /proc")
+def test_write_atomically_holds_no_lock_after_a_failed_deletion(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            write_atomically(tmp_path / "file", b"new")
+    still_open = [Path("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
+    assert not any(str(tmp_path) in os.readlink(one) for one in still_open if one.is_symlink())
 
 
 def test_write_atomically_leaves_the_old_file_where_it_fails(tmp_path, monkeypatch):

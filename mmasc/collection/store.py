@@ -271,7 +271,12 @@ class Store:
         for space in head.spaces.values():
             versions = {one.version for each in heads for one in each.spaces.values() if one.identity == space.identity}
             self.tables.clean(self.tables.windows(space.identity), {one for one in versions if one is not None})
-        keep_checksums(self.folder, self.tables.files_of(*heads))
+        files = self.tables.files_of(head)
+        for one in heads[1:]:
+            # The copy of a head that never counted, since its writer died, names versions that were taken back
+            with contextlib.suppress(MmascError):
+                files |= self.tables.files_of(one)
+        keep_checksums(self.folder, files)
 
 
 def _write_head(folder: Path, head: Head) -> None:

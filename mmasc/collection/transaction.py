@@ -16,7 +16,7 @@ from mmasc.collection.head import Head, SpaceHead, is_leftover, read_copies
 from mmasc.collection.index_files import forget
 from mmasc.collection.probes import write_probes
 from mmasc.collection.stamps import foreign_stamps, own_name
-from mmasc.collection.tables import Tables
+from mmasc.collection.tables import Tables, manifest, versions
 from mmasc.storage.files import make_folders, names_below, sync_new
 
 _FRAGMENTS_BEFORE_COMPACTION = 256
@@ -52,7 +52,7 @@ class Transaction:
         self.compacted = False
         self._changed: set[Path] = set()
         # What version 0.1.0 wrote may never have been synced
-        self._before = self._names() if head.generation else set()
+        self._before = self._names() - self._rests() if head.generation else set()
 
     def take_back_rests(self) -> None:
         """Undo what a writer left behind that died between changing a table and replacing the head."""
@@ -158,6 +158,17 @@ class Transaction:
         spaces = [self.tables.windows(one.identity) for one in self.head.spaces.values()]
         names = names_below([self.tables.recordings, *spaces])
         return {path for path in names if not path.name.startswith(".tmp")}
+
+    def _rests(self) -> set[Path]:
+        """What a writer that died left: its manifests' names, of a table that never counted all, come again with other
+        bytes."""
+        counted = [(self.tables.recordings, self.head.recordings)]
+        counted += [(self.tables.windows(one.identity), one.version) for one in self.head.spaces.values()]
+        rests = names_below([table for table, version in counted if version is None])
+        for table, version in counted:
+            if version is not None:
+                rests |= {manifest(table, one) for one in versions(table) if one > version}
+        return rests
 
     def _remove_leftover_spaces(self) -> None:
         folder = self.tables.spaces

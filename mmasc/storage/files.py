@@ -49,9 +49,12 @@ def replacing(path: Path) -> Iterator[Path]:
         sync_file(beside)
         os.replace(beside, path)
     finally:
-        beside.unlink(missing_ok=True)
-        if held is not None:
-            os.close(held)
+        try:
+            beside.unlink(missing_ok=True)
+        finally:
+            # The lock goes with the renamed file: left open, it would be taken for a reader's
+            if held is not None:
+                os.close(held)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

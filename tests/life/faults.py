@@ -39,10 +39,11 @@ class Disk:
         folder: Writes elsewhere do not count.
         kind: "killed", "torn" (killed in the middle of that write), "full", "read-only" or "once" (an I/O error).
         at: The write that it happens at, from 1; later ones fail too, except with "once".
+        of: Only writes whose name begins so are counted for `at`.
     """
 
-    def __init__(self, folder: Path, kind: str = "", at: int = 0) -> None:
-        self.folder, self.kind, self.at = str(folder), kind, at
+    def __init__(self, folder: Path, kind: str = "", at: int = 0, of: str = "") -> None:
+        self.folder, self.kind, self.at, self.of = str(folder), kind, at, of
         self.writes = 0
         self.names: list[str] = []
         self.struck = ""  # the first write that failed
@@ -57,17 +58,18 @@ class Disk:
         """One write is about to happen; `tear` does a half of it. Syncs in a row change nothing between them: one."""
         if self._tearing or (self.names[-1:] == [name] == ["fsync"] and not self.reached):
             return
-        self.writes += 1
+        first = not self.reached
+        self.writes += name.startswith(self.of)
         self.names.append(name)
-        if not self.reached or (self.kind == "once" and self.writes > self.at):
+        if not self.reached or (self.kind == "once" and not first):
             return
         if self.kind in ("killed", "torn"):
-            if self.kind == "torn" and self.writes == self.at:
+            if self.kind == "torn" and first:
                 self._tearing = True
                 tear()
                 self._tearing = False
             self.struck = self.struck or name
-            raise Killed(f"at write {self.writes}, {name}")
+            raise Killed(name)
         if self.kind == "once" or name.startswith(_REFUSED[self.kind]):
             self.struck = self.struck or name
             code = _ERRORS[self.kind]

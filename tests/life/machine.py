@@ -27,9 +27,12 @@ VALUES: dict[str, tuple] = {"label": ("frog", "owl", "it's"), "level": (1, 2, 3)
 collections = st.sampled_from(("a", "a", "a", "b"))
 spaces = st.sampled_from(tuple(SPACES))
 parts = st.sampled_from(("", "", "", "p", "q", *PATHS))
+kinds = st.sampled_from(("killed", "killed", "torn", "full", "once"))
 faults = st.one_of(
     st.just(NO_FAULT),
-    st.tuples(st.sampled_from(("killed", "killed", "torn", "full", "once")), st.integers(1, 45)),
+    st.tuples(kinds, st.integers(1, 45), st.just("")),
+    # Rare writes are met as often as frequent ones
+    st.tuples(kinds, st.integers(1, 6), st.sampled_from(("lance", "replace", "faiss", "unlink"))),
 )
 rows = st.fixed_dictionaries({name: st.sampled_from((None, *values)) for name, values in VALUES.items()})
 tables = st.one_of(st.none(), st.dictionaries(st.sampled_from((*PATHS, "p/never.wav")), rows, max_size=4))
@@ -150,26 +153,15 @@ class Life(Driver):
                 self.run("move-root", which, action, before, after, fault=NO_FAULT)
 
     @may("set metadata", "a")
-    @rule(table=tables, fault=faults)
-    def set_metadata(self, table, fault):
+    @rule(row=rows, items=st.sets(st.integers(0, 4), min_size=1), fault=faults)
+    def set_metadata(self, row, items, fault):
         before = self.models["a"]
-        own = {path: filled(row) for path, row in (table or {}).items() if path in before.recordings and filled(row)}
-        after = before.labelled(own)
-        # Whoever sets columns of several recordings sets the same of each
-        names = {name for row in own.values() for name in row}
-        columns = {
-            after.recordings[path].id: {name: after.recordings[path].columns.get(name) for name in names}
-            for path in own
-        }
-        if columns:
-            self.run(
-                "set metadata",
-                "a",
-                lambda: Collection(self.base / "a").set_metadata(columns),
-                before,
-                after,
-                fault=fault,
-            )
+        paths = [path for item, path in enumerate(sorted(before.recordings)) if item in items]
+        columns = {before.recordings[path].id: filled(row) for path in paths}
+        if columns and filled(row):
+            after = before.labelled(dict.fromkeys(paths, row))
+            opened = Collection(self.base / "a")
+            self.run("set metadata", "a", lambda: opened.set_metadata(columns), before, after, fault=fault)
 
     # Questions
 
