@@ -1,34 +1,49 @@
 """Files made to harm: each is refused in one line that names it, before memory or time is spent on it."""
 
+import contextlib
 import csv
 import json
 import struct
 import sys
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import soundfile
 import torch
+from click.testing import CliRunner
+from PIL import Image
 from safetensors.torch import save_file
 
+from mmasc.cli import _fail as fail
+from mmasc.collection import Collection
 from mmasc.collection.index_files import load_files
+from mmasc.collection.ingest import embed
 from mmasc.datasets import read_dataset
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
+from mmasc.evaluation.scores import kept_or_made
 from mmasc.heads.calibration_file import Calibration
-from mmasc.heads.fitted import FittedHead
+from mmasc.heads.fitted import FittedHead, HeadStamp
+from mmasc.heads.predictors import Linear
+from mmasc.ivf.pairs import prepare_pairs
 from mmasc.ivf.pictures import read_photograph
-from mmasc.ivf.sources import read_sources
+from mmasc.ivf.scenes import write_scenes
+from mmasc.ivf.sources import PairConfig, read_sources
 from mmasc.networks.load import load_network, read_state
 from mmasc.networks.vggish_postprocessor import read_postprocessor
 from mmasc.prompts.prompts import load_prompts
 from mmasc.storage.arrays import read_array, read_arrays
-from mmasc.storage.tensors import load_tensors
+from mmasc.storage.pictures import opened_picture
+from mmasc.storage.tensors import load_tensors, save_tensors
+from mmasc.storage.texts import read_reports
 from mmasc.training.alignment.mel_cache import read_table
-from mmasc.training.run_folder import read_config
+from mmasc.training.alignment.train import train_alignment
+from mmasc.training.run_folder import Metrics, read_config
 
 
 def refused(call, path: Path) -> str:
@@ -254,9 +269,6 @@ def test_a_run_that_names_code(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
 def test_links_inside_a_collection_lead_nowhere_that_is_deleted(tmp_path, standin):
     """A stray link to a folder is not followed when rests are cleared away, and what it leads to stays."""
-    from mmasc.collection import Collection
-    from mmasc.collection.ingest import embed
-
     sound, precious = tmp_path / "a.wav", tmp_path / "precious"
     soundfile.write(sound, np.zeros(16_000) + 0.1, 8_000)
     precious.mkdir()
@@ -269,3 +281,153 @@ def test_links_inside_a_collection_lead_nowhere_that_is_deleted(tmp_path, standi
     Collection(collection).compact()
     assert (precious / "thesis.txt").read_text() == "years"
     assert len(Collection(collection).space()) == 2
+
+
+def test_metrics_are_read_however_damaged(tmp_path):
+    """A log decides nothing: what can be read of it is kept, and the run goes on."""
+    path = tmp_path / "metrics.jsonl"
+    good = [{"step": step, "loss": 1.0 / step} for step in (1, 2, 3)]
+    lines = [json.dumps(line).encode() for line in good]
+    bad = [
+        b"\xff\xfe",
+        b'{"step": [',
+        b"7",
+        b'"step"',
+        b"[" * 50_000,
+        b'{"step": "2", "loss": []}',
+        b'{"loss": 2}',
+        b"",
+    ]
+    path.write_bytes(b"\n".join([lines[0], *bad[:4], lines[1], *bad[4:], lines[2], b'{"step": 4, "lo']))
+    assert [line for line in read_reports(path) if "step" in line] == good
+    assert {"loss": 2} in read_reports(path)
+    Metrics(path, step=2).write(step=3, loss=0.5)
+    assert read_reports(path) == [*good[:2], {"step": 3, "loss": 0.5}]
+
+
+@pytest.mark.parametrize("record", ["text", 7, [], {"sha256": []}, None, {}])
+def test_digests_that_are_damaged(tmp_path, monkeypatch, record):
+    monkeypatch.setenv("MMASC_HOME", str(tmp_path))
+    file = weights.RemoteFile("https://example.invalid/toy.bin", None, None, "toy.bin")
+    monkeypatch.setitem(weights.WEIGHTS, "toy", weights.WeightFile("toy", (file,), "none"))
+    folder = tmp_path / "weights" / "toy"
+    folder.mkdir(parents=True)
+    (folder / "toy.bin").write_bytes(b"toy")
+    (folder / "digests.json").write_text(json.dumps({"toy.bin": record}))
+    refused(lambda path: weights.find("toy"), folder / "toy.bin")
+
+
+@pytest.mark.parametrize("faults", [7, None, "text", [7], {"a": 1}, 1.5])
+def test_a_cached_pair_whose_record_is_damaged_is_made_again(tmp_path, faults):
+    write_scenes(tmp_path / "films", n=1, size=16, seconds=1.0)
+    config, sources = PairConfig(16), read_sources(tmp_path / "films")
+    whole = prepare_pairs(sources, config, tmp_path / "cache")
+    file = next((tmp_path / "cache").glob("*.safetensors"))
+    save_tensors(file, load_tensors(file)[0], {"kind": "mmasc-pair", "faults": faults})
+    again = prepare_pairs(sources, config, tmp_path / "cache")
+    np.testing.assert_array_equal(again.frames(0), whole.frames(0))
+    assert again.faults == whole.faults == []
+    assert load_tensors(file)[1]["faults"] == []
+
+
+def test_names_too_long_for_any_file(tmp_path):
+    """Such a name is that of a missing file, and the message is not as long as it."""
+    path = tmp_path / "long.csv"
+    path.write_text(f"path,label\n{'x' * 5_000}.wav,a\n")
+    for call in (lambda path: read_table(path, "path", "label"), lambda path: read_dataset("csv", path)):
+        with pytest.raises(MmascError, match=r"long\.csv"):
+            call(path)
+    found = CliRunner().invoke(read_it, [str(path)])
+    assert found.exit_code == 1
+    assert "long.csv" in found.output
+    assert len(found.output) < 1_500
+
+
+@click.command()
+@click.argument("path")
+def read_it(path: str) -> None:
+    try:
+        read_table(Path(path), "path", "label")
+    except MmascError as error:
+        fail(str(error), 1)
+
+
+def test_a_head_that_is_refused_is_named(tmp_path):
+    stamp = HeadStamp(
+        "logistic", "label", ("a", "b"), "0" * 32, "classic", "classic", 2, 1.0, 1.0, "mix", 2, "0.1.0", "1.5"
+    )
+    head = FittedHead(stamp, Linear(np.eye(2), np.zeros(2)))
+    head.save(tmp_path / "mine.head")
+    loaded = FittedHead.load(tmp_path / "mine.head")
+    assert loaded.stamp == head.stamp
+    with pytest.raises(MmascError, match=r"mine\.head was fitted to vectors of encoder classic"):
+        loaded.check_space("1" * 32, "mini", "this")
+    with pytest.raises(MmascError, match=r"^the head was fitted"):
+        head.check_space("1" * 32, "mini", "this")
+
+
+def test_pictures_that_are_programs_or_lie(tmp_path):
+    """Encapsulated PostScript is not run; a TIFF whose tags point behind its end is one line and no warnings."""
+    program, damaged = tmp_path / "program.png", tmp_path / "damaged.tiff"
+    program.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(%pipe%touch ran) (w) file\nshowpage\n")
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(damaged)
+    content = bytearray(damaged.read_bytes())
+    content[-8:] = b"\xff" * 8
+    for cut in (len(content), len(content) // 2, 20):
+        damaged.write_bytes(content[:cut])
+        with contextlib.suppress(MmascError):
+            read_photograph(damaged, 8)
+    for call in (lambda path: read_photograph(path, 8), lambda path: opened_picture(path).__enter__()):
+        refused(call, program)
+
+
+@pytest.mark.parametrize("part", ["clips", "groups", "columns"])
+def test_test_scores_whose_names_are_no_texts(tmp_path, part):
+    about = {"digest": "d", "clips": ["a", "b"], "groups": ["g", "g"], "columns": {"place": ["p", "q"]}}
+    tensors = {name: torch.zeros(2, 3) for name in ("logits", "targets")}
+    path = tmp_path / "scores.safetensors"
+    save_tensors(path, tensors, about | {"multi_label": False})
+    made = kept_or_made(path, "d", lambda: pytest.fail("they are whole"))
+    assert made.clips == ("a", "b")
+    bad = {"clips": [["a"], "b"], "groups": ["g", None], "columns": {"place": [7, "q"]}}
+    save_tensors(path, tensors, about | {part: bad[part], "multi_label": False})
+    said: list[str] = []
+    assert kept_or_made(path, "d", lambda: made, said.append) is made
+    assert len(said) == 1
+    assert "scores.safetensors holds no test scores" in said[0]
+
+
+@pytest.mark.parametrize("step", [-1_000_000_000, 4, "two", None, 1e300])
+def test_a_checkpoint_of_a_step_that_no_run_has(tmp_path, step):
+    """A run of a step far below 0 would never end."""
+    for number in range(4):
+        soundfile.write(tmp_path / f"{number}.wav", np.random.default_rng(number).normal(size=32_000) * 0.1, 16_000)
+    table = tmp_path / "table.csv"
+    table.write_text("path,label\n" + "".join(f"{number}.wav,kind {number % 2}\n" for number in range(4)))
+    small = {"steps": 3, "batch": 2, "crop_seconds": 1.3}
+    train_alignment(table, tmp_path / "run", **small, pause_at=1)
+    path = tmp_path / "run" / "training.safetensors"
+    tensors, about = load_tensors(path)
+    save_tensors(path, tensors, about | {"step": step})
+    refused(lambda path: train_alignment(table, path.parent, **small), path)
+
+
+def test_windows_of_no_recording_are_told_as_damage(tmp_path, standin):
+    sound = tmp_path / "a.wav"
+    soundfile.write(sound, np.linspace(-0.5, 0.5, 16_000), 8_000)
+    embed(sound, tmp_path / "c", standin)
+    collection = Collection(tmp_path / "c")
+    assert len(collection.search(audio=sound, encoder=standin)) == 2
+    collection.row_of.clear()
+    for call in (
+        lambda: collection.search(audio=sound, encoder=standin),
+        lambda: collection.export(tmp_path / "out"),
+    ):
+        with pytest.raises(MmascError, match=r"c is damaged: it holds windows of a recording that is not there"):
+            call()
+
+
+def test_lengths_of_vectors_that_overflow_are_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert unit(np.full((2, 4), 3e38, np.float32)).shape == (2, 4)

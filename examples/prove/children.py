@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -22,6 +23,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _READY = "ready"
+# As FFmpeg, mpg123, libpng, libjpeg, Rust and its loggers begin their lines
+_CHATTER = re.compile(
+    r"^\[\w+ @ 0x|^Warning: |^libpng |^JPEG|^Corrupt JPEG|^thread '.*panicked|^\[\S+ (WARN|ERROR)|\[src/lib"
+)
 _HERE = Path(__file__).resolve().parent
 
 
@@ -31,8 +36,8 @@ class Outcome(NamedTuple):
     Attributes:
         value: What it returned, as JSON has it; None where it did not come to its end.
         status: 0, an exit status, 70 after an exception that nobody caught, or minus the signal that ended it.
-        spoken: What Python wrote to stderr.
-        chatter: What others (libraries in C, Rust ...) wrote to it.
+        spoken: What was written to stderr.
+        chatter: Lines among these that libraries in C or Rust wrote, as one knows them.
         trace: Of the exception that nobody caught.
         memory: Bytes that it needed at most beyond what it began with.
         seconds: That it took.
@@ -98,9 +103,13 @@ class Children:
             with contextlib.suppress(ProcessLookupError):  # ended just now
                 os.kill(self.pid, signal.SIGKILL)
         status, took = json.loads(self._line())
+        if status != -signal.SIGKILL:
+            stopped = ""  # it ended by itself just before
         value, trace, high = self._read("value.json"), self._text("trace"), self._text("memory")
         most = max(most, int(high)) if high else most
-        return Outcome(value, status, self._text("spoken"), self._text("chatter"), trace, most, took, stopped)
+        spoken = self._text("spoken")
+        chatter = "\n".join(line for line in spoken.splitlines() if _CHATTER.search(line))
+        return Outcome(value, status, spoken, chatter, trace, most, took, stopped)
 
     def _is_late(self, seconds: float) -> bool:
         passed = time.monotonic() - self.begun
@@ -172,7 +181,7 @@ def _serve(module: Any, scratch: Path) -> None:
     answers.write(f"{_READY}\n")
     for line in sys.stdin:
         function, arguments = json.loads(line)
-        for old in ("value.json", "spoken", "chatter", "trace", "memory"):
+        for old in ("value.json", "spoken", "trace", "memory"):
             (scratch / old).unlink(missing_ok=True)
         begun = time.monotonic()
         with warnings.catch_warnings():
@@ -188,10 +197,10 @@ def _serve(module: Any, scratch: Path) -> None:
 
 def _live(function: Any, arguments: list[Any], scratch: Path) -> None:
     """The life of a child; it leaves files and an exit status, never this function."""
-    os.dup2(os.open(scratch / "chatter", os.O_WRONLY | os.O_CREAT), 2)
+    os.dup2(os.open(scratch / "spoken", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     # Open as long as the child lives
     sys.stdin = open(os.devnull)  # noqa: SIM115
-    sys.stderr = open(scratch / "spoken", "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
     status = 70
     before = _high_water(reset=True)

@@ -4,6 +4,7 @@ A format is made once per run of the script, and read in a process of its own fo
 `Format(name, make, read)` into `FORMATS`. Sounds and films of many kinds are those of `fuzz_sounds.py`.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -25,6 +26,7 @@ import mmasc.cli.evaluate
 import mmasc.cli.search  # noqa: F401 (so that it is there before a child begins)
 from mmasc.audio import find_audio
 from mmasc.cli import _fail
+from mmasc.cli.chatter import kept_apart
 from mmasc.collection import Collection
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.ingest import embed
@@ -118,7 +120,8 @@ def damage(name: str, path: str, seed: list[int]) -> list[str]:
 def read(name: str, shared: str, path: str) -> None:
     """Read a sample as mmasc's commands do: what users can fix is one line and a status, the rest a trace."""
     try:
-        FORMATS[name].read(Path(shared), Path(path))
+        with kept_apart():
+            FORMATS[name].read(Path(shared), Path(path))
     except (MmascError, OSError) as error:
         _fail(str(error), 1)
 
@@ -338,7 +341,8 @@ def _collection(shared: Path, folder: Path) -> Path:
 def _ask(shared: Path, path: Path) -> None:
     command("search", path, "low hum", "--format", "json")
     command("collection", "info", path, "--format", "json")
-    command("collection", "check", path, "--format", "json")
+    with contextlib.suppress(SystemExit):  # its status says that there are faults, and its answer which
+        command("collection", "check", path, "--format", "json")
     command("collection", "export", path, "--to", path.parent / "export")
 
 

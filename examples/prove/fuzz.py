@@ -139,7 +139,8 @@ def judge(outcome: Outcome, name: str) -> str:
         return "chatter"
     if outcome.status == 0:
         return "ok"
-    lines = [line for line in outcome.spoken.splitlines() if line.strip()]
+    # What libraries wrote is told in a line of its own
+    lines = [line for line in outcome.spoken.splitlines() if line.strip() and not line.startswith("remark: libraries")]
     if lines and lines[0].startswith("Usage:"):
         lines = [line for line in lines if line.startswith("Error:")]
     return "refused" if outcome.status in (1, 2) and len(lines) == 1 and name in lines[0] else "lines"

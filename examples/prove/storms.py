@@ -365,6 +365,8 @@ class Trained(Storm):
     """Runs: a key is a step of metrics up to the checkpoint, or a file of weights once it is the last."""
 
     runs: tuple[str, ...] = ("run",)
+    # Whether lines of metrics are of the same steps wherever a run goes on
+    exact = True
 
     def look(self, inputs: Path, work: Path, faults: list[str]) -> list[tuple[str, str]]:
         return [item for name in self.runs for item in self._of(work / name, faults)]
@@ -385,6 +387,8 @@ class Trained(Storm):
                 if values["step"] <= about["step"]:
                     told = {key: value for key, value in values.items() if "second" not in key}
                     kind = "validation" if any(key.startswith("validation/") for key in told) else "training"
+                    if not self.exact and kind == "training":
+                        told = dict.fromkeys(told, "a mean since the run went on")
                     items.append((f"{folder.name} {kind} {values['step']}", json.dumps(told, sort_keys=True)))
         for path in sorted(folder.glob("*.safetensors")):
             tensors, about = load_tensors(path)
@@ -431,6 +435,7 @@ class TrainAlign(Trained):
     """Sounds towards texts, with a cache of mel power."""
 
     steps = 12
+    exact = False
 
     def run(self, inputs: Path, work: Path) -> None:
         words = ("--steps", self.steps, "--batch", 4, "--crop", 1.3, "--checkpoint-steps", 2)

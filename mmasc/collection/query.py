@@ -18,6 +18,7 @@ from mmasc.encoders.embedding import embed_file
 from mmasc.encoders.registry import load_encoder, spec_of, window_of
 from mmasc.errors import MmascError
 from mmasc.inputs import as_texts, as_vectors, check_picture
+from mmasc.storage.pictures import opened_picture
 from mmasc.windows.units import unit_float32
 
 # Candidates per hit whose scores are worked out again from the stored float32 vectors: fp16 may swap near ties
@@ -235,13 +236,8 @@ def _query_vectors(query: Query, encoder: Encoder | None, dim: int, against: boo
 def _picture(image: Any) -> Any:
     if not isinstance(image, str | Path):
         return image
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(image) as opened:
-            return opened.convert("RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise MmascError(f"{image}: no picture that can be read ({error})") from error
+    with opened_picture(image) as opened:
+        return opened.convert("RGB")
 
 
 def _sounds(sounds: Any) -> tuple[Path | MemorySound, ...]:

@@ -16,6 +16,20 @@ from mmasc.collection.store import Store
 from mmasc.errors import MmascError
 
 
+class _Rows(dict[int, int]):
+    """Positions by id; windows of a recording that is not there are told as damage."""
+
+    def __init__(self, folder: Path, ids: Sequence[int]) -> None:
+        super().__init__({one: row for row, one in enumerate(ids)})
+        self._folder = folder
+
+    def __missing__(self, one: int) -> int:
+        raise MmascError(
+            f"{self._folder} is damaged: it holds windows of a recording that is not there ({one}); "
+            "restore it from a backup, or see what is wrong with: mmasc collection check"
+        )
+
+
 class Snapshot:
     """A collection as it stood when it was opened: what there is, and read access to its spaces.
 
@@ -49,8 +63,8 @@ class Snapshot:
 
     @cached_property
     def row_of(self) -> dict[int, int]:
-        """Row in `recordings` by id."""
-        return {one: row for row, one in enumerate(self.recordings.column("id").to_pylist())}
+        """Row in `recordings` by id; an id that is not there is a fault of the collection, and raises MmascError."""
+        return _Rows(self.store.folder, self.recordings.column("id").to_pylist())
 
     @property
     def metadata_columns(self) -> list[str]:

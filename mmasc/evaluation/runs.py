@@ -17,7 +17,7 @@ from mmasc.errors import MmascError
 from mmasc.networks.network import Network
 from mmasc.storage.configs import config_from_dict
 from mmasc.storage.tensors import best_weights
-from mmasc.storage.texts import parse_json
+from mmasc.storage.texts import parse_json, read_reports
 from mmasc.training.supervised.config import SupervisedConfig
 from mmasc.training.supervised.data import Sides, checked_sides, data_of
 
@@ -70,23 +70,20 @@ class Run:
         config = self.config
         if not config.fold:
             raise MmascError(f"{self.folder} learned from all clips: it has no fold to be tested on")
-        table = data_of(config, path)
-        sides = checked_sides(table, config)
+        try:
+            table = data_of(config, path)
+            sides = checked_sides(table, config)
+        except MmascError as error:
+            raise MmascError(f"{self.folder}: {error}") from error
         if not len(sides.test):
             raise MmascError(f"fold {config.fold!r} of {table.root} holds no clip with a label; nothing can be tested")
         return table, sides
 
     @cached_property
     def epochs(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, one an epoch; a torn last line is left out."""
+        """The lines of metrics.jsonl, one an epoch; torn ones are left out."""
         path = self.folder / "metrics.jsonl"
-        lines = []
-        for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-            try:
-                lines.append(parse_json(text))
-            except ValueError:
-                break  # only the last line can be torn, by a kill
-        return lines
+        return [line for line in read_reports(path) if type(line.get("epoch", 0)) is int] if path.is_file() else []
 
     @property
     def unfinished(self) -> str:

@@ -5,7 +5,7 @@ The stamp says which space the head understands; a head refuses vectors of any o
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -68,6 +68,7 @@ class FittedHead:
 
     stamp: HeadStamp
     predictor: Predictor
+    source: Path | None = field(default=None, compare=False)
 
     @property
     def classes_(self) -> np.ndarray:
@@ -104,7 +105,7 @@ class FittedHead:
         require_identity(
             (self.stamp.encoder, self.stamp.identity),
             (encoder, identity),
-            "the head",
+            str(self.source or "the head"),
             f"embed with the head's encoder, or fit a head to the vectors of {where}",
         )
 
@@ -141,7 +142,7 @@ class FittedHead:
                 raise ValueError("classes or dim do not fit the arrays")
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise MmascError(f"{path} is damaged: {error}{mend}") from error
-        return cls(parsed, predictor)
+        return cls(parsed, predictor, path)
 
 
 def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:

@@ -5,6 +5,7 @@ its probability the softmax of scaled cosines (Radford et al. 2021, "Learning tr
 language supervision", section 3.1; prompt ensembles: section 3.1.4).
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -122,7 +123,10 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         vectors, labels = validate_data(
             self, prompt_vectors, one_kind(labels), dtype=np.float64, ensure_all_finite=False
         )
-        check_classification_targets(labels)
+        with warnings.catch_warnings():
+            # Nearly every prompt may have a label of its own here, which scikit-learn takes for a regression
+            warnings.filterwarnings("ignore", message="The number of unique classes")
+            check_classification_targets(labels)
         finite = np.isfinite(vectors).all(axis=1)
         if not finite.all():
             raise VectorsError(

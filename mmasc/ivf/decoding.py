@@ -172,6 +172,7 @@ def _faults_of(file: Path) -> list[str] | None:
     """What was said when the file was made; None where it is damaged, so that it is made again."""
     try:
         with safe_open(str(file), "pt") as stored:
-            return list(parse_json((stored.metadata() or {})["config"])["faults"])
-    except (OSError, SafetensorError, KeyError, ValueError):
+            faults = parse_json((stored.metadata() or {})["config"])["faults"]
+            return faults if isinstance(faults, list) and all(isinstance(one, str) for one in faults) else None
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None

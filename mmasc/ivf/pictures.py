@@ -4,7 +4,6 @@ Films are opened by PyAV (the extra `video`) with the formats that hold pictures
 formats that open other files or addresses.
 """
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ from jaxtyping import Float, UInt8
 
 from mmasc.audio.find import VIDEO_EXTENSIONS
 from mmasc.errors import MmascError, show_path
+from mmasc.storage.pictures import MOST_PIXELS, opened_picture
 
 FILM_EXTENSIONS = frozenset(f".{extension}" for extension in VIDEO_EXTENSIONS)
 _FORMATS = "asf,avi,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,ogg"
-# Larger photographs are refused: unpacked they are more than 400 MB
-_MOST_PIXELS = 100_000_000
 
 
 def read_film(
@@ -56,7 +54,7 @@ def read_film(
         stream: Any = container.streams.best("video")
         if stream is None or stream.codec_context is None:
             raise MmascError(f"{show_path(path)}: has no pictures, only sound; give a film, or a table with a picture")
-        if stream.width * stream.height > _MOST_PIXELS:
+        if stream.width * stream.height > MOST_PIXELS:
             raise MmascError(
                 f"{show_path(path)}: {stream.width} x {stream.height} pixels are too many; make it smaller"
             )
@@ -89,24 +87,12 @@ def read_photograph(path: Path, size: int) -> UInt8[np.ndarray, "size size 3"]:
     """
     from PIL import Image
 
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of fewer pixels than are refused here
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
-        with image:
-            if image.width * image.height > _MOST_PIXELS:
-                raise MmascError(
-                    f"{show_path(path)}: {image.width} x {image.height} pixels are too many; make it smaller"
-                )
-            rgba = image.convert("RGBA")
-            white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-            flat = Image.alpha_composite(white, rgba).convert("RGB")
-            return np.asarray(
-                flat.resize((size, size), Image.Resampling.BOX if flat.width >= size else Image.Resampling.BICUBIC)
-            )
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise MmascError(f"{show_path(path)}: cannot be read as a picture ({error}); copy or leave it out") from error
+    with opened_picture(path) as image:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        flat = Image.alpha_composite(white, rgba).convert("RGB")
+        way = Image.Resampling.BOX if flat.width >= size else Image.Resampling.BICUBIC
+        return np.asarray(flat.resize((size, size), way))
 
 
 def _sound_begins(container: Any) -> float:

@@ -4,7 +4,7 @@ A checkpoint is one safetensors file, so its parts cannot be of different steps.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor
 from mmasc.errors import MmascError
 from mmasc.storage.configs import config_to_json
 from mmasc.storage.files import write_atomically
-from mmasc.storage.texts import parse_json
+from mmasc.storage.texts import parse_json, read_reports
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -89,22 +89,13 @@ class Metrics:
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
         if path.exists():
-            kept = [line for line in _json_lines(path) if line["step"] <= step]
+            kept = [line for line in read_reports(path) if type(line.get("step")) is int and line["step"] <= step]
             write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
     def write(self, **values: float | int) -> None:
         """Append a line."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
-
-
-def _json_lines(path: Path) -> Iterable[dict[str, Any]]:
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            yield parse_json(line)
-        except ValueError:
-            # Only the last line can be torn, by the kill that the run recovers from.
-            return
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -182,8 +182,10 @@ class Stage:
             for prefix, part in self.parts.items():
                 _put_back(part, prefix, tensors)
             self.step = int(about["step"])
+            if not 0 <= self.step <= self.steps:
+                raise ValueError(f"step {self.step} of {self.steps}")
             self.recall(about)
-        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        except (RuntimeError, KeyError, TypeError, ValueError, OverflowError) as error:
             first = " ".join(str(error).split())[:150]
             raise MmascError(
                 f"{path} does not hold the state of this run to go on from ({first}); copy it again, or start a new run"

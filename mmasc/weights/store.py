@@ -99,8 +99,9 @@ def verify(folder: Path, file: RemoteFile, name: str) -> str:
         MmascError: If it is another, or there is none to compare with.
     """
     path = folder / file.filename
-    recorded = read_note(folder / "digests.json").get(file.filename) or {}
-    expected = file.sha256 or recorded.get("sha256")
+    recorded = read_note(folder / "digests.json").get(file.filename)
+    noted = recorded.get("sha256") if isinstance(recorded, dict) else None
+    expected = file.sha256 or (noted if isinstance(noted, str) else None)
     if expected is None:
         raise MmascError(
             f"{path} was put there by hand and nobody published its digest; "

@@ -7,7 +7,8 @@ from jaxtyping import Float
 def unit_float32(vectors: Float[np.ndarray, "*any dim"]) -> Float[np.ndarray, "*any dim"]:
     """float32 vectors of length 1, as the index keeps and compares them; a zero vector stays zero."""
     vectors = np.asarray(vectors, np.float32)
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore"):  # damaged numbers: `collection check` tells of them
+        length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
 

@@ -344,7 +344,8 @@ def test_a_cut_film_is_said_and_used(tmp_path):
 def test_pictures_of_too_many_pixels_are_refused(tmp_path, monkeypatch):
     film(tmp_path / "a.mkv")
     write_pair(tmp_path, "a")
-    monkeypatch.setattr("mmasc.ivf.pictures._MOST_PIXELS", 799)
+    for module in ("mmasc.ivf.pictures", "mmasc.storage.pictures"):
+        monkeypatch.setattr(f"{module}.MOST_PIXELS", 799)
     with pytest.raises(MmascError, match=r"a.mkv: 32 x 32 pixels are too many; make it smaller"):
         read_film(tmp_path / "a.mkv", 8, 4)
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 500)  # warns from here on, refuses from twice as many on

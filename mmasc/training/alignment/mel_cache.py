@@ -102,7 +102,7 @@ class Sound:
     """Mel power of a file in decibels, once for every speed; the first is the speed as recorded."""
 
     digest: str
-    decibels: tuple[Float16[np.ndarray, "mel frame"], ...]
+    decibels: tuple[Float16[np.ndarray, "mel _"], ...]
 
     @cached_property
     def loudness(self) -> tuple[Float32[np.ndarray, " frame"], ...]:

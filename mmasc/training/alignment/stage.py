@@ -178,7 +178,7 @@ class AlignmentStage(Stage):
 
     def recall(self, about: Mapping[str, Any]) -> None:
         """The latest and the best validation."""
-        self.validation = dict(about["validation"])
+        self.validation = {str(name): float(value) for name, value in dict(about["validation"]).items()}
         self.best = -math.inf if about["best"] is None else float(about["best"])
 
     def export(self) -> None:

@@ -44,9 +44,13 @@ def finished_fold(folder: Path, config: SupervisedConfig, sides: Sides) -> FoldR
     if not (folder / "training.safetensors").is_file() or not (folder / "last.safetensors").is_file():
         return None
     _, about = load_tensors(folder / "training.safetensors")
-    if about.get("kind") != "mmasc-supervised-training" or not (about["stopped"] or about["step"] == about["steps"]):
+    if about.get("kind") != "mmasc-supervised-training":
         return None
-    return fold_result(folder, config, sides, about)
+    try:
+        ended = about["stopped"] or int(about["step"]) == int(about["steps"])
+        return fold_result(folder, config, sides, about) if ended else None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None  # damaged: going on says so
 
 
 def fold_result(folder: Path, config: SupervisedConfig, sides: Sides, about: Mapping[str, Any]) -> FoldResult:
@@ -58,17 +62,17 @@ def fold_result(folder: Path, config: SupervisedConfig, sides: Sides, about: Map
         sides: Sides of its fold.
         about: Where it is: step, steps, epoch, seconds and what was measured, as its checkpoint keeps them.
     """
-    measured = about["measured"]
+    measured = {str(name): float(value) for name, value in dict(about["measured"]).items()}
     return FoldResult(
         folder=str(folder),
         fold=config.fold,
-        step=about["step"],
-        steps=about["steps"],
-        epoch=about["epoch"],
+        step=int(about["step"]),
+        steps=int(about["steps"]),
+        epoch=int(about["epoch"]),
         n_train=len(sides.train),
         n_validation=len(sides.validation),
         n_test=len(sides.test),
         clips_per_second=measured.get("clips_per_second", 0.0),
-        seconds=round(about["seconds"], 3),
+        seconds=round(float(about["seconds"]), 3),
         measured={name: value for name, value in measured.items() if name != "clips_per_second"},
     )

@@ -266,10 +266,12 @@ class Run(Stage):
 
     def recall(self, about: Mapping[str, Any]) -> None:
         """Where the epoch is, and what early stopping goes by."""
-        self.seconds, self.stopped = about["seconds"], about["stopped"]
-        self.best = -math.inf if about["best"] is None else about["best"]
-        self.best_epoch, self.measured = about["best_epoch"], about["measured"]
-        self._loss_sum, self._loss_count, self._train_seconds = about["epoch_so_far"]
+        self.seconds, self.stopped = float(about["seconds"]), bool(about["stopped"])
+        self.best = -math.inf if about["best"] is None else float(about["best"])
+        self.best_epoch = int(about["best_epoch"])
+        self.measured = {str(name): float(value) for name, value in dict(about["measured"]).items()}
+        loss_sum, loss_count, train_seconds = about["epoch_so_far"]
+        self._loss_sum, self._loss_count, self._train_seconds = float(loss_sum), int(loss_count), float(train_seconds)
 
     def export(self) -> None:
         """Write last.safetensors."""

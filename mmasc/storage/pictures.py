@@ -1,0 +1,45 @@
+"""Pictures that somebody else made: opened with the care that untrusted files need."""
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmasc.audio.find import show_path
+from mmasc.errors import MmascError
+
+# Larger pictures are refused: unpacked they are more than 400 MB
+MOST_PIXELS = 100_000_000
+# Encapsulated PostScript is a program, and Pillow has it run by Ghostscript
+_REFUSED = ("EPS",)
+
+
+@contextlib.contextmanager
+def opened_picture(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """A picture as an image of Pillow, unpacked.
+
+    Raises:
+        MmascError: If it cannot be read, or is too large.
+    """
+    from PIL import Image
+
+    name, image = show_path(Path(path)), None
+    try:
+        Image.init()
+        with warnings.catch_warnings():
+            # Pillow warns of fewer pixels than are refused here, and of every tag of a damaged TIFF
+            warnings.simplefilter("ignore")
+            image = Image.open(path, formats=[kind for kind in Image.ID if kind not in _REFUSED])
+            if image.width * image.height > MOST_PIXELS:
+                raise MmascError(f"{name}: {image.width} x {image.height} pixels are too many; make it smaller")
+            image.load()
+    except Exception as error:  # Pillow's readers have no base class of errors; damaged files raise whatever comes
+        if image is not None:
+            image.close()
+        if isinstance(error, MmascError):
+            raise
+        raise MmascError(f"{name}: cannot be read as a picture ({error}); copy or leave it out") from error
+    with image:
+        yield image
