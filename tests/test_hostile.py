@@ -30,10 +30,11 @@ from mmasc.evaluation.scores import kept_or_made
 from mmasc.heads.calibration_file import Calibration
 from mmasc.heads.fitted import FittedHead, HeadStamp
 from mmasc.heads.predictors import Linear
+from mmasc.ivf.decoding import PairConfig
 from mmasc.ivf.pairs import prepare_pairs
 from mmasc.ivf.pictures import read_photograph
 from mmasc.ivf.scenes import write_scenes
-from mmasc.ivf.sources import PairConfig, read_sources
+from mmasc.ivf.sources import read_sources
 from mmasc.networks.load import load_network, read_state
 from mmasc.networks.vggish_postprocessor import read_postprocessor
 from mmasc.prompts.prompts import load_prompts
