@@ -145,7 +145,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
                 MmascError and a ValueError.
         """
         check_is_fitted(self, "class_vectors_")
-        shape = getattr(vectors, "shape", ())
+        shape: tuple[int, ...] = getattr(vectors, "shape", ())
         if len(shape) == 2 and shape[1] != self.n_features_in_:
             raise VectorsError(
                 f"the sounds' vectors have {shape[1]} numbers, the prompts' {self.n_features_in_}: they come from "
