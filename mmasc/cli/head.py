@@ -205,12 +205,14 @@ def _print_answers(answers: "Iterator[HeadAnswer]", classes: Sequence[str], top:
 
 def _answer_object(answer: "HeadAnswer") -> dict[str, Any]:
     """The machine-readable object of a recording: keys may be added, never renamed."""
-    rest = {"scores": answer.scores, "status": answer.status.state, "duration": answer.duration}
+    scores = {str(label): score for label, score in answer.scores.items()}
+    rest = {"scores": scores, "status": answer.status.state, "duration": answer.duration}
     return _summary(answer) | rest
 
 
 def _summary(answer: "HeadAnswer") -> dict[str, Any]:
-    return {"path": answer.path, "label": answer.label, "score": answer.score}
+    label = None if answer.label is None else str(answer.label)  # as text, whatever its type is in Python
+    return {"path": answer.path, "label": label, "score": answer.score}
 
 
 def _object(report: "HeadReport") -> dict[str, Any]:

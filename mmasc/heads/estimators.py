@@ -96,7 +96,7 @@ def prototypes() -> Pipeline:
 class FixedPCA(PCA):
     """Principal components that say in one line when there are too few recordings or numbers for them."""
 
-    def fit_transform(self, X: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:  # noqa: N803
+    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:  # noqa: N803
         """Fit and transform; scikit-learn's.
 
         Raises:
@@ -127,7 +127,7 @@ class Neighbours(KNeighborsClassifier):
 
     def kneighbors(
         self,
-        X: np.ndarray | None = None,  # noqa: N803
+        X: Any = None,  # noqa: N803
         n_neighbors: int | None = None,
         return_distance: bool = True,
     ) -> Any:
@@ -135,7 +135,7 @@ class Neighbours(KNeighborsClassifier):
         nearest = min(self.n_neighbors if n_neighbors is None else n_neighbors, self.n_samples_fit_)
         return super().kneighbors(X, nearest, return_distance)
 
-    def predict(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """The label with the largest share `[item]`; among equals the first of `classes_`."""
         check_is_fitted(self, "classes_")
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
@@ -277,17 +277,17 @@ class SupportVectors(ClassifierMixin, BaseEstimator):
         self.temperature_ = self._choose_temperature(X, codes, weights)
         return self
 
-    def decision_function(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
+    def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803
         """Decision values `[item class]` (votes with confidences), `[item]` for two classes, as SVC has them."""
         check_is_fitted(self, "temperature_")
         return self.machine_.decision_function(validate_data(self, X, reset=False))
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
+    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """Probabilities `[item class]`."""
         decisions = _per_class(self.decision_function(X))
         return softmax(decisions / self.temperature_)
 
-    def predict(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """The label with the largest decision value `[item]`."""
         decisions = _per_class(self.decision_function(X))
         return self.classes_[decisions.argmax(axis=1)]

@@ -5,6 +5,7 @@ The stamp says which space the head understands; a head refuses vectors of any o
 
 import json
 import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -23,6 +24,14 @@ from mmasc.windows.units import unit_as_normalizer
 
 FORMAT = 1
 _KEY = "mmasc_head"
+# Next to the stamp, not in it: version 0.1.0 reads such files too, and answers with the labels as text
+_LABEL_TYPE_KEY = "mmasc_label_type"
+LABEL_TYPES: dict[str, Callable[[str], Any]] = {
+    "text": str,
+    "integer": int,
+    "number": float,
+    "boolean": {"True": True, "False": False}.__getitem__,
+}
 _SHORTEST_HOP_SECONDS = 1e-3  # a shorter one would never end
 # Files that people save heads in elsewhere, and that can run code when they are opened
 _RUNS_CODE = {b"\x80": "a pickle", b"PK": "an archive", b"\x1f\x8b": "a compressed pickle", b"x": "a compressed pickle"}
@@ -44,6 +53,7 @@ class HeadStamp:
         recordings: How many it was fitted to.
         mmasc, scikit_learn: Versions that fitted it.
         format: Of the file.
+        label_type: What the labels are in Python: "text", "integer", "number" or "boolean", see `label_type_of`.
     """
 
     head: str
@@ -60,6 +70,14 @@ class HeadStamp:
     mmasc: str
     scikit_learn: str
     format: int = FORMAT
+    label_type: str = "text"
+
+
+def label_type_of(labels: Iterable[Any]) -> str:
+    """The type that labels have in common: "integer", "number", "boolean", or "text" for all others."""
+    types = {type(label) for label in labels}
+    names: dict[type, str] = {bool: "boolean", int: "integer", float: "number"}
+    return names.get(types.pop(), "text") if len(types) == 1 else "text"
 
 
 @dataclass(frozen=True)
@@ -72,8 +90,8 @@ class FittedHead:
 
     @property
     def classes_(self) -> np.ndarray:
-        """Labels `[class]`, the columns of `predict_proba`."""
-        return np.array(self.stamp.classes)
+        """Labels `[class]`, the columns of `predict_proba`, of the type that they have in the collection."""
+        return np.array(_typed(self.stamp.classes, self.stamp.label_type))
 
     def predict_proba(self, vectors: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, "item class"]:
         """Probabilities of recordings' vectors (of any length: they are made unit vectors here).
@@ -88,7 +106,7 @@ class FittedHead:
         return self.predictor.predict_proba(unit_as_normalizer(vectors))
 
     def predict(self, vectors: Float[np.ndarray, "item dim"]) -> np.ndarray:
-        """The most probable label of each vector `[item]`."""
+        """The most probable label of each vector `[item]`, of the type of `classes_`."""
         return self.classes_[self.predict_proba(vectors).argmax(axis=1)]
 
     def check_space(self, identity: str, encoder: str, where: str) -> None:
@@ -118,8 +136,12 @@ class FittedHead:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {name: np.ascontiguousarray(array) for name, array in self.predictor.arrays().items()}
-        stamp = json.dumps({**asdict(self.stamp), "kind": self.predictor.kind}, ensure_ascii=False)
-        write_atomically(path, save(arrays, {_KEY: stamp}))
+        stamp = asdict(self.stamp)
+        label_type = stamp.pop("label_type")
+        metadata = {_KEY: json.dumps({**stamp, "kind": self.predictor.kind}, ensure_ascii=False)}
+        if label_type != "text":
+            metadata[_LABEL_TYPE_KEY] = label_type
+        write_atomically(path, save(arrays, metadata))
 
     @classmethod
     def load(cls, path: str | Path) -> "FittedHead":
@@ -129,14 +151,14 @@ class FittedHead:
             MmascError: If the file is missing, no head, damaged, contradicts itself, or was made by a newer mmasc.
         """
         path = Path(path)
-        stamp, arrays = _read(path)
+        stamp, label_type, arrays = _read(path)
         mend = "; fit it anew with: mmasc head fit ... --out FILE"
         try:
             raw = parse_json(stamp)
             if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
                 raise MmascError(f"{path} was made by a newer mmasc (format {raw['format']}); update mmasc")
             kind = raw.pop("kind")
-            parsed = _parse_stamp(raw)
+            parsed = _parse_stamp(raw, label_type)
             predictor = PREDICTORS[kind].load(arrays)
             if (predictor.n_classes, predictor.n_features) != (len(parsed.classes), parsed.dim):
                 raise ValueError("classes or dim do not fit the arrays")
@@ -145,8 +167,25 @@ class FittedHead:
         return cls(parsed, predictor, path)
 
 
-def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:
-    """Stamp and arrays of a file."""
+def _typed(classes: Sequence[str], label_type: str) -> list[Any]:
+    """Labels as they are in Python.
+
+    Raises:
+        ValueError: If they are not of this type, or two are one.
+    """
+    if label_type not in LABEL_TYPES:
+        raise ValueError(f"its labels are of an unknown type {label_type[:40]!r}")
+    try:
+        typed = [LABEL_TYPES[label_type](one) for one in classes]
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"its labels are not of type {label_type}") from error
+    if len(set(typed)) != len(typed) or any(isinstance(one, float) and not math.isfinite(one) for one in typed):
+        raise ValueError(f"its labels are not different {label_type}s")
+    return typed
+
+
+def _read(path: Path) -> tuple[str, str, dict[str, np.ndarray]]:
+    """Stamp, type of the labels and arrays of a file."""
     if path.is_dir():
         raise MmascError(f"{path} is a folder; give the file that mmasc head fit --out wrote")
     if not path.exists():
@@ -170,11 +209,12 @@ def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:
         ) from error
     if _KEY not in metadata:
         raise MmascError(f"{path} holds arrays but no head; give a file that mmasc head fit --out wrote")
-    return metadata[_KEY], arrays
+    return metadata[_KEY], metadata.get(_LABEL_TYPE_KEY, "text"), arrays
 
 
-def _parse_stamp(raw: dict[str, Any]) -> HeadStamp:
+def _parse_stamp(raw: dict[str, Any], label_type: str) -> HeadStamp:
     types = get_type_hints(HeadStamp)
+    del types["label_type"]
     if set(raw) != set(types):
         raise ValueError(f"its stamp must have {sorted(types)}, got {sorted(raw)}")
     classes = raw["classes"]
@@ -190,4 +230,5 @@ def _parse_stamp(raw: dict[str, Any]) -> HeadStamp:
         raise ValueError(f"it hears {raw['window_seconds']:g} s every {raw['hop_seconds']:g} s")
     if raw["channels"] not in CHANNELS:
         raise ValueError(f"channels must be one of {', '.join(CHANNELS)}, got {raw['channels'][:40]!r}")
-    return HeadStamp(**{**raw, "classes": tuple(classes)})
+    _typed(classes, label_type)
+    return HeadStamp(**{**raw, "classes": tuple(classes), "label_type": label_type})

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,8 @@ class HeadAnswer:
 
     Attributes:
         path: As it was found; in a collection its root and path.
-        label: The most probable one; "none of these" if the file is nothing but digital silence; None if it failed.
+        label: The most probable one, of the type that it had where the head was fitted; "none of these" if the file is
+            nothing but digital silence; None if it failed.
         score: Probability of the most probable one; None if the file failed.
         scores: Label to probability; in the order of the classes, or the `top` best first.
         status: Whether the recording was read to its end.
@@ -35,9 +37,9 @@ class HeadAnswer:
     """
 
     path: str
-    label: str | None
+    label: Any
     score: float | None
-    scores: dict[str, float]
+    scores: dict[Any, float]
     status: AudioStatus
     duration: float = 0.0
 
@@ -146,7 +148,7 @@ def _label_files(
 def _answer(
     fitted: FittedHead, path: str, probabilities: np.ndarray, top: int | None, status: AudioStatus, duration: float
 ) -> HeadAnswer:
-    classes, ranking = fitted.stamp.classes, np.argsort(-probabilities, kind="stable")
+    classes, ranking = fitted.classes_.tolist(), np.argsort(-probabilities, kind="stable")
     kept = range(len(classes)) if top is None else ranking[:top]
     return HeadAnswer(
         path=path,

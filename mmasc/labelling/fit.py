@@ -137,6 +137,7 @@ def _fit_all(recordings: LabelledRecordings, head: str, label: str) -> FittedHea
         recordings=len(recordings),
         mmasc=__version__,
         scikit_learn=sklearn.__version__,
+        label_type=recordings.label_type,
     )
     model = make_head(head).fit(recordings.vectors, recordings.codes)
     return FittedHead(stamp, predictor_of(model, recordings.vectors))

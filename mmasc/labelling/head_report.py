@@ -49,7 +49,7 @@ class HeadReport:
     Attributes:
         head, label, space, encoder, identity: What was fitted to what; identity and encoder of the space.
         recordings, unlabelled, without_vectors: Recordings used, and left out for having no label or no vector.
-        classes: In the order of rows and columns below.
+        classes: Labels as text, in the order of rows and columns below; `fitted.classes_` has them in their own type.
         tested: Recordings that were tested.
         not_tested: Labels with a single recording, or all labels where fewer than two have more: learnt from, never
             tested. Where nothing is tested, the numbers below are None and `folds` is empty.

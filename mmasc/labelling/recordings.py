@@ -16,6 +16,7 @@ from mmasc.collection.vectors import check_column, recording_vectors, values_of
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import embed_files
 from mmasc.errors import MmascError
+from mmasc.heads.fitted import label_type_of
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,14 @@ class LabelledRecordings:
         paths: Under the collection's root.
         vectors: Means of windows, float64 `[item dim]`; heads make them unit vectors.
         codes: Numbers of the labels in `classes`, int64 `[item]`.
-        classes: Labels in the order of their values.
+        classes: Labels as text, in the order of their values.
         groups: The group of each recording `[item]`, as text; None without groups.
         folds: The official fold of each recording `[item]`, as text; None without folds.
         fold_names: The folds in the order of their values.
         unlabelled: Recordings that were left out because they have no label.
         without_vectors: Recordings that were left out because the space has no windows of them (or none passes).
         space_name, space: Where the vectors come from.
+        label_type: What the labels are in the collection, see `HeadStamp`.
     """
 
     paths: list[str]
@@ -46,6 +48,7 @@ class LabelledRecordings:
     without_vectors: int
     space_name: str
     space: SpaceHead
+    label_type: str = "text"
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -111,6 +114,7 @@ def labelled_recordings(
         without_vectors=len(paths) - len(rows),
         space_name=reader.name,
         space=reader.space,
+        label_type=label_type_of(labels[row] for row in kept),
     )
 
 
