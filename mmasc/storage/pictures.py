@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmasc.audio.find import show_path
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, show_path
 
 # Larger pictures are refused: unpacked they are more than 400 MB
 MOST_PIXELS = 100_000_000

@@ -17,7 +17,7 @@ from mmasc.collection.transaction import Transaction
 from mmasc.errors import MmascError
 from tests.helpers.life.machine import Life
 
-SCRIPT = Path(__file__).parents[1] / "examples" / "prove" / "life.py"
+SCRIPT = Path(__file__).parents[2] / "examples" / "prove" / "life.py"
 SETTINGS = settings(
     max_examples=25,
     stateful_step_count=15,
