@@ -11,14 +11,14 @@ import click
 
 from mmasc.printing import printable, printable_json
 
-TABLE_WIDTH = 120  # where there is no terminal that says how wide it is
+TABLE_WIDTH = 120  # used where stdout is not a terminal
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], output_format: str, columns: Sequence[str] | None = None) -> None:
     """Print rows as a table, JSON list, JSON lines or CSV.
 
     Args:
-        rows: One mapping a row; keys are the machine-readable names.
+        rows: One mapping per row; keys are the machine-readable names.
         output_format: "table", "json", "jsonl" or "csv".
         columns: Columns of table and csv, in order; default: the keys of the rows as they first appear.
     """
@@ -78,7 +78,7 @@ def _print_json(value: Any, indent: int | None) -> None:
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    """JSON as it reads best; escaped where a file name is no UTF-8, so that the name can be had back."""
+    """JSON for people; escaped if a file name is not UTF-8, so that the name can be recovered."""
     line = json.dumps(plain(value), ensure_ascii=False, indent=indent)
     try:
         line.encode()
@@ -88,12 +88,12 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 
 def shown(value: Any) -> Any:
-    """A value for stdout: on a terminal without control signs, for other programs as it is."""
+    """A value for stdout: without control characters on a terminal, unchanged for other programs."""
     return printable(value) if isinstance(value, str) and sys.stdout.isatty() else value
 
 
 def echo(message: str = "", nl: bool = True, err: bool = False) -> None:
-    """Print lines; control signs in them reach other programs on stdout, but no terminal and no stderr."""
+    """Print lines; control characters are kept for programs that read stdout, and removed on terminals and stderr."""
     if err:
         message = printable(message)
     elif sys.stdout.isatty():
@@ -102,7 +102,7 @@ def echo(message: str = "", nl: bool = True, err: bool = False) -> None:
 
 
 def plain(value: Any) -> Any:
-    """The same value in types that JSON has; numbers that JSON lacks (NaN) become null."""
+    """The same value in types of JSON; NaN becomes null."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -115,18 +115,18 @@ def plain(value: Any) -> Any:
 
 
 def speaks() -> bool:
-    """Whether this process prints results: of several that torchrun started, the first."""
+    """Whether this process prints results: the first of those that torchrun started."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def remark(message: str, quiet: bool = False) -> None:
-    """One line on stderr, unless the user asked for quiet."""
+    """Print one line on stderr, unless `quiet`."""
     if not quiet:
         click.echo(printable(message), err=True)
 
 
 def shorten(text: str, width: int) -> str:
-    """The text, or its beginning and an ellipsis where it is longer than `width`."""
+    """The text, or its beginning and an ellipsis if it is longer than `width`."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
