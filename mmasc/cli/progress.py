@@ -36,7 +36,7 @@ class ProgressLine:
 
 @contextlib.contextmanager
 def progress_line(name: str, total: int = 0, quiet: bool = False) -> Iterator[ProgressLine]:
-    """A live line while the block runs; silent with `quiet` or where stderr is no terminal."""
+    """A live line while the block runs; silent with `quiet` or where stderr is not a terminal."""
     if quiet or not sys.stderr.isatty():
         yield ProgressLine(None, total)
         return

@@ -101,7 +101,7 @@ class QueryEncoders:
         if encoder.identity != space.identity:
             raise MmascError(
                 f"the vectors of {reader.name!r} were made by {space.encoder} with identity {space.identity}, but here "
-                f"it has identity {encoder.identity}: use the encoder that made them, or embed anew"
+                f"it has identity {encoder.identity}: use the encoder that made them, or embed again"
             )
         return encoder
 

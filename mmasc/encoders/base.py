@@ -21,7 +21,7 @@ from mmasc.errors import MmascError
 from mmasc.inputs import as_texts, check_picture
 from mmasc.storage.digests import state_digest
 
-# Windows that go through a network at once. On a CPU one by one: a vector is then the same to the last bit whatever its
+# Windows that go through a network at once. On a CPU one by one: a vector is then the same bit for bit whatever its
 # neighbours. It costs a small network half of its own time, 7 to 15 % from file to vector; a large one nothing. A GPU
 # needs many.
 _WINDOWS_AT_ONCE_CPU = 1
@@ -38,7 +38,7 @@ class Encoder:
         spec: What was known before loading.
         identity: Hex digest of weights, preprocessing constants and window policy: it names the space. Vectors of
             different identities are never compared.
-        device: Where the network runs.
+        device: Device on which the network runs.
         backend: "eager" or "onnx": what runs the network.
         logit_scale: What softmax multiplies cosines by, where the space has text or pictures; else None.
     """
@@ -98,7 +98,7 @@ class Encoder:
 
         Raises:
             MmascError: If the space has no pictures.
-            ValueError: If something is no picture.
+            ValueError: If something is not a picture.
         """
         self._require("image")
         for image in images:
@@ -208,7 +208,7 @@ def backend_identity(identity: str, backend: str) -> str:
     """The identity of a space whose vectors another backend made.
 
     Args:
-        identity: Of the same encoder with backend "eager".
+        identity: Identity of the same encoder with backend "eager".
         backend: What runs the network.
     """
     return identity if backend == "eager" else hashlib.sha256(f"{identity} {backend}".encode()).hexdigest()[:32]

@@ -1,7 +1,7 @@
 """Runs of `mmasc train NETWORK` on disk: found, read, and asked about the clips that they have not learned from.
 
-What a run says about its test fold is kept beside its weights (test_scores.safetensors) and made again when the weights
-or what decides the answers have changed.
+What a run says about its test fold is kept next to its weights (test_scores.safetensors) and made again when the
+weights or what decides the answers have changed.
 """
 
 import hashlib
@@ -72,7 +72,8 @@ class Run:
         Args:
             path: Where it is; default: where it was.
         Raises:
-            MmascError: If the run has no test fold, no clip can be tested, or the data set is not there or is another.
+            MmascError: If the run has no test fold, no clip can be tested, or the data set does not exist or is
+                another.
         """
         config = self.config
         if not config.fold:
@@ -85,7 +86,7 @@ class Run:
 
     @cached_property
     def epochs(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, one an epoch; a torn last line is left out."""
+        """The lines of metrics.jsonl, one per epoch; a torn last line is left out."""
         path = self.folder / "metrics.jsonl"
         lines = []
         for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
@@ -110,7 +111,7 @@ class Run:
         try:
             found = parse_json(path.read_text(encoding="utf-8")) if path.is_file() else {}
         except ValueError as error:
-            raise MmascError(f"{path} is damaged ({error}); take it away") from error
+            raise MmascError(f"{path} is damaged ({error}); delete it") from error
         return found if isinstance(found, dict) else {}
 
 
@@ -146,13 +147,13 @@ def _read(folder: Path) -> Run | None:
     try:
         values = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise MmascError(f"{path} cannot be read ({error}); take it away, or train anew") from error
+        raise MmascError(f"{path} cannot be read ({error}); delete it, or train it again") from error
     if not isinstance(values, dict) or not {"network", "dataset", "fold"} <= set(values):
         return None
     try:
         return Run(folder, config_from_dict(SupervisedConfig, values, str(path)))
     except (TypeError, ValueError) as error:
-        raise MmascError(f"{path} is no configuration of a run ({error}); train anew") from error
+        raise MmascError(f"{path} is not a configuration of a run ({error}); train it again") from error
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ class TestScores:
         groups: The recording, place or upload of each.
         columns: Name of a column (city, device ...) → its value for each clip.
         multi_label: Whether a clip can have several labels.
-        kept: Whether they were found beside the weights, not made now.
+        kept: Whether they were found next to the weights, not made now.
     """
 
     __test__ = False  # the name looks like one to pytest
@@ -194,17 +195,17 @@ def read_scores(
     remark: Callable[[str], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TestScores:
-    """What a run says about its test fold: as kept beside its weights, else made now and kept.
+    """What a run says about its test fold: as kept next to its weights, else made now and kept.
 
     Args:
-        run: With weights.
+        run: Run with weights.
         data: Where the data set is; default: where it was.
         cache: Folder of decoded waveforms.
         device: As for `load_network`.
         remark: Called with a line where kept scores could not be read.
         progress: Called with clips done and clips in all.
     Raises:
-        MmascError: If the run has no test fold, or scores must be made and the data set is not there or is another.
+        MmascError: If the run has no test fold, or scores must be made and the data set does not exist or is another.
     """
     if not run.config.fold:
         raise MmascError(f"{run.folder} learned from all clips: it has no fold to be tested on")
@@ -244,7 +245,7 @@ def kept_or_made(
 
     Args:
         path: The file.
-        digest: Of all that decides them.
+        digest: Digest of all that decides them.
         make: What makes them.
         remark: Called with a line where a file could not be read.
     """

@@ -91,7 +91,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         texts = [(label, text) for label, expanded in asked.expand().items() for text in expanded]
         try:
             vectors = self.encoder_.embed_text([text for _, text in texts])
-        except MmascError as error:  # a text too long, words that are not known: the file is what the user mends
+        except MmascError as error:  # a text too long, words that are not known: the file is what the user fixes
             raise MmascError(f"prompts {asked.path or asked.name}: {error}") from error
         return self.fit_vectors(vectors, [label for label, _ in texts])
 
@@ -101,7 +101,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         """Make the labels' vectors from vectors of prompts; prompts of one label are averaged as units.
 
         Args:
-            prompt_vectors: Of any length but zero.
+            prompt_vectors: Vectors of any length but zero.
             labels: One for each prompt; `classes_` has them in the order in which they first come.
         Raises:
             MmascError: If the vectors of a label are zero, cancel out, or are not finite.
@@ -173,8 +173,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         """Which labels hold: the best of each row (every one in multi-label mode) if it passes both thresholds.
 
         Args:
-            probabilities: From `predict_proba`, or means of such.
-            cosines: From `decision_function`, or means of such.
+            probabilities: Probabilities from `predict_proba`, or means of such.
+            cosines: Cosines from `decision_function`, or means of such.
         """
         accepted = np.ones(probabilities.shape, bool)
         if not self.multi_label:

@@ -1,7 +1,7 @@
 """Sounds with pictures → pairs of a window of sound and a frame from inside that window.
 
-A source is a film, or a recording beside a photograph. Each is decoded once, by workers that outlive broken files, into
-one file of a cache; pairs are then drawn from there, the same ones for the same seed.
+A source is a film, or a recording next to a photograph. Each is decoded once, by workers that survive broken files,
+into one file of a cache; pairs are then drawn from there, the same ones for the same seed.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _VERSION = 2
 _MOST_HOURS = 24
 # Decoded sources that stay in memory
 _MOST_BYTES = 2 << 30
-_LAYOUT = "a folder of films, or a CSV table with a column `video`, or columns `audio` and `image` (paths beside it)"
+_LAYOUT = "a folder of films, or a CSV table with a column `video`, or columns `audio` and `image` (paths next to it)"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Source:
     """A film, or a recording with a photograph.
 
     Attributes:
-        name: For people.
+        name: Name for people.
         sound: The file with the sound; of a film, the film.
         picture: The photograph; None for a film.
         label: What it is, where the table says so.
@@ -61,8 +61,8 @@ class PairConfig:
 
     Attributes:
         size: Height and width of pictures in pixels.
-        sample_rate: Of sounds, in Hz.
-        window_seconds: Of sound that goes with a frame.
+        sample_rate: Sample rate of sounds, in Hz.
+        window_seconds: Seconds of sound that goes with a frame.
         frames_per_second: At most so many frames of a film are kept.
     """
 
@@ -108,7 +108,8 @@ def read_sources(path: str | Path, group_column: str | None = None) -> list[Sour
 
     Args:
         path: A folder (with films at any depth, or with a table meta.csv or pairs.csv of sources), or a CSV table.
-        group_column: Of a table: rows that share it are never split (uploader, place); default: `group` if there.
+        group_column: Column of a table: rows that share it are never split (uploader, place); default: `group` if
+            there.
     Raises:
         MmascError: If there is nothing, or the table lacks the columns; the layout expected is shown.
     """
@@ -116,7 +117,7 @@ def read_sources(path: str | Path, group_column: str | None = None) -> list[Sour
     if path.is_file():
         return _read_table(path, group_column)
     if not path.is_dir():
-        raise MmascError(f"{path} is not there; pairs are {_LAYOUT}")
+        raise MmascError(f"{path} does not exist; pairs are {_LAYOUT}")
     for name in ("pairs.csv", "meta.csv"):
         if (path / name).is_file():
             return _read_table(path / name, group_column)
@@ -131,9 +132,9 @@ def split_sources(sources: Sequence[Source], share: float, seed: int = 0) -> tup
     """Sources to learn from and sources held back; groups stay together.
 
     Args:
-        sources: Of `read_sources`.
-        share: Of the groups to hold back, at least one where it is above 0; a single group is learned from.
-        seed: Of the choice.
+        sources: Sources from `read_sources`.
+        share: Share of the groups to hold back, at least one where it is above 0; a single group is learned from.
+        seed: Random seed of the choice.
     Returns:
         Numbers of sources in ascending order.
     """
@@ -238,11 +239,11 @@ def prepare_pairs(
     """Decode every source that the cache does not hold yet.
 
     Args:
-        sources: Of `read_sources`.
+        sources: Sources from `read_sources`.
         config: How they are decoded; another configuration has files of its own in the same cache.
         cache: Folder, made where it is missing; safe to share between runs and processes.
         workers: Processes; 0 decodes in this one. A file that kills its worker is named and left out.
-        progress: Called with how many are done, and of how many.
+        progress: Called with the number done and the total.
     Returns:
         The sources that can be used, and what was wrong with others.
     Raises:
@@ -368,7 +369,7 @@ def _key(source: Source, config: PairConfig) -> str:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
             except OSError as error:
                 raise MmascError(
-                    f"{show_path(path)}: {error.strerror or error}; mend its path or leave it out"
+                    f"{show_path(path)}: {error.strerror or error}; fix its path or leave it out"
                 ) from error
     return digest.hexdigest()[:40]
 

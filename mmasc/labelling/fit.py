@@ -45,7 +45,7 @@ class FewShot:
         shots: Labelled recordings of every class that were learnt from.
         accuracy: Mean over the draws.
         standard_deviation: Over the draws (n - 1); 0 for a single one.
-        accuracies: Of each draw.
+        accuracies: Accuracies of each draw.
         tested: Recordings tested on, mean over the draws.
     """
 
@@ -63,7 +63,7 @@ class HeadReport:
     Attributes:
         head, label, space, encoder, identity: What was fitted to what; identity and encoder of the space.
         recordings, unlabelled, without_vectors: Recordings used, and left out for having no label or no vector.
-        classes: In the order of rows and columns below.
+        classes: Classes in the order of rows and columns below.
         tested: Recordings that were tested.
         not_tested: Labels with a single recording, or all labels where fewer than two have more: learnt from, never
             tested. Where nothing is tested, the numbers below are None and `folds` is empty.
@@ -135,13 +135,13 @@ def fit_head(
         folds: Number of stratified folds.
         space: Default: the oldest.
         where: SQL on columns of recordings and windows.
-        shots: For a learning curve: how many recordings of every class to learn from.
+        shots: Numbers of recordings per class for a learning curve.
         draws: Draws for each point of it.
         out: Save the head here.
-        seed: Of folds, draws and the interval.
+        seed: Random seed of folds, draws and the interval.
         progress: Called with fits done and fits in all.
     Raises:
-        MmascError: If head, column or space is not there, or the labels do not suffice; every line says the mend.
+        MmascError: If head, column or space does not exist, or the labels do not suffice; every line says the fix.
         ValueError: If `folds` is below 2, or `shots` or `draws` below 1.
     """
     if draws < 1 or folds < 2 or any(n < 1 for n in shots):

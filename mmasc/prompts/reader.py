@@ -27,9 +27,9 @@ class Finding:
     """One remark on prompts.
 
     Attributes:
-        line: That it is about, from 1; None where it is about the whole, or the prompts come from no file.
+        line: Line that it is about, from 1; None where it is about the whole, or the prompts come from no file.
         level: An "error" makes the prompts useless, a "warning" makes them worse.
-        message: What is wrong, and the mend.
+        message: What is wrong, and the fix.
     """
 
     line: int | None

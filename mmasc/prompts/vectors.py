@@ -21,7 +21,7 @@ def label_vectors(
     """One unit vector per label: the mean of its prompts' unit vectors, made a unit vector again.
 
     Args:
-        vectors: Of prompts, of any length but zero.
+        vectors: Vectors of prompts, of any length but zero.
         labels: One for each prompt.
     Returns:
         The labels in the order in which they first come, and their vectors in float64.

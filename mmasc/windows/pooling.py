@@ -56,7 +56,7 @@ def recording_vector(
     """Vector of a recording: the mean of its windows' vectors, weighted by the time that each adds.
 
     Args:
-        vectors: Of the windows of one recording.
+        vectors: Vectors of the windows of one recording.
         starts: Where they start, in seconds.
         ends: Where they end, in seconds.
     Returns:
@@ -75,7 +75,7 @@ def recording_scores(
     """Scores of a recording: the mean of its windows' scores, weighted by the time that each adds.
 
     Args:
-        scores: Of the windows of one recording.
+        scores: Scores of the windows of one recording.
         starts: Where they start, in seconds.
         ends: Where they end, in seconds.
     Returns:

@@ -55,7 +55,7 @@ class Scored:
         waveforms: As `load_clips` gives them.
         targets: Their labels.
         names: What to call them.
-        tags: Of them, for a network that reads tags.
+        tags: Tags of them, for a network that reads tags.
     """
 
     waveforms: Sequence[np.ndarray]
@@ -66,10 +66,10 @@ class Scored:
 
 @dataclass(frozen=True)
 class Beside:
-    """What is known of the clips to learn from beside their sound and labels, a row for each.
+    """What is known of the clips to learn from in addition to their sound and labels, a row for each.
 
     Attributes:
-        tags: For a network that reads tags.
+        tags: Tags for a network that reads tags.
         pseudo: Soft labels of noisy clips, by taggers that were trained before.
     """
 
@@ -81,9 +81,9 @@ class Pupil(nn.Module):
     """A body and, with a teacher of vectors, a projection of its vectors to the teacher's length; one call for both.
 
     Args:
-        body: That learns.
-        dim: Of the teacher's vectors; 0 for no projection.
-        seed: Of the projection.
+        body: Body that learns.
+        dim: Dimension of the teacher's vectors; 0 for no projection.
+        seed: Random seed of the projection.
         noisy: Whether the body's head for noisy labels learns too.
     """
 
@@ -114,18 +114,18 @@ class Run(Stage):
     """State of a run.
 
     Args:
-        config: Of the run.
-        folder: Of the run, claimed already.
-        network: With the weights it begins from; trained in place.
+        config: Configuration of the run.
+        folder: Folder of the run, claimed already.
+        network: Network with the weights it begins from; trained in place.
         batches: What it learns from.
         validation: What it is validated on after every epoch, if anything.
         test: What else is scored after every epoch, never to choose by.
         teaching: What a teacher says.
-        world: Of processes.
+        world: Group of processes.
         beside: What else is known of the clips.
 
     Attributes:
-        checkpoint_seconds: From one checkpoint to the next, at most; 0 makes one after every step.
+        checkpoint_seconds: Seconds from one checkpoint to the next, at most; 0 makes one after every step.
         progress: Called with steps done, steps of all, and a line about speed and loss.
     """
 
