@@ -6,7 +6,7 @@ from mmasc.printing import printable
 
 
 class MmascError(Exception):
-    """A fault that the user can mend: wrong encoder for a collection, missing extra, broken file.
+    """An error that the user can fix: wrong encoder for a collection, missing extra, broken file.
 
     The message is one line, names the file or the thing at fault and says the fix. The command line prints it and
     exits with status 1.

@@ -2,8 +2,9 @@
 
     python examples/prove/life.py -n 2000 --seed 7
 
-The machine is the one that the tests run (tests/helpers/life). Prints what the lives met: commands, faults by the
-write that they struck, questions asked. A life that goes another way than its model ends the run with the commands that led there.
+The machine is the one that the tests run (tests/helpers/life). Prints what the lives met: commands, faults by the write
+that they struck, questions asked. A life that goes another way than its model ends the run with the commands that led
+there.
 """
 
 import argparse

@@ -123,7 +123,7 @@ def classify(
     if not gap_seconds >= 0 or not minimum_seconds >= 0:
         raise ValueError(f"gap_seconds and minimum_seconds must be 0 or more, got {gap_seconds}, {minimum_seconds}")
     if centre_on is not None and match_on is not None:
-        raise ValueError("centre_on and match_on are two ways to the same end; give one of them")
+        raise ValueError("centre_on and match_on exclude each other: give one of them")
     said = (threshold, minimum_cosine, temperature, centre_on, match_on)
     if calibration is not None and (multi_label or any(one is not None for one in said)):
         raise ValueError(

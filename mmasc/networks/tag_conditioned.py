@@ -151,7 +151,7 @@ class TaggedNetwork(Body):
 
     def _checked(self, tags: Float[Tensor, "batch tag"] | None) -> Float[Tensor, "batch tag"]:
         if tags is None:
-            raise MmascError(f"this network reads {self.n_tags} tags next to the sound: give tags=")
+            raise MmascError(f"this network reads {self.n_tags} tags in addition to the sound: give tags=")
         if tags.shape[1] != self.n_tags:
             raise MmascError(
                 f"this network reads {self.n_tags} tags, got {tags.shape[1]}: take the tagger that it was trained with"

@@ -317,7 +317,7 @@ def test_few_shots_that_cannot_be_drawn_are_one_line():
     codes = np.repeat([0, 1], [40, 4])
     with pytest.raises(MmascError, match="4 shots leave no recording of 'middle' .* has 4; use at most 3 shots"):
         draw_few(labelled(codes), 4, 0)
-    with pytest.raises(MmascError, match="1 shots a class touch so many groups .* use fewer shots, or finer groups"):
+    with pytest.raises(MmascError, match="1 shots per class touch so many groups .* use fewer shots, or finer groups"):
         draw_few(labelled(codes, groups=codes), 1, 0)
 
 
@@ -442,14 +442,14 @@ def stamped(**values: object) -> Callable[[dict, dict], None]:
         (put("feature", 0, -1), "a number beyond the dim"),
         (put("roots", (0, 0), -1), "begins outside the nodes"),
         (put("value", 0, np.nan), "'value' holds NaN"),
-        (put("threshold", 0, np.nan), "threshold is no number"),
+        (put("threshold", 0, np.nan), "threshold is not a number"),
         (lambda arrays, stamp: arrays.pop("left"), "'left' is missing"),
         (lambda arrays, stamp: arrays.update(left=arrays["left"][1:]), "unequal arrays"),
         (lambda arrays, stamp: arrays.update(left=arrays["left"].astype(np.int32)), "'left' is not int64"),
         (lambda arrays, stamp: arrays.update(baseline=arrays["baseline"][:2]), "do not fit the classes"),
         (stamped(classes=["low", "high"]), "classes or dim do not fit"),
         (stamped(classes=["low", "high", "low"]), "a class is there twice"),
-        (stamped(classes=["low", "high", 3]), "no list of texts"),
+        (stamped(classes=["low", "high", 3]), "not a list of texts"),
         (stamped(dim=7), "classes or dim do not fit"),
         (stamped(identity=None), "identity of its stamp is None"),
         (stamped(kind="code"), "'code'"),
@@ -504,7 +504,7 @@ def test_cut_strange_missing_and_newer_files_are_one_line(trees_file, tmp_path):
     whole = trees_file.read_bytes()
     for length in (0, 5, 100, len(whole) // 2, len(whole) - 1):
         trees_file.write_bytes(whole[:length])
-        with pytest.raises(MmascError, match=r"t\.head is damaged or no head .*fit it anew") as caught:
+        with pytest.raises(MmascError, match=r"t\.head is damaged or no head .*fit it again") as caught:
             FittedHead.load(trees_file)
         assert "\n" not in str(caught.value)
     trees_file.write_bytes(whole)
@@ -749,8 +749,8 @@ def test_what_cannot_be_fitted_is_one_line(arguments, message, collection, capsy
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (("fit", "C", "--label", "label", "--shots", "0"), "numbers of recordings a class are wanted"),
-        (("fit", "C", "--label", "label", "--shots", "some"), "numbers of recordings a class are wanted"),
+        (("fit", "C", "--label", "label", "--shots", "0"), "give numbers of recordings per class"),
+        (("fit", "C", "--label", "label", "--shots", "some"), "give numbers of recordings per class"),
         (("fit", "C", "--label", "label", "--folds", "3", "--folds-column", "f"), "leave out --folds"),
         (("apply", "H", "x.wav", "--space", "mini"), "--space and --where are for a collection"),
     ],
