@@ -124,7 +124,7 @@ class Collection(Snapshot):
         Args:
             paths: Files, or folders for all below them.
             where: SQL on columns of the recordings; what cannot be read whole is refused, and removes nothing.
-            missing: Of these (of all, where neither is given) only those whose files no longer exist.
+            missing: Whether to remove, of these (of all, if neither is given), only those whose files no longer exist.
         Returns:
             How many recordings were removed.
         Raises:

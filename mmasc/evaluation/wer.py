@@ -76,7 +76,7 @@ def word_errors(
     Args:
         references: What was said, a text for each recording.
         hypotheses: What was recognised, in the same order.
-        annotations: Count annotation tokens of both sides as words; False takes them away first.
+        annotations: Count annotation tokens of both sides as words; False removes them first.
         normalise: Compare in lower case and without punctuation, see `normalised`.
     Raises:
         ValueError: If there are no pairs, their numbers differ, or the references hold no word.
