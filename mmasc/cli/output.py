@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,8 @@ import click
 from mmasc.printing import printable, printable_json
 
 TABLE_WIDTH = 120  # used where stdout is not a terminal
+_COLUMN_GAP = 2  # blanks between columns
+_BROKEN_WIDTH = 15  # columns whose texts are broken over lines get this much at least, if they need it
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], output_format: str, columns: Sequence[str] | None = None) -> None:
@@ -54,14 +57,52 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
         pad_edge=False,
         header_style="bold",
     )
-    for name in columns:
-        numeric = bool(rows) and all(isinstance(row.get(name), int | float | None) for row in rows)
-        table.add_column(Text(printable(name)), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        # Text, not markup: file names may hold brackets
-        table.add_row(*[Text(_cell(row.get(name))) for name in columns])
     console = Console() if sys.stdout.isatty() else Console(width=TABLE_WIDTH)
-    console.print(table)
+    cells = [[_cell(row.get(name)) for name in columns] for row in rows]
+    headings, whole = _fitted([printable(name) for name in columns], cells, console.width)
+    for place, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row.get(name), int | float | None) for row in rows)
+        table.add_column(
+            Text(headings[place]),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=place in whole,
+        )
+    for row in cells:
+        # Text, not markup: file names may hold brackets
+        table.add_row(*map(Text, row))
+    with console.capture() as drawn:
+        console.print(table)
+    # Blanks at the ends of lines get in the way of copying and comparing
+    sys.stdout.write(re.sub(r" +((?:\x1b\[[0-9;]*m)*)$", r"\1", drawn.get(), flags=re.MULTILINE))
+    sys.stdout.flush()
+
+
+def _fitted(headings: list[str], cells: list[list[str]], width: int) -> tuple[list[str], set[int]]:
+    """Headings, split at underscores where room is short; and the columns that are never broken, narrow ones first."""
+    room = width - _COLUMN_GAP * (len(headings) - 1)
+    whole = _whole_columns([[name] for name in headings], cells, room)
+    if len(whole) >= len(headings) - 1:
+        return headings, whole
+    split = [re.split("(?<=_)", name) for name in headings]
+    return ["\n".join(parts) for parts in split], _whole_columns(split, cells, room)
+
+
+def _whole_columns(headings: list[list[str]], cells: list[list[str]], room: int) -> set[int]:
+    """Columns that keep their full width, the narrowest first, while the others have room for their longest words."""
+    from rich.cells import cell_len
+
+    natural, needs = [], []
+    for place, lines in enumerate(headings):
+        texts = [*lines, *(row[place] for row in cells)]
+        natural.append(max(map(cell_len, texts)))
+        needs.append(min(_BROKEN_WIDTH, max(cell_len(word) for text in texts for word in text.split() or [""])))
+    whole = set()
+    for place in sorted(range(len(headings)), key=natural.__getitem__):
+        if natural[place] + sum(needs) - needs[place] <= room:
+            needs[place] = natural[place]
+            whole.add(place)
+    return whole
 
 
 def print_object(value: Mapping[str, Any], output_format: str) -> None:
