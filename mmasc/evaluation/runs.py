@@ -65,7 +65,8 @@ class Run:
         Args:
             path: Where it is; default: where it was.
         Raises:
-            MmascError: If the run has no test fold, no clip can be tested, or the data set is not there or is another.
+            MmascError: If the run has no test fold, no clip can be tested, or the data set does not exist or is
+                another.
         """
         config = self.config
         if not config.fold:
@@ -78,7 +79,7 @@ class Run:
 
     @cached_property
     def epochs(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, one an epoch; a torn last line is left out."""
+        """The lines of metrics.jsonl, one per epoch; a torn last line is left out."""
         path = self.folder / "metrics.jsonl"
         lines = []
         for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
@@ -103,7 +104,7 @@ class Run:
         try:
             found = parse_json(path.read_text(encoding="utf-8")) if path.is_file() else {}
         except ValueError as error:
-            raise MmascError(f"{path} is damaged ({error}); take it away") from error
+            raise MmascError(f"{path} is damaged ({error}); delete it") from error
         return found if isinstance(found, dict) else {}
 
 
@@ -139,13 +140,13 @@ def _read(folder: Path) -> Run | None:
     try:
         values = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise MmascError(f"{path} cannot be read ({error}); take it away, or train anew") from error
+        raise MmascError(f"{path} cannot be read ({error}); delete it, or train it again") from error
     if not isinstance(values, dict) or not {"network", "dataset", "fold"} <= set(values):
         return None
     try:
         return Run(folder, config_from_dict(SupervisedConfig, values, str(path)))
     except (TypeError, ValueError) as error:
-        raise MmascError(f"{path} is no configuration of a run ({error}); train anew") from error
+        raise MmascError(f"{path} is not a configuration of a run ({error}); train it again") from error
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def hear(run: Run, table: Dataset, positions: Iterable[int], session: Session) -
     """Load a run's network, and some clips of its data as the network takes them.
 
     Args:
-        run: With weights.
+        run: Run with weights.
         table: Its data set.
         positions: Positions of the clips.
         session: Device of the network, and cache; hears of clips whose channels the network does not read.

@@ -31,7 +31,7 @@ class FewShot:
         shots: Labelled recordings of every class that were learnt from.
         accuracy: Mean over the draws.
         standard_deviation: Over the draws (n - 1); 0 for a single one.
-        accuracies: Of each draw.
+        accuracies: Accuracies of each draw.
         tested: Recordings tested on, mean over the draws.
     """
 
@@ -49,7 +49,7 @@ class HeadReport:
     Attributes:
         head, label, space, encoder, identity: What was fitted to what; identity and encoder of the space.
         recordings, unlabelled, without_vectors: Recordings used, and left out for having no label or no vector.
-        classes: In the order of rows and columns below.
+        classes: Classes in the order of rows and columns below.
         tested: Recordings that were tested.
         not_tested: Labels with a single recording, or all labels where fewer than two have more: learnt from, never
             tested. Where nothing is tested, the numbers below are None and `folds` is empty.
