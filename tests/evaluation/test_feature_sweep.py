@@ -309,7 +309,7 @@ def test_a_sweep_goes_on_and_its_figures_are_those_of_the_weights(table, tmp_pat
     assert sweep(table, out, features, **options) == rows
     # what imagines is trained on: its runs here are of other features
     imagination(run, seed=1)
-    with pytest.raises(MmascError, match="holds runs on other features than ivf:.* gives now; take the folder away"):
+    with pytest.raises(MmascError, match="holds runs on other features than ivf:.* gives now; move the folder away"):
         sweep(table, out, features, **options)
 
 
