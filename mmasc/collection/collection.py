@@ -151,7 +151,7 @@ class Collection(Snapshot):
                 encoder = encoder or space.encoder
                 options.setdefault("window_seconds", window_of(encoder, space.window_seconds))
             elif encoder is None or encoder == space.encoder:
-                encoder = self._encoders.of_space(name, space)
+                encoder = self._encoders.of_space(name, space, self.store.folder)
         assert encoder is not None  # without one there is a space that names it
         try:
             return embed(paths, self.store.folder, encoder, **options)

@@ -77,7 +77,7 @@ def embed(
     files = [Path(os.path.abspath(path)) for path in find_audio(paths)]
     given_root = os.path.abspath(root) if root is not None else _common_root(paths, files)
     own, remarks = _own_columns(Path(into), given_root, files, metadata, tuple(folders))
-    if isinstance(encoder, str):
+    if not isinstance(encoder, Encoder):
         encoder_name, encoder = encoder, load_encoder(encoder, device, window_seconds, backend)
     else:
         encoder_name = encoder.spec.name

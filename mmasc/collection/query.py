@@ -90,12 +90,16 @@ class QueryEncoders:
             MmascError: If the encoder of that name has another identity now than when it made the space.
         """
         if encoder is None:
-            return self.of_space(reader.name, reader.space) if query.modalities else None
-        return _checked(reader.name, reader.space, encoder)
+            return self.of_space(reader.name, reader.space, reader.store.folder) if query.modalities else None
+        return _checked(reader.name, reader.space, reader.store.folder, encoder)
 
-    def of_space(self, name: str, space: SpaceHead) -> Encoder:
+    def of_space(self, name: str, space: SpaceHead, folder: Path) -> Encoder:
         """The encoder of a space, run by the backend that made it; loaded once.
 
+        Args:
+            name: Of the space in its collection.
+            space: What the head says of it.
+            folder: Of the collection, for messages.
         Raises:
             MmascError: If the encoder of that name has another identity now than when it made the space.
         """
@@ -105,14 +109,14 @@ class QueryEncoders:
             self._loaded[key] = load_encoder(space.encoder, self._device, window)
             if backend_identity(self._loaded[key].identity, "onnx") == space.identity:
                 self._loaded[key].use_onnx()
-        return _checked(name, space, self._loaded[key])
+        return _checked(name, space, folder, self._loaded[key])
 
 
-def _checked(name: str, space: SpaceHead, encoder: Encoder) -> Encoder:
+def _checked(name: str, space: SpaceHead, folder: Path, encoder: Encoder) -> Encoder:
     require_identity(
         (space.encoder, space.identity),
         (encoder.spec.name, encoder.identity),
-        f"space {name!r}",
+        f"space {name!r} of {folder}",
         "use the encoder that made its vectors, or embed again",
     )
     return encoder

@@ -19,13 +19,13 @@ import soundfile
 from mmasc.collection import Collection
 from mmasc.collection.ingest import embed
 from mmasc.collection.report import EmbedReport
+from mmasc.collection.vectors import recording_vectors
 from mmasc.demo.lines import best, listed, many, printable, quoted, short
 from mmasc.demo.result import HITS, MOST_SHOWN, Asked, DemoResult, Labelled
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import ZeroShotClassifier
-from mmasc.labelling.recordings import recording_vectors
 from mmasc.prompts.prompts import Prompts, load_prompts
 from mmasc.storage.files import write_atomically
 from mmasc.synth import SYNTH, synthesise

@@ -34,5 +34,5 @@ def embed_audio(
         MmascError: If there is no sample, NaN or infinity among them, the hop is longer than the window, or the encoder
             is not known.
     """
-    loaded = load_encoder(encoder, device) if isinstance(encoder, str) else encoder
+    loaded = encoder if isinstance(encoder, Encoder) else load_encoder(encoder, device)
     return loaded.embed_audio(waveform, sample_rate, hop_seconds, channels)

@@ -5,12 +5,12 @@ import soundfile
 
 import mmasc
 from mmasc.collection import Collection
+from mmasc.collection.vectors import recording_vectors
 from mmasc.encoders.embedding import embed_files
 from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.labelling.apply import apply_head
 from mmasc.labelling.classify import classify
 from mmasc.labelling.fit import fit_head
-from mmasc.labelling.recordings import recording_vectors
 
 PROMPTS = {"up": ["abcdd"], "down": ["b", "bb"], "loud": ["bbbcccd"]}
 CUT = {"hop_seconds": 0.5, "channels": "each"}
