@@ -134,7 +134,7 @@ def resolve_device(device: str) -> torch.device:
     """The torch device of a name; "auto" is the best one present.
 
     Raises:
-        MmascError: If the device is not there.
+        MmascError: If the device does not exist.
     """
     answer_after_fork()
     if device == "auto":

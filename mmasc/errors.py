@@ -1,4 +1,4 @@
-"""The one exception that users meet: something they can mend, said in one line that also says how."""
+"""The one exception that users meet: something they can fix, said in one line that also says how."""
 
 import os
 
@@ -6,13 +6,13 @@ from mmasc.printing import printable
 
 
 class MmascError(Exception):
-    """A fault that the user can mend: wrong encoder for a collection, missing extra, broken file.
+    """An error that the user can fix: wrong encoder for a collection, missing extra, broken file.
 
-    The message is one line, names the file or the thing at fault and says the mend. The command line prints it and
+    The message is one line, names the file or the thing at fault and says the fix. The command line prints it and
     exits with status 1.
     """
 
 
 def show_path(path: str | os.PathLike[str]) -> str:
-    """A path fit for one line of a message: bytes that are no UTF-8 and line breaks are escaped."""
+    """A path fit for one line of a message: bytes that are not UTF-8 and line breaks are escaped."""
     return printable(os.fspath(path))

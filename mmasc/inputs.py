@@ -19,7 +19,7 @@ def as_texts(texts: Any, what: str = "a text") -> tuple[str, ...]:
         texts: A text, or a list, tuple, NumPy array, pandas series or generator of texts.
         what: What they are, for the message.
     Raises:
-        ValueError: If anything in it is no text.
+        ValueError: If anything in it is not a text.
     """
     if texts is None:
         return ()
@@ -59,7 +59,7 @@ def as_vectors(vectors: Any) -> np.ndarray:
     Args:
         vectors: `[dim]` or `[item dim]` numbers; integers are taken.
     Raises:
-        MmascError: If they have another shape, are no numbers, hold NaN or infinity, or one is zero.
+        MmascError: If they have another shape, are not numbers, hold NaN or infinity, or one is zero.
     """
     try:
         array = np.asarray(vectors)

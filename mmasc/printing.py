@@ -12,7 +12,7 @@ def printable(text: object, keep: str = "") -> str:
     """A text in one line without control signs: they, line ends and signs that turn text around become escapes (\\x1b).
 
     Args:
-        text: Anything; bytes of file names that are no UTF-8 become \\xff.
+        text: Anything; bytes of file names that are not UTF-8 become \\xff.
         keep: Control signs to keep.
     """
     whole = str(text)

@@ -198,11 +198,11 @@ def test_arrays(tmp_path, name):
     path = tmp_path / "hostile.npy"
     path.write_bytes(ARRAYS[name])
     for mapped in (False, True):
-        with pytest.raises(ValueError, match=r"hostile\.npy is no whole array"):
+        with pytest.raises(ValueError, match=r"hostile\.npy is not a whole array"):
             read_array(path, mapped)
     with zipfile.ZipFile(tmp_path / "hostile.npz", "w") as archive:
         archive.writestr("a.npy", ARRAYS[name])
-    with pytest.raises(ValueError, match=r"hostile\.npz is no whole archive"):
+    with pytest.raises(ValueError, match=r"hostile\.npz is not a whole archive"):
         read_arrays(tmp_path / "hostile.npz", 1_000)
 
 

@@ -24,7 +24,7 @@ FACTS = [
     ("docs/start.md", "mmasc search sounds.mmasc mmasc-demo/questions/rain", "1     rain.wav"),
     ("docs/start.md", "mmasc classify mmasc-demo/sounds/clock_tick.wav", "clock_tick"),
     ("docs/collections.md", "mmasc collection info", "14 recordings"),
-    ("docs/collections.md", "mmasc collection check", "everything holds"),
+    ("docs/collections.md", "mmasc collection check", "no faults found"),
     ("docs/collections.md", "mmasc search sounds.mmasc", "water_drops.wav"),
     ("docs/collections.md", "mmasc collection remove", "1 recording"),
     ("docs/collections.md", "mmasc collection add", "1 added"),

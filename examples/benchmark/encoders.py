@@ -37,7 +37,7 @@ SAMPLE_RATE = 44_100
 
 @cache
 def network() -> ESResNeXt:
-    """AudioCLIP's audio network on random weights; trained kernels are no whole numbers, so these are none either."""
+    """AudioCLIP's audio network on random weights; trained kernels are not whole numbers, nor are these."""
     torch.manual_seed(0)
     made = ESResNeXt().eval().requires_grad_(False)
     made.fbsp.m.uniform_(0.02, 1.5)
@@ -113,7 +113,7 @@ def clap_features() -> Timed:
 
 
 def clap_network_plain() -> Timed:
-    """The audio side of laion/clap-htsat-unfused on random weights, beside which the features should be small."""
+    """The audio side of laion/clap-htsat-unfused on random weights; the features should cost little in comparison."""
     model, features = clap_model(), LogMel(CLAP)(clap_window()).transpose(1, 2)[:, None]
     return lambda: model.get_audio_features(input_features=features)
 
@@ -239,10 +239,10 @@ def measure(names: list[str], rounds: int) -> dict[str, tuple[float, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", default="", help="only rows whose name begins so")
-    parser.add_argument("--backend", action="store_true", help="with the rows of ONNX Runtime")
+    parser.add_argument("--rows", default="", help="beginning of the names of the rows to measure")
+    parser.add_argument("--backend", action="store_true", help="add the rows of ONNX Runtime")
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--threads", type=int, default=1, help="of torch")
+    parser.add_argument("--threads", type=int, default=1, help="number of threads of torch")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     names = [name for name in ROWS if name.startswith(options.rows) and (options.backend or "onnx" not in name)]

@@ -51,7 +51,7 @@ class Row(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"of: {', '.join(PARTS)}; default: all")
-    parser.add_argument("--sounds", help="folder of recordings; default: sounds made by rule")
+    parser.add_argument("--sounds", help="folder of recordings; default: synthesised sounds")
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"mmasc {mmasc.__version__}, torch {torch.__version__}, {os.cpu_count()} cores, one thread used", flush=True)
@@ -158,7 +158,7 @@ def embedding(sounds: Path | None, folder: Path) -> Iterator[Row]:
             speed >= 300,
         )
         yield Row(
-            "  of it beside decoding and log-mel",
+            "  of it apart from decoding and log-mel",
             f"{ratio:.2f} x",
             "decode + resample + log-mel alone",
             "<= 1.4 x",
@@ -245,7 +245,7 @@ def fill(folder: Path, vectors: np.ndarray) -> Path:
 
 
 def ingest(sounds: Path | None, folder: Path) -> Iterator[Row]:
-    """What the store costs beside embedding, and whether memory grows with the collection."""
+    """What the store costs in addition to embedding, and whether memory grows with the collection."""
     small, large = (ingest_in_process(folder, windows) for windows in (1_000, 50_000))
     share = large["store_seconds"] / (large["seconds"] - large["store_seconds"])
     yield Row(

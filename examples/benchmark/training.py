@@ -33,7 +33,7 @@ from mmasc.training.supervised.run import Run
 
 
 class PlainClips(Dataset):
-    """Clips as people read them at first: everything anew for every clip."""
+    """Clips as people read them at first: everything computed again for every clip."""
 
     def __init__(self, paths: list[Path], targets: np.ndarray, network: Network, frames: int) -> None:
         assert isinstance(network.front_end, LogMelFrontEnd)
@@ -134,9 +134,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of ESC-10")
     parser.add_argument("--work", type=Path, required=True, help="folder for the cache of waveforms")
     parser.add_argument("--networks", default="cnn6,sp4sc,resnet34")
-    parser.add_argument("--crop", type=float, default=1.0, help="seconds of a crop, for both")
+    parser.add_argument("--crop", type=float, default=1.0, help="length of a crop in seconds, for both")
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=4, help="of a round")
+    parser.add_argument("--steps", type=int, default=4, help="steps per round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()

@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--sentence-model", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--captions", type=Path, required=True, metavar="CSV")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--work", type=Path, metavar="FOLDER", help="where vectors of the sentence model are kept")
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="folder for the vectors of the sentence model")
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--n-captions", type=int, default=20_000)
     parser.add_argument("--n-spans", type=int, default=30_000)

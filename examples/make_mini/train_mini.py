@@ -91,7 +91,7 @@ def vectors_of(encoder: Encoder, paths: list[str]) -> np.ndarray:
 
 
 def by_class_names(encoder: Encoder, clips: list[dict[str, str]]) -> dict[str, float]:
-    """Accuracy on ESC-10 clips by the cosine with the ten category names; recall by category beside it."""
+    """Accuracy on ESC-10 clips by the cosine with the ten category names; and the recall by category."""
     names = sorted({row["category"].replace("_", " ") for row in clips})
     guessed = np.array(names)[(vectors_of(encoder, [r["path"] for r in clips]) @ encoder.embed_text(names).T).argmax(1)]
     right = np.array([row["category"].replace("_", " ") for row in clips])

@@ -176,7 +176,7 @@ def _worked(pid: int) -> float:
 
 def _serve(module: Any, scratch: Path) -> None:
     answers = open(os.dup(1), "w", buffering=1)  # noqa: SIM115 (for as long as this process lives)
-    # What a child prints is no answer of the server
+    # What a child prints is not an answer of the server
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     answers.write(f"{_READY}\n")
     for line in sys.stdin:

@@ -78,7 +78,7 @@ def names() -> list[str]:
 
 
 def make_shared(shared: str, wanted: list[str]) -> None:
-    """What the commands need beside the damaged file."""
+    """What the commands need next to the damaged file."""
     folder = Path(shared)
     storms.make_sounds(folder / "sounds", 12)
     (folder / "prompts.yaml").write_text(storms._PROMPTS)

@@ -96,7 +96,7 @@ def _format(
     counts: Counter[str] = Counter()
     for number in range(-1, inputs):
         work = folder / "work" / f"{name}-{number}"
-        # With their times: what is kept beside a file knows them
+        # With their times: what is kept next to a file knows them
         shutil.copytree(good, work)
         damaged = children.call("damage", name, str(work / sample), [*seed, number]) if number >= 0 else []
         found = _read(children, name, folder, work / sample, named)

@@ -120,7 +120,7 @@ def read_one(path: str) -> str:
         with stream_audio(path, 16_000) as stream:
             for block in stream:
                 if not np.isfinite(block).all():
-                    return "wrong: samples that are no numbers"
+                    return "wrong: samples that are not numbers"
             status = stream.status
         if (status.state != "ok" and not status.reason) or "\n" in status.reason:
             return f"wrong: {status}"

@@ -9,7 +9,7 @@ After each kill it is looked at what is there, and in the end compared with what
 
     lost      something that was committed or given before is gone
     double    something is there twice
-    corrupt   something does not open, is another than it was or should be, or rests of a killed run stay for ever
+    corrupt   something does not open, is another than it was or should be, or leftovers of a killed run stay for ever
 
 The commands are in `storms.py`. Kills that come after the end of a command do not count.
 """
@@ -227,7 +227,7 @@ class _Storm:
             other = sorted(key for key in items.keys() & after.keys() if items[key] != after[key])
             self.count.add("corrupt", len(set(other) - set(strange)), f"other in the end: {other[:3]}")
             rests = sorted(set(now["files"]) - set(self.after["files"]))
-            self.count.add("corrupt", len(rests), f"rests that stay: {rests[:3]}")
+            self.count.add("corrupt", len(rests), f"leftovers that stay: {rests[:3]}")
         return now
 
 

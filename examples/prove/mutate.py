@@ -7,7 +7,7 @@
 Every change is made in a copy of the working tree, and the tests that cover the module run on it until the first one
 fails. A server that has imported torch and the rest, but nothing of mmasc, is forked for every change, so that none
 pays for imports. What survives is printed with its line; changes that make no difference are listed with their
-reasons in equivalent.txt, which lies beside this file.
+reasons in equivalent.txt, which lies next to this file.
 """
 
 import argparse
@@ -165,7 +165,7 @@ def main() -> int:
     missing = [path for path in sorted(TESTS) if not (ROOT / path).exists()]
     missing += sorted({str(test) for tests in TESTS.values() for test in map(test_file, tests) if not test.exists()})
     if missing:
-        print(f"the table of modules and tests names what is not there: {', '.join(missing)}", file=sys.stderr)
+        print(f"the table of modules and tests names what does not exist: {', '.join(missing)}", file=sys.stderr)
         return 2
     chosen = choose(options.modules)
     every = [mutant for path in chosen for mutant in mutants_of(path, (ROOT / path).read_bytes())]

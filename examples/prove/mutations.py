@@ -26,7 +26,7 @@ def mutate(content: bytes, kind: str, chance: np.random.Generator) -> bytes:
 
     Args:
         content: Of a file that is right.
-        kind: "bytes", "text", "json", "lines" (JSON lines) or "safetensors": what other damage makes sense beside that
+        kind: "bytes", "text", "json", "lines" (JSON lines) or "safetensors": what other damage makes sense next to that
             of bytes.
         chance: Decides everything.
     """

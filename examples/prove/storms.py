@@ -225,7 +225,7 @@ class MoveRoot(Lived):
 
 
 class Merge(InCollection):
-    """Another collection with recordings of its own and a space that is not there."""
+    """Another collection with recordings of its own and a space that does not exist."""
 
     whole = True
 
@@ -383,7 +383,7 @@ class Trained(Storm):
                 try:
                     values = json.loads(line)
                 except json.JSONDecodeError:
-                    continue  # torn by the kill; the run drops it when it goes on
+                    continue  # torn by the kill; the run drops it when it continues
                 if values["step"] <= about["step"]:
                     told = {key: value for key, value in values.items() if "second" not in key}
                     kind = "validation" if any(key.startswith("validation/") for key in told) else "training"
@@ -422,7 +422,7 @@ class Train(Trained):
 
 
 class TrainTags(Train):
-    """One that reads tags beside the sound."""
+    """One that reads tags in addition to the sound."""
 
     network = "mini-cnn-tags"
 

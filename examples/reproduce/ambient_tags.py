@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("table", type=Path)
     parser.add_argument("--to", type=Path, required=True)
-    parser.add_argument("--credits", type=int, default=4, help="fewest credits that a tag must have")
+    parser.add_argument("--credits", type=int, default=4, help="minimum number of credits of a tag")
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--stated-only", action="store_true", help="leave out rows whose licence_stated is not yes")
     options = parser.parse_args()

@@ -2,9 +2,10 @@
 
     python examples/reproduce/bench_esc10.py ESC-10 --runs runs/esc10 --to examples/results
 
-Each run is a folder of its own and goes on where it was: stop it at any time and give the command again; with more
-seeds or systems only what is new is trained. `--minutes` ends it in time with a table of what is there. Collections
-(`mmasc embed ESC-10/audio --into esc10 --metadata ESC-10/meta.csv`) get rows of their own, a head for each `--head`.
+Each run is a folder of its own and continues where it stopped: stop it at any time and give the command again; with
+more seeds or systems only what is new is trained. `--minutes` ends it in time with a table of what is there.
+Collections (`mmasc embed ESC-10/audio --into esc10 --metadata ESC-10/meta.csv`) get rows of their own, a head for each
+`--head`.
 """
 
 import argparse
@@ -32,20 +33,22 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--to", type=Path, required=True, help="folder for the table")
     parser.add_argument(
-        "--systems", nargs="+", default=SYSTEMS, metavar="NETWORK[/FEATURES][@RECIPE]", help="what is trained"
+        "--systems", nargs="+", default=SYSTEMS, metavar="NETWORK[/FEATURES][@RECIPE]", help="networks to train"
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--folds", nargs="+", help="default: all that are there")
-    parser.add_argument("--cache", type=Path, help="decoded waveforms; default: in the folder for the runs")
-    parser.add_argument("--collections", nargs="*", type=Path, default=[], help="of the same clips")
+    parser.add_argument("--folds", nargs="+", help="folds to test; default: all")
+    parser.add_argument(
+        "--cache", type=Path, help="folder for decoded waveforms; default: inside the folder for the runs"
+    )
+    parser.add_argument("--collections", nargs="*", type=Path, default=[], help="collections of the same clips")
     parser.add_argument("--label", default="category", help="column of the collections with the labels")
     parser.add_argument("--groups", help="column of the collections with what belongs together")
     parser.add_argument("--head", nargs="+", default=["logistic"], dest="heads")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", dest="values", help="options on top of all recipes"
     )
-    parser.add_argument("--minutes", type=float, help="begin no run after so many")
-    parser.add_argument("--threads", type=int, help="of torch")
+    parser.add_argument("--minutes", type=float, help="minutes after which no further run begins")
+    parser.add_argument("--threads", type=int, help="number of threads of torch")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     if options.threads:

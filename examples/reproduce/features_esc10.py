@@ -2,10 +2,10 @@
 
     python examples/reproduce/features_esc10.py ESC-10 --runs runs/features --to examples/results --ivf films=runs/films
 
-The table of Liu et al. 2021 (constant Q, gammatone, MFCC, log-mel with and without deltas, imagined visual features)
-on other data and with a smaller network: what can be set beside theirs is the order. Runs go on where they were: stop
-it at any time and give the command again; `--minutes` begins no run after so many, and `--no-training` makes the table
-of what is there. `mmasc sweep NETWORK --front-ends ...` does the same for any data without the picture.
+The table of Liu et al. 2021 (constant Q, gammatone, MFCC, log-mel with and without deltas, imagined visual features) on
+other data and with a smaller network: only the order can be compared with theirs. Runs continue where they stopped:
+stop it at any time and give the command again; `--minutes` begins no run after so many, and `--no-training` makes the
+table of what is there. `mmasc sweep NETWORK --front-ends ...` does the same for any data without the picture.
 """
 
 import argparse
@@ -32,26 +32,43 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of ESC-10")
     parser.add_argument("--runs", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--to", type=Path, required=True, help="folder for the table")
-    parser.add_argument("--dataset", default="esc10", help="its kind, where it is another")
+    parser.add_argument("--dataset", default="esc10", help="kind of the data set")
     parser.add_argument("--network", default="eight-conv")
-    parser.add_argument("--front-ends", nargs="+", default=["table1"], metavar="NAME", help="default: table1")
-    parser.add_argument("--ivf", action="append", default=[], metavar="NAME=RUN", help="of mmasc train ivf; repeatable")
+    parser.add_argument(
+        "--front-ends", nargs="+", default=["table1"], metavar="NAME", help="features to compare; default: table1"
+    )
+    parser.add_argument(
+        "--ivf",
+        action="append",
+        default=[],
+        metavar="NAME=RUN",
+        help="run of mmasc train ivf; may be given several times",
+    )
     parser.add_argument("--widths", nargs=4, type=int, default=[8, 16, 32, 64], help="filters of the four blocks")
-    parser.add_argument("--epochs", type=int, help="default: the recipe's")
+    parser.add_argument("--epochs", type=int, help="number of epochs; default: that of the recipe")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--folds", nargs="+", default=[], help="default: all that are there")
-    parser.add_argument("--seen-share", type=float, default=0.3, help="of every group, held back and tested as seen")
-    parser.add_argument("--seen-by", default="", help="column in the place of groups")
+    parser.add_argument("--folds", nargs="+", default=[], help="folds to test; default: all")
+    parser.add_argument(
+        "--seen-share", type=float, default=0.3, help="share of every group that is held out and tested as seen"
+    )
+    parser.add_argument("--seen-by", default="", help="column to use instead of groups")
     parser.add_argument("--recipe", default="any-features")
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE", dest="values", help="on top of the recipe"
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="values",
+        help="values that replace those of the recipe",
     )
-    parser.add_argument("--cache", type=Path, help="decoded waveforms; default: in the folder for the runs")
-    parser.add_argument("--name", default="features_esc10", help="of the files that are written")
+    parser.add_argument(
+        "--cache", type=Path, help="folder for decoded waveforms; default: inside the folder for the runs"
+    )
+    parser.add_argument("--name", default="features_esc10", help="name of the files that are written")
     parser.add_argument("--note", default="", help="a line about the runs, for the table")
-    parser.add_argument("--minutes", type=float, help="begin no run after so many")
-    parser.add_argument("--no-training", action="store_true", help="only the table of what is there")
-    parser.add_argument("--threads", type=int, help="of torch")
+    parser.add_argument("--minutes", type=float, help="minutes after which no further run begins")
+    parser.add_argument("--no-training", action="store_true", help="write the table of finished runs only")
+    parser.add_argument("--threads", type=int, help="number of threads of torch")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -126,7 +143,7 @@ def markdown(options: argparse.Namespace, about: dict[str, Any], rows: list[Feat
         *(f"| {' | '.join(_cells(row))} |" for row in rows),
         "",
         "*Published*: Liu et al. 2021, Table 1, on cities of DCASE 2019 task 1a that were learned from and on others, "
-        "by a network of full width: another question, beside which only the order can be set.",
+        "by a network of full width: another question, so only the order can be compared.",
         "",
         f"![seen and unseen with 95 % intervals]({options.name}.png)",
         "",

@@ -2,7 +2,7 @@
 
     python examples/reproduce/imagine_pairs.py --pairs meta.csv --run RUN --to examples/results
 
-PAIRS is a table or a folder of films, as of `mmasc train ivf`; a run that was stopped goes on where it was, and
+PAIRS is a table or a folder of films, as of `mmasc train ivf`; a run that was stopped continues where it stopped, and
 `load_encoder("ivf:RUN")` loads it. A table pairs.md and a picture pairs.png are written. The picture shows none of the
 pictures that were given, since those may not be ours to hand on: only what the codebook makes of them, and what is
 imagined from the sound alone.
@@ -44,16 +44,16 @@ def main() -> None:
     parser.add_argument("--pairs", required=True, help="table, or folder of films or with a table")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument("--to", type=Path, required=True, help="folder for the table and the picture")
-    parser.add_argument("--group-column", help="of the table: rows that share it are never split")
-    parser.add_argument("--held-back", type=float, default=0.2, help="share of films and pairs")
+    parser.add_argument("--group-column", help="column of the table; rows with the same value are never split")
+    parser.add_argument("--held-back", type=float, default=0.2, help="share of films and pairs that is held out")
     parser.add_argument("--vqvae-steps", type=int, default=450)
     parser.add_argument("--steps", type=int, default=450)
     parser.add_argument("--codes", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--note", action="append", default=[], help="for the table: whose sounds they are, and the like"
+        "--note", action="append", default=[], help="line for the table, such as the source of the sounds"
     )
-    parser.add_argument("--threads", type=int, help="of torch")
+    parser.add_argument("--threads", type=int, help="number of threads of torch")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -79,7 +79,7 @@ def say(line: str) -> None:
 
 @torch.inference_mode()
 def look(network: Imagination, pairs: list[Pair]) -> Seen:
-    """What a run sees in frames, and imagines to the sounds beside them."""
+    """What a run sees in frames, and imagines for the sounds that belong to them."""
     frames = from_bytes(torch.from_numpy(np.stack([pair.frame for pair in pairs])))
     windows = torch.from_numpy(np.stack([pair.window for pair in pairs]))
     made, quantised = network.vqvae(frames)

@@ -3,8 +3,8 @@
     python examples/reproduce/imagine_scenes.py --work WORK --to examples/results
 
 Films, in which all that is seen can be heard, are written to WORK; a VQ-VAE is trained once, and on it the
-transformation network in every variant. Each is a run of its own and goes on where it was. Figures are of films that
-nothing was learned from: a table scenes.md, and scenes.png: frames, what the codebook makes of them, and what is
+transformation network in every variant. Each is a run of its own and continues where it stopped. Figures are of films
+that nothing was learned from: a table scenes.md, and scenes.png: frames, what the codebook makes of them, and what is
 imagined from their sound alone.
 """
 
@@ -38,12 +38,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="folder for films and runs")
     parser.add_argument("--to", type=Path, required=True, help="folder for the table and the picture")
-    parser.add_argument("-n", type=int, default=2_400, help="films; a tenth is held back")
+    parser.add_argument("-n", type=int, default=2_400, help="number of films; a tenth is held out")
     parser.add_argument("--vqvae-steps", type=int, default=600)
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
-    parser.add_argument("--threads", type=int, help="of torch")
+    parser.add_argument("--threads", type=int, help="number of threads of torch")
     parser.add_argument("--note", default="", help="a line about the runs, for the table")
     options = parser.parse_args()
     if options.threads:

@@ -30,7 +30,7 @@ ATTRACTING = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("collection", help="of ESC-10, with its columns category and fold")
+    parser.add_argument("collection", help="collection of ESC-10 with the columns category and fold")
     options = parser.parse_args()
     plain = load_prompts("esc10")
     biased = Prompts("biased", "four labels said badly", plain.templates, plain.labels | ATTRACTING)

@@ -5,8 +5,8 @@
 
 Each source of tags gets a sweep of its own (`mmasc sweep` does the same for one source), the baseline is trained once.
 The cells are those that the paper (Jung et al. 2020) found best of concatenation, attention and both, so that nothing
-is chosen here. Runs go on where they were: stop it at any time and give the command again; `--no-training` makes the
-table of what is there. Differences are of the same clips and seeds, their intervals of recordings drawn whole.
+is chosen here. Runs continue where they stopped: stop it at any time and give the command again; `--no-training` makes
+the table of what is there. Differences are of the same clips and seeds, their intervals of recordings drawn whole.
 """
 
 import argparse
@@ -44,16 +44,23 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True, help="folder for the table")
     parser.add_argument("--network", default="mini-cnn-tags")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--folds", nargs="+", default=[], help="default: all that are there")
+    parser.add_argument("--folds", nargs="+", default=[], help="folds to test; default: all")
     parser.add_argument("--recipe", default="default")
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE", dest="values", help="on top of the recipe"
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="values",
+        help="values that replace those of the recipe",
     )
-    parser.add_argument("--cache", type=Path, help="decoded waveforms; default: in the folder for the runs")
-    parser.add_argument("--name", default="tags_esc10", help="of the files that are written")
+    parser.add_argument(
+        "--cache", type=Path, help="folder for decoded waveforms; default: inside the folder for the runs"
+    )
+    parser.add_argument("--name", default="tags_esc10", help="name of the files that are written")
     parser.add_argument("--note", default="", help="a line about the sources, for the table")
-    parser.add_argument("--no-training", action="store_true", help="only the table of what is there")
-    parser.add_argument("--threads", type=int, help="of torch")
+    parser.add_argument("--no-training", action="store_true", help="write the table of finished runs only")
+    parser.add_argument("--threads", type=int, help="number of threads of torch")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -175,7 +182,8 @@ def _markdown(options: argparse.Namespace, about: dict[str, Any]) -> str:
         )
     lines += [
         "",
-        "*Published* is accuracy on DCASE 2019 task 1a, fold 1, with another network: what can be set beside ours is "
+        "*Published* is accuracy on DCASE 2019 task 1a, fold 1, with another network: what can be "
+        "compared with ours is "
         "the gain.",
         "",
         "| system | " + " | ".join(f"fold {fold}" for fold in rows[0]["folds"]) + " |",

@@ -95,7 +95,7 @@ def read_words(folder: Path) -> dict[str, str]:
     """Name → what was said, in the order of the file `transcription`."""
     path = folder / "transcription"
     if not path.is_file():
-        raise MmascError(f"{path} is not there; lines in it are: text (name of the file without its ending)")
+        raise MmascError(f"{path} does not exist; its lines are: text (name of the file without its extension)")
     lines = [re.fullmatch(r"(.*)\((\S+)\)\s*", line) for line in path.read_text(encoding="utf-8").splitlines()]
     return {match[2]: " ".join(match[1].split()) for match in lines if match}
 

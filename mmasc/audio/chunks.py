@@ -17,7 +17,7 @@ from mmasc.audio.pcm import sample_bytes
 _MOST_CHUNKS = 4096
 # What is missing at the end of a file by sloppy counting, in seconds of sound: below, a file counts as whole.
 _SLOPPY_SECONDS = 1e-3
-# Less than this behind the samples is no sound that was lost, whatever it is
+# Less than this behind the samples is not sound that was lost, whatever it is
 _REST_SECONDS, _REST_BYTES = 0.1, 4096
 _W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _W64_END = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of the names of all chunks that W64 itself defines
@@ -32,7 +32,7 @@ _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")
 
 @dataclass(frozen=True)
 class _Form:
-    """How samples are stored; kind as in `Samples`, "" if compressed or unknown; exact: the rate is no average."""
+    """How samples are stored; kind as in `Samples`, "" if compressed or unknown; exact: the rate is not an average."""
 
     sample_rate: int = 0
     channels: int = 0
@@ -100,7 +100,7 @@ def _judge(
     if total == available and declared and not (wraps and available - declared >= 1 << 32):
         remark = f"its header declares {declared / max(rate, 1):.3f} s, all of {total / max(rate, 1):.3f} s was read"
     if not form.kind or not rate:
-        unread = f"its header declares {declared} bytes of samples, behind them lie {rest} bytes that are no chunks"
+        unread = f"its header declares {declared} bytes of samples, behind them lie {rest} bytes that are not chunks"
         return Header(declared / rate if rate and form.exact else None, unread=unread)
     return Header(
         total / rate, samples=Samples(position, total, form.kind, form.channels, form.sample_rate), remark=remark

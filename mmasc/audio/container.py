@@ -39,8 +39,8 @@ def has_pyav() -> bool:
 class ContainerDecoder:
     """PyAV, with the same face as `NativeDecoder`.
 
-    The first sample of the stream is time 0, however late it starts beside the picture; gaps in the time stamps are
-    ignored. Where channels or rate change on the way, they are brought to those of the beginning.
+    The first sample of the stream is time 0, however late it starts relative to the picture; gaps in the time stamps
+    are ignored. Where channels or rate change on the way, they are brought to those of the beginning.
 
     Attributes:
         As those of `NativeDecoder`.
@@ -143,7 +143,7 @@ class ContainerDecoder:
                 yield rate, chunk
         declared = self.declared_seconds
         if declared is None or decoded_seconds < declared - _SLACK_SECONDS:
-            # Otherwise what is behind the declared end is no sound, but zeros or tags
+            # Otherwise what is behind the declared end is not sound, but zeros or tags
             damaged += trailing
         if damaged and not self.fault:
             self.fault = f"damaged places left out: {damaged}"

@@ -29,8 +29,8 @@ _RATES_HZ = (1_000, 768_000)
 _BLOCK_NUMBERS = 1 << 23
 # Louder than this (full scale is 1) nothing is sound: damaged float files hold such numbers, and NaN
 _LOUDEST = 1e9
-# What soundfile cannot open whatever its content: for the mend in the message
-_APPLE_DOUBLE = b"\0\x05\x16\x07"  # what macOS writes beside files on other systems' disks, as ._NAME
+# What soundfile cannot open whatever its content: for the fix in the message
+_APPLE_DOUBLE = b"\0\x05\x16\x07"  # what macOS writes next to files on other systems' disks, as ._NAME
 _CONTAINERS = (b"\x1aE\xdf\xa3", b"\x30\x26\xb2\x75", b"FLV")
 # Less than this is not missed where frames or pages are counted: encoders add up to so much at both ends
 _COUNTED_SECONDS = 0.25
@@ -47,10 +47,10 @@ class AudioStatus:
     Attributes:
         state: "ok"; "truncated": there is sound, but less than there was, damaged, or lost in the mix of its channels;
             "failed": no sound to use.
-        reason: One line that names the file and says why, and the mend; when ok what is odd in it, mostly "".
+        reason: One line that names the file and says why, and the fix; when ok what is odd in it, mostly "".
         declared_seconds: What the file says of its length; None if it does not say.
         decoded_seconds: What was decoded.
-        silent_seconds: Of it, digital silence, where it was listened for (`stream_audio`).
+        silent_seconds: Seconds of digital silence in it, where it was listened for (`stream_audio`).
     """
 
     state: Literal["ok", "truncated", "failed"]
@@ -65,8 +65,8 @@ class AudioFile:
 
     Attributes:
         path: As given; "<memory>" (or the name that an open file has) for a sound in memory.
-        sample_rate: Of the file, in Hz.
-        channels: Of the file.
+        sample_rate: Sample rate of the file, in Hz.
+        channels: Channels of the file.
         declared_seconds: What the file says of its length; None if it does not say.
     """
 
@@ -160,7 +160,7 @@ class AudioFile:
             if stat.S_ISDIR(found.st_mode):
                 raise MmascError(f"{self._name}: is a folder; name a file, or find its files with find_audio")
             if not stat.S_ISREG(found.st_mode):
-                raise MmascError(f"{self._name}: is no ordinary file; save the sound in a file first")
+                raise MmascError(f"{self._name}: is not an ordinary file; save the sound in a file first")
             if found.st_size == 0:
                 raise MmascError(f"{self._name}: is empty (0 bytes); {_COPY}")
             with open(self.path, "rb", buffering=0) as file:
@@ -187,7 +187,7 @@ class AudioFile:
                 f"{high} Hz and a channel at least; {_COPY}"
             )
         if self._start.startswith(_APPLE_DOUBLE):
-            raise MmascError(f"{self._name}: is no sound but what macOS notes of one; leave files named ._ out")
+            raise MmascError(f"{self._name}: is not sound but what macOS notes of one; leave files named ._ out")
         if self._needs_pyav():
             raise MmascError(f"{self._name}: needs PyAV: pip install 'mmasc[video]'") from fault
         raise MmascError(f"{self._name}: no sound that can be read ({fault}); {_COPY}") from fault
@@ -213,7 +213,7 @@ class AudioFile:
             while (block := self._read(frames)).shape[1]:
                 loudest = max(float(block.max()), -float(block.min()))
                 if not loudest <= _LOUDEST:
-                    raise self._fail(f"holds samples that are no sound (NaN, infinite or beyond {_LOUDEST:g})")
+                    raise self._fail(f"holds samples that are not sound (NaN, infinite or beyond {_LOUDEST:g})")
                 self._frames += block.shape[1]
                 yield block
             if self._frames == 0:
@@ -270,6 +270,6 @@ def open_audio(path: Sound | MemorySound) -> AudioFile:
     Returns:
         The open file, a context manager: `with open_audio(path) as file: for block in file.blocks(): ...`
     Raises:
-        MmascError: If there is no such file, or no sound in it that can be read; the message says which and the mend.
+        MmascError: If there is no such file, or no sound in it that can be read; the message says which and the fix.
     """
     return AudioFile(path)

@@ -32,7 +32,7 @@ def find_audio(
             folders; files must have a known extension unless the pattern ends in a literal one), and "@list.txt", a
             text file with one of these a line (relative to the working directory, as if typed; no further lists).
             What exists under exactly that name is never read as a pattern or a list.
-        extensions: With or without dot, any case; default: AUDIO_EXTENSIONS and VIDEO_EXTENSIONS.
+        extensions: Extensions with or without dot, any case; default: AUDIO_EXTENSIONS and VIDEO_EXTENSIONS.
     Returns:
         Paths as they were written (a relative path stays relative), each file once.
     Raises:
@@ -76,7 +76,7 @@ def _known(extensions: Iterable[str] | None) -> frozenset[str]:
 
 def _expand(item: str, known: frozenset[str], lists: bool) -> Iterator[str]:
     if not item or "\0" in item:
-        raise MmascError(f"{item!r} is no path; name a file, a folder or a pattern")
+        raise MmascError(f"{item!r} is not a path; name a file, a folder or a pattern")
     if os.path.isdir(item):
         yield from (path for path in _walk(item)[1] if _extension(path) in known)
     elif os.path.exists(item):
@@ -137,12 +137,12 @@ def _walk(folder: str) -> tuple[list[str], list[str]]:
         except OSError as error:
             raise MmascError(
                 f"{show_path(here)}: the folder cannot be listed ({error.strerror}); check its permissions, or name "
-                "the folders beside it"
+                "the folders next to it"
             ) from error
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            # What is no link is known without another look at the disk; of links that lead nowhere or in a circle
+            # What is not a link is known without another look at the disk; of links that lead nowhere or in a circle
             # os.path says False, where an entry raises
             is_link = entry.is_symlink()
             if os.path.isdir(entry.path) if is_link else entry.is_dir():

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mmasc.audio.layout import ByteSource, Header, read_at
 
 _PIECE_BYTES = 1 << 20  # read at once
-_TAIL_BYTES = 1 << 18  # in which the last two frames lie, but for very many channels
+_TAIL_BYTES = 1 << 18  # in which the last two frames lie, except for very many channels
 _MARK = b"fLaC\0\0\0\x22"  # and always a STREAMINFO of 34 bytes
 _MOST_PARTS = 4096
 _SIZES = {1: 192, 2: 576, 3: 1152, 4: 2304, 5: 4608} | {code: 256 << code - 8 for code in range(8, 16)}

@@ -20,7 +20,7 @@ class ChunkReader:
 
     Args:
         chunks: float32 [channel time].
-        channels: Of all of them.
+        channels: Number of channels of every chunk.
     """
 
     def __init__(self, chunks: Iterator[np.ndarray], channels: int) -> None:

@@ -80,7 +80,7 @@ def read_at(file: ByteSource, position: int, count: int) -> bytes:
     return file.read(count)
 
 
-# What stands at a position of a file: where the next chunk begins, or None if it is no chunk
+# What stands at a position of a file: where the next chunk begins, or None if it is not a chunk
 NextChunk = Callable[[ByteSource, int], int | None]
 
 
@@ -89,7 +89,7 @@ class FileWindow:
 
     Args:
         file: Open for reading, unbuffered; closed by its owner.
-        begin, end: Of the window, in bytes.
+        begin, end: Begin and end of the window, in bytes.
         patch: Position in the window and the bytes seen there.
     """
 

@@ -121,7 +121,7 @@ def walk_frames(file: ByteSource, size: int, offset: int) -> Walk | None:
 
 
 def _strange_bytes(piece: bytes, place: int) -> int:
-    """How many bytes to go on from what is no frame: a tag, or up to the next two frames; never none."""
+    """How many bytes to skip where there is no frame: a tag, or up to the next two frames; never 0."""
     head = piece[place : place + 32]
     if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 0x80:
         return 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])

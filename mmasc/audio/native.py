@@ -35,10 +35,10 @@ class NativeDecoder:
     """soundfile, with the same face as `ContainerDecoder`.
 
     Attributes:
-        sample_rate, channels: Of the file.
+        sample_rate, channels: Sample rate and channels of the file.
         declared_seconds: What the file says of its length; None if it does not say.
         slack_seconds: By which that may exceed what a whole file holds.
-        expected_frames: That must come, where known exactly; None where not.
+        expected_frames: Frames that must come, where known exactly; None where not.
         fault: Why decoding ended early, as half a sentence; "" if it did not.
         remark: What to tell of a file that is read, as half a sentence.
     Raises:

@@ -58,7 +58,7 @@ def walk_pages(file: ByteSource, size: int) -> Header:
 
 
 def _links(file: ByteSource, size: int) -> list[_Link]:
-    """The links of a chain, in order; what is no page is passed over."""
+    """The links of a chain, in order; what is not a page is passed over."""
     links: list[_Link] = []
     piece, begin, position = b"", 0, 0
     while position + 27 <= size:
@@ -103,7 +103,7 @@ def _take(links: list[_Link], piece: bytes, place: int, body: int, begin: int) -
 
 
 def _sound_rate(packet: bytes) -> int:
-    """Rate in Hz of the sound that a stream's first packet announces; 0 if it is no sound."""
+    """Rate in Hz of the sound that a stream's first packet announces; 0 if it is not sound."""
     if packet[:7] == b"\x01vorbis" and len(packet) >= 16:
         return struct.unpack_from("<I", packet, 12)[0]
     if packet[:8] == b"OpusHead":

@@ -22,7 +22,7 @@ class SilenceMeter:
     """Stretches of a recording in which no sample differs from the one before: zeros, or another small constant.
 
     Args:
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
         n_lanes: Lanes of the blocks.
     """
 
@@ -123,18 +123,18 @@ class PhaseMeter:
         """Half a sentence with the way out where the channels cancel each other; else ""."""
         if not self._count:
             return ""
-        # Variances: a constant is no sound
+        # Variances: a constant is not sound
         means = self._sums / self._count
         energy = self._own / self._count / len(means)
         own = energy - float(np.mean(means**2))
         mix = self._mix / self._count - float(means.mean()) ** 2
-        # Small beside a constant, a variance is rounding
+        # Small compared with a constant, a variance is rounding
         if own <= max(SILENCE**2, 1e-3 * energy) or mix * len(means) >= _CANCELLED * own:
             return ""
         return "its channels cancel each other in the mix (opposite polarity): use --channels left, or each"
 
 
 def _same(before: Float[np.ndarray, "*any"], after: Float[np.ndarray, "*any"]) -> Bool[np.ndarray, "*any"]:
-    """Where silence goes on from a sample to the next."""
+    """Where silence continues from a sample to the next."""
     level, following = np.abs(before), np.abs(after)
     return ((before == after) & (following <= OFFSET)) | ((level <= SILENCE) & (following <= SILENCE))

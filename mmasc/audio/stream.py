@@ -40,7 +40,7 @@ class AudioStream:
 
     Attributes:
         info: The recording as it lies in its file.
-        sample_rate: Of the blocks, in Hz.
+        sample_rate: Sample rate of the blocks, in Hz.
         n_lanes: Lanes that the channel policy makes.
     """
 
@@ -149,9 +149,9 @@ def stream_audio(
 
     Args:
         path: Sound, or a video with sound: a file, its bytes, or an open binary file.
-        sample_rate: In Hz, of the blocks that come out.
+        sample_rate: Sample rate in Hz, of the blocks that come out.
         channels: Policy of `apply_channels`; applied before resampling.
-        block_seconds: Of the file, decoded at once.
+        block_seconds: Seconds of the file, decoded at once.
     Returns:
         An iterator over float32 blocks [lane, time] of any lengths; its `status` says at the end whether the file was
         whole. The blocks joined are what `load_audio` gives, to float rounding: n frames become
@@ -174,7 +174,7 @@ def load_audio(
 
     Args:
         path: Sound, or a video with sound: a file, its bytes, or an open binary file.
-        sample_rate: In Hz; default: that of the file.
+        sample_rate: Sample rate in Hz; default: that of the file.
         channels: Policy of `apply_channels`.
     Returns:
         The waveform, float32 [lane, time], and its rate in Hz. Samples lie in [-1, 1]; those of float files that go

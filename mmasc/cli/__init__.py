@@ -1,7 +1,8 @@
-"""The command line: one file a family of commands, each a thin call of a library function.
+"""The command line: one file per group of commands, each command a thin call of a library function.
 
-The families are imported when one of their commands runs, so `mmasc --help` loads no torch. What users can mend
-(`MmascError`, `OSError`) becomes one line on stderr and exit status 1; wrong usage exits with 2, as click has it.
+The groups are imported when one of their commands runs, so `mmasc --help` loads no torch. What users can fix
+(`MmascError`, `OSError`) becomes one line on stderr and exit status 1; wrong usage exits with 2, which is click's
+convention.
 """
 
 import contextlib
@@ -21,20 +22,26 @@ from mmasc.version import __version__
 
 # command -> (module, the line of `mmasc --help`); in the order a newcomer needs them
 COMMANDS = {
-    "demo": ("mmasc.cli.demo", "Embed, search and classify a folder of sounds; leave a page to look at."),
+    "demo": ("mmasc.cli.demo", "Embed, search and classify a folder of sounds; write a page to look at."),
     "embed": ("mmasc.cli.embed", "Turn recordings into vectors and keep them in a collection."),
-    "search": ("mmasc.cli.search", "Find where it sounds like a text, a sound or a picture."),
-    "classify": ("mmasc.cli.classify", "Say what a recording is, from a file of prompts."),
+    "search": ("mmasc.cli.search", "Search a collection by text, by sound or by picture."),
+    "classify": ("mmasc.cli.classify", "Label recordings with a file of prompts, without training."),
     "head": ("mmasc.cli.head", "Fit classifiers to labels of your own, test them, apply them."),
-    "collection": ("mmasc.cli.collection", "Look into, mend, merge and export collections."),
+    "collection": ("mmasc.cli.collection", "Inspect, change, check, merge and export collections."),
     "prompts": ("mmasc.cli.prompts", "List, check, compare and calibrate prompt files."),
     "report": ("mmasc.cli.report", "Study prompts on a labelled collection: numbers, figures, a page."),
-    "models": ("mmasc.cli.models", "List encoders, fetch weights, show one, prove that it is deterministic here."),
+    "models": (
+        "mmasc.cli.models",
+        "List encoders and networks, fetch weights, check that an encoder is deterministic.",
+    ),
     "train": ("mmasc.cli.train", "Train encoders and networks on recordings of your own."),
-    "sweep": ("mmasc.cli.sweep", "Train a grid of networks that read tags; print the published tables."),
-    "evaluate": ("mmasc.cli.evaluate", "Test trained networks on what they have not learned from."),
-    "compare": ("mmasc.cli.compare", "One table of runs and collections beside published figures."),
-    "imagine": ("mmasc.cli.imagine", "Write the pictures that sounds suggest."),
+    "sweep": (
+        "mmasc.cli.sweep",
+        "Train and test one network on several features, or a grid of networks that read tags.",
+    ),
+    "evaluate": ("mmasc.cli.evaluate", "Test trained networks on the folds that they were not trained on."),
+    "compare": ("mmasc.cli.compare", "Compare runs and collections in one table, next to published figures."),
+    "imagine": ("mmasc.cli.imagine", "Write the pictures that a trained network imagines from sounds."),
     "doctor": ("mmasc.cli.doctor", "Show what this installation can do and what is missing."),
 }
 
@@ -63,21 +70,21 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line and turn what users can mend into one line and an exit status."""
+    """Run the command line and turn errors that users can fix into one line and an exit status."""
     with kept_apart():
         _run()
 
 
 def _run() -> None:
-    # `kill PID` ends a command as Ctrl-C does: with what is done kept
+    # `kill PID` ends a command as Ctrl-C does: finished work is kept
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _first_process_alone():
             status = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
-        _fail("stopped; what was done so far is kept", 130)
+        _fail("stopped; the work done so far is kept", 130)
     except KeyboardInterrupt:
-        _fail("stopped; what was done so far is kept", 130)
+        _fail("stopped; the work done so far is kept", 130)
     except click.ClickException as error:
         _clean(error)
         error.show()
@@ -110,13 +117,13 @@ def _first_process_alone() -> Iterator[None]:
 
 def _fail(message: str, status: int) -> None:
     joined = re.sub(r"\s*[\r\n]\s*", " ", message.strip())
-    # A damaged table may hold a name as long as a book
+    # A damaged table may hold an extremely long name
     joined = re.sub(r"\S{600,}", lambda word: f"{word[0][:200]}…{word[0][-100:]}", joined)
     click.echo(f"mmasc: {printable(joined)}", err=True)
     sys.exit(status)
 
 
 def _clean(error: click.ClickException) -> None:
-    """What users typed stands in messages of wrong usage; it must not reach the terminal raw."""
+    """Remove control characters from a message of wrong usage: it repeats what users typed."""
     if error.message:
         error.message = printable(error.message)  # type: ignore[misc]

@@ -1,8 +1,9 @@
-"""What libraries written in C and Rust print to stderr by themselves, kept apart and told in one line at the end.
+"""What libraries written in C and Rust print to stderr by themselves, collected and reported in one line at the end.
 
-Decoders complain of damaged files line by line, and stores of damaged tables, where mmasc names the file and the fix
-in one line. The descriptor 2 is exchanged once, before anything runs, and only by the command line: it belongs to the
-whole process. A file and no pipe: a pipe that is full would stop a library that holds the interpreter.
+Decoders report damaged files line by line, and storage libraries report damaged tables, where mmasc names the file and
+the fix in one line. Descriptor 2 is replaced once, before anything runs, and only by the command line, because it
+belongs to the whole process. It is replaced by a file, not by a pipe: a full pipe would block a library that holds the
+interpreter.
 """
 
 import contextlib
@@ -13,21 +14,22 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-_WIDTH = 160  # of the line that is shown
-# What Rust says to its programmers; what a panic means for users is said by the error that it becomes
+_WIDTH = 160  # characters of the line that is shown
+# Rust's panic messages are for programmers; users get the error that a panic is turned into
 _PANIC = re.compile(
     r"^thread '.*panicked at .*\n(?:(?!note: run with|thread '|Traceback).*\n)?(?:note: run with .*(?:\n|\Z))?",
     re.MULTILINE,
 )
 _LOG = re.compile(r"^\[\S+ (?:WARN|ERROR) +lance.*(?:\n|\Z)", re.MULTILINE)
-_WHOLE = ("Traceback (most recent call last)", "Fatal Python error")  # what is a fault and no chatter is shown whole
+_WHOLE = ("Traceback (most recent call last)", "Fatal Python error")  # these are real faults and are shown completely
 
 
 @contextlib.contextmanager
 def kept_apart() -> Iterator[None]:
-    """Give libraries another stderr than mmasc while this lasts; then say in one line what they wrote, if anything.
+    """Give libraries a separate stderr while the block runs; afterwards report in one line what they wrote.
 
-    Does nothing where `sys.stderr` is not the descriptor 2 (tests, notebooks), or where there is no room for a file.
+    Does nothing where `sys.stderr` is not the descriptor 2 (tests, notebooks), or where no temporary file can be
+    written.
     """
     try:
         if sys.stderr.fileno() != 2:
@@ -41,7 +43,7 @@ def kept_apart() -> Iterator[None]:
     own = os.fdopen(os.dup(2), "w", encoding=before.encoding, errors=before.errors, buffering=1)
     traces = not faulthandler.is_enabled()
     if traces:
-        # A crash of the process must be seen where people look
+        # A crash of the process must reach the stderr that people see
         faulthandler.enable(own)
     os.dup2(held.fileno(), 2)
     sys.stderr = own
@@ -62,11 +64,11 @@ def kept_apart() -> Iterator[None]:
 
 
 def summary(text: str) -> str:
-    """What is shown of chatter: "" of none, all of a fault, otherwise a line with the number of lines and the first."""
+    """Report what libraries wrote: "" if nothing, all of it if it is a fault, otherwise a count and the first line."""
     text = _LOG.sub("", _PANIC.sub("", text))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines or any(line.startswith(_WHOLE) for line in lines):
         return text.rstrip()
     first = "".join(sign if sign.isprintable() else " " for sign in lines[0])
     count = "a line" if len(lines) == 1 else f"{len(lines)} lines"
-    return f"remark: libraries wrote {count} of their own; the first: {first[:_WIDTH]}"
+    return f"remark: libraries wrote {count} to stderr; the first: {first[:_WIDTH]}"

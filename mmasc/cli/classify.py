@@ -1,4 +1,4 @@
-"""`mmasc classify`: say what recordings are, and when, in the forms that people and other programs open."""
+"""`mmasc classify`: labels and timelines of recordings, in formats for people and for other programs."""
 
 import contextlib
 import csv
@@ -39,62 +39,73 @@ from mmasc.storage.files import replacing, write_atomically
 if TYPE_CHECKING:
     from mmasc.labelling.classify import Classification
 
-_LABEL_FILES = {"audacity": audacity_labels, "raven": raven_table}  # a file of its own for each recording
-_MOST_ODD = 10  # recordings that are read whole and about which there is something to tell
+_LABEL_FILES = {"audacity": audacity_labels, "raven": raven_table}  # one file per recording
+_MOST_ODD = 10  # recordings that were read completely and still have a remark
 
 
-@click.command(short_help="Say what a recording is, from a file of prompts.")
+@click.command(short_help="Label recordings with a file of prompts, without training.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
-    "--prompts", required=True, metavar="NAME|FILE", help="See `mmasc prompts list`, or a YAML file of yours."
+    "--prompts",
+    required=True,
+    metavar="NAME|FILE",
+    help="Prompt file, one of `mmasc prompts list` or a YAML file of your own.",
 )
 @encoder_option
 @backend_option
-@click.option("--timeline", is_flag=True, help="Also which label holds from when to when, and seconds per label.")
+@click.option("--timeline", is_flag=True, help="Add the time spans of every label and the seconds per label.")
 @hop_option
 @window_option
 @channels_option
 @click.option(
-    "--threshold", type=click.FloatRange(0, 1), default=None, metavar="P", help="Least probability of a label."
+    "--threshold", type=click.FloatRange(0, 1), default=None, metavar="P", help="Minimum probability of a label."
 )
 @click.option(
     "--minimum-cosine",
     type=click.FloatRange(-1, 1),
     default=None,
     metavar="COSINE",
-    help="Least likeness of sound and label: below it the answer is 'none of these' however the labels compare.",
+    help="Minimum cosine of sound and label; below it the answer is 'none of these', whatever the probabilities.",
 )
-@click.option("--multi-label", is_flag=True, help="Several labels can hold at once; each from --threshold on (0.5).")
 @click.option(
-    "--temperature", type=click.FloatRange(0, min_open=True), default=None, metavar="T", help="Of the softmax."
+    "--multi-label",
+    is_flag=True,
+    help="Allow several labels at once: each one whose probability reaches --threshold (default 0.5).",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, min_open=True),
+    default=None,
+    metavar="T",
+    help="Temperature of the softmax.",
 )
 @click.option(
     "--centre-on",
     default=None,
     metavar="COLLECTION|PATH",
-    help="Take out what each label attracts by itself, heard on these unlabelled sounds (20 or more, of all kinds).",
+    help="Unlabelled sounds (20 or more, of all kinds); each label's mean cosine to them is subtracted.",
 )
 @click.option(
     "--match-on",
     default=None,
     metavar="COLLECTION|PATH",
-    help="Instead: make all labels equally probable on the whole over these unlabelled sounds.",
+    help="Unlabelled sounds over which all labels are made equally probable on average; excludes --centre-on.",
 )
 @click.option(
     "--calibration",
     type=click.Path(),
     default=None,
     metavar="FILE",
-    help="Of `mmasc prompts calibrate`: shifts, temperature, a threshold for each label, least cosine.",
+    help="File of `mmasc prompts calibrate`: shifts, temperature, thresholds per label, minimum cosine.",
 )
-@click.option("--top", type=click.IntRange(1), default=None, metavar="K", help="Show the best K labels only.")
+@click.option("--top", type=click.IntRange(1), default=None, metavar="K", help="Number of best labels to show.")
 @click.option(
     "--gap",
     "gap_seconds",
     type=click.FloatRange(0),
     default=0.0,
     metavar="SECONDS",
-    help="Timeline: bridge gaps of a label up to this long.",
+    help="Timeline: longest gap within a label that is bridged.",
 )
 @click.option(
     "--minimum",
@@ -102,7 +113,7 @@ _MOST_ODD = 10  # recordings that are read whole and about which there is someth
     type=click.FloatRange(0),
     default=0.0,
     metavar="SECONDS",
-    help="Timeline: drop events shorter than this.",
+    help="Timeline: shortest event that is kept.",
 )
 @strict_option
 @device_option
@@ -113,18 +124,18 @@ _MOST_ODD = 10  # recordings that are read whole and about which there is someth
     type=click.Path(),
     default=None,
     metavar="FILE|FOLDER",
-    help="Write here instead of stdout; audacity and raven: a folder, with a file for each recording.",
+    help="File to write instead of stdout; for audacity and raven a folder, with one file per recording.",
 )
 @click.pass_context
 def classify(
     ctx: click.Context, paths: tuple[str, ...], output_format: str, to: str | None, quiet: bool, **options: Any
 ) -> None:
-    """Say what recordings are. PATH is a file, a folder, a pattern or @LIST.
+    """Label recordings with a file of prompts. PATH is a file, a folder, a pattern or @LIST.
 
-    The label of a recording is the prompt that its mean vector is most like; --timeline judges every window. Formats
-    audacity (label track) and raven (selection table) are timelines and take a file for each recording, unless there
-    is one recording only. With --channels each or mid-side scores are means over the channels. Files that cannot be
-    read are listed at the end and do not stop the run.
+    The label of a recording is the one whose prompts are nearest to the recording's mean vector; --timeline labels
+    every window. The formats audacity (label track) and raven (selection table) are timelines with one file per
+    recording. With --channels each or mid-side, scores are means over the channels. Files that cannot be read are
+    listed at the end and do not stop the run.
     """
     from mmasc.prompts.prompts import load_prompts
 
@@ -133,7 +144,9 @@ def classify(
     for option, key in (("centre_on", "centred_on"), ("match_on", "matched_on"), ("calibration", "calibration")):
         if options[option] is not None:
             about[key] = options[option]
-    options["prompts"] = load_prompts(options["prompts"])  # light, so a fault in it shows at once
+    options["prompts"] = load_prompts(
+        options["prompts"]
+    )  # before torch is loaded, so that a fault in the file is reported immediately
     from mmasc.audio import find_audio
     from mmasc.labelling.classify import classify as classify_recordings
 
@@ -153,7 +166,9 @@ def classify(
     for reason in results.odd[:_MOST_ODD]:
         remark(f"remark: {reason}", quiet)
     if len(results.odd) > _MOST_ODD:
-        remark(f"remark: and so on, {len(results.odd)} recordings in all; --format json has the reason of each", quiet)
+        remark(
+            f"remark: {len(results.odd)} recordings with remarks in total; --format json has the reason of each", quiet
+        )
     if results.failed:
         remark(f"{len(results.failed)} of {len(files)} files could not be read:")
         for reason in results.failed:
@@ -163,20 +178,20 @@ def classify(
 
 
 def _check_calibration(options: dict[str, Any]) -> None:
-    """Wrong usage where two options say the same thing."""
+    """Refuse options that contradict each other."""
     if options["centre_on"] is not None and options["match_on"] is not None:
-        raise click.UsageError("--centre-on and --match-on are two ways to the same end: give one of them")
+        raise click.UsageError("--centre-on and --match-on exclude each other: give one of them")
     if options["calibration"] is None:
         return
     names = ("threshold", "minimum_cosine", "temperature", "centre_on", "match_on")
     said = [name for name in names if options[name] is not None] + ["multi_label"] * options["multi_label"]
     if said:
         given = ", ".join(f"--{name.replace('_', '-')}" for name in said)
-        raise click.UsageError(f"--calibration says that already: leave out {given}")
+        raise click.UsageError(f"--calibration already contains these values: leave out {given}")
 
 
 class _Read:
-    """The results of files that could be read; counts all, and remembers why others could not."""
+    """The results of readable files; counts all files and keeps the reasons why others could not be read."""
 
     def __init__(self, results: Iterable["Classification"]) -> None:
         self.results = results
@@ -206,7 +221,7 @@ def _write(
     labels: list[str],
     about: dict[str, str],
 ) -> None:
-    """Print results; all forms but table and json come while the recordings are read."""
+    """Print results; all formats except table and json are printed while the recordings are read."""
     if output_format == "jsonl":
         for result in results:
             echo(json_text(result_object(result, timeline) | about))
@@ -237,12 +252,15 @@ def _write_csv(results: Iterable["Classification"], timeline: bool, labels: list
 def _write_label_files(
     results: Iterable["Classification"], output_format: str, target: Path | None, files: list[Path]
 ) -> None:
-    """A label file for each recording, in folders like theirs below their common one."""
+    """Write one label file per recording; subfolders mirror those of the recordings."""
     common = os.path.commonpath([file.absolute().parent for file in files])
     for result in results:
         text = _LABEL_FILES[output_format](result)
         if output_format == "raven" and not fits_a_line(result.path):
-            remark(f"{show_path(result.path)}: its name holds a tab or a line end, which a selection table cannot name")
+            remark(
+                f"{show_path(result.path)}: its name contains a tab or a line break, which a selection "
+                "table cannot hold"
+            )
         if target is None:
             echo(text, nl=False)
             continue
@@ -255,11 +273,11 @@ def _write_label_files(
 
 
 def _target(to: str | None, output_format: str, files: list[Path]) -> Path | None:
-    """Where to write, checked before anything is read."""
+    """The path to write to, checked before anything is read."""
     if to is None:
         if output_format in _LABEL_FILES and len(files) > 1:
             raise click.UsageError(
-                f"{len(files)} recordings make {len(files)} {output_format} files: name a folder by --to"
+                f"{len(files)} recordings make {len(files)} {output_format} files: name a folder with --to"
             )
         return None
     target = Path(to)
@@ -274,15 +292,15 @@ def _target(to: str | None, output_format: str, files: list[Path]) -> Path | Non
 
 
 def _is_label_file(target: Path, files: list[Path]) -> bool:
-    """A single recording's labels go to a file if its name ends in .txt, otherwise to a folder."""
+    """Whether `target` is a file for a single recording's labels (its name ends in .txt), not a folder."""
     return len(files) == 1 and target.suffix == ".txt" and not target.is_dir()
 
 
 @contextlib.contextmanager
 def _output(target: Path | None, output_format: str) -> Iterator[bool]:
-    """stdout, or the file that stands in for it; whether lines stream to a terminal (they would break a progress bar).
+    """Send output to stdout or a file; yields whether lines go to a terminal, where they would break a progress bar.
 
-    File names that are no UTF-8 come out as the bytes they are.
+    File names that are not UTF-8 are written as their original bytes.
     """
     if target is None:
         if hasattr(sys.stdout, "reconfigure"):
@@ -301,7 +319,7 @@ def _output(target: Path | None, output_format: str) -> Iterator[bool]:
             try:
                 yield False
             except KeyboardInterrupt as error:
-                stopped = error  # what was done so far is kept
+                stopped = error  # the file keeps what was written so far
         if stopped is not None:
             raise stopped
 

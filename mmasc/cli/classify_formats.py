@@ -1,4 +1,4 @@
-"""What `mmasc classify` writes of one recording, form by form: objects, rows, lines for people, label files."""
+"""The output of `mmasc classify` for one recording in every format: objects, rows, lines for people, label files."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from mmasc.printing import printable
 if TYPE_CHECKING:
     from mmasc.labelling.classify import Classification
 
-# What ends a field or a line for a reader of such tables
+# Characters that end a field or a line in such tables
 _SEPARATORS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 _RAVEN_COLUMNS = (
     "Selection",
@@ -29,7 +29,7 @@ _RAVEN_COLUMNS = (
 
 
 def result_object(result: "Classification", timeline: bool) -> dict[str, Any]:
-    """The machine-readable object of a recording; other programs read it: keys may be added, never renamed."""
+    """The machine-readable object of a recording; keys may be added, never renamed."""
     value: dict[str, Any] = {
         "path": result.path,
         "label": result.label,
@@ -50,7 +50,7 @@ def result_object(result: "Classification", timeline: bool) -> dict[str, Any]:
 
 
 def summary_row(result: "Classification", top: int | None) -> dict[str, Any]:
-    """A row of the table: the labels that hold, and the next ones with their probabilities."""
+    """A row of the table: the labels that apply, and the next ones with their probabilities."""
     ranked = sorted(result.scores.items(), key=lambda item: -item[1])[: top or 3]
     rest = [f"{label} {score:.2f}" for label, score in ranked if label not in result.labels]
     return {
@@ -70,7 +70,7 @@ def csv_columns(labels: list[str], timeline: bool) -> list[str]:
 
 
 def csv_rows(result: "Classification", timeline: bool) -> Iterator[dict[str, Any]]:
-    """Rows for spreadsheets and R: one a recording with a column for every label, or one an event."""
+    """Rows for spreadsheets and R: one per recording with a column for every label, or one per event."""
     if timeline:
         for event in result.events:
             yield {"path": result.path} | asdict(event)
@@ -80,7 +80,7 @@ def csv_rows(result: "Classification", timeline: bool) -> Iterator[dict[str, Any
 
 
 def timeline_lines(result: "Classification") -> Iterator[str]:
-    """A recording's events and seconds for people."""
+    """Lines for people: the events of a recording and the seconds per label."""
     said = ", ".join(result.labels) or result.label
     yield f"{printable(result.path)}  {clock(result.duration)}  {said} {result.score:.2f}"
     width = max((len(event.label) for event in result.events), default=0)
@@ -92,7 +92,7 @@ def timeline_lines(result: "Classification") -> Iterator[str]:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds to a tenth, with hours where there are any: 0:07.5, 12:00.0, 1:02:03.4."""
+    """Minutes and seconds to a tenth, with hours if needed: 0:07.5, 12:00.0, 1:02:03.4."""
     tenths = round(seconds * 10)
     minutes, rest = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
@@ -108,7 +108,7 @@ def audacity_labels(result: "Classification") -> str:
 def raven_table(result: "Classification") -> str:
     """A selection table of Raven: tabs, a header, and a row for each event over the whole band of the file.
 
-    Begin Path is the path as it is; of one that does not fit a line (see `fits_a_line`) spaces stand for the rest.
+    Begin Path is the path; characters that do not fit into a line (see `fits_a_line`) are replaced by spaces.
     """
     path = Path(result.path)
     lines = ["\t".join(_RAVEN_COLUMNS)]

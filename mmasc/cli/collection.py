@@ -1,4 +1,4 @@
-"""`mmasc collection`: look into, mend, merge and export collections."""
+"""`mmasc collection`: inspect, change, check, merge and export collections."""
 
 import sys
 from typing import Any
@@ -11,7 +11,7 @@ from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 
 @click.group()
 def collection() -> None:
-    """Look into, mend, merge and export collections."""
+    """Inspect, change, check, merge and export collections."""
 
 
 _folder = click.argument("folder", metavar="COLLECTION")
@@ -27,7 +27,7 @@ def _open(folder: str) -> Any:
 @_folder
 @format_option()
 def info(folder: str, output_format: str) -> None:
-    """Recordings, hours, columns, and every space with the encoder that made it."""
+    """Show recordings, hours, columns, and every space with the encoder that made it."""
     found = _open(folder).info()
     if output_format in ("json", "jsonl"):
         print_object(found, output_format)
@@ -60,11 +60,11 @@ def add(folder: str, paths: tuple[str, ...]) -> None:
 @_folder
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option("--where", metavar="SQL", help="Condition on columns of the recordings.")
-@click.option("--missing", is_flag=True, help="Only recordings whose files are not there any more.")
+@click.option("--missing", is_flag=True, help="Remove only recordings whose files no longer exist.")
 def remove(folder: str, paths: tuple[str, ...], where: str | None, missing: bool) -> None:
     """Remove recordings from the collection (the files stay on the disk)."""
     if not paths and where is None and not missing:
-        raise click.UsageError("say which recordings: PATH..., --where SQL or --missing")
+        raise click.UsageError("name the recordings to remove: PATH..., --where SQL or --missing")
     opened = _open(folder)
     there = len(opened.recordings)
     echo(f"{opened.remove(paths, where, missing)} recordings removed of {there}")
@@ -75,19 +75,22 @@ def remove(folder: str, paths: tuple[str, ...], where: str | None, missing: bool
 @click.argument("other")
 @format_option()
 def merge(folder: str, other: str, output_format: str) -> None:
-    """Take over the recordings, windows and own columns of another collection, OTHER."""
+    """Add the recordings, windows and columns of another collection, OTHER."""
     result = _open(folder).merge(other)
     if output_format == "table":
         echo(
             f"{result['recordings']} recordings and {result['windows']} windows added, "
-            f"{result['already_there']} were there already"
+            f"{result['already_there']} were already there"
         )
         if result["values"]:
-            echo(f"{result['values']} values of own columns taken over for recordings that were there")
+            echo(f"{result['values']} column values added to recordings that were already there")
         if result["values_that_differ"]:
-            echo(f"{result['values_that_differ']} values of own columns differ from ours, which stay")
+            echo(f"{result['values_that_differ']} column values differ; those of this collection are kept")
         if result["other_content"]:
-            echo(f"{result['other_content']} recordings have another content there under the same path; ours stay")
+            echo(
+                f"{result['other_content']} recordings have other content under the same path; those of "
+                "this collection are kept"
+            )
     else:
         print_object(result, output_format)
 
@@ -96,15 +99,15 @@ def merge(folder: str, other: str, output_format: str) -> None:
 @_folder
 @click.argument("root")
 def move_root(folder: str, root: str) -> None:
-    """Say that the recordings lie under the folder ROOT now."""
+    """Set the folder under which the recordings lie now, ROOT."""
     missing = _open(folder).move_root(root)
-    echo(f"root is {root} now; {missing} recordings are not found there" if missing else f"root is {root} now")
+    echo(f"root is {root} now; {missing} recordings were not found there" if missing else f"root is {root} now")
 
 
 @collection.command()
 @_folder
 def compact(folder: str) -> None:
-    """Join small files, drop what was deleted and old versions, build the index anew."""
+    """Join small files, drop deleted rows and old versions, and rebuild the index."""
     opened = _open(folder)
     opened.compact()
     for line in opened.remarks:
@@ -116,7 +119,7 @@ def compact(folder: str) -> None:
 @_folder
 @format_option()
 def check(folder: str, output_format: str) -> None:
-    """Look for faults; exit status 1 if there is one that makes answers wrong."""
+    """Check the collection for faults; exit status 1 if one makes answers wrong."""
     opened = _open(folder)
     findings = opened.check()
     for line in opened.remarks:
@@ -125,17 +128,17 @@ def check(folder: str, output_format: str) -> None:
     if rows or output_format != "table":
         print_rows(rows, output_format, ["level", "message"])
     else:
-        echo("everything holds")
+        echo("no faults found")
     sys.exit(1 if any(one.level == "error" for one in findings) else 0)
 
 
 @collection.command()
 @_folder
-@click.option("--to", required=True, metavar="DIR", help="Folder to write into; made if it is not there.")
-@click.option("--space", metavar="NAME", help="Default: the only or oldest space.")
+@click.option("--to", required=True, metavar="DIR", help="Folder to write into; created if it does not exist.")
+@click.option("--space", metavar="NAME", help="Space to export; default: the oldest.")
 @click.option(
     "--format", "file_format", type=click.Choice(["npy", "csv"]), default="npy", show_default=True,
-    help="vectors.npy + windows.parquet in equal order, or windows.csv with the vectors in columns.",
+    help="vectors.npy and windows.parquet with rows in the same order, or windows.csv with the vectors in columns.",
 )  # fmt: skip
 def export(folder: str, to: str, space: str | None, file_format: str) -> None:
     """Write a space's vectors and windows for other programs."""

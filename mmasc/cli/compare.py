@@ -1,4 +1,4 @@
-"""`mmasc compare`: trained networks and heads on collections in one table, published figures beside."""
+"""`mmasc compare`: trained networks and heads on collections in one table, next to published figures."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from mmasc.heads.registry import HEADS
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="RUN|COLLECTION...", type=click.Path())
-@click.option("--label", default=None, metavar="COLUMN", help="Column of the collections with the labels.")
+@click.option("--label", default=None, metavar="COLUMN", help="Column with the labels of the collections.")
 @click.option(
     "--head",
     "heads",
@@ -22,29 +22,44 @@ from mmasc.heads.registry import HEADS
     type=click.Choice(list(HEADS)),
     default=("logistic",),
     show_default=True,
-    help="Fitted to the collections; several make a row each.",
-)
-@click.option("--groups", metavar="COLUMN", help="Of collections: equal values are never on both sides of a fold.")
-@click.option(
-    "--folds-column", metavar="COLUMN", help="Of collections: official folds.  [default: fold, if it is there]"
+    help="Head fitted to the collections; several give one row each.",
 )
 @click.option(
-    "--data", type=click.Path(), default=None, metavar="PATH", help="Where the data set is now.  [default: as trained]"
+    "--groups",
+    metavar="COLUMN",
+    help="Column of the collections; recordings with the same value are never on both sides of a fold.",
 )
-@click.option("--cache", type=click.Path(), default=None, metavar="FOLDER", help="Of decoded waveforms.")
-@click.option("--measure/--no-measure", default=True, show_default=True, help="Time the networks on this machine.")
-@click.option("--to", type=click.Path(), default=None, metavar="DIR", help="Also write Markdown, JSON and a picture.")
-@click.option("--name", default=None, help="Of these files.  [default: the kind of data set]")
+@click.option(
+    "--folds-column",
+    metavar="COLUMN",
+    help="Column of the collections with official folds.  [default: fold, if it exists]",
+)
+@click.option(
+    "--data",
+    type=click.Path(),
+    default=None,
+    metavar="PATH",
+    help="Current folder of the data set.  [default: as in training]",
+)
+@click.option("--cache", type=click.Path(), default=None, metavar="FOLDER", help="Folder for decoded waveforms.")
+@click.option(
+    "--measure/--no-measure", default=True, show_default=True, help="Measure the speed of the networks on this machine."
+)
+@click.option(
+    "--to", type=click.Path(), default=None, metavar="DIR", help="Folder for the table as Markdown, JSON and picture."
+)
+@click.option("--name", default=None, help="Name of these files.  [default: the kind of data set]")
 @device_option
 @quiet_option
 @format_option("markdown")
 def compare(
     paths: tuple[str, ...], to: str | None, name: str | None, quiet: bool, output_format: str, **options: Any
 ) -> None:
-    """One table of runs and collections: accuracy with intervals, cost, speed, and what was published.
+    """Compare runs and collections in one table: accuracy with intervals, cost, speed, published figures.
 
-    Runs of one network, features and options are a row, pooled over folds and seeds. Every space of a collection is a
-    row for each --head, by the folds of the collection. What a run says about its test fold is kept beside its weights.
+    Runs with the same network, features and options form one row, pooled over folds and seeds. Every space of a
+    collection gives one row per --head, with the folds of the collection. The test scores of a run are kept next to
+    its weights.
     """
     from mmasc.evaluation.compare import compare as compare_systems
     from mmasc.evaluation.compare import comparison_object

@@ -1,4 +1,4 @@
-"""`mmasc demo`: the whole way in one command, with a page at its end."""
+"""`mmasc demo`: all steps in one command, with a page at the end."""
 
 import contextlib
 
@@ -9,9 +9,23 @@ from mmasc.cli.options import device_option, encoder_option, quiet_option
 
 @click.command()
 @click.argument("sounds", required=False, type=click.Path(exists=True))
-@click.option("--into", default="mmasc-demo", show_default=True, metavar="FOLDER", help="Where everything is put.")
-@click.option("--prompts", default="demo", show_default=True, metavar="NAME|FILE", help="Labels for the sounds.")
-@click.option("--ask", "questions", multiple=True, metavar="TEXT", help="Search for this; may be given several times.")
+@click.option(
+    "--into",
+    default="mmasc-demo",
+    show_default=True,
+    metavar="FOLDER",
+    help="Folder for everything that the demo writes.",
+)
+@click.option(
+    "--prompts",
+    default="demo",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Prompt file with the labels for the sounds.",
+)
+@click.option(
+    "--ask", "questions", multiple=True, metavar="TEXT", help="Text to search for; may be given several times."
+)
 @click.option(
     "--show",
     "shown",
@@ -19,7 +33,7 @@ from mmasc.cli.options import device_option, encoder_option, quiet_option
     default=48,
     show_default=True,
     metavar="N",
-    help="Sounds on the page at most; all are embedded, searched and labelled.",
+    help="Maximum number of sounds on the page; all are embedded, searched and labelled.",
 )
 @encoder_option
 @device_option
@@ -29,7 +43,7 @@ from mmasc.cli.options import device_option, encoder_option, quiet_option
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    help="An account to read, or its numbers as one JSON object.",
+    help="A report to read, or its numbers as one JSON object.",
 )
 @quiet_option
 def demo(
@@ -45,8 +59,8 @@ def demo(
 ) -> None:
     """Embed, search and classify SOUNDS (a folder or a file) and write a page about it.
 
-    Without SOUNDS some sounds are made by rule. Nothing is fetched from anywhere. A second run uses again what the
-    first one left in the folder.
+    Without SOUNDS, mmasc synthesises some sounds itself. Nothing is downloaded. A second run reuses what the first one
+    wrote into the folder.
     """
     from mmasc.cli.output import echo, print_object
     from mmasc.cli.progress import ProgressLine, progress_line
@@ -66,7 +80,7 @@ def demo(
             lines[0].update(report.done)
 
         def tell(line: str) -> None:
-            # The bar is gone before the account goes on: both may be on one terminal
+            # The bar must be gone before the report goes on: both may be on one terminal
             bars.close()
             if table and not quiet:
                 echo(line)

@@ -1,4 +1,4 @@
-"""`mmasc doctor`: what this installation can do, what is missing, and the line that mends it."""
+"""`mmasc doctor`: what this installation can do, what is missing, and the command that fixes it."""
 
 import platform
 from collections.abc import Callable, Iterator
@@ -13,19 +13,19 @@ from mmasc.cli.options import format_option
 from mmasc.errors import MmascError
 from mmasc.version import __version__
 
-# The formats that most archives of sound are kept in; soundfile lists what it can read of them
+# The formats of most sound archives; shown are those that soundfile can read
 _FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "RF64", "W64", "CAF", "AU")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The state of one part of the installation.
 
     Attributes:
-        part: What.
+        part: Name of the part.
         state: "ok"; "missing" (needed: some commands fail without it); "absent" (optional).
-        found: Version, names or numbers; the reason where it does not work.
-        mend: What to type or do, where something is missing.
+        found: Version, names or numbers; the reason if it does not work.
+        mend: What to type or do if something is missing.
     """
 
     part: str
@@ -35,7 +35,7 @@ class Check:
 
 
 def examine() -> Iterator[Check]:
-    """Look at the installation, part by part, in the order in which a user would mend it."""
+    """Check the installation part by part, in the order in which a user would fix it."""
     yield Check("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield Check("mmasc", "ok", __version__)
     yield from _package("torch", "torch", "pip install torch")
@@ -62,12 +62,12 @@ def doctor(output_format: str) -> int:
     print_rows([asdict(check) for check in checks], output_format, ["part", "state", "found", "mend"])
     missing = [check.part for check in checks if check.state == "missing"]
     if missing:
-        remark(f"mmasc: missing: {', '.join(missing)}; the last column says how to mend it")
+        remark(f"mmasc: missing: {', '.join(missing)}; the last column says how to fix it")
     return 1 if missing else 0
 
 
 def _try(part: str, look: Callable[[], str], mend: str, optional: bool = False) -> Check:
-    """A check from a function that says what it found; its failure becomes a line with the mend."""
+    """Run a check; an exception becomes a line with its reason and the fix."""
     try:
         return Check(part, "ok", look())
     except (ImportError, PackageNotFoundError, OSError, MmascError, RuntimeError, AttributeError) as error:
@@ -127,7 +127,7 @@ def _pyav() -> Check:
 
 
 def _encoders() -> Iterator[Check]:
-    """Every encoder whose weights are in the package is loaded and hears one window of silence and one of noise."""
+    """Load every encoder of the package and embed one window of silence and one of noise."""
     from mmasc.encoders.registry import ENCODERS, load_encoder
 
     for name, spec in ENCODERS.items():

@@ -28,17 +28,27 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--into", required=True, metavar="COLLECTION", help="Folder of the collection; made if it is not there.")
+@click.option(
+    "--into", required=True, metavar="COLLECTION", help="Folder of the collection; created if it does not exist."
+)
 @encoder_option
 @backend_option
 @click.option("--space", metavar="NAME", help="Name of the space in the collection; default: the encoder's name.")
 @hop_option
 @window_option
 @channels_option
-@click.option("--metadata", metavar="CSV", help="Columns of your own by file; one column is path, filename or file.")
+@click.option(
+    "--metadata", metavar="CSV", help="Table of your own columns per file; one column is path, filename or file."
+)
 @click.option("--folders", metavar="NAME,...", help="Column names for the folders between the root and the file.")
-@click.option("--root", metavar="FOLDER", help="Stored paths are relative to it; default: the folder given.")
-@click.option("--threads", type=click.IntRange(0, 64), default=1, show_default=True, help="That decode ahead.")
+@click.option("--root", metavar="FOLDER", help="Folder that stored paths are relative to; default: the folder given.")
+@click.option(
+    "--threads",
+    type=click.IntRange(0, 64),
+    default=1,
+    show_default=True,
+    help="Number of threads that decode ahead of the encoder.",
+)
 @strict_option
 @device_option
 @quiet_option
@@ -63,8 +73,9 @@ def embed(
 ) -> None:
     """Turn recordings into vectors and keep them in a collection.
 
-    PATH is a file, a folder (with all below it), a pattern in quotes, or @LIST with a path a line. What is there
-    already is skipped before it is decoded; interrupted at any moment, the same command goes on.
+    PATH is a file, a folder (with everything below it), a pattern in quotes, or @LIST, a text file with one path per
+    line. Recordings that are already in the collection are skipped without decoding. After an interruption, the same
+    command continues.
     """
     from mmasc.collection.ingest import embed as run
 
@@ -106,7 +117,7 @@ def print_embedding(report: "EmbedReport", into: str, quiet: bool = False, outpu
     """Print what an `embed` did; exit with status 1 if no file could be read."""
     for kind, bad in (("truncated", report.truncated), ("failed", report.failed)):
         for one in bad:
-            # A list of what went wrong is a result, not chatter: --quiet does not hide it
+            # The list of unreadable files is a result, not a remark: --quiet does not hide it
             echo(f"{kind}: {_named(one.path, one.reason)}", err=True)
     for message in report.remarks:
         remark(message, quiet)

@@ -1,4 +1,4 @@
-"""`mmasc evaluate`: how good trained networks are on the clips that they have not learned from."""
+"""`mmasc evaluate`: accuracy of trained networks on the clips that they were not trained on."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,20 +17,27 @@ _SHOWN = ("balanced_accuracy", "macro_f1", "micro_f1", "mean_average_precision",
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path())
 @click.option(
-    "--data", type=click.Path(), default=None, metavar="PATH", help="Where the data set is now.  [default: as trained]"
+    "--data",
+    type=click.Path(),
+    default=None,
+    metavar="PATH",
+    help="Current folder of the data set.  [default: as in training]",
 )
-@click.option("--by", multiple=True, metavar="COLUMN", help="Also the accuracy by a column, beside city and device.")
-@click.option("--cache", type=click.Path(), default=None, metavar="FOLDER", help="Of decoded waveforms.")
+@click.option(
+    "--by", multiple=True, metavar="COLUMN", help="Column to report the accuracy by, in addition to city and device."
+)
+@click.option("--cache", type=click.Path(), default=None, metavar="FOLDER", help="Folder for decoded waveforms.")
 @click.option(
     "--svm",
     type=click.Choice(["validation", "test"]),
     is_flag=False,
     flag_value="validation",
     default=None,
-    help="A support vector machine on each run's code instead of its output; what chooses its kernel: validation "
-    "clips (none: folds of what was learned from), or the test clips as in the papers, which flatters.",
+    help="Test a support vector machine on each run's codes instead of its output. Its kernel is chosen on the "
+    "validation clips (if there are none, on folds of the training clips), or on the test clips as in the papers, "
+    "which is optimistic.",
 )
-@click.option("--figures/--no-figures", default=True, show_default=True, help="Draw into the run folders.")
+@click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures into the run folders.")
 @device_option
 @quiet_option
 @format_option()
@@ -47,8 +54,8 @@ def evaluate(
 ) -> None:
     """Test trained networks on their test folds; folds and seeds of one system are pooled.
 
-    RUN is a folder of `mmasc train NETWORK`, or one that holds such folders at any depth. Intervals are 95 %, over
-    recordings. What a run says is kept beside its weights, with figures (confusion.png, curve.png) and
+    RUN is a folder of `mmasc train NETWORK`, or one that contains such folders at any depth. Intervals are 95 %, over
+    recordings. The test scores of a run are kept next to its weights, with figures (confusion.png, curve.png) and
     evaluation.json.
     """
     from mmasc.evaluation.evaluate import evaluate as evaluate_runs
@@ -62,7 +69,7 @@ def evaluate(
             line.update(done, name)
 
         found = evaluate_runs(runs, data, by, cache, device, lambda text: remark(text, quiet), show, svm or "")
-    # The figures in the folders are those of the networks themselves
+    # The figures in the folders belong to the networks, not to the support vector machines
     if figures and not svm:
         shared = [one.folder for one in found]
         for number, one in enumerate(found, 1):
@@ -71,7 +78,7 @@ def evaluate(
                 remark(f"→ {path}", quiet or path.parent != one.folder.resolve())
     for one in found:
         if one.missing:
-            remark(f"{one.network}: not there: {', '.join(one.missing)}", quiet)
+            remark(f"{one.network}: missing: {', '.join(one.missing)}", quiet)
     if output_format == "csv":
         print_rows([_row(one) for one in found], "csv")
     elif output_format == "table":
@@ -103,7 +110,7 @@ def _print(found: "Evaluation") -> None:
         f"{found.network}, features {found.features}, recipe {found.recipe}, on {found.dataset}: "
         f"{len(found.runs)} runs, {len(found.fold_names)} folds x {len(found.seeds)} seeds"
     )
-    echo(f"accuracy {accuracy.value:.3f}{interval}, over {len(found.answers)} answers")
+    echo(f"accuracy {accuracy.value:.3f}{interval}, over {len(found.answers)} predictions")
     folds = zip(found.fold_names, found.folds, strict=True)
     echo(f"folds {', '.join(f'{name}: {value:.3f}' for name, value in folds)}")
     if found.spread is not None:
@@ -136,4 +143,4 @@ def _print(found: "Evaluation") -> None:
             {"true": f"{number} {name}", **dict(zip(numbers, counts, strict=True))}
             for number, name, counts in zip(numbers, found.classes, found.confusion, strict=True)
         ]
-        print_table(rows, ["true", *numbers], title="confusion: rows true, columns said")
+        print_table(rows, ["true", *numbers], title="confusion: rows true, columns predicted")

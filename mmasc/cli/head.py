@@ -42,7 +42,7 @@ def _numbers(_context: click.Context, _option: click.Parameter, value: str | Non
         return ()
     parts = value.replace(",", " ").split()
     if not parts or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise click.BadParameter(f"numbers of recordings a class are wanted, as in 1 2 4 8, got {value!r}")
+        raise click.BadParameter(f"give numbers of recordings per class, as in 1 2 4 8, not {value!r}")
     return tuple(int(part) for part in parts)
 
 
@@ -54,7 +54,7 @@ def head() -> None:
 @head.command(cls=_FitCommand)
 @click.argument("collection")
 @click.option(
-    "--label", required=True, metavar="COLUMN", help="Column with the labels; recordings without are left out."
+    "--label", required=True, metavar="COLUMN", help="Column with the labels; recordings without a label are left out."
 )
 @click.option(
     "--head",
@@ -63,27 +63,39 @@ def head() -> None:
     show_default=True,
     help="; ".join(f"{spec.name}: {spec.description}" for spec in HEADS.values()) + ".",
 )
-@click.option("--groups", metavar="COLUMN", help="Recordings with the same value are never on both sides of a fold.")
-@click.option("--folds-column", metavar="COLUMN", help="Official folds; default: stratified folds.")
-@click.option("--folds", type=click.IntRange(min=2), default=None, metavar="N", help="Stratified folds.  [default: 5]")
+@click.option(
+    "--groups", metavar="COLUMN", help="Column; recordings with the same value are never on both sides of a fold."
+)
+@click.option("--folds-column", metavar="COLUMN", help="Column with official folds; default: stratified folds.")
+@click.option(
+    "--folds", type=click.IntRange(min=2), default=None, metavar="N", help="Number of stratified folds.  [default: 5]"
+)
 @click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
 @click.option(
     _MANY,
     callback=_numbers,
     metavar="N...",
-    help="Also a learning curve: accuracy from N labelled recordings of every class, as in --shots 1 2 4 8.",
+    help="Learning curve: accuracy with N labelled recordings per class, as in --shots 1 2 4 8.",
 )
-@click.option("--draws", type=click.IntRange(min=1), default=10, show_default=True, help="For each point of the curve.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of folds, draws and the interval.")
-@click.option("--out", metavar="FILE", help="Save the head, fitted to all recordings, for `mmasc head apply`.")
+@click.option(
+    "--draws",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Number of random draws for each point of the curve.",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Random seed of the folds, the draws and the interval."
+)
+@click.option("--out", metavar="FILE", help="File for the head, fitted to all recordings, for `mmasc head apply`.")
 @quiet_option
 @format_option()
 def fit(collection: str, label: str, folds: int | None, quiet: bool, output_format: str, **options: Any) -> None:
-    """Fit a head to a collection's labels and say how good it is on recordings that it has not heard.
+    """Fit a head to the labels of a collection and measure it on recordings that it was not fitted to.
 
-    Every recording is tested once, in a fold by itself or in an official one; the interval is a 95 % bootstrap over
-    recordings, or over whole groups. What is saved is then fitted to all recordings.
+    Every recording is tested once, in a stratified or an official fold; the interval is a 95 % bootstrap over
+    recordings, or over whole groups. The head that is saved is fitted to all recordings.
     """
     if folds is not None and options["folds_column"] is not None:
         raise click.UsageError("--folds-column has its own number of folds: leave out --folds")
@@ -99,12 +111,10 @@ def fit(collection: str, label: str, folds: int | None, quiet: bool, output_form
     if report.unlabelled:
         remark(f"{report.unlabelled} recordings without a label in {label!r} were left out", quiet)
     if report.without_vectors:
-        remark(
-            f"{report.without_vectors} recordings without such windows in space {report.space!r} were left out", quiet
-        )
+        remark(f"{report.without_vectors} recordings without windows in space {report.space!r} were left out", quiet)
     if report.not_tested:
         names = shorten(", ".join(report.not_tested), _NAMES_WIDTH)
-        remark(f"learnt from but not tested, for want of recordings: {names}", quiet)
+        remark(f"used for fitting but not tested, because they have too few recordings: {names}", quiet)
     if output_format in ("json", "jsonl"):
         print_object(_object(report), output_format)
     elif output_format == "csv":
@@ -116,8 +126,10 @@ def fit(collection: str, label: str, folds: int | None, quiet: bool, output_form
 @head.command()
 @click.argument("head_file", metavar="HEAD")
 @click.argument("paths", nargs=-1, required=True, metavar="COLLECTION|PATH...")
-@click.option("--top", type=click.IntRange(min=1), default=None, metavar="K", help="Show the best K labels only.")
-@click.option("--space", metavar="NAME", help="Space of the collection; default: the one that the head understands.")
+@click.option("--top", type=click.IntRange(min=1), default=None, metavar="K", help="Number of best labels to show.")
+@click.option(
+    "--space", metavar="NAME", help="Space of the collection; default: the one whose encoder the head was fitted with."
+)
 @click.option("--where", metavar="SQL", help="Condition on columns of the collection.")
 @strict_option
 @device_option
@@ -135,8 +147,8 @@ def apply(
 ) -> None:
     """Label recordings with a fitted head: those of a collection, or files, folders and patterns.
 
-    HEAD is a file of `mmasc head fit --out`. Files are embedded with the encoder that the head was fitted with; a
-    collection must hold vectors of that encoder.
+    HEAD is a file written by `mmasc head fit --out`. Files are embedded with the encoder that the head was fitted with;
+    a collection must hold vectors of that encoder.
     """
     from mmasc.heads.fitted import FittedHead
     from mmasc.labelling.apply import apply_head
@@ -144,13 +156,18 @@ def apply(
 
     where = options["where"]
     if (options["space"] is not None or where is not None) and not any(is_collection(path) for path in paths):
-        raise click.UsageError("--space and --where are for a collection; these are recordings")
+        raise click.UsageError("--space and --where are for a collection; these paths are recordings")
     fitted = FittedHead.load(head_file)
     failed: list[str] = []
     answers = apply_head(fitted, list(paths), top, **options)
     seen = _print_answers(_readable(answers, failed, quiet), fitted.stamp.classes, top, output_format)
     if not seen and not failed:
-        remark("no recording passes" if where else "the collection holds no recording with such vectors", quiet)
+        remark(
+            "no recording meets the condition of --where"
+            if where
+            else "no recording in the collection has such vectors",
+            quiet,
+        )
     if failed:
         remark(f"{len(failed)} of {seen + len(failed)} files could not be read:")
         for reason in failed:
@@ -160,7 +177,7 @@ def apply(
 
 
 def _readable(answers: "Iterator[HeadAnswer]", failed: list[str], quiet: bool) -> "Iterator[HeadAnswer]":
-    """Answers for recordings that could be read; why others could not goes to `failed`."""
+    """Answers for readable recordings; the reasons why others could not be read go to `failed`."""
     with progress_line("labelling", quiet=quiet or sys.stdout.isatty()) as line:
         for done, answer in enumerate(answers, 1):
             line.update(done, f"{len(failed)} bad files" if failed else "")
@@ -175,10 +192,10 @@ def _readable(answers: "Iterator[HeadAnswer]", failed: list[str], quiet: bool) -
 
 
 def _print_answers(answers: "Iterator[HeadAnswer]", classes: Sequence[str], top: int | None, output_format: str) -> int:
-    """Print answers, JSON lines while they come; how many there were."""
+    """Print answers, JSON lines as they arrive, and return their number."""
     seen = 0
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="surrogateescape")  # file names that are no UTF-8
+        sys.stdout.reconfigure(errors="surrogateescape")  # file names that are not UTF-8
 
     def counted() -> "Iterator[HeadAnswer]":
         nonlocal seen
@@ -232,7 +249,10 @@ def _print_report(report: "HeadReport") -> None:
         f"space {report.space} ({report.encoder} {report.identity[:8]})"
     )
     if report.accuracy is None or report.interval is None:
-        echo("accuracy unknown: there is no recording to test on; what was learnt from cannot say how good the head is")
+        echo(
+            "accuracy unknown: no recording is left to test on, and those used for fitting cannot show "
+            "how good the head is"
+        )
     else:
         _print_tested(report)
     if report.out is not None:
@@ -260,7 +280,7 @@ def _print_tested(report: "HeadReport") -> None:
         {"true": f"{number} {name}", **dict(zip(numbers, counts, strict=True))}
         for number, name, counts in zip(numbers, report.classes, report.confusion, strict=True)
     ]
-    echo("confusion: rows true, columns said")
+    echo("confusion: rows true, columns predicted")
     print_table(rows, ["true", *numbers])
     if report.shots:
         echo("")
@@ -268,5 +288,5 @@ def _print_tested(report: "HeadReport") -> None:
             {"shots": one.shots, "accuracy": one.accuracy, "sd": one.standard_deviation, "draws": len(one.accuracies)}
             for one in report.shots
         ]
-        echo("learnt from so many recordings of every class")
+        echo("learning curve: shots are recordings per class")
         print_table(points, ["shots", "accuracy", "sd", "draws"])

@@ -1,4 +1,4 @@
-"""`mmasc imagine`: pictures that sounds suggest to a run of `mmasc train ivf`."""
+"""`mmasc imagine`: pictures that a run of `mmasc train ivf` imagines from sounds."""
 
 from pathlib import Path
 
@@ -10,9 +10,19 @@ from mmasc.cli.output import print_rows, remark
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="SOUND...")
-@click.option("--run", required=True, type=click.Path(path_type=Path), metavar="RUN", help="Of mmasc train ivf.")
-@click.option("--to", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR", help="For the pictures.")
-@click.option("--most", type=click.IntRange(min=1), default=100, show_default=True, help="Pictures of one recording.")
+@click.option(
+    "--run", required=True, type=click.Path(path_type=Path), metavar="RUN", help="Folder of a run of `mmasc train ivf`."
+)
+@click.option(
+    "--to", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the pictures."
+)
+@click.option(
+    "--most",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Maximum number of pictures per recording.",
+)
 @hop_option
 @device_option
 @strict_option
@@ -29,10 +39,10 @@ def imagine(
     output_format: str,
     quiet: bool,
 ) -> None:
-    """Write the pictures that sounds suggest: one PNG for each window of a recording.
+    """Write the pictures that a trained network imagines from sounds: one PNG per window of a recording.
 
-    Files are named NAME-SECONDS.png after the recording and the second at which the window starts; of long recordings
-    evenly chosen windows are taken.
+    Files are named NAME-SECONDS.png after the recording and the second at which the window starts; windows of
+    long recordings are chosen at even intervals.
     """
     from mmasc.ivf.imagine import imagine_files
 

@@ -1,4 +1,4 @@
-"""Options that take all words that follow them: `--prompts A B C` is `--prompts A --prompts B --prompts C`."""
+"""Options that take all words after them: `--prompts A B C` is `--prompts A --prompts B --prompts C`."""
 
 import click
 
@@ -6,7 +6,7 @@ import click
 class ListCommand(click.Command):
     """A command whose options with `multiple=True` go on until the next option.
 
-    What is no option of a list (the collection) therefore stands before the lists, or after `--`.
+    Arguments that do not belong to a list (the collection) therefore come before the lists, or after `--`.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -17,7 +17,7 @@ class ListCommand(click.Command):
             for name in option.opts
         }
         spread: list[str] = []
-        current: str | None = None  # the list that further words belong to
+        current: str | None = None  # the option that the next words belong to
         for place, word in enumerate(args):
             if word == "--":
                 spread += args[place:]

@@ -1,4 +1,4 @@
-"""`mmasc models`: which encoders there are, their weights, what one is, and proof that it is deterministic here."""
+"""`mmasc models`: encoders and networks, their weights, what they are, and the check that they are deterministic."""
 
 import sys
 from dataclasses import asdict
@@ -12,14 +12,14 @@ from mmasc.encoders.spec import EncoderSpec
 
 @click.group()
 def models() -> None:
-    """List encoders, fetch weights, show one, prove that it is deterministic here."""
+    """List encoders and networks, fetch weights, check that an encoder is deterministic."""
 
 
 @models.command("list")
-@click.option("--kind", type=click.Choice(["encoder", "network"]), help="Only these.")
+@click.option("--kind", type=click.Choice(["encoder", "network"]), help="Kind to list; default: both.")
 @format_option()
 def list_models(kind: str | None, output_format: str) -> None:
-    """Every encoder and every supervised network of the registries; nothing is loaded."""
+    """List every encoder and every supervised network; nothing is loaded."""
     from mmasc.encoders.registry import ENCODERS, network_spec
     from mmasc.networks.registry import NETWORKS
 
@@ -48,7 +48,7 @@ def list_models(kind: str | None, output_format: str) -> None:
         print_rows(rows, output_format)
         return
     for row in rows:
-        # The small print is for the machine-readable formats and `models info`
+        # Details of a licence are for the machine-readable formats and `models info`
         row["licence"] = "NON-COMMERCIAL" if row["non_commercial"] else str(row["licence"]).partition(" (")[0]
     print_rows(rows, output_format, ["name", "kind", "dim", "window_seconds", "state", "licence", "description"])
 
@@ -60,15 +60,15 @@ def list_models(kind: str | None, output_format: str) -> None:
     "from_file",
     type=click.Path(exists=True),
     metavar="FILE|FOLDER",
-    help="Take the files from here instead of the network.",
+    help="File or folder to take the weights from, instead of downloading them.",
 )
 @quiet_option
 @format_option()
 def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_format: str) -> None:
     """Fetch the weights of encoders (or weights by their own name) and verify them.
 
-    What broke off goes on where it broke. Files go to the folder MMASC_HOME, else to the platform's cache folder;
-    nothing else in mmasc fetches anything.
+    An interrupted download continues where it stopped. Files go to the folder MMASC_HOME, otherwise to the cache folder
+    of the platform; no other command of mmasc downloads anything.
     """
     from mmasc.cli.progress import ProgressLine, progress_line
     from mmasc.encoders.registry import ENCODERS
@@ -95,7 +95,7 @@ def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_for
             stored = weights.fetch(name, from_file, show)
         for file in stored:
             if file.new and not file.published:
-                remark(f"nobody published the digest of {file.path.name}; trusted on first use: {file.sha256}", quiet)
+                remark(f"no digest of {file.path.name} was published; trusted on first use: {file.sha256}", quiet)
             rows.append(
                 {
                     "weights": name,
@@ -114,9 +114,9 @@ def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_for
 @click.argument("name")
 @format_option()
 def info(name: str, output_format: str) -> None:
-    """What an encoder or a supervised network is: identity of its space, sizes, licence.
+    """Describe an encoder or a supervised network: identity of its space, sizes, licence.
 
-    A network without a path is described with fresh weights: it has no identity then.
+    A network without a path is described with untrained weights and has no identity.
     """
     from mmasc.encoders.registry import load_encoder
     from mmasc.networks.registry import NETWORKS
@@ -149,20 +149,20 @@ def info(name: str, output_format: str) -> None:
 
 @models.command()
 @click.argument("name")
-@click.option("--to", required=True, type=click.Path(), metavar="FILE.onnx", help="The file to write.")
+@click.option("--to", required=True, type=click.Path(), metavar="FILE.onnx", help="File to write.")
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),
     default=None,
     metavar="SECONDS",
-    help="Length of the recordings that it will read.  [default: what the network was made for]",
+    help="Length of the recordings that the file will read.  [default: the network's own]",
 )
 @format_option()
 def export(name: str, to: str, seconds: float | None, output_format: str) -> None:
-    """Write a supervised network as ONNX, batch norms merged, proved equal to the network (extra: onnx).
+    """Write a supervised network as ONNX, batch norms merged, checked against the network (extra: onnx).
 
-    NAME is a network of `mmasc models list`, NAME:PATH with the weights of a file or a run. The file reads what the
-    network's front end gives; networks that read waveforms read them there too.
+    NAME is a network of `mmasc models list`, or NAME:PATH with the weights of a file or a run. The input of the ONNX
+    file is the output of the network's front end, or the waveform for networks that read waveforms.
     """
     from mmasc.networks.export import export_network
     from mmasc.networks.load import load_network
@@ -218,7 +218,7 @@ def _network_info(name: str, output_format: str) -> None:
 @device_option
 @format_option()
 def check(name: str, device: str, output_format: str) -> None:
-    """Prove that an encoder gives the same vectors for any batch, order and process; exit status 1 if not."""
+    """Check that an encoder gives the same vectors for any batch, order and process; exit status 1 if not."""
     from mmasc.encoders.determinism import check_encoder
 
     results = []
@@ -232,7 +232,7 @@ def check(name: str, device: str, output_format: str) -> None:
 
 
 def _weights_state(spec: EncoderSpec) -> tuple[str, bool]:
-    """Where an encoder's weights are ("bundled", "present", "absent", "your own"), and whether selling is forbidden."""
+    """State of the weights ("bundled", "present", "absent", "your own") and whether commercial use is forbidden."""
     from mmasc.weights.store import is_present
     from mmasc.weights.table import WEIGHTS
 

@@ -9,37 +9,45 @@ FORMATS = ("table", "json", "jsonl", "csv")
 
 
 def format_option(*more: str) -> Callable[[Any], Any]:
-    """`--format`: how results are printed on stdout; `more` names formats that one command has beyond the four."""
+    """`--format`: how results are printed on stdout; `more` names further formats of one command."""
     return click.option(
         "--format",
         "output_format",
         type=click.Choice([*FORMATS, *more]),
         default="table",
         show_default=True,
-        help="How results are printed on stdout.",
+        help="Format of the results on stdout.",
     )
 
 
 device_option = click.option(
-    "--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda, cuda:1, mps, or auto."
+    "--device",
+    default="cpu",
+    show_default=True,
+    metavar="DEVICE",
+    help="Device to compute on: cpu, cuda, cuda:1, mps or auto.",
 )
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress and no remarks on stderr.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Suppress progress and remarks on stderr.")
 encoder_option = click.option(
-    "--encoder", default="mini", show_default=True, metavar="NAME", help="See `mmasc models list`; NAME:PATH for files."
+    "--encoder",
+    default="mini",
+    show_default=True,
+    metavar="NAME",
+    help="Encoder, one of `mmasc models list`; NAME:PATH for weights of your own.",
 )
 backend_option = click.option(
     "--backend",
     type=click.Choice(["eager", "onnx"]),
     default="eager",
     show_default=True,
-    help="What runs the encoder; onnx is faster on CPUs and another space (extra: onnx).",
+    help="Runtime of the encoder; onnx is faster on CPUs and makes a space of its own (extra: onnx).",
 )
 channels_option = click.option(
     "--channels",
     type=click.Choice(["mix", "left", "right", "each", "mid-side"]),
     default="mix",
     show_default=True,
-    help="Mean of the channels, one of them, or every one by itself.",
+    help="Channels to embed: their mean, one of them, or each of them separately.",
 )
 hop_option = click.option(
     "--hop",
@@ -47,7 +55,7 @@ hop_option = click.option(
     type=click.FloatRange(min=0, min_open=True),
     default=None,
     metavar="SECONDS",
-    help="From one window's start to the next; default: the window, no overlap.",
+    help="Time from the start of one window to the start of the next; default: the window length, no overlap.",
 )
 window_option = click.option(
     "--window",
@@ -55,6 +63,6 @@ window_option = click.option(
     type=click.FloatRange(min=0, min_open=True),
     default=None,
     metavar="SECONDS",
-    help="Another window than the encoder's own: another space.",
+    help="Window length instead of the encoder's own; makes a space of its own.",
 )
-strict_option = click.option("--strict", is_flag=True, help="A file that cannot be read is an error at once.")
+strict_option = click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,14 +11,16 @@ import click
 
 from mmasc.printing import printable, printable_json
 
-TABLE_WIDTH = 120  # where there is no terminal that says how wide it is
+TABLE_WIDTH = 120  # used where stdout is not a terminal
+_COLUMN_GAP = 2  # blanks between columns
+_BROKEN_WIDTH = 15  # columns whose texts are broken over lines get this much at least, if they need it
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], output_format: str, columns: Sequence[str] | None = None) -> None:
     """Print rows as a table, JSON list, JSON lines or CSV.
 
     Args:
-        rows: One mapping a row; keys are the machine-readable names.
+        rows: One mapping per row; keys are the machine-readable names.
         output_format: "table", "json", "jsonl" or "csv".
         columns: Columns of table and csv, in order; default: the keys of the rows as they first appear.
     """
@@ -53,14 +56,52 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
         pad_edge=False,
         header_style="bold",
     )
-    for name in columns:
-        numeric = bool(rows) and all(isinstance(row.get(name), int | float | None) for row in rows)
-        table.add_column(Text(printable(name)), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        # Text, not markup: file names may hold brackets
-        table.add_row(*[Text(_cell(row.get(name))) for name in columns])
     console = Console() if sys.stdout.isatty() else Console(width=TABLE_WIDTH)
-    console.print(table)
+    cells = [[_cell(row.get(name)) for name in columns] for row in rows]
+    headings, whole = _fitted([printable(name) for name in columns], cells, console.width)
+    for place, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row.get(name), int | float | None) for row in rows)
+        table.add_column(
+            Text(headings[place]),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=place in whole,
+        )
+    for row in cells:
+        # Text, not markup: file names may hold brackets
+        table.add_row(*map(Text, row))
+    with console.capture() as drawn:
+        console.print(table)
+    # Blanks at the ends of lines get in the way of copying and comparing
+    sys.stdout.write(re.sub(r" +((?:\x1b\[[0-9;]*m)*)$", r"\1", drawn.get(), flags=re.MULTILINE))
+    sys.stdout.flush()
+
+
+def _fitted(headings: list[str], cells: list[list[str]], width: int) -> tuple[list[str], set[int]]:
+    """Headings, split at underscores where room is short; and the columns that are never broken, narrow ones first."""
+    room = width - _COLUMN_GAP * (len(headings) - 1)
+    whole = _whole_columns([[name] for name in headings], cells, room)
+    if len(whole) >= len(headings) - 1:
+        return headings, whole
+    split = [re.split("(?<=_)", name) for name in headings]
+    return ["\n".join(parts) for parts in split], _whole_columns(split, cells, room)
+
+
+def _whole_columns(headings: list[list[str]], cells: list[list[str]], room: int) -> set[int]:
+    """Columns that keep their full width, the narrowest first, while the others have room for their longest words."""
+    from rich.cells import cell_len
+
+    natural, needs = [], []
+    for place, lines in enumerate(headings):
+        texts = [*lines, *(row[place] for row in cells)]
+        natural.append(max(map(cell_len, texts)))
+        needs.append(min(_BROKEN_WIDTH, max(cell_len(word) for text in texts for word in text.split() or [""])))
+    whole = set()
+    for place in sorted(range(len(headings)), key=natural.__getitem__):
+        if natural[place] + sum(needs) - needs[place] <= room:
+            needs[place] = natural[place]
+            whole.add(place)
+    return whole
 
 
 def print_object(value: Mapping[str, Any], output_format: str) -> None:
@@ -77,7 +118,7 @@ def _print_json(value: Any, indent: int | None) -> None:
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    """JSON as it reads best; escaped where a file name is no UTF-8, so that the name can be had back."""
+    """JSON for people; escaped if a file name is not UTF-8, so that the name can be recovered."""
     line = json.dumps(plain(value), ensure_ascii=False, indent=indent)
     try:
         line.encode()
@@ -87,12 +128,12 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 
 def shown(value: Any) -> Any:
-    """A value for stdout: on a terminal without control signs, for other programs as it is."""
+    """A value for stdout: without control characters on a terminal, unchanged for other programs."""
     return printable(value) if isinstance(value, str) and sys.stdout.isatty() else value
 
 
 def echo(message: str = "", nl: bool = True, err: bool = False) -> None:
-    """Print lines; control signs in them reach other programs on stdout, but no terminal and no stderr."""
+    """Print lines; control characters are kept for programs that read stdout, and removed on terminals and stderr."""
     if err:
         message = printable(message)
     elif sys.stdout.isatty():
@@ -101,7 +142,7 @@ def echo(message: str = "", nl: bool = True, err: bool = False) -> None:
 
 
 def plain(value: Any) -> Any:
-    """The same value in types that JSON has; numbers that JSON lacks (NaN) become null."""
+    """The same value in types of JSON; NaN becomes null."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -114,13 +155,13 @@ def plain(value: Any) -> Any:
 
 
 def remark(message: str, quiet: bool = False) -> None:
-    """One line on stderr, unless the user asked for quiet."""
+    """Print one line on stderr, unless `quiet`."""
     if not quiet:
         click.echo(printable(message), err=True)
 
 
 def shorten(text: str, width: int) -> str:
-    """The text, or its beginning and an ellipsis where it is longer than `width`."""
+    """The text, or its beginning and an ellipsis if it is longer than `width`."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 

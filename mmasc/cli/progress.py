@@ -12,7 +12,7 @@ from mmasc.printing import printable
 
 
 class ProgressLine:
-    """One line: files done of all, bar, time left, and remarks such as hours of sound and × real time."""
+    """One line: bar, items done and in total, time left, and a remark such as hours of sound."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress = progress
@@ -24,19 +24,19 @@ class ProgressLine:
             self._progress.update(self._task, completed=done, remark=escape(printable(remark)))
 
     def show(self, done: int, total: int) -> None:
-        """`done` of `total` items are done: what library functions report."""
+        """Show that `done` of `total` items are done: the form in which library functions report."""
         self.set_total(total)
         self.update(done)
 
     def set_total(self, total: int) -> None:
-        """Say how many items there are, once that is known."""
+        """Set the number of items, once it is known."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, total=total)
 
 
 @contextlib.contextmanager
 def progress_line(name: str, total: int = 0, quiet: bool = False) -> Iterator[ProgressLine]:
-    """A live line while the block runs; silent with `quiet` or where stderr is no terminal."""
+    """A live line while the block runs; silent with `quiet` or where stderr is not a terminal."""
     if quiet or not sys.stderr.isatty():
         yield ProgressLine(None, total)
         return

@@ -13,8 +13,8 @@ from mmasc.cli.output import plain, print_object, print_rows, remark
 def prompts() -> None:
     """List, check, compare and calibrate prompt files.
 
-    A prompt file is YAML: `labels:` with a line `label: [phrase, phrase]` for each, and, where wanted, `name:`,
-    `description:` and `templates: ["a recording of {}"]`.
+    A prompt file is YAML: `labels:` with a line `label: [phrase, phrase]` for each label, and optionally
+    `name:`, `description:` and `templates: ["a recording of {}"]`.
     """
 
 
@@ -49,7 +49,7 @@ def list_prompts(names: tuple[str, ...], output_format: str) -> None:
 
 @prompts.command("lint")
 @click.argument("names", metavar="NAME|FILE...", nargs=-1, required=True)
-@click.option("--encoder", default=None, metavar="NAME", help="Also ask this encoder which prompts it can use.")
+@click.option("--encoder", default=None, metavar="NAME", help="Encoder for which the prompts are checked as well.")
 @device_option
 @quiet_option
 @format_option()
@@ -93,9 +93,9 @@ def lint_prompts(
     "--templates",
     multiple=True,
     metavar="TEXT...",
-    help='Also put the phrases through these, as in --templates "{}" "the sound of {}".',
+    help='Further templates for the phrases, as in --templates "{}" "the sound of {}".',
 )
-@click.option("--groups", metavar="COLUMN", help="Intervals draw recordings with the same value as a whole.")
+@click.option("--groups", metavar="COLUMN", help="Column; the bootstrap draws recordings with the same value together.")
 @click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest that understands text.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
 @device_option
@@ -112,9 +112,9 @@ def sweep_prompts(
 ) -> None:
     """Compare prompt files and templates on a labelled collection: accuracies with intervals, and their spread.
 
-    Each file is asked as written, through every template, phrase by phrase, with its variants averaged, weighted by
-    the entropy of the answers (arXiv 2601.05011), centred, and matched to even shares of the labels; the last three
-    hear the same sounds without their labels. COLLECTION comes before --prompts.
+    Each file is tried as written, with every template, phrase by phrase, with its variants averaged, weighted by the
+    entropy of the predictions (arXiv 2601.05011), centred, and matched to equal shares of the labels; the last three
+    use the same sounds without their labels. COLLECTION comes before --prompts.
     """
     from dataclasses import asdict
 
@@ -123,7 +123,7 @@ def sweep_prompts(
 
     for template in templates:
         if template.count(PLACE) != 1:
-            raise click.UsageError(f"a template must hold {PLACE} exactly once, got {template!r}")
+            raise click.UsageError(f"a template must contain {PLACE} exactly once, got {template!r}")
     found = compare(collection, label, names, templates, **options)
     if output_format == "json":
         print_object(asdict(found), output_format)
@@ -141,10 +141,13 @@ def sweep_prompts(
         remark(f"{found.unlabelled} recordings without a label in {label!r} were left out", quiet)
     for name, match in found.matches.items():
         if match["similar"]:
-            remark(f"{name}: {match['similar']} labels match but for case, underscores and hyphens", quiet)
+            remark(
+                f"{name}: {match['similar']} labels match only when case, underscores and hyphens are ignored", quiet
+            )
     remark(
-        f"{_count(found.recordings, 'recording')}, {found.classes} labels: words are worth {found.spread:.3f} "
-        f"({found.worst:.3f} to {found.best:.3f}); the most frequent label alone is {found.largest_class:.3f}",
+        f"{_count(found.recordings, 'recording')}, {found.classes} labels: the choice of words changes the "
+        f"accuracy by {found.spread:.3f} "
+        f"({found.worst:.3f} to {found.best:.3f}); always the most frequent label: {found.largest_class:.3f}",
         quiet,
     )
 
@@ -153,35 +156,42 @@ def sweep_prompts(
 @click.argument("collection")
 @click.option("--label", required=True, metavar="COLUMN", help="Column with the labels.")
 @click.option("--prompts", "name", required=True, metavar="NAME|FILE", help="Prompt file to calibrate.")
-@click.option("--out", required=True, metavar="FILE", help="Save it here (JSON), for `mmasc classify --calibration`.")
+@click.option(
+    "--out", required=True, metavar="FILE", help="File for the calibration (JSON), for `mmasc classify --calibration`."
+)
 @click.option(
     "--shift",
     type=click.Choice(["none", "centre", "prior"]),
     default="centre",
     show_default=True,
-    help="What each label attracts by itself: left, its mean cosine taken out, or even shares made of it.",
+    help="Correction of labels that fit every sound: none, subtract the label's mean cosine, or equal "
+    "shares of labels.",
 )
-@click.option("--thresholds", is_flag=True, help="A least probability for each label, with the best F1.")
+@click.option("--thresholds", is_flag=True, help="Learn a minimum probability per label, the one with the best F1.")
 @click.option(
     "--lost",
     type=click.FloatRange(0, 1, max_open=True),
     default=None,
     metavar="SHARE",
-    help="A least cosine for 'none of these' that loses at most this share of the right answers.",
+    help="Learn a minimum cosine for 'none of these'; at most this share of the right answers is lost.",
 )
-@click.option("--multi-label", is_flag=True, help="Several labels can hold at once; with thresholds.")
-@click.option("--groups", metavar="COLUMN", help="Recordings with the same value are never on both sides of a fold.")
-@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="To measure its worth.")
+@click.option("--multi-label", is_flag=True, help="Allow several labels at once; implies --thresholds.")
+@click.option(
+    "--groups", metavar="COLUMN", help="Column; recordings with the same value are never on both sides of a fold."
+)
+@click.option(
+    "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Number of folds for the measurement."
+)
 @click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest that understands text.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
 @device_option
 @quiet_option
 @format_option()
 def calibrate_prompts(collection: str, label: str, name: str, quiet: bool, output_format: str, **options: Any) -> None:
-    """Learn from labelled recordings how a prompt file is to be asked, for `mmasc classify --calibration FILE`.
+    """Calibrate a prompt file on labelled recordings, for `mmasc classify --calibration FILE`.
 
-    What it learns: a shift for each label (without the labels of the sounds), the temperature, and where asked for
-    a threshold for each label and a least cosine. The numbers are of recordings that were not learnt from (folds).
+    It learns a shift per label (without using the labels of the sounds), the temperature, and optionally a threshold
+    per label and a minimum cosine. The numbers are measured on folds that were not used for learning.
     """
     from dataclasses import asdict
 
@@ -197,8 +207,8 @@ def calibrate_prompts(collection: str, label: str, name: str, quiet: bool, outpu
         remark(f"{found.unlabelled} recordings without a label in {label!r} were left out", quiet)
     made = found.calibration
     if made.temperature >= TEMPERATURES[1]:
-        remark("the cosines say nothing of these labels: all get about the same probability; mend the prompts", quiet)
-    least = "" if made.minimum_cosine is None else f", least cosine {made.minimum_cosine:.3f}"
+        remark("the cosines do not separate these labels: all get about the same probability; fix the prompts", quiet)
+    least = "" if made.minimum_cosine is None else f", minimum cosine {made.minimum_cosine:.3f}"
     remark(f"{_count(found.recordings, 'recording')}: temperature {made.temperature:.4f}{least} → {found.out}", quiet)
 
 
@@ -210,7 +220,7 @@ def _sweep_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _joined(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Lists as one text each, for forms that have no lists."""
+    """Rows with each list as one text, for formats that have no lists."""
     return [row | {"phrases": "; ".join(row["phrases"])} for row in rows]
 
 

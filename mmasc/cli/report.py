@@ -1,4 +1,4 @@
-"""`mmasc report`: what words are worth on a labelled collection, as numbers, figures and a page."""
+"""`mmasc report`: a study of prompts on a labelled collection, as numbers, figures and a page."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ from mmasc.cli.output import print_object, print_rows, remark
     required=True,
     multiple=True,
     metavar="NAME|FILE...",
-    help="One prompt file or several, as in --prompts tau2020-simple tau2020-complex.",
+    help="Prompt files to study, as in --prompts tau2020-simple tau2020-complex.",
 )
 @click.option("--to", required=True, type=click.Path(), metavar="DIR", help="Folder for the report.")
-@click.option("--groups", metavar="COLUMN", help="Intervals draw recordings with the same value as a whole.")
+@click.option("--groups", metavar="COLUMN", help="Column; the bootstrap draws recordings with the same value together.")
 @click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest that understands text.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
 @device_option
@@ -31,9 +31,10 @@ def report(
 ) -> None:
     """Study prompts on a labelled collection: one folder with report.json, figures and a page.
 
-    In it: accuracies with intervals, confusions, principal components of texts, of sounds and of both, cosines of the
-    prompts, the gap between sounds and texts, the labels that attract everything, and how far probabilities are
-    right. Labels match to the letter, else but for case, underscores and hyphens. COLLECTION comes before --prompts.
+    It contains accuracies with intervals, confusions, principal components of texts, of sounds and of both, cosines of
+    the prompts, the gap between sounds and texts, the labels that attract every sound, and the calibration of the
+    probabilities. Labels match exactly, otherwise ignoring case, underscores and hyphens. COLLECTION comes before
+    --prompts.
     """
     from mmasc.studies.report import report as write_report
     from mmasc.studies.report import report_object

@@ -11,20 +11,22 @@ from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import TABLE_WIDTH, print_rows, print_table, remark, shorten
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
-_OWN_WIDTH = 24  # of a column of the users' own in the table
+_OWN_WIDTH = 24  # characters of a user's own column in the table
 
 
 @click.command()
 @click.argument("collection")
 @click.argument("queries", nargs=-1, metavar="QUERY...")
-@click.option("--text", multiple=True, metavar="TEXT", help="A text, even where a file has that name.")
-@click.option("--audio", multiple=True, metavar="FILE", help="A sound file.")
-@click.option("--image", multiple=True, metavar="FILE", help="A picture, where the space has pictures.")
-@click.option("--not", "negatives", multiple=True, metavar="QUERY", help="Away from this; may be given several times.")
-@click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Hits, at most.")
+@click.option("--text", multiple=True, metavar="TEXT", help="Query as text, even if a file has that name.")
+@click.option("--audio", multiple=True, metavar="FILE", help="Sound file as query.")
+@click.option("--image", multiple=True, metavar="FILE", help="Picture as query, if the encoder understands pictures.")
+@click.option(
+    "--not", "negatives", multiple=True, metavar="QUERY", help="Query to stay away from; may be given several times."
+)
+@click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Maximum number of hits.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond' and start < 60\".")
-@click.option("--space", metavar="NAME", help="Space to look in; default: the oldest that understands the query.")
-@click.option("--per-recording", is_flag=True, help="The best window of every recording alone.")
+@click.option("--space", metavar="NAME", help="Space to search; default: the oldest that understands the query.")
+@click.option("--per-recording", is_flag=True, help="Only the best window of every recording.")
 @device_option
 @quiet_option
 @format_option()
@@ -43,10 +45,10 @@ def search(
     quiet: bool,
     output_format: str,
 ) -> None:
-    """Find where it sounds like a text, a sound or a picture.
+    """Search a collection by text, by sound or by picture.
 
-    QUERY is a sound or picture if it is an existing file, else a text. Several queries are asked together; the score
-    is the mean cosine to them less the mean cosine to what --not names.
+    QUERY is a sound or a picture if it is an existing file, otherwise a text. Several queries are combined: the score
+    is the mean cosine to them minus the mean cosine to the queries of --not.
     """
     from mmasc.collection import Collection
 
@@ -62,7 +64,7 @@ def search(
     for line in opened.remarks:
         remark(line, quiet)
     if not hits:
-        remark("no window passes" if where else "nothing found", quiet)
+        remark("no window meets the condition of --where" if where else "nothing found", quiet)
     if output_format != "table":
         print_rows(hits, output_format)
         return
@@ -71,7 +73,7 @@ def search(
 
 
 def _print_table(hits: Sequence[Mapping[str, Any]], root: str, quiet: bool) -> None:
-    """Hits for people: paths under the root, times as clocks, and as many of the own columns as the terminal holds."""
+    """Hits for people: paths under the root, times as clock times, and as many user columns as fit on the terminal."""
     from rich.console import Console
 
     rows = []
@@ -110,13 +112,13 @@ def _sorted_by_kind(queries: tuple[str, ...]) -> dict[str, list[str]]:
 
 
 def _refuse_missing_file(query: str) -> None:
-    """A path that leads nowhere is a slip; asked as a text it would find something all the same."""
+    """Refuse a path that does not exist: it is a typing error, and as a text query it would still find something."""
     from mmasc.audio import AUDIO_EXTENSIONS
     from mmasc.errors import MmascError
 
     extension = os.path.splitext(query)[1].lower()
     if " " not in query and (extension in _PICTURES or extension.removeprefix(".") in AUDIO_EXTENSIONS):
-        raise MmascError(f"{query}: no such file; mend the path, or ask for it as a text with --text")
+        raise MmascError(f"{query}: no such file; fix the path, or search for it as a text with --text")
 
 
 def _clock(seconds: float) -> str:

@@ -10,53 +10,65 @@ from mmasc.cli.progress import progress_line
 from mmasc.cli.train_network import Several
 from mmasc.cli.train_network import network as train_network
 
-# Options of training that a sweep has in a form of its own, or does without
+# Options of training that a sweep replaces by its own or does not have
 _OWN = ("tags", "seed", "preset", "weights", "new_head", "pause_at")
-# Options of the grid of tags alone
+# Options that only the grid of tags has
 _OF_TAGS = ("grid", "heads", "layers", "features")
 
 
 @click.command()
 @click.argument("network")
-@click.option("--tags", metavar="SOURCE", help="A grid of tags: tagging:RUN, prompts:NAME@ENCODER or cnn14:FILE.")
+@click.option(
+    "--tags", metavar="SOURCE", help="Source of the tags for a grid: tagging:RUN, prompts:NAME@ENCODER or cnn14:FILE."
+)
 @click.option(
     "--front-ends",
     type=Several(str),
     metavar="NAME,...",
-    help="Features compared: names of them, ivf:RUN, NAME=FEATURES, or table1 for the six of Liu et al. 2021.",
+    help="Features to compare: their names, ivf:RUN, NAME=FEATURES, or table1 for the six of Liu et al. 2021.",
 )
 @click.option(
     "--grid",
     type=Several(str),
     default=None,
     metavar="TABLE,...",
-    help="baseline, table2, table3, table4, table5, or cells such as table5/heads=4/layers=3.  [default: table5]",
+    help="Tables to train: baseline, table2 to table5, or cells such as table5/heads=4/layers=3.  [default: table5]",
 )
-@click.option("--heads", type=Several(int), default=None, metavar="N,...", help="Only these rows.")
+@click.option("--heads", type=Several(int), default=None, metavar="N,...", help="Rows to train; default: all.")
 @click.option(
-    "--layers", type=Several(str), default=None, metavar="N,...", help="Only these columns, as in 0,3 or 3+4."
+    "--layers",
+    type=Several(str),
+    default=None,
+    metavar="N,...",
+    help="Columns to train, as in 0,3 or 3+4; default: all.",
 )
-@click.option("--seeds", type=Several(int), default=(0,), metavar="N,...", help="Each trains everything.  [default: 0]")
+@click.option(
+    "--seeds",
+    type=Several(int),
+    default=(0,),
+    metavar="N,...",
+    help="Random seeds; everything is trained once per seed.  [default: 0]",
+)
 def sweep(network: str, output_format: str, quiet: bool, **options: Any) -> None:
-    """Train and test a whole table, and print it beside the published one.
+    """Train and test a whole table, and print it next to the published one.
 
-    With --tags: a grid of networks that read tags (NETWORK: rawwave-tags ...). In each cell stands our accuracy, and
-    in brackets the published one, of DCASE 2019 task 1a, in percent.
+    With --tags: a grid of networks that read tags (NETWORK: rawwave-tags ...). Each cell shows our accuracy in
+    percent and, in brackets, the published one on DCASE 2019 task 1a.
 
-    With --front-ends: one network (NETWORK: eight-conv ...) on each of several features, tested on groups it learned
-    from (--seen-share, --seen-by) and on others, in percent with 95 % intervals and the number of clips; the
-    published pair is of DCASE 2019 task 1a, on seen and unseen cities.
+    With --front-ends: one network (NETWORK: eight-conv ...) on each of several features, tested on groups that it
+    was trained on (--seen-share, --seen-by) and on others, in percent with 95 % intervals and the number of clips; the
+    published pair is for seen and unseen cities of DCASE 2019 task 1a.
 
-    Started again with the same options, a sweep that was stopped goes on where it was. Other options are those of
-    `mmasc train NETWORK`.
+    Started again with the same options, a sweep that was stopped continues. Other options are those of `mmasc train
+    NETWORK`.
     """
     given = {name: value for name, value in options.items() if value is not None}
     if ("tags" in given) == ("front_ends" in given):
-        raise click.UsageError("say either --tags SOURCE, for a grid of tags, or --front-ends NAME,... for features")
+        raise click.UsageError("give either --tags SOURCE, for a grid of tags, or --front-ends NAME,... for features")
     if "front_ends" in given:
         strange = [name for name in _OF_TAGS if name in given]
         if strange:
-            raise click.UsageError(f"--{strange[0]} is for a grid of tags: leave it out beside --front-ends")
+            raise click.UsageError(f"--{strange[0]} is for a grid of tags: leave it out when you use --front-ends")
         _features(network, output_format, quiet, given)
     else:
         _tags(network, output_format, quiet, given)

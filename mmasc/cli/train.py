@@ -1,4 +1,4 @@
-"""`mmasc train`: encoders and supervised networks learned from recordings of your own."""
+"""`mmasc train`: train encoders and supervised networks on recordings of your own."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from mmasc.cli.train_ivf import ivf, scenes, vqvae
 
 
 class _TrainGroup(click.Group):
-    """Every supervised network is a subcommand; what trains them is imported when one is named."""
+    """A group with every supervised network as a subcommand; their code is imported when one is named."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, cmd_name)
@@ -20,7 +20,7 @@ class _TrainGroup(click.Group):
 
         if cmd_name not in NETWORKS:
             others = ", ".join([*self.list_commands(ctx), *sorted(NETWORKS)])
-            raise click.UsageError(f"there is no network {cmd_name!r} to train; there are: {others}")
+            raise click.UsageError(f"unknown network {cmd_name!r}; known: {others}")
         from mmasc.cli.train_network import network
 
         return network
@@ -28,7 +28,9 @@ class _TrainGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_commands(ctx, formatter)
         with formatter.section("Networks"):
-            formatter.write_dl([("NETWORK", "Any of `mmasc models list`; `mmasc train NETWORK --help`.")])
+            formatter.write_dl(
+                [("NETWORK", "Any network of `mmasc models list`; options: `mmasc train NETWORK --help`.")]
+            )
 
 
 @click.group(cls=_TrainGroup)
@@ -37,33 +39,71 @@ def train() -> None:
 
 
 @train.command()
-@click.option("--data", type=click.Path(path_type=Path), required=True, metavar="TABLE.csv", help="Sounds and texts.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="RUN", help="Folder of the run.")
-@click.option("--text-column", default="label", show_default=True, help="Column that says what a sound is.")
-@click.option("--path-column", default="path", show_default=True, help="Column with paths, relative to the table.")
-@click.option("--group-column", default=None, help="Rows of one group are never split (uploader, place).")
 @click.option(
-    "--validation", type=click.Path(path_type=Path), metavar="TABLE.csv", help="Another table to validate on."
+    "--data", type=click.Path(path_type=Path), required=True, metavar="TABLE.csv", help="Table of sounds and texts."
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="RUN", help="Folder of the run.")
+@click.option("--text-column", default="label", show_default=True, help="Column with the text of a sound.")
+@click.option(
+    "--path-column", default="path", show_default=True, help="Column with the path of a sound, relative to the table."
 )
 @click.option(
-    "--validation-share", type=click.FloatRange(0, 0.9), default=0.0, help="Or hold back this share, by group."
+    "--group-column", default=None, help="Column; rows with the same value (uploader, place) are never split."
+)
+@click.option(
+    "--validation", type=click.Path(path_type=Path), metavar="TABLE.csv", help="Separate table for validation."
+)
+@click.option(
+    "--validation-share",
+    type=click.FloatRange(0, 0.9),
+    default=0.0,
+    help="Share of the groups held out for validation instead.",
 )
 @click.option("--audio", default="mini", show_default=True, help="Network to train: mini or mini-wide.")
 @click.option(
-    "--text", default="mini", show_default=True, help="Text side: mini, an encoder with text, or a table file."
+    "--text", default="mini", show_default=True, help="Text encoder: mini, an encoder with text, or a table file."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything.")
-@click.option("--steps", type=click.IntRange(min=1), default=2400, show_default=True, help="Of the optimiser.")
-@click.option("--batch", type=click.IntRange(min=2), default=64, show_default=True, help="Crops a step.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
+@click.option("--steps", type=click.IntRange(min=1), default=2400, show_default=True, help="Number of optimiser steps.")
+@click.option("--batch", type=click.IntRange(min=2), default=64, show_default=True, help="Batch size: crops per step.")
 @click.option(
-    "--crop", "crop_seconds", type=click.FloatRange(min=0.5), default=3.2, show_default=True, help="Seconds of a crop."
+    "--crop",
+    "crop_seconds",
+    type=click.FloatRange(min=0.5),
+    default=3.2,
+    show_default=True,
+    help="Length of a crop in seconds.",
 )
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=3e-3, show_default=True)
-@click.option("--balance", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="1: every text alike.")
-@click.option("--class-weight", type=click.FloatRange(min=0), default=0.5, show_default=True, help="0 for captions.")
-@click.option("--cache", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep features from run to run here.")
-@click.option("--checkpoint-steps", type=click.IntRange(min=1), default=100, show_default=True)
-@click.option("--pause-at", type=click.IntRange(min=1), default=None, help="Stop at this step, to go on another time.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3e-3,
+    show_default=True,
+    help="Peak learning rate.",
+)
+@click.option(
+    "--balance",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Balance of the draws: 1 draws every text equally often.",
+)
+@click.option(
+    "--class-weight",
+    type=click.FloatRange(min=0),
+    default=0.5,
+    show_default=True,
+    help="Weight of the classification loss; 0 for captions.",
+)
+@click.option(
+    "--cache", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder that keeps features for later runs."
+)
+@click.option(
+    "--checkpoint-steps", type=click.IntRange(min=1), default=100, show_default=True, help="Steps between checkpoints."
+)
+@click.option(
+    "--pause-at", type=click.IntRange(min=1), default=None, help="Step at which the run stops, to be continued later."
+)
 @device_option
 @strict_option
 @format_option()
@@ -71,8 +111,8 @@ def train() -> None:
 def align(output_format: str, quiet: bool, **options: object) -> None:
     """Train a network on sounds and texts; the run loads as `mini:RUN`.
 
-    Started again with the same options, a run that was stopped goes on where it was. The encoder in the package took
-    ten minutes of one CPU core for 802 recordings.
+    Started again with the same options, a run that was stopped continues. The bundled encoder took ten minutes on one
+    CPU core for 802 recordings.
     """
     from dataclasses import asdict
 

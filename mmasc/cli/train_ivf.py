@@ -1,4 +1,4 @@
-"""`mmasc train vqvae`, `ivf` and `scenes`: imagined visual features, learned from sounds with pictures."""
+"""`mmasc train vqvae`, `ivf` and `scenes`: train imagined visual features on sounds with pictures."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,21 +17,41 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option(
             "--pairs", required=True, type=click.Path(path_type=Path), metavar="PATH",
-            help="Folder of films, or CSV table with a column video, or columns audio and image.",
+            help="Folder of films, or CSV table with a column video or the columns audio and image.",
         ),
         click.option("--out", required=True, type=click.Path(path_type=Path), metavar="RUN", help="Folder of the run."),
-        click.option("--steps", type=click.IntRange(min=1), default=3000, show_default=True, help="Of the optimiser."),
-        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything."),
-        click.option("--batch", type=click.IntRange(min=2), default=32, show_default=True, help="Pairs a step."),
-        click.option("--group-column", metavar="COLUMN", help="Of a table: rows that share it are never split."),
-        click.option("--precision", type=click.Choice(["float32", "bf16"]), default="float32", show_default=True),
-        click.option("--cache", type=click.Path(path_type=Path), metavar="DIR", help="For decoded pairs; else in RUN."),
-        click.option("--workers", type=click.IntRange(min=0), default=2, show_default=True, help="That decode."),
-        click.option("--checkpoint-steps", type=click.IntRange(min=1), default=200, show_default=True),
         click.option(
-            "--picture-steps", type=click.IntRange(min=1), default=500, show_default=True, help="Between pictures."
+            "--steps", type=click.IntRange(min=1), default=3000, show_default=True, help="Number of optimiser steps."
         ),
-        click.option("--pause-at", "stop", type=click.IntRange(min=1), help="Stop here, to go on another time."),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."),
+        click.option(
+            "--batch", type=click.IntRange(min=2), default=32, show_default=True, help="Batch size: pairs per step."
+        ),
+        click.option(
+            "--group-column", metavar="COLUMN", help="Column of the table; rows with the same value are never split."
+        ),
+        click.option(
+            "--precision", type=click.Choice(["float32", "bf16"]), default="float32", show_default=True,
+            help="Number format of the computation.",
+        ),
+        click.option(
+            "--cache", type=click.Path(path_type=Path), metavar="DIR",
+            help="Folder for decoded pairs; default: inside RUN.",
+        ),
+        click.option(
+            "--workers", type=click.IntRange(min=0), default=2, show_default=True, help="Number of decoding processes."
+        ),
+        click.option(
+            "--checkpoint-steps", type=click.IntRange(min=1), default=200, show_default=True,
+            help="Steps between checkpoints.",
+        ),
+        click.option(
+            "--picture-steps", type=click.IntRange(min=1), default=500, show_default=True,
+            help="Steps between pictures of the progress.",
+        ),
+        click.option(
+            "--pause-at", "stop", type=click.IntRange(min=1), help="Step at which the run stops, to be continued later."
+        ),
         device_option,
         format_option(),
         quiet_option,
@@ -47,18 +67,36 @@ _SHAPING = ("codes", "dim", "halvings", "codebook", "frames_per_second", "window
 def _vqvae_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that shape the VQ-VAE; without a value, its defaults (or those of the run) hold."""
     options = [
-        click.option("--size", type=click.IntRange(min=8), help="Pixels of a picture's side.  [default: 64]"),
-        click.option("--codes", type=click.IntRange(min=2), help="K, vectors of the codebook.  [default: 512]"),
-        click.option("--dim", type=click.IntRange(min=1), help="D, numbers of a vector.  [default: 64]"),
-        click.option("--halvings", type=click.IntRange(1, 8), help="Of a picture.  [default: 8 or 16 cells a side]"),
-        click.option("--codebook", type=click.Choice(["ema", "gradient"]), help="How it learns.  [default: ema]"),
+        click.option("--size", type=click.IntRange(min=8), help="Side of a picture in pixels.  [default: 64]"),
         click.option(
-            "--frames-per-second", type=click.FloatRange(min=0, min_open=True), help="Of films.  [default: 4]"
+            "--codes", type=click.IntRange(min=2), help="K, number of vectors in the codebook.  [default: 512]"
+        ),
+        click.option("--dim", type=click.IntRange(min=1), help="D, dimension of a codebook vector.  [default: 64]"),
+        click.option(
+            "--halvings",
+            type=click.IntRange(1, 8),
+            help="How often a picture is halved.  [default: to 8 or 16 cells per side]",
         ),
         click.option(
-            "--window", "window_seconds", type=click.FloatRange(min=0.2), metavar="SECONDS", help="[default: 0.96]"
+            "--codebook", type=click.Choice(["ema", "gradient"]), help="Update of the codebook.  [default: ema]"
         ),
-        click.option("--validation-share", type=click.FloatRange(0, 0.9), help="Of the groups.  [default: 0.1]"),
+        click.option(
+            "--frames-per-second",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Frames per second taken from films.  [default: 4]",
+        ),
+        click.option(
+            "--window",
+            "window_seconds",
+            type=click.FloatRange(min=0.2),
+            metavar="SECONDS",
+            help="Length of the sound of a pair.  [default: 0.96]",
+        ),
+        click.option(
+            "--validation-share",
+            type=click.FloatRange(0, 0.9),
+            help="Share of the groups held out for validation.  [default: 0.1]",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -68,12 +106,20 @@ def _vqvae_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @_shared
 @_vqvae_options
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True)
-@click.option("--beta", type=click.FloatRange(min=0), default=0.25, show_default=True, help="Of the commitment term.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1e-3,
+    show_default=True,
+    help="Learning rate.",
+)
+@click.option(
+    "--beta", type=click.FloatRange(min=0), default=0.25, show_default=True, help="Weight of the commitment loss."
+)
 def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
-    """Learn a codebook of pictures: the first stage of imagined visual features.
+    """Train a codebook of pictures: the first stage of imagined visual features.
 
-    Started again with the same options, a run that was stopped goes on where it was.
+    Started again with the same options, a run that was stopped continues.
     """
     from mmasc.training.ivf.train import train_vqvae
 
@@ -86,30 +132,62 @@ def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
 @click.command()
 @_shared
 @_vqvae_options
-@click.option("--vqvae-steps", type=click.IntRange(min=1), help="Of a VQ-VAE still to be trained.  [default: --steps]")
-@click.option("--variant", type=click.Choice(["index", "q", "no-vq"]), default="index", show_default=True)
 @click.option(
-    "--network", "kind", type=click.Choice(["transformer", "convolution"]), default="transformer", show_default=True
+    "--vqvae-steps",
+    type=click.IntRange(min=1),
+    help="Optimiser steps of the VQ-VAE, if it is still to be trained.  [default: --steps]",
 )
 @click.option(
-    "--learning-rate", type=click.FloatRange(min=0), default=0, help="Of the network.  [default: that of --adam]"
+    "--variant",
+    type=click.Choice(["index", "q", "no-vq"]),
+    default="index",
+    show_default=True,
+    help="Target of the network: code indices, code vectors, or vectors without a codebook.",
+)
+@click.option(
+    "--network",
+    "kind",
+    type=click.Choice(["transformer", "convolution"]),
+    default="transformer",
+    show_default=True,
+    help="Architecture of the network.",
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0),
+    default=0,
+    help="Learning rate of the network.  [default: that of --adam]",
 )
 @click.option(
     "--adam", type=click.Choice(["default", "wgan-gp", "paper"]), default="default", show_default=True,
-    help="(0.5, 0.999) at 2e-4; (0, 0.9) at 1e-4; paper: (0.5, 0.0002), printed there, forgets all but one gradient.",
+    help="Betas and learning rate of Adam: default (0.5, 0.999), 2e-4; wgan-gp (0, 0.9), 1e-4; paper (0.5, 0.0002), as "
+    "printed there, where the second moment keeps only the last gradient.",
 )  # fmt: skip
-@click.option("--critic-weight", type=click.FloatRange(min=0), default=0.01, show_default=True, help="0: no critic.")
-@click.option("--critic-steps", type=click.IntRange(min=1), default=1, show_default=True, help="For each other step.")
-@click.option("--penalty", type=click.FloatRange(min=0), default=10.0, show_default=True, help="On its gradient.")
+@click.option(
+    "--critic-weight",
+    type=click.FloatRange(min=0),
+    default=0.01,
+    show_default=True,
+    help="Weight of the critic's loss; 0: no critic.",
+)
+@click.option(
+    "--critic-steps", type=click.IntRange(min=1), default=1, show_default=True, help="Critic steps per network step."
+)
+@click.option(
+    "--penalty",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="Weight of the penalty on the critic's gradient.",
+)
 @click.option(
     "--imagined", type=click.Choice(["soft", "straight-through"]), default="soft", show_default=True,
-    help="Vectors that the critic sees.",
+    help="Kind of imagined vectors that the critic receives.",
 )  # fmt: skip
 def ivf(output_format: str, quiet: bool, kind: str, **options: Any) -> None:
-    """Learn to imagine pictures from sounds: all stages that RUN still lacks.
+    """Train a network that imagines pictures from sounds: all stages that are still missing in RUN.
 
-    The run loads as the encoder `ivf:RUN`. Started again with the same options, a run that was stopped goes on where it
-    was.
+    The run loads as the encoder `ivf:RUN`. Started again with the same options, a run that was stopped continues.
     """
     from mmasc.ivf.transformation import TransformationConfig
     from mmasc.training.ivf.train import train_ivf
@@ -126,13 +204,15 @@ def ivf(output_format: str, quiet: bool, kind: str, **options: Any) -> None:
 
 @click.command()
 @click.option("--to", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the films.")
-@click.option("-n", "n", type=click.IntRange(min=1), default=2000, show_default=True, help="Films.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--seconds", type=click.FloatRange(min=0.5), default=2.0, show_default=True, help="Length of a film.")
-@click.option("--size", type=click.IntRange(min=8), default=64, show_default=True, help="Pixels of a side.")
+@click.option("-n", "n", type=click.IntRange(min=1), default=2000, show_default=True, help="Number of films.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0.5), default=2.0, show_default=True, help="Length of a film in seconds."
+)
+@click.option("--size", type=click.IntRange(min=8), default=64, show_default=True, help="Side of a picture in pixels.")
 @quiet_option
 def scenes(to: Path, n: int, seed: int, seconds: float, size: int, quiet: bool) -> None:
-    """Write films by rule, whose sound tells what is to be seen: for those without films of their own."""
+    """Synthesise films in which everything visible can be heard, for users without films of their own."""
     from mmasc.ivf.scenes import write_scenes
 
     with progress_line("films", n, quiet) as line:

@@ -16,12 +16,12 @@ from mmasc.training.supervised.config import SupervisedConfig
 from mmasc.training.supervised.options import options_of
 from mmasc.training.supervised.recipes import RECIPES
 
-# Where stderr is no terminal, a line about progress comes so often
+# Seconds between lines of progress where stderr is not a terminal
 _SECONDS_A_LINE = 30.0
 
 
 class Several(click.ParamType):
-    """Values between commas."""
+    """Values separated by commas."""
 
     name = "list"
 
@@ -35,22 +35,22 @@ class Several(click.ParamType):
         try:
             return tuple(self.kind(part) for part in parts)
         except ValueError:
-            self.fail(f"{value!r} is no list of numbers between commas", param, ctx)
+            self.fail(f"{value!r} is not a list of numbers separated by commas", param, ctx)
 
 
 def _assignments(_context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=VALUE, several times; a value is JSON where it can be, else text, and an argument numbers between commas."""
+    """Read NAME=VALUE, given several times; a value is JSON if possible, otherwise numbers between commas or text."""
     found: dict[str, Any] = {}
     for text in values:
         name, sign, value = text.partition("=")
         if not sign or not name:
-            raise click.BadParameter(f"NAME=VALUE is wanted, got {text!r}", param=option)
+            raise click.BadParameter(f"must be NAME=VALUE, got {text!r}", param=option)
         found[name.replace("-", "_")] = _value(value, several=option.name == "arguments")
     return found
 
 
 def _value(text: str, several: bool) -> Any:
-    """JSON where it can be, numbers between commas as a list of them, else text."""
+    """The value as JSON if possible, as a list of numbers if separated by commas, otherwise as text."""
     for written in (text, *([f"[{text}]"] if several and "," in text else [])):
         try:
             return parse_json(written)
@@ -60,7 +60,7 @@ def _value(text: str, several: bool) -> Any:
 
 
 def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """An option for every value of a recipe; those that are not given are the recipe's."""
+    """Add an option for every value of a recipe; values that are not given are those of the recipe."""
     for one in reversed(options_of(SupervisedConfig)):
         flag, help = f"--{one.name.replace('_', '-')}", one.metadata["help"]
         if one.metadata["choices"]:
@@ -76,30 +76,51 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
-@click.option("--data", type=click.Path(path_type=Path), required=True, metavar="PATH", help="Where the data set lies.")
-@click.option("--dataset", required=True, metavar="KIND", help="esc10, urbansound8k, tau2020, folder, csv ...")
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True, metavar="PATH", help="Folder or table of the data set."
+)
+@click.option(
+    "--dataset", required=True, metavar="KIND", help="Kind of data set: esc10, urbansound8k, tau2020, folder, csv ..."
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="RUN", help="Folder of the run.")
-@click.option("--folds", type=Several(str), default=None, metavar="NAME,...", help="Each is left out once.  [all]")
-@click.option("--validation", default="", metavar="FOLD|SHARE", help="Held back from training, never of the test fold.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything.")
-@click.option("--features", default=None, metavar="NAME", help="Another front end than the network's own.")
-@click.option("--recipe", type=click.Choice(list(RECIPES)), default="default", show_default=True, help="Of all values.")
-@click.option("--weights", type=click.Path(path_type=Path), default=None, metavar="FILE", help="To begin from.")
+@click.option(
+    "--folds",
+    type=Several(str),
+    default=None,
+    metavar="NAME,...",
+    help="Folds to test on; each is left out of training once.  [default: all]",
+)
+@click.option(
+    "--validation", default="", metavar="FOLD|SHARE", help="Fold or share of the training clips used for validation."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
+@click.option("--features", default=None, metavar="NAME", help="Features instead of the network's own.")
+@click.option(
+    "--recipe",
+    type=click.Choice(list(RECIPES)),
+    default="default",
+    show_default=True,
+    help="Named set of values for all options below.",
+)
+@click.option("--weights", type=click.Path(path_type=Path), default=None, metavar="FILE", help="Weights to start from.")
 @click.option(
     "--tags",
     default="",
     metavar="SOURCE",
-    help="For networks that read tags: tagging:RUN, prompts:NAME@ENCODER (zero-shot) or cnn14:FILE.",
+    help="Source of the tags, for networks that read tags: tagging:RUN, prompts:NAME@ENCODER (zero-shot) "
+    "or cnn14:FILE.",
 )
-@click.option("--preset", default="", metavar="CELL", help="For these: a cell such as table5/heads=4/layers=3.")
-@click.option("--new-head", is_flag=True, help="Learn a last layer for other classes than those of --weights.")
+@click.option(
+    "--preset", default="", metavar="CELL", help="Published variant of such a network, as in table5/heads=4/layers=3."
+)
+@click.option("--new-head", is_flag=True, help="Train a new last layer, for classes other than those of --weights.")
 @click.option(
     "--argument",
     "arguments",
     multiple=True,
     callback=_assignments,
     metavar="NAME=VALUE",
-    help="Of the network, as in widths=16,32,64,128.",
+    help="Argument of the network, as in widths=16,32,64,128.",
 )
 @click.option(
     "--data-option",
@@ -107,17 +128,36 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     multiple=True,
     callback=_assignments,
     metavar="NAME=VALUE",
-    help="Of the reader.",
+    help="Option of the data set reader.",
 )
-@click.option("--make-folds", type=click.IntRange(min=0), default=0, metavar="N", help="For data without any.")
 @click.option(
-    "--hold-out", default="", metavar="COLUMN=VALUE,...", help="Tested, never learned from: unseen cities ..."
+    "--make-folds",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Number of folds to make, for data without folds.",
 )
-@click.option("--per-class", type=click.IntRange(min=0), default=0, metavar="N", help="Balanced pruning.")
-@click.option("--cache", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep decoded waveforms here.")
+@click.option(
+    "--hold-out",
+    default="",
+    metavar="COLUMN=VALUE,...",
+    help="Clips that are tested and never trained on, such as unseen cities.",
+)
+@click.option(
+    "--per-class", type=click.IntRange(min=0), default=0, metavar="N", help="Number of training clips kept per class."
+)
+@click.option("--cache", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder that keeps decoded waveforms.")
 @click.option("--checkpoint-seconds", type=click.FloatRange(min=0), default=30.0, show_default=True)
-@click.option("--pause-at", type=click.IntRange(min=1), default=None, metavar="STEP", help="To go on another time.")
-@click.option("--test-curve", is_flag=True, help="Score the test fold every epoch, to look at, never to choose by.")
+@click.option(
+    "--pause-at",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="STEP",
+    help="Step at which the run stops, to be continued later.",
+)
+@click.option(
+    "--test-curve", is_flag=True, help="Score the test fold every epoch, for display only, never for a choice."
+)
 @_recipe_options
 @device_option
 @format_option()
@@ -126,9 +166,9 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def network(ctx: click.Context, output_format: str, quiet: bool, **options: Any) -> None:
     """Train a network on every fold of a data set; a fold's run loads as `NETWORK:RUN`.
 
-    Started again with the same options, a run that was stopped goes on where it was, to the same weights. The test
-    fold is never learned from nor chosen by: `mmasc evaluate RUN` tests. Values that are not given are the recipe's.
-    Several GPUs: torchrun --nproc-per-node N -m mmasc train ...
+    Started again with the same options, a run that was stopped continues and reaches the same weights. The test fold is
+    used neither for training nor for any choice: `mmasc evaluate RUN` tests. Values that are not given are the
+    recipe's. Several GPUs: torchrun --nproc-per-node N -m mmasc train ...
     """
     from dataclasses import asdict
 
@@ -159,7 +199,7 @@ class _Progress:
         self.line.update(step, said)
         now = time.monotonic()
         if self.first < 0 or step < self.first:
-            # the first look, at a run or at that of the next fold
+            # the first report, of a run or of the next fold
             self.first, self.began = step, now
         if not sys.stderr.isatty() and now - self.shown >= _SECONDS_A_LINE and step > self.first:
             left = (steps - step) * (now - self.began) / (step - self.first)

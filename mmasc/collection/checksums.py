@@ -1,6 +1,6 @@
 """Checksums of the tables' files: written by every commit, compared by `collection check`.
 
-One line a file, `CRC-32 size path`, appended and synced before the head names what the files hold. The last line of a
+One line per file, `CRC-32 size path`, appended and synced before the head names what the files hold. The last line of a
 path counts; lines of files that no version uses do no harm and go when old versions are cleaned.
 """
 
@@ -58,7 +58,7 @@ def read_checksums(folder: Path) -> dict[str, Written]:
 
 
 def keep_checksums(folder: Path, files: Iterable[Path]) -> None:
-    """Write the list anew with these files alone; those that have no line yet get one as they are now."""
+    """Rewrite the list with these files alone; those that have no line yet get one as they are now."""
     known = read_checksums(folder)
     lines = []
     for path in sorted(files):

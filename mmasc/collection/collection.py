@@ -38,9 +38,9 @@ class Collection(Snapshot):
     """A folder of vectors, as it stood when it was opened; `refresh` sees what other processes have added since.
 
     Args:
-        folder: With a collection in it; `mmasc.embed` makes one.
+        folder: Folder with a collection in it; `mmasc.embed` makes one.
         policy: When the index changes its kind; the default follows the machine's memory.
-        device: Where encoders of queries run.
+        device: Device on which encoders of queries run.
     Raises:
         MmascError: If there is no collection or a newer mmasc made it.
     """
@@ -56,7 +56,7 @@ class Collection(Snapshot):
 
     @property
     def remarks(self) -> list[str]:
-        """What users may want to know and what changes no answer, a line each: an index that cannot be saved."""
+        """What users may want to know and what changes no answer, one line each: an index that cannot be saved."""
         return self.store.remarks
 
     def search(
@@ -77,7 +77,7 @@ class Collection(Snapshot):
     ) -> list[Hit]:
         """Windows nearest to texts, sounds, pictures or vectors, and far from others.
 
-        The score is the mean cosine to what is asked for less the mean cosine to what is not.
+        The score is the mean cosine to what is asked for minus the mean cosine to what is not.
 
         Args:
             text, audio, image: Asked for: texts; sound files (or their bytes, or open binary files); picture files, PIL
@@ -96,7 +96,7 @@ class Collection(Snapshot):
         Raises:
             MmascError: If nothing is asked, the space does not understand the query, another encoder made the
                 space, or `where` cannot be read.
-            ValueError: If `k` is no whole number of 1 or more, or a text, sound or picture is none.
+            ValueError: If `k` is not a whole number of 1 or more, or a text, sound or picture is none.
         """
         k = as_count(k, "k")
         query = Query.of(text, audio, image, vectors, not_text, not_audio, not_image)
@@ -176,7 +176,7 @@ class Collection(Snapshot):
         Args:
             paths: Files, or folders for all below them.
             where: SQL on columns of the recordings; what cannot be read whole is refused, and removes nothing.
-            missing: Of these (of all, where neither is given) only those whose files are not there any more.
+            missing: Whether to remove, of these (of all, if neither is given), only those whose files no longer exist.
         Returns:
             How many recordings were removed.
         Raises:
@@ -201,7 +201,7 @@ class Collection(Snapshot):
             How many recordings are not found there.
         """
         if not Path(root).is_dir():
-            raise MmascError(f"{root} is no folder; give the folder that holds the recordings now")
+            raise MmascError(f"{root} is not a folder; give the folder that holds the recordings now")
         with self.store.transaction() as change:
             change.set_root(os.path.abspath(root))
         self.refresh()
@@ -226,7 +226,7 @@ class Collection(Snapshot):
         return result
 
     def compact(self) -> None:
-        """Join small files, drop what was deleted and every old version, and build the indexes anew."""
+        """Join small files, drop what was deleted and every old version, and rebuild the indexes."""
         with self.store.transaction() as change:
             change.compact()
         self.refresh()  # moves the own lease, so that the old versions can go

@@ -35,7 +35,7 @@ def tokens_of(text: str) -> list[Token]:
     """The tokens of a condition, the last one of kind "end".
 
     Raises:
-        ConditionError: If a part of it is no token of a condition.
+        ConditionError: If a part of it is not a token of a condition.
     """
     if not text.strip():
         raise ConditionError("it is empty")

@@ -47,7 +47,7 @@ def as_truth(value: Any, node: Node, rows: int) -> pa.Array:
 
 
 def alike(values: list[Any], node: Call) -> list[Any]:
-    """The same values in one type; NULL takes the type of the others, a text beside times is read as a time."""
+    """The same values in one type; NULL takes the type of the others, a text next to times is read as a time."""
     kinds = {kind_of(value) for value in values} - {"null"}
     if kinds == {"text", "time"}:
         values = [moments(value, strict=True, node=node) if kind_of(value) == "text" else value for value in values]

@@ -123,7 +123,7 @@ def _in(values: list[Any], node: Call, rows: int) -> pa.Array:
         found = as_array(pc.is_in(value, value_set=known), rows)
         found = pc.if_else(as_array(pc.is_valid(value), rows), found, pa.scalar(None, pa.bool_()))
         if len(known) < len(items):
-            found = pc.or_kleene(found, pa.scalar(None, pa.bool_()))  # not found beside a NULL is unknown
+            found = pc.or_kleene(found, pa.scalar(None, pa.bool_()))  # not found next to a NULL is unknown
         return found
     same = [
         _compare(pc.equal)([value, item], Call("=", (node.arguments[0], one), node.at), rows)

@@ -17,7 +17,7 @@ from mmasc.errors import MmascError, show_path
 
 
 def gone_under(stored: Sequence[str], root: str, folders: Sequence[str]) -> list[str]:
-    """Those of some stored paths that lie under one of the folders and whose files are not there."""
+    """Those of some stored paths that lie under one of the folders and whose files do not exist."""
     kept = []
     for path in stored:
         place = place_of(root, path)
@@ -27,10 +27,10 @@ def gone_under(stored: Sequence[str], root: str, folders: Sequence[str]) -> list
 
 
 def gone_ids(folder: Path, recordings: pa.Table, root: str) -> set[int]:
-    """Ids of the recordings whose files are not there.
+    """Ids of the recordings whose files do not exist.
 
     Raises:
-        MmascError: If that is all of them, or the root is not there: the disk may just not be mounted.
+        MmascError: If that is all of them, or the root does not exist: the disk may just not be mounted.
     """
     paths = recordings.column("path").to_pylist()
     gone = {
@@ -40,7 +40,7 @@ def gone_ids(folder: Path, recordings: pa.Table, root: str) -> set[int]:
     }
     if not gone:
         return gone
-    what = "" if os.path.isdir(root) else f"the root {show_path(root)} is not there"
+    what = "" if os.path.isdir(root) else f"the root {show_path(root)} does not exist"
     if not what and len(gone) == len(paths):
         what = f"none of the {len(paths)} recordings is found under {show_path(root)}"
     if what:

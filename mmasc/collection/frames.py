@@ -20,7 +20,7 @@ def described(collection: Snapshot, ids: Int[np.ndarray, " item"]) -> pa.Table:
 
     Args:
         collection: Opened.
-        ids: Of recordings, in any order and as often as wanted.
+        ids: Ids of recordings, in any order and as often as wanted.
     Returns:
         Columns id, path (where the recording lies now), duration, sample_rate, channels, status, reason, and the own
         columns.

@@ -40,8 +40,8 @@ class Head:
     Attributes:
         root: Folder that stored paths are relative to.
         recordings: Version of the table of recordings; None before the first commit.
-        spaces: By name.
-        format: Of the collection; a newer one is refused.
+        spaces: Spaces by name.
+        format: Format of the collection; a newer one is refused.
         generation: Counts commits; 0 in a head that version 0.1.0 wrote.
         lease: Keeps the versions on the disk for as long as this object lives; None in heads that are being changed
             and where there are no locks.
@@ -99,7 +99,7 @@ def _parse_head(raw: Any, path: Path) -> Head:
         _check_types({"generation": 0, **raw}, generation=(int,))
         return Head(raw["root"], raw["recordings"], spaces, made, raw.get("generation", 0))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise MmascError(f"{path} is no head of a collection ({error}); restore it from a backup") from error
+        raise MmascError(f"{path} is not a head of a collection ({error}); restore it from a backup") from error
 
 
 def _checked_space(raw: dict[str, Any]) -> SpaceHead:
@@ -117,7 +117,7 @@ def _checked_space(raw: dict[str, Any]) -> SpaceHead:
     )
     space = SpaceHead(**raw)
     if not is_identity(space.identity):
-        raise ValueError(f"identity {space.identity[:40]!r} is no plain name")
+        raise ValueError(f"identity {space.identity[:40]!r} is not a plain name")
     if not 1 <= space.dim <= _MAX_DIM:
         raise ValueError(f"dim must be 1 to {_MAX_DIM:,}, got {space.dim}")
     if not 0 < space.window_seconds < math.inf or not 0 < space.hop_seconds < math.inf:

@@ -14,7 +14,7 @@ class Hit(dict[str, Any]):
     Attributes:
         rank: 1 for the best.
         path: Where the recording lies now.
-        start, end: Of the window, in seconds.
+        start, end: Start and end of the window, in seconds.
         score: Mean cosine to what was asked for less mean cosine to what was not, in [-2, 2].
         duplicate: Whether the hit is the query itself, or a copy of it.
         lane: Which lane of the channel policy the window comes from; None where there is one only.

@@ -119,7 +119,7 @@ class VectorIndex:
 
         Args:
             queries: float32 `[query dim]`; unit vectors give cosines.
-            k: Hits a query; where fewer rows are allowed the rest is filled with position -1.
+            k: Hits per query; where fewer rows are allowed the rest is filled with position -1.
             allowed: Which positions may be found, bool `[row]`; default: all.
             text: Whether the queries are texts: a modality gap needs more candidates.
         Returns:
@@ -141,11 +141,11 @@ class VectorIndex:
         return self.index.search(queries, k, params=parameters)
 
     def save(self, folder: Path, version: int, outdated: bool = False) -> bool:
-        """Write beside the windows; the new files replace the old ones in one rename.
+        """Write next to the windows; the new files replace the old ones in one rename.
 
         Args:
-            folder: Of the space.
-            version: Of the windows that the index was built from.
+            folder: Folder of the space.
+            version: Version of the windows that the index was built from.
             outdated: Whether the windows have changed since: then an index of a newer version is left alone.
         Returns:
             Whether it was written: not while another process saves for a minute, nor in the place of a newer one.

@@ -34,12 +34,12 @@ _CHECKSUM_BYTES = 1 << 30
 def save_files(
     faiss: Any, folder: Path, index: Any, row_ids: np.ndarray, about: dict[str, Any], outdated: bool = False
 ) -> bool:
-    """Write an index beside the windows; the header's rename makes it count.
+    """Write an index next to the windows; the header's rename makes it count.
 
     Args:
         faiss: The module.
-        folder: Of the space.
-        index: Of FAISS.
+        folder: Folder of the space.
+        index: FAISS index.
         row_ids: int64 `[row]`.
         about: What the header is to say; `version` is that of the windows.
         outdated: Whether the windows have changed since: then an index of a newer version is left alone.

@@ -1,6 +1,6 @@
 """Files into a collection: tables and roots are checked, then files embedded, and committed in small steps.
 
-Killed at any moment, nothing that was committed is lost and nothing is there twice; started again, it goes on.
+Killed at any moment, nothing that was committed is lost and nothing is there twice; started again, it continues.
 """
 
 import os
@@ -47,22 +47,22 @@ def embed(
     commit_seconds: float = COMMIT_SECONDS,
     progress: Callable[[EmbedReport], None] | None = None,
 ) -> EmbedReport:
-    """Embed recordings into a collection, which is made if it is not there; go on where an earlier call stopped.
+    """Embed recordings into a collection (created if it does not exist); continue where an earlier call stopped.
 
     Args:
         paths: Files, folders (recursively), patterns.
         into: The collection's folder.
         encoder: Name for `load_encoder`, or a loaded encoder.
         space: Name of the space; default: the encoder's.
-        hop_seconds: From one window's start to the next; default: the window, no overlap.
+        hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.
         window_seconds: Another window than the encoder's own; of a loaded encoder it is the one it was loaded with.
         channels: "mix", "left", "right", "each" or "mid-side".
         metadata: CSV with own columns by file; also set for recordings that are there already.
         folders: Names of columns for the folders between the root and a file.
         root: Folder that stored paths are relative to; default: the folder given, or the common one of all files.
-        device: Where the encoder runs.
+        device: Device on which the encoder runs.
         backend: What runs it: "eager" or "onnx", see `load_encoder`.
-        threads: That decode ahead of the network.
+        threads: Number of threads that decode ahead of the network.
         strict: Raise at the first file that cannot be read, keeping what is done.
         commit_windows, commit_seconds: What is waiting counts for good after so many windows or so much time.
         progress: Called after every file with the report as it stands.

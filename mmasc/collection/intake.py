@@ -113,7 +113,7 @@ class Intake:
         self.seen, self.moved = change.head, set(moves)
 
     def still_to_do(self, files: Sequence[Path]) -> Iterator[Path]:
-        """The files that are not there yet, or have changed since; the others are counted as skipped or moved."""
+        """The files that are new to the collection or have changed; the others are counted as skipped or moved."""
         for path in files:
             try:
                 stored, stat = _stored_path(path, self.root), path.stat()
@@ -174,7 +174,7 @@ class Intake:
         """Bring the index up to the store, and say what was left over.
 
         Args:
-            folders: That were given: recordings under them that are gone are counted.
+            folders: Folders that were given: recordings under them that are gone are counted.
         """
         begun = time.perf_counter()
         head = self.store.head()
@@ -350,7 +350,7 @@ class Intake:
 
 
 def _stored_path(path: Path, root: str) -> str | None:
-    """Path under the root with `/`; None where the name is no UTF-8."""
+    """Path under the root with `/`; None where the name is not UTF-8."""
     stored = os.path.relpath(path, root).replace(os.sep, "/")
     try:
         stored.encode()

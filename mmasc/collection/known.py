@@ -52,7 +52,7 @@ def moved_files(known: Mapping[str, Known], root: str, given: Mapping[str, Path]
 
     Args:
         known: Recordings by stored path.
-        root: Of the stored paths.
+        root: Root of the stored paths.
         given: Files by the path that they are or would be stored under.
     Returns:
         New stored path → (old stored path, the file now).

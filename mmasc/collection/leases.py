@@ -26,7 +26,7 @@ except ImportError:  # Windows
 
 HEADS = "heads"
 SPARED_SECONDS = 3_600.0
-# Copies of heads that a commit leaves, beside those that are read: each costs a file
+# Copies of heads that a commit leaves, next to those that are read: each costs a file
 _KEPT_HEADS = 64
 
 

@@ -153,7 +153,7 @@ def _absent_recordings(table: pa.Table, schema: pa.Schema, plan: _Plan) -> pa.Ta
 
 
 def _filled(own: dict[int, dict], stored: pa.Table, theirs: pa.Schema) -> pa.Table:
-    """Values that are missing here beside those that are there, as `update_recordings` needs them."""
+    """Values that are missing here next to those that are there, as `update_recordings` needs them."""
     now = {row["id"]: row for row in stored.to_pylist()}
     names = list(dict.fromkeys(name for values in own.values() for name in values))
     full = {one: {name: values.get(name, now[one].get(name)) for name in names} for one, values in own.items()}

@@ -1,4 +1,4 @@
-"""Columns of the users' own: from a CSV beside the recordings, or from the names of the folders they lie in."""
+"""Columns of the users' own: from a CSV next to the recordings, or from the names of the folders they lie in."""
 
 import os
 from collections import Counter
@@ -22,10 +22,11 @@ class Metadata:
     """A table of own columns by file, see `mmasc.storage.tables.read_table`.
 
     Args:
-        path: With a header; one column names the file (path, filename, file, file_name, fname or slice_file_name).
+        path: CSV file with a header; one column names the file (path, filename, file, file_name, fname or
+            slice_file_name).
     Attributes:
         columns: Name in the table → name in the collection.
-        types: Of the columns by their name in the collection.
+        types: Types of the columns by their name in the collection.
     Raises:
         MmascError: If the file cannot be read or has no such column; the line says which there are.
     """
@@ -61,10 +62,10 @@ class Metadata:
         """Give the rows to files; `of` knows them then.
 
         Args:
-            files: That are embedded now, absolute.
+            files: Files that are embedded now, absolute.
             others: Further recordings of the collection, absolute: a name is clear only against all.
-            root: Of the collection.
-            schema: Of the stored recordings: a column of text stays one, whatever the values look like.
+            root: Root of the collection.
+            schema: Schema of the stored recordings: a column of text stays one, whatever the values look like.
         Raises:
             MmascError: If two rows of a file say different things, or values do not fit the columns that are stored.
         """
@@ -98,7 +99,7 @@ class Metadata:
 
     @property
     def remarks(self) -> list[str]:
-        """What the table says that could not be used, a line each; after `match`."""
+        """What the table says that could not be used, one line each; after `match`."""
         return self._remarks
 
     def _counted(self, strange: int, elsewhere: int, silent: int) -> list[str]:
@@ -148,8 +149,8 @@ def own_columns(
 
     Args:
         rows: Name → value, for each recording.
-        schema: Of the stored recordings; its types count.
-        types: Of columns that are not stored yet; where nobody says it, that of the values.
+        schema: Schema of the stored recordings; its types count.
+        types: Types of columns that are not stored yet; where nobody says it, that of the values.
     Raises:
         MmascError: If a value does not fit the type of the stored column.
     """

@@ -1,4 +1,4 @@
-"""Text vectors of a space, kept beside its windows: an index measures its recall with them."""
+"""Text vectors of a space, kept next to its windows: an index measures its recall with them."""
 
 from pathlib import Path
 

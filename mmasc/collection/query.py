@@ -98,9 +98,9 @@ class QueryEncoders:
         """The encoder of a space, run by the backend that made it; loaded once.
 
         Args:
-            name: Of the space in its collection.
+            name: Name of the space in its collection.
             space: What the head says of it.
-            folder: Of the collection, for messages.
+            folder: Folder of the collection, for messages.
         Raises:
             MmascError: If the encoder of that name has another identity now than when it made the space.
         """

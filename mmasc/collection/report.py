@@ -25,9 +25,9 @@ class EmbedReport:
         windows: Added to the space.
         audio_seconds: Decoded.
         failed, truncated: Files that could not be read, and those that end before their header says.
-        seconds: Of wall time.
-        store_seconds: Of it, in commits and the index.
-        remarks: What users may want to know, a line each.
+        seconds: Seconds of wall time.
+        store_seconds: Seconds of it that commits and the index took.
+        remarks: What users may want to know, one line each.
     """
 
     found: int = 0

@@ -18,7 +18,7 @@ def new_recording_id() -> int:
 def recordings_table(
     rows: list[dict], own: list[dict], schema: pa.Schema, types: Mapping[str, pa.DataType] | None = None
 ) -> pa.Table:
-    """Rows of the table of recordings, with own columns beside the known ones; types as in `own_columns`."""
+    """Rows of the table of recordings, with own columns next to the known ones; types as in `own_columns`."""
     table = pa.Table.from_pylist(rows, pa.schema(RECORDING_FIELDS))
     for name, array in own_columns(own, schema, types).items():
         table = table.append_column(name, array)

@@ -34,7 +34,7 @@ class Snapshot:
     """A collection as it stood when it was opened: what there is, and read access to its spaces.
 
     Args:
-        folder: With a collection in it; `mmasc.embed` makes one.
+        folder: Folder with a collection in it; `mmasc.embed` makes one.
         policy: When the index changes its kind; the default follows the machine's memory.
     Raises:
         MmascError: If there is no collection or a newer mmasc made it.

@@ -14,7 +14,7 @@ from mmasc.collection.store import Store
 from mmasc.errors import MmascError
 from mmasc.windows.units import unit_float32
 
-# The index is built anew when it lacks more than a quarter of its own size, or a tenth of it is gone
+# The index is built again when it lacks more than a quarter of its own size, or a tenth of it is gone
 _FRESH_SHARE = 0.25
 _GONE_SHARE = 0.10
 # Few rows pass a filter: exact over these rows alone; inverted lists would miss some
@@ -26,9 +26,9 @@ class SpaceReader:
     """The windows of one space at one version, and search over their vectors.
 
     Attributes:
-        name: Of the space in its collection.
+        name: Name of the space in its collection.
         space: What the head says of it.
-        row_ids: Of the windows in the store, int64 `[window]`; the other arrays follow their order.
+        row_ids: Row ids of the windows in the store, int64 `[window]`; the other arrays follow their order.
         recording, lane: int64 `[window]`.
         start, end: Seconds, float64 `[window]`.
     """
@@ -71,7 +71,7 @@ class SpaceReader:
 
         Args:
             queries: float32 `[query dim]`; unit vectors give cosines.
-            k: Hits a query, at most; fewer come back where fewer windows are there or allowed.
+            k: Hits per query, at most; fewer come back where fewer windows are there or allowed.
             allowed: Which windows may be found, bool `[window]`; default: all.
             text: Whether the queries are texts.
         Returns:
@@ -97,7 +97,7 @@ class SpaceReader:
         return approximate and not self._probes_file.exists()
 
     def refresh_index(self) -> VectorIndex:
-        """The index, built anew and saved where the store has moved too far from it."""
+        """The index, built again and saved where the store has moved too far from it."""
         return self._index
 
     @cached_property

@@ -22,7 +22,7 @@ class Stamp:
     """A file at a moment.
 
     Attributes:
-        size: In bytes.
+        size: Size in bytes.
         mtime_ns: When its content was last written, as far as programs say.
         ctime_ns: When anything of it was last changed, as the file system says; None where unknown.
         digest: BLAKE2b of its bytes; None where unknown.
@@ -63,7 +63,7 @@ class Stamp:
 
 
 def is_gone(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is not there any more; one that may not be looked at is there."""
+    """Whether a file no longer exists; one that may not be looked at is there."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -13,7 +13,7 @@ A collection is a folder:
 
 Lance has no transaction over two tables, so the head is the commit: writers take the lock, change the tables, sync
 them to disk and replace the head in one rename; readers open the versions that the head names. A writer that dies
-before the rename changed nothing that counts; the next writer takes its rests back. Old versions go only after the
+before the rename changed nothing that counts; the next writer removes its leftovers. Old versions go only after the
 rename, and only those that nobody reads.
 """
 
@@ -79,9 +79,9 @@ class Store:
     """A collection's tables behind a narrow interface: read at the head, change in a transaction.
 
     Args:
-        folder: With a collection in it; `Store.create` makes one.
+        folder: Folder with a collection in it; `Store.create` makes one.
     Attributes:
-        remarks: What users may want to know and what changes no answer, a line each.
+        remarks: What users may want to know and what changes no answer, one line each.
     Raises:
         MmascError: If there is no collection, it is damaged, or a newer mmasc made it.
     """
@@ -252,12 +252,12 @@ class Store:
         return head
 
     def clean(self) -> None:
-        """Delete the versions that nobody reads and that the head does not name, and rests of writers that died."""
+        """Delete the versions that nobody reads and that the head does not name, and leftovers of writers that died."""
         with unharmed(self.folder), _locked(self.folder):
             self._clean(spare_recent=False)
 
     def _clean_if_possible(self) -> None:
-        """Clean after a compaction that nobody asked for: what was written counts, whatever becomes of the rests."""
+        """Clean after an automatic compaction: what was written counts, even if the leftovers cannot be deleted."""
         try:
             self._clean(spare_recent=True)
         except (MmascError, OSError) as error:

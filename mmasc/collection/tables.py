@@ -89,7 +89,7 @@ class Tables:
         if not table.is_dir():
             return
         newest = self.open(table)
-        # The newest is never deleted; named, it lets Lance look for rests where no old version is left
+        # The newest is never deleted; named, it lets Lance look for leftovers where no old version is left
         old = [newest.version, *(one for one in versions(table) if one not in keep)]
         try:
             self._clean(table, newest, old)
@@ -107,7 +107,7 @@ class Tables:
 
     def _clean(self, table: Path, dataset: lance.LanceDataset, old: list[int]) -> None:
         with writing(table, self.folder):
-            # Writers work under the lock alone, so files that no version names are rests of a writer that died
+            # Writers work under the lock alone, so files that no version names are leftovers of a writer that died
             dataset.cleanup_old_versions(versions=old, delete_unverified=True, error_if_tagged_old_versions=False)
 
     def _drop_unreadable(self, table: Path, candidates: list[int]) -> list[int]:

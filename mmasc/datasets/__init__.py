@@ -80,7 +80,7 @@ DATASETS: dict[str, DatasetSpec] = {
             "mmasc.datasets.audioset:read_audioset",
             "class_labels_indices.csv (index, mid, display_name), *_segments.csv (clip, start, end, labels) and the "
             "clips, named after their ID, anywhere below",
-            "what there is of AudioSet: several labels a clip",
+            "what there is of AudioSet: several labels per clip",
         ),
         DatasetSpec(
             "fsdkaggle2019",
@@ -111,13 +111,13 @@ def read_dataset(kind: str, path: str | os.PathLike[str], **options: Any) -> "Da
     Args:
         kind: A name of `DATASETS`.
         path: Its folder (the table itself for "csv").
-        **options: Of the reader: missing="skip" leaves out clips whose file is not there (default "fail"); further
+        **options: Of the reader: missing="skip" leaves out clips whose file does not exist (default "fail"); further
             ones are named in the reader of the kind.
     Returns:
         Clips in the order of the table, with official folds and groups.
     Raises:
         MmascError: If the kind is unknown, tables are missing (the layout expected is shown) or damaged, or files that
-            a table names are not there (the first is named, and how many).
+            a table names do not exist (the first is named, and how many).
     """
     if kind not in DATASETS:
         raise MmascError(f"unknown kind of data set {kind!r}; there are: {', '.join(DATASETS)}")

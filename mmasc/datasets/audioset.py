@@ -26,7 +26,7 @@ def read_audioset(
 
     Args:
         path: The folder that holds the tables.
-        spec: Of the registry.
+        spec: Specification from the registry.
         labels: Take only these (names or codes such as /m/09x0r) and the clips that have one; default: all.
         missing: "skip" (hardly anybody has all of it) or "fail".
     """

@@ -2,7 +2,7 @@
 
 A file of the cache is a NumPy array with its checksum behind it. Its name is the SHA-256 of the recording's bytes, the
 rate, the channel policy and the version of the decoder: a moved recording is found again, a changed one is not mistaken
-for the old. Files are written beside and renamed, so two processes may fill one cache at once.
+for the old. Files are written under another name and renamed, so two processes may fill one cache at once.
 """
 
 import errno
@@ -38,7 +38,7 @@ class Waveforms(Sequence[Any]):
     A part of one is copied before torch takes it: `torch.from_numpy(waveforms[3][:, 500:900].copy())`.
 
     Attributes:
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
         broken: Position → why this recording could not be read; looking at it raises MmascError.
         n_decoded: How many were decoded rather than found in the cache.
     """
@@ -70,9 +70,9 @@ class WaveformCache:
 
     Args:
         folder: Where they are kept, made when needed; None keeps them in memory.
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
         channels: Policy of `mmasc.audio.apply_channels`: "mix", "left", "right", "each" or "mid-side".
-        remark: Called with a line about what was mended or is not whole.
+        remark: Called with a line about what was repaired or is not whole.
     Raises:
         ValueError: If the rate or the policy is wrong.
     """
@@ -103,9 +103,9 @@ class WaveformCache:
 
         Args:
             paths: Recordings; equal contents are decoded once.
-            progress: Called with how many are done, and of how many.
+            progress: Called with the number done and the total.
             broken: "fail": a recording that cannot be read is an error; "skip": it is noted in `Waveforms.broken`.
-            n_threads: That decode; default: as many as there are cores, four at most.
+            n_threads: Number of threads that decode; default: as many as there are cores, four at most.
         Raises:
             MmascError: If a recording cannot be read and `broken` is "fail" (it is named), or the cache cannot be
                 written (its folder is named; what is in it stays good).
@@ -223,7 +223,7 @@ def file_digest(path: str | os.PathLike[str]) -> str:
 
 
 def _fault(file: Path) -> str | None:
-    """What is wrong with a file of the cache: "" if it is good, None if it is not there."""
+    """What is wrong with a file of the cache: "" if it is good, None if it does not exist."""
     checksum = 0
     try:
         with file.open("rb") as stored:
@@ -244,7 +244,7 @@ def _fault(file: Path) -> str | None:
 
 
 def _write(file: Path, waveform: Float32[np.ndarray, "channel time"]) -> None:
-    """Write beside, sync and rename: at any moment there is a whole file or none."""
+    """Write under another name, sync and rename: at any moment there is a whole file or none."""
     file.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     np.save(content, waveform, allow_pickle=False)

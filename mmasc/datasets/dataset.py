@@ -21,7 +21,7 @@ class Clip:
     """A recording of a data set.
 
     Attributes:
-        path: Of the sound.
+        path: Path of the sound.
         labels: What it is; several where the data set is multi-label, none where nobody said.
         fold: The official fold in which it is tested; "" for what is only learnt from.
         split: The official part ("train", "test", "curated" ...); "" where the data set names none for it.
@@ -44,10 +44,10 @@ class Dataset:
     Attributes:
         name: The kind that it was read as.
         root: The folder (or table) that it was read from.
-        clips: In order; positions in this tuple are what `split` gives.
+        clips: Clips in order; positions in this tuple are what `split` gives.
         classes: All labels, in the order of targets.
         multi_label: Whether a clip can have several labels.
-        remarks: What a reader left out, a line each.
+        remarks: What a reader left out, one line each.
         held_out: Column → values whose clips are never learnt from; see `holding_out`.
     """
 
@@ -111,7 +111,7 @@ class Dataset:
             test_fold: One of `folds`.
             validation: None for no validation; another fold; or a share of what is learnt from, in (0, 1), drawn by
                 whole groups, from every class alike.
-            seed: Of that draw.
+            seed: Random seed of that draw.
         Raises:
             MmascError: If a fold does not exist (those that do are listed), validation is the test fold, a group lies
                 on two sides, or nothing is left to learn from.
@@ -163,7 +163,7 @@ class Dataset:
         They are still tested, in the fold that they lie in.
 
         Raises:
-            MmascError: If the column or a value is not there; those there are are listed.
+            MmascError: If the column or a value does not exist; those there are are listed.
         """
         present = sorted(set(self.column(column)) - {""})
         strange = sorted(set(values) - set(present))

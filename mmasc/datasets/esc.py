@@ -1,6 +1,6 @@
 """ESC-10 and ESC-50 (Piczak 2015): five-second clips in official folds, one recording never in two of them.
 
-Two layouts are read: that of ESC-50, where ESC-10 is the part marked `esc10`, and a plain one with a `meta.csv` beside
+Two layouts are read: that of ESC-50, where ESC-10 is the part marked `esc10`, and a plain one with a `meta.csv` next to
 `audio/` whose file names begin with fold and upload.
 """
 
@@ -60,5 +60,5 @@ def _classes(rows: list[Row], table: Path) -> tuple[str, ...]:
         if not row["target"].isdecimal() or targets.setdefault(row["category"], row["target"]) != row["target"]:
             raise MmascError(f"{table}: {row['filename']} has target {row['target']!r}; a category has one number")
     if len(set(targets.values())) < len(targets):
-        raise MmascError(f"{table}: two categories have the same target; mend the table")
+        raise MmascError(f"{table}: two categories have the same target; fix the table")
     return tuple(sorted(targets, key=lambda name: int(targets[name])))

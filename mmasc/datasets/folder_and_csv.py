@@ -21,15 +21,15 @@ def read_folder(path: str | os.PathLike[str], spec: DatasetSpec, n_folds: int = 
 
     Args:
         path: The folder of folders; hidden ones and those without recordings are passed over.
-        spec: Of the registry.
+        spec: Specification from the registry.
         n_folds: Folds that are made of it, stratified by class.
-        seed: Of those folds.
+        seed: Random seed of those folds.
     """
     from mmasc.audio import find_audio
 
     root = Path(path)
     if not root.is_dir():
-        raise MmascError(f"{root} is no folder; {spec.kind} is laid out so: {spec.layout}")
+        raise MmascError(f"{root} is not a folder; {spec.kind} is laid out so: {spec.layout}")
     clips = []
     for file in find_audio(root):
         place = file.relative_to(root).parts
@@ -57,19 +57,19 @@ def read_csv(
 
     Args:
         path: The table; paths in it are relative to its folder (or to `audio/` in it).
-        spec: Of the registry.
+        spec: Specification from the registry.
         path_column: Default: the first of path, filename, file, file_name, fname, filepath, audio that is there.
         label_column: Default: the first of label, labels, category, class, scene, scene_label.
         fold_column: Official folds, any names. Default: "fold" where there is such a column.
         group_column: What must stay together: recording, place, uploader ...
         label_separator: Between several labels of a clip; makes the data set multi-label.
         n_folds: Folds that are made, stratified by class, where the table has none; 0 makes none.
-        seed: Of those folds.
+        seed: Random seed of those folds.
         missing: "fail" or "skip".
     """
     table = Path(path)
     if not table.is_file():
-        raise MmascError(f"{table} is not there; {spec.kind} is laid out so: {spec.layout}")
+        raise MmascError(f"{table} does not exist; {spec.kind} is laid out so: {spec.layout}")
     found = read_rows(table, ())
     columns = list(found.columns)
     path_column = path_column or _choose(table, columns, _PATH_COLUMNS, "paths", "path_column")
@@ -118,7 +118,7 @@ def _labels(text: str, separator: str | None) -> tuple[str, ...]:
 def _sounds(table: Path, rows: list[Row], column: str) -> tuple[list[Path], list[str]]:
     """The file of each row (the path it would have where there is none), and a line about names that are not clear.
 
-    Names that are no path from here (written on another system, or with other folders in front) are looked for among
+    Names that are not paths from here (written on another system, or with other folders in front) are looked for among
     all sounds below the table's folder.
     """
     from mmasc.audio import find_audio

@@ -50,7 +50,7 @@ def read_fsdkaggle2019(
     Args:
         path: The folder of the release (FSDKaggle2019.meta, FSDKaggle2019.audio_*) or of the competition
             (train_curated.csv, train_curated ...).
-        spec: Of the registry.
+        spec: Specification from the registry.
         train: Which training part to take: "curated", "noisy" or "both".
         missing: "fail" or "skip".
     Raises:

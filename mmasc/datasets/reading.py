@@ -20,7 +20,7 @@ def first_table(root: Path, names: Sequence[str], spec: DatasetSpec) -> Path:
     for name in names:
         if (root / name).is_file():
             return root / name
-    what = f"has no {' or '.join(names)}" if root.is_dir() else "is no folder"
+    what = f"has no {' or '.join(names)}" if root.is_dir() else "is not a folder"
     raise MmascError(f"{root} {what}; {spec.kind} is laid out so: {spec.layout}")
 
 
@@ -29,8 +29,8 @@ def read_rows(path: Path, columns: Sequence[str], names: Sequence[str] | None = 
 
     Args:
         path: See `mmasc.storage.tables.read_table`.
-        columns: That must be there, and filled in every row.
-        names: Of the columns, for a table without a header.
+        columns: Columns that must be there, and filled in every row.
+        names: Names of the columns, for a table without a header.
     Raises:
         MmascError: If the table cannot be read, a column is missing (those that are there are named), or a value is
             missing (the line is named).
@@ -44,9 +44,9 @@ def one_each(clips: Sequence[Clip], rows: Sequence[Row], table: Path) -> list[Cl
     """Each file once: rows that say the same of a file are one clip.
 
     Args:
-        clips: Of a table, in its order.
-        rows: That they were made of.
-        table: For messages.
+        clips: Clips of a table, in its order.
+        rows: Rows that they were made of.
+        table: Path of the table, for messages.
     Raises:
         MmascError: If two rows of a file differ in label, fold, part or group; both lines are named.
     """
@@ -74,8 +74,8 @@ def on_disk(clips: Sequence[Clip], table: Path, missing: str) -> tuple[tuple[Cli
     """The clips whose files are on disk, and remarks about the others.
 
     Args:
-        clips: Of a table, each file once.
-        table: That names them.
+        clips: Clips of a table, each file once.
+        table: Table that names them.
         missing: "fail" or "skip".
     Raises:
         MmascError: If files are missing and `missing` is "fail", or all are.

@@ -12,7 +12,7 @@ from mmasc.errors import MmascError
 def draw_balanced(has: Bool[np.ndarray, "clip class"], per_class: int, seed: int) -> Int64[np.ndarray, " kept"]:
     """Positions of clips so that every class has `per_class` of them, ascending.
 
-    With one label a clip it is exactly so many. With several, classes are served from the rarest on, and those that
+    With one label per clip it is exactly so many. With several, classes are served from the rarest on, and those that
     come along with them may have more.
 
     Args:
@@ -37,7 +37,7 @@ def draw_groups(
     Args:
         has: Which clip has which label.
         groups: The group of each clip.
-        share: Of every class, in (0, 1).
+        share: Share of every class, in (0, 1).
         seed: Which groups.
     Raises:
         MmascError: If no class has groups enough to give one away.
@@ -89,8 +89,8 @@ def make_folds(
         targets: 1 where a clip has a label.
         groups: The group of each clip.
         n_folds: 2 or more.
-        seed: Of the shuffling.
-        name: Of the data set, for messages.
+        seed: Random seed of the shuffling.
+        name: Name of the data set, for messages.
     Raises:
         MmascError: If there are fewer groups, or clips of a class, than folds.
         ValueError: If `n_folds` is below 2.

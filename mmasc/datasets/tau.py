@@ -22,7 +22,7 @@ def read_tau(path: str | os.PathLike[str], spec: DatasetSpec, missing: str = "fa
 
     Args:
         path: The folder that holds `meta.csv` and `evaluation_setup/`.
-        spec: Of the registry.
+        spec: Specification from the registry.
         missing: "fail" or "skip".
     """
     root = Path(path)
@@ -33,7 +33,7 @@ def read_tau(path: str | os.PathLike[str], spec: DatasetSpec, missing: str = "fa
     test = {row["filename"] for row in _setup(root, "evaluate", spec)}
     both = sorted(train & test)
     if both:
-        raise MmascError(f"{root / 'evaluation_setup'}: {both[0]} is both learnt from and tested on; mend the lists")
+        raise MmascError(f"{root / 'evaluation_setup'}: {both[0]} is both learnt from and tested on; fix the lists")
     known = {row["filename"] for row in rows}
     for name in sorted((train | test) - known):
         raise MmascError(
@@ -63,17 +63,17 @@ def name_columns(name: str, table: Path) -> dict[str, str]:
     """What a file name says: scene, city, place, segment (and part), device.
 
     Raises:
-        MmascError: If it is no such name.
+        MmascError: If it is not such a name.
     """
     parts = Path(name).stem.split("-")
     if len(parts) not in (5, 6) or not all(parts):
-        raise MmascError(f"{table}: {name} is no name of this set: scene-city-place-segment-device.wav")
+        raise MmascError(f"{table}: {name} is not a name of this set: scene-city-place-segment-device.wav")
     columns = {"scene": parts[0], "city": parts[1], "place": parts[2], "segment": parts[3], "device": parts[-1]}
     return {**columns, "part": parts[4]} if len(parts) == 6 else columns
 
 
 def _setup(root: Path, part: str, spec: DatasetSpec) -> list[Row]:
-    """A list of the official fold; the test list serves where the one with labels is not there."""
+    """A list of the official fold; the test list serves where the one with labels does not exist."""
     parts = (part, "test") if part == "evaluate" else (part,)
     names = [f"evaluation_setup/fold{_FOLD}_{one}.{ending}" for one in parts for ending in ("csv", "txt")]
     table = first_table(root, names, spec)

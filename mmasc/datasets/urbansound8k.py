@@ -16,7 +16,7 @@ def read_urbansound8k(path: str | os.PathLike[str], spec: DatasetSpec, missing: 
 
     Args:
         path: The folder that holds `metadata/` and `audio/`.
-        spec: Of the registry.
+        spec: Specification from the registry.
         missing: "fail" or "skip".
     Raises:
         MmascError: Also if a recording lies in two folds: the table was changed then.

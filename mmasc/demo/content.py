@@ -83,12 +83,12 @@ class PageContent:
     """All that the page says.
 
     Attributes:
-        title, lead: Of the page, plain text.
+        title, lead: Title and lead of the page, plain text.
         facts: (number or word, what it is).
-        clips: To hear and see; the others point into this list.
+        clips: Clips to hear and see; the others point into this list.
         texts, sounds: Questions asked in words and with a sound.
-        verdicts: Of the sounds that are shown; prompt_name and prompt_lines say from what.
-        points: Of the map; explained is the share of the variance that the two axes hold.
+        verdicts: Verdicts of the sounds that are shown; prompt_name and prompt_lines say from what.
+        points: Points of the map; explained is the share of the variance that the two axes hold.
         left_out: Sounds in the collection that the page does not show.
         unread: (file, reason).
         notes: Sentences for the end.

@@ -10,7 +10,7 @@ _POINT = 8.0  # radius of a point with some air
 
 @dataclass(frozen=True)
 class Placed:
-    """A point at (x, y) in pixels and the text that wants to stand beside it; `first` is placed before the others."""
+    """A point at (x, y) in pixels and the text that wants to stand next to it; `first` is placed before the others."""
 
     x: float
     y: float

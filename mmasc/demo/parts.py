@@ -11,7 +11,7 @@ _PLAY = (
     '<svg viewBox="0 0 16 16" aria-hidden="true" class="pause"><path d="M3.5 2h3v12h-3zM9.5 2h3v12h-3z"/></svg>'
 )
 _MAP_WIDTH, _MAP_HEIGHT, _MAP_MARGIN = 1060, 620, 70
-_NAMED_ON_MAP = 40  # sounds with their name beside the point; with more of them only the words are named
+_NAMED_ON_MAP = 40  # sounds with their name next to the point; with more of them only the words are named
 _OPEN_TABLE = 16  # sounds up to which the table of all scores is open at first
 
 

@@ -25,7 +25,7 @@ def spectrogram(waveform: Float[np.ndarray, " time"], sample_rate: int) -> Float
 
     Args:
         waveform: Mono samples at `PICTURE.sample_rate`; less than one transform is filled with zeros.
-        sample_rate: In Hz; a guard against a rate slip.
+        sample_rate: Sample rate in Hz; a guard against a rate slip.
     Raises:
         ValueError: If the rate is another one.
     """
@@ -118,12 +118,12 @@ def draw_map(
     sound_names: Sequence[str],
     word_names: Sequence[str],
 ) -> None:
-    """Draw a map of `map_positions`: sounds as dots, words as open diamonds, names beside them.
+    """Draw a map of `map_positions`: sounds as dots, words as open diamonds, names next to them.
 
     Args:
         ax: Axes of matplotlib.
         sounds, words: Positions.
-        sound_names, word_names: Written as they are: a dollar sign in a name is no formula.
+        sound_names, word_names: Written as they are: a dollar sign in a name is not a formula.
     """
     ax.axhline(0, color="0.85", linewidth=0.8, zorder=0)
     ax.axvline(0, color="0.85", linewidth=0.8, zorder=0)

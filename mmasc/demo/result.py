@@ -33,8 +33,8 @@ class Labelled:
 
     Attributes:
         path: As the collection has it; file: where it lies.
-        duration: In seconds.
-        vector: Of the whole recording, float `[dim]`.
+        duration: Duration in seconds.
+        vector: Vector of the whole recording, float `[dim]`.
         label: The best; scores and cosines: of every label, in the order of the prompt file.
         truth: The right label, where it is known.
     """

@@ -68,7 +68,7 @@ def run_demo(
         encoder: Name for `load_encoder`, or a loaded encoder whose space has text.
         questions: Texts to search for; default: a few everyday sounds, and for a folder also the labels.
         shown: Sounds that the page shows at most, 1 to 100; all are embedded, searched and labelled.
-        device: Where the encoder runs.
+        device: Device on which the encoder runs.
         tell: Called with every line of the account.
         progress: Called after every file that is embedded, with the report as it stands.
     Raises:

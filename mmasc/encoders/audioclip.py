@@ -45,9 +45,9 @@ class AudioClip(Encoder):
     gives vectors of 527 class scores, a space of its own.
 
     Args:
-        spec: From the registry.
+        spec: Specification from the registry.
         path: An official weights file; default: the one that `mmasc models fetch` has put in its place.
-        device: Where the networks run.
+        device: Device on which the networks run.
     Attributes:
         logit_scales: What softmax multiplies cosines by: "audio-image", "audio-text", "image-text"; those there are.
     Raises:

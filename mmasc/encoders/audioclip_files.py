@@ -18,7 +18,7 @@ from mmasc.errors import MmascError
 
 AUDIO = "audio."
 AUDIO_SCALES = ("logit_scale_ai", "logit_scale_at")
-# In some files beside the weights; they say what the shapes say
+# In some files next to the weights; they say what the shapes say
 _REMARKS = ("input_resolution", "context_length", "vocab_size")
 # What the authors' own files may lack: both follow from the definition
 _DERIVED = {"window": blackman_harris, "fbsp.bias": lambda: torch.zeros(0)}
@@ -32,8 +32,8 @@ class AudioClipState:
 
     Attributes:
         path: The file.
-        audio: Of the audio network, without `audio.`; empty where the file has no audio head.
-        towers: Of text and picture tower and their logit scale; empty where the file has no towers.
+        audio: Weights of the audio network, without `audio.`; empty where the file has no audio head.
+        towers: Weights of text and picture tower and their logit scale; empty where the file has no towers.
         scales: `logit_scale_ai` and `logit_scale_at`; empty where the file lacks one of the two parts.
     """
 
@@ -176,7 +176,7 @@ def _differences(tensors: dict[str, Tensor], shapes: dict[str, tuple[int, ...]],
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise MmascError(f"{path} is no file; name an official weights file of AudioCLIP, or {_MEND}")
+        raise MmascError(f"{path} is not a file; name an official weights file of AudioCLIP, or {_MEND}")
     try:
         # Only files in the zip format can stay on the disk until they are used
         stored = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))

@@ -23,7 +23,7 @@ from mmasc.errors import MmascError
 from mmasc.inputs import as_texts, check_picture
 from mmasc.storage.digests import state_digest
 
-# Windows that go through a network at once. On a CPU one by one: a vector is then the same to the last bit whatever its
+# Windows that go through a network at once. On a CPU one by one: a vector is then the same bit for bit whatever its
 # neighbours. It costs a small network half of its own time, 7 to 15 % from file to vector; a large one nothing. A GPU
 # needs many.
 _WINDOWS_AT_ONCE_CPU = 1
@@ -40,7 +40,7 @@ class Encoder:
         spec: What was known before loading.
         identity: Hex digest of weights, preprocessing constants and window policy: it names the space. Vectors of
             different identities are never compared.
-        device: Where the network runs.
+        device: Device on which the network runs.
         backend: "eager" or "onnx": what runs the network.
         logit_scale: What softmax multiplies cosines by, where the space has text or pictures; else None.
     """
@@ -85,8 +85,8 @@ class Encoder:
             waveform: One recording, `[time]` or `[channel time]`; numpy, torch or lists. `[time channel]` is taken
                 where there are more than 64 rows and at most 32 columns. Floats in [-1, 1] (more is kept, as in float
                 files), or int8, uint8, int16, int32, whose range becomes [-1, 1].
-            sample_rate: Of the waveform, in Hz; any from 1,000 to 768,000.
-            hop_seconds: From one window's start to the next; default: the window, no overlap.
+            sample_rate: Sample rate of the waveform, in Hz; any from 1,000 to 768,000.
+            hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.
             channels: "mix", "left", "right", "each" or "mid-side".
         Returns:
             `vectors`, float32 `[item dim]`, of windows with `starts` and `ends` in seconds `[item]`; `vector`, the
@@ -121,7 +121,7 @@ class Encoder:
 
         Raises:
             MmascError: If the space has no pictures.
-            ValueError: If something is no picture.
+            ValueError: If something is not a picture.
         """
         self._require("image")
         for image in images:
@@ -231,7 +231,7 @@ def backend_identity(identity: str, backend: str) -> str:
     """The identity of a space whose vectors another backend made.
 
     Args:
-        identity: Of the same encoder with backend "eager".
+        identity: Identity of the same encoder with backend "eager".
         backend: What runs the network.
     """
     return identity if backend == "eager" else hashlib.sha256(f"{identity} {backend}".encode()).hexdigest()[:32]
@@ -247,7 +247,7 @@ def require_identity(
         found: Name and identity at hand.
         what: The space, head, calibration or network that is asked, for the message.
         advice: What to do, for the message.
-        kind: Of both names.
+        kind: What both are, for the message.
     Raises:
         MmascError: If the identities differ.
     """

@@ -37,7 +37,7 @@ from mmasc.weights.store import find
 SAMPLES = 480_000
 # Tokens that the models were trained on, begin and end of the sentence counted (laion_clap pads and cuts to it)
 CONTEXT_TOKENS = 77
-# Texts that a working text side tells apart; of a broken one (larger_clap_music) all vectors are the same but for
+# Texts that a working text side tells apart; of a broken one (larger_clap_music) all vectors are the same except for
 # 1 - cosine = 7e-4
 _PROBE_TEXTS = ("a dog barking", "heavy rain on a tin roof", "violin", "an engine that idles, then silence")
 _BROKEN_COSINE = 0.998
@@ -96,10 +96,10 @@ class Clap(Encoder):
     """Sounds and texts in one space of unit vectors.
 
     Args:
-        spec: From the registry; `spec.weights` names what `mmasc models fetch` brings.
+        spec: Specification from the registry; `spec.weights` names what `mmasc models fetch` brings.
         path: A folder as the hub has it (config.json, preprocessor_config.json, model.safetensors or
             pytorch_model.bin, vocab.json with merges.txt or tokenizer.json); default: the fetched weights.
-        device: Where the networks run.
+        device: Device on which the networks run.
     Raises:
         MmascError: If the weights are missing, damaged, of another shape or front end, or if their text side is
             broken; if windows longer than 10 s are asked for.
@@ -250,8 +250,8 @@ class _Tokenizer:
     """Texts to token ids, begin and end of the sentence included; byte-level byte pairs as RoBERTa has them.
 
     Args:
-        folder: With vocab.json and merges.txt, or tokenizer.json.
-        config: Of the text network.
+        folder: Folder with vocab.json and merges.txt, or tokenizer.json.
+        config: Configuration of the text network.
     """
 
     def __init__(self, folder: Path, config: Any) -> None:
@@ -305,9 +305,9 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
     try:
         value = parse_json(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise MmascError(f"{path} is not there; name a folder with a CLAP model as the hub has it") from error
+        raise MmascError(f"{path} does not exist; name a folder with a CLAP model as the hub has it") from error
     except ValueError as error:
-        raise MmascError(f"{path} is no JSON ({error}); copy the folder again") from error
+        raise MmascError(f"{path} is not JSON ({error}); copy the folder again") from error
     if not isinstance(value, dict):
         raise MmascError(f"{path} holds no object; copy the folder again")
     return value

@@ -34,7 +34,7 @@ class Classic(Encoder):
     """26 standardised numbers of a window.
 
     Args:
-        spec: From the registry.
+        spec: Specification from the registry.
         path: Nothing: there are no weights.
         device: Where they are computed.
     Raises:

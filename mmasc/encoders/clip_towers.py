@@ -23,7 +23,7 @@ class ClipTowers:
 
     Args:
         state: By the names of OpenAI's CLIP RN50, float32.
-        device: Where the towers run.
+        device: Device on which the towers run.
     """
 
     def __init__(self, state: dict[str, Tensor], device: torch.device) -> None:
@@ -36,7 +36,7 @@ class ClipTowers:
         with torch.device("meta"):
             model = CLIP(**config)
         model.load_state_dict(state, strict=True, assign=True)
-        # A word sees those before it; the mask is no weight and was left empty above
+        # A word sees those before it; the mask is not a weight and was left empty above
         model.attn_mask = torch.full((CONTEXT_TOKENS, CONTEXT_TOKENS), float("-inf")).triu(1)
         self.model: nn.Module = model.eval().requires_grad_(False).to(device)
         self.device = device

@@ -39,7 +39,7 @@ def check_encoder(name: str, device: str = "cpu") -> Iterator[CheckResult]:
 
     Args:
         name: As for `load_encoder`.
-        device: Where the network runs.
+        device: Device on which the network runs.
     Yields:
         Same vectors for batches of 1, 3 and 16, in shuffled order, from files one by one and together, and in a
         second process; no NaN; no vector that is the same for all sounds; silence, clicks and full scale are finite.
@@ -111,7 +111,7 @@ def _same(name: str, one: np.ndarray, other: np.ndarray) -> CheckResult:
     if one.shape != other.shape:
         return CheckResult(name, False, f"{list(one.shape)} against {list(other.shape)} vectors")
     if np.array_equal(one, other):
-        return CheckResult(name, True, "the same to the last bit")
+        return CheckResult(name, True, "the same bit for bit")
     length = np.maximum(np.linalg.norm(other, axis=1), 1e-12)
     difference = float((np.abs(one - other).max(axis=1) / length).max())
     return CheckResult(name, difference <= TOLERANCE, f"largest difference {difference:.1e} of the vector's length")

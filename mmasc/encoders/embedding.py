@@ -33,7 +33,7 @@ class WindowEncoder(Protocol):
     """What files need of an encoder; every `Encoder` has it.
 
     Attributes:
-        spec: Of it: its rate and window count here.
+        spec: Spec of the encoder: its rate and window count here.
     """
 
     spec: EncoderSpec
@@ -56,12 +56,13 @@ class FileVectors:
 
     Attributes:
         path: As it was given; "<memory>" or "<array>" where there was none.
-        starts, ends: Of the windows, in seconds, float64 `[item]`.
-        lanes: Which lane of the channel policy a window comes from, int64 `[item]`; 0 but for "each" and "mid-side".
+        starts, ends: Starts and ends of the windows, in seconds, float64 `[item]`.
+        lanes: Which lane of the channel policy a window comes from, int64 `[item]`; 0 except with "each" and
+            "mid-side".
         vectors: float32 `[item dim]`, as the encoder gave them.
         status: ok, truncated or failed, with the reason; a failed file has no windows.
         duration: Decoded seconds.
-        sample_rate, channels: Of the file itself.
+        sample_rate, channels: Sample rate and channels of the file itself.
         digest: What `digest` of `embed_files` gave.
         silent: Which windows are digital silence and nothing else, bool `[item]`.
     """
@@ -98,8 +99,8 @@ def embed_file(
 
     Args:
         path: Sound, or a video with sound: a file, its bytes, or an open binary file.
-        encoder: From `load_encoder`.
-        hop_seconds: From one window's start to the next; default: the window, no overlap.
+        encoder: Encoder from `load_encoder`.
+        hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.
         channels: "mix", "left", "right", "each" or "mid-side".
     Returns:
         Vectors of its windows, float32 `[item dim]`, with their starts and ends in seconds.
@@ -124,10 +125,10 @@ def embed_files(
 
     Args:
         paths: Files, as `find_audio` lists them, or what else `open_audio` takes.
-        encoder: From `load_encoder`.
-        hop_seconds: From one window's start to the next; default: the window, no overlap.
+        encoder: Encoder from `load_encoder`.
+        hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.
         channels: "mix", "left", "right", "each" or "mid-side".
-        threads: That decode ahead of the network; 0 decodes in the caller's thread.
+        threads: Number of threads that decode ahead of the network; 0 decodes in the caller's thread.
         digest: Called with each file once it is decoded, where it was decoded, while its bytes are still in memory.
     """
     hop = encoder.spec.window_seconds if hop_seconds is None else float(hop_seconds)

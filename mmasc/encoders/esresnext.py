@@ -36,7 +36,7 @@ _GATE_KERNELS = ((3, 1), (1, 5), (3, 1), (1, 5))
 
 
 class Fbsp(nn.Module):
-    """A bank of complex frequency B-splines with trained order m, bandwidth fb and centre fc, one row a bin.
+    """A bank of complex frequency B-splines with trained order m, bandwidth fb and centre fc, one row per bin.
 
     Built as the Fourier-like transform m = 0, fb = 1, fc = bin; in trained weights no fc is a whole number. `bias` is
     empty: the published weights name it.
@@ -159,7 +159,7 @@ class Gate(nn.Module):
 
 
 def max_pool_to(x: Float[Tensor, "batch c bins frame"], size: tuple[int, int]) -> Float[Tensor, "batch c bins2 frame2"]:
-    """Adaptive max pooling, an axis after the other, by operations that every runtime has; equal to the last bit.
+    """Adaptive max pooling, an axis after the other, by operations that every runtime has; equal bit for bit.
 
     Output i of n is the maximum over floor(i m / n) to ceil((i + 1) m / n) of m inputs.
     """

@@ -2,7 +2,7 @@
 
 The transform is one cached real matrix without what nobody reads (columns that meet zeros only, the top two bins);
 batch norms are part of the convolutions before them, and 1 x 1 convolutions are matrix products. Equal to the
-definition but for the order of float32 sums.
+definition except for the order of float32 sums.
 
 Source: Jacob et al. 2018, arXiv:1712.05877, section 3.2, equation (14) (folding batch norm).
 """
@@ -74,7 +74,7 @@ class FoldedTrunk(nn.Module):
     """Decibels to the 2048 pooled numbers, batch norms folded into convolutions, nothing kept that is not needed.
 
     Args:
-        network: In evaluation mode; its weights are copied.
+        network: Network in evaluation mode; its weights are copied.
     """
 
     def __init__(self, network: ESResNeXt) -> None:

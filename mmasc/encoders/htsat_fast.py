@@ -24,13 +24,13 @@ class FastHtsat(nn.Module):
     """The audio network of a ClapAudioModel for sounds of at most one window: nothing is fused.
 
     Args:
-        audio_model: In evaluation mode, of a shape that `fits`; its weights are copied.
+        audio_model: ClapAudioModel in evaluation mode, of a shape that `fits`; its weights are copied.
     """
 
     def __init__(self, audio_model: Any) -> None:
         super().__init__()
         encoder = audio_model.audio_encoder
-        # In a tuple, so that the whole network is no part of this one
+        # In a tuple, so that the whole network is not a part of this one
         self._encoder = (encoder,)
         self.batch_norm, self.patch, self.norm = encoder.batch_norm, encoder.patch_embed, encoder.norm
         self.blocks, self.merges = nn.ModuleList(), nn.ModuleList()
@@ -95,7 +95,7 @@ class Product(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention inside windows and two linear layers, each after a layer norm and beside the way past it.
+    """Attention inside windows and two linear layers, each after a layer norm and with a way past it.
 
     Args:
         layer: transformers' ClapAudioLayer.

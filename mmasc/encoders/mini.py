@@ -1,6 +1,6 @@
 """`mini`: the bundled encoder of everyday sounds and English words, small enough for one CPU core.
 
-A convolutional network of half a million parameters (mini_network.py) beside a static table of token vectors
+A convolutional network of half a million parameters (mini_network.py) next to a static table of token vectors
 (mini_text.py). What it heard, what it reaches and what it cannot do stands in weights/mini_card.md.
 
 Papers: Kong et al. 2020, "PANNs" (the kind of network); Wu et al. 2023, "Large-scale contrastive language-audio
@@ -43,9 +43,9 @@ class MiniFeatures(Encoder):
         output: What the identity calls the layer that gives the vector.
 
     Args:
-        spec: From the registry.
+        spec: Specification from the registry.
         path: A run of `mmasc train align` (its best weights, else its last) or a weights file; default: the package's.
-        device: Where the network runs.
+        device: Device on which the network runs.
     Raises:
         MmascError: If the weights are missing, damaged or of another shape than the spec says.
     """
@@ -118,9 +118,9 @@ class Mini(MiniFeatures):
     """Sounds and English texts in one space of unit vectors.
 
     Args:
-        spec: From the registry.
+        spec: Specification from the registry.
         path: A run of `mmasc train align` (its best weights, else its last) or a weights file; default: the package's.
-        device: Where the network runs.
+        device: Device on which the network runs.
     Raises:
         MmascError: If the weights are missing, damaged or of another shape than the spec says.
     """
@@ -155,7 +155,7 @@ class FoldedConv(nn.Module):
 
     Args:
         conv: Without a bias.
-        norm: In evaluation mode.
+        norm: Norm in evaluation mode.
     Source: Jacob et al. 2018, section 3.2, equation (14).
     """
 
@@ -206,13 +206,13 @@ def _weights_file(spec: EncoderSpec, path: str | None) -> Path:
 
 def _tensor(tensors: dict[str, Tensor], name: str, file: Path) -> Tensor:
     if name not in tensors:
-        raise MmascError(f"{file} lacks {name}; it is no encoder of mmasc train align")
+        raise MmascError(f"{file} lacks {name}; it is not an encoder of mmasc train align")
     return tensors[name].float()
 
 
 def _build_network(tensors: dict[str, Tensor], about: dict[str, Any], file: Path) -> MiniNetwork:
     if about.get("kind") != "mmasc-mini":
-        raise MmascError(f"{file} is no encoder of mmasc train align; name its run folder or its best.safetensors")
+        raise MmascError(f"{file} is not an encoder of mmasc train align; name its run folder or its best.safetensors")
     network = MiniNetwork(config_from_dict(MiniConfig, about["network"], str(file)))
     state = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
     try:

@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from mmasc.errors import MmascError
 from mmasc.storage.texts import parse_json
 
-# A longer "word" is no word; the sentence model's tokenizer gives up at the same length.
+# A longer "word" is not a word; the sentence model's tokenizer gives up at the same length.
 _LONGEST_WORD = 100
 # Blocks of ideographs, split into single characters as the sentence model does (first and last code point).
 _IDEOGRAPHS = (
@@ -102,7 +102,7 @@ class TextTable:
     """Static token vectors: a text's vector is the mean of its tokens' rows, made a unit vector.
 
     Args:
-        vocabulary: One token a row of the table.
+        vocabulary: One token per row of the table.
         table: int8 numbers, one row a token.
         scale: What a row is multiplied by.
     """
@@ -154,16 +154,17 @@ def load_text_table(path: str | Path | None = None) -> TextTable:
     """Read a text table: `NAME_text.safetensors` and `NAME_vocabulary.txt`, made by examples/make_mini/distill_text.py.
 
     Args:
-        path: The safetensors file, with the vocabulary (one token a line) beside it; default: the table in the package.
+        path: The safetensors file, with the vocabulary (one token a line) next to it; default: the table in the
+            package.
     Raises:
-        MmascError: If a file is missing or is no text table.
+        MmascError: If a file is missing or is not a text table.
     """
     where = Path(str(files("mmasc.encoders") / "weights" / "mini_text.safetensors")) if path is None else Path(path)
     words = where.with_name(f"{where.stem.removesuffix('_text')}_vocabulary.txt")
     try:
         with safe_open(str(where), "np") as stored:
             if parse_json((stored.metadata() or {}).get("config", "{}")).get("kind") != "mmasc-text-table":
-                raise MmascError(f"{where} is no text table; examples/make_mini/distill_text.py makes one")
+                raise MmascError(f"{where} is not a text table; examples/make_mini/distill_text.py makes one")
             table, scale = stored.get_tensor("table"), stored.get_tensor("scale")
         vocabulary = words.read_text(encoding="utf-8").split("\n")[:-1]
     except (OSError, SafetensorError, ValueError) as error:

@@ -34,7 +34,8 @@ class NetworkEncoder(Encoder):
         self.network = load_network(f"{name}:{path}", device=str(self.device)).requires_grad_(False)
         if self.network.body.n_tags:
             raise MmascError(
-                f"{spec.name} reads tags beside the sound, so it is no encoder; take a network without -tags"
+                f"{spec.name} reads tags in addition to the sound, so it is not an encoder; take a network "
+                "without -tags"
             )
         rate = self.network.sample_rate
         # The shortest window, rounded up to the millisecond, so that rounding to samples never falls below it

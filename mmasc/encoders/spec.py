@@ -17,11 +17,11 @@ class EncoderSpec:
     Attributes:
         name: What `load_encoder` takes.
         target: "module:Class", imported when the encoder is loaded.
-        sample_rate: In Hz; every waveform is resampled to it.
+        sample_rate: Sample rate in Hz; every waveform is resampled to it.
         window_seconds: Length of a window.
         dim: Numbers in a vector.
         modalities: Subset of ("audio", "text", "image"): what the space understands.
-        licence: Of the weights; non-commercial licences say so here.
+        licence: Licence of the weights; non-commercial licences say so here.
         weights: Where the weights come from: "bundled", or the name of a file that `mmasc models fetch` knows.
         padding: How a recording shorter than a window is filled.
         minimum_seconds: Shortest input of the network, for padding "minimum".

@@ -1,4 +1,4 @@
-"""A tagger as an encoder: its probabilities are the vector, a space of its own beside that of its embedding.
+"""A tagger as an encoder: its probabilities are the vector, a space of its own next to that of its embedding.
 
 `tagging-scores:RUN` gives the sigmoids of all tags; `tagging:RUN` the layer before last (as every network does).
 """

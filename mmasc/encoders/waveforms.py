@@ -21,9 +21,9 @@ def embed_audio(
         waveform: One recording, `[time]` or `[channel time]`; numpy, torch or lists. `[time channel]` is taken where
             there are more than 64 rows and at most 32 columns. Floats in [-1, 1] (more is kept, as in float files), or
             int8, uint8, int16, int32, whose range becomes [-1, 1].
-        sample_rate: Of the waveform, in Hz; any from 1,000 to 768,000.
+        sample_rate: Sample rate of the waveform, in Hz; any from 1,000 to 768,000.
         encoder: Name for `load_encoder`, loaded with every call; or a loaded encoder, for more than one waveform.
-        hop_seconds: From one window's start to the next; default: the window, no overlap.
+        hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.
         channels: "mix", "left", "right", "each" or "mid-side".
         device: Where an encoder that is named runs.
     Returns:

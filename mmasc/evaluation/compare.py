@@ -1,6 +1,6 @@
-"""One table of systems on the same data: networks trained from runs, heads on collections, published figures beside.
+"""One table of systems on the same data: networks trained from runs, heads on collections, next to published figures.
 
-A row is a system over all its folds and seeds. What was published on the same data stands beside it with what it was
+A row is a system over all its folds and seeds. What was published on the same data stands next to it with what it was
 measured on; where folds or splits differ the figures are not comparable, and the table says so.
 """
 
@@ -34,17 +34,17 @@ class Row:
     Attributes:
         system: Network with what was said of its definition, or "encoder+head".
         features: Front end; the space's name for a head.
-        recipe: Of training; empty for a head.
+        recipe: Recipe of training; empty for a head.
         dataset: Kind; empty for a collection that stands by itself.
         accuracy, interval: Over all clips of all folds and seeds, and its 95 % interval over recordings.
         fold_names, folds: Accuracy of every fold, the mean over seeds.
         seeds: How many.
         spread: Standard deviation (n - 1) over seeds; None for one.
-        clips: That were tested.
+        clips: Clips that were tested.
         metrics: All metrics by name.
         cost: Numbers, bytes, products and speed; None for a head.
-        fold_seconds: Of training a fold, the mean; None where it was not noted.
-        clips_per_second: Of training, the median.
+        fold_seconds: Seconds of training a fold, the mean; None where it was not noted.
+        clips_per_second: Clips per second of training, the median.
         trained_on: Machine and versions, as the runs noted them.
         published: What was published of this system on this kind of data.
         detail: The whole evaluation or report, for the JSON file.
@@ -79,8 +79,8 @@ class Comparison:
         published: Everything published on the kinds of data of the rows.
         machine: What speed was measured on.
         versions: Package → version.
-        commit: Of mmasc, "+" behind it where files were changed; empty where it is no git checkout.
-        date: Of the comparison, UTC.
+        commit: Commit of mmasc, "+" behind it where files were changed; empty where it is not a git checkout.
+        date: Date of the comparison, UTC.
     """
 
     rows: list[Row]
@@ -109,14 +109,14 @@ def compare(
     Args:
         paths: Runs (or folders that hold them) and collections, in any order.
         label: Column of the collections with the labels.
-        heads: Fitted to every space of every collection, a row each.
+        heads: Fitted to every space of every collection, one row each.
         groups: Column of the collections whose values stay on one side of a fold, and are drawn whole.
         folds_column: Column of the collections with official folds; default: "fold" where there is one, else five
             stratified folds.
         data, cache, device: See `mmasc.evaluation.evaluate.evaluate`.
         measure: Also time every network on this machine.
         remark: Called with lines about runs that are unfinished.
-        progress: Called with how much is done, of how much, and of what.
+        progress: Called with the amount done, the total, and what it is.
     Raises:
         MmascError: If there is nothing to compare, or a part cannot be tested.
     """

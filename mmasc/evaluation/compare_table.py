@@ -21,9 +21,9 @@ def write_comparison(found: Comparison, folder: str | Path, name: str | None = N
 
     Args:
         found: What to write.
-        folder: Made where it is not there.
+        folder: Folder to write into; created if it does not exist.
         name: Default: the kind of data set of all rows, else "comparison".
-        command: That made it, to be named in the text.
+        command: Command that made it, to be named in the text.
     Raises:
         MmascError: If the folder's name belongs to a file.
     """
@@ -116,7 +116,7 @@ def _beside(item: Published) -> str:
 
 def _note_on_published() -> str:
     return (
-        "*Published* figures are of the same system as its paper had it, on what is named beside them. Where that is "
+        "*Published* figures are of the same system as its paper had it, on what is named next to them. Where that is "
         "not the clips and folds of this table, the two figures answer different questions."
     )
 
@@ -235,7 +235,7 @@ def draw_comparison(ax: Any, rows: Sequence[Row]) -> None:
 
     Args:
         ax: Axes of matplotlib.
-        rows: From the bottom up.
+        rows: Rows from the bottom up.
     """
     labelled: set[str] = set()
 

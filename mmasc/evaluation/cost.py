@@ -31,7 +31,7 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 @dataclass(frozen=True)
 class Cost:
-    """What a network costs, the front end left out but for `real_time`.
+    """What a network costs, the front end left out except for `real_time`.
 
     Attributes:
         parameters: Trainable numbers.
@@ -40,11 +40,11 @@ class Cost:
         nonzero_without_norms: The same as DCASE 2020 counts them.
         merged_numbers: Numbers that are left when batch norms are merged, which is what needs to be shipped.
         merged_nonzero: Those of them that are not zero.
-        bytes: Of `merged_nonzero` at float32, float16 and int8 (scales of int8 tensors not counted).
+        bytes: Bytes of `merged_nonzero` at float32, float16 and int8 (scales of int8 tensors not counted).
         macs: Multiply-accumulates for a recording of `seconds`: convolutions, linear and recurrent layers, products.
         seconds: Length of that recording.
         real_time: Seconds of sound for each second of computing, front end included; None where not measured.
-        threads: Of torch while it was measured.
+        threads: Number of threads of torch while it was measured.
     """
 
     parameters: int
@@ -64,7 +64,7 @@ def network_cost(network: Network, seconds: float | None = None, measure: bool =
     """Count a network; with `measure` also time it.
 
     Args:
-        network: In evaluation mode, on the CPU.
+        network: Network in evaluation mode, on the CPU.
         seconds: Length of the recording; default: what the network was made for.
         measure: Also find `real_time`, which takes some runs.
     Raises:
@@ -213,7 +213,7 @@ _UNCOUNTED = {
 
 
 def _numbers(module: nn.Module, without: tuple[type[nn.Module], ...] = ()) -> tuple[int, int]:
-    """Numbers of the layers, and how many of them are not zero; counters of batches are no parameters.
+    """Numbers of the layers, and how many of them are not zero; counters of batches are not parameters.
 
     A tensor that two layers share counts once.
     """

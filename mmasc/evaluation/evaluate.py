@@ -28,11 +28,11 @@ class RunResult:
 
     Attributes:
         folder, fold, seed: Which one.
-        accuracy: On the test fold.
+        accuracy: Accuracy on the test fold.
         clips: Tested.
         epochs: Done.
-        seconds: Of training; None where the run did not note them.
-        clips_per_second: Of training, the median over epochs; None as well.
+        seconds: Seconds of training; None where the run did not note them.
+        clips_per_second: Clips per second of training, the median over epochs; None as well.
         unfinished: How far it is, where it has not ended; else empty.
     """
 
@@ -53,8 +53,8 @@ class Evaluation:
 
     Attributes:
         network, features, recipe, dataset: What it is, and on what data.
-        folder: That holds its runs.
-        classes: In the order of rows and columns.
+        folder: Folder that holds its runs.
+        classes: Classes in the order of rows and columns.
         multi_label: Whether a clip can have several labels.
         metrics: Name → value and interval, see `mmasc.metrics.predictions.measure`.
         fold_names, fold_sizes, folds: Folds, clips and accuracies (means over seeds).
@@ -65,7 +65,7 @@ class Evaluation:
         per_class: Class → precision, recall, f1, average_precision, items.
         by: Column → value → accuracy, interval, log_loss, items.
         confusion: How many of each class (rows) were called what (columns), all seeds; None with several labels.
-        answers: Of all clips and seeds.
+        answers: Answers of all clips and seeds.
     """
 
     network: str
@@ -106,7 +106,7 @@ def evaluate(
     Args:
         paths: Runs, or folders that hold runs.
         data: Where the data set is; default: where it was when the runs were made.
-        by: Columns to look at by themselves, beside city and device.
+        by: Columns to look at by themselves, in addition to city and device.
         cache: Folder of decoded waveforms.
         device: As for `load_network`.
         remark: Called with a line about what is unfinished or was made again.
@@ -157,11 +157,11 @@ def pool(runs: Sequence[Run], scores: Sequence[TestScores], by: Sequence[str] = 
     """Pool the test folds of runs of one system.
 
     Args:
-        runs: Of one system.
-        scores: Of each.
-        by: Columns beside city and device.
+        runs: Runs of one system.
+        scores: Scores of each run.
+        by: Columns in addition to city and device.
     Raises:
-        MmascError: If two runs are of one fold and seed, a column is not there, or a clip lies in two folds.
+        MmascError: If two runs are of one fold and seed, a column does not exist, or a clip lies in two folds.
     """
     _check(runs, scores, by)
     config = runs[0].config
@@ -252,7 +252,9 @@ def _check(runs: Sequence[Run], scores: Sequence[TestScores], by: Sequence[str])
     for run, entry in zip(runs, scores, strict=True):
         for clip in entry.clips:
             if fold_of.setdefault(clip, run.config.fold) != run.config.fold:
-                raise MmascError(f"{clip} was tested in the folds {fold_of[clip]} and {run.config.fold}; train anew")
+                raise MmascError(
+                    f"{clip} was tested in the folds {fold_of[clip]} and {run.config.fold}; train it again"
+                )
         lacking = [name for name in by if name not in entry.columns]
         if lacking:
             known = ", ".join(entry.columns) or "none"

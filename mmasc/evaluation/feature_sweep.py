@@ -1,6 +1,6 @@
 """Features compared: one network trained on each of several front ends, tested on groups it knows and on others.
 
-A front end is a folder of runs, so a sweep that was stopped goes on where it was, and `mmasc evaluate` and
+A front end is a folder of runs, so a sweep that was stopped continues where it was, and `mmasc evaluate` and
 `mmasc compare` read what it leaves. *Seen* clips are of recordings, places or cities that were learned from, though
 the clips themselves were not; *unseen* ones are of others.
 
@@ -94,7 +94,7 @@ def sweep_features(
     progress: Callable[[int, int, str], None] | None = None,
     **options: Any,
 ) -> list[FeatureRow]:
-    """Train a network on each of several features, or go on with a sweep that was begun, and test all its runs.
+    """Train a network on each of several features, or continue a sweep that was begun, and test all its runs.
 
     Runs are trained seed by seed, so that all features have figures early; what is finished is left as it is.
 
@@ -103,7 +103,7 @@ def sweep_features(
         data, dataset: As for `train_network`.
         out: Folder of the sweep: OUT/FEATURES/seed-N/fold-M.
         features: See `front_ends_of`.
-        seen_share: Of the clips of every group that is learned from: held back and tested as seen; 0 for none.
+        seen_share: Share of the clips of every group that is learned from: held back and tested as seen; 0 for none.
         seen_by: Column (city ...) in the place of groups. A test clip whose value was learned from is seen as well.
         folds: Each is left out once; default: all.
         seeds: Each trains everything.
@@ -208,7 +208,7 @@ def _claim_features(folder: Path, front_end: str, constants: Mapping[str, Any]) 
         raise MmascError(f"{path} is damaged ({error}); take {folder} away") from error
     if not _holds(json.loads(now), theirs):
         raise MmascError(
-            f"{folder} holds runs on other features than {front_end} gives now; take the folder away, or name these "
+            f"{folder} holds runs on other features than {front_end} gives now; move the folder away, or name these "
             f"otherwise: NAME={front_end}"
         )
 

@@ -1,4 +1,4 @@
-"""Features compared in rows: accuracy on groups that a network learned from and on others, beside what was published.
+"""Features compared in rows: accuracy on groups that a network learned from and on others, next to what was published.
 
 What comes in are the folders of runs that `mmasc.evaluation.feature_sweep` leaves.
 
@@ -37,14 +37,15 @@ class FeatureRow:
             95 % interval over groups; None where there are no such clips.
         seen_clips, seen_answers: Different clips, and how often they were asked about, by fold and seed.
         unseen, unseen_low, unseen_high, unseen_clips, unseen_answers: The same of clips of other groups.
-        published_seen, published_unseen: Of the paper, in percent; None where it has none.
+        published_seen, published_unseen: Accuracies of the paper, in percent; None where it has none.
         published_on: What these were measured on; empty as well.
         parameters: Trainable numbers of the network.
-        clips_per_second: Of training, the median over epochs and runs; None where the runs did not note it.
-        seconds: Of training a fold, the median over runs; None as well.
-        folds, seeds: That were trained.
-        missing: "fold F seed S" that were asked for and are not there.
-        folder: Of its runs.
+        clips_per_second: Clips per second of training, the median over epochs and runs; None where the runs did not
+            note it.
+        seconds: Seconds of training a fold, the median over runs; None as well.
+        folds, seeds: Folds and seeds that were trained.
+        missing: "fold F seed S" that were asked for and are missing.
+        folder: Folder of its runs.
     """
 
     name: str
@@ -84,13 +85,13 @@ def feature_row(
     """What the finished runs of a front end say; None where there is none.
 
     Args:
-        name: To be shown.
+        name: Name to be shown.
         front_end: As `load_front_end` takes it.
-        constants: Of the front end, as `front_end_constants` gives them.
-        folder: That holds its runs: seed-N/fold-M.
-        folds, seeds: That are asked for.
+        constants: Constants of the front end, as `front_end_constants` gives them.
+        folder: Folder that holds its runs: seed-N/fold-M.
+        folds, seeds: Folds and seeds that are asked for.
         data: See `mmasc.evaluation.scores.read_scores`.
-        session: As well; hears what is not there.
+        session: As well; hears what is missing.
     Raises:
         MmascError: If a run is of another system, or cannot be tested.
     """

@@ -22,7 +22,7 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """Short name of the commit that the code is of; empty where it is no checkout, or git is not there."""
+    """Short name of the commit that the code is of; empty where it is not a checkout, or git is not installed."""
     place = Path(__file__).resolve().parents[2]
     if not (place / ".git").exists():
         return ""
@@ -32,5 +32,5 @@ def commit() -> str:
             for words in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "mmasc"])
         )
     except (OSError, subprocess.SubprocessError):
-        return ""  # an installed copy beside somebody else's repository, or no git: there is no commit to name
+        return ""  # an installed copy next to somebody else's repository, or no git: there is no commit to name
     return name.stdout.strip() + ("+" if changed.stdout.strip() else "")

@@ -1,6 +1,6 @@
 """Published figures of the systems that mmasc has, with what each was measured on.
 
-They are printed beside our own and never as if they were of one measurement: folds, splits and selection differ, and
+They are printed next to our own and never as if they were of one measurement: folds, splits and selection differ, and
 every figure says how.
 """
 
@@ -83,7 +83,7 @@ def _seen_unseen(system: str, features: str, seen: float, unseen: float, ours: s
 
 PUBLISHED: tuple[Published, ...] = (
     # ESC-10
-    _esc10("human listeners", 0.957, "Piczak 2015 (ESC); about a dozen judgements a clip"),
+    _esc10("human listeners", 0.957, "Piczak 2015 (ESC); about a dozen judgements per clip"),
     _esc10(
         "k-NN, MFCC and zero crossings", 0.667, "Piczak 2015 (ESC)", "classic+neighbours", "58.7 72.5 67.5 72.5 62.5"
     ),

@@ -21,7 +21,7 @@ _CURVES = (("test_accuracy", "accuracy on the test fold"), ("validation_accuracy
 
 
 def write_figures(found: Evaluation, suffix: str = "") -> list[Path]:
-    """Draw a system's figures into the folder that holds its runs, and each run's own beside its weights.
+    """Draw a system's figures into the folder that holds its runs, and each run's own next to its weights.
 
     Also evaluation.json there, which holds what `mmasc evaluate --format json` says.
 
@@ -55,7 +55,7 @@ def draw_curves(ax: Any, runs: Sequence[Run], key: str) -> None:
 
     Args:
         ax: Axes of matplotlib.
-        runs: Of one system; a colour for each fold.
+        runs: Runs of one system; a colour for each fold.
         key: Name in metrics.jsonl.
     """
     folds = list(dict.fromkeys(run.config.fold for run in runs))

@@ -65,7 +65,8 @@ class Run:
         Args:
             path: Where it is; default: where it was.
         Raises:
-            MmascError: If the run has no test fold, no clip can be tested, or the data set is not there or is another.
+            MmascError: If the run has no test fold, no clip can be tested, or the data set does not exist or is
+                another.
         """
         config = self.config
         if not config.fold:
@@ -81,7 +82,7 @@ class Run:
 
     @cached_property
     def epochs(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, one an epoch; torn ones are left out."""
+        """The lines of metrics.jsonl, one per epoch; torn ones are left out."""
         path = self.folder / "metrics.jsonl"
         return [line for line in read_reports(path) if type(line.get("epoch", 0)) is int] if path.is_file() else []
 
@@ -100,7 +101,7 @@ class Run:
         try:
             found = parse_json(path.read_text(encoding="utf-8")) if path.is_file() else {}
         except ValueError as error:
-            raise MmascError(f"{path} is damaged ({error}); take it away") from error
+            raise MmascError(f"{path} is damaged ({error}); delete it") from error
         return found if isinstance(found, dict) else {}
 
 
@@ -136,13 +137,13 @@ def _read(folder: Path) -> Run | None:
     try:
         values = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise MmascError(f"{path} cannot be read ({error}); take it away, or train anew") from error
+        raise MmascError(f"{path} cannot be read ({error}); delete it, or train it again") from error
     if not isinstance(values, dict) or not {"network", "dataset", "fold"} <= set(values):
         return None
     try:
         return Run(folder, config_from_dict(SupervisedConfig, values, str(path)))
     except (TypeError, ValueError) as error:
-        raise MmascError(f"{path} is no configuration of a run ({error}); train anew") from error
+        raise MmascError(f"{path} is not a configuration of a run ({error}); train it again") from error
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def hear(run: Run, table: Dataset, positions: Iterable[int], session: Session) -
     """Load a run's network, and some clips of its data as the network takes them.
 
     Args:
-        run: With weights.
+        run: Run with weights.
         table: Its data set.
         positions: Positions of the clips.
         session: Device of the network, and cache; hears of clips whose channels the network does not read.

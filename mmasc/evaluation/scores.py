@@ -34,7 +34,7 @@ class TestScores:
         groups: The recording, place or upload of each.
         columns: Name of a column (city, device ...) → its value for each clip.
         multi_label: Whether a clip can have several labels.
-        kept: Whether they were found beside the weights, not made now.
+        kept: Whether they were found next to the weights, not made now.
     """
 
     __test__ = False  # the name looks like one to pytest
@@ -59,14 +59,14 @@ def read_scores(
     data: str | Path | None = None,
     session: Session | None = None,
 ) -> TestScores:
-    """What a run says about its test fold: as kept beside its weights, else made now and kept.
+    """What a run says about its test fold: as kept next to its weights, else made now and kept.
 
     Args:
-        run: With weights.
+        run: Run with weights.
         data: Where the data set is; default: where it was.
         session: Device of the network, cache and progress of clips; hears where kept scores could not be read.
     Raises:
-        MmascError: If the run has no test fold, or scores must be made and the data set is not there or is another.
+        MmascError: If the run has no test fold, or scores must be made and the data set does not exist or is another.
     """
     if not run.config.fold:
         raise MmascError(f"{run.folder} learned from all clips: it has no fold to be tested on")
@@ -99,7 +99,7 @@ def kept_or_made(path: Path, digest: str, make: Callable[[], TestScores], sessio
 
     Args:
         path: The file.
-        digest: Of all that decides them.
+        digest: Digest of all that decides them.
         make: What makes them.
         session: Hears where a file could not be read.
     """

@@ -38,7 +38,7 @@ class Codes:
         rows: The layer before last, a row for each clip of the three sides, in the order of `positions`.
         labels: Number of the class of each.
         groups: Recording or place of each.
-        positions: Of the sides in these rows.
+        positions: Positions of the sides in these rows.
     """
 
     rows: Float32[np.ndarray, "clip dim"]
@@ -53,10 +53,10 @@ def svm_scores(
     data: str | Path | None = None,
     session: Session | None = None,
 ) -> TestScores:
-    """What a support vector machine on a run's codes says about its test fold; kept beside the weights.
+    """What a support vector machine on a run's codes says about its test fold; kept next to the weights.
 
     Args:
-        run: With weights.
+        run: Run with weights.
         chosen_on: "validation", or "test" for the way of the papers; see the head of this module.
         data: Where the data set is; default: where it was.
         session: Device of the network, cache and progress of clips; hears which kernel was taken, and on what.
@@ -92,7 +92,7 @@ def choose_kernel(codes: Codes, chosen_on: str) -> tuple[str, str]:
     """The kernel with the higher accuracy, the first of equals, and a line about on what.
 
     Args:
-        codes: Of the clips of a run; test clips are looked at for "test" only.
+        codes: Codes of the clips of a run; test clips are looked at for "test" only.
         chosen_on: See `svm_scores`.
     """
     sides = codes.positions

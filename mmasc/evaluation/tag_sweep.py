@@ -1,6 +1,6 @@
-"""A grid of networks that read tags: every cell of a published table trained, tested, and set beside its figure.
+"""A grid of networks that read tags: every cell of a published table trained, tested, and set next to its figure.
 
-A cell is a folder of runs, so a sweep that was stopped goes on where it was, and `mmasc evaluate` and `mmasc compare`
+A cell is a folder of runs, so a sweep that was stopped continues where it was, and `mmasc evaluate` and `mmasc compare`
 read what it leaves. Tags are computed once for all cells.
 
 Paper: Jung et al. 2020, "Acoustic Scene Classification using Audio Tagging", Tables 2 to 5.
@@ -34,7 +34,7 @@ class SweepCell:
         published: Accuracy of the paper in percent, of DCASE 2019 task 1a, fold 1.
         accuracy: Ours in percent, over all folds and seeds; None where no fold is tested.
         low, high: Its 95 % interval over recordings, in percent; None as well.
-        folder: Of its runs.
+        folder: Folder of its runs.
         parameters: Trainable numbers of its network.
         gain: How many points it is above the baseline on the same clips and seeds; None where the sweep has none.
         gain_low, gain_high: Its 95 % interval, both drawn together; None as well.
@@ -59,7 +59,7 @@ def cells_of(grid: Sequence[str], heads: Sequence[int] = (), layers: Sequence[st
     """Cells by table or by name.
 
     Args:
-        grid: Of `GRIDS`, or names of cells.
+        grid: Names of `GRIDS`, or names of cells.
         heads: Only these; default: all. Cells without heads are not touched.
         layers: Only these, as in "3" or "3+4"; default: all.
     Raises:
@@ -94,7 +94,7 @@ def sweep_tags(
     progress: Callable[[int, int, str], None] | None = None,
     **options: Any,
 ) -> list[SweepCell]:
-    """Train and test every cell of a grid, or go on with a sweep that was begun; what is finished is left as it is.
+    """Train and test every cell of a grid, or continue a sweep that was begun; what is finished is left as it is.
 
     Args:
         network: One that reads tags.
@@ -103,7 +103,7 @@ def sweep_tags(
         tags: Source, see `mmasc.training.supervised.tag_sources`.
         grid, heads, layers: See `cells_of`.
         seeds: Each trains every cell.
-        arguments: Of the network's definition, beside those of the cells.
+        arguments: Arguments of the network's definition, in addition to those of the cells.
         cache, device, remark, progress: As for `train_network`.
         options: Others of `train_network`.
     Raises:

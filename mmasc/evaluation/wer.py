@@ -19,7 +19,7 @@ from mmasc.windows.timeline import Event
 
 Recogniser = Callable[[Float[np.ndarray, " time"], int], str]
 
-# Tokens that say what was heard beside the words: <unk>, [laughter], {breath}; a bracket that never closes is a word
+# Tokens that say what was heard next to the words: <unk>, [laughter], {breath}; a bracket that never closes is a word
 _ANNOTATION = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}")
 # Letters of any script, digits, and apostrophes inside words ("don't"); the rest separates words
 _NOT_A_WORD = re.compile(r"[^\w']|_|(?<!\w)'|'(?!\w)")
@@ -32,7 +32,7 @@ class WordErrors:
     Attributes:
         rate: (substitutions + deletions + insertions) / words; above 1 where more was inserted than there was.
         substitutions, deletions, insertions, hits: Words, over all pairs.
-        words: Of the references.
+        words: Number of words of the references.
         pairs: Pairs of reference and hypothesis.
     """
 
@@ -76,7 +76,7 @@ def word_errors(
     Args:
         references: What was said, a text for each recording.
         hypotheses: What was recognised, in the same order.
-        annotations: Count annotation tokens of both sides as words; False takes them away first.
+        annotations: Count annotation tokens of both sides as words; False removes them first.
         normalise: Compare in lower case and without punctuation, see `normalised`.
     Raises:
         ValueError: If there are no pairs, their numbers differ, or the references hold no word.
@@ -128,7 +128,7 @@ def speech_waveform(
 
     Args:
         waveform: Mono samples in [-1, 1].
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
         events: A timeline, as `mmasc classify --timeline` has it.
         labels: Those of speech; upper and lower case are alike.
         margin_seconds: Kept before and after every event, so that no word loses its first sound; events that then
@@ -161,9 +161,9 @@ def recognise(
     """What a recogniser hears in a recording, or only in those parts of it that a timeline calls speech.
 
     Args:
-        recogniser: From mono float32 samples in [-1, 1] and their rate to a text.
+        recogniser: Function from mono float32 samples in [-1, 1] and their rate to a text.
         waveform: Mono samples.
-        sample_rate: Of the samples, in Hz.
+        sample_rate: Sample rate of the samples, in Hz.
         recogniser_rate: What the recogniser was trained for, in Hz; samples are brought to it.
         events: A timeline; None hears everything. Without an event of speech nothing is recognised: an empty text.
         labels, margin_seconds: See `speech_waveform`.

@@ -15,7 +15,7 @@ class FrontEndSpec:
 
     Attributes:
         name: What `load_front_end` takes.
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
         target: "module:Class" of a `FrontEnd`, imported when it is loaded.
         arguments: What the class is made with, by name.
         description: One line.
@@ -35,7 +35,7 @@ class FrontEnd(nn.Module):
     """Waveforms to what a network reads, in float32 outside autocast; constants stay out of the state dict.
 
     Attributes:
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
         n_bands: Length of the last axis; 1 for waveforms.
         n_features: Feature channels for each audio channel.
         minimum_samples: Shortest waveform that gives a frame.

@@ -16,7 +16,7 @@ class MfccFrontEnd(LogMelFrontEnd):
     """Mel-frequency cepstral coefficients, from the zeroth (the level) on.
 
     Args:
-        config: Of the log-mel spectrogram beneath.
+        config: Configuration of the log-mel spectrogram beneath.
         n_coefficients: Kept of its `n_mels`.
     """
 

@@ -25,10 +25,11 @@ class ConstantQ(nn.Module):
     """Waveforms to power in bands of constant Q; frames are centred on multiples of the hop, zeros lie beyond the ends.
 
     Args:
-        sample_rate: In Hz.
-        hop_length: In samples.
+        sample_rate: Sample rate in Hz.
+        hop_length: Hop in samples.
         n_bands: Bands.
-        bands_per_octave: To every octave; Q follows from it (a band is as wide as the distance to its neighbours).
+        bands_per_octave: Number of bands per octave; Q follows from it (a band is as wide as the distance to its
+            neighbours).
         f_min: Centre of the lowest band, in Hz.
     Raises:
         ValueError: If the highest band reaches beyond half the rate.
@@ -108,7 +109,7 @@ class ConstantQFrontEnd(FrontEnd):
     """`ConstantQ` as a front end, in decibels.
 
     Args:
-        sample_rate, hop_length, n_bands, bands_per_octave, f_min: Of `ConstantQ`.
+        sample_rate, hop_length, n_bands, bands_per_octave, f_min: Values of `ConstantQ`.
         floor: Power below it is raised to it.
     """
 

@@ -22,7 +22,7 @@ class DeltaFrontEnd(LogMelFrontEnd):
     """Log-mel values, their deltas, and the deltas of those, as feature channels in this order.
 
     Args:
-        config: Of the log-mel spectrogram.
+        config: Configuration of the log-mel spectrogram.
         order: 1 for deltas, 2 for deltas of deltas as well.
     """
 

@@ -51,7 +51,7 @@ def gammatone_matrix(
     """Squared responses of gammatone filters at the bins of a Fourier transform; every peak is 1.
 
     Args:
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
         n_fft: Length of the transform; there are n_fft / 2 + 1 bins.
         n_bands: Filters.
         f_min, f_max: Centres of the lowest and the highest, in Hz.

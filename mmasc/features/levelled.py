@@ -18,7 +18,7 @@ class LevelledFrontEnd(LogMelFrontEnd):
     """Mel power divided by its level, in decibels.
 
     Args:
-        config: Of power; its `floor` is relative to the mean band power of a loud frame.
+        config: Configuration of power; its `floor` is relative to the mean band power of a loud frame.
     """
 
     def __init__(self, config: LogMelConfig) -> None:

@@ -28,10 +28,10 @@ class LogMelConfig:
     """A log-mel front end.
 
     Attributes:
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
         n_fft: Length of the Fourier transform in samples.
         win_length: Length of the periodic Hann window in samples, centred in the transform.
-        hop_length: From one frame to the next, in samples.
+        hop_length: Hop from one frame to the next, in samples.
         n_mels: Bands.
         f_min: Lower edge of the lowest band, in Hz.
         f_max: Upper edge of the highest band, in Hz.
@@ -227,7 +227,7 @@ def mel_matrix(
     """Triangles, equally spaced on the mel scale, as weights of the bins of a Fourier transform.
 
     Args:
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
         n_fft: Length of the transform; there are n_fft / 2 + 1 bins.
         n_mels: Triangles.
         f_min: Lower edge of the lowest, in Hz.

@@ -11,7 +11,7 @@ from mmasc.features.log_mel import LogMel
 
 
 class LogMelProducts(nn.Module):
-    """What a `LogMel` computes, but for rounding: the transform is a convolution with cosines and sines.
+    """What a `LogMel` computes, except for rounding: the transform is a convolution with cosines and sines.
 
     Slower than the transform, and the same for any batch; bins at the rounding floor can differ by a fraction of a dB.
 

@@ -34,7 +34,7 @@ class VggishFrontEnd(LogMelFrontEnd):
     """Log-mel bands of every window that lies inside the waveform, also where its transform is longer than it.
 
     Args:
-        config: With `centre` and `norm` None.
+        config: Configuration with `centre` and `norm` None.
     """
 
     def __init__(self, config: LogMelConfig) -> None:

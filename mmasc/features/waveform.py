@@ -10,7 +10,7 @@ class RawWaveform(FrontEnd):
     """Samples, each channel by itself.
 
     Args:
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
         pre_emphasis: x[t] - pre_emphasis * x[t - 1], which costs the first sample; 0 leaves the samples alone.
         scale: Factor on all samples after it.
     """

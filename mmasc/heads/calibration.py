@@ -28,7 +28,7 @@ class Reliability:
     """How often answers are right against how sure they were; a calibrated classifier lies on the diagonal.
 
     Attributes:
-        edges: Of the bins (low, high], `[bin + 1]` from 0 to 1.
+        edges: Edges of the bins (low, high], `[bin + 1]` from 0 to 1.
         counts: Items in each bin.
         confidence: Mean probability of the best label in each bin; NaN for an empty one.
         right: Share that is right in each bin; NaN for an empty one.
@@ -45,12 +45,12 @@ class Reliability:
 def centring_shifts(cosines: Float[np.ndarray, "item class"]) -> Float[np.ndarray, " class"]:
     """What to subtract from each label's cosines so that all labels have the same mean over these sounds.
 
-    A label's mean cosine less the mean over all labels: the shifts sum to 0, and where no prompt attracts more than
+    A label's mean cosine minus the mean over all labels: the shifts sum to 0, and where no prompt attracts more than
     another they are 0, so nothing changes. It supposes that the sounds hold the labels in equal shares, or none of
     them in particular: centred on rain alone, rain is no longer heard.
 
     Args:
-        cosines: Of unlabelled sounds and labels, at least 20 sounds.
+        cosines: Cosines of unlabelled sounds and labels, at least 20 sounds.
     Raises:
         MmascError: If there are too few sounds.
     """
@@ -117,10 +117,10 @@ def fit_temperature(cosines: Float[np.ndarray, "item class"], codes: Int[np.ndar
     the cosines say nothing of the labels.
 
     Args:
-        cosines: Of labelled sounds, shifted or not as they will be used.
+        cosines: Cosines of labelled sounds, shifted or not as they will be used.
         codes: Column of the true label of each.
     Raises:
-        ValueError: If there are no items, or a code is no column.
+        ValueError: If there are no items, or a code is not a column.
     Source: Guo et al. 2017, "On calibration of modern neural networks", section 4.2.
     """
     cosines, true = np.asarray(cosines, np.float64), _check_codes(cosines, codes)
@@ -153,7 +153,7 @@ def fit_thresholds(
     Args:
         scores: Probabilities or cosines, as they will be compared.
         true: Which labels each sound has.
-        classes: In the order of the columns.
+        classes: Classes in the order of the columns.
     Returns:
         Label to threshold, as `ZeroShotClassifier(threshold=...)` takes it.
     Raises:
@@ -183,19 +183,19 @@ def fit_minimum_cosine(
     of them falls. What it keeps out is another question: ask it with sounds that have none of the labels.
 
     Args:
-        cosines: Of labelled sounds.
+        cosines: Cosines of labelled sounds.
         codes: Column of the true label of each.
         lost: Share of the right answers that may become "none of these", in [0, 1).
     Raises:
         MmascError: If no sound is labelled rightly.
-        ValueError: If `lost` is out of range or a code is no column.
+        ValueError: If `lost` is out of range or a code is not a column.
     """
     if not 0 <= lost < 1:
         raise ValueError(f"lost must be in [0, 1), got {lost}")
     true = _check_codes(cosines, codes)
     best = np.sort(cosines.max(axis=1)[cosines.argmax(axis=1) == true])
     if not len(best):
-        raise MmascError("no labelled sound has its own label as the best; mend the prompts before a least cosine")
+        raise MmascError("no labelled sound has its own label as the best; fix the prompts before a least cosine")
     return float(best[int(np.floor(lost * len(best) + 1e-9))])
 
 
@@ -210,7 +210,7 @@ def reliability_curve(
     Args:
         true: Labels `[item]`.
         probabilities: Rows that sum to 1.
-        classes: In the order of the columns.
+        classes: Classes in the order of the columns.
         n_bins: Equal bins between 0 and 1.
     Raises:
         ValueError: As `calibration_error`.

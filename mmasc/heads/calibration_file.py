@@ -23,7 +23,7 @@ from mmasc.version import __version__
 FORMAT = 1
 _KIND = "mmasc calibration of prompts"
 _MAX_BYTES = 4_000_000
-_MEND = "make it anew with: mmasc prompts calibrate ... --out FILE"
+_MEND = "make it again with: mmasc prompts calibrate ... --out FILE"
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Calibration:
     """How the prompts of one set are to be asked in one space.
 
     Attributes:
-        encoder, identity: Of the space.
+        encoder, identity: Encoder and identity of the space.
         prompts: Name of the set, for people.
         texts: SHA-256 of all its labels and texts, see `digest_of`.
-        labels: In the order of the set.
+        labels: Labels in the order of the set.
         temperature: What softmax divides cosines by.
         shifts: What is subtracted from each label's cosines, in the order of the labels; all 0 for none.
         thresholds: Least probability of each label, in the order of the labels; None for none.
@@ -42,7 +42,7 @@ class Calibration:
         multi_label: Whether every label is judged by itself.
         recordings: How many labelled ones it was learnt from.
         mmasc: Version that made it.
-        format: Of the file.
+        format: Format of the file.
     """
 
     encoder: str
@@ -65,7 +65,7 @@ class Calibration:
         """A fitted classifier.
 
         Args:
-            encoder: Of the space, loaded.
+            encoder: Encoder of the space, loaded.
             prompts: The set that this was made for.
         Raises:
             MmascError: If the encoder or the texts are others; the line says which.
@@ -80,7 +80,7 @@ class Calibration:
         if digest_of(asked) != self.texts:
             raise MmascError(
                 f"the calibration was made for other labels or texts (prompts {self.prompts!r}) than those of "
-                f"{asked.name!r}; use these, or calibrate anew with: mmasc prompts calibrate"
+                f"{asked.name!r}; use these, or calibrate again with: mmasc prompts calibrate"
             )
         by_name = None if self.thresholds is None else dict(zip(self.labels, self.thresholds, strict=True))
         tuned = TunedZeroShot(
@@ -120,9 +120,9 @@ class Calibration:
         try:
             raw = parse_json(path.read_text("utf-8"))
         except (ValueError, RecursionError) as error:
-            raise MmascError(f"{path} is no JSON ({error}); {_MEND}") from error
+            raise MmascError(f"{path} is not JSON ({error}); {_MEND}") from error
         if not isinstance(raw, dict) or raw.pop("kind", None) != _KIND:
-            raise MmascError(f"{path} is no calibration of prompts; {_MEND}")
+            raise MmascError(f"{path} is not a calibration of prompts; {_MEND}")
         if isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
             raise MmascError(f"{path} was made by a newer mmasc (format {raw['format']}); update mmasc")
         try:
@@ -140,16 +140,16 @@ def _parsed(raw: dict[str, Any]) -> Calibration:
     """A calibration from untrusted JSON; TypeError or ValueError where something does not hold."""
     labels = raw.get("labels")
     if not isinstance(labels, list) or not labels or not all(isinstance(name, str) for name in labels):
-        raise ValueError("its labels are no list of texts")
+        raise ValueError("its labels are not a list of texts")
     if len(set(labels)) != len(labels):
         raise ValueError("a label is there twice")
     for name in ("encoder", "identity", "prompts", "texts", "mmasc"):
         if not isinstance(raw.get(name), str):
-            raise ValueError(f"{name} is no text")
+            raise ValueError(f"{name} is not a text")
     if not isinstance(raw.get("multi_label"), bool) or type(raw.get("recordings")) is not int:
         raise ValueError("multi_label or recordings is missing")
     if type(raw.get("format")) is not int:
-        raise ValueError("format is no number")
+        raise ValueError("format is not a number")
     if _number(raw.get("temperature"), "temperature") <= 0:
         raise ValueError("temperature is not above 0")
     shifts = _numbers(raw.get("shifts"), "shifts", labels)
@@ -164,11 +164,11 @@ def _parsed(raw: dict[str, Any]) -> Calibration:
 
 def _numbers(value: object, name: str, labels: list[str]) -> tuple[float, ...]:
     if not isinstance(value, list) or len(value) != len(labels):
-        raise ValueError(f"{name} is no list of {len(labels)} numbers")
+        raise ValueError(f"{name} is not a list of {len(labels)} numbers")
     return tuple(_number(one, name) for one in value)
 
 
 def _number(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} is no finite number")
+        raise ValueError(f"{name} is not a finite number")
     return float(value)

@@ -131,7 +131,7 @@ def predictor_of(fitted: Any, vectors: Float[np.ndarray, "item dim"]) -> Predict
     """The arrays of a head of the registry, fitted to class numbers 0, 1, ...
 
     Args:
-        fitted: From `make_head(name).fit(vectors, codes)`.
+        fitted: Head from `make_head(name).fit(vectors, codes)`.
         vectors: What it was fitted to, of any length: both must answer the same on them. They are made unit vectors
             once only: trees compare with numbers of the training vectors, where the last bit decides.
     Raises:

@@ -55,12 +55,12 @@ def boosting() -> Pipeline:
 
 
 def boosting_paper() -> Pipeline:
-    """scikit-learn's gradient boosting with 50 trees a class and all else default, as in Barberteguy 2023."""
+    """scikit-learn's gradient boosting with 50 trees per class and all else default, as in Barberteguy 2023."""
     return make_pipeline(Normalizer(), GradientBoostingClassifier(n_estimators=50, random_state=_SEED))
 
 
 def boosting_pca() -> Pipeline:
-    """90 principal components, then 75 trees a class: what the code of Barberteguy 2023 also tries."""
+    """90 principal components, then 75 trees per class: what the code of Barberteguy 2023 also tries."""
     trees = GradientBoostingClassifier(n_estimators=75, random_state=_SEED)
     return make_pipeline(Normalizer(), FixedPCA(n_components=_COMPONENTS, random_state=_SEED), trees)
 
@@ -131,7 +131,7 @@ class Neighbours(KNeighborsClassifier):
         n_neighbors: int | None = None,
         return_distance: bool = True,
     ) -> Any:
-        """Distances and positions of the nearest; scikit-learn's, but for asking no more than there are."""
+        """Distances and positions of the nearest; scikit-learn's, except for asking no more than there are."""
         nearest = min(self.n_neighbors if n_neighbors is None else n_neighbors, self.n_samples_fit_)
         return super().kneighbors(X, nearest, return_distance)
 

@@ -45,14 +45,14 @@ class HeadStamp:
         head: Its name in the registry.
         label: Column that it was fitted to.
         classes: Labels, in the order of its scores.
-        identity: Of the space: the digest of the encoder that made the vectors.
+        identity: Identity of the space: the digest of the encoder that made the vectors.
         encoder: Name of that encoder.
         space: Name of the space in the collection.
         dim: Numbers in a vector.
         window_seconds, hop_seconds, channels: How recordings were cut.
         recordings: How many it was fitted to.
         mmasc, scikit_learn: Versions that fitted it.
-        format: Of the file.
+        format: Format of the file.
         label_type: What the labels are in Python: "text", "integer", "number" or "boolean", see `label_type_of`.
     """
 
@@ -82,7 +82,7 @@ def label_type_of(labels: Iterable[Any]) -> str:
 
 @dataclass(frozen=True)
 class FittedHead:
-    """A head as it is applied: from `fit_head`, or read by `FittedHead.load`; both answer the same to the last bit."""
+    """A head as it is applied: from `fit_head`, or read by `FittedHead.load`; both answer the same bit for bit."""
 
     stamp: HeadStamp
     predictor: Predictor
@@ -113,7 +113,7 @@ class FittedHead:
         """Refuse vectors that another encoder made.
 
         Args:
-            identity, encoder: Of the vectors at hand.
+            identity, encoder: Identity and encoder of the vectors at hand.
             where: What holds them, for the message.
         Raises:
             MmascError: Which encoder made the head's vectors, and which made those at hand.
@@ -152,7 +152,7 @@ class FittedHead:
         """
         path = Path(path)
         stamp, label_type, arrays = _read(path)
-        mend = "; fit it anew with: mmasc head fit ... --out FILE"
+        mend = "; fit it again with: mmasc head fit ... --out FILE"
         try:
             raw = parse_json(stamp)
             if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
@@ -205,7 +205,7 @@ def _read(path: Path) -> tuple[str, str, dict[str, np.ndarray]]:
                 ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise MmascError(
-            f"{path} is damaged or no head ({reason}); fit it anew with: mmasc head fit ... --out FILE"
+            f"{path} is damaged or no head ({reason}); fit it again with: mmasc head fit ... --out FILE"
         ) from error
     if _KEY not in metadata:
         raise MmascError(f"{path} holds arrays but no head; give a file that mmasc head fit --out wrote")
@@ -219,7 +219,7 @@ def _parse_stamp(raw: dict[str, Any], label_type: str) -> HeadStamp:
         raise ValueError(f"its stamp must have {sorted(types)}, got {sorted(raw)}")
     classes = raw["classes"]
     if not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
-        raise ValueError("its classes are no list of texts")
+        raise ValueError("its classes are not a list of texts")
     if len(set(classes)) != len(classes):
         raise ValueError("a class is there twice")
     for name, wanted in types.items():

@@ -58,7 +58,7 @@ class Trees(Predictor):
         baseline: Float64 `[column]`: where the sums begin; one column for two classes, else one for each class.
         roots: Int64 `[round column]`: the node where a tree begins.
         feature, threshold: `[node]`: a vector goes left where its number is not above the threshold.
-        left, right: `[node]`: where it goes on, always further down the arrays; -1 in leaves.
+        left, right: `[node]`: where it continues, always further down the arrays; -1 in leaves.
         value: `[node]`: what a leaf adds, learning rate included.
         rounded: Whether numbers are compared as float32.
         mean, components: Float64 `[dim]` and `[component dim]`: principal components that the trees see; or nothing.
@@ -134,7 +134,7 @@ class Trees(Predictor):
         _require(
             bool((((feature >= 0) & (feature < seen)) | ~inner).all()), "a branch asks for a number beyond the dim"
         )
-        _require(not np.isnan(threshold).any(), "a threshold is no number")
+        _require(not np.isnan(threshold).any(), "a threshold is not a number")
         return cls(baseline, roots, feature, threshold, left, right, value, rounded, n_features, mean, components)
 
 
@@ -182,7 +182,7 @@ class SupportVectorPairs(Predictor):
         duals: `[class-1 item]`, the coefficients as LIBSVM keeps them.
         counts: Int64 `[class]`: support vectors of each class.
         biases: `[pair]`, pairs in the order (0, 1), (0, 2), ..., (1, 2), ...
-        gamma: Of the kernel.
+        gamma: Gamma of the kernel.
         sigmoid: Kernel tanh(gamma <x, y>) instead of exp(-gamma |x - y|²).
         temperature: What decision values are divided by.
     """

@@ -37,13 +37,13 @@ HEADS: dict[str, HeadSpec] = {
         HeadSpec(
             "boosting-paper",
             "mmasc.heads.estimators:boosting_paper",
-            "gradient boosting, 50 trees a class, as in the AudioCLIP scene study; slow beyond some thousands",
+            "gradient boosting, 50 trees per class, as in the AudioCLIP scene study; slow beyond some thousands",
             False,
         ),
         HeadSpec(
             "boosting-pca",
             "mmasc.heads.estimators:boosting_pca",
-            "90 principal components, then gradient boosting, 75 trees a class: that study's code",
+            "90 principal components, then gradient boosting, 75 trees per class: that study's code",
             False,
         ),
         HeadSpec("svm-rbf", "mmasc.heads.estimators:svm_rbf", "support vector machine, Gaussian kernel, C 1"),

@@ -16,7 +16,7 @@ from mmasc.heads.zeroshot import ZeroShotClassifier
 
 
 class _ShiftedZeroShot(ZeroShotClassifier):
-    """Cosines less a shift for each label.
+    """Cosines minus a shift for each label.
 
     Attributes:
         shifts_: What is subtracted from the labels' cosines `[class]`; sums to 0. There after `calibrate`.
@@ -32,7 +32,7 @@ class _ShiftedZeroShot(ZeroShotClassifier):
         """Learn the shifts from sounds without labels, at least 20.
 
         Args:
-            vectors: Of sounds that hold the labels in about the shares in which they will be asked for.
+            vectors: Vectors of sounds that hold the labels in about the shares in which they will be asked for.
         Raises:
             MmascError: If there are too few, or they are of another dim than the prompts.
         """

@@ -100,7 +100,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         texts = [(label, text) for label, expanded in asked.expand().items() for text in expanded]
         try:
             vectors = self.encoder_.embed_text([text for _, text in texts])
-        except MmascError as error:  # a text too long, words that are not known: the file is what the user mends
+        except MmascError as error:  # a text too long, words that are not known: the file is what the user fixes
             raise MmascError(f"prompts {asked.path or asked.name}: {error}") from error
         return self.fit_vectors(vectors, [label for label, _ in texts])
 
@@ -108,7 +108,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         """Make the labels' vectors from vectors of prompts; prompts of one label are averaged as units.
 
         Args:
-            prompt_vectors: Of any length but zero `[prompt dim]`.
+            prompt_vectors: Vectors of any length except zero `[prompt dim]`.
             labels: One for each prompt `[prompt]`, all texts, all integers or all booleans; `classes_` has them in the
                 order in which they first come, and answers are of their type.
         Raises:
@@ -143,7 +143,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         """Cosines of sounds and labels, columns in the order of `classes_`; a zero vector has cosine 0 to all.
 
         Args:
-            vectors: Of sounds `[item dim]`.
+            vectors: Vectors of sounds `[item dim]`.
         Raises:
             VectorsError: If the vectors are of another dim than the prompts, or hold NaN or infinity; it is a
                 MmascError and a ValueError.
@@ -201,8 +201,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         """Which labels hold: the best of each row (every one in multi-label mode) if it passes both thresholds.
 
         Args:
-            probabilities: From `predict_proba`, or means of such.
-            cosines: From `decision_function`, or means of such.
+            probabilities: Probabilities from `predict_proba`, or means of such.
+            cosines: Cosines from `decision_function`, or means of such.
         """
         accepted = np.ones(probabilities.shape, bool)
         if not self.multi_label:

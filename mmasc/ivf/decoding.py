@@ -1,4 +1,4 @@
-"""Sources decoded once, each into a file of a cache, by workers that outlive broken files."""
+"""Sources decoded once, each into a file of a cache, by workers that survive broken files."""
 
 import hashlib
 import os
@@ -34,8 +34,8 @@ class PairConfig:
 
     Attributes:
         size: Height and width of pictures in pixels.
-        sample_rate: Of sounds, in Hz.
-        window_seconds: Of sound that goes with a frame.
+        sample_rate: Sample rate of sounds, in Hz.
+        window_seconds: Seconds of sound that goes with a frame.
         frames_per_second: At most so many frames of a film are kept.
     """
 
@@ -163,7 +163,7 @@ def _key(source: Source, config: PairConfig) -> str:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
             except OSError as error:
                 raise MmascError(
-                    f"{show_path(path)}: {error.strerror or error}; mend its path or leave it out"
+                    f"{show_path(path)}: {error.strerror or error}; fix its path or leave it out"
                 ) from error
     return digest.hexdigest()[:40]
 

@@ -29,11 +29,11 @@ class ImaginationConfig:
     """What turns sounds into imagined features.
 
     Attributes:
-        variant: "index": K logits a cell, the likeliest code's vector is the feature; "q": D numbers a cell, the
+        variant: "index": K logits per cell, the likeliest code's vector is the feature; "q": D numbers per cell, the
             nearest code's vector is; "no-vq": the D numbers are the feature themselves.
         vqvae: Codebook, encoder and decoder of pictures.
         transformation: The network on sounds.
-        window_seconds: Of sound.
+        window_seconds: Seconds of sound.
     """
 
     variant: Variant = "index"
@@ -135,7 +135,7 @@ def load_imagination(path: str | Path) -> Imagination:
     path = Path(path)
     file = path
     if not path.exists():
-        raise MmascError(f"{path} is not there; name a run folder of mmasc train ivf")
+        raise MmascError(f"{path} does not exist; name a run folder of mmasc train ivf")
     if path.is_dir():
         file = path / "ivf" / "last.safetensors"
         if not file.is_file():

@@ -39,10 +39,10 @@ def imagine_files(
 
     Args:
         paths: Files, folders, patterns.
-        run: Of `train_ivf`.
+        run: Run of `train_ivf`.
         to: Folder for the pictures; recordings of one name get numbers.
         most: Pictures of one recording; of longer ones evenly chosen windows are taken.
-        hop_seconds: From one window's start to the next; default: the window.
+        hop_seconds: Seconds from one window's start to the next; default: the window.
         device: "cpu", "cuda", "auto" ...
         strict: A recording that cannot be read is an error; otherwise it is said and left out.
         remark: Called with the line about a recording that was left out.

@@ -22,7 +22,7 @@ def picture_loss(
     Args:
         made: Reconstructions.
         pictures: What they should be.
-        variance: Of all pixels of the training set, one number.
+        variance: Variance of all pixels of the training set, one number.
     """
     return F.mse_loss(made.float(), pictures.float()) / variance
 
@@ -58,7 +58,7 @@ def gradient_penalty(
         critic: Features to one number an item.
         real: Features of pictures.
         fake: Imagined features.
-        weight: Uniform in [0, 1], one an item.
+        weight: Uniform in [0, 1], one per item.
     Source: Gulrajani et al. 2017, equation (3).
     """
     with torch.autocast(real.device.type, enabled=False):

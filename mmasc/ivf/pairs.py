@@ -131,11 +131,11 @@ def prepare_pairs(
     """Decode every source that the cache does not hold yet.
 
     Args:
-        sources: Of `read_sources`.
+        sources: Sources from `read_sources`.
         config: How they are decoded; another configuration has files of its own in the same cache.
         cache: Folder, made where it is missing; safe to share between runs and processes.
         workers: Processes; 0 decodes in this one. A file that kills its worker is named and left out.
-        progress: Called with how many are done, and of how many.
+        progress: Called with the number done and the total.
     Returns:
         The sources that can be used, and what was wrong with others.
     Raises:

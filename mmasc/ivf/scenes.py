@@ -10,7 +10,7 @@ A figure moves up and down on a dark ground while it sounds:
 | radius, 12 to 22 % of the picture | level, -24 to -8 dB of full scale |
 
 Everything that is seen can be heard within a fraction of a second, so the frame that belongs to a window of sound is
-known but for the movement inside it. Sixteen classes (colour and shape); height, its course and radius vary freely.
+known except for the movement inside it. Sixteen classes (colour and shape); height, its course and radius vary freely.
 """
 
 import io
@@ -54,7 +54,7 @@ class Scene:
         swing_seconds: Period of the movement.
         swing: How far up and down it goes, as a share of the picture.
         middle: Height that it swings around, as a share of the picture from below.
-        phase: Of the movement at the beginning, in radians; also seeds the noise of blue figures.
+        phase: Phase of the movement at the beginning, in radians; also seeds the noise of blue figures.
     """
 
     colour: str
@@ -132,12 +132,12 @@ def write_scenes(
         to: Folder; gets `film-00000.mkv` ... and `meta.csv` (id, video, label, colour, shape, radius, seed, seconds,
             size), which names only the films asked for last.
         n: Films, in turns of the sixteen classes.
-        seed: Of what is left to chance.
+        seed: Random seed of what is left to chance.
         seconds: Length of a film.
         size: Height and width in pixels.
-        frames_per_second: Of the film.
-        sample_rate: Of the sound, in Hz.
-        progress: Called with how many are done, and of how many.
+        frames_per_second: Frames per second of the film.
+        sample_rate: Sample rate of the sound, in Hz.
+        progress: Called with the number done and the total.
     Returns:
         The table.
     Raises:

@@ -11,7 +11,7 @@ from mmasc.errors import MmascError
 from mmasc.ivf.pictures import FILM_EXTENSIONS
 from mmasc.storage.tables import read_table
 
-_LAYOUT = "a folder of films, or a CSV table with a column `video`, or columns `audio` and `image` (paths beside it)"
+_LAYOUT = "a folder of films, or a CSV table with a column `video`, or columns `audio` and `image` (paths next to it)"
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Source:
     """A film, or a recording with a photograph.
 
     Attributes:
-        name: For people.
+        name: Name for people.
         sound: The file with the sound; of a film, the film.
         picture: The photograph; None for a film.
         label: What it is, where the table says so.
@@ -38,7 +38,8 @@ def read_sources(path: str | Path, group_column: str | None = None) -> list[Sour
 
     Args:
         path: A folder (with films at any depth, or with a table meta.csv or pairs.csv of sources), or a CSV table.
-        group_column: Of a table: rows that share it are never split (uploader, place); default: `group` if there.
+        group_column: Column of a table: rows that share it are never split (uploader, place); default: `group` if
+            there.
     Raises:
         MmascError: If there is nothing, or the table lacks the columns; the layout expected is shown.
     """
@@ -46,7 +47,7 @@ def read_sources(path: str | Path, group_column: str | None = None) -> list[Sour
     if path.is_file():
         return _read_table(path, group_column)
     if not path.is_dir():
-        raise MmascError(f"{path} is not there; pairs are {_LAYOUT}")
+        raise MmascError(f"{path} does not exist; pairs are {_LAYOUT}")
     for name in ("pairs.csv", "meta.csv"):
         if (path / name).is_file():
             return _read_table(path / name, group_column)
@@ -61,9 +62,9 @@ def split_sources(sources: Sequence[Source], share: float, seed: int = 0) -> tup
     """Sources to learn from and sources held back; groups stay together.
 
     Args:
-        sources: Of `read_sources`.
-        share: Of the groups to hold back, at least one where it is above 0; a single group is learned from.
-        seed: Of the choice.
+        sources: Sources from `read_sources`.
+        share: Share of the groups to hold back, at least one where it is above 0; a single group is learned from.
+        seed: Random seed of the choice.
     Returns:
         Numbers of sources in ascending order.
     """

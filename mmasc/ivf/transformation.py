@@ -1,7 +1,7 @@
 """The transformation network: the log-mel spectrogram of a sound to the codebook indices of what was seen with it.
 
 Two bodies: a transformer over patches of the spectrogram with one query for each cell of the picture ("IVF
-transformer"), and a convolutional one. Both give K logits a cell, or, in the variant without a codebook, D numbers.
+transformer"), and a convolutional one. Both give K logits per cell, or, in the variant without a codebook, D numbers.
 
 Papers: Liu et al. 2021, ICASSP, section 2; Vaswani et al. 2017, arXiv:1706.03762; Dosovitskiy et al. 2021,
 arXiv:2010.11929 (patches).
@@ -28,10 +28,10 @@ class TransformationConfig:
         patch_frames: Frames of a patch.
         patch_mels: Mel bands of a patch.
         width: Numbers of a token, or channels of the last convolution.
-        heads: Of the attention.
-        layers: Of the transformer on patches.
-        cell_layers: Of the one from patches to cells.
-        dropout: In training.
+        heads: Number of heads of the attention.
+        layers: Layers of the transformer on patches.
+        cell_layers: Number of layers of the transformer from patches to cells.
+        dropout: Dropout in training.
     """
 
     kind: Kind = "transformer"
@@ -55,8 +55,9 @@ class SoundTransformer(nn.Module):
 
     Args:
         config: Its sizes.
-        frames: Of the spectrogram; what is left behind the last whole patch is not heard, so a multiple is best.
-        mels: Of the spectrogram.
+        frames: Number of frames of the spectrogram; what is left behind the last whole patch is not heard, so a
+            multiple is best.
+        mels: Number of mel bands of the spectrogram.
         cells: A side of the grid.
         outputs: Numbers for each cell.
     """

@@ -34,7 +34,7 @@ class VqVaeConfig:
         codes: K, vectors of the codebook.
         dim: D, length of a vector.
         codebook: "ema" moves vectors to the mean of what chose them; "gradient" by the codebook term of equation (2).
-        decay: Of the moving averages.
+        decay: Decay of the moving averages.
         revive_below: With "ema", a code that fewer vectors a step choose than this begins again at one of the batch.
     """
 
@@ -173,7 +173,7 @@ class Quantizer(nn.Module):
         """Move the codebook by moving averages ("ema" only) and revive what is not used.
 
         Args:
-            vectors: Of this process's part of the batch.
+            vectors: Vectors of this process's part of the batch.
             indices: What they chose.
             generator: Chooses the vectors that dead codes begin again at; where there are several processes, that of
                 the first does.

@@ -60,13 +60,13 @@ def apply_head(
         head: A file of `fit_head`, or the head itself.
         paths: A collection (folder or opened), or recordings: files, folders, patterns.
         top: Keep only this many labels in `scores`; default: all.
-        space: Of the collection; default: the one that the head was fitted to.
+        space: Space of the collection; default: the one that the head was fitted to.
         where: SQL on columns of the collection.
-        encoder: For recordings, loaded, to save loading it.
-        device: Where an encoder that is loaded here runs.
+        encoder: Encoder for recordings, loaded, to save loading it.
+        device: Device on which an encoder that is loaded here runs.
         strict: Raise at the first file that cannot be read instead of giving it as failed.
     Returns:
-        An answer a recording: those of a collection sorted by path, files in the order found, while they are read.
+        One answer per recording: those of a collection sorted by path, files in the order found, while they are read.
     Raises:
         MmascError: If the head's file is broken, the vectors are of another encoder, nothing is found, or (strict) a
             file cannot be read.

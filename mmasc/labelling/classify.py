@@ -1,4 +1,4 @@
-"""Say what recordings are from prompts: files in, one `Classification` a recording out, in order, while they come.
+"""Say what recordings are from prompts: files in, one `Classification` per recording out, in order, while they come.
 
 A recording is judged by its vector (the mean of its windows' weighted by the time that each adds), its timeline by the
 probabilities of its windows: a moment's score is the mean over the windows that hear it. Windows of digital silence
@@ -38,14 +38,14 @@ class Classification:
         score: Probability of the best label, even where it did not pass; None if the file failed.
         scores: Label to probability; in the order of the prompts, or the `top` best first.
         cosines: Label to cosine, the same labels in the same order; with `centre_on` less the label's shift.
-        labels: All labels that hold: at most one, but for several labels.
+        labels: All labels that hold: at most one, except with `multi_label`.
         events: With a timeline: which label holds from when to when, in the order of time; windows of digital silence
             have none.
         seconds: With a timeline: label to covered seconds, in the order of the prompts.
         windows: With a timeline: label to number of windows; overlapping windows count each.
         status: Whether the file was read to its end, and what is odd in it; a failed file has none of the above.
         duration: Decoded seconds.
-        sample_rate: Of the file, in Hz.
+        sample_rate: Sample rate of the file, in Hz.
     """
 
     path: str
@@ -92,7 +92,7 @@ def classify(
         prompts: `Prompts`, a mapping of labels to phrases, a bundled name or the path of a prompt file.
         encoder: A name for `load_encoder`, or an encoder whose space has text.
         timeline: Also find events and seconds of every label.
-        hop_seconds: From one window's start to the next; default: the window, no overlap.
+        hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.
         window_seconds: Another window than the encoder's own, for an encoder that is given by name.
         channels: "mix", "left", "right", "each" or "mid-side"; with several lanes scores are means over them.
         threshold: Least probability, see `ZeroShotClassifier`.
@@ -103,7 +103,7 @@ def classify(
         gap_seconds: Gaps of a label up to this long are bridged in the timeline.
         minimum_seconds: Events shorter than this are dropped.
         strict: Raise at the first file that cannot be read instead of giving it as failed.
-        device: Where an encoder that is given by name runs.
+        device: Device on which an encoder that is given by name runs.
         backend: What runs it: "eager" or "onnx", see `load_encoder`.
         centre_on: Unlabelled sounds, a collection or recordings: what each label's prompt attracts by itself, its mean
             cosine over them, is taken out, see `CentredZeroShot`. They should hold all labels in about equal shares.
@@ -123,7 +123,7 @@ def classify(
     if not gap_seconds >= 0 or not minimum_seconds >= 0:
         raise ValueError(f"gap_seconds and minimum_seconds must be 0 or more, got {gap_seconds}, {minimum_seconds}")
     if centre_on is not None and match_on is not None:
-        raise ValueError("centre_on and match_on are two ways to the same end: give one of them")
+        raise ValueError("centre_on and match_on exclude each other: give one of them")
     said = (threshold, minimum_cosine, temperature, centre_on, match_on)
     if calibration is not None and (multi_label or any(one is not None for one in said)):
         raise ValueError(

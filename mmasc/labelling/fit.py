@@ -50,13 +50,13 @@ def fit_head(
         folds: Number of stratified folds.
         space: Default: the oldest.
         where: SQL on columns of recordings and windows.
-        shots: For a learning curve: how many recordings of every class to learn from.
+        shots: Numbers of recordings per class for a learning curve.
         draws: Draws for each point of it.
         out: Save the head here.
-        seed: Of folds, draws and the interval.
+        seed: Random seed of folds, draws and the interval.
         progress: Called with fits done and fits in all.
     Raises:
-        MmascError: If head, column or space is not there, or the labels do not suffice; every line says the mend.
+        MmascError: If head, column or space does not exist, or the labels do not suffice; every line says the fix.
         ValueError: If `folds` is below 2, or `shots` or `draws` below 1.
     """
     if draws < 1 or folds < 2 or any(n < 1 for n in shots):

@@ -25,9 +25,9 @@ def make_folds(recordings: LabelledRecordings, n_folds: int = 5, seed: int = 0, 
     """Official folds where the recordings have them, else stratified ones; groups are never on both sides.
 
     Args:
-        recordings: With folds, groups, or neither.
-        n_folds: Of stratified folds.
-        seed: Of their shuffling.
+        recordings: Recordings with folds, groups, or neither.
+        n_folds: Number of stratified folds.
+        seed: Random seed of their shuffling.
         set_aside: Whether the only recording of a class is learnt from in all folds (but those that test its group) and
             tested in none, instead of being refused. Where fewer than two classes have more, there are no folds.
     Raises:
@@ -91,7 +91,7 @@ def draw_few(
             chosen = [pool[codes[pool] == code][:n_per_class] for code in range(n_classes)]
             return np.sort(np.concatenate(chosen)), test
     raise MmascError(
-        f"{n_per_class} shots a class touch so many groups that none of them is left to test every class on; "
+        f"{n_per_class} shots per class touch so many groups that none of them is left to test every class on; "
         "use fewer shots, or finer groups"
     )
 

@@ -31,7 +31,7 @@ class FewShot:
         shots: Labelled recordings of every class that were learnt from.
         accuracy: Mean over the draws.
         standard_deviation: Over the draws (n - 1); 0 for a single one.
-        accuracies: Of each draw.
+        accuracies: Accuracies of each draw.
         tested: Recordings tested on, mean over the draws.
     """
 

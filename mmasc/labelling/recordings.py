@@ -21,7 +21,7 @@ from mmasc.heads.fitted import label_type_of
 
 @dataclass(frozen=True)
 class LabelledRecordings:
-    """What a head learns from, one row a recording, sorted by path.
+    """What a head learns from, one row per recording, sorted by path.
 
     Attributes:
         paths: Under the collection's root.
@@ -72,7 +72,7 @@ def labelled_recordings(
         space: Default: the oldest.
         where: SQL on columns of recordings and windows; vectors are made of the windows that pass.
     Raises:
-        MmascError: If a column is not there (the line lists those there are), groups or folds are missing for some
+        MmascError: If a column does not exist (the line lists those there are), groups or folds are missing for some
             recordings, no recording is left, or all have one label.
     """
     reader = collection.space(space)
@@ -147,7 +147,7 @@ def unlabelled_vectors(
     Args:
         source: A collection (folder or opened) with a space of this encoder, or recordings as `find_audio` takes them.
         encoder: Loaded.
-        hop_seconds, channels: For recordings that are embedded here.
+        hop_seconds, channels: Hop in seconds and channels for recordings that are embedded here.
     Raises:
         MmascError: If the collection has no space of this encoder, no recording is found, or one cannot be read.
     """

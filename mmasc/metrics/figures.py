@@ -15,7 +15,7 @@ SOUND_COLOUR, WORD_COLOUR, SOFT_COLOUR = "#14696b", "#9a5a12", "0.55"
 
 
 def save_figure(figure: Any, path: Path) -> Path:
-    """Write a figure of matplotlib as PNG, whole or not at all; the same figure is the same bytes."""
+    """Write a figure of matplotlib as PNG, completely or not at all; the same figure is the same bytes."""
     with replacing(path) as beside:
         figure.savefig(beside, format="png", dpi=_DPI, metadata={"Software": None})
     return path
@@ -25,7 +25,7 @@ def class_colours(n_classes: int) -> list[Any]:
     """A colour for each class, as different as so many can be."""
     from matplotlib import colormaps
 
-    if n_classes <= 10:  # grey is for what is no class
+    if n_classes <= 10:  # grey is for what is not a class
         return [*(colormaps["tab10"](place) for place in (0, 1, 2, 3, 4, 5, 6, 8, 9)), (0.25, 0.2, 0.55, 1.0)][
             :n_classes
         ]
@@ -38,7 +38,7 @@ def draw_confusion(ax: Any, confusion: Int[np.ndarray, "true predicted"], classe
     Args:
         ax: Axes of matplotlib.
         confusion: See `mmasc.metrics.functions.confusion_matrix`; rows without items stay white.
-        classes: In the order of rows and columns.
+        classes: Classes in the order of rows and columns.
     """
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     draw_matrix(ax, shares, confusion.astype(str), classes, "Greens", 0.0, 1.0)

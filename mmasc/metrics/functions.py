@@ -1,6 +1,6 @@
 """Metrics: what was true and what was said in, numbers out.
 
-Two kinds of truth. One label an item: labels `[item]`, with the classes in a fixed order. Several labels an item:
+Two kinds of truth. One label per item: labels `[item]`, with the classes in a fixed order. Several labels per item:
 booleans `[item class]`, with scores of the same shape. Every metric raises ValueError for no items at all.
 """
 
@@ -28,7 +28,7 @@ def confusion_matrix(
 
     Args:
         true, predicted: Labels `[item]`.
-        classes: In the order of rows and columns; all different.
+        classes: Classes in the order of rows and columns; all different.
     Raises:
         ValueError: If lengths differ, there are no items, or a label is none of the classes.
     """
@@ -58,7 +58,7 @@ def class_scores(confusion: Int[np.ndarray, "true predicted"]) -> Scores:
 def macro_scores(confusion: Int[np.ndarray, "true predicted"]) -> Scores:
     """Means over classes of `class_scores`; classes that are neither true nor said anywhere are left out.
 
-    The micro mean needs no function: with one label an item, micro precision, recall and F1 are the accuracy.
+    The micro mean needs no function: with one label per item, micro precision, recall and F1 are the accuracy.
     """
     _total(confusion)
     seen = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
@@ -93,7 +93,7 @@ def log_loss(
     Args:
         true: Labels `[item]`.
         probabilities: Rows that sum to 1; one below 2.2e-16 counts as 2.2e-16.
-        classes: In the order of the columns.
+        classes: Classes in the order of the columns.
     Raises:
         ValueError: If lengths differ, rows do not sum to 1, or a label is none of the classes.
     """
@@ -117,7 +117,7 @@ def calibration_error(
     Args:
         true: Labels `[item]`.
         probabilities: Rows that sum to 1.
-        classes: In the order of the columns.
+        classes: Classes in the order of the columns.
         n_bins: Between 0 and 1.
     Source: Guo et al. 2017, "On calibration of modern neural networks", equation (3).
     """
@@ -203,10 +203,10 @@ def bootstrap_interval(
     """Percentile interval of a metric over recordings drawn with replacement, or over whole groups of them.
 
     Recordings of one place or one day are alike; drawing whole groups shows how far another choice of places would
-    have moved the number. The interval knows nothing of other trainings: heads are not fitted anew.
+    have moved the number. The interval knows nothing of other trainings: heads are not fitted again.
 
     Args:
-        metric: From positions of items (some of them several times) to the number.
+        metric: Function from positions of items (some of them several times) to the number.
         n_items: Items there are.
         groups: The group of each item `[item]`; default: every item by itself.
         level: Share of the draws inside, in (0, 1).

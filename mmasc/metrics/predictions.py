@@ -25,12 +25,12 @@ class Predictions:
     """What was true and what was said.
 
     Attributes:
-        true: Which item has which label; one an item unless `multi_label`.
+        true: Which item has which label; one per item unless `multi_label`.
         posteriors: Probabilities; rows sum to 1 unless `multi_label`.
         classes: Names of the columns.
         groups: The recording, place or upload of each item: drawn as a whole.
         multi_label: Whether an item can have several labels.
-        threshold: From which probability on a label is said, where there can be several.
+        threshold: Probability from which a label counts as predicted, where there can be several.
     """
 
     true: Bool[np.ndarray, "item class"]
@@ -72,7 +72,7 @@ class Predictions:
     def confusion(self) -> Int[np.ndarray, "true predicted"]:
         """How many of each class (rows) were called what (columns), where items have one label."""
         if self.multi_label:
-            raise ValueError("a confusion matrix needs one label an item")
+            raise ValueError("a confusion matrix needs one label per item")
         return self.true.T.astype(np.int64) @ self.predicted.astype(np.int64)
 
 
@@ -92,10 +92,10 @@ def measure(answers: Predictions, n_draws: int = 1_000, level: float = 0.95, see
     calibration_error.
 
     Args:
-        answers: Of all items.
+        answers: Answers of all items.
         n_draws: Draws.
         level: Share of the draws inside.
-        seed: Of the draws.
+        seed: Random seed of the draws.
     """
     whole = _metrics(answers, np.ones((1, len(answers))))
     drawn = draw_weights(answers.groups, n_draws, seed)
@@ -129,11 +129,11 @@ def measure_gain(
     The interval is of the difference: both are drawn together, so what is hard for both does not widen it.
 
     Args:
-        answers: Of all items.
-        other: Of the same items in the same order.
+        answers: Answers of all items.
+        other: Predictions for the same items in the same order.
         n_draws: Draws of whole groups.
         level: Share of the draws inside.
-        seed: Of the draws.
+        seed: Random seed of the draws.
     Returns:
         Difference of the accuracies, in [-1, 1].
     Raises:
@@ -186,7 +186,7 @@ def _metrics(answers: Predictions, weights: Weights) -> dict[str, Values]:
     hits, said, there = _counts(answers, weights)
     classes = _scores(hits, said, there)
     micro = _scores(hits.sum(1, keepdims=True), said.sum(1, keepdims=True), there.sum(1, keepdims=True))
-    # As in mmasc.metrics.functions: with one label an item, classes neither true nor said are left out of means
+    # As in mmasc.metrics.functions: with one label per item, classes neither true nor said are left out of means
     counted = np.ones_like(hits) if answers.multi_label else (said + there > 0).astype(np.float64)
     balanced = classes.recall
     if answers.multi_label:
@@ -279,8 +279,8 @@ def by_column(answers: Predictions, values: Sequence[str]) -> dict[str, dict[str
     """Accuracy with its interval, log loss and number of items for every value of a column, "" left out.
 
     Args:
-        answers: Of all items.
-        values: Of each item.
+        answers: Answers of all items.
+        values: Values of each item.
     """
     column = np.asarray(values)
     table: dict[str, dict[str, object]] = {}

@@ -16,7 +16,7 @@ class Body(nn.Module):
     Attributes:
         head: Name of the last linear layer, whose rows are the classes.
         minimum_frames: Fewest frames (or samples) that the network can take.
-        n_tags: Tags that it reads beside the features; 0 for most.
+        n_tags: Tags that it reads in addition to the features; 0 for most.
         vocabulary: What those tags mean, in order, where somebody said it.
         augment: What a network with a first batch norm over its bands (`bn0`) lets pass over the normalised features;
             a module that does nothing in evaluation mode, or None. It holds no weights.

@@ -17,9 +17,9 @@ class DepthwiseConv2d(nn.Conv2d):
     (one convolution of 64 channels: 0.07 s for 0.42 s), and another rounding.
 
     Args:
-        n_channels: In and out.
+        n_channels: Number of channels in and out.
         kernel_size: Odd, over frames and bands.
-        dilation: Of both axes.
+        dilation: Dilation of both axes.
         bias: Whether there is one.
     """
 

@@ -59,7 +59,7 @@ def export_network(network: Network, path: str | Path, seconds: float | None = N
     stay outside: the exporter has no word for their Fourier transforms.
 
     Args:
-        network: On the CPU.
+        network: Network on the CPU.
         path: The file, replaced if there is one.
         seconds: Length of the recordings; default: what the network was made for.
     Raises:

@@ -25,7 +25,7 @@ class Affine(nn.Module):
     """A batch norm that has no layer before it: x times a number plus a number, for each channel.
 
     Args:
-        norm: In evaluation mode; its numbers are copied.
+        norm: Norm in evaluation mode; its numbers are copied.
     """
 
     scale: Tensor
@@ -57,7 +57,7 @@ def fold(layer: Layer, norm: nn.Module | None) -> Layer:
 
     Args:
         layer: Stays as it is.
-        norm: In evaluation mode; None copies the layer and gives it a bias.
+        norm: Norm in evaluation mode; None copies the layer and gives it a bias.
     """
     folded = copy.deepcopy(layer).requires_grad_(False)
     bias = torch.zeros(len(layer.weight)) if layer.bias is None else layer.bias.detach()
@@ -80,7 +80,7 @@ def merge_batch_norms(network: nn.Module, run: Callable[[nn.Module], Any]) -> tu
     the network: a layer whose output has other readers than its batch norm cannot be seen.
 
     Args:
-        network: In evaluation mode, on the CPU.
+        network: Network in evaluation mode, on the CPU.
         run: Calls the module that it is given on some input.
     Returns:
         The copy, and how many batch norms became part of a layer.

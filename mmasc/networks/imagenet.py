@@ -1,6 +1,6 @@
 """Networks of image recognition as bodies for spectrograms: torchvision's layers under their official names.
 
-A spectrogram has one channel where a picture has three. The first convolution is made anew for it; with ImageNet
+A spectrogram has one channel where a picture has three. The first convolution is made new for it; with ImageNet
 weights its kernels are the sums over red, green and blue, which is the same as to show the grey picture three times.
 
 Papers: Krizhevsky 2014 (AlexNet), Simonyan and Zisserman 2015 (VGG), He et al. 2016 (ResNet).
@@ -26,7 +26,7 @@ def resnet_layers(name: str, n_channels: int, weights: str = "random") -> tuple[
 
     Args:
         name: "resnet18", "resnet34" or "resnet50".
-        n_channels: That go in.
+        n_channels: Number of channels that go in.
         weights: "imagenet" for the released ones (`mmasc models fetch NAME-imagenet`).
     Raises:
         ValueError: If `weights` is neither.
@@ -53,7 +53,7 @@ def convolution_layers(name: str, n_channels: int, weights: str = "random") -> t
 
     Args:
         name: "alexnet" or "vgg16".
-        n_channels: That go in.
+        n_channels: Number of channels that go in.
         weights: See `resnet_layers`.
     Raises:
         ValueError: If `weights` is neither "random" nor "imagenet".

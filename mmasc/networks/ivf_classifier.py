@@ -1,4 +1,4 @@
-"""Eight convolutions: the classifier behind vectors made of sound, and of plain spectrograms beside them.
+"""Eight convolutions: the classifier behind vectors made of sound, and of plain spectrograms next to them.
 
 Features of any number of channels in (one of log-mel, three with deltas, 64 of looked-up vectors), logits out. Four
 blocks of two convolutions, mean pooling after each, then the mean over bands and the maximum over frames.

@@ -88,7 +88,7 @@ def read_network(spec: NetworkSpec, path: str | Path, device: str = "cpu") -> Ne
         raise MmascError(f"{path} does not hold {spec.name}: {error} is missing") from error
     except (TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:
         reason = " ".join(str(error).split())[:150]
-        raise MmascError(f"{path} describes no {spec.name} that can be built ({reason}); take the file anew") from error
+        raise MmascError(f"{path} describes no {spec.name} that can be built ({reason}); get the file again") from error
     _fill(network, own, path)
     return network.to(resolve_device(device)).eval()
 
@@ -112,7 +112,7 @@ def read_state(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     path = Path(path)
     if not path.is_file():
-        raise MmascError(f"{path} is not there; name a file of weights or a run folder of mmasc train")
+        raise MmascError(f"{path} does not exist; name a file of weights or a run folder of mmasc train")
     try:
         if path.suffix == ".safetensors":
             with safe_open(str(path), "pt") as stored:
@@ -194,9 +194,9 @@ def load_network(
         n_classes: Outputs of fresh weights; default: what the definition has.
         classes: Their names.
         features: Another front end than the network's own, by name.
-        seed: Of fresh weights.
+        seed: Random seed of fresh weights.
         device: "cpu", "cuda", "auto" ...
-        arguments: Of the definition, by name, where they should differ from the registry's.
+        arguments: Arguments of the definition, by name, where they should differ from the registry's.
     Raises:
         MmascError: If the name is unknown (names are listed), or the weights are missing, damaged, or those of
             another network (what differs is named).

@@ -15,7 +15,7 @@ def example_waveforms(network: Network, seconds: float | None = None, seed: int 
     Args:
         network: Its rate, channels and least length are kept.
         seconds: Default: what the network was made for.
-        seed: Of the noise.
+        seed: Random seed of the noise.
     Raises:
         ValueError: If the network cannot take so short a recording; the least length is named.
     """
@@ -39,12 +39,12 @@ def body_inputs(
 
 
 def merged_body(body: Body, inputs: tuple[Float[Tensor, "1 ..."], ...]) -> nn.Module:
-    """A copy of a body without batch norms, equal to it in evaluation mode but for rounding.
+    """A copy of a body without batch norms, equal to it in evaluation mode except for rounding.
 
     A body that knows how to merge itself (a method `merge`) does so first; what is left is found by running it.
 
     Args:
-        body: In evaluation mode, on the CPU; stays as it is.
+        body: Body in evaluation mode, on the CPU; stays as it is.
         inputs: What it reads, see `body_inputs`.
     """
     merge = getattr(type(body), "merge", None)

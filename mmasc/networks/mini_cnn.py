@@ -1,6 +1,6 @@
 """The network of the bundled encoder `mini` as a classifier: small enough to be trained in minutes of one CPU core.
 
-It is no network of a paper; it is in the line of the VGG-like networks of Hershey et al. 2017 and Kong et al. 2020.
+It is not a network of a paper; it is in the line of the VGG-like networks of Hershey et al. 2017 and Kong et al. 2020.
 """
 
 from itertools import pairwise
@@ -23,7 +23,7 @@ class MiniCnn(Body):
         n_classes: Outputs.
         n_mels: Bands of the features.
         n_channels: Channels of the features.
-        channels: Of the first convolution and of the three blocks.
+        channels: Channels of the first convolution and of the three blocks.
         n_hidden: Numbers of the layer before last.
         dropout: Before both linear layers, in training.
     """

@@ -20,7 +20,7 @@ class MiniConfig:
 
     Attributes:
         n_mels: Bands of the front end.
-        channels: Of the first convolution and of the three blocks.
+        channels: Channels of the first convolution and of the three blocks.
         n_features: Numbers of the layer before the last.
         dim: Numbers of a vector in the text space.
         dropout: Share of features left out in training.
@@ -59,7 +59,7 @@ class ConvBlock(nn.Module):
 
 
 class MiniNetwork(nn.Module):
-    """Mel power to features and to a unit vector beside texts.
+    """Mel power to features and to a unit vector next to texts.
 
     Args:
         config: Its shape and its level rule.

@@ -79,11 +79,11 @@ class Network(nn.Module):
         Args:
             waveform: `[time]` or `[channel time]` in [-1, 1], torch or numpy. Channels are averaged for a network that
                 reads one; one channel is doubled for a network that reads two.
-            sample_rate: In Hz; another rate than the network's is resampled.
-            tags: Of the recording, for a network that reads them: numbers in the order of its vocabulary, or a mapping
-                from words to numbers.
+            sample_rate: Sample rate in Hz; another rate than the network's is resampled.
+            tags: Tags of the recording, for a network that reads them: numbers in the order of its vocabulary, or a
+                mapping from words to numbers.
         Returns:
-            float32, one logit a class.
+            float32, one logit per class.
         Raises:
             MmascError: If the tags are missing, or of another vocabulary.
             ValueError: If shape, values or rate are wrong, or the waveform is too short (the least length is named).

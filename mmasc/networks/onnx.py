@@ -26,10 +26,10 @@ class OnnxPart:
     Runs on the CPU with as many threads as torch has; the same input gives the same bits.
 
     Args:
-        network: In evaluation mode; it is not kept.
+        network: Network in evaluation mode; it is not kept.
         method: Its method, which takes a tensor `[batch ...]` and returns one or several.
         example: Input of one item.
-        identity: Of the encoder with backend "eager": names the file in the cache together with `method`.
+        identity: Identity of the encoder with backend "eager": names the file in the cache together with `method`.
         dynamic: Axes of the input whose length is free, with the name of each.
     Raises:
         MmascError: If the extra is not installed, or the file in the cache is damaged.
@@ -75,11 +75,11 @@ def export_module(
     """Write a module as ONNX, in evaluation mode.
 
     Args:
-        module: In float32, on the CPU.
+        module: Module in float32, on the CPU.
         example: Its input or inputs.
         path: The file, in a folder that is there.
         dynamic: Axes of every input whose length is free, with the name of each.
-        names: Of the inputs and of the output in the file; default: the exporter's.
+        names: Names of the inputs and of the output in the file; default: the exporter's.
     Raises:
         MmascError: If the extra is not installed.
     """

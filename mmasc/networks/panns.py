@@ -21,7 +21,7 @@ from mmasc.networks.body import Body
 # Dropout after every block, and before both linear layers
 BLOCK_DROPOUT = 0.2
 LINEAR_DROPOUT = 0.5
-# Parts of released files that are no weights: the Fourier and the mel matrix
+# Parts of released files that are not weights: the Fourier and the mel matrix
 _FRONT_END = ("spectrogram_extractor.", "logmel_extractor.")
 
 

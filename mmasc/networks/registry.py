@@ -203,7 +203,7 @@ NETWORKS: dict[str, NetworkSpec] = {
             arguments={"n_channels": 2},
             classes=TAU_SCENES,
             source="Jung et al. 2020",
-            description="residual blocks on stereo samples, Table 1 to the letter",
+            description="residual blocks on stereo samples, exactly as in Table 1",
         ),
         *(
             NetworkSpec(

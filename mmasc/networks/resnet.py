@@ -20,7 +20,7 @@ class ResidualTrunk(Body):
     """Residual layers without pooling and output.
 
     Args:
-        layers: By name, as `resnet_layers` gives them.
+        layers: Layers by name, as `resnet_layers` gives them.
     """
 
     conv1: nn.Conv2d

@@ -189,7 +189,7 @@ def merge_network(network: Network, rule: str = "eps", half: bool = False) -> Ne
     """A network "sp4sc" as the network "sp4sc-merged"; see `Sp4sc.merge`.
 
     Args:
-        network: With a plain SP4SC body.
+        network: Network with a plain SP4SC body.
         rule: "eps" or "authors".
         half: Weights are rounded to float16 (and computed with in float32).
     Raises:

@@ -12,15 +12,15 @@ class NetworkSpec:
         name: What `load_network` takes.
         target: "module:Class" of a `Body`, imported when the network is loaded.
         features: Name of its front end (`mmasc.features.FRONT_ENDS`).
-        sample_rate: Of that front end, in Hz.
-        n_classes: Of fresh weights.
+        sample_rate: Sample rate of that front end, in Hz.
+        n_classes: Number of classes of fresh weights.
         dim: Numbers of the layer before last.
         seconds: Length of what it was made for; longer recordings are cut in windows of this length.
         channels: Audio channels that it reads.
         arguments: What the class is made with besides `n_classes`, by name.
         classes: What its outputs mean where official weights exist with `n_classes` of them.
         source: Paper or code of the definition.
-        licence: Of official weights.
+        licence: Licence of official weights.
         description: One line for `mmasc models list`.
     """
 

@@ -69,10 +69,10 @@ def augmented_probabilities(
 
     Args:
         body: A network with a `bn0`; it is left as it was.
-        features: Of its front end.
-        augment: What is drawn anew in every pass.
+        features: Features of its front end.
+        augment: What is drawn again in every pass.
         n_passes: The authors take 30.
-        seed: Of the draws: the same seed gives the same probabilities.
+        seed: Random seed of the draws: the same seed gives the same probabilities.
     Raises:
         ValueError: If there is no pass.
     Source: valeoai/SP4ASC, whose test averages 30 passes.

@@ -151,7 +151,7 @@ class TaggedNetwork(Body):
 
     def _checked(self, tags: Float[Tensor, "batch tag"] | None) -> Float[Tensor, "batch tag"]:
         if tags is None:
-            raise MmascError(f"this network reads {self.n_tags} tags beside the sound: give tags=")
+            raise MmascError(f"this network reads {self.n_tags} tags in addition to the sound: give tags=")
         if tags.shape[1] != self.n_tags:
             raise MmascError(
                 f"this network reads {self.n_tags} tags, got {tags.shape[1]}: take the tagger that it was trained with"
@@ -160,7 +160,7 @@ class TaggedNetwork(Body):
 
     @classmethod
     def own_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Names of this class; a flat state dict, with the trunk's names beside those of the tags, is taken as well."""
+        """Names of this class; a flat state dict, with the names of trunk and tags on one level, is taken as well."""
         if any(name.startswith("trunk.") for name in state):
             return dict(state)
         named = {
@@ -182,7 +182,7 @@ def tag_vector(body: Body, tags: Any) -> Float[Tensor, " tag"]:
     """Tags as a network reads them.
 
     Args:
-        body: That reads them.
+        body: Body that reads them.
         tags: Numbers in the order of the network's vocabulary, or a mapping from its words to numbers.
     Raises:
         MmascError: If the network reads no tags, or others: what differs is named.

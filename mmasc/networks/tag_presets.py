@@ -21,7 +21,7 @@ class TagPreset:
     Attributes:
         name: What `tag_preset` takes.
         published: Accuracy of the paper, in percent.
-        arguments: For a network with tags (`load_network("rawwave-tags", arguments=...)`).
+        arguments: Arguments for a network with tags (`load_network("rawwave-tags", arguments=...)`).
     """
 
     name: str

@@ -119,7 +119,7 @@ def tag_probabilities(
     Args:
         network: A tagger, or any network of spectrograms with sigmoid outputs.
         waveform: See `Network.scores`.
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
         paddings: For each pass how often the first and the last frame are repeated; (0,) is one plain pass.
     Returns:
         float32 in [0, 1], one a tag: the mean of the sigmoids.
@@ -158,7 +158,7 @@ def multitask_loss(
         raise ValueError(f"rule must be one of ['authors', 'plain'], got {rule!r}")
     second = noisy.sigmoid() if rule == "authors" else noisy
     both = ((curated, curated_labels), (second, noisy_labels))
-    # The sum of no logits is a 0 with a slope, the mean of no losses is no number
+    # The sum of no logits is a 0 with a slope, the mean of no losses is not a number
     losses = [F.binary_cross_entropy_with_logits(*one) if len(one[0]) else one[0].sum() for one in both]
     return losses[0] + losses[1]
 

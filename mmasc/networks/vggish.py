@@ -41,7 +41,7 @@ class Vggish(Body):
 
     Args:
         n_classes: 128, the numbers of the embedding.
-        layers: Of the convolutions; see `RELEASED`.
+        layers: Layers of the convolutions; see `RELEASED`.
         final_relu: Whether the embedding has a ReLU: the release of 2017 and the PyTorch port have it, later
             TensorFlow code does not.
         last: What happens to frames after the last whole patch: "drop" (the release) or "back".
@@ -129,7 +129,7 @@ class Vggish(Body):
 
 
 class VggFigure2b(Vggish):
-    """The VGG of Kumar et al., figure 2b, to the letter: 54,045,504 parameters, which no released weights fit."""
+    """The VGG of Kumar et al., figure 2b, exactly as printed: 54,045,504 parameters, which no released weights fit."""
 
     def __init__(self, n_classes: int = EMBEDDING, final_relu: bool = True, last: str = "drop") -> None:
         super().__init__(n_classes, FIGURE_2B, final_relu, last)

@@ -24,8 +24,8 @@ class VggishPostprocessor:
     """Principal components of VGGish embeddings.
 
     Attributes:
-        eigen_vectors: One component a row.
-        means: Of the embeddings.
+        eigen_vectors: One component per row.
+        means: Means of the embeddings.
     """
 
     eigen_vectors: Float32[np.ndarray, "128 128"]
@@ -50,7 +50,7 @@ def read_postprocessor(path: str | Path) -> VggishPostprocessor:
     path = Path(path)
     if path.suffix == ".npz":
         if not path.is_file():
-            raise MmascError(f"{path} is not there; name the release's vggish_pca_params.npz")
+            raise MmascError(f"{path} does not exist; name the release's vggish_pca_params.npz")
         try:
             arrays = read_arrays(path, _MOST_BYTES)
         except (OSError, ValueError) as error:

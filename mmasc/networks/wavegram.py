@@ -1,4 +1,4 @@
-"""Wavegram-Logmel-CNN14 of PANNs: CNN14 that reads a learnt picture of the waveform beside the log-mel bands.
+"""Wavegram-Logmel-CNN14 of PANNs: CNN14 that reads a learnt picture of the waveform next to the log-mel bands.
 
 Paper: Kong et al. 2020, "PANNs", section III-D; official code qiuqiangkong/audioset_tagging_cnn. That code joins the
 two branches as they come, and fails on the half of all lengths where their frames differ by one (samples mod 640 in

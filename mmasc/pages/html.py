@@ -5,7 +5,7 @@ from html import escape
 
 
 def text(value: str) -> str:
-    """Other people's text, safe between tags and inside quotes; bytes of file names that are no UTF-8 become marks."""
+    """Other people's text, safe between tags and inside quotes; bytes of file names that are not UTF-8 become marks."""
     return escape(value.encode("utf-8", "replace").decode("utf-8"), quote=True)
 
 

@@ -17,7 +17,7 @@ def lint(
     """Everything that is wrong or unwise in prompts, by line.
 
     Args:
-        prompts: As for `as_prompts`. A broken file is no exception here: its errors are findings.
+        prompts: As for `as_prompts`. A broken file is not an exception here: its errors are findings.
         encoder: If given, also asked: which words it does not know (`unknown_words(text)`), which prompts are longer
             than it reads (`context_tokens`; a word counts as one token at least), which labels it can hardly tell
             apart (cosine of label vectors above 0.95).
@@ -55,7 +55,7 @@ def _lint_with(prompts: Prompts, encoder: Any) -> Iterator[Finding]:
     from mmasc.prompts.vectors import label_vectors
 
     name = encoder.spec.name
-    encoder.embed_text(["sound"])  # a space without text is no fault of the prompts: raised, not found
+    encoder.embed_text(["sound"])  # a space without text is not a fault of the prompts: raised, not found
     context = getattr(encoder, "context_tokens", None)
     unknown_words = getattr(encoder, "unknown_words", None)
     readable = True

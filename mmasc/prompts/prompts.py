@@ -1,6 +1,6 @@
 """Prompt files: which labels there are, and the phrases that describe each; read, validated, linted, expanded.
 
-A file in, `Prompts` out. Every fault is told with its line and its mend (`prompt_reader.py`), and `lint` adds what is
+A file in, `Prompts` out. Every fault is told with its line and its fix (`prompt_reader.py`), and `lint` adds what is
 legal but unwise. Bundled files lie in the package `mmasc.prompt_files`, the folder `prompts/` of the repository.
 """
 
@@ -20,7 +20,7 @@ class Prompts:
     """Labels with the phrases that describe them.
 
     Attributes:
-        name: Of the set; a bundled file is called by it.
+        name: Name of the set; a bundled file is called by it.
         description: One line.
         templates: Sentences with one `{}` each; every phrase goes through every one.
         labels: Label to phrases, in the order of the file.
@@ -68,7 +68,7 @@ def load_prompts(name_or_path: str | Path) -> Prompts:
         name_or_path: A bundled name ("esc10"), or the path of a YAML file in UTF-8. A text that is a bundled name
             means that one; write "./esc10" for a file of this name.
     Raises:
-        MmascError: If there is no such file or it breaks a rule; the message has file, line and mend.
+        MmascError: If there is no such file or it breaks a rule; the message has file, line and fix.
     """
     path, prompts, errors = read_prompts(name_or_path)
     if prompts is None:

@@ -27,9 +27,9 @@ class Finding:
     """One remark on prompts.
 
     Attributes:
-        line: That it is about, from 1; None where it is about the whole, or the prompts come from no file.
+        line: Line that it is about, from 1; None where it is about the whole, or the prompts come from no file.
         level: An "error" makes the prompts useless, a "warning" makes them worse.
-        message: What is wrong, and the mend.
+        message: What is wrong, and the fix.
     """
 
     line: int | None
@@ -215,7 +215,7 @@ def _compose(content: bytes) -> yaml.MappingNode:
             raise _FaultError(line, "a tab where YAML wants spaces; indent with spaces") from error
         if "but found another document" in problem:
             raise _FaultError(line, "a second document begins; keep one, without --- between") from error
-        mend = "mend the indentation, and quote texts that hold : # { } [ ]"
+        mend = "fix the indentation, and quote texts that hold : # { } [ ]"
         raise _FaultError(line, f"not YAML ({problem}); {mend}") from error
     if root is None:
         raise _FaultError(1, "the file is empty; it needs labels: with a line `name: [phrase]` for each")

@@ -18,7 +18,7 @@ def label_vectors(
     """One unit vector per label: the mean of its prompts' unit vectors, made a unit vector again.
 
     Args:
-        vectors: Of prompts, of any length but zero.
+        vectors: Vectors of prompts, of any length but zero.
         labels: One for each prompt.
         weights: What each prompt counts in the mean; default: all alike.
     Returns:

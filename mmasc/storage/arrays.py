@@ -19,10 +19,10 @@ def read_array(path: Path, mapped: bool = False) -> np.ndarray:
     """The array of a .npy file; objects are refused, and what declares more than the file holds.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         mapped: Look at it on the disk, read-only, and read what is looked at.
     Raises:
-        ValueError: If the file is no array, or damaged.
+        ValueError: If the file is not an array, or damaged.
         OSError: If it cannot be read.
     """
     try:
@@ -30,14 +30,14 @@ def read_array(path: Path, mapped: bool = False) -> np.ndarray:
             _check(file, os.fstat(file.fileno()).st_size)
         return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except _FAULTS as error:
-        raise ValueError(f"{path} is no whole array ({' '.join(str(error).split())[:100]})") from error
+        raise ValueError(f"{path} is not a whole array ({' '.join(str(error).split())[:100]})") from error
 
 
 def read_arrays(path: Path, most_bytes: int) -> dict[str, np.ndarray]:
     """The arrays of a .npz file by name; what unfolds to more than `most_bytes` is refused before it does.
 
     Raises:
-        ValueError: If the file is no such archive, or damaged.
+        ValueError: If the file is not such an archive, or is damaged.
         OSError: If it cannot be read.
     """
     try:
@@ -53,7 +53,7 @@ def read_arrays(path: Path, most_bytes: int) -> dict[str, np.ndarray]:
                 arrays[one.filename.removesuffix(".npy")] = np.load(io.BytesIO(content), allow_pickle=False)
             return arrays
     except (*_FAULTS, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"{path} is no whole archive of arrays ({' '.join(str(error).split())[:100]})") from error
+        raise ValueError(f"{path} is not a whole archive of arrays ({' '.join(str(error).split())[:100]})") from error
 
 
 def _check(file: io.BufferedIOBase, size: int) -> None:

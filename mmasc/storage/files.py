@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written beside, synced, renamed; and names that survive a power cut.
+"""Files that exist completely or not at all (written under another name, synced, renamed), also after a power cut.
 
 A file's bytes and its name lie in different places: `sync_file` brings the first to the disk, `sync_folder` the second.
 """
@@ -20,9 +20,9 @@ except ImportError:  # Windows
 
 _BLOCK_BYTES = 1 << 22
 _BESIDE = re.compile(r"\..+\.[0-9]+\.[0-9a-f]{8}\.tmp")
-# Folders that this process has freed of rests: looking once is enough, and a cache may hold many files
+# Folders that this process has freed of leftovers: looking once is enough, and a cache may hold many files
 _SWEPT: set[Path] = set()
-# Where no lock tells whether the writer lives, files as old as this are rests
+# Where no lock tells whether the writer lives, files as old as this are leftovers
 _ABANDONED_SECONDS = 86_400.0
 # Some network file systems sync names by themselves and refuse to be asked
 _CANNOT_SYNC_FOLDERS = {errno.EINVAL, errno.ENOTSUP}
@@ -30,9 +30,9 @@ _CANNOT_SYNC_FOLDERS = {errno.EINVAL, errno.ENOTSUP}
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; when the block ends the file is synced and takes the name `path`.
+    """A path next to `path` to write to; when the block ends the file is synced and takes the name `path`.
 
-    When the block fails, what was written is deleted and the old file stays; what a killed process left beside is
+    When the block fails, what was written is deleted and the old file stays; what a killed process left there is
     deleted by the next one that writes into the folder. The new file has the mode that the umask gives to new files;
     where `path` is a link, what it leads to is replaced, and a device or a pipe is written to as it is.
     """
@@ -64,7 +64,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _beside(path: Path) -> tuple[Path, int | None]:
-    """A new empty file beside `path`, and a handle that says, as long as it is open, that somebody writes to it."""
+    """A new empty file next to `path`, and a handle that says, as long as it is open, that somebody writes to it."""
     while True:
         # Names may have 255 bytes
         beside = path.with_name(f".{path.name[:50]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
@@ -82,7 +82,7 @@ def _beside(path: Path) -> tuple[Path, int | None]:
 
 
 def _sweep(folder: Path) -> None:
-    """Delete what processes that are gone left beside the files of a folder."""
+    """Delete what processes that are gone left next to the files of a folder."""
     try:
         with os.scandir(folder) as entries:
             rests = [Path(entry.path) for entry in entries if _BESIDE.fullmatch(entry.name)]

@@ -80,7 +80,7 @@ class Matched:
     """Rows of a table with the files that they mean.
 
     Attributes:
-        rows: By file, in the order of the table.
+        rows: Rows by file, in the order of the table.
         unclear: Rows that could mean several files, with these.
         strange: Rows that mean no file here.
     """

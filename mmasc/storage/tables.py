@@ -46,9 +46,9 @@ class Table:
     """A table as it was read.
 
     Attributes:
-        path: Of the file.
+        path: Path of the file.
         columns: Names, in order.
-        rows: In order; none is empty.
+        rows: Rows in order; none is empty.
         delimiter: Between values.
         read_as_missing: Words that were read as missing values, and how often: NA → 3.
     """
@@ -61,7 +61,7 @@ class Table:
 
     @property
     def remarks(self) -> list[str]:
-        """What users may want to know, a line each."""
+        """What users may want to know, one line each."""
         if not self.read_as_missing:
             return []
         words = ", ".join(f"{word} {count}×" for word, count in self.read_as_missing.most_common())
@@ -69,7 +69,7 @@ class Table:
         return [f"{total} values of {show_path(self.path)} were read as missing ({words})"]
 
     def need(self, *names: str) -> None:
-        """Refuse the table where one of these columns is not there, or has no value in a row.
+        """Refuse the table where one of these columns does not exist, or has no value in a row.
 
         Raises:
             MmascError: It names the columns that are there, or the line.
@@ -96,9 +96,9 @@ def read_table(path: str | Path, names: Sequence[str] | None = None) -> Table:
     over; a column without a name is left out.
 
     Args:
-        path: With the names of the columns in the first line.
-        names: Of the columns, for a table without such a line; those at the end may be missing from the whole table,
-            and lines that start with "#" are then comments.
+        path: File with the names of the columns in the first line.
+        names: Names of the columns, for a table without such a line; those at the end may be missing from the whole
+            table, and lines that start with "#" are then comments.
     Raises:
         MmascError: If the file cannot be read, is not such a table, names a column twice, has a row with more or fewer
             values than columns (the line is named), a quote that is never closed, or no rows.
@@ -182,7 +182,7 @@ def _text(path: Path) -> str:
         raise MmascError(f"{show_path(path)}: text in UTF-16; {_SAVE}")
     if b"\0" in content:
         line = content[: content.index(b"\0")].count(b"\n") + 1
-        raise MmascError(f"{show_path(path)}: line {line} holds zero bytes, so this is no table of text; {_SAVE}")
+        raise MmascError(f"{show_path(path)}: line {line} holds zero bytes, so this is not a table of text; {_SAVE}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -33,7 +33,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
                 raise KeyError("config")
             return {name: stored.get_tensor(name) for name in stored.keys()}, about  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
-        raise MmascError(f"{path} is not there; name a run folder of `mmasc train align` or its weights") from error
+        raise MmascError(f"{path} does not exist; name a run folder of `mmasc train align` or its weights") from error
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise MmascError(f"{path} cannot be read as weights of mmasc ({error!r}); train or copy them again") from error
 

@@ -21,7 +21,7 @@ def parse_json(text: str | bytes) -> Any:
     """What JSON says.
 
     Raises:
-        ValueError: If it is no JSON, or is nested deeper than Python's stack.
+        ValueError: If it is not JSON, or is nested deeper than Python's stack.
     """
     try:
         return json.loads(text)

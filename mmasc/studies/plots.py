@@ -1,6 +1,6 @@
 """Figures of a zero-shot study: confusions, principal components, cosines, attraction, reliability, modality gap.
 
-Numbers in; drawn on the `ax` of the caller. Names are written as they are: a dollar sign in a label is no formula.
+Numbers in; drawn on the `ax` of the caller. Names are written as they are: a dollar sign in a label is not a formula.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ def principal_components(
 ) -> tuple[Float[np.ndarray, "item 2"], Float[np.ndarray, " 2"]]:
     """Positions on the first two principal components, and the share of the variance that each holds.
 
-    The sign of a component is such that its largest coordinate is positive; components that are not there (two
+    The sign of a component is such that its largest coordinate is positive; components that do not exist (two
     vectors have one) are 0.
 
     Raises:
@@ -58,7 +58,7 @@ def draw_sounds(
         ax: Axes of matplotlib.
         sounds: Positions.
         codes: Number of the class of each.
-        classes: Names, written beside the stars if `named`.
+        classes: Names, written next to the stars if `named`.
         named: Whether to write them.
     """
     colours = class_colours(len(classes))
@@ -121,7 +121,7 @@ def draw_texts(
 def draw_attraction(
     ax: Any, said: Float[np.ndarray, " class"], true: Float[np.ndarray, " class"], classes: Sequence[str]
 ) -> None:
-    """How often each label is said beside how often it is true, most said on top, shares of all sounds."""
+    """How often each label is said next to how often it is true, most said on top, shares of all sounds."""
     order = np.argsort(said, kind="stable")
     places = np.arange(len(classes))
     ax.barh(places + 0.2, said[order], height=0.4, color=WORD_COLOUR, label="said")
@@ -133,7 +133,7 @@ def draw_attraction(
 
 
 def draw_cosine_distributions(ax: Any, cosines: Mapping[str, Float[np.ndarray, " _"]]) -> None:
-    """Outlines of histograms of cosines, one a kind of pair, each of area 1."""
+    """Outlines of histograms of cosines, one per kind of pair, each of area 1."""
     low = min(float(values.min()) for values in cosines.values())
     high = max(float(values.max()) for values in cosines.values())
     bins = np.linspace(low - 1e-6, high + 1e-6, 46)

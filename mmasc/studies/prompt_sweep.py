@@ -52,14 +52,14 @@ class SweepReport:
     """What a sweep found.
 
     Attributes:
-        rows: In the order of files; all of the same sounds.
+        rows: Rows in the order of files; all of the same sounds.
         best, worst: Highest and lowest accuracy among the rows that one could have written.
         spread: Their difference: what the choice of words is worth here.
         recordings, unlabelled, without_vectors: Sounds used and left out.
         classes: Number of labels among the sounds.
         largest_class: Accuracy of always saying the most frequent label.
-        space, encoder, identity: Of the vectors.
-        matches: Prompt set → how many labels match to the letter, how many but for case and underscores.
+        space, encoder, identity: Space, encoder and identity of the vectors.
+        matches: Prompt set → how many labels match exactly, how many ignoring case and underscores.
     """
 
     rows: list[SweepRow]

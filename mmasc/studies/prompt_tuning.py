@@ -40,11 +40,12 @@ class TuningRow:
     Attributes:
         way: "as written" or "calibrated".
         accuracy: Share of sounds whose best label is the true one, before any threshold.
-        log_loss, calibration_error: Of the probabilities, one label a sound; see `mmasc.metrics.functions`.
+        log_loss, calibration_error: Log loss and calibration error of the probabilities, one label per sound; see
+            `mmasc.metrics.functions`.
         answered: Share of sounds that get a label at all, after thresholds and the least cosine.
         right_of_answered: Share of these whose label is right (several labels: whose true label holds); None if none
             is answered.
-        macro_f1: Of the labels that hold, mean over labels.
+        macro_f1: F1 of the labels that hold, mean over labels.
     """
 
     way: str

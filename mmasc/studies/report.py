@@ -42,7 +42,7 @@ def report(
         collection: Folder, or opened.
         label: Column with the labels.
         prompts: One or more sets, as `as_prompts` takes them.
-        to: Folder, made if it is not there; files of an earlier report in it are replaced.
+        to: Folder, created if it does not exist; files of an earlier report in it are replaced.
         space, where, groups, encoder, device: See `mmasc.studies.study.load_study`.
     Returns:
         The numbers, and the files.

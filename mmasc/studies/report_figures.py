@@ -27,10 +27,10 @@ def draw_figures(
 
     Args:
         study: Sounds and prompt sets.
-        results: One a prompt set.
+        results: One per prompt set.
         positions: "texts", "sounds" and "joint" (sounds, then texts), texts set after set.
         pairs: For each set the cosines by kind of pair.
-        folder: To write into.
+        folder: Folder to write into.
     Returns:
         Name of the figure → file; names of one set end in its number, from 1.
     """

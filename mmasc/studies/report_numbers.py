@@ -27,9 +27,10 @@ class Attraction:
     """What a label's prompts draw in.
 
     Attributes:
-        label: Of the prompt set.
+        label: Label of the prompt set.
         said, true: Share of the sounds that are called so, and that are so.
-        mean_cosine, standard_deviation: Of all sounds to the label; a label far above the others attracts by itself.
+        mean_cosine, standard_deviation: Mean cosine and standard deviation of all sounds to the label; a label far
+            above the others attracts by itself.
     """
 
     label: str
@@ -44,7 +45,7 @@ class Gap:
     """How sounds and texts lie to each other.
 
     Attributes:
-        distance: Of the mean of the sounds' unit vectors to that of the labels' (0 to 2).
+        distance: Distance of the mean of the sounds' unit vectors to that of the labels' (0 to 2).
         matching, other: Mean cosine of sounds to their own label and to the other ones.
         sounds, texts: Mean cosine of different sounds, and of different labels.
 
@@ -63,8 +64,8 @@ class PromptResult:
     """What one prompt set is worth on these sounds.
 
     Attributes:
-        name, labels: Of the set; rows and columns below are in the order of its labels.
-        matched_exactly, matched_similarly, unused: Labels of the collection found to the letter, and but for case and
+        name, labels: Name and labels of the set; rows and columns below are in the order of its labels.
+        matched_exactly, matched_similarly, unused: Labels of the collection found exactly, and ignoring case and
             underscores; labels that no sound has.
         accuracy, interval: Share of sounds that get their label, with its 95 % bootstrap interval.
         balanced_accuracy, macro_f1, log_loss, calibration_error: See `mmasc.metrics.functions`.
@@ -74,8 +75,8 @@ class PromptResult:
         confusion: How many of each label (rows, true) were called what (columns).
         per_class: Label → precision, recall, f1, recordings.
         attraction: Every label, most said first.
-        gap: Of sounds and labels.
-        prompt_cosines: Of the labels' vectors with each other.
+        gap: Gap of sounds and labels.
+        prompt_cosines: Cosines of the labels' vectors with each other.
         reliability: Shares right by probability.
     """
 
@@ -110,7 +111,7 @@ class StudyReport:
         classes: Labels of the collection.
         largest_class, chance: Accuracy of always saying the most frequent label, and of guessing among a set's labels.
         interval_over: What intervals draw: "recordings" or "groups of COLUMN".
-        results: One a prompt set.
+        results: One per prompt set.
         components: "texts", "sounds", "joint" → share of the variance on the two axes that are drawn.
         page, figures: Files written, figures by name.
     """

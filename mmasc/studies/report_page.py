@@ -87,7 +87,7 @@ def render_report(found: StudyReport) -> str:
 </main>
 <footer class="wrap">
 Made by mmasc {__version__} on this machine. The page holds its own pictures and loads nothing from elsewhere; the
-numbers are in report.json beside it.
+numbers are in report.json next to it.
 </footer>
 </body>
 </html>
@@ -204,8 +204,8 @@ def _notes_part(found: StudyReport) -> str:
         "Whoever chooses the best of many prompts on these sounds will find it less good on others.",
     ]
     for result in found.results:
-        note = f"{result.name}: {result.matched_exactly} labels match the collection's to the letter, "
-        note += f"{result.matched_similarly} but for case, underscores and hyphens"
+        note = f"{result.name}: {result.matched_exactly} labels match the collection's exactly, "
+        note += f"{result.matched_similarly} ignoring case, underscores and hyphens"
         notes.append(note + (f"; no sound has: {', '.join(result.unused)}." if result.unused else "."))
     return '<ul class="plain">' + "".join(f"<li>{text(note)}</li>" for note in notes) + "</ul>"
 

@@ -1,6 +1,6 @@
 """A labelled collection and prompt files → one study: vectors, true labels and the encoder that reads the prompts.
 
-Labels of a collection and of prompt files are matched to the letter, else but for case, underscores and hyphens; what
+Labels of a collection and of prompt files are matched exactly, otherwise ignoring case, underscores and hyphens; what
 does not match is an error that names it, because a sound whose label nobody offers can only be wrong.
 """
 
@@ -31,7 +31,7 @@ class Study:
     Attributes:
         recordings: The sounds with their labels.
         vectors: Unit vectors of the sounds `[item dim]`.
-        encoder: Of their space; it has text.
+        encoder: Encoder of their space; it has text.
         prompts: The sets, at least one; their names differ.
         matches: For each set how the collection's labels stand in it.
     """
@@ -66,8 +66,8 @@ class Match:
 
     Attributes:
         labels: The collection's label to the set's.
-        exact: How many are the same to the letter.
-        similar: How many are the same but for case, underscores and hyphens.
+        exact: How many are identical.
+        similar: How many are the same ignoring case, underscores and hyphens.
         unused: Labels of the set that no sound has; they can only be wrong answers.
     """
 
@@ -97,10 +97,10 @@ def load_study(
         where: SQL on columns of recordings and windows.
         groups: Column of what intervals draw as a whole.
         encoder: Loaded, to save loading it.
-        device: Where an encoder that is loaded here runs.
+        device: Device on which an encoder that is loaded here runs.
     Raises:
-        MmascError: If a column, prompt file or space is not there, labels do not match, all sounds have one label, or
-            the space has no text; every line says the mend.
+        MmascError: If a column, prompt file or space does not exist, labels do not match, all sounds have one label, or
+            the space has no text; every line says the fix.
         ValueError: If there are no prompts.
     """
     if not prompts:
@@ -152,7 +152,7 @@ def match_labels(recordings: LabelledRecordings, prompts: Prompts) -> Match:
         named = ", ".join(f"{name!r} ({counts[name]})" for name in missing)
         raise MmascError(
             f"prompts {prompts.name!r} have no label for {len(missing)} of the collection's {len(recordings.classes)} "
-            f"labels (recordings): {named}; {exact} match to the letter, {len(found) - exact} but for case, "
+            f"labels (recordings): {named}; {exact} match exactly, {len(found) - exact} ignoring case, "
             f"underscores and hyphens; the file has: {', '.join(prompts.labels)}; add them to it or leave them out "
             "with --where"
         )
@@ -169,8 +169,8 @@ def text_vectors(
     again.
 
     Args:
-        prompts: With C labels.
-        encoder: With text.
+        prompts: Prompts with C labels.
+        encoder: Encoder with text.
         templates: Default: those of the prompts.
     """
     chosen = prompts.templates if templates is None else tuple(templates)

@@ -23,7 +23,7 @@ def synthesise(name: str, sample_rate: int = 32_000, seconds: float = 5.0, seed:
 
     Args:
         name: A key of `SYNTH`.
-        sample_rate: In Hz, 8,000 to 192,000; partials above half of it are left out.
+        sample_rate: Sample rate in Hz, 8,000 to 192,000; partials above half of it are left out.
         seconds: Length, 1 to 600.
         seed: Another seed is another take of the same sound: other drops, other gusts, other pitches.
     Returns:

@@ -1,4 +1,4 @@
-"""Files of a training run that survive being killed at any moment: written beside, synced, renamed.
+"""Files of a training run that survive being killed at any moment: written under another name, synced, renamed.
 
 A checkpoint is one safetensors file, so its parts cannot be of different steps. Nothing here unpickles.
 """
@@ -28,7 +28,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         values = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise MmascError(f"{folder} is no run of mmasc train: it holds no config.json") from error
+        raise MmascError(f"{folder} is not a run of mmasc train: it holds no config.json") from error
     except (OSError, ValueError) as error:
         raise MmascError(f"{path} is damaged ({error}); choose another folder for the run") from error
     if not isinstance(values, dict):
@@ -83,7 +83,7 @@ class Metrics:
 
     Args:
         path: The file; made when the first line is written.
-        step: Lines of later steps are dropped: they were written after the checkpoint that the run goes on from.
+        step: Lines of later steps are dropped: they were written after the checkpoint that the run continues from.
     """
 
     def __init__(self, path: Path, step: int) -> None:

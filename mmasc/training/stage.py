@@ -2,7 +2,7 @@
 
 A run is a folder: config.json, metrics.jsonl, last.safetensors (what use needs), training.safetensors (everything to go
 on from). All randomness of a step comes from the seed, the number of the step and the number of the process, and a
-checkpoint holds everything else, so a run that was killed at any moment goes on to the very same weights.
+checkpoint holds everything else, so a run that was killed at any moment continues to the very same weights.
 """
 
 import contextlib
@@ -34,16 +34,16 @@ class Stage:
     and `export`, and says when a checkpoint is due; the other methods up to `go` have defaults.
 
     Args:
-        folder: Of the run, claimed already.
-        config: Of the run, with `seed`.
+        folder: Folder of the run, claimed already.
+        config: Configuration of the run, with `seed`.
         steps: Where the training ends.
         device: Where the networks are.
         processes: Processes that train together.
         say: Called with lines about progress, by the first process.
 
     Attributes:
-        name: In front of lines about progress.
-        kind: Of its checkpoints, as their files say it.
+        name: Name in front of lines about progress.
+        kind: Kind of its checkpoints, as their files say it.
         advice: What to change when the loss stops being a number.
         parts: What a checkpoint holds, by the beginning of the names in the file: modules and optimisers ("network/"),
             or a single parameter ("log_scale").
@@ -188,7 +188,8 @@ class Stage:
         except (RuntimeError, KeyError, TypeError, ValueError, OverflowError) as error:
             first = " ".join(str(error).split())[:150]
             raise MmascError(
-                f"{path} does not hold the state of this run to go on from ({first}); copy it again, or start a new run"
+                f"{path} does not hold the state of this run to continue from ({first}); copy it again, or "
+                "start a new run"
             ) from error
         self.saved_step = self.step
 
@@ -207,7 +208,7 @@ class Stage:
                     parameter.grad = self.processes.mean(parameter.grad)
 
     def save(self, name: str, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-        """Write NAME.safetensors into the folder of the run, whole or not at all."""
+        """Write NAME.safetensors into the folder of the run, completely or not at all."""
         path = self.folder / f"{name}.safetensors"
         with self._writing(path):
             save_tensors(path, tensors, about)
@@ -253,7 +254,7 @@ class Stage:
             what = path or error.filename or self.folder
             raise MmascError(
                 f"{what} cannot be written ({error.strerror or error}); make room and give the same command again: it "
-                f"goes on from step {self.saved_step}"
+                f"continues from step {self.saved_step}"
             ) from error
 
 

@@ -2,7 +2,7 @@
 
 `fetch` alone talks to the network; `find` never does, and gives a path only after size and SHA-256 are right. A file
 whose digest nobody published is trusted the first time it comes over an encrypted connection (or from the user's own
-disk); from then on it must stay the same. Nothing that is fetched is run, and pickles are no business of this module.
+disk); from then on it must stay the same. Nothing that is fetched is run, and this module never opens pickles.
 
 Digests of AudioCLIP: the LFS pointers in its repository (AndreyGuzhov/AudioCLIP, folder assets). Digests of CLAP:
 public projects that record them for the revisions pinned here (of clap-htsat-fused: for its main branch); where none
@@ -36,7 +36,7 @@ class StoredFile(NamedTuple):
 
     Attributes:
         path: Where it is.
-        size: In bytes.
+        size: Size in bytes.
         sha256: Measured here.
         published: Whether the digest was known before; if not, it was trusted on first use and is recorded now.
         new: Whether this call brought it.
@@ -53,7 +53,7 @@ def fetch(name: str, from_file: str | Path | None = None, progress: Progress | N
     """Bring weights into the local folder; what is there and right stays, what broke off goes on where it broke.
 
     Args:
-        name: Of the weights.
+        name: Name of the weights.
         from_file: Take them from this file, or from the files of this folder, instead of the network.
         progress: Called with file name, bytes there and bytes in all (None where the server does not say).
     Raises:
@@ -109,7 +109,9 @@ def _local_sources(weight: WeightFile, given: Path) -> dict[str, Path]:
         sources = {weight.files[0].filename: given}
     else:
         names = ", ".join(file.filename for file in weight.files)
-        raise MmascError(f"{given} is no folder; weights {weight.name} are several files: name the folder with {names}")
+        raise MmascError(
+            f"{given} is not a folder; weights {weight.name} are several files: name the folder with {names}"
+        )
     lacking = [str(path) for path in sources.values() if not path.is_file()]
     if lacking:
         raise MmascError(f"{', '.join(lacking)} not found; weights {weight.name} cannot be taken from {given}")
@@ -161,7 +163,7 @@ def _download(file: RemoteFile, part: Path, progress: Progress | None) -> None:
         )
     raise MmascError(
         f"{file.filename} broke off after {part.stat().st_size:,} of {_count(total)} bytes ({reason}); "
-        "run the command again, it goes on from there"
+        "run the command again, it continues from there"
     )
 
 
@@ -206,9 +208,9 @@ def _receive(file: RemoteFile, part: Path, begin: int, progress: Progress | None
 
 
 def _resumable(file: RemoteFile, part: Path) -> int:
-    """Bytes of a part that may be gone on with; any other part is deleted.
+    """Bytes of a part that can be continued; any other part is deleted.
 
-    Without a published digest only a server that names the version (a strong ETag) can be gone on with: two halves of
+    Without a published digest only a server that names the version (a strong ETag) can be continued: two halves of
     two versions would otherwise be trusted as one file.
     """
     if not part.exists():

@@ -13,7 +13,7 @@ from mmasc.storage.files import write_atomically
 from mmasc.storage.texts import parse_json
 from mmasc.weights.table import WEIGHTS, RemoteFile, WeightFile, weight_file
 
-# Parts of AudioCLIP that its authors released beside the two files above: size, and how the SHA-256 begins
+# Parts of AudioCLIP that its authors released next to the two files above: size, and how the SHA-256 begins
 _PARTS = {
     "CLIP.pt": (408_415_159, "124e6d59d54c0837"),
     "ESRNXFBSP.pt": (124_795_647, "acfcc6b0a0f07025"),
@@ -68,7 +68,7 @@ def check_named(path: str | Path) -> None:
     (some tenths of a second for 500 MB).
 
     Args:
-        path: Of the file.
+        path: Path of the file.
     Raises:
         MmascError: If the name is that of a file whose digest was published, and the file has another.
     """

@@ -41,11 +41,11 @@ class WeightFile:
     Attributes:
         name: What `fetch` and `find` take.
         files: What they consist of.
-        licence: Of the weights.
+        licence: Licence of the weights.
         non_commercial: Whether the licence forbids commercial use.
         note: One line for people.
     Raises:
-        ValueError: If a file name is a path, a digest is no SHA-256, or an address is neither https nor loopback.
+        ValueError: If a file name is a path, a digest is not a SHA-256, or an address is neither https nor loopback.
     """
 
     name: str

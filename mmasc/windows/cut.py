@@ -30,9 +30,9 @@ def window_starts(n_samples: int, window_samples: int, hop_seconds: float, sampl
     Args:
         n_samples: Length of the recording.
         window_samples: Length of a window.
-        hop_seconds: From one start to the next; at most a window, so that nothing is skipped. Up to half a sample
-            more is taken as the window itself: 0.97 s at 22,050 Hz are no whole number of samples.
-        sample_rate: In Hz.
+        hop_seconds: Seconds from one start to the next; at most a window, so that nothing is skipped. Up to half a
+            sample more is taken as the window itself: 0.97 s at 22,050 Hz are not a whole number of samples.
+        sample_rate: Sample rate in Hz.
     Returns:
         round(k * hop_seconds * sample_rate) while the window fits, then, where samples are left, the window that ends
         with the recording. A recording not longer than a window gives [0].
@@ -58,9 +58,10 @@ def cut_segments(
 
     Args:
         waveform: Samples in [-1, 1].
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
         seconds: Length of a segment.
-        hop_seconds: From one start to the next; at most `seconds`, so that nothing is skipped. Default: `seconds`.
+        hop_seconds: Seconds from one start to the next; at most `seconds`, so that nothing is skipped. Default:
+            `seconds`.
     Returns:
         The segments, and the second at which each one starts. A waveform shorter than a segment is one segment of its
         own length: padding is the encoder's.
@@ -82,8 +83,8 @@ class WindowStream:
 
     Args:
         window_samples: Length of a window.
-        hop_seconds: From one start to the next, as in `window_starts`.
-        sample_rate: In Hz.
+        hop_seconds: Seconds from one start to the next, as in `window_starts`.
+        sample_rate: Sample rate in Hz.
     Raises:
         ValueError: As `window_starts`.
     """

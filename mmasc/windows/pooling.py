@@ -61,7 +61,7 @@ def recording_vector(
     digit.
 
     Args:
-        vectors: Of the windows of one recording.
+        vectors: Vectors of the windows of one recording.
         starts: Where they start, in seconds.
         ends: Where they end, in seconds.
         lanes: Which lane of the channel policy each window comes from; default: all from one.
@@ -90,7 +90,7 @@ def recording_scores(
     """Scores of a recording: the mean of its windows' scores, weighted by the time that each adds.
 
     Args:
-        scores: Of the windows of one recording.
+        scores: Scores of the windows of one recording.
         starts: Where they start, in seconds.
         ends: Where they end, in seconds.
     Returns:

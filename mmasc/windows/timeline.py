@@ -20,7 +20,7 @@ def timeline_cells(
     """Divide the time of a recording at every edge of a window; a cell's score is the mean over its windows.
 
     Args:
-        scores: Of the windows of one recording.
+        scores: Scores of the windows of one recording.
         starts: Where they start, in seconds, in any order.
         ends: Where they end, in seconds.
     Returns:

@@ -25,13 +25,16 @@ BAD_FILES = {
     "rate of 999": (wav_header(rate=999, data=SAMPLES), "declares 999 Hz"),
     "rate too high": (wav_header(rate=800_000, data=SAMPLES), "declares 800000 Hz"),
     "no channels": (wav_header(channels=0, data=SAMPLES), "no sound that can be read|0 channels"),
-    "not a number": (wav_header(bits=32, code=3, data=struct.pack("<3f", 0.5, math.nan, 0.5)), "samples that are no s"),
+    "not a number": (
+        wav_header(bits=32, code=3, data=struct.pack("<3f", 0.5, math.nan, 0.5)),
+        "samples that are not s",
+    ),
     "infinite": (
         wav_header(bits=32, code=3, data=struct.pack("<3f", 0.5, -math.inf, 0.5)),
-        "samples that are no sound",
+        "samples that are not sound",
     ),
-    "absurd": (wav_header(bits=32, code=3, data=struct.pack("<3f", 0.5, 1e30, 0.5)), "samples that are no sound"),
-    "double": (wav_header(bits=64, code=3, data=struct.pack("<3d", 0.5, 1e300, 0.5)), "samples that are no sound"),
+    "absurd": (wav_header(bits=32, code=3, data=struct.pack("<3f", 0.5, 1e30, 0.5)), "samples that are not sound"),
+    "double": (wav_header(bits=64, code=3, data=struct.pack("<3d", 0.5, 1e300, 0.5)), "samples that are not sound"),
     "zeros": (bytes(5_000), "no sound that can be read"),
     "picture": (b"\x89PNG\r\n\x1a\n" + bytes(500), "no sound that can be read"),
     "flac mark": (b"fLaC" + bytes(100), "no sound that can be read"),
@@ -79,7 +82,7 @@ def test_what_is_no_file_is_refused(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_a_pipe_is_refused_and_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
-    with pytest.raises(MmascError, match="is no ordinary file"):
+    with pytest.raises(MmascError, match="is not an ordinary file"):
         open_audio(tmp_path / "pipe.wav")
 
 

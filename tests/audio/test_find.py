@@ -150,8 +150,8 @@ def test_a_tree_is_found_as_os_walk_finds_it(tmp_path):
         ("*.*", r"the pattern matches no audio; looked for"),
         (".", r"\.: no audio found; looked for files that end in .*\.flac.*\.wav"),
         ([], "no path given: no audio found"),
-        ("", "'' is no path"),
-        ("a\0b", "is no path"),
+        ("", "'' is not a path"),
+        ("a\0b", "is not a path"),
     ],
 )
 def test_nothing_found_is_an_error(tmp_path, monkeypatch, paths, message):

@@ -64,10 +64,10 @@ def test_merge_says_what_it_took_and_what_stays(labelled, registered, capsys):
     status, out, _ = run("collection", "merge", labelled / "c", labelled / "d", capsys=capsys)
     assert status == 0
     assert out.splitlines() == [
-        "0 recordings and 0 windows added, 3 were there already",
-        "1 values of own columns taken over for recordings that were there",
-        "1 values of own columns differ from ours, which stay",
-        "1 recordings have another content there under the same path; ours stay",
+        "0 recordings and 0 windows added, 3 were already there",
+        "1 column values added to recordings that were already there",
+        "1 column values differ; those of this collection are kept",
+        "1 recordings have other content under the same path; those of this collection are kept",
     ]
     out = run("collection", "merge", labelled / "c", labelled / "d", "--format", "json", capsys=capsys)[1]
     assert json.loads(out) == {

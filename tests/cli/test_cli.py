@@ -130,12 +130,12 @@ def test_collection_commands_do_what_they_say(filled, sounds, tmp_path, capsys):
     status, out, _ = run("collection", "add", filled, sounds, capsys=capsys)
     assert "1 added, 0 changed, 4 already there" in out
     assert run("collection", "compact", filled, capsys=capsys)[0] == 0
-    assert run("collection", "check", filled, capsys=capsys)[:2] == (0, "everything holds\n")
+    assert run("collection", "check", filled, capsys=capsys)[:2] == (0, "no faults found\n")
     moved = sounds.rename(tmp_path / "moved")
     assert run("collection", "check", filled, capsys=capsys)[0] == 0
     assert "root is" in run("collection", "move-root", filled, moved, capsys=capsys)[1]
     run("embed", moved / "pond", "--into", tmp_path / "d", "--encoder", "standin", capsys=capsys)
-    assert "3 were there already" in run("collection", "merge", filled, tmp_path / "d", capsys=capsys)[1]
+    assert "3 were already there" in run("collection", "merge", filled, tmp_path / "d", capsys=capsys)[1]
 
 
 def wave(path: Path, samples: np.ndarray, rate: int = 8_000) -> str:
@@ -179,7 +179,7 @@ HOSTILE = {
         lambda at, c: ["search", c, "--image", (at / "p.png").write_bytes(b"x") and at / "p.png"],
         "understands image",
     ),
-    "sound that is not there": (lambda at, c: ["search", c, at / "rian.wav"], "rian.wav: no such file; mend the path"),
+    "sound that is not there": (lambda at, c: ["search", c, at / "rian.wav"], "rian.wav: no such file; fix the path"),
     "picture that is not there": (lambda at, c: ["search", c, "a", "--not", "p.PNG"], "as a text with --text"),
     "no collection": (lambda at, c: ["search", at / "nowhere", "a"], "holds no collection"),
     "newer format": (lambda at, c: ["collection", "info", newer(at, c)], "newer mmasc"),
@@ -197,7 +197,7 @@ HOSTILE = {
         "at most the window",
     ),
     "channels unknown": (lambda at, c: ["embed", at, "--into", c, "--channels", "third"], "'third' is not one of"),
-    "remove without saying what": (lambda at, c: ["collection", "remove", c], "say which recordings"),
+    "remove without saying what": (lambda at, c: ["collection", "remove", c], "name the recordings to remove"),
     "device that is not there": (
         lambda at, c: ["embed", wave(at / "a.wav", np.zeros(99)), "--into", at / "n", "--device", "cuda:77"],
         "cuda:77",
@@ -282,7 +282,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(filled, sounds, monkeypatch, caps
     monkeypatch.setattr("mmasc.collection.ingest.embed", interrupted)
     status, _, err = run("embed", sounds, "--into", filled, "--encoder", "standin", capsys=capsys)
     assert status == 130
-    assert err.strip() == "mmasc: stopped; what was done so far is kept"
+    assert err.strip() == "mmasc: stopped; the work done so far is kept"
 
 
 def test_a_reader_that_goes_away_is_no_error(filled):

@@ -93,8 +93,8 @@ def test_what_cannot_be_fitted_is_one_line(arguments, message, collection, capsy
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (("fit", "C", "--label", "label", "--shots", "0"), "numbers of recordings a class are wanted"),
-        (("fit", "C", "--label", "label", "--shots", "some"), "numbers of recordings a class are wanted"),
+        (("fit", "C", "--label", "label", "--shots", "0"), "give numbers of recordings per class"),
+        (("fit", "C", "--label", "label", "--shots", "some"), "give numbers of recordings per class"),
         (("fit", "C", "--label", "label", "--folds", "3", "--folds-column", "f"), "leave out --folds"),
         (("apply", "H", "x.wav", "--space", "mini"), "--space and --where are for a collection"),
     ],

@@ -199,7 +199,7 @@ def test_move_root_keeps_vectors_and_finds_files(filled, sounds, tmp_path):
     assert collection.move_root(moved) == 0
     assert collection.check() == []
     assert all(Path(hit["path"]).exists() for hit in collection.search(text="a", k=20))
-    with pytest.raises(MmascError, match="is no folder"):
+    with pytest.raises(MmascError, match="is not a folder"):
         collection.move_root(tmp_path / "nothing")
 
 
@@ -264,12 +264,12 @@ def test_check_finds_what_is_broken(filled):
     ("change", "message"),
     [
         (lambda raw: raw.update(format=99), "made by a newer mmasc"),
-        (lambda raw: raw.pop("spaces"), "is no head of a collection"),
+        (lambda raw: raw.pop("spaces"), "is not a head of a collection"),
         (lambda raw: raw["spaces"]["standin"].update(version=999), "damaged or incomplete"),
-        (lambda raw: raw["spaces"]["standin"].update(identity="../../secret"), "'../../secret' is no plain name"),
-        (lambda raw: raw["spaces"]["standin"].update(identity="/etc"), "'/etc' is no plain name"),
+        (lambda raw: raw["spaces"]["standin"].update(identity="../../secret"), "'../../secret' is not a plain name"),
+        (lambda raw: raw["spaces"]["standin"].update(identity="/etc"), "'/etc' is not a plain name"),
         (lambda raw: raw["spaces"]["standin"].update(dim=10**12), "dim must be 1 to 1,000,000, got 1000000000000"),
-        (lambda raw: raw["spaces"]["standin"].update(dim="4"), "is no head of a collection .dim is '4'"),
+        (lambda raw: raw["spaces"]["standin"].update(dim="4"), "is not a head of a collection .dim is '4'"),
         (lambda raw: raw["spaces"]["standin"].update(dim=2), "does not hold vectors of 2 numbers as the head says"),
         (lambda raw: raw["spaces"]["standin"].update(window_seconds=float("nan")), "seconds must be above 0, got nan"),
         (lambda raw: raw["spaces"]["standin"].update(encoder=["x"]), "encoder is "),

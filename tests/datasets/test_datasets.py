@@ -208,7 +208,7 @@ def test_a_place_in_both_parts_of_tau_is_refused(tmp_path):
 
 
 def test_tau_with_strange_names_is_refused(tmp_path):
-    with pytest.raises(MmascError, match=r"noise.wav is no name of this set: scene-city-place"):
+    with pytest.raises(MmascError, match=r"noise.wav is not a name of this set: scene-city-place"):
         read_dataset("tau2020", tau(tmp_path, {"audio/noise.wav": "train", "audio/bus-paris-2-12-a.wav": "evaluate"}))
 
 

@@ -445,7 +445,7 @@ def test_a_cut_file_is_told(feather):
 
 def test_missing_weights_are_told(tmp_path, monkeypatch):
     monkeypatch.setenv("MMASC_HOME", str(tmp_path))
-    with pytest.raises(MmascError, match="is no file"):
+    with pytest.raises(MmascError, match="is not a file"):
         load_encoder(f"audioclip:{tmp_path / 'none.pt'}")
     for name in ("audioclip", "audioclip-partial"):
         with pytest.raises(MmascError, match=f"mmasc models fetch {ENCODERS[name].weights}"):

@@ -449,8 +449,11 @@ def spoil_state(change):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda folder: (folder / "config.json").unlink(), "config.json is not there; name a folder with a CLAP model"),
-        (lambda folder: (folder / "config.json").write_text("{"), "config.json is no JSON"),
+        (
+            lambda folder: (folder / "config.json").unlink(),
+            "config.json does not exist; name a folder with a CLAP model",
+        ),
+        (lambda folder: (folder / "config.json").write_text("{"), "config.json is not JSON"),
         (lambda folder: (folder / "config.json").write_text("[]"), "config.json holds no object"),
         (spoil_json("config.json", projection_dim=25), "tensors differ, the first is audio_projection.linear1"),
         (spoil_json("config.json", audio_config={"num_attention_heads": [3, 3, 3, 3]}), "describes no CLAP model"),
@@ -458,7 +461,7 @@ def spoil_state(change):
             spoil_json("config.json", text_config={"vocab_size": 60}),
             r"of another model: \d+ instead of 60|tensors differ",
         ),
-        (lambda folder: (folder / "preprocessor_config.json").unlink(), "preprocessor_config.json is not there"),
+        (lambda folder: (folder / "preprocessor_config.json").unlink(), "preprocessor_config.json does not exist"),
         (spoil_json("preprocessor_config.json", frequency_min=0), "says frequency_min 0, mmasc computes 50"),
         (
             spoil_json("preprocessor_config.json", truncation="fusion"),

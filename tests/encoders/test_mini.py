@@ -265,15 +265,15 @@ def test_features_have_no_texts():
 
 
 def test_other_files_are_refused(tmp_path):
-    with pytest.raises(MmascError, match=r"nowhere is not there"):
+    with pytest.raises(MmascError, match=r"nowhere does not exist"):
         load_encoder(f"mini:{tmp_path / 'nowhere'}")
     with pytest.raises(MmascError, match=r"neither best\.safetensors nor last\.safetensors"):
         load_encoder(f"mini:{tmp_path}")
     other = tmp_path / "other.safetensors"
     save_file({"x": np.zeros(3, np.float32)}, other, {"config": json.dumps({"kind": "else"})})
-    with pytest.raises(MmascError, match=r"other\.safetensors.*(is no encoder|lacks|no encoder)"):
+    with pytest.raises(MmascError, match=r"other\.safetensors.*(is not an encoder|lacks|no encoder)"):
         load_encoder(f"mini:{other}")
-    with pytest.raises(MmascError, match=r"other\.safetensors is no text table"):
+    with pytest.raises(MmascError, match=r"other\.safetensors is not a text table"):
         load_text_side(str(other))
 
 

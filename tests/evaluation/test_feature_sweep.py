@@ -309,7 +309,7 @@ def test_a_sweep_goes_on_and_its_figures_are_those_of_the_weights(table, tmp_pat
     assert sweep(table, out, features, **options) == rows
     # what imagines is trained on: its runs here are of other features
     imagination(run, seed=1)
-    with pytest.raises(MmascError, match="holds runs on other features than ivf:.* gives now; take the folder away"):
+    with pytest.raises(MmascError, match="holds runs on other features than ivf:.* gives now; move the folder away"):
         sweep(table, out, features, **options)
 
 
@@ -371,8 +371,8 @@ def test_the_command(table, tmp_path):
         ("gammatone", 6 * 2, 14),
     ]
     for extra, message in {
-        (): "say either --tags SOURCE, for a grid of tags, or --front-ends",
-        ("--tags", "prompts:esc10", "--front-ends", "mfcc"): "say either --tags SOURCE",
+        (): "give either --tags SOURCE, for a grid of tags, or --front-ends",
+        ("--tags", "prompts:esc10", "--front-ends", "mfcc"): "give either --tags SOURCE",
         ("--front-ends", "mfcc", "--grid", "table5"): "--grid is for a grid of tags",
         ("--front-ends", "mfcc", "--features", "cqt"): "--features is for a grid of tags",
     }.items():

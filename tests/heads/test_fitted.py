@@ -129,14 +129,14 @@ def stamped(**values: object) -> Callable[[dict, dict], None]:
         (put("feature", 0, -1), "a number beyond the dim"),
         (put("roots", (0, 0), -1), "begins outside the nodes"),
         (put("value", 0, np.nan), "'value' holds NaN"),
-        (put("threshold", 0, np.nan), "threshold is no number"),
+        (put("threshold", 0, np.nan), "threshold is not a number"),
         (lambda arrays, stamp: arrays.pop("left"), "'left' is missing"),
         (lambda arrays, stamp: arrays.update(left=arrays["left"][1:]), "unequal arrays"),
         (lambda arrays, stamp: arrays.update(left=arrays["left"].astype(np.int32)), "'left' is not int64"),
         (lambda arrays, stamp: arrays.update(baseline=arrays["baseline"][:2]), "do not fit the classes"),
         (stamped(classes=["low", "high"]), "classes or dim do not fit"),
         (stamped(classes=["low", "high", "low"]), "a class is there twice"),
-        (stamped(classes=["low", "high", 3]), "no list of texts"),
+        (stamped(classes=["low", "high", 3]), "not a list of texts"),
         (stamped(dim=7), "classes or dim do not fit"),
         (stamped(identity=None), "identity of its stamp is None"),
         (stamped(kind="code"), "'code'"),
@@ -191,7 +191,7 @@ def test_cut_strange_missing_and_newer_files_are_one_line(trees_file, tmp_path):
     whole = trees_file.read_bytes()
     for length in (0, 5, 100, len(whole) // 2, len(whole) - 1):
         trees_file.write_bytes(whole[:length])
-        with pytest.raises(MmascError, match=r"t\.head is damaged or no head .*fit it anew") as caught:
+        with pytest.raises(MmascError, match=r"t\.head is damaged or no head .*fit it again") as caught:
             FittedHead.load(trees_file)
         assert "\n" not in str(caught.value)
     trees_file.write_bytes(whole)

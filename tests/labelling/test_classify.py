@@ -374,7 +374,7 @@ def test_to_writes_what_stdout_would_show(town, form):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["in", "--format", "audacity"], "3 recordings make 3 audacity files: name a folder by --to"),
+        (["in", "--format", "audacity"], "3 recordings make 3 audacity files: name a folder with --to"),
         (["in", "--format", "raven", "--to", "p.yaml"], "--to p.yaml is a file"),
         (["in", "--to", "in"], "--to in is a folder"),
         (["in", "--to", "in/a.wav"], "--to in/a.wav is one of the recordings"),

@@ -79,5 +79,5 @@ def test_few_shots_that_cannot_be_drawn_are_one_line():
     codes = np.repeat([0, 1], [40, 4])
     with pytest.raises(MmascError, match="4 shots leave no recording of 'middle' .* has 4; use at most 3 shots"):
         draw_few(labelled(codes), 4, 0)
-    with pytest.raises(MmascError, match="1 shots a class touch so many groups .* use fewer shots, or finer groups"):
+    with pytest.raises(MmascError, match="1 shots per class touch so many groups .* use fewer shots, or finer groups"):
         draw_few(labelled(codes, groups=codes), 1, 0)

@@ -213,7 +213,7 @@ def test_wrong_files_are_named_in_one_line(tmp_path):
     assert "1 names unknown (strange)" in refused("cnn6", tmp_path / "more.pth")
     torch.save({"conv_block1.conv1.weight": torch.zeros(1)}, tmp_path / "part.pth")
     assert "'fc_audioset.weight' is missing" in refused("cnn6", tmp_path / "part.pth")
-    assert "is not there" in refused("cnn6", tmp_path / "none.pth")
+    assert "does not exist" in refused("cnn6", tmp_path / "none.pth")
 
 
 def test_weights_for_another_rate_are_refused(tmp_path):

@@ -302,7 +302,7 @@ def test_a_saved_network_comes_back(tmp_path):
             {"dog": 1.0, "rain": 0.0, "cat": 0.2},
             r"another vocabulary: 1 of 3 are missing \(bell\), 1 are unknown \(cat\)",
         ),
-        (None, "reads 3 tags beside the sound: give tags="),
+        (None, "reads 3 tags in addition to the sound: give tags="),
     ],
 )
 def test_wrong_tags_are_named(tags, message):
@@ -353,5 +353,5 @@ def test_a_network_with_tags_is_no_encoder(tmp_path):
     from mmasc.encoders.registry import load_encoder
 
     torch.save(load_network("sp4sc-tags").body.state_dict(), tmp_path / "net.pt")
-    with pytest.raises(MmascError, match="sp4sc-tags reads tags beside the sound, so it is no encoder"):
+    with pytest.raises(MmascError, match="sp4sc-tags reads tags in addition to the sound, so it is not an encoder"):
         load_encoder(f"sp4sc-tags:{tmp_path / 'net.pt'}")

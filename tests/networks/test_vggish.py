@@ -231,7 +231,7 @@ def test_bytes_of_audioset(tmp_path):
     (tmp_path / "pickled.npy").rename(tmp_path / "pickled.npz")
     with pytest.raises(MmascError, match="pickled.npz"):
         read_postprocessor(tmp_path / "pickled.npz")
-    with pytest.raises(MmascError, match="none.npz is not there"):
+    with pytest.raises(MmascError, match="none.npz does not exist"):
         read_postprocessor(tmp_path / "none.npz")
 
 

@@ -70,8 +70,8 @@ HOSTILE = {
     "tag": ("labels:\n  a: [!!str 1]\n", 2, "tags .* are not allowed"),
     "huge": ("#" * (MAX_BYTES + 1), 1, "larger than 1,000,000 bytes"),
     "tab": ("labels:\n\ta: [b]\n", 2, "a tab where YAML wants spaces; indent with spaces"),
-    "open list": ("labels:\n  a: [b\n  c: [d]\n", 3, r"not YAML \(.*\); mend the indentation"),
-    "indentation": ("labels:\n  a: [b]\n   c: [d]\n", 3, r"not YAML \(.*\); mend the indentation"),
+    "open list": ("labels:\n  a: [b\n  c: [d]\n", 3, r"not YAML \(.*\); fix the indentation"),
+    "indentation": ("labels:\n  a: [b]\n   c: [d]\n", 3, r"not YAML \(.*\); fix the indentation"),
     "open quote": ('labels:\n  a: ["b]\n', 3, "not YAML"),
     "two documents": ("labels: {a: [b]}\n---\nlabels: {a: [b]}\n", 2, "a second document begins"),
     "latin-1": (b"labels:\n  a: [b]\n  b: [caf\xe9]\n", 3, "not UTF-8; save the file as UTF-8"),
@@ -422,8 +422,8 @@ def test_command_sweeps_files_and_templates(labelled, registered, tmp_path):
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["prompts"] for row in rows if row["way"] == "template"] == ["bb", "bb", "ddd", "ddd"]
     assert all(0 <= row["low"] <= row["accuracy"] <= row["high"] <= 1 for row in rows)
-    assert "bb: 1 labels match but for case, underscores and hyphens" in done.stderr
-    assert "30 recordings, 3 labels: words are worth" in done.stderr
+    assert "bb: 1 labels match only when case, underscores and hyphens are ignored" in done.stderr
+    assert "30 recordings, 3 labels: the choice of words changes the accuracy by" in done.stderr
     done = CliRunner().invoke(cli, [*command, "--format", "json", "--quiet"])
     assert (done.exit_code, done.stderr) == (0, "")
     report = json.loads(done.stdout)
@@ -434,7 +434,7 @@ def test_command_sweeps_files_and_templates(labelled, registered, tmp_path):
     assert re.search(r",phrase 1: \{\}: 0\.\d{4}; phrase 1: a \{\}: 0\.\d{4}$", weighted[0])
     done = CliRunner().invoke(cli, [*command, "--templates", "no place"])
     assert done.exit_code == 2
-    assert "a template must hold {} exactly once, got 'no place'" in done.stderr
+    assert "a template must contain {} exactly once, got 'no place'" in done.stderr
 
 
 def test_sweep_says_what_is_missing(labelled):

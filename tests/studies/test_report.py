@@ -227,7 +227,7 @@ def test_labels_match_to_the_letter_first(collection):
     assert (
         "'p' have no label for 2 of the collection's 3 labels (recordings): 'high $x$' (10), 'low_hum' (10)" in message
     )
-    assert "1 match to the letter, 0 but for case" in message
+    assert "1 match exactly, 0 ignoring case" in message
     assert "\n" not in message
 
 

@@ -127,21 +127,21 @@ def test_other_texts_and_other_encoders_are_refused(tuned, study):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "a head"}, "is no calibration of prompts; make it anew"),
+        ({"kind": "a head"}, "is not a calibration of prompts; make it again"),
         ({"format": 2}, "newer mmasc .format 2.; update mmasc"),
-        ({"format": "1"}, "format is no number"),
+        ({"format": "1"}, "format is not a number"),
         ({"labels": ["a", "a", "b"]}, "a label is there twice"),
-        ({"labels": "abc"}, "its labels are no list of texts"),
+        ({"labels": "abc"}, "its labels are not a list of texts"),
         ({"labels": ["a"] * 2}, "a label is there twice"),
-        ({"shifts": [0.0]}, "shifts is no list of 3 numbers"),
-        ({"shifts": [0, 0, float("nan")]}, "shifts is no finite number"),
+        ({"shifts": [0.0]}, "shifts is not a list of 3 numbers"),
+        ({"shifts": [0, 0, float("nan")]}, "shifts is not a finite number"),
         ({"shifts": [0, 0, 10**400]}, "damaged: int too large"),
-        ({"shifts": [0, 0, "__import__('os')"]}, "shifts is no finite number"),
+        ({"shifts": [0, 0, "__import__('os')"]}, "shifts is not a finite number"),
         ({"temperature": 0}, "temperature is not above 0"),
-        ({"temperature": True}, "temperature is no finite number"),
+        ({"temperature": True}, "temperature is not a finite number"),
         ({"thresholds": [0.1, 0.2, 1.2]}, "thresholds are not in"),
         ({"minimum_cosine": -3}, "minimum_cosine is not in"),
-        ({"identity": None}, "identity is no text"),
+        ({"identity": None}, "identity is not a text"),
         ({"more": 1}, "damaged: .*unexpected keyword argument 'more'"),
     ],
 )
@@ -160,7 +160,7 @@ def test_what_is_no_calibration_is_one_line(content, tmp_path):
     (tmp_path / "c.json").write_bytes(content)
     with pytest.raises(MmascError, match=r"c\.json is (no|too large)"):
         Calibration.load(tmp_path / "c.json")
-    with pytest.raises(MmascError, match="no such file; make it anew with: mmasc prompts calibrate"):
+    with pytest.raises(MmascError, match="no such file; make it again with: mmasc prompts calibrate"):
         Calibration.load(tmp_path / "none.json")
 
 
@@ -215,7 +215,7 @@ def test_classify_matches_even_shares_on_unlabelled_sounds(collection, registere
     [
         (["--calibration", "c", "--threshold", "0.2", "--multi-label"], "leave out --threshold, --multi-label"),
         (["--calibration", "c", "--centre-on", "d"], "leave out --centre-on"),
-        (["--match-on", "c", "--centre-on", "d"], "--centre-on and --match-on are two ways"),
+        (["--match-on", "c", "--centre-on", "d"], "--centre-on and --match-on exclude each other"),
     ],
 )
 def test_what_is_said_twice_exits_with_2(arguments, message, capsys):
@@ -227,7 +227,7 @@ def test_what_is_said_twice_exits_with_2(arguments, message, capsys):
         if "--calibration" in arguments
         else dict.fromkeys(("match_on", "centre_on"), "c")
     )
-    with pytest.raises(ValueError, match="leave these out|two ways"):
+    with pytest.raises(ValueError, match="leave these out|exclude each other"):
         mmasc.classify("in", "demo", **options)
 
 
@@ -253,4 +253,4 @@ def test_a_temperature_at_its_end_is_remarked(collection, registered, tmp_path, 
     command = ["prompts", "calibrate", str(collection), "--label", "label", "--prompts", str(tmp_path / "p.yaml")]
     status, _, err = run(*command, "--shift", "none", "--out", str(tmp_path / "c.json"), capsys=capsys)
     assert status == 0
-    assert "the cosines say nothing of these labels" in err
+    assert "the cosines do not separate these labels" in err

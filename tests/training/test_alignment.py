@@ -223,7 +223,7 @@ def test_table_is_read(table):
     ("content", "message"),
     [
         ("path,name\na.wav,dog\n", "has no column 'label'; its columns are path, name"),
-        ("path,label\nnowhere.wav,dog\n", "line 2: .*nowhere.wav is not there"),
+        ("path,label\nnowhere.wav,dog\n", "line 2: .*nowhere.wav does not exist"),
         ("path,label\nhere.wav,\n", "line 2: label is empty or missing"),
         ("path,label\n", "has no rows"),
     ],

@@ -128,7 +128,7 @@ def test_files_that_are_no_weights_of_mmasc_are_named(tmp_path, content):
 
 
 def test_weights_that_are_not_there_are_named(tmp_path):
-    with pytest.raises(MmascError, match=r"w\.safetensors is not there; name a run folder"):
+    with pytest.raises(MmascError, match=r"w\.safetensors does not exist; name a run folder"):
         load_tensors(tmp_path / "w.safetensors")
     with pytest.raises(MmascError, match="cannot be read as weights of mmasc"):
         load_tensors(tmp_path)

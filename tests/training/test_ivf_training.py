@@ -217,7 +217,7 @@ def test_a_run_without_its_second_stage_is_named(films, cache, tmp_path):
     vqvae(films, tmp_path / "half", cache, steps=2, warm_steps=1)
     with pytest.raises(MmascError, match=r"holds no imagined features yet: run mmasc train ivf --pairs PATH"):
         load_imagination(tmp_path / "half")
-    with pytest.raises(MmascError, match=r"nowhere is not there; name a run folder of mmasc train ivf"):
+    with pytest.raises(MmascError, match=r"nowhere does not exist; name a run folder of mmasc train ivf"):
         load_imagination(tmp_path / "nowhere")
 
 
@@ -272,7 +272,7 @@ def test_files_that_do_not_fit_a_run_are_named(films, cache, tmp_path):
     ):
         save_tensors(state, changed, about)
         with pytest.raises(
-            MmascError, match=r"training.safetensors does not hold the state of this run to go on from \("
+            MmascError, match=r"training.safetensors does not hold the state of this run to continue from \("
         ) as said:
             vqvae(films, tmp_path / "run", cache)
         assert "\n" not in str(said.value)

@@ -377,7 +377,7 @@ def test_options_out_of_range_are_named(options, message):
         (dict(recipe="none"), "unknown recipe 'none'; there are: default, "),
         (dict(arguments={"depth": 3}), "tiny cannot be made with these features and arguments: .*'depth'"),
         (dict(features="panning"), "tiny cannot be made .* features must be one of .*, got 'panning'"),
-        (dict(weights="nowhere.safetensors"), "nowhere.safetensors is not there"),
+        (dict(weights="nowhere.safetensors"), "nowhere.safetensors does not exist"),
     ],
 )
 def test_what_does_not_fit_is_one_line(sounds, tmp_path, options, message):
@@ -442,7 +442,7 @@ def test_an_interrupt_says_how_to_go_on(sounds, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         train(sounds, tmp_path / "run", remark=said.append, progress=interrupt, checkpoint_seconds=0.0)
-    assert any("the same command goes on from step" in line for line in said)
+    assert any("the same command continues from step" in line for line in said)
     train(sounds, tmp_path / "run")
     train(sounds, tmp_path / "straight")
     assert_equal_weights(tmp_path / "straight", tmp_path / "run")
@@ -478,15 +478,18 @@ def test_the_command_trains_and_prints(sounds, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "gnn6"], "there is no network 'gnn6' to train; there are: align, "),
+        (["train", "gnn6"], "unknown network 'gnn6'; known: align, "),
         (
             ["train", "sp4sc", "--data", "DATA", "--dataset", "csv", "--out", "x", "--smoothing", "1"],
             "smoothing must be in",
         ),
-        (["train", "tiny", "--data", ".", "--dataset", "csv", "--out", "x", "--speeds", "fast"], "no list of numbers"),
+        (
+            ["train", "tiny", "--data", ".", "--dataset", "csv", "--out", "x", "--speeds", "fast"],
+            "not a list of numbers",
+        ),
         (
             ["train", "tiny", "--data", ".", "--dataset", "csv", "--out", "x", "--argument", "width"],
-            "NAME=VALUE is wanted",
+            "must be NAME=VALUE",
         ),
     ],
 )

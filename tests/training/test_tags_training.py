@@ -173,10 +173,10 @@ def test_tags_of_another_vocabulary_are_refused(table, tmp_path):
 @pytest.mark.parametrize(
     ("network", "options", "message"),
     [
-        ("trunk-tags", {}, "reads tags beside the sound: say where they come from with --tags tagging:RUN"),
+        ("trunk-tags", {}, "reads tags in addition to the sound: say where they come from with --tags tagging:RUN"),
         ("trunk", dict(tags="prompts:esc10"), "trunk reads no tags: leave out --tags, or train one of rawwave-tags"),
         ("trunk-tags", dict(tags="esc10"), "'esc10' names no source of tags; there are: tagging:RUN"),
-        ("trunk-tags", dict(tags="cnn14:nowhere.pt"), "source of tags cnn14:nowhere.pt: nowhere.pt is not there"),
+        ("trunk-tags", dict(tags="cnn14:nowhere.pt"), "source of tags cnn14:nowhere.pt: nowhere.pt does not exist"),
         ("trunk", dict(preset="baseline"), "baseline is a network that reads tags"),
     ],
 )

@@ -340,7 +340,7 @@ def test_from_a_folder_and_from_a_file(server, register, tmp_path):
     with pytest.raises(MmascError, match=r"usb/config.json not found; weights toy cannot be taken from"):
         fetch("toy", from_file=usb)
     with pytest.raises(
-        MmascError, match=r"big.bin is no folder; .*several files: name the folder with big.bin, config"
+        MmascError, match=r"big.bin is not a folder; .*several files: name the folder with big.bin, config"
     ):
         fetch("toy", from_file=usb / "big.bin")
     (usb / "config.json").write_bytes(SMALL)
@@ -515,7 +515,7 @@ def test_the_command_shows_what_it_fetches_and_what_it_trusts(server, register, 
     ]
     assert f"toy: {server.address}/big.bin (1.3 MB), toy licence, NON-COMMERCIAL USE ONLY" in remarks
     assert f"{server.address}/config.json (size unknown)" in remarks
-    assert f"nobody published the digest of config.json; trusted on first use: {sha256(SMALL)}" in remarks
+    assert f"no digest of config.json was published; trusted on first use: {sha256(SMALL)}" in remarks
     rows, remarks = rows_of("fetch", "toy")
     assert [row["new"] for row in rows] == [False, False]
     assert "first use" not in remarks

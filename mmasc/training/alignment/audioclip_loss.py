@@ -21,7 +21,7 @@ def audioclip_loss(
     Args:
         logits: One to three matrices of scaled cosines (audio-image, audio-text, image-text), item i of one modality
             belonging to item i of the other.
-        kernel: Of the audio network, where sound takes part.
+        kernel: Kernel of the audio network, where sound takes part.
     Raises:
         ValueError: If there are no logits.
     """

@@ -1,4 +1,4 @@
-"""Augmentation of sounds on stored mel power: a few milliseconds a batch, no second pass through the front end.
+"""Augmentation of sounds on stored mel power: a few milliseconds per batch, no second pass through the front end.
 
 Everything is relative to the crop's own level, as the network's level rule makes absolute level invisible. Power of
 two sounds adds (their phases being unrelated), filters multiply, masks are silence.
@@ -21,15 +21,15 @@ class AugmentConfig:
     """Strengths; shares are probabilities by sound, lengths are in frames or bands of the mel spectrogram.
 
     Attributes:
-        loop_share: Of the sounds shorter than the crop: repeated with gaps instead of padded at the end.
-        mix_share: Of the sounds: a second one is added.
+        loop_share: Share of the sounds shorter than the crop: repeated with gaps instead of padded at the end.
+        mix_share: Share of the sounds: a second one is added.
         mix_decibels: The second is 0 to this much below the first; its weight in the target is 0.5, 0.35 or 0.2 in
             the three thirds of that range.
-        filter_share: Of the sounds: a random filter, linear in decibels between a few bands.
+        filter_share: Share of the sounds: a random filter, linear in decibels between a few bands.
         filter_decibels: Largest boost and cut of that filter.
-        noise_share: Of the sounds: a floor of coloured noise.
+        noise_share: Share of the sounds: a floor of coloured noise.
         noise_decibels: How far below the sound's level the floor is: least and most.
-        lowpass_share: Of the sounds: nothing above a random band, as in a recording of a low rate.
+        lowpass_share: Share of the sounds: nothing above a random band, as in a recording of a low rate.
         time_masks: Masks over time, each up to `time_mask_frames` long.
         time_mask_frames: See there.
         band_masks: Masks over bands, each up to `band_mask_bands` wide.

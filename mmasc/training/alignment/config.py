@@ -26,12 +26,13 @@ class AlignmentConfig:
         validation: Digest of those it is validated on; empty without validation.
         audio: The network to train, by name.
         text: The text side: "mini", another encoder of the registry with text, or the file of a text table.
-        seed: Of everything.
-        steps: Of the optimiser.
-        batch: Crops a step.
+        seed: Random seed.
+        steps: Number of optimiser steps.
+        batch: Crops per step.
         crop_seconds: Length of a crop.
-        learning_rate: At the top of one cycle (a cosine up over the first 3 tenths, a cosine down to zero).
-        weight_decay: Of AdamW, on everything that is a matrix or a kernel.
+        learning_rate: Learning rate at the top of one cycle (a cosine up over the first 3 tenths, a cosine down to
+            zero).
+        weight_decay: Weight decay of AdamW, on everything that is a matrix or a kernel.
         gradient_norm: Longer gradients are cut to it.
         balance: A file is drawn in proportion to (files of its text) ** -balance.
         templates: Phrases that a text goes through; one is drawn every step.
@@ -39,9 +40,9 @@ class AlignmentConfig:
         initial_scale: What cosines are multiplied by at first; learned from there, at most `largest_scale`.
         largest_scale: See there.
         similar_share: Share of the target that goes to similar texts.
-        similar_temperature: Of the softmax over cosines that says which texts are similar.
-        cosine_weight: Of 1 - cosine between sound and text.
-        class_weight: Of the class head's cross-entropy; 0 for texts that are captions rather than labels.
+        similar_temperature: Temperature of the softmax over cosines that says which texts are similar.
+        cosine_weight: Weight of 1 - cosine between sound and text.
+        class_weight: Weight of the class head's cross-entropy; 0 for texts that are captions rather than labels.
         network: Shape of the network.
         augment: Strengths of the augmentation.
     """

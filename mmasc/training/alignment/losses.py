@@ -25,7 +25,7 @@ def bank_loss(
         targets: Weights of the texts of each sound; rows sum to 1.
         scale: What cosines are multiplied by.
         similar_share: This share of the target is spread over texts by a softmax of their cosine with the right one.
-        similar_temperature: Of that softmax.
+        similar_temperature: Temperature of that softmax.
     """
     similar = F.softmax(bank @ bank.T / similar_temperature, dim=1)
     softened = (1 - similar_share) * targets + similar_share * targets @ similar

@@ -33,7 +33,7 @@ class Row:
     """A line of the table.
 
     Attributes:
-        path: Of the sound.
+        path: Path of the sound.
         text: What it is.
         group: Rows of one group (an uploader, a place) never stand on both sides of a split; the path where the
             table names no group.
@@ -62,7 +62,7 @@ def read_table(path: Path, path_column: str, text_column: str, group_column: str
         if not os.path.isfile(sound):
             sound = path.parent / name.replace("\\", "/")  # written on Windows
         if not os.path.isfile(sound):
-            raise MmascError(f"{path}, line {row.line}: {sound} is not there; fix the column {path_column!r}")
+            raise MmascError(f"{path}, line {row.line}: {sound} does not exist; fix the column {path_column!r}")
         rows.append(Row(sound, row[text_column], (row[group_column] or name) if group_column else name))
     return rows
 
@@ -125,10 +125,10 @@ def load_sounds(
     Args:
         paths: Sounds.
         front_end: Without a logarithm.
-        speeds: Of play, the first being 1; pitch changes with them, as on a tape.
+        speeds: Speeds of play, the first being 1; pitch changes with them, as on a tape.
         minimum_seconds: Shorter recordings are padded with zeros at the end, as at inference.
         cache: A folder where the result is kept from run to run; None keeps nothing.
-        progress: Called with how many are done, and of how many.
+        progress: Called with the number done and the total.
         strict: A file that cannot be read is an error; otherwise it is left out.
         remark: Called with the message about a file that was left out.
     Raises:

@@ -4,8 +4,8 @@ The loss is a softmax over a bank of all texts (Radford et al. 2021, "CLIP", wit
 batch), with targets softened towards similar texts, plus a cosine and, in training only, a plain class head.
 
 A run is a folder: config.json, metrics.jsonl, last.safetensors and, with validation, best.safetensors (both load as
-`mini:FOLDER`), training.safetensors (everything to go on from). All chance of a step comes from the seed and the
-number of the step, so a run that was killed goes on to the very same weights.
+`mini:FOLDER`), training.safetensors (everything to continue from). All chance of a step comes from the seed and the
+number of the step, so a run that was killed continues to the very same weights.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ class AlignmentResult:
     """What `train_alignment` leaves.
 
     Attributes:
-        folder: Of the run; `load_encoder(f"mini:{folder}")` loads it.
+        folder: Folder of the run; `load_encoder(f"mini:{folder}")` loads it.
         step: Where it is.
         steps: Where it ends; less than that means that it was told to pause.
         n_sounds: Sounds that it learns from.
@@ -66,7 +66,7 @@ def train_alignment(
     remark: Callable[[str], None] | None = None,
     **options: Any,
 ) -> AlignmentResult:
-    """Train, or go on with a run that was begun; a finished run is left as it is.
+    """Train, or continue a run that was begun; a finished run is left as it is.
 
     Args:
         data: CSV of sounds and texts; paths in it are relative to its folder.
@@ -77,13 +77,13 @@ def train_alignment(
         validation_share: Or this share of `data`, by group.
         audio: Network to train, a key of `AUDIO_NETWORKS`.
         text: Text side: "mini", an encoder of the registry with text, or a table's file.
-        seed: Of everything.
-        steps: Of the optimiser.
+        seed: Random seed.
+        steps: Number of optimiser steps.
         cache: Folder that keeps mel power from run to run.
         device: As for `load_encoder`; the same weights to the bit need the same device and thread count.
         strict: A sound that cannot be read is an error; otherwise it is left out, and said so.
-        checkpoint_steps: From one checkpoint to the next.
-        pause_at: Stop at this step, to go on another time.
+        checkpoint_steps: Steps from one checkpoint to the next.
+        pause_at: Stop at this step, to continue later.
         remark: Called with lines about progress.
         options: Other fields of `AlignmentConfig`.
     Raises:

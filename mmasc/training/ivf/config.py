@@ -28,14 +28,14 @@ class VqVaeRun:
         pairs: Digest of the sources that are learned from, in their order.
         pair: How they are decoded.
         vqvae: The network.
-        validation_share: Of the groups, held back.
-        seed: Of everything.
-        steps: Of the optimiser.
+        validation_share: Share of the groups that are held back.
+        seed: Random seed.
+        steps: Number of optimiser steps.
         warm_steps: First steps without a codebook, which then begins with k-means.
-        batch: Frames a step, over all processes.
-        learning_rate: Of Adam, falling to nothing by a cosine in the last half.
+        batch: Frames per step, over all processes.
+        learning_rate: Learning rate of Adam, falling to nothing by a cosine in the last half.
         beta: Weight of the commitment term of equation (2).
-        precision: Of the network; losses and codebook are float32 always.
+        precision: Precision of the network; losses and codebook are float32 always.
     """
 
     pairs: str
@@ -58,21 +58,22 @@ class ImaginationRun:
     Attributes:
         pairs: Digest of the sources that are learned from, in their order.
         vqvae: Digest of the VQ-VAE's weights, which stay as they are.
-        variant: Of `ImaginationConfig`.
+        variant: Variant of `ImaginationConfig`.
         transformation: The network.
         critic: Its critic.
-        window_seconds: Of sound.
-        seed: Of everything.
-        steps: Of the transformation network.
-        batch: Pairs a step, over all processes.
+        window_seconds: Seconds of sound.
+        seed: Random seed.
+        steps: Number of steps of the transformation network.
+        batch: Pairs per step, over all processes.
         adam: A name of `ADAM`, for the critic, and for the transformation network unless `learning_rate` is given.
-        learning_rate: Of the transformation network; 0 takes that of `adam`.
-        critic_weight: Of -E[D(fake)] beside the cross-entropy (or squared error); 0 trains without a critic.
-        critic_steps: Of the critic for each step of the transformation network.
+        learning_rate: Learning rate of the transformation network; 0 takes that of `adam`.
+        critic_weight: Weight of -E[D(fake)] in addition to the cross-entropy (or squared error); 0 trains without a
+            critic.
+        critic_steps: Steps of the critic for each step of the transformation network.
         penalty: Lambda of equation (3).
         imagined: How logits become the vectors that the critic sees: "soft" (softmax times codebook) or
             "straight-through" (the likeliest code's vector, the gradient of the soft one).
-        precision: Of the networks; the penalty is float32 always.
+        precision: Precision of the networks; the penalty is float32 always.
     """
 
     pairs: str

@@ -1,7 +1,7 @@
 """Train imagined visual features on sounds with pictures: first the VQ-VAE of the pictures, then what writes its codes.
 
 A run is a folder with a folder for each stage, `vqvae` and `ivf`: config.json, metrics.jsonl, last.safetensors,
-training.safetensors (everything to go on from) and pictures/. `load_encoder("ivf:RUN")` loads it.
+training.safetensors (everything to continue from) and pictures/. `load_encoder("ivf:RUN")` loads it.
 
 Papers: Liu et al. 2021, "Cross-modal spectrum transformation network for acoustic scene classification", ICASSP; van
 den Oord et al. 2017, arXiv:1711.00937; Gulrajani et al. 2017, arXiv:1704.00028.
@@ -34,10 +34,10 @@ class IvfResult:
     """What a training leaves.
 
     Attributes:
-        folder: Of the run; `load_encoder(f"ivf:{folder}")` loads it once both stages are there.
+        folder: Folder of the run; `load_encoder(f"ivf:{folder}")` loads it once both stages are there.
         steps: Done, by stage.
-        n_sources: That were learned from.
-        n_held_back: That were not.
+        n_sources: Number of sources that were learned from.
+        n_held_back: Number of sources that were held back.
         faults: One line for each source that was left out or only partly read.
         validation: Latest figures on what was held back, by stage.
     """
@@ -79,34 +79,34 @@ def train_vqvae(
     remark: Say = print,
     progress: Callable[[int, int], None] | None = None,
 ) -> IvfResult:
-    """Train the VQ-VAE of a run on the frames of pairs; a run that was stopped goes on.
+    """Train the VQ-VAE of a run on the frames of pairs; a run that was stopped continues.
 
     Args:
         pairs: Folder of films, or table; see `read_sources`. Or pairs that are decoded already: then `size`,
             `frames_per_second` and `window_seconds` are theirs.
         out: Folder of the run.
         size: Height and width of pictures.
-        steps: Of the optimiser.
-        seed: Of everything.
+        steps: Number of optimiser steps.
+        seed: Random seed.
         cache: Where decoded pairs are kept; default: a folder in the run.
         workers: Processes that decode.
         device: "cpu", "cuda", "auto" ...
-        stop: Stop at this step, to go on another time.
-        group_column: Of a table: rows that share it are never split.
-        frames_per_second: Of a film, at most.
-        window_seconds: Of sound that goes with a frame.
-        validation_share: Of the groups, held back.
-        batch: Frames a step.
-        learning_rate: Of Adam.
+        stop: Stop at this step, to continue later.
+        group_column: Column of a table: rows that share it are never split.
+        frames_per_second: Frames per second of a film, at most.
+        window_seconds: Seconds of sound that goes with a frame.
+        validation_share: Share of the groups that are held back.
+        batch: Frames per step.
+        learning_rate: Learning rate of Adam.
         beta: Weight of the commitment term of equation (2).
         warm_steps: First steps without a codebook; default: a tenth.
         precision: "float32" or "bf16".
         codes: K, vectors of the codebook.
         dim: D, numbers of a vector.
-        halvings: Of a picture; default: those of `fitting_halvings`.
+        halvings: Number of halvings of a picture; default: those of `fitting_halvings`.
         codebook: How it learns, "ema" or "gradient".
         report_steps: Steps between lines of progress.
-        checkpoint_steps: Steps between states to go on from.
+        checkpoint_steps: Steps between states to continue from.
         picture_steps: Steps between pictures.
         remark: Called with every line.
         progress: Called while pairs are decoded.
@@ -177,26 +177,26 @@ def train_ivf(
         pairs: Folder of films, or table; see `read_sources`.
         out: Folder of the run.
         size: Height and width of pictures; default: that of the run's VQ-VAE, else 64.
-        steps: Of the transformation network.
-        seed: Of everything.
+        steps: Number of steps of the transformation network.
+        seed: Random seed.
         cache: Where decoded pairs are kept; default: a folder in the run.
         workers: Processes that decode.
         device: "cpu", "cuda", "auto" ...
-        stop: Stop at this step of the transformation network, to go on another time.
-        group_column: Of a table: rows that share it are never split.
+        stop: Stop at this step of the transformation network, to continue later.
+        group_column: Column of a table: rows that share it are never split.
         variant: "index", "q" or "no-vq": what the transformation network writes.
-        batch: Pairs a step.
-        adam: Name of rate and decay rates: "default", "wgan-gp", or "paper", which are no usable values.
-        learning_rate: Of the transformation network; 0 takes that of `adam`.
-        critic_weight: Of the critic's term; 0 trains without a critic.
-        critic_steps: Of the critic for each step.
+        batch: Pairs per step.
+        adam: Name of rate and decay rates: "default", "wgan-gp", or "paper", which are not usable values.
+        learning_rate: Learning rate of the transformation network; 0 takes that of `adam`.
+        critic_weight: Weight of the critic's term; 0 trains without a critic.
+        critic_steps: Steps of the critic for each step.
         penalty: Lambda of equation (3).
         imagined: "soft" or "straight-through" vectors before the critic.
         precision: "float32" or "bf16".
         network: The transformation network.
         critic: Its critic.
         report_steps: Steps between lines of progress.
-        checkpoint_steps: Steps between states to go on from.
+        checkpoint_steps: Steps between states to continue from.
         picture_steps: Steps between pictures.
         remark: Called with every line.
         progress: Called while pairs are decoded.

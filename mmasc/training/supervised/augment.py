@@ -70,8 +70,8 @@ def mix_between_classes(
 
     Args:
         items, others: Waveforms, or power.
-        share: Of the first in the label.
-        levels: Of both, in decibels.
+        share: Share of the first in the label.
+        levels: Levels of both, in decibels.
         power: Whether they are power: squares of amplitudes then weigh them.
     Source: Tokozume et al. 2018, equation 2, with the level of the loudest tenth of a second and no A-weighting.
     """
@@ -110,7 +110,7 @@ def lay_beneath(
     Args:
         items, others: Waveforms, or power.
         decibels: How far below.
-        levels: Of both, in decibels.
+        levels: Levels of both, in decibels.
         power: Whether they are power.
     """
     gain = 10 ** ((levels[0] - levels[1] - decibels) / (10 if power else 20))
@@ -203,7 +203,7 @@ def mask_stripes(
     Args:
         features: Power or features.
         over_time, over_bands: How many stripes, and of which width (see `stripes`).
-        generator: Of chance.
+        generator: Random generator.
         silence: Stripes are 0, for power; else they are the item's mean, which hides and does not shout.
     """
     n_items, _, n_frames, n_bands = features.shape

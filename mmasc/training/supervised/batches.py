@@ -38,10 +38,10 @@ class Batch:
     """What a step learns from.
 
     Attributes:
-        features: Of the front end, augmented.
+        features: Features of the front end, augmented.
         targets: Soft labels.
         clips: Positions of the clips of the items, and of their partners.
-        share: Of the items in their labels.
+        share: Share of the items in their labels.
         noisy: Which have labels that nobody checked; None where nothing is said of it.
     """
 
@@ -57,8 +57,8 @@ class Batches:
 
     Args:
         items: What is drawn from.
-        config: Of the run.
-        processes: Of how many processes this is which one: each gets its rows of every batch.
+        config: Configuration of the run.
+        processes: Group of processes: each gets its rows of every batch.
         noisy: Which clips have labels that nobody checked: they are mixed with their like.
     Raises:
         MmascError: If there is nothing to draw from.
@@ -97,8 +97,8 @@ class Batches:
         """The rows of this process: cropped, augmented, with soft labels.
 
         Args:
-            step: From 0.
-            steps: Of the whole run: mixing may end before.
+            step: Number of the step, from 0.
+            steps: Number of steps of the whole run: mixing may end before.
         """
         config, items = self.config, self.items
         first, second, share, beneath = self.draw(step)
@@ -291,4 +291,4 @@ def check_stages(network: Network, config: SupervisedConfig) -> None:
     if masks and config.mask_at == "body" and not normed:
         raise MmascError(f"{config.network} has no place for masks after its first norm: say mask_at = 'features'")
     if config.test_passes and (config.loss == "bce" or not hasattr(network.body, "bn0")):
-        raise MmascError("test_passes are for networks with a first norm (bn0) and one label a clip: leave them out")
+        raise MmascError("test_passes are for networks with a first norm (bn0) and one label per clip: leave them out")

@@ -45,26 +45,26 @@ class SupervisedConfig:
     Attributes:
         network: Name in the registry.
         features: Front end, by name.
-        arguments: Of the network's definition, where they differ from the registry's.
+        arguments: Arguments of the network's definition, where they differ from the registry's.
         classes: What the outputs mean, in order.
         dataset: Kind of the data, as `read_dataset` takes it.
         data: Where it was.
-        dataset_options: Of the reader.
+        dataset_options: Options of the reader.
         make_folds: Folds made for data without any, stratified, groups whole; 0 for the official ones.
         hold_out: "COLUMN=VALUE,VALUE": clips that are tested but never learned from (unseen cities ...).
-        per_class: Balanced pruning to so many clips a class; 0 keeps all.
-        data_digest: Of names, labels and sides of all clips: another table is another run.
+        per_class: Balanced pruning to so many clips per class; 0 keeps all.
+        data_digest: Digest of names, labels and sides of all clips: another table is another run.
         fold: The fold that is never learned from; empty where all clips are.
         validation: A fold or a share of the rest to validate on; empty for none.
-        seed: Of everything.
+        seed: Random seed of everything.
         recipe: Where the values came from; only a name.
         weights: File or run that the weights began from; empty for fresh ones.
-        weights_digest: Of that file.
-        new_head: Whether the last layer was made anew on top of `weights`.
-        tags: Where tags came from, for a network that reads them beside the sound; see
+        weights_digest: Digest of that file.
+        new_head: Whether the last layer was made new on top of `weights`.
+        tags: Where tags came from, for a network that reads them in addition to the sound; see
             `mmasc.training.supervised.tag_sources`.
-        tags_identity: Of that source: it decides, not its name.
-        pseudo_identity: Of the taggers of `pseudo`.
+        tags_identity: Identity of that source: it decides, not its name.
+        pseudo_identity: Identities of the taggers of `pseudo`.
     """
 
     network: str
@@ -97,20 +97,20 @@ class SupervisedConfig:
         0.0, "Ends so much quieter than the loudest 10 ms are cut off; 0 leaves them.", least=0
     )
     epochs: int = option(60, "Times that every item is drawn.", above=0)
-    repeats: int = option(1, "Draws of every item an epoch.", above=0)
+    repeats: int = option(1, "Draws of every item per epoch.", above=0)
     # What is left over at the end of an epoch is dropped
-    batch: int = option(32, "Items a step, over all processes.", above=0)
-    learning_rate: float = option(1e-3, "Highest.", above=0)
+    batch: int = option(32, "Items per step, over all processes.", above=0)
+    learning_rate: float = option(1e-3, "Highest learning rate.", above=0)
     # After the warm-up: a cosine down to `final_rate`, or one cycle (`mmasc.training.schedules`)
     schedule: str = option("cosine", "Course of the learning rate.", choices=("cosine", "one-cycle", "constant"))
     warm_up: float = option(0.05, "Share of the steps in which the rate rises.", least=0, below=1)
     # From 0.95 to 0.85 (Smith and Topin 2018)
     cycle_momentum: bool = option(False, "Momentum goes down while the rate rises, and back.")
     final_rate: float = option(0.01, "Share of the highest rate at the end of a cosine.", share=True)
-    weight_decay: float = option(1e-2, "Of AdamW.", least=0)
+    weight_decay: float = option(1e-2, "Weight decay of AdamW.", least=0)
     # As torch does it by itself
     decay_all: bool = option(False, "Decay biases and norms too.")
-    gradient_norm: float = option(5.0, "Longer gradients are cut to it; 0 for none.", least=0)
+    gradient_norm: float = option(5.0, "Largest norm of the gradient: longer ones are cut to it; 0 for none.", least=0)
     # It is this average that is tested, too
     ema: float = option(
         0.0, "Decay of the average of weights that is saved; 0 for the weights themselves.", least=0, below=1
@@ -138,47 +138,49 @@ class SupervisedConfig:
     mix: str = option("none", "Two sounds in one.", choices=("none", "mixup", "between-class", "beneath"))
     mix_on: str = option("features", "What is mixed.", choices=("waveform", "power", "features"))
     # Both parameters
-    mix_alpha: float = option(1.0, "Of the coefficient's beta distribution.", above=0)
-    mix_decibels: float = option(18.0, "How far the other sound lies beneath, at most.", above=0)
-    mix_share: float = option(1.0, "Of the items that are mixed.", share=True)
-    mix_once: bool = option(False, "One coefficient for the batch.")
+    mix_alpha: float = option(1.0, "Parameter of the beta distribution of the coefficient.", above=0)
+    mix_decibels: float = option(18.0, "Largest level difference to the other sound, which lies beneath.", above=0)
+    mix_share: float = option(1.0, "Share of the items that are mixed.", share=True)
+    mix_once: bool = option(False, "One coefficient for the whole batch.")
     # "drawn": from other classes where it can be
     mix_partners: str = option("batch", "The other item: of the batch, or drawn by itself.", choices=("batch", "drawn"))
     mix_until: float = option(1.0, "Share of the steps after which nothing is mixed.", share=True)
     # Linear in decibels between six points over the bands
-    filter_share: float = option(0.0, "Of items with a random filter.", share=True)
-    filter_decibels: float = option(5.0, "Its largest boost and cut.", least=0)
-    noise_share: float = option(0.0, "Of items with a floor of coloured noise.", share=True)
+    filter_share: float = option(0.0, "Share of the items with a random filter.", share=True)
+    filter_decibels: float = option(5.0, "Largest boost and cut of the random filter.", least=0)
+    noise_share: float = option(0.0, "Share of the items with a floor of coloured noise.", share=True)
     # Of the mean power
-    noise_decibels: tuple[float, float] = option((20.0, 50.0), "How far below the item: least and most.")
+    noise_decibels: tuple[float, float] = option((20.0, 50.0), "Level of the noise below the item: least and most.")
     # Of the upper half
-    lowpass_share: float = option(0.0, "Of items with nothing above a random band.", share=True)
+    lowpass_share: float = option(0.0, "Share of the items with nothing above a random band.", share=True)
     band_shift: int = option(0, "Most bands that a spectrum is moved by.", least=0)
     # SpecAugment: masks are from nothing to this wide less one
     time_masks: int = option(0, "Masks over time.", least=0)
-    time_mask_frames: int = option(20, "They are shorter than this.", least=0)
+    time_mask_frames: int = option(20, "Masks over time are shorter than this.", least=0)
     band_masks: int = option(0, "Masks over bands.", least=0)
-    band_mask_bands: int = option(6, "They are narrower than this.", least=0)
+    band_mask_bands: int = option(6, "Masks over bands are narrower than this.", least=0)
     # On power: the piece is a share of the frames, uniform from this to 1
     slice_least: float = option(
         1.0, "Silence around a piece of every crop: its least share of the frames; 1 for none.", above=0, most=1
     )
-    # For a network that reads tags: on few clips it learns the clips' tags by heart otherwise
+    # For a network that reads tags: on few clips it memorises the clips' tags otherwise
     tag_noise: float = option(0.0, "Deviation of noise on the log odds of tags; 0 for none.", least=0)
     mask_at: str = option(
         "features",
         "Where masks act; body is after the network's first norm.",
         choices=("body", "features", "power"),
     )
-    loss: str = option("cross-entropy", "bce for several labels a clip.", choices=("cross-entropy", "focal", "bce"))
-    focal_gamma: float = option(2.0, "0 is cross-entropy.", least=0)
+    loss: str = option(
+        "cross-entropy", "Loss; bce is for several labels per clip.", choices=("cross-entropy", "focal", "bce")
+    )
+    focal_gamma: float = option(2.0, "Gamma of the focal loss; 0 is cross-entropy.", least=0)
     focal_argmax: bool = option(False, "Focal loss on the strongest label alone.")
     smoothing: float = option(0.0, "Share of the label spread over all classes.", least=0, below=1)
     # Of mean 1
     class_weights: str = option("none", "Balanced: by the inverse of the class's share.", choices=("none", "balanced"))
     teacher: str = option("", "NETWORK:FILE to match posteriors, or an encoder to match vectors.")
-    teacher_weight: float = option(0.5, "Share of the loss.", share=True)
-    teacher_temperature: float = option(2.0, "Of both softmaxes over classes.", above=0)
+    teacher_weight: float = option(0.5, "Share of the teacher in the loss.", share=True)
+    teacher_temperature: float = option(2.0, "Temperature of both softmaxes over classes.", above=0)
     # These clips are neither validated nor tested on
     noisy: str = option("", "COLUMN=VALUE,...: labels that nobody checked teach a head of their own (tagging).")
     noisy_rule: str = option(
@@ -189,18 +191,20 @@ class SupervisedConfig:
     # They teach the network's own head
     pseudo: tuple[str, ...] = option((), "Taggers (tagging:RUN,...) whose sharpened mean the noisy clips teach too.")
     # A squared error of probabilities
-    pseudo_weight: float = option(20.0, "Of that loss.", least=0)
+    pseudo_weight: float = option(20.0, "Weight of the loss on pseudo labels.", least=0)
     # Before rows are divided by their sums
-    pseudo_power: float = option(2.0, "What the mean is raised to.", above=0)
+    pseudo_power: float = option(2.0, "Exponent that the mean is raised to.", above=0)
     # Of a group of two or more clips at least one is learned from
     seen_share: float = option(
-        0.0, "Of the clips of every group that is learned from: tested apart as seen; 0 for none.", share=True
+        0.0,
+        "Share of every learned group's clips to hold back and test apart as seen; 0 for none.",
+        share=True,
     )
     seen_by: str = option("", "Column of what is seen or not (city ...); its groups where nothing is said.")
     patience: int = option(0, "Epochs without a better validation after which it ends; 0 trains to the end.", least=0)
     # Whole, or in `fragments`
-    test_seconds: float = option(0.0, "Windows of a test clip; 0 hears it whole.", least=0)
-    test_hop_seconds: float = option(0.0, "From one window to the next; 0 for half a window.", least=0)
+    test_seconds: float = option(0.0, "Length of the windows of a test clip; 0 hears it whole.", least=0)
+    test_hop_seconds: float = option(0.0, "Seconds from one test window to the next; 0 for half a window.", least=0)
     test_speeds: tuple[float, ...] = option((1.0,), "Every clip is heard at each, as in 0.9,1,1.1.", least=0.25, most=4)
     # At the network's own place for masks
     test_passes: int = option(0, "Passes with masks on, averaged; 0 for one without.", least=0)

@@ -55,12 +55,12 @@ class Items:
 
     Args:
         network: Whose front end and rate.
-        config: Of the run.
-        paths: Of the clips to learn from.
+        config: Configuration of the run.
+        paths: Paths of the clips to learn from.
         targets: Their labels.
         device: Where features are computed and kept.
         cache: Folder of decoded waveforms.
-        progress: Called with how many are done, and of how many.
+        progress: Called with the number done and the total.
     Raises:
         MmascError: If a clip is too short.
     """

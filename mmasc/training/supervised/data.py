@@ -88,7 +88,7 @@ def data_of(config: SupervisedConfig, data: str | Path | None = None) -> Dataset
     """The data set that a run's configuration names, from where it was or from another place.
 
     Raises:
-        MmascError: If it is not there, or holds other clips than the run was made with.
+        MmascError: If it does not exist, or holds other clips than the run was made with.
     """
     table = DataChoice(
         kind=config.dataset,
@@ -110,9 +110,9 @@ def sides_of(table: Dataset, fold: str, validation: str, seed: int) -> Sides:
 
     Args:
         table: The data set.
-        fold: To be tested.
+        fold: Fold to be tested.
         validation: "" for none, a fold, or a share as text ("0.2").
-        seed: Of the draw of a share.
+        seed: Random seed of the draw of a share.
     Raises:
         MmascError: If a fold does not exist, a share is out of range, or too little is left.
     """
@@ -174,10 +174,10 @@ def seen_before(table: Dataset, sides: Sides, by: str = "") -> Bool[np.ndarray, 
 
     Args:
         table: The data set.
-        sides: Of a fold.
+        sides: Sides of a fold.
         by: Column; empty for groups. Clips that have no value in it are never seen before.
     Raises:
-        MmascError: If the column is not there.
+        MmascError: If the column does not exist.
     """
     values = np.asarray(_values_of(table, by), dtype=str)
     return np.isin(values, values[sides.train]) & (values != "")
@@ -191,8 +191,8 @@ def _held_back(values: Sequence[str], share: float) -> Bool[np.ndarray, " clip"]
     """Which clips are held back: of every value with n clips, n > 1, the nearest to its share, n - 1 at most.
 
     Args:
-        values: Of the clips; those without ("") are not held back.
-        share: Of the clips of a value.
+        values: Values of the clips; clips without ("") are not held back.
+        share: Share of the clips of a value.
     """
     generator = np.random.default_rng(_SEEN_SEED)
     held = np.zeros(len(values), bool)
@@ -210,7 +210,7 @@ def noisy_clips(table: Dataset, rule: str) -> Bool[np.ndarray, " clip"]:
         table: The data set.
         rule: "COLUMN=VALUE,VALUE" ("split=noisy" of FSDKaggle2019); empty for none.
     Raises:
-        MmascError: If the column is not there, or no clip (or every clip) is noisy.
+        MmascError: If the column does not exist, or no clip (or every clip) is noisy.
     """
     if not rule:
         return np.zeros(len(table), bool)

@@ -54,8 +54,8 @@ def sounding_starts(
     """First pieces of crops that overlap sound.
 
     Args:
-        loudness: Of a recording, in decibels.
-        length: Of the crop in pieces; one longer than the recording begins at 0.
+        loudness: Loudness of a recording, in decibels.
+        length: Length of the crop in pieces; one longer than the recording begins at 0.
         quiet_decibels: The loudest piece of a crop is at most so much below the recording's; 0 allows every crop.
     """
     n_starts = max(1, len(loudness) - length + 1)

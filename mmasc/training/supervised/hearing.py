@@ -33,8 +33,8 @@ def load_clips(
         network: Says the rate and how many channels it reads.
         hearing: Says which lanes are heard.
         cache: Folder that keeps them from run to run; None keeps them in memory.
-        speed: Of play: read at rate / speed, heard at the rate.
-        progress: Called with how many are done, and of how many.
+        speed: Speed of play: read at rate / speed, heard at the rate.
+        progress: Called with the number done and the total.
     """
     from mmasc.datasets import WaveformCache
 
@@ -50,7 +50,7 @@ def hear(
     """The lanes of a clip, trimmed and padded: what training draws from and tests hear.
 
     Args:
-        waveform: At the network's rate.
+        waveform: Waveform at the network's rate.
         network: One that reads several channels hears them all in one lane (a single one is doubled).
         hearing: Says lanes, trimming and the least length.
         least: Shorter lanes are padded with zeros to so many samples.

@@ -33,13 +33,13 @@ def classification_loss(
     """Mean loss of a batch, in float32.
 
     Args:
-        logits: Of the network.
+        logits: Logits of the network.
         targets: Soft labels.
         kind: "cross-entropy": -sum t log p; "focal": -sum t (1 - p) ** gamma log p, both with p = softmax; "bce": the
             mean over classes of the binary cross-entropy.
-        gamma: Of the focal loss.
+        gamma: Gamma of the focal loss.
         argmax: Focal loss on the strongest label alone, as the authors of SP4SC take it.
-        weights: Of the classes.
+        weights: Weights of the classes.
     """
     logits, targets = logits.float(), targets.float()
     factor = 1.0 if weights is None else weights
@@ -67,7 +67,7 @@ def match_posteriors(
     Args:
         logits: Logits of the student.
         teacher: Logits of the teacher, of the same classes.
-        temperature: Of both.
+        temperature: Temperature of both.
         several: Sigmoids instead of softmaxes; the mean over classes.
     """
     wanted, given = teacher.float() / temperature, logits.float() / temperature

@@ -1,6 +1,6 @@
 """Named recipes: values of `SupervisedConfig`, as plain numbers, with where they come from.
 
-What a source does not give is left at the configuration's own value; that is said beside it.
+What a source does not give is left at the configuration's own value; that is said next to it.
 """
 
 from typing import Any
@@ -96,7 +96,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     ),
     # Zhou, Bai, Du: six fragments, left, right and their mean, posteriors averaged. The optimiser is not given
     "zhou-2018": dict(fragments=6, channels=("left", "right", "mix"), fusion="posteriors"),
-    # Jung et al. 2019, released code (2020 says less): crops of 240,000 samples, mixup 0.1, one coefficient a batch,
+    # Jung et al. 2019, released code (2020 says less): crops of 240,000 samples, mixup 0.1, one coefficient per batch,
     # Adam 1e-4 with decay 1e-3. Theirs is an L2 term of Adam with amsgrad, and begins to mix in the seventh epoch;
     # centre loss is left out
     "jung-2019": dict(
@@ -147,7 +147,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         mask_at="power",
         slice_least=0.25,
     ),
-    # Kumar, Vyas, Garg: several labels a clip. The optimiser is not given
+    # Kumar, Vyas, Garg: several labels per clip. The optimiser is not given
     "kumar": dict(loss="bce"),
 }
 

@@ -16,14 +16,15 @@ class FoldResult:
 
     Attributes:
         folder: `load_network(f"{network}:{folder}")` loads it.
-        fold: That was not learned from; empty where there is none.
+        fold: Fold that was not learned from; empty where there is none.
         step: Where it is.
         steps: Where it would end; less than that after a pause or early stopping.
         epoch: Epochs that are done.
         n_train, n_validation, n_test: Clips on the sides.
-        clips_per_second: Of the last epoch.
+        clips_per_second: Clips per second of the last epoch.
         seconds: So far, validation among them.
-        measured: Of the last epoch: loss, validation_accuracy, validation_loss, test_accuracy where there are such.
+        measured: Values of the last epoch: loss, validation_accuracy, validation_loss, test_accuracy where there are
+            such.
     """
 
     folder: str

@@ -43,16 +43,16 @@ class Run(Stage):
     """State of a run.
 
     Args:
-        config: Of the run.
-        folder: Of the run, claimed already.
-        network: With the weights it begins from; trained in place.
+        config: Configuration of the run.
+        folder: Folder of the run, claimed already.
+        network: Network with the weights it begins from; trained in place.
         batches: What it learns from.
         processes: Processes that train together.
         held_out: What is scored after every epoch: "validation", and "test" never to choose by.
         extra: What else is known of the clips to learn from.
 
     Attributes:
-        checkpoint_seconds: From one checkpoint to the next, at most; 0 makes one after every step.
+        checkpoint_seconds: Seconds from one checkpoint to the next, at most; 0 makes one after every step.
         progress: Called with steps done, steps of all, and a line about speed and loss.
     """
 

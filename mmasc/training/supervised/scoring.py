@@ -45,12 +45,12 @@ def score_clips(
     """Logits of whole clips.
 
     Args:
-        network: In evaluation mode.
-        waveforms: At the network's rate, with their channels as `load_clips` gives them.
+        network: Network in evaluation mode.
+        waveforms: Waveforms at the network's rate, with their channels as `load_clips` gives them.
         hearing: How clips are heard: channels, fragments, test windows, speeds, passes, fusion.
         names: What to call the clips in messages.
-        progress: Called with how many are done, and of how many (0 where that is not known).
-        tags: Of the clips, for a network that reads them.
+        progress: Called with the number done and the total (0 where that is not known).
+        tags: Tags of the clips, for a network that reads them.
     Returns:
         A single piece's own logits; of several, logits whose softmax (sigmoid for "bce") is the mean posterior.
     Raises:
@@ -108,7 +108,7 @@ def measure(
     """Accuracy and log loss.
 
     Args:
-        logits: Of clips.
+        logits: Logits of clips.
         targets: 1 where a clip has a label.
         several: A clip can have several labels: accuracy is then over pairs of clip and class, at a posterior of one
             half.

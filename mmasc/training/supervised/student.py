@@ -28,7 +28,7 @@ class HeldOutClips:
         waveforms: As `load_clips` gives them.
         targets: Their labels.
         names: What to call them.
-        tags: Of them, for a network that reads tags.
+        tags: Tags of them, for a network that reads tags.
     """
 
     waveforms: Sequence[np.ndarray]
@@ -52,7 +52,7 @@ class ExtraTargets:
     """What is known of the clips to learn from besides their sound and labels, a row for each.
 
     Attributes:
-        tags: For a network that reads tags.
+        tags: Tags for a network that reads tags.
         pseudo: Soft labels of noisy clips, by taggers that were trained before.
         teacher: What a teacher says of them.
     """
@@ -66,9 +66,9 @@ class Student(nn.Module):
     """A body and, with a teacher of vectors, a projection of its vectors to the teacher's length; one call for both.
 
     Args:
-        body: That learns.
-        dim: Of the teacher's vectors; 0 for no projection.
-        seed: Of the projection.
+        body: Body that learns.
+        dim: Dimension of the teacher's vectors; 0 for no projection.
+        seed: Random seed of the projection.
         noisy: Whether the body's head for noisy labels learns too.
     """
 

@@ -1,8 +1,8 @@
 """What networks that read tags are told of recordings: the probabilities of a tagger, computed once and kept.
 
-A source is named in a line: `tagging:RUN` (a tagger of your own), `cnn14:FILE` (any network with several labels a clip:
-PANNs' 527 sounds of AudioSet), or `prompts:NAME@ENCODER` (zero-shot: every label of a prompt file is a tag, judged by
-itself; the encoder is mini where none is named). Its identity is a digest of all that decides its tags.
+A source is named in a line: `tagging:RUN` (a tagger of your own), `cnn14:FILE` (any network with several labels per
+clip: PANNs' 527 sounds of AudioSet), or `prompts:NAME@ENCODER` (zero-shot: every label of a prompt file is a tag,
+judged by itself; the encoder is mini where none is named). Its identity is a digest of all that decides its tags.
 
 What a source has learned from, it knows: tags of a tagger or an encoder that heard the test clips tell their labels. On
 ESC-10 take prompts:NAME@mini-strict, which has heard none of it, and not mini.
@@ -62,7 +62,7 @@ class ClipTags:
     """Tags of recordings.
 
     Attributes:
-        source, identity, vocabulary: Of what gave them.
+        source, identity, vocabulary: Source, identity and vocabulary of what gave them.
         clips: Names of the recordings under their data set's folder, with their sizes in bytes and digests of their
             contents; files of version 0.1.0 have no digests.
         rows: float32 in [0, 1], a row for each.
@@ -75,7 +75,7 @@ class ClipTags:
     rows: Float32[np.ndarray, "clip tag"]
 
     def save(self, path: Path) -> None:
-        """Into a file, whole or not at all."""
+        """Into a file, completely or not at all."""
         about = {
             "kind": _KIND,
             "source": self.source,
@@ -102,9 +102,9 @@ class ClipTags:
                 rows=tensors["tags"].numpy(),
             )
         except (KeyError, TypeError) as error:
-            raise MmascError(f"{path} holds no tags ({error!r}); take it away, they are computed again") from error
+            raise MmascError(f"{path} holds no tags ({error!r}); delete it, and they are computed again") from error
         if found.rows.ndim != 2 or len(found.rows) != len(found.clips) or found.rows.dtype != np.float32:
-            raise MmascError(f"{path} holds no tags (its parts do not fit together); take it away")
+            raise MmascError(f"{path} holds no tags (its parts do not fit together); delete it")
         return found
 
     def of(self, names: Sequence[str]) -> Float32[np.ndarray, "clip tag"] | None:
@@ -141,14 +141,14 @@ def clip_tags(
 
     Args:
         source: Loaded, or its line: then it is loaded only where nothing kept suffices.
-        paths: Of the recordings.
+        paths: Paths of the recordings.
         root: Folder (or table) of their data set.
-        kept: Files where they may stand already; those that are not there are passed over.
-        identity: That is wanted where the source is not loaded.
+        kept: Files where they may stand already; those that do not exist are passed over.
+        identity: Identity that is wanted where the source is not loaded.
         session: Device of a source that is loaded here, cache and progress of recordings; hears where the source is
             asked, or a kept file could not be read.
     Raises:
-        MmascError: If the source is not there, or is another than what is wanted.
+        MmascError: If the source does not exist, or is another than what is wanted.
     """
     session = session or Session()
     wanted = source.identity if isinstance(source, TagSource) else identity
@@ -181,7 +181,7 @@ def identities_of(names: Sequence[str], device: str = "cpu") -> str:
     """One digest of several sources; empty for none.
 
     Raises:
-        MmascError: If one is not there.
+        MmascError: If one does not exist.
     """
     if not names:
         return ""
@@ -243,18 +243,18 @@ def _network(name: str, kind: str, path: str, device: str) -> TagSource:
 
 
 def _check_several(name: str, path: Path) -> None:
-    """Refuse a run whose labels exclude each other: its logits are no tags."""
+    """Refuse a run whose labels exclude each other: its logits are not tags."""
     config = (path if path.is_dir() else path.parent) / "config.json"
     if not config.is_file():
         return
     try:
         about: Any = parse_json(config.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise MmascError(f"{config} is damaged ({error}); train {name} anew") from error
+        raise MmascError(f"{config} is damaged ({error}); train {name} again") from error
     if isinstance(about, Mapping) and about.get("loss", "bce") != "bce":
         raise MmascError(
             f"{name} learned labels that exclude each other (loss {about['loss']}); tags come from a network with "
-            "several labels a clip (loss bce)"
+            "several labels per clip (loss bce)"
         )
 
 

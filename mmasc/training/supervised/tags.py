@@ -1,6 +1,6 @@
 """Networks that read tags, in training and in tests: which source, which vocabulary, and where its tags are kept.
 
-A run keeps the tags of all clips of its data beside its weights (tags.safetensors), and the vocabulary in them. Tests
+A run keeps the tags of all clips of its data next to its weights (tags.safetensors), and the vocabulary in them. Tests
 take the same source: by its identity, not by its name.
 """
 
@@ -46,7 +46,7 @@ def tags_for(
     reads = network in NETWORKS and "n_tags" in NETWORKS[network].arguments
     if not source:
         if reads:
-            raise MmascError(f"{network} reads tags beside the sound: say where they come from with {_SOURCES}")
+            raise MmascError(f"{network} reads tags in addition to the sound: say where they come from with {_SOURCES}")
         return None
     if not reads:
         tagged = ", ".join(name for name, spec in NETWORKS.items() if "n_tags" in spec.arguments)
@@ -84,7 +84,7 @@ def check_vocabulary(network: Network, tags: ClipTags | None, where: str) -> Non
 
     Args:
         network: Trained.
-        tags: That it would be told.
+        tags: Tags that it would be told.
         where: What to call it.
     Raises:
         MmascError: If they differ in number or in words (the first that differs is named).
@@ -115,19 +115,19 @@ def tags_of_run(
     """Tags of recordings by the source that a run was trained with; None for a network that reads none.
 
     Args:
-        folder: Of the run: tags that it kept are taken again, then the source need not be there.
-        config: Of the run.
-        network: Of the run.
-        paths: Of the recordings.
+        folder: Folder of the run: tags that it kept are taken again, then the source need not be there.
+        config: Configuration of the run.
+        network: Network of the run.
+        paths: Paths of the recordings.
         root: Folder (or table) of their data set.
         session: See `clip_tags`; its progress is not for tags.
     Raises:
-        MmascError: If the source is not there any more, or became another.
+        MmascError: If the source no longer exists, or became another.
     """
     if not network.body.n_tags:
         return None
     if not config.tags:
-        raise MmascError(f"{folder} does not say where its tags came from; train it anew with {_SOURCES}")
+        raise MmascError(f"{folder} does not say where its tags came from; train it again with {_SOURCES}")
     try:
         asking = replace(session, progress=None)
         found = clip_tags(config.tags, paths, root, [folder / TAGS], config.tags_identity, asking)
@@ -148,12 +148,12 @@ def pseudo_labels_of(
 
     Args:
         sources: Taggers ("tagging:RUN"), of other folds or seeds.
-        paths: Of the clips.
-        classes: In the order of the columns.
+        paths: Paths of the clips.
+        classes: Classes in the order of the columns.
         power: See `mmasc.networks.tagger.pseudo_labels`.
         session: Device of the taggers, and cache.
     Raises:
-        MmascError: If a tagger is not there or does not know a class.
+        MmascError: If a tagger does not exist or does not know a class.
     """
     session = session or Session()
     posteriors = []

@@ -49,11 +49,11 @@ class TeacherTargets:
         """How far the student is from the teacher; what the teacher says of mixed items is mixed as labels are.
 
         Args:
-            logits: Of the student.
-            vectors: Of the student's projection, for vectors.
-            clips: Of items and partners.
-            share: Of the items.
-            config: Of the run.
+            logits: Logits of the student.
+            vectors: Vectors of the student's projection, for vectors.
+            clips: Clips of items and partners.
+            share: Share of the items.
+            config: Configuration of the run.
         """
         first, second = (self.rows[torch.from_numpy(which).to(self.rows.device)] for which in clips)
         weight = share[:, None]
@@ -87,7 +87,9 @@ def ask_teacher(config: SupervisedConfig, paths: Sequence[Path], session: Sessio
 def _ask_network(config: SupervisedConfig, paths: Sequence[Path], session: Session) -> Float32[Tensor, "clip class"]:
     teacher = load_network(config.teacher, device=session.device)
     if teacher.body.n_tags:
-        raise MmascError(f"teacher {config.teacher} reads tags beside the sound: take one that hears sound alone")
+        raise MmascError(
+            f"teacher {config.teacher} reads tags in addition to the sound: take one that hears sound alone"
+        )
     lacking = [name for name in config.classes if name not in teacher.classes]
     if lacking:
         known = ", ".join(teacher.classes) or "not said in its file"
@@ -111,7 +113,7 @@ def clip_vectors(
         encoder: Loaded.
         paths: Recordings; several channels are averaged.
         cache: Folder of decoded waveforms; None keeps them in memory.
-        progress: Called with how many are done, and of how many.
+        progress: Called with the number done and the total.
     """
     from mmasc.datasets import WaveformCache
 

@@ -1,7 +1,7 @@
 """Train supervised networks on labelled data, fold by fold.
 
-One fold's run is a folder: config.json, metrics.jsonl (a line an epoch), last.safetensors, with early stopping
-best.safetensors (both load as `NETWORK:FOLDER`), training.safetensors (everything to go on from). Several folds are
+One fold's run is a folder: config.json, metrics.jsonl (a line per epoch), last.safetensors, with early stopping
+best.safetensors (both load as `NETWORK:FOLDER`), training.safetensors (everything to continue from). Several folds are
 folders fold-NAME in one. The test fold is never learned from nor chosen by.
 """
 
@@ -97,26 +97,26 @@ def train_network(
 
     Args:
         network: A name of `mmasc.networks.registry.NETWORKS`.
-        data: Where the data set lies.
+        data: Path of the data set.
         dataset: Its kind, a name of `mmasc.datasets.DATASETS`.
         out: Folder of the run; of several folds, of their runs.
         folds: Each is left out once; default: all, or, for data without folds, one run on everything.
-        seed: Of everything.
+        seed: Random seed.
         validation: A fold or a share ("0.2") to validate on, never of the test fold; empty trains to the end.
         features: Another front end than the network's own, by name.
         recipe: Values of a name of `RECIPES`; `options` come on top.
         weights: File or run to begin from.
-        new_head: Whether the last layer is made anew, for other classes than those of `weights`.
-        arguments: Of the network's definition.
-        dataset_options: Of the reader.
+        new_head: Whether the last layer is made new, for other classes than those of `weights`.
+        arguments: Arguments of the network's definition.
+        dataset_options: Options of the reader.
         make_folds, hold_out, per_class: See `mmasc.training.supervised.data.DataChoice`.
         cache: Folder that keeps decoded waveforms from run to run; None keeps them in memory.
         device: As for `load_network`; under torchrun "cuda" is one for each process. The same weights to the bit need
             the same device, thread count and number of processes.
-        checkpoint_seconds: From one checkpoint to the next.
-        pause_at: Stop at this step, to go on another time.
+        checkpoint_seconds: Seconds from one checkpoint to the next.
+        pause_at: Stop at this step, to continue later.
         test_curve: Score the test fold after every epoch, to look at and never to choose by.
-        tags: For a network that reads tags beside the sound: where they come from ("tagging:RUN",
+        tags: Tags for a network that reads tags in addition to the sound: where they come from ("tagging:RUN",
             "prompts:NAME@ENCODER" or "cnn14:FILE", see `mmasc.training.supervised.tag_sources`), or tags of these
             clips.
         preset: Arguments of a cell of `mmasc.networks.tag_presets`, for such a network; `arguments` come on top.
@@ -209,7 +209,7 @@ def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Netw
         run.go(run.steps if job.pause_at is None else min(job.pause_at, run.steps))
     except KeyboardInterrupt:
         job.session.say(
-            f"stopped at {run.step} of {run.steps}; the same command goes on from step {run.saved_step} in {folder}"
+            f"stopped at {run.step} of {run.steps}; the same command continues from step {run.saved_step} in {folder}"
         )
         raise
     return fold_result(folder, config, sides, {"step": run.step, **run.about()})
