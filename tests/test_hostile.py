@@ -24,6 +24,7 @@ from mmasc.collection import Collection
 from mmasc.collection.index_files import load_files
 from mmasc.collection.ingest import embed
 from mmasc.datasets import read_dataset
+from mmasc.devices import Session
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 from mmasc.evaluation.scores import kept_or_made
@@ -45,6 +46,9 @@ from mmasc.storage.texts import read_reports
 from mmasc.training.alignment.mel_cache import read_table
 from mmasc.training.alignment.train import train_alignment
 from mmasc.training.run_folder import Metrics, read_config
+from mmasc.weights.store import find as find_weights
+from mmasc.weights.table import WEIGHTS, RemoteFile, WeightFile
+from mmasc.windows.units import unit_float32
 
 
 def refused(call, path: Path) -> str:
@@ -309,13 +313,13 @@ def test_metrics_are_read_however_damaged(tmp_path):
 @pytest.mark.parametrize("record", ["text", 7, [], {"sha256": []}, None, {}])
 def test_digests_that_are_damaged(tmp_path, monkeypatch, record):
     monkeypatch.setenv("MMASC_HOME", str(tmp_path))
-    file = weights.RemoteFile("https://example.invalid/toy.bin", None, None, "toy.bin")
-    monkeypatch.setitem(weights.WEIGHTS, "toy", weights.WeightFile("toy", (file,), "none"))
+    file = RemoteFile("https://example.invalid/toy.bin", None, None, "toy.bin")
+    monkeypatch.setitem(WEIGHTS, "toy", WeightFile("toy", (file,), "none"))
     folder = tmp_path / "weights" / "toy"
     folder.mkdir(parents=True)
     (folder / "toy.bin").write_bytes(b"toy")
     (folder / "digests.json").write_text(json.dumps({"toy.bin": record}))
-    refused(lambda path: weights.find("toy"), folder / "toy.bin")
+    refused(lambda path: find_weights("toy"), folder / "toy.bin")
 
 
 @pytest.mark.parametrize("faults", [7, None, "text", [7], {"a": 1}, 1.5])
@@ -361,7 +365,7 @@ def test_a_head_that_is_refused_is_named(tmp_path):
     head.save(tmp_path / "mine.head")
     loaded = FittedHead.load(tmp_path / "mine.head")
     assert loaded.stamp == head.stamp
-    with pytest.raises(MmascError, match=r"mine\.head was fitted to vectors of encoder classic"):
+    with pytest.raises(MmascError, match=r"mine\.head belongs to encoder classic"):
         loaded.check_space("1" * 32, "mini", "this")
     with pytest.raises(MmascError, match=r"^the head was fitted"):
         head.check_space("1" * 32, "mini", "this")
@@ -388,12 +392,12 @@ def test_test_scores_whose_names_are_no_texts(tmp_path, part):
     tensors = {name: torch.zeros(2, 3) for name in ("logits", "targets")}
     path = tmp_path / "scores.safetensors"
     save_tensors(path, tensors, about | {"multi_label": False})
-    made = kept_or_made(path, "d", lambda: pytest.fail("they are whole"))
+    made = kept_or_made(path, "d", lambda: pytest.fail("they are whole"), Session())
     assert made.clips == ("a", "b")
     bad = {"clips": [["a"], "b"], "groups": ["g", None], "columns": {"place": [7, "q"]}}
     save_tensors(path, tensors, about | {part: bad[part], "multi_label": False})
     said: list[str] = []
-    assert kept_or_made(path, "d", lambda: made, said.append) is made
+    assert kept_or_made(path, "d", lambda: made, Session(remark=said.append)) is made
     assert len(said) == 1
     assert "scores.safetensors holds no test scores" in said[0]
 
@@ -424,11 +428,11 @@ def test_windows_of_no_recording_are_told_as_damage(tmp_path, standin):
         lambda: collection.search(audio=sound, encoder=standin),
         lambda: collection.export(tmp_path / "out"),
     ):
-        with pytest.raises(MmascError, match=r"c is damaged: it holds windows of a recording that is not there"):
+        with pytest.raises(MmascError, match=r"c is damaged: it holds windows of a recording that is missing"):
             call()
 
 
 def test_lengths_of_vectors_that_overflow_are_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert unit(np.full((2, 4), 3e38, np.float32)).shape == (2, 4)
+        assert unit_float32(np.full((2, 4), 3e38, np.float32)).shape == (2, 4)

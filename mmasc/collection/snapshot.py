@@ -17,7 +17,7 @@ from mmasc.errors import MmascError
 
 
 class _Rows(dict[int, int]):
-    """Positions by id; windows of a recording that is not there are told as damage."""
+    """Positions by id; windows of a missing recording are reported as damage."""
 
     def __init__(self, folder: Path, ids: Sequence[int]) -> None:
         super().__init__({one: row for row, one in enumerate(ids)})
@@ -25,7 +25,7 @@ class _Rows(dict[int, int]):
 
     def __missing__(self, one: int) -> int:
         raise MmascError(
-            f"{self._folder} is damaged: it holds windows of a recording that is not there ({one}); "
+            f"{self._folder} is damaged: it holds windows of a recording that is missing ({one}); "
             "restore it from a backup, or see what is wrong with: mmasc collection check"
         )
 
@@ -63,7 +63,7 @@ class Snapshot:
 
     @cached_property
     def row_of(self) -> dict[int, int]:
-        """Row in `recordings` by id; an id that is not there is a fault of the collection, and raises MmascError."""
+        """Row in `recordings` by id; a missing id is a fault of the collection, and raises MmascError."""
         return _Rows(self.store.folder, self.recordings.column("id").to_pylist())
 
     @property

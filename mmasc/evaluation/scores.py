@@ -138,7 +138,7 @@ def _stored(path: Path, digest: str) -> TestScores | None:
         raise MmascError(f"{path} holds no test scores ({error!r})") from error
     names = (*clips, *groups, *(value for values in columns.values() for value in values))
     if not all(isinstance(name, str) for name in names):
-        raise MmascError(f"{path} holds no test scores (what it calls clips and groups are no texts)")
+        raise MmascError(f"{path} holds no test scores (its names of clips and groups are not texts)")
     lengths = {len(logits), len(targets), len(clips), len(groups), *map(len, columns.values())}
     if len(lengths) != 1 or logits.shape != targets.shape or logits.dtype != np.float32:
         raise MmascError(f"{path} holds no test scores (its parts do not fit together)")
