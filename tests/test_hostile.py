@@ -367,7 +367,7 @@ def test_a_head_that_is_refused_is_named(tmp_path):
     assert loaded.stamp == head.stamp
     with pytest.raises(MmascError, match=r"mine\.head belongs to encoder classic"):
         loaded.check_space("1" * 32, "mini", "this")
-    with pytest.raises(MmascError, match=r"^the head was fitted"):
+    with pytest.raises(MmascError, match=r"^the head belongs to"):
         head.check_space("1" * 32, "mini", "this")
 
 
