@@ -52,7 +52,7 @@ def test_short_silent_and_no_sound(tmp_path, standin):
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e300])
 def test_what_no_file_may_hold_is_refused(standin, wrong):
-    with pytest.raises(MmascError, match="<array>: holds samples that are no sound") as caught:
+    with pytest.raises(MmascError, match="<array>: holds samples that are not sound") as caught:
         standin.embed_audio(np.array([0.1, wrong] * 5_000), 8_000)
     assert "\n" not in str(caught.value)
     with pytest.raises(MmascError, match="at most the window of 1 s"):
