@@ -13,6 +13,7 @@ from mmasc.collection.metadata import metadata_table, own_columns
 from mmasc.collection.probes import read_probes
 from mmasc.collection.rows import new_recording_id
 from mmasc.collection.schema import RECORDING_COLUMNS, windows_schema
+from mmasc.collection.silence import read_silence, write_silence
 from mmasc.collection.stamps import DIGEST, Stamp
 from mmasc.collection.store import Store
 from mmasc.collection.transaction import Transaction
@@ -88,6 +89,9 @@ def _space_names(store: Store, other: Store, theirs: Head, change: Transaction) 
         if ours is None:
             texts = read_probes(other.space_folder(space.identity), space.dim)
             change.add_space(name, replace(space, windows=0, version=None), texts)
+            silent = read_silence(other.space_folder(space.identity), space.dim)
+            if silent is not None:
+                write_silence(store.space_folder(space.identity), silent)
             continue
         require_identity(
             (ours.encoder, ours.identity),

@@ -7,6 +7,7 @@ import soundfile
 import mmasc
 from mmasc.collection import Collection
 from mmasc.collection.silence import SILENCE, is_silence
+from mmasc.collection.store import Store
 from mmasc.collection.vectors import recording_vectors
 from mmasc.errors import MmascError
 
@@ -70,6 +71,13 @@ def test_a_collection_without_that_vector_takes_all_for_sound_until_it_has_it(co
     file.write_bytes(b"x")
     with pytest.raises(MmascError, match=r"silence\.npy is damaged"):
         Collection(tmp_path / "c").search(text="abcd", k=9, encoder=standin)
+
+
+def test_a_merged_collection_knows_silence_too(collection, standin, tmp_path):
+    Collection(Store.create(tmp_path / "d", tmp_path / "s").folder).merge(tmp_path / "c")
+    merged = Collection(tmp_path / "d")
+    assert len(merged.space()) == 9
+    assert len(merged.search(text="abcd", k=9, encoder=standin)) == 4
 
 
 def test_nothing_is_silence_without_its_vector():
