@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mmasc.cli.options import device_option, format_option, quiet_option
+from mmasc.cli.options import data_of_runs_option, decoded_cache_option, device_option, format_option, quiet_option
 from mmasc.cli.output import echo, print_object, print_rows, remark
 from mmasc.cli.progress import progress_line
 from mmasc.heads.registry import HEADS
@@ -34,14 +34,8 @@ from mmasc.heads.registry import HEADS
     metavar="COLUMN",
     help="Column of the collections with official folds.  [default: fold, if it exists]",
 )
-@click.option(
-    "--data",
-    type=click.Path(),
-    default=None,
-    metavar="PATH",
-    help="Current folder of the data set.  [default: as in training]",
-)
-@click.option("--cache", type=click.Path(), default=None, metavar="FOLDER", help="Folder for decoded waveforms.")
+@data_of_runs_option
+@decoded_cache_option
 @click.option(
     "--measure/--no-measure", default=True, show_default=True, help="Measure the speed of the networks on this machine."
 )

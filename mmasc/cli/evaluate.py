@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mmasc.cli.options import device_option, format_option, quiet_option
+from mmasc.cli.options import data_of_runs_option, decoded_cache_option, device_option, format_option, quiet_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 from mmasc.cli.progress import progress_line
 
@@ -16,17 +16,11 @@ _SHOWN = ("balanced_accuracy", "macro_f1", "micro_f1", "mean_average_precision",
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path())
-@click.option(
-    "--data",
-    type=click.Path(),
-    default=None,
-    metavar="PATH",
-    help="Current folder of the data set.  [default: as in training]",
-)
+@data_of_runs_option
 @click.option(
     "--by", multiple=True, metavar="COLUMN", help="Column to report the accuracy by, in addition to city and device."
 )
-@click.option("--cache", type=click.Path(), default=None, metavar="FOLDER", help="Folder for decoded waveforms.")
+@decoded_cache_option
 @click.option(
     "--svm",
     type=click.Choice(["validation", "test"]),

@@ -66,3 +66,20 @@ window_option = click.option(
     help="Window length instead of the encoder's own; makes a space of its own.",
 )
 strict_option = click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
+draw_together_option = click.option(
+    "--groups", metavar="COLUMN", help="Column; the bootstrap draws recordings with the same value together."
+)
+text_space_option = click.option(
+    "--space", metavar="NAME", help="Space of the collection; default: the oldest that understands text."
+)
+where_option = click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
+data_of_runs_option = click.option(
+    "--data",
+    type=click.Path(),
+    default=None,
+    metavar="PATH",
+    help="Current folder of the data set.  [default: as in training]",
+)
+decoded_cache_option = click.option(
+    "--cache", type=click.Path(), default=None, metavar="FOLDER", help="Folder for decoded waveforms."
+)

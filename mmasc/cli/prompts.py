@@ -5,7 +5,14 @@ from typing import Any
 import click
 
 from mmasc.cli.lists import ListCommand
-from mmasc.cli.options import device_option, format_option, quiet_option
+from mmasc.cli.options import (
+    device_option,
+    draw_together_option,
+    format_option,
+    quiet_option,
+    text_space_option,
+    where_option,
+)
 from mmasc.cli.output import plain, print_object, print_rows, remark
 
 
@@ -95,9 +102,9 @@ def lint_prompts(
     metavar="TEXT...",
     help='Further templates for the phrases, as in --templates "{}" "the sound of {}".',
 )
-@click.option("--groups", metavar="COLUMN", help="Column; the bootstrap draws recordings with the same value together.")
-@click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest that understands text.")
-@click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
+@draw_together_option
+@text_space_option
+@where_option
 @device_option
 @quiet_option
 @format_option()
@@ -182,8 +189,8 @@ def sweep_prompts(
 @click.option(
     "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Number of folds for the measurement."
 )
-@click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest that understands text.")
-@click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
+@text_space_option
+@where_option
 @device_option
 @quiet_option
 @format_option()

@@ -5,7 +5,14 @@ from typing import Any
 import click
 
 from mmasc.cli.lists import ListCommand
-from mmasc.cli.options import device_option, format_option, quiet_option
+from mmasc.cli.options import (
+    device_option,
+    draw_together_option,
+    format_option,
+    quiet_option,
+    text_space_option,
+    where_option,
+)
 from mmasc.cli.output import print_object, print_rows, remark
 
 
@@ -20,9 +27,9 @@ from mmasc.cli.output import print_object, print_rows, remark
     help="Prompt files to study, as in --prompts tau2020-simple tau2020-complex.",
 )
 @click.option("--to", required=True, type=click.Path(), metavar="DIR", help="Folder for the report.")
-@click.option("--groups", metavar="COLUMN", help="Column; the bootstrap draws recordings with the same value together.")
-@click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest that understands text.")
-@click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
+@draw_together_option
+@text_space_option
+@where_option
 @device_option
 @quiet_option
 @format_option()

@@ -57,7 +57,7 @@ def prepare(choice: PairChoice, config: PairConfig, processes: ProcessGroup, ses
 class PairStage(Stage):
     """A training on pairs of sound and picture; it validates, exports and saves every `checkpoint_steps`.
 
-    A subclass also writes `validate` and `draw_pictures`.
+    A subclass writes `step_on_pairs`, `validate` and `draw_pictures`.
 
     Attributes:
         pairs: What it learns from.
@@ -74,6 +74,15 @@ class PairStage(Stage):
         if processes.first:
             claim_run(folder, config)
         processes.wait()
+
+    def train_step(self, generator: np.random.Generator) -> dict[str, float]:
+        """One step of the subclass (`step_on_pairs`), whose random numbers follow from the generator alone."""
+        with self.seeded(int(generator.integers(2**62))):
+            return self.step_on_pairs(generator)
+
+    def step_on_pairs(self, generator: np.random.Generator) -> dict[str, float]:
+        """One step; what it cost, by name."""
+        raise NotImplementedError
 
     def validate(self) -> dict[str, float]:
         """Figures on sources held back."""

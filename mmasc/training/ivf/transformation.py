@@ -86,12 +86,8 @@ class ImaginationStage(PairStage):
         }
         self.restore()
 
-    def train_step(self, generator: np.random.Generator) -> dict[str, float]:
+    def step_on_pairs(self, generator: np.random.Generator) -> dict[str, float]:
         """The critic's steps, each on pairs of its own, then one of the transformation network, on the last ones."""
-        with self.seeded(int(generator.integers(2**62))):
-            return self._train_step(generator)
-
-    def _train_step(self, generator: np.random.Generator) -> dict[str, float]:
         config, network = self.config, self.network
         rate = falling_rate(self.step, config.steps, self.rate)
         for group in self.optimizer.param_groups:

@@ -59,12 +59,8 @@ class VqVaeStage(PairStage):
         self._said_collapse = False
         self.restore()
 
-    def train_step(self, generator: np.random.Generator) -> dict[str, float]:
+    def step_on_pairs(self, generator: np.random.Generator) -> dict[str, float]:
         """One batch of frames; before the codebook begins, vectors go to the decoder as they are."""
-        with self.seeded(int(generator.integers(2**62))):
-            return self._train_step(generator)
-
-    def _train_step(self, generator: np.random.Generator) -> dict[str, float]:
         config, network = self.config, self.network
         if self.step == config.warm_steps:
             self._begin_codebook()
