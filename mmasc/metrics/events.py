@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from mmasc.metrics.event_matching import largest_matching, near_events, order_of, substituted
 from mmasc.metrics.functions import bootstrap_interval
 from mmasc.windows.timeline import Event
 
@@ -128,18 +129,21 @@ def event_counts(
     place = {label: column for column, label in enumerate(labels)}
     counted = []
     for recording in recordings:
-        true, said = (sorted(side.get(recording, ()), key=_order) for side in (truth, guess))
-        fits = _near(true, said, collar_seconds, length_share, with_offset)
-        pairs = _matched(
-            [[column for column in columns if said[column].label == one.label] for columns, one in zip(fits, true, strict=True)],
+        true, said = (sorted(side.get(recording, ()), key=order_of) for side in (truth, guess))
+        fits = near_events(true, said, collar_seconds, length_share, with_offset)
+        pairs = largest_matching(
+            [
+                [column for column in columns if said[column].label == one.label]
+                for columns, one in zip(fits, true, strict=True)
+            ],
             len(said),
         )
-        substituted = _substituted(fits, pairs)
+        swapped = substituted(fits, pairs)
         counts = [np.zeros(len(labels), np.int64) for _ in range(3)]
         for row, events in zip(counts, (true, said, [true[one] for one in pairs]), strict=True):
             np.add.at(row, [place[event.label] for event in events], 1)
-        missed, more = len(true) - len(pairs) - substituted, len(said) - len(pairs) - substituted
-        counted.append((*counts, substituted, missed, more))
+        missed, more = len(true) - len(pairs) - swapped, len(said) - len(pairs) - swapped
+        counted.append((*counts, swapped, missed, more))
     return _counts(labels, recordings, counted)
 
 
@@ -276,74 +280,6 @@ def _active(spans: Int[np.ndarray, "event 3"], edges: np.ndarray, n_labels: int)
     np.add.at(changes, (np.searchsorted(edges, spans[:, 1]), spans[:, 0]), 1)
     np.subtract.at(changes, (np.searchsorted(edges, spans[:, 2]), spans[:, 0]), 1)
     return np.cumsum(changes, axis=0)[:-1] > 0
-
-
-def _order(event: Event) -> tuple[float, float, str]:
-    return event.start, event.end, event.label
-
-
-def _near(
-    true: list[Event], said: list[Event], collar: float, share: float, with_offset: bool
-) -> list[list[int]]:
-    """For every true event the places of found ones that begin (and end) near enough; both sorted by start."""
-    starts = np.array([event.start for event in said])
-    ends = np.array([event.end for event in said])
-    fits = []
-    for event in true:
-        # A little wider, then exactly: rounding must not decide twice
-        low, high = np.searchsorted(starts, [event.start - 2 * collar, event.start + 2 * collar])
-        near = np.abs(starts[low:high] - event.start) <= collar
-        if with_offset:
-            allowed = max(collar, share * (event.end - event.start))
-            near &= np.abs(ends[low:high] - event.end) <= allowed
-        fits.append((np.flatnonzero(near) + low).tolist())
-    return fits
-
-
-def _matched(fits: list[list[int]], n_said: int) -> dict[int, int]:
-    """A largest matching: true → found. First come, first served, then along augmenting paths."""
-    pairs: dict[int, int] = {}
-    taken: dict[int, int] = {}
-    for one in range(len(fits)):
-        other = next((other for other in fits[one] if other not in taken), None)
-        if other is not None:
-            pairs[one], taken[other] = other, one
-    for one in range(len(fits)):
-        if one not in pairs:
-            _augment(one, fits, pairs, taken)
-    return pairs
-
-
-def _augment(first: int, fits: list[list[int]], pairs: dict[int, int], taken: dict[int, int]) -> None:
-    """Find a partner for one more true event by moving others to other partners; breadth first, without recursion."""
-    came_from: dict[int, int] = {}  # found → the true event from which it was reached
-    queue = [first]
-    for one in queue:
-        for other in fits[one]:
-            if other in came_from:
-                continue
-            came_from[other] = one
-            if other in taken:
-                queue.append(taken[other])
-                continue
-            while True:
-                before = pairs.get(came_from[other])
-                pairs[came_from[other]], taken[other] = other, came_from[other]
-                if before is None:
-                    return
-                other = before
-
-
-def _substituted(fits: list[list[int]], pairs: dict[int, int]) -> int:
-    """How many true events that were not found have a found one at their place that is nobody else's."""
-    used = set(pairs.values())
-    before = len(used)
-    for one, columns in enumerate(fits):
-        if one not in pairs:
-            free = next((column for column in columns if column not in used), None)
-            if free is not None:
-                used.add(free)
-    return len(used) - before
 
 
 def _counts(labels: tuple[str, ...], recordings: tuple[str, ...], counted: list[tuple]) -> EventCounts:

@@ -103,7 +103,8 @@ SELECTION = {
 
 def selections(*rows, order=None):
     names = order or list(dict.fromkeys(name for row in rows for name in row))
-    return "\r\n".join("\t".join(row.get(name, "") for name in names) for row in [dict(zip(names, names, strict=True)), *rows])
+    lines = [names, *([row.get(name, "") for name in names] for row in rows)]
+    return "\r\n".join("\t".join(line) for line in lines)
 
 
 def test_a_selection_in_two_views_counts_once_and_columns_may_stand_in_any_order(tmp_path):
