@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from mmasc.cli.label_files import export_files, import_files
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_rows
 
@@ -128,3 +129,7 @@ def redo(folder: str) -> None:
     lines = _annotations(folder).redo()
     for line in lines or ["nothing to bring back"]:
         echo(f"brought back: {line}" if lines else line)
+
+
+label.add_command(import_files)
+label.add_command(export_files)

@@ -62,12 +62,34 @@ def read_rows(path: str | Path, format: str | None = None, label_column: str | N
         MmascError: If a file cannot be read or has no labels by its format, or a folder holds no label file.
         ValueError: If the format is none of those that can be read.
     """
+    path = Path(path)
+    files = read_each(path, format, label_column)
+    if not path.is_dir():
+        return files[0]
+    found = LabelFile([], [], [], str(path))
+    for one in files:
+        found.rows.extend(one.rows)
+        found.problems.extend(replace(problem, source=one.path) for problem in one.problems)
+        found.lines.extend(one.lines)
+    return found
+
+
+def read_each(path: Path, format: str | None = None, label_column: str | None = None) -> list[LabelFile]:
+    """The same as `read_rows`, by file: one, or those below a folder in the order of their paths."""
     if format is not None and format not in READABLE:
         raise ValueError(f"format must be one of {list(READABLE)}, got {format!r}")
-    path = Path(path)
-    if path.is_dir():
-        return _read_folder(path, format, label_column)
-    return _READERS[format or format_of(path)](path, label_column)
+    if not path.is_dir():
+        return [_READERS[format or format_of(path)](path, label_column)]
+    files = label_files_below(path)
+    if not files:
+        raise MmascError(f"{show_path(path)} holds no label file ({', '.join(_LABEL_FILES)})")
+    found = []
+    for file in files:
+        one = _READERS[format or format_of(file)](file, label_column)
+        own, inside = recording_named_by(file), file.parent.relative_to(path)
+        rows = [replace(row, path=str(inside / own)) if row.path == own else row for row in one.rows]
+        found.append(replace(one, rows=rows))
+    return found
 
 
 def format_of(path: str | Path) -> str:
@@ -95,7 +117,9 @@ def format_of(path: str | Path) -> str:
     return "csv"
 
 
-def write_rows(rows: Iterable[LabelRow], format: str, target: str | Path, each: bool = False) -> Written:
+def write_rows(
+    rows: Iterable[LabelRow], format: str, target: str | Path, each: bool = False, root: str | None = None
+) -> Written:
     """Write labels.
 
     Args:
@@ -103,6 +127,7 @@ def write_rows(rows: Iterable[LabelRow], format: str, target: str | Path, each: 
         format: One of `FORMATS`.
         target: The file; with `each` a folder, whose subfolders mirror those of the recordings.
         each: Whether every recording gets a file of its own: `sub/rain.wav` → `sub/rain.wav.csv`.
+        root: The folder that the target's subfolders begin in, for absolute paths; default: what they share.
     Raises:
         MmascError: If a row does not fit the format.
         ValueError: If the format is none, or a playlist is wanted for each recording.
@@ -116,7 +141,7 @@ def write_rows(rows: Iterable[LabelRow], format: str, target: str | Path, each: 
         by_path: dict[str, list[LabelRow]] = {}
         for row in kept:
             by_path.setdefault(row.path, []).append(row)
-        places = label_places(list(by_path), format)
+        places = label_places(list(by_path), format, root)
         texts = {target / places[path]: rows_text(own, format) for path, own in by_path.items()}
     for file, text in texts.items():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -140,15 +165,17 @@ def rows_text(rows: Iterable[LabelRow], format: str, decimals: int | None = None
     return {"csv": csv_text, "jsonl": jsonl_text, "json": json_text, "m3u": m3u_text}[format](rows)
 
 
-def label_places(paths: Sequence[str], format: str) -> dict[str, Path]:
+def label_places(paths: Sequence[str], format: str, root: str | None = None) -> dict[str, Path]:
     """Recording → path of its label file below a folder; subfolders mirror those of the recordings.
 
-    Absolute paths lose the folders that they share.
+    Absolute paths lose `root` in front, if all lie below it, otherwise the folders that they share.
     """
     suffix = _SUFFIXES[format]
     if any(os.path.isabs(path) or ".." in Path(path).parts for path in paths):
         whole = {path: os.path.abspath(path) for path in paths}
         common = os.path.commonpath([os.path.dirname(path) for path in whole.values()])
+        if root is not None and Path(common).is_relative_to(root):
+            common = root
         inside = {path: os.path.relpath(long, common) for path, long in whole.items()}
     else:
         inside = {path: os.path.normpath(path) for path in paths}
@@ -158,17 +185,3 @@ def label_places(paths: Sequence[str], format: str) -> dict[str, Path]:
 def label_files_below(folder: str | Path) -> list[Path]:
     """Files below a folder whose ending may be a label file's, in the order of their paths."""
     return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in _LABEL_FILES and path.is_file())
-
-
-def _read_folder(folder: Path, format: str | None, label_column: str | None) -> LabelFile:
-    files = label_files_below(folder)
-    if not files:
-        raise MmascError(f"{show_path(folder)} holds no label file ({', '.join(_LABEL_FILES)})")
-    found = LabelFile([], [], [], str(folder))
-    for file in files:
-        one = _READERS[format or format_of(file)](file, label_column)
-        own, inside = recording_named_by(file), file.parent.relative_to(folder)
-        found.rows.extend(replace(row, path=str(inside / own)) if row.path == own else row for row in one.rows)
-        found.problems.extend(replace(problem, source=str(file)) for problem in one.problems)
-        found.lines.extend(one.lines)
-    return found

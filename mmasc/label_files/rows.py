@@ -34,6 +34,8 @@ class LabelRow:
         at: When it was labelled, as ISO 8601 text.
         note: A remark.
         clock: Time of day of the start, as text.
+        identity: Of a head or a prompt file that labelled, what tells it from others of its name.
+        question: Text of the query that led to the label.
     """
 
     path: str
@@ -49,8 +51,11 @@ class LabelRow:
     at: str = ""
     note: str = ""
     clock: str = ""
+    identity: str = ""
+    question: str = ""
 
 
+_TEXTS = ("by", "at", "note", "clock", "identity", "question")
 FIELDS = tuple(LabelRow.__dataclass_fields__)
 
 
@@ -143,7 +148,7 @@ def row_from(values: Mapping[str, Any], path: str = "", decimal_comma: bool = Fa
         low_hz=read("low_hz"),
         high_hz=read("high_hz"),
         channel=None if channel is None else int(channel),
-        **{name: text_of(values.get(name)) for name in ("by", "at", "note", "clock")},
+        **{name: text_of(values.get(name)) for name in _TEXTS},
     )
 
 

@@ -25,7 +25,7 @@ AMOUNTS = st.none() | st.floats(0, 1e6, allow_nan=False)
 @st.composite
 def label_rows(draw):
     start, end = sorted([draw(SECONDS), draw(SECONDS)])
-    texts = {name: draw(KNOWN) for name in ("by", "at", "note", "clock")}
+    texts = {name: draw(KNOWN) for name in ("by", "at", "note", "clock", "identity", "question")}
     return LabelRow(
         draw(PATHS),
         start,
