@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from mmasc.cli.label_compare import compare_files
 from mmasc.cli.label_files import export_files, import_files
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_rows
@@ -133,3 +134,4 @@ def redo(folder: str) -> None:
 
 label.add_command(import_files)
 label.add_command(export_files)
+label.add_command(compare_files)

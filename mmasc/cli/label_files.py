@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,13 +35,10 @@ def import_files(
     ctx: click.Context,
     folder: str,
     files: tuple[str, ...],
-    source_format: str | None,
-    label_column: str | None,
     from_folders: bool,
     from_column: str | None,
-    by: str | None,
-    verdict: str | None,
-    names_only: bool,
+    source_format: str | None,
+    **options: Any,
 ) -> None:
     """Add labels to a collection from label files: selection tables of Raven, label tracks of Audacity, CSV, JSON.
 
@@ -58,14 +56,13 @@ def import_files(
         unfound_lines,
     )
 
-    collection = Collection(folder)
+    collection, said = Collection(folder), (options["by"] or UNNAMED, options["verdict"] or "present")
     if files:
-        found = import_labels(collection, files, source_format, label_column, by, verdict, names_only)
-    elif from_folders:
-        found = import_folder_labels(collection, by or UNNAMED, verdict or "present")
+        found = import_labels(collection, files, source_format, **options)
+    elif from_column is None:
+        found = import_folder_labels(collection, *said)
     else:
-        assert from_column is not None
-        found = import_column_labels(collection, from_column, by or UNNAMED, verdict or "present")
+        found = import_column_labels(collection, from_column, *said)
     for problem in found.problems[:_MOST_PROBLEMS]:
         remark(str(problem))
     if len(found.problems) > _MOST_PROBLEMS:

@@ -14,7 +14,7 @@ from mmasc.label_files.audacity import audacity_text, looks_like_audacity, read_
 from mmasc.label_files.objects import json_text, jsonl_text, read_json, read_jsonl
 from mmasc.label_files.playlist import m3u_text
 from mmasc.label_files.raven import looks_like_raven, raven_text, read_raven
-from mmasc.label_files.rows import LabelFile, LabelRow, recording_named_by
+from mmasc.label_files.rows import LabelFile, LabelRow, Problem, recording_named_by
 from mmasc.label_files.tabular import csv_text, read_csv
 from mmasc.storage.files import write_atomically
 from mmasc.storage.tables import text_of_file
@@ -75,7 +75,10 @@ def read_rows(path: str | Path, format: str | None = None, label_column: str | N
 
 
 def read_each(path: Path, format: str | None = None, label_column: str | None = None) -> list[LabelFile]:
-    """The same as `read_rows`, by file: one, or those below a folder in the order of their paths."""
+    """The same as `read_rows`, by file: one, or those below a folder in the order of their paths.
+
+    Below a folder, a file that cannot be read stops nothing either: it is a problem of its first line.
+    """
     if format is not None and format not in READABLE:
         raise ValueError(f"format must be one of {list(READABLE)}, got {format!r}")
     if not path.is_dir():
@@ -85,7 +88,10 @@ def read_each(path: Path, format: str | None = None, label_column: str | None = 
         raise MmascError(f"{show_path(path)} holds no label file ({', '.join(_LABEL_FILES)})")
     found = []
     for file in files:
-        one = _READERS[format or format_of(file)](file, label_column)
+        try:
+            one = _READERS[format or format_of(file)](file, label_column)
+        except MmascError as fault:
+            one = LabelFile([], [Problem(1, str(fault).removeprefix(show_path(file)).lstrip(": "))], [], str(file))
         own, inside = recording_named_by(file), file.parent.relative_to(path)
         rows = [replace(row, path=str(inside / own)) if row.path == own else row for row in one.rows]
         found.append(replace(one, rows=rows))

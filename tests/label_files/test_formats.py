@@ -253,6 +253,19 @@ def test_files_of_their_own_mirror_the_folders_and_stay_below_the_target(tmp_pat
     assert files == [tmp_path / "out" / "x.wav.csv"]
 
 
+def test_a_file_of_another_kind_in_a_folder_stops_nothing(tmp_path):
+    (tmp_path / "README.txt").write_text("what lies here\n")
+    (tmp_path / "a.wav.txt").write_text("1\t2\tx\n")
+    found = read_rows(tmp_path)
+    assert found.rows == [LabelRow("a.wav", 1.0, 2.0, "x")]
+    (problem,) = found.problems
+    assert str(
+        problem
+    ) == f"{tmp_path / 'README.txt'}: line 1: has no column of labels (label, annotation, species " + (
+        "...); its columns are what lies here; name the one that holds labels (--label-column)"
+    )
+
+
 def test_playlists_name_spans(tmp_path):
     rows = [LabelRow(str(tmp_path / "sub" / "a.wav"), 1.5, 3.0, "wren", 0.5), LabelRow("#b.wav", 0.0, math.inf, "x")]
     assert rows_text(rows, "m3u").splitlines() == [
