@@ -14,6 +14,7 @@ from mmasc.printing import printable
 VERDICTS = ("present", "absent", "unsure")
 UNNAMED = "unnamed"
 _ID = re.compile(r"[0-9a-f]{32}")
+_IDS = 1 << 63  # ids of recordings are below
 _SHOWN = 60
 
 
@@ -57,7 +58,7 @@ class Annotation:
     def __post_init__(self) -> None:
         if self.id and not (isinstance(self.id, str) and _ID.fullmatch(self.id)):
             raise MmascError(f"annotation: the id {_shown(self.id)} is not 32 hexadecimal digits; leave it empty")
-        if type(self.recording) is not int:
+        if type(self.recording) is not int or not 0 <= self.recording < _IDS:
             object.__setattr__(self, "recording", _whole(self.recording))
         for name in ("start", "end", "score"):
             value = getattr(self, name)
@@ -121,13 +122,16 @@ def _is_clean(text: str, keep: str) -> bool:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= int(value) < _IDS:
         raise MmascError(f"annotation: the recording must be the id of one, a whole number, got {_shown(value)}")
     return int(value)
 
 
 def _number(value: Any, name: str) -> float:
-    number = float(value) if hasattr(value, "__float__") and not isinstance(value, bool) else math.nan
+    try:
+        number = float(value) if hasattr(value, "__float__") and not isinstance(value, bool) else math.nan
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
     if not math.isfinite(number):
         raise MmascError(f"annotation: {name} must be a finite number, got {_shown(value)}")
     return number

@@ -237,7 +237,7 @@ class Annotations:
     def faults(self) -> list[tuple[Literal["error", "warning"], str]]:
         """What does not hold: damaged lines, annotations of no recording, times past a recording's end."""
         try:
-            history = self._history()
+            history = self._history(quiet=True)
         except MmascError as error:
             return [("error", str(error))]
         assert self._read is not None
@@ -266,10 +266,10 @@ class Annotations:
     def _folder(self) -> str:
         return show_path(self._collection.store.folder)
 
-    def _history(self) -> History:
+    def _history(self, quiet: bool = False) -> History:
         stamp = self._journal.stamp()
         if self._read is None or self._read[0] != stamp:
-            contents = self._journal.read()
+            contents = self._journal.read(quiet)
             self._read = (stamp, contents, History(contents.events))
         return self._read[2]
 
