@@ -60,7 +60,7 @@ def import_labels(
         format: As in `read_rows`.
         label_column: As in `read_rows`.
         by: Who labelled, where the file does not say.
-        verdict: Of all labels, instead of the file's.
+        verdict: Verdict of all labels, instead of the file's.
         names_only: Find recordings by the names of their files alone: for paths whose folders are others here.
     Raises:
         MmascError: If a file cannot be read; then nothing is added.
@@ -217,7 +217,7 @@ def _label_whole(collection: Collection, labels: Sequence[str | None], by: str, 
 
 
 def _add(collection: Collection, annotations: list[Annotation], found: LabelImport) -> None:
-    """Add what is not there already."""
+    """Add what does not exist yet."""
     seen = {_key(one) for one in collection.annotations.all()}
     new = []
     for one in annotations:

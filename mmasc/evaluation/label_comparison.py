@@ -35,8 +35,8 @@ class LabelFigures:
         macro: Means over labels.
         micro_interval, macro_interval: Low and high of each figure, over recordings; None for a single recording.
         labels: Figures of each label.
-        totals: Of each label: how often it is true, was said, and was said rightly.
-        curves: Of each label that scores allow it for: figures by threshold, ascending.
+        totals: For each label, how often it is true, was said, and was said rightly.
+        curves: For each label, where all have scores: figures by threshold, ascending.
         best: Its threshold with the highest F1: chosen on these data.
     """
 
@@ -80,7 +80,7 @@ def compare_labels(
 ) -> LabelComparison:
     """Compare two sides of labels; each is a label file, a folder of them, COLLECTION or COLLECTION:ANNOTATOR.
 
-    Labels that are "absent" are no events, but say that a recording was listened to; "unsure" ones are left out.
+    Labels that are "absent" are not events, but say that a recording was listened to; "unsure" ones are left out.
 
     Args:
         truth: What is true.
@@ -88,7 +88,7 @@ def compare_labels(
         segment_seconds, collar_seconds, length_share, with_offset: See `segment_counts` and `event_counts`.
         all_recordings: Whether recordings of which `truth` says nothing count, as ones in which nothing is true;
             default: they are left out.
-        seed: Of the intervals.
+        seed: Seed of the intervals.
     Raises:
         MmascError: If a side cannot be read, or they have no recording in common.
         ValueError: If an option is out of range.

@@ -161,7 +161,7 @@ def rows_text(rows: Iterable[LabelRow], format: str, decimals: int | None = None
     Args:
         rows: In order.
         format: One of `FORMATS`.
-        decimals: Of seconds in raven and audacity; default: as many as read back exactly, at least six.
+        decimals: Decimals of seconds in raven and audacity; default: as many as read back exactly, at least six.
         paths: Whether lines of audacity name the recording.
     """
     if format == "audacity":

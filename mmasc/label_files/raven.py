@@ -81,7 +81,7 @@ def raven_text(rows: Iterable[LabelRow], decimals: int | None = None) -> str:
 
     Args:
         rows: With finite ends.
-        decimals: Of seconds (scores then have 4, frequencies 1); default: six, or as many as read back exactly.
+        decimals: Decimals of seconds (scores then have 4, frequencies 1); default: six, or as many as read back exactly.
     Raises:
         MmascError: If a label has no end.
     """
