@@ -5,7 +5,7 @@ Source: the Raven Pro 1.6 user's manual, chapter 6; the columns that BirdNET-Ana
 
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from mmasc.errors import show_path
@@ -81,7 +81,7 @@ def raven_text(rows: Iterable[LabelRow], decimals: int | None = None) -> str:
 
     Args:
         rows: With finite ends.
-        decimals: Decimals of seconds (scores then have 4, frequencies 1); default: six, or as many as read back exactly.
+        decimals: Decimals of seconds (scores then have 4, frequencies 1); default: six, or as many as are exact.
     Raises:
         MmascError: If a label has no end.
     """
@@ -135,7 +135,7 @@ def _move_to_file(values: dict[str, str], offset: str, decimal_comma: bool) -> N
         values["start"], values["end"] = (offset, str(place + (end - start)))
         if decimal_comma:
             values["start"], values["end"] = (values[name].replace(",", ".") for name in ("start", "end"))
-    except InvalidOperation:
+    except ArithmeticError:
         return  # what is not a number is said where the row is made
 
 
