@@ -188,7 +188,7 @@ def _text(name: str, content: str) -> Callable[[Path, Path], Path]:
 _LABEL_KINDS = {"csv": "text", "raven": "text", "audacity": "text", "json": "json", "jsonl": "lines"}
 
 
-def _labels(kind: str) -> Callable[[Path, Path], Path]:
+def _label_file(kind: str) -> Callable[[Path, Path], Path]:
     def make(shared: Path, folder: Path) -> Path:
         rows = [
             LabelRow(
@@ -473,8 +473,8 @@ FORMATS = {
         Format("align-table", _table, lambda _, path: read_table(path, "path", "label"), "text"),
         Format("pairs-table", _text("sample.csv", "video,label,group\na.mkv,red,1\nb.mkv,blue,2\n"),
                lambda _, path: read_sources(path, "group"), "text"),
-        *[Format(f"labels-{kind}", _labels(kind), _compare_labels, _LABEL_KINDS[kind]) for kind in READABLE],
-        Format("labels-import", _labels("csv"), _import_labels, "text"),
+        *[Format(f"labels-{kind}", _label_file(kind), _compare_labels, _LABEL_KINDS[kind]) for kind in READABLE],
+        Format("labels-import", _label_file("csv"), _import_labels, "text"),
         Format("list", _text("sample.txt", "SOUNDS/low\nSOUNDS/high/001.wav\n"),
                lambda _, path: find_audio([f"@{path}"]), "text"),
         Format("where", _text("sample.sql", _WHERE), _where, "text", named=False),
