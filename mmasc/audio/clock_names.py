@@ -33,7 +33,8 @@ _TIME = re.compile(
 )
 _FRACTION = re.compile(r"[.,$](\d{3,6})(?!\d)")
 _ZONE = re.compile(
-    r"[ _]?(Z|UTC)(?![A-Za-z0-9+-])|[ _]?(?:UTC)?([+-]\d{2}:?\d{2}|[+]\d{2})(?!\d)|[ _]?UTC([+-]\d{1,2})(?!\d)"
+    r"[ _]?(Z|UTC)(?![A-Za-z0-9+-])|[ _]?(?:UTC)?([+-]\d{2}:?\d{2}|[+]\d{2})(?!\d)"
+    r"|[ _]?UTC([+-]\d{1,2})(?!\d)"
 )
 _HALF = re.compile(r"[ \u202f\u00a0]?([AaPp])\.?[Mm]\b")
 _OTHER_DATE = re.compile(r"(?<!\d)(?:19[89]|20[0-6])\d([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)")
@@ -46,8 +47,8 @@ _FIRST_UNIX, _LAST_UNIX = 1_230_000_000, 1_950_000_000
 _SERIAL = re.compile(r"[0-9A-F]{16}")  # of an AudioMoth
 # What recorders and telephones put in front of a date, which is no place
 _NO_SITES = re.compile(
-    r"(new |my )?(recording|rec|record|voice|audio|sound|memo|voice memo|pam|whatsapp audio|ptt|aud|vid|img|zoom|tascam|"
-    r"dr|track|take|file|unnamed)[-_ ]?\d*",
+    r"(new |my )?(recording|rec|record|voice|audio|sound|memo|voice memo|pam|whatsapp audio|ptt|aud|vid|img|zoom|"
+    r"tascam|dr|track|take|file|unnamed)[-_ ]?\d*",
     re.IGNORECASE,
 )
 
