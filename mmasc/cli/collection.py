@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from mmasc.cli.collection_clock import clock
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 
@@ -12,6 +13,9 @@ from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 @click.group()
 def collection() -> None:
     """Inspect, change, check, merge and export collections."""
+
+
+collection.add_command(clock)
 
 
 _folder = click.argument("folder", metavar="COLLECTION")
