@@ -39,7 +39,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "mmasc.evaluation.compare:compare": 11,
     "mmasc.evaluation.feature_sweep:sweep_features": 16,
     "mmasc.evaluation.tag_sweep:sweep_tags": 14,
-    "mmasc.labelling.classify:classify": 20,
+    "mmasc.labelling.classify:classify": 22,
     "mmasc.labelling.fit:fit_head": 13,
     "mmasc.networks.tag_conditioned:TaggedNetwork.__init__": 10,
     "mmasc.studies.prompt_sweep:sweep_prompts": 9,
@@ -49,6 +49,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "mmasc.training.ivf.train:train_ivf": 27,
     "mmasc.training.ivf.train:train_vqvae": 27,
     "mmasc.training.supervised.train:train_network": 25,
+    "mmasc.windows.timeline:find_events": 9,
 }
 # What every command calls; groups call nothing
 COMMANDS = {
