@@ -54,8 +54,10 @@ WIDE_FUNCTIONS: dict[str, int] = {
 # What every command calls; groups call nothing
 COMMANDS = {
     "classify": "mmasc.labelling.classify:classify",
+    "collection activity": "mmasc.studies.activity:activity",
     "collection add": "mmasc.collection.collection:Collection.add",
     "collection check": "mmasc.collection.collection:Collection.check",
+    "collection clock": "mmasc.collection.collection:Collection.read_clocks",
     "collection compact": "mmasc.collection.collection:Collection.compact",
     "collection export": "mmasc.collection.collection:Collection.export",
     "collection info": "mmasc.collection.collection:Collection.info",

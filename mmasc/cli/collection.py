@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from mmasc.cli.activity import activity
 from mmasc.cli.collection_clock import clock
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
@@ -16,6 +17,7 @@ def collection() -> None:
 
 
 collection.add_command(clock)
+collection.add_command(activity)
 
 
 _folder = click.argument("folder", metavar="COLLECTION")
