@@ -90,7 +90,7 @@ class ClockReader:
         """What a file says; nothing is decoded, and a file that cannot be read still has a name.
 
         Args:
-            path: Of the file, with the folders above it.
+            path: The file, with the folders above it.
             notes: What its chunks say, where that has been read.
         """
         path = Path(path)

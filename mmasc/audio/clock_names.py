@@ -3,7 +3,7 @@
 Only forms that one recorder or one standard settles are read. Where a name can be read in several ways, or has a date
 and no time, nothing is guessed: the reason is given, and the patterns of `clock_patterns` that would read it.
 
-Read are, with anything in front of them that is no other date:
+Read are, with anything in front of them except another date:
     20230504_043000, 2023-05-04 04-30-00, 2023-05-04-birdnet-04:30:00 ...  year first, to the second, any separators
         (AudioMoth, Song Meter, Echo Meter, Anabat, Swift, PAMGuard, BirdNET-Pi, phones), with milliseconds, Z, +02:00
     S20230504T043000+1000_E20230504T050000+1000_...   Frontier Labs: start and end
@@ -45,7 +45,7 @@ _UNIX = re.compile(r"(?:.*[_ -])?(\d{10}|\d{13})")
 _FIRST_HEX, _LAST_HEX = 0x56000000, 0x69FFFFFF
 _FIRST_UNIX, _LAST_UNIX = 1_230_000_000, 1_950_000_000
 _SERIAL = re.compile(r"[0-9A-F]{16}")  # of an AudioMoth
-# What recorders and telephones put in front of a date, which is no place
+# What recorders and telephones put in front of a date, and what names nothing
 _NO_SITES = re.compile(
     r"(new |my )?(recording|rec|record|voice|audio|sound|memo|voice memo|pam|whatsapp audio|ptt|aud|vid|img|zoom|"
     r"tascam|dr|track|take|file|unnamed)[-_ ]?\d*",
@@ -232,7 +232,8 @@ def _refusal(stem: str) -> NamedClock:
             )  # fmt: skip
             written = tuple(f"{front}{date}{_literal(between)}{clock}{behind}" for date in readings for clock in clocks)
             return NamedClock(why=why, patterns=written)
-    if any(_dates(one[0]) for one in groups) or _OTHER_DATE.search(stem):
+    alone = re.match(r"\d{6}[_-]\d{3,4}(?!\d)", stem) and _dates(stem[:6])
+    if alone or any(len(one[0]) == 8 and _dates(one[0]) for one in groups) or _OTHER_DATE.search(stem):
         return NamedClock(why="it has a date and no time of day")
     return NamedClock()
 
@@ -277,4 +278,4 @@ def with_trust_in_numbers(found: NamedClock, trusted: bool) -> NamedClock:
     """What a name says, where numbers of its neighbours cannot be times: nothing, if it is a number."""
     if not found.number or trusted:
         return found
-    return replace(NamedClock(), why="other files here have numbers that are no times", patterns=())
+    return replace(NamedClock(), why="other files here have numbers that cannot be times", patterns=())

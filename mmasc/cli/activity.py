@@ -105,9 +105,8 @@ def _found(
         if not found and not labels:
             raise MmascError(f"{folder} has no such annotations; make some with mmasc label add, or give --events FILE")
         if len(by) > 1:
-            remark(
-                f"labels of {len(by)} annotators are counted together ({', '.join(by[:_NAMED])}); one alone: --annotator"
-            )
+            names = ", ".join(by[:_NAMED])
+            remark(f"labels of {len(by)} annotators are counted together ({names}); one alone: --annotator")
         return found
     from mmasc.label_files.formats import read_rows
 

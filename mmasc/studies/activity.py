@@ -1,7 +1,7 @@
 """When things were heard: detections by day and hour of the day, next to how long was recorded at that time.
 
-An hour in which nothing was recorded says nothing, and is no zero: counts go with the hours recorded, and rates are
-detections per recorded hour.
+An hour in which nothing was recorded says nothing, and does not count as zero: counts go with the hours recorded, and
+rates are detections per recorded hour.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
 """The figure of activity: days down, the time of day across, detections per recorded hour as colour.
 
-What was not recorded is grey, and never the colour of zero. Above the map the mean of all days, beside it what each day
-has.
+What was not recorded is grey, and never the colour of zero. Above the map the mean of all days, next to it that of
+each day.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from mmasc.errors import MmascError
 from mmasc.metrics.figures import SOFT_COLOUR, SOUND_COLOUR, save_figure
 from mmasc.studies.activity import Activity, rates_of
 
@@ -19,6 +20,7 @@ _COLOURS = ["#fbfaf3", "#bcd9c4", "#5fa7a0", SOUND_COLOUR, "#0a2f3a"]
 _MAP_INCHES = (2.2, 9.0)  # least and most height of a map
 _INCHES_A_DAY, _ROOM_INCHES = 0.2, 1.6
 _DAY_LABELS = 14
+_MOST_LABELS = 12
 
 
 def plot_activity(found: Activity, path: str | Path) -> Path:
@@ -27,8 +29,13 @@ def plot_activity(found: Activity, path: str | Path) -> Path:
     Args:
         found: What was counted.
         path: The file to write.
+    Raises:
+        MmascError: If there are more labels than fit one below the other.
     """
     from matplotlib.figure import Figure
+
+    if len(found.labels) > _MOST_LABELS:
+        raise MmascError(f"a figure has room for {_MOST_LABELS} labels, not {len(found.labels)}; choose with --label")
 
     labels = found.labels or ("",)
     height = float(np.clip(_INCHES_A_DAY * len(found.recorded), *_MAP_INCHES))

@@ -16,9 +16,9 @@ def annotated(
 
     Args:
         collection: Opened.
-        labels: Of these labels alone; of all if there are none.
+        labels: What is taken; everything if there are none.
         verdict: "present", "absent" or "unsure".
-        by: Of this annotator alone.
+        by: Name of an annotator; None takes all.
     """
     found = [one for one in collection.annotations.all(by=by, verdict=verdict) if not labels or one.label in labels]
     rows = [Detection(one.recording, one.start, one.end, one.label) for one in found]
@@ -39,9 +39,9 @@ def of_rows(
         collection: Opened.
         rows: As `mmasc.label_files.formats.read_rows` gives them.
         source: The file: names in it may be relative to its folder.
-        labels: Of these labels alone; of all if there are none.
+        labels: What is taken; everything if there are none.
         threshold: Least score; rows without one pass.
-        verdict: Of this verdict alone.
+        verdict: "present", "absent" or "unsure".
     """
     paths, numbers = (collection.recordings.column(name).to_pylist() for name in ("path", "id"))
     ids = {collection.path_of(path): one for path, one in zip(paths, numbers, strict=True)}

@@ -133,6 +133,15 @@ def test_nothing_is_made_of_numbers_that_are_no_time(name):
     assert clock_of_name(name).wall is None
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("230504_0061.WAV", "it has a date and no time of day"), ("20230504.wav", "it has a date and no time of day"),
+     ("3-150363-A-5.ogg", ""), ("rain.wav", "")],
+)  # fmt: skip
+def test_dates_without_a_time_are_said(name, why):
+    assert clock_of_name(name).why == why
+
+
 def test_hashes_and_ids_of_neighbours_show_that_numbers_are_no_times():
     assert numbers_are_times(["5CB0B7F4.WAV", "5CB0B800.WAV", "rain.wav", "1683174600.wav"])
     assert not numbers_are_times(["5CB0B7F4.WAV", "A0B0B800.WAV"])
