@@ -224,7 +224,7 @@ def renewed(columns: Mapping[str, Any], row: Mapping[str, Any], forget: bool = F
     """
     before = noted(row.get(CLOCK_NOTE))
     said = without_note(columns)
-    if "recorded_at" in said:  # an offset belongs to its time
+    if "recorded_at" in said and said["recorded_at"] != row.get("recorded_at"):  # an offset belongs to its time
         said.setdefault("utc_offset", None)
     gone = {name: None for name in before if name not in said} if forget else {}
     now = {**gone, **said}

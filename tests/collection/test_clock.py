@@ -90,6 +90,10 @@ def test_a_zone_is_that_of_the_place(field, tmp_path, registered):
     mmasc.embed(field, tmp_path / "c", registered, timezone="Europe/Berlin")
     assert times(tmp_path / "c")["20230504_023000.WAV"] == (MORNING, "+02:00")
     assert times(tmp_path / "c")["WOOD_20230505_213000.wav"] == (datetime(2023, 5, 5, 21, 30), "+02:00")
+    # a clock that is the same keeps the offset that is known
+    Collection(tmp_path / "c").read_clocks()
+    assert times(tmp_path / "c")["WOOD_20230505_213000.wav"] == (datetime(2023, 5, 5, 21, 30), "+02:00")
+    assert times(tmp_path / "c")["20230504_023000.WAV"] == (datetime(2023, 5, 4, 2, 30), "+00:00")
     Collection(tmp_path / "c").read_clocks(timezone="UTC")
     assert times(tmp_path / "c")["POND_20230504_043000.wav"] == (datetime(2023, 5, 4, 2, 30), "+00:00")
 
