@@ -88,6 +88,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/intake.py": [*_READING, *_WRITING[1:]],
     "mmasc/collection/known.py": [*_READING, *_WRITING[1:]],
     "mmasc/collection/journal.py": _ANNOTATIONS,
+    "mmasc/collection/label_exchange.py": ["collection/label_exchange"],
     "mmasc/collection/leases.py": _WRITING,
     "mmasc/collection/locks.py": ["collection/durability"],
     "mmasc/collection/merge.py": ["collection/merging", "collection/life"],

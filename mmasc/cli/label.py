@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from mmasc.cli.label_compare import compare_files
+from mmasc.cli.label_files import export_files, import_files
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_rows
 
@@ -136,3 +138,8 @@ def redo(folder: str) -> None:
     lines = _annotations(folder).redo()
     for line in lines or ["nothing to bring back"]:
         echo(f"brought back: {line}" if lines else line)
+
+
+label.add_command(import_files)
+label.add_command(export_files)
+label.add_command(compare_files)
