@@ -2,19 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from mmasc.audio import find_audio
 from mmasc.collection import Collection
 from mmasc.collection.filters import passing_windows
-from mmasc.collection.head import HEAD_NAME, SpaceHead
+from mmasc.collection.head import SpaceHead
 from mmasc.collection.vectors import check_column, recording_vectors, values_of
-from mmasc.encoders.base import Encoder
-from mmasc.encoders.embedding import embed_files
 from mmasc.errors import MmascError
 from mmasc.heads.fitted import label_type_of
 
@@ -134,44 +130,3 @@ def _complete(collection: Collection, column: str, rows: Sequence[int]) -> list[
 def _sorted_names(values: Sequence[Any]) -> tuple[str, ...]:
     """Different values as text, in the order of the values: numbers as numbers."""
     return tuple(str(value) for value in sorted(set(values)))
-
-
-def unlabelled_vectors(
-    source: str | Path | Collection | Sequence[str | Path],
-    encoder: Encoder,
-    hop_seconds: float | None = None,
-    channels: str = "mix",
-) -> Float[np.ndarray, "item dim"]:
-    """Vectors of recordings to calibrate on; what they are called is not asked.
-
-    Args:
-        source: A collection (folder or opened) with a space of this encoder, or recordings as `find_audio` takes them.
-        encoder: Loaded.
-        hop_seconds, channels: Hop in seconds and channels for recordings that are embedded here.
-    Raises:
-        MmascError: If the collection has no space of this encoder, no recording is found, or one cannot be read.
-    """
-    if isinstance(source, str | Path) and (Path(source) / HEAD_NAME).is_file():
-        source = Collection(source)
-    if isinstance(source, Collection):
-        spaces = source.head.spaces
-        same = [name for name, space in spaces.items() if space.identity == encoder.identity]
-        if not same:
-            has = ", ".join(f"{name} ({space.encoder})" for name, space in spaces.items()) or "none"
-            raise MmascError(
-                f"{source.store.folder} has no space of {encoder.spec.name} {encoder.identity}; it has: {has}; "
-                f"name another encoder, or add one with: mmasc embed PATH --into ... --encoder {encoder.spec.name}"
-            )
-        return recording_vectors(source.space(same[0]))[1]
-    vectors = []
-    for file in embed_files(find_audio(source), encoder, hop_seconds, channels):
-        if file.status.state == "failed":
-            raise MmascError(file.status.reason)
-        if file.heard.any():
-            vectors.append(file.vector)
-    return np.asarray(vectors, np.float64)
-
-
-def is_collection(path: str | Path) -> bool:
-    """Whether a folder holds a collection."""
-    return (Path(path) / HEAD_NAME).is_file()
