@@ -76,6 +76,7 @@ class NetworkHead:
             (reader.space.encoder, reader.space.identity),
             f"{self.name} of these weights",
             f"embed with it, or give it the recordings instead of space {reader.name!r} of {folder}",
+            "network",
         )
         self.network.logits_of(np.zeros((1, self.network.vector_dim)))
         self._logits = self.network.logits_of
