@@ -14,6 +14,7 @@ from mmasc.heads.registry import HEADS
 
 if TYPE_CHECKING:
     from mmasc.labelling.head_report import HeadReport
+    from mmasc.labelling.moments import Moments
 
 _NAMES_WIDTH = 200
 
@@ -35,14 +36,37 @@ head.add_command(apply)
 
 @head.command(cls=ListCommand)
 @click.argument("collection")
+@click.option("--label", metavar="COLUMN", help="Column with the labels; recordings without a label are left out.")
 @click.option(
-    "--label", required=True, metavar="COLUMN", help="Column with the labels; recordings without a label are left out."
+    "--annotations", is_flag=True, help="Learn from windows that carry annotations (`mmasc label`) instead of --label."
+)
+@click.option(
+    "--labels", multiple=True, metavar="LABEL...", help="Annotations: labels to learn; default: all that are present."
+)
+@click.option(
+    "--overlap",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    metavar="SHARE",
+    help="Annotations: least share of the shorter of window and annotation that both have in common.",
+)
+@click.option("--by", metavar="WHO", help="Annotations: those of this annotator; default: those of people.")
+@click.option("--single", is_flag=True, help="Annotations: one label per window; default: several at once.")
+@click.option(
+    "--background",
+    type=click.Choice(["moments", "recordings"]),
+    is_flag=False,
+    flag_value="moments",
+    default=None,
+    help="Annotations: windows without any are 'none of these', in recordings that have some (moments: everything was "
+    "annotated there) or in those that have none (recordings).",
 )
 @click.option(
     "--head",
     type=click.Choice(list(HEADS)),
-    default="boosting",
-    show_default=True,
+    default=None,
+    show_default="boosting; for annotations logistic",
     help="; ".join(f"{spec.name}: {spec.description}" for spec in HEADS.values()) + ".",
 )
 @click.option(
@@ -74,28 +98,51 @@ head.add_command(apply)
 @click.option("--out", metavar="FILE", help="File for the head, fitted to all recordings, for `mmasc head apply`.")
 @quiet_option
 @format_option()
-def fit(collection: str, label: str, folds: int | None, quiet: bool, output_format: str, **options: Any) -> None:
+def fit(
+    collection: str,
+    label: str | None,
+    annotations: bool,
+    folds: int | None,
+    quiet: bool,
+    output_format: str,
+    **options: Any,
+) -> None:
     """Fit a head to the labels of a collection and measure it on recordings that it was not fitted to.
 
     Every recording is tested once, in a stratified or an official fold; the interval is a 95 % bootstrap over
-    recordings, or over whole groups. The head that is saved is fitted to all recordings.
+    recordings, or over whole groups. The head that is saved is fitted to all recordings. With --annotations windows are
+    learnt from, recordings are kept whole in folds, and every label has a threshold of its own.
     """
+    if (label is None) != annotations:
+        raise click.UsageError("say what the labels are: --label COLUMN, or --annotations")
     if folds is not None and options["folds_column"] is not None:
         raise click.UsageError("--folds-column has its own number of folds: leave out --folds")
     from mmasc.labelling.fit import fit_head
 
+    moments = _moments(options, annotations)
+    options["head"] = options["head"] or ("logistic" if annotations else "boosting")
+    wanted: Any = label if moments is None else moments
+    if moments is not None and not options.pop("single"):
+        return _fit_several(collection, moments, folds or 5, options, quiet, output_format)
+    options.pop("single", None)
     with progress_line("fitting", quiet=quiet) as line:
 
         def show(done: int, total: int) -> None:
             line.set_total(total)
             line.update(done)
 
-        report = fit_head(collection, label, folds=folds or 5, progress=show, **options)
+        report = fit_head(collection, wanted, folds=folds or 5, progress=show, **options)
     if report.unlabelled:
         remark(f"{report.unlabelled} recordings without a label in {label!r} were left out", quiet)
     if report.without_vectors:
         remark(f"{report.without_vectors} recordings without windows in space {report.space!r} were left out", quiet)
-    if report.not_tested:
+    _remark_left_out(report.left_out, quiet)
+    if report.not_tested and report.unit == "windows":
+        names = shorten(", ".join(report.not_tested), _NAMES_WIDTH)
+        remark(
+            f"used for fitting but not tested, because each lies in one of the {report.interval_over}: {names}", quiet
+        )
+    elif report.not_tested:
         names = shorten(", ".join(report.not_tested), _NAMES_WIDTH)
         remark(f"used for fitting but not tested, because they have too few recordings: {names}", quiet)
     if output_format in ("json", "jsonl"):
@@ -104,6 +151,56 @@ def fit(collection: str, label: str, folds: int | None, quiet: bool, output_form
         print_rows(_class_rows(report), "csv")
     else:
         _print_report(report)
+
+
+def _moments(options: dict[str, Any], annotations: bool) -> "Moments | None":
+    """What is learnt of annotations, taken out of the options; None without.
+
+    Raises:
+        click.UsageError: If options of annotations come without, or others with them.
+    """
+    of_moments = ("labels", "overlap", "by", "background")
+    own = {name: options.pop(name) for name in of_moments}
+    if not annotations:
+        given = [name for name in ("labels", "by", "background") if own[name]] + ["single"] * options["single"]
+        if given:
+            raise click.UsageError(f"--{given[0]} is about annotations: add --annotations")
+        return None
+    if options["folds_column"] is not None:
+        raise click.UsageError("--folds-column is for --label: annotated recordings are kept whole in folds")
+    from mmasc.labelling.moments import Moments
+
+    labels = [part.strip() for value in own.pop("labels") for part in value.split(",")]
+    rest = {name: options.pop(name) for name in ("groups", "space", "where")}
+    return Moments(tuple(label for label in labels if label) or None, **own, **rest)
+
+
+def _fit_several(
+    collection: str, moments: "Moments", folds: int, options: dict[str, Any], quiet: bool, output_format: str
+) -> None:
+    """Fit a head of several labels, and print how good it is."""
+    if options["shots"]:
+        raise click.UsageError("--shots needs one label per window: add --single, or leave it out")
+    from mmasc.cli.moment_output import print_moments
+    from mmasc.labelling.fit_moments import fit_moments
+
+    with progress_line("fitting", quiet=quiet) as line:
+        chosen = {name: options[name] for name in ("head", "out", "seed")}
+        report = fit_moments(collection, moments, folds=folds, progress=line.show, **chosen)
+    _remark_left_out(report.left_out, quiet)
+    if report.not_tested:
+        names = shorten(", ".join(report.not_tested), _NAMES_WIDTH)
+        remark(
+            f"used for fitting but not tested, because each lies in one of the {report.interval_over}; its threshold "
+            f"is 0.5: {names}",
+            quiet,
+        )
+    print_moments(report, output_format)
+
+
+def _remark_left_out(left_out: dict[str, int], quiet: bool) -> None:
+    for reason, number in left_out.items():
+        remark(f"{number} windows were left out: {reason}", quiet)
 
 
 def _object(report: "HeadReport") -> dict[str, Any]:
@@ -119,7 +216,7 @@ def _class_rows(report: "HeadReport") -> list[dict[str, Any]]:
 
 def _print_report(report: "HeadReport") -> None:
     echo(
-        f"{report.head} on {report.label}: {report.recordings} recordings, {len(report.classes)} classes, "
+        f"{report.head} on {report.label}: {report.recordings} {report.unit}, {len(report.classes)} classes, "
         f"space {report.space} ({report.encoder} {report.identity[:8]})"
     )
     if report.accuracy is None or report.interval is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,16 +30,18 @@ class HeadLabeller:
         self.fitted = fitted
         self.labels = fitted.classes_.tolist()
         self.names = list(fitted.stamp.classes)
-        self.multi_label = False
-        self.threshold = threshold
+        self.multi_label = fitted.stamp.thresholds is not None
+        own = np.array(fitted.stamp.thresholds) if fitted.stamp.thresholds is not None else None
+        self.threshold: Any = own if threshold is None else threshold
+        self._counts = np.array([name != fitted.stamp.background for name in self.names])
 
     def scores(self, vectors: np.ndarray) -> Measures:
         """Probabilities `[item class]`."""
         return (self.fitted.predict_proba(vectors),)
 
     def accept(self, *scores: np.ndarray) -> np.ndarray:
-        """Which labels hold."""
-        return accepted(scores[0], self.multi_label, self.threshold)
+        """Which labels hold; the background is none."""
+        return accepted(scores[0], self.multi_label, self.threshold) & self._counts
 
 
 def apply_head(

@@ -16,6 +16,25 @@ from mmasc.heads.fitted import label_type_of
 
 
 @dataclass(frozen=True)
+class Selection:
+    """What of a collection a head learns from.
+
+    Attributes:
+        label: Column with the labels; recordings without one are left out and counted.
+        groups: Column of what must stay together (place, source, individual).
+        folds_column: Column with official folds.
+        space: Default: the oldest.
+        where: SQL on columns of recordings and windows; vectors are made of the windows that pass.
+    """
+
+    label: str
+    groups: str | None = None
+    folds_column: str | None = None
+    space: str | None = None
+    where: str | None = None
+
+
+@dataclass(frozen=True)
 class LabelledRecordings:
     """What a head learns from, one row per recording, sorted by path.
 
@@ -31,6 +50,8 @@ class LabelledRecordings:
         without_vectors: Recordings that were left out because the space has no windows of them (or none passes).
         space_name, space: Where the vectors come from.
         label_type: What the labels are in the collection, see `HeadStamp`.
+        unit: What a row is: "recordings", or "windows" of which several are of one recording.
+        background: The class that stands for none of the labels, where there is one.
     """
 
     paths: list[str]
@@ -45,33 +66,26 @@ class LabelledRecordings:
     space_name: str
     space: SpaceHead
     label_type: str = "text"
+    unit: str = "recordings"
+    background: str | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
 
 
-def labelled_recordings(
-    collection: Collection,
-    label: str,
-    groups: str | None = None,
-    folds_column: str | None = None,
-    space: str | None = None,
-    where: str | None = None,
-) -> LabelledRecordings:
+def labelled_recordings(collection: Collection, selection: Selection) -> LabelledRecordings:
     """The recordings of a collection that have a label, with their vectors.
 
     Args:
         collection: Opened.
-        label: Column with the labels; recordings without one are left out and counted.
-        groups: Column of what must stay together (place, source, individual).
-        folds_column: Column with official folds.
-        space: Default: the oldest.
-        where: SQL on columns of recordings and windows; vectors are made of the windows that pass.
+        selection: Which, and what their labels are.
     Raises:
         MmascError: If a column does not exist (the line lists those there are), groups or folds are missing for some
             recordings, no recording is left, or all have one label.
     """
-    reader = collection.space(space)
+    label, groups, where = selection.label, selection.groups, selection.where
+    folds_column = selection.folds_column
+    reader = collection.space(selection.space)
     for column in dict.fromkeys([label, *[name for name in (groups, folds_column) if name is not None]]):
         check_column(collection, column)
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)
