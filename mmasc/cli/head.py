@@ -123,7 +123,8 @@ def fit(
     options["head"] = options["head"] or ("logistic" if annotations else "boosting")
     wanted: Any = label if moments is None else moments
     if moments is not None and not options.pop("single"):
-        return _fit_several(collection, moments, folds or 5, options, quiet, output_format)
+        _fit_several(collection, moments, folds or 5, options, quiet, output_format)
+        return
     options.pop("single", None)
     with progress_line("fitting", quiet=quiet) as line:
 

@@ -268,7 +268,7 @@ def _known(
 
 def _unannotated(
     collection: Collection, reader: SpaceReader, order: Int[np.ndarray, " window"]
-) -> Int[np.ndarray, " window"]:
+) -> Int[np.ndarray, " free"]:
     """Windows of recordings that nobody annotated, evenly spread where they are very many."""
     annotated = np.array(sorted({one.recording for one in collection.annotations.all()}), np.int64)
     free = order[~np.isin(reader.recording[order], annotated)]
