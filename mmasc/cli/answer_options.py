@@ -5,10 +5,9 @@ from typing import Any
 
 import click
 
+from mmasc.cli.classify_target import LABEL_FILES
 from mmasc.cli.options import device_option, format_option, hop_option, quiet_option, strict_option, window_option
 
-# One file per recording, of events
-LABEL_FORMATS = ("audacity", "raven")
 # What a collection has of its own, and what only a collection has
 _OF_FILES = ("hop_seconds", "window_seconds", "channels", "backend")
 _OF_COLLECTIONS = ("space", "where")
@@ -25,7 +24,21 @@ _OPTIONS = [
         help="Channels to embed: their mean, one of them, or each of them separately.",
     ),
     click.option(
-        "--threshold", type=click.FloatRange(0, 1), default=None, metavar="P", help="Minimum probability of a label."
+        "--threshold",
+        "--onset",
+        "threshold",
+        type=click.FloatRange(0, 1),
+        default=None,
+        metavar="P",
+        help="Minimum probability of a label; in a timeline, of the moment with which an event begins.",
+    ),
+    click.option(
+        "--offset",
+        "offset_threshold",
+        type=click.FloatRange(0, 1),
+        default=None,
+        metavar="P",
+        help="Timeline: an event goes on while the probability is at least this, which is at most --threshold.",
     ),
     click.option("--top", type=click.IntRange(1), default=None, metavar="K", help="Number of best labels to show."),
     click.option(
@@ -44,12 +57,21 @@ _OPTIONS = [
         metavar="SECONDS",
         help="Timeline: shortest event that is kept.",
     ),
+    click.option(
+        "--smooth",
+        "smooth_seconds",
+        type=click.FloatRange(0),
+        default=None,
+        metavar="SECONDS",
+        help="Timeline: moments shorter than this are judged together with the next ones; default with --offset: the "
+        "hop.",
+    ),
     click.option("--space", default=None, metavar="NAME", help="Space of the collection; default: one that fits."),
     click.option("--where", default=None, metavar="SQL", help="Condition on columns of the collection."),
     strict_option,
     device_option,
     quiet_option,
-    format_option(*LABEL_FORMATS),
+    format_option(*LABEL_FILES),
     click.option(
         "--to",
         type=click.Path(),
@@ -57,6 +79,7 @@ _OPTIONS = [
         metavar="FILE|FOLDER",
         help="File to write instead of stdout; for audacity and raven a folder, with one file per recording.",
     ),
+    click.option("--together", is_flag=True, help="Audacity and raven: one file for all recordings."),
 ]
 
 
@@ -82,3 +105,19 @@ def check_source(options: dict[str, Any], is_collection: bool) -> None:
     if wrong:
         given = ", ".join(f"--{name.removesuffix('_seconds')}" for name in wrong)
         raise click.UsageError(f"{reason} {given}")
+
+
+def check_thresholds(options: dict[str, Any], has_own: bool) -> None:
+    """Refuse thresholds of events that cannot hold together.
+
+    Args:
+        options: Options of a command.
+        has_own: Whether labels may have thresholds of their own: those of a calibration, of several labels, of a head.
+    Raises:
+        click.UsageError: If there are some.
+    """
+    offset, onset = options["offset_threshold"], options["threshold"]
+    if offset is not None and onset is None and not has_own:
+        raise click.UsageError("--offset needs --threshold (or --calibration), with which an event begins")
+    if offset is not None and onset is not None and offset > onset:
+        raise click.UsageError(f"--offset must be at most --threshold, got {offset} and {onset}")

@@ -1,8 +1,6 @@
 """What recordings are, printed or written: the output of `classify` and of `head apply`."""
 
-import contextlib
 import csv
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,24 +11,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmasc.cli.classify_formats import (
-    audacity_labels,
     csv_columns,
     csv_rows,
-    fits_a_line,
-    raven_table,
+    joined_labels,
     result_object,
     summary_row,
     timeline_lines,
 )
+from mmasc.cli.classify_target import LABEL_FILES, checked_target, fitting, output_to, write_label_files
 from mmasc.cli.output import echo, json_text, print_rows, remark, shown
 from mmasc.cli.progress import progress_line
-from mmasc.errors import show_path
-from mmasc.storage.files import replacing, write_atomically
 
 if TYPE_CHECKING:
     from mmasc.labelling.timelines import Answers, Classification
 
-_LABEL_FILES = {"audacity": audacity_labels, "raven": raven_table}  # one file per recording
 _MOST_ODD = 10  # recordings that were read completely and still have a remark
 
 
@@ -46,6 +40,7 @@ class Output:
         quiet: No progress, no remarks.
         about: What every machine-readable object says besides its recording.
         with_cosines: Whether the table has a column for them.
+        together: One label file for all recordings.
     """
 
     output_format: str
@@ -53,8 +48,34 @@ class Output:
     timeline: bool = False
     top: int | None = None
     quiet: bool = False
-    about: dict[str, str] | None = None
+    about: dict[str, Any] | None = None
     with_cosines: bool = False
+    together: bool = False
+
+    @classmethod
+    def of(cls, chosen: "Chosen", options: dict[str, Any], files: list[Path], **more: Any) -> "Output":
+        """From the options of a command, which learn here whether a timeline is needed.
+
+        Raises:
+            click.UsageError: If they contradict each other, or what is there to write to is of the wrong kind.
+        """
+        form = chosen.output_format
+        if chosen.together and form not in LABEL_FILES:
+            raise click.UsageError(f"--together is for {' and '.join(LABEL_FILES)}; {form} is one file anyway")
+        options["timeline"] = options["timeline"] or form in LABEL_FILES
+        target = checked_target(chosen.to, form, files, form in LABEL_FILES and not chosen.together)
+        timeline, top = options["timeline"], options["top"]
+        return cls(form, target, timeline, top, chosen.quiet, together=chosen.together, **more)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Options about printing, as they were given."""
+
+    output_format: str
+    to: str | None
+    together: bool
+    quiet: bool
 
 
 def show_answers(results: "Answers", files: list[Path], output: Output) -> int:
@@ -68,10 +89,13 @@ def show_answers(results: "Answers", files: list[Path], output: Output) -> int:
         How many recordings could be read.
     """
     read = _Read(results)
-    with _stream(output) as streams_to_terminal:
+    each = output.output_format in LABEL_FILES and not output.together
+    with output_to(output.target, each) as streams_to_terminal:
         shown = _progress(read, len(files), output.quiet or streams_to_terminal)
-        if output.output_format in _LABEL_FILES:
-            _write_label_files(shown, output, files)
+        if output.together:
+            echo(joined_labels(fitting(shown, output.output_format), output.output_format), nl=False)
+        elif each:
+            write_label_files(shown, output.output_format, output.target, files)
         else:
             _write(shown, results.names, output)
     for reason in read.truncated:
@@ -144,87 +168,6 @@ def _write_csv(
         rows = (row | about for row in csv_rows(result, timeline))
         writer.writerows([[shown(row.get(name, "")) for name in names] for row in rows])
         sys.stdout.flush()
-
-
-def _write_label_files(results: Iterable["Classification"], output: Output, files: list[Path]) -> None:
-    """Write one label file per recording; subfolders mirror those of the recordings."""
-    common = os.path.commonpath([file.absolute().parent for file in files]) if files else ""
-    for result in results:
-        text = _LABEL_FILES[output.output_format](result)
-        if output.output_format == "raven" and not fits_a_line(result.path):
-            remark(
-                f"{show_path(result.path)}: its name contains a tab or a line break, which a selection "
-                "table cannot hold"
-            )
-        if output.target is None:
-            echo(text, nl=False)
-            continue
-        place = output.target
-        if not _is_label_file(output.target, files):
-            path = Path(result.path).absolute()
-            place = output.target / path.relative_to(common).with_name(f"{path.name}.{output.output_format}.txt")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(place, text.encode("utf-8", "surrogateescape"))
-
-
-def target_of(to: str | None, output_format: str, files: list[Path]) -> Path | None:
-    """The path to write to, checked before anything is read.
-
-    Args:
-        to: As it was given; None for stdout.
-        output_format: The format to write.
-        files: The recordings that are expected.
-    Raises:
-        click.UsageError: If what is there is of the wrong kind, or one of the recordings.
-    """
-    if to is None:
-        if output_format in _LABEL_FILES and len(files) > 1:
-            raise click.UsageError(
-                f"{len(files)} recordings make {len(files)} {output_format} files: name a folder with --to"
-            )
-        return None
-    target = Path(to)
-    folder_wanted = output_format in _LABEL_FILES and not _is_label_file(target, files)
-    if folder_wanted and target.exists() and not target.is_dir():
-        raise click.UsageError(f"--to {to} is a file; {output_format} writes a file for each recording into a folder")
-    if not folder_wanted and target.is_dir():
-        raise click.UsageError(f"--to {to} is a folder; {output_format} is written into a file")
-    if any(target.absolute() == file.absolute() for file in files):
-        raise click.UsageError(f"--to {to} is one of the recordings; name another file")
-    return target
-
-
-def _is_label_file(target: Path, files: list[Path]) -> bool:
-    """Whether `target` is a file for a single recording's labels (its name ends in .txt), not a folder."""
-    return len(files) == 1 and target.suffix == ".txt" and not target.is_dir()
-
-
-@contextlib.contextmanager
-def _stream(output: Output) -> Iterator[bool]:
-    """Send output to stdout or a file; yields whether lines go to a terminal, where they would break a progress bar.
-
-    File names that are not UTF-8 are written as their original bytes.
-    """
-    if output.target is None:
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="surrogateescape")
-        yield sys.stdout.isatty()
-    elif output.output_format in _LABEL_FILES:
-        yield False
-    else:
-        output.target.parent.mkdir(parents=True, exist_ok=True)
-        stopped: KeyboardInterrupt | None = None
-        with (
-            replacing(output.target) as beside,
-            beside.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
-            contextlib.redirect_stdout(file),
-        ):
-            try:
-                yield False
-            except KeyboardInterrupt as error:
-                stopped = error  # the file keeps what was written so far
-        if stopped is not None:
-            raise stopped
 
 
 def _progress(results: _Read, total: int, silent: bool) -> Iterator["Classification"]:

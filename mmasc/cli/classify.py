@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from mmasc.cli.answer_options import LABEL_FORMATS, answer_options, check_source
+from mmasc.cli.answer_options import answer_options, check_source, check_thresholds
 
 
 @click.command(short_help="Label recordings with a file of prompts, without training.")
@@ -70,20 +70,27 @@ from mmasc.cli.answer_options import LABEL_FORMATS, answer_options, check_source
 @answer_options
 @click.pass_context
 def classify(
-    ctx: click.Context, paths: tuple[str, ...], output_format: str, to: str | None, quiet: bool, **options: Any
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    output_format: str,
+    to: str | None,
+    together: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Label recordings with a file of prompts. PATH is a file, a folder, a pattern or @LIST.
 
     The label of a recording is the one whose prompts are nearest to the recording's mean vector; --timeline labels
     every window. The recordings of a collection are labelled from their stored vectors, without their files. The
-    formats audacity (label track) and raven (selection table) are timelines with one file per recording. With
-    --channels each or mid-side, scores are means over the channels. Files that cannot be read are listed at the end
-    and do not stop the run.
+    formats audacity (label track) and raven (selection table) are timelines with one file per recording, or with
+    --together one for all. With --channels each or mid-side, scores are means over the channels. Files that cannot be
+    read are listed at the end and do not stop the run.
     """
     from mmasc.prompts.prompts import load_prompts
 
     _check_calibration(options)
-    about = {"encoder": options["encoder"], "prompts": options["prompts"]}
+    check_thresholds(options, options["calibration"] is not None or options["multi_label"])
+    about: dict[str, Any] = {"encoder": options["encoder"], "prompts": options["prompts"]}
     for option, key in (("centre_on", "centred_on"), ("match_on", "matched_on"), ("calibration", "calibration")):
         if options[option] is not None:
             about[key] = options[option]
@@ -91,18 +98,16 @@ def classify(
         options["prompts"]
     )  # before torch is loaded, so that a fault in the file is reported immediately
     from mmasc.audio import find_audio
-    from mmasc.cli.answers import Output, no_answers, recordings_of, show_answers, target_of
+    from mmasc.cli.answers import Chosen, Output, no_answers, recordings_of, show_answers
     from mmasc.labelling.classify import classify as classify_recordings
     from mmasc.labelling.sources import collection_or_sounds
 
     collection, sounds = collection_or_sounds(paths)
     check_source(options, collection is not None)
     files = find_audio(sounds) if collection is None else recordings_of(collection)
-    options["timeline"] = options["timeline"] or output_format in LABEL_FORMATS
-    target = target_of(to, output_format, files)
+    output = Output.of(Chosen(output_format, to, together, quiet), options, files, about=about, with_cosines=True)
     results = classify_recordings(list(files) if collection is None else collection, **options)
     about["encoder"] = results.encoder
-    output = Output(output_format, target, options["timeline"], options["top"], quiet, about, with_cosines=True)
     if not show_answers(results, files, output):
         no_answers(ctx, collection is not None, options["where"], quiet)
 

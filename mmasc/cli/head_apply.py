@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from mmasc.cli.answer_options import LABEL_FORMATS, answer_options, check_source
+from mmasc.cli.answer_options import answer_options, check_source, check_thresholds
 
 
 @click.command()
@@ -18,6 +18,7 @@ def apply(
     paths: tuple[str, ...],
     output_format: str,
     to: str | None,
+    together: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -28,20 +29,19 @@ def apply(
     alone), whose own last layer labels every window. Formats and timelines are those of `mmasc classify`.
     """
     from mmasc.audio import find_audio
-    from mmasc.cli.answers import Output, no_answers, recordings_of, show_answers, target_of
+    from mmasc.cli.answers import Chosen, Output, no_answers, recordings_of, show_answers
     from mmasc.labelling.apply import apply_head
     from mmasc.labelling.network_head import is_network
     from mmasc.labelling.sources import collection_or_sounds
 
     collection, sounds = collection_or_sounds(paths)
     check_source(options, collection is not None)
+    check_thresholds(options, has_own=True)
     cut = [name for name in ("hop_seconds", "window_seconds", "channels") if options[name] is not None]
     if cut and not is_network(head_file):
         raise click.UsageError("a head hears recordings as it was fitted: leave out --hop, --window and --channels")
     files = find_audio(sounds) if collection is None else recordings_of(collection)
-    options["timeline"] = options["timeline"] or output_format in LABEL_FORMATS
-    target = target_of(to, output_format, files)
+    output = Output.of(Chosen(output_format, to, together, quiet), options, files)
     results = apply_head(head_file, list(files) if collection is None else collection, **options)
-    output = Output(output_format, target, options["timeline"], options["top"], quiet)
     if not show_answers(results, files, output):
         no_answers(ctx, collection is not None, options["where"], quiet)

@@ -1,5 +1,6 @@
 """Apply a fitted head, or a trained network: to the recordings of a collection, or to files that are embedded first."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from mmasc.collection import Collection
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.registry import load_encoder, window_of
 from mmasc.heads.fitted import FittedHead
-from mmasc.labelling.network_head import NetworkHead, accepted, is_network
+from mmasc.labelling.network_head import NetworkHead, accepted, is_network, onsets_of
 from mmasc.labelling.sources import collection_or_sounds, heard_in_collection, heard_in_files
 from mmasc.labelling.timelines import Answers, Classification, Heard, Measures, Wanted
 
@@ -43,6 +44,16 @@ class HeadLabeller:
         """Which labels hold; the background is none."""
         return accepted(scores[0], self.multi_label, self.threshold) & self._counts
 
+    def onsets(self) -> np.ndarray | None:
+        """Least probability of each label `[class]`; None where there is none."""
+        return onsets_of(self.threshold, self.multi_label, len(self.names))
+
+    def loosened(self, offsets: np.ndarray) -> "HeadLabeller":
+        """The same with these least probabilities `[class]`."""
+        looser = copy.copy(self)
+        looser.threshold = offsets
+        return looser
+
 
 def apply_head(
     head: str | Path | FittedHead,
@@ -60,6 +71,8 @@ def apply_head(
     hop_seconds: float | None = None,
     window_seconds: float | None = None,
     channels: str | None = None,
+    offset_threshold: float | None = None,
+    smooth_seconds: float | None = None,
 ) -> Answers:
     """Label recordings with a head, or with a trained network.
 
@@ -79,6 +92,7 @@ def apply_head(
         minimum_seconds: Events shorter than this are dropped.
         hop_seconds, window_seconds, channels: How a network hears recordings: see `classify`. Heads hear as they were
             fitted.
+        offset_threshold, smooth_seconds: How events go on, and short moments are judged: see `classify`.
     Returns:
         One answer per recording: those of a collection sorted by path, files in the order found, while they are read.
     Raises:
@@ -87,7 +101,7 @@ def apply_head(
         ValueError: If a number is out of range, `space` or `where` come with recordings, or a cut comes with a head or
             a collection.
     """
-    wanted = Wanted(timeline, gap_seconds, minimum_seconds, top)
+    wanted = Wanted(timeline, gap_seconds, minimum_seconds, top, offset_threshold, smooth_seconds, threshold)
     if threshold is not None and not 0 <= threshold <= 1:
         raise ValueError(f"threshold is a probability in [0, 1], got {threshold}")
     cut = (hop_seconds, window_seconds, channels)
@@ -105,6 +119,7 @@ def apply_head(
             heard = _files_for_head(fitted, find_audio(sounds), encoder, device, strict)
         else:
             heard = _collection_for_head(fitted, collection, space, where)
+        wanted = wanted.with_hop(fitted.stamp.hop_seconds)
         return Answers(heard, HeadLabeller(fitted, threshold), wanted, fitted.stamp.encoder)
     if collection is None:
         files = find_audio(sounds)
@@ -112,7 +127,7 @@ def apply_head(
         heard = heard_in_files(files, network.network, hop_seconds, channels or "mix", strict)
     else:
         network, heard = _network_on_collection(str(head), device, threshold, collection, space, where)
-    return Answers(heard, network, wanted, network.name)
+    return Answers(heard, network, wanted.with_hop(hop_seconds or network.hop_seconds), network.name)
 
 
 def _network_on_collection(

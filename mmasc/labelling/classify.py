@@ -3,6 +3,7 @@
 Recordings are files, which are embedded first, or those of a collection, of which nothing is decoded.
 """
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from mmasc.encoders.registry import load_encoder, spec_of
 from mmasc.errors import MmascError
 from mmasc.heads.calibration_file import Calibration
 from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
-from mmasc.heads.zeroshot import ZeroShotClassifier
+from mmasc.heads.zeroshot import MULTI_LABEL_THRESHOLD, ZeroShotClassifier
 from mmasc.labelling.sources import collection_or_sounds, heard_in_collection, heard_in_files, unlabelled_vectors
 from mmasc.labelling.timelines import Answers, Classification, Heard, Measures, Wanted
 from mmasc.prompts.prompts import Prompts, as_prompts
@@ -45,6 +46,21 @@ class PromptLabeller:
         """Which labels hold, see `ZeroShotClassifier.accept`."""
         return self.classifier.accept(*scores)
 
+    def onsets(self) -> np.ndarray | None:
+        """Least probability of each label `[class]`; None where there is none."""
+        threshold = self.classifier.threshold
+        if threshold is None and self.multi_label:
+            threshold = MULTI_LABEL_THRESHOLD
+        if isinstance(threshold, Mapping):
+            return np.array([threshold[label] for label in self.classifier.classes_.tolist()], np.float64)
+        return None if threshold is None else np.full(len(self.names), float(threshold))
+
+    def loosened(self, offsets: np.ndarray) -> "PromptLabeller":
+        """The same with these least probabilities `[class]`."""
+        looser = copy.copy(self.classifier)
+        looser.threshold = dict(zip(self.classifier.classes_.tolist(), offsets.tolist(), strict=True))
+        return PromptLabeller(looser)
+
 
 def classify(
     paths: Sound | Iterable[Sound] | Collection,
@@ -69,6 +85,8 @@ def classify(
     calibration: str | Path | Calibration | None = None,
     space: str | None = None,
     where: str | None = None,
+    offset_threshold: float | None = None,
+    smooth_seconds: float | None = None,
 ) -> Answers:
     """Classify recordings with prompts, one after the other as they are decoded, or from a collection's vectors.
 
@@ -102,6 +120,10 @@ def classify(
             this encoder: it says shifts, temperature, thresholds and least cosine, which are then not given here.
         space: Space of the collection; default: the oldest of this encoder, or that knows texts.
         where: SQL on columns of the collection; recordings are judged by the windows that pass.
+        offset_threshold: An event of the timeline goes on while the label's probability is at least this, which is at
+            most the threshold that lets it begin; default: the same. Labels with lower thresholds keep theirs.
+        smooth_seconds: Moments of the timeline shorter than this are judged together with those after them, see
+            `joined_cells`; default: none, and with `offset_threshold` the hop.
     Returns:
         One `Classification` per recording, as they are worked out.
     Raises:
@@ -110,7 +132,7 @@ def classify(
         ValueError: If an argument is out of range, `calibration` comes with what it says itself, or something is given
             that a collection has of its own, or that only a collection has.
     """
-    wanted = Wanted(timeline, gap_seconds, minimum_seconds, top)
+    wanted = Wanted(timeline, gap_seconds, minimum_seconds, top, offset_threshold, smooth_seconds, threshold)
     if isinstance(encoder, Encoder) and window_seconds is not None:
         raise ValueError("a loaded encoder has its window already: load_encoder(name, window_seconds=...)")
     if centre_on is not None and match_on is not None:
@@ -146,7 +168,8 @@ def classify(
     else:
         options = (encoder, temperature, multi_label, threshold, minimum_cosine)
         classifier = _classifier(options, prompts, centre_on, match_on, (hop_seconds, channels))
-    return Answers(heard, PromptLabeller(classifier), wanted, name)
+    hop = encoder.spec.window_seconds if hop_seconds is None else hop_seconds
+    return Answers(heard, PromptLabeller(classifier), wanted.with_hop(hop), name)
 
 
 def _classifier(

@@ -1,5 +1,6 @@
 """A trained network as a head: its own last layer on windows of files, or on stored vectors of the layer before."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +51,8 @@ class NetworkHead:
         classes = self.network.network.classes or range(self.network.spec.dim)
         self.labels = self.names = [str(one) for one in classes]
         self.multi_label = _loss(Path(path)) == "bce" or self.name == "tagging"
-        self.threshold = threshold
+        self.threshold: Any = threshold
+        self.hop_seconds = self.network.spec.window_seconds  # of the windows that it hears, if nobody says otherwise
         self._logits: Callable[[np.ndarray], np.ndarray] = lambda vectors: vectors
 
     def scores(self, vectors: np.ndarray) -> Measures:
@@ -64,6 +66,16 @@ class NetworkHead:
     def accept(self, *scores: np.ndarray) -> np.ndarray:
         """The best label, or every one with several labels, that reaches the threshold."""
         return accepted(scores[0], self.multi_label, self.threshold)
+
+    def onsets(self) -> np.ndarray | None:
+        """Least probability of each label `[class]`; None where there is none."""
+        return onsets_of(self.threshold, self.multi_label, len(self.names))
+
+    def loosened(self, offsets: np.ndarray) -> "NetworkHead":
+        """The same with these least probabilities `[class]`."""
+        looser = copy.copy(self)
+        looser.threshold = offsets
+        return looser
 
     def on_space(self, reader: SpaceReader, folder: Path) -> None:
         """Read vectors of this space from now on instead of logits.
@@ -80,6 +92,7 @@ class NetworkHead:
         )
         self.network.logits_of(np.zeros((1, self.network.vector_dim)))
         self._logits = self.network.logits_of
+        self.hop_seconds = reader.space.hop_seconds
 
     def windows_of(self, collection: Collection, space: str | None) -> tuple[str | None, float | None]:
         """Name and window in seconds of the space that this network may have made; the window is part of a space."""
@@ -101,6 +114,13 @@ def accepted(scores: np.ndarray, multi_label: bool, threshold: Any) -> np.ndarra
         return scores >= (_SEVERAL_THRESHOLD if threshold is None else threshold)
     best = np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None]
     return best if threshold is None else best & (scores >= threshold)
+
+
+def onsets_of(threshold: Any, multi_label: bool, n_labels: int) -> np.ndarray | None:
+    """Least probability of each label `[class]`, as `accepted` has it; None where there is none."""
+    if threshold is None and multi_label:
+        threshold = _SEVERAL_THRESHOLD
+    return None if threshold is None else np.broadcast_to(np.float64(threshold), (n_labels,)).copy()
 
 
 def is_network(head: Any) -> bool:

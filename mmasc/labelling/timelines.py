@@ -6,7 +6,7 @@ judged. Vectors may come from files or out of a collection (`sources.py`); nothi
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from mmasc.audio import AudioStatus
 from mmasc.heads.zeroshot import NONE
-from mmasc.windows.several import bounds_of, cells_of_several, events_of_several, heard_seconds
+from mmasc.windows.several import bounds_of, cells_of_several, events_of_several, heard_seconds, joined_of_several
 from mmasc.windows.timeline import Event
 
 Measures = tuple[Float[np.ndarray, "item class"], ...]
@@ -43,6 +43,12 @@ class Labeller(Protocol):
     def accept(self, *scores: Float[np.ndarray, "item class"]) -> Bool[np.ndarray, "item class"]:
         """Which labels hold, from what `scores` gave, or from means of it."""
 
+    def onsets(self) -> Float[np.ndarray, " class"] | None:
+        """Least probability of each label; None where there is none."""
+
+    def loosened(self, offsets: Float[np.ndarray, " class"]) -> "Labeller":
+        """The same with these least probabilities."""
+
 
 @dataclass(frozen=True)
 class Classification:
@@ -54,12 +60,12 @@ class Classification:
             digital silence; None if the file failed.
         score: Probability of the best label, even where it did not pass; None if the file failed.
         scores: Label to probability; in the order of the labels, or the `top` best first.
+        cosines: With prompts: label to cosine, the same labels in the same order; with `centre_on` less the label's
+            shift. Else empty.
+        labels: All labels that hold: at most one, except with several labels at once.
         status: Whether the file was read to its end, and what is odd in it; a failed file has none of the others.
         duration: Decoded seconds.
         sample_rate: Sample rate of the file, in Hz.
-        cosines: With prompts: label to cosine, the same labels in the same order; with `centre_on` less the label's
-            shift.
-        labels: All labels that hold: at most one, except with several labels at once.
         events: With a timeline: which label holds from when to when, in the order of time; windows of digital silence
             have none.
         seconds: With a timeline: label to covered seconds, in the order of the labels.
@@ -70,11 +76,11 @@ class Classification:
     label: Any
     score: float | None
     scores: dict[Any, float]
+    cosines: dict[Any, float]
+    labels: tuple[Any, ...]
     status: AudioStatus
     duration: float = 0.0
     sample_rate: int = 0
-    cosines: dict[Any, float] = field(default_factory=dict)
-    labels: tuple[Any, ...] = ()
     events: list[Event] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     windows: dict[str, int] = field(default_factory=dict)
@@ -121,6 +127,11 @@ class Wanted:
         gap_seconds: Gaps of a label up to this long are bridged in the timeline.
         minimum_seconds: Events shorter than this are dropped.
         top: Keep only this many labels in `scores`; default: all.
+        offset_threshold: An event of the timeline goes on while the label's probability is at least this, which is at
+            most the threshold that lets it begin; default: the same. Labels with lower thresholds keep theirs.
+        smooth_seconds: Moments of the timeline shorter than this are judged together with those after them, see
+            `joined_cells`; default: none, and with `offset_threshold` the hop.
+        threshold: The threshold that was asked for, if one was: `offset_threshold` is at most this.
     Raises:
         ValueError: If a number is out of range.
     """
@@ -129,6 +140,9 @@ class Wanted:
     gap_seconds: float = 0.0
     minimum_seconds: float = 0.0
     top: int | None = None
+    offset_threshold: float | None = None
+    smooth_seconds: float | None = None
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         if self.top is not None and self.top < 1:
@@ -137,6 +151,17 @@ class Wanted:
             raise ValueError(
                 f"gap_seconds and minimum_seconds must be 0 or more, got {self.gap_seconds}, {self.minimum_seconds}"
             )
+        offset, onset = self.offset_threshold, self.threshold
+        if offset is not None and onset is not None and offset > onset:
+            raise ValueError(f"offset_threshold must be at most threshold, got {offset} and {onset}")
+        if self.smooth_seconds is not None and not self.smooth_seconds >= 0:
+            raise ValueError(f"smooth_seconds must be 0 or more, got {self.smooth_seconds}")
+
+    def with_hop(self, hop_seconds: float) -> "Wanted":
+        """The same, with what depends on the hop of the windows."""
+        if self.smooth_seconds is not None:
+            return self
+        return replace(self, smooth_seconds=0.0 if self.offset_threshold is None else hop_seconds)
 
 
 class Answers(Iterator[Classification]):
@@ -148,6 +173,8 @@ class Answers(Iterator[Classification]):
     """
 
     def __init__(self, heard: Iterator[Heard], labeller: Labeller, wanted: Wanted, encoder: str) -> None:
+        if wanted.offset_threshold is not None and labeller.onsets() is None:
+            raise ValueError("offset_threshold needs a threshold that lets events begin")
         self.names, self.encoder = tuple(labeller.names), encoder
         self._results = (answer for some in heard for answer in label_recordings(some, labeller, wanted))
 
@@ -165,7 +192,7 @@ def label_recordings(heard: Heard, labeller: Labeller, wanted: Wanted) -> Iterat
     timelines = _timelines(heard, labeller, wanted) if wanted.timeline else [{}] * len(there)
     for row, recording in enumerate(heard.recordings):
         if not there[row]:
-            yield Classification(recording.path, None, None, {}, recording.status)
+            yield Classification(recording.path, None, None, {}, {}, (), recording.status)
             continue
         columns = ranking[row].tolist()
         kept = range(len(columns)) if wanted.top is None else columns[: wanted.top]
@@ -192,17 +219,28 @@ def _timelines(heard: Heard, labeller: Labeller, wanted: Wanted) -> list[dict[st
     bounds = bounds_of(chosen, heard.bounds)
     measures = labeller.scores(heard.vectors[chosen])
     cells = cells_of_several(measures, heard.starts[chosen], heard.ends[chosen], bounds)
+    if wanted.smooth_seconds:
+        cells = joined_of_several(cells, wanted.smooth_seconds)
+    how: dict[str, Any] = {"threshold": 0.0}
+    looser, onsets = labeller, labeller.onsets()
+    if wanted.offset_threshold is not None and onsets is not None:
+        offsets = np.minimum(onsets, wanted.offset_threshold)
+        looser = labeller.loosened(offsets)
+        how = {
+            name: dict(zip(names, values.tolist(), strict=True))
+            for name, values in (("threshold", onsets), ("offset_threshold", offsets))
+        }
     # The labeller decides what holds in a cell, in one place for recordings and cells; what does not hold is put below
     # every threshold, and an event's score is the mean over cells that hold only.
-    held = np.where(labeller.accept(*cells.measures), cells.measures[0], -1.0)
+    held = np.where(looser.accept(*cells.measures), cells.measures[0], -1.0)
     events = events_of_several(
         held,
         cells,
         names,
         wanted.gap_seconds,
-        threshold=0.0,
         multi_label=labeller.multi_label,
         minimum_seconds=wanted.minimum_seconds,
+        **how,
     )
     counted = np.concatenate([np.zeros((1, len(names)), np.int64), np.cumsum(labeller.accept(*measures), axis=0)])
     counts = (counted[bounds[1:]] - counted[bounds[:-1]]).tolist()

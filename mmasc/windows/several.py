@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
 from mmasc.windows.pooling import check_finite, checked_edges
-from mmasc.windows.timeline import Event, find_events, timeline_cells
+from mmasc.windows.timeline import Event, find_events, joined_cells, timeline_cells
 
 # Seconds on one axis at most: positions are then exact to 4 ns, far below the tolerance of edges
 _AXIS_SECONDS = 2.0**24
@@ -81,6 +81,22 @@ def cells_of_several(
         for into, mean in zip(wide, means, strict=True):
             into[own] = mean
     return Cells(cell_starts, cell_ends, edges, wide)
+
+
+def joined_of_several(cells: Cells, seconds: float) -> Cells:
+    """Cells of each recording, short ones judged together with those after them, see `joined_cells`."""
+    starts, ends, bounds = [np.zeros(0)], [np.zeros(0)], [0]
+    measures = [[np.zeros((0, values.shape[1]))] for values in cells.measures]
+    for first, last in zip(cells.bounds[:-1], cells.bounds[1:], strict=True):
+        own = slice(first, last)
+        parts = [joined_cells(values[own], cells.starts[own], cells.ends[own], seconds) for values in cells.measures]
+        starts.append(parts[0][0])
+        ends.append(parts[0][1])
+        bounds.append(bounds[-1] + len(parts[0][0]))
+        for into, part in zip(measures, parts, strict=True):
+            into.append(part[2])
+    joined = tuple(np.concatenate(values) for values in measures)
+    return Cells(np.concatenate(starts), np.concatenate(ends), np.array(bounds), joined)
 
 
 def events_of_several(
