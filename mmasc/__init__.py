@@ -28,6 +28,8 @@ _PUBLIC = {
     "embed_files": "mmasc.encoders.embedding",
     "check_encoder": "mmasc.encoders.determinism",
     # collections
+    "Annotation": "mmasc.collection.annotations",
+    "Annotations": "mmasc.collection.annotations",
     "Collection": "mmasc.collection",
     "Hit": "mmasc.collection.hits",
     "EmbedReport": "mmasc.collection.report",
@@ -80,6 +82,7 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 if TYPE_CHECKING:
     from mmasc.audio import find_audio, load_audio, stream_audio
     from mmasc.collection import Collection
+    from mmasc.collection.annotations import Annotation, Annotations
     from mmasc.collection.hits import Hit
     from mmasc.collection.ingest import embed
     from mmasc.collection.label_exchange import export_labels, import_labels

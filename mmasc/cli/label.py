@@ -53,7 +53,7 @@ def _annotations(folder: str) -> Any:
 )  # fmt: skip
 @click.option("--by", default="unnamed", show_default=True, metavar="NAME", help="Who says so.")
 @click.option("--note", default="", metavar="TEXT", help="Anything else.")
-def add(folder: str, recording: str, name: str, start: float, end: float | None, **rest: str) -> None:
+def add(folder: str, recording: str, name: str, start: float, end: float | None, **rest: Any) -> None:
     """Label a stretch of time in a recording.
 
     RECORDING is a path, from here or under the root of the collection, or the end of one where it is clear.
@@ -98,11 +98,10 @@ def remove(folder: str, ids: tuple[str, ...], **chosen: str | None) -> None:
 
     Give their ids, or the beginnings of them, or options: then all that fit are removed.
     """
-    given = {name: value for name, value in chosen.items() if value is not None}
+    given = {{"name": "label"}.get(name, name): value for name, value in chosen.items() if value is not None}
     if bool(ids) == bool(given):
         raise click.UsageError("name the annotations to remove: ID..., or --label, --recording, --by or --verdict")
     annotations = _annotations(folder)
-    given["label"] = given.pop("name", None)
     found = [annotations.find(one) for one in ids] if ids else annotations.all(**given)
     echo(f"{annotations.remove(one.id for one in found)} annotations removed of {len(annotations) + len(found)}")
 
