@@ -28,6 +28,8 @@ _PUBLIC = {
     "embed_files": "mmasc.encoders.embedding",
     "check_encoder": "mmasc.encoders.determinism",
     # collections
+    "Annotation": "mmasc.collection.annotations",
+    "Annotations": "mmasc.collection.annotations",
     "Collection": "mmasc.collection",
     "Hit": "mmasc.collection.hits",
     "EmbedReport": "mmasc.collection.report",
@@ -50,6 +52,12 @@ _PUBLIC = {
     "fit_head": "mmasc.labelling.fit",
     "apply_head": "mmasc.labelling.apply",
     "FittedHead": "mmasc.heads.fitted",
+    "LabelRow": "mmasc.label_files.rows",
+    "read_rows": "mmasc.label_files.formats",
+    "write_rows": "mmasc.label_files.formats",
+    "import_labels": "mmasc.collection.label_exchange",
+    "export_labels": "mmasc.collection.label_exchange",
+    "compare_labels": "mmasc.evaluation.label_comparison",
     # networks
     "NETWORKS": "mmasc.networks.registry",
     "load_network": "mmasc.networks.load",
@@ -75,8 +83,10 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 if TYPE_CHECKING:
     from mmasc.audio import find_audio, load_audio, stream_audio
     from mmasc.collection import Collection
+    from mmasc.collection.annotations import Annotation, Annotations
     from mmasc.collection.hits import Hit
     from mmasc.collection.ingest import embed
+    from mmasc.collection.label_exchange import export_labels, import_labels
     from mmasc.collection.report import EmbedReport
     from mmasc.datasets import DATASETS, read_dataset
     from mmasc.encoders.base import Encoder
@@ -89,6 +99,7 @@ if TYPE_CHECKING:
     from mmasc.evaluation.compare import compare
     from mmasc.evaluation.evaluate import evaluate
     from mmasc.evaluation.feature_sweep import sweep_features
+    from mmasc.evaluation.label_comparison import compare_labels
     from mmasc.evaluation.tag_sweep import sweep_tags
     from mmasc.heads.calibration_file import Calibration
     from mmasc.heads.fitted import FittedHead
@@ -96,6 +107,8 @@ if TYPE_CHECKING:
     from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
     from mmasc.heads.zeroshot import ZeroShotClassifier
     from mmasc.ivf.imagine import imagine_files
+    from mmasc.label_files.formats import read_rows, write_rows
+    from mmasc.label_files.rows import LabelRow
     from mmasc.labelling.apply import apply_head
     from mmasc.labelling.classify import classify
     from mmasc.labelling.fit import fit_head

@@ -37,6 +37,8 @@ from mmasc.ivf.pairs import prepare_pairs
 from mmasc.ivf.pictures import read_photograph
 from mmasc.ivf.scenes import write_scenes
 from mmasc.ivf.sources import Source, read_sources
+from mmasc.label_files.formats import READABLE, write_rows
+from mmasc.label_files.rows import LabelRow
 from mmasc.networks.load import load_network
 from mmasc.training.alignment.mel_cache import read_table
 from mmasc.training.alignment.train import train_alignment
@@ -181,6 +183,35 @@ def _text(name: str, content: str) -> Callable[[Path, Path], Path]:
         return folder / name
 
     return make
+
+
+_LABEL_KINDS = {"csv": "text", "raven": "text", "audacity": "text", "json": "json", "jsonl": "lines"}
+
+
+def _labels(kind: str) -> Callable[[Path, Path], Path]:
+    def make(shared: Path, folder: Path) -> Path:
+        rows = [
+            LabelRow(
+                f"low/00{n}.wav", n / 7, n / 7 + 0.5, "hum, low", n / 3, low_hz=50.0, channel=1, by="ann", note="ü"
+            )
+            for n in range(4)
+        ]
+        return write_rows(
+            rows, kind, folder / ("sample.txt" if kind in ("raven", "audacity") else f"sample.{kind}")
+        ).files[0]
+
+    return make
+
+
+def _compare_labels(_: Path, path: Path) -> None:
+    command("label", "compare", path, path, "--format", "json")
+
+
+def _import_labels(shared: Path, path: Path) -> None:
+    copy = shutil.copytree(shared / "c", path.parent / "c")
+    with contextlib.suppress(SystemExit):  # its status says that there was nothing to add
+        command("label", "import", copy, path)
+    command("label", "export", copy, "--format", "jsonl")
 
 
 def _table(shared: Path, folder: Path) -> Path:
@@ -383,8 +414,43 @@ def _seal_index(path: Path) -> None:
             continue  # the header itself was damaged
 
 
+def _annotated(fold_bytes: int) -> Callable[[Path, Path], Path]:
+    """Labels with every kind of change, of which some are folded."""
+
+    def make(shared: Path, folder: Path) -> Path:
+        path = _collection(shared, folder)
+        storms.annotate(path, ["low", "high"], 12, fold_bytes)
+        annotations = Collection(path).annotations
+        annotations.rename("label 3", "toad")
+        annotations.remove([annotations.all()[0].id])
+        annotations.undo()
+        return path
+
+    return make
+
+
+def _labels(shared: Path, path: Path) -> None:
+    command("label", "list", path, "--format", "json")
+    with contextlib.suppress(SystemExit):  # its status says that there are faults, and its answer which
+        command("collection", "check", path, "--format", "json")
+    command("label", "add", path, "low/000.wav", "--label", "frog")
+    command("label", "undo", path, "-n", 3)
+    command("collection", "compact", path)
+    command("label", "list", path, "--format", "json")
+
+
+def _seal_journal(path: Path) -> None:
+    """Lines with the checksums of what they hold, as somebody with bad intentions writes them."""
+    journal = path / "annotations" / "journal.jsonl"
+    if not journal.is_file():
+        return  # the damage was that it is gone
+    lines = journal.read_bytes().split(b"\n")
+    sealed = [line[:10] + b"%08x" % zlib.crc32(line[18:]) + line[18:] if len(line) > 18 else line for line in lines]
+    journal.write_bytes(b"\n".join(sealed))
+
+
 # Formats whose commands need no collection and no head
-_BY_THEMSELVES = ("prompts", "dataset", "align-table", "pairs-table", "list")
+_BY_THEMSELVES = ("prompts", "dataset", "align-table", "pairs-table", "list", *(f"labels-{kind}" for kind in READABLE))
 _PROMPTS = storms._PROMPTS + 'name: sample\ndescription: "for tests"\ntemplates: ["a recording of {}", "{}"]\n'
 _WHERE = "label = 'low' AND (place LIKE 'place%' OR duration > 1.5) AND fold IN (0, 1, 2) AND NOT place IS NULL"
 _INDEX = ("spaces/*/index.json", "spaces/*/index-*/*")
@@ -407,6 +473,8 @@ FORMATS = {
         Format("align-table", _table, lambda _, path: read_table(path, "path", "label"), "text"),
         Format("pairs-table", _text("sample.csv", "video,label,group\na.mkv,red,1\nb.mkv,blue,2\n"),
                lambda _, path: read_sources(path, "group"), "text"),
+        *[Format(f"labels-{kind}", _labels(kind), _compare_labels, _LABEL_KINDS[kind]) for kind in READABLE],
+        Format("labels-import", _labels("csv"), _import_labels, "text"),
         Format("list", _text("sample.txt", "SOUNDS/low\nSOUNDS/high/001.wav\n"),
                lambda _, path: find_audio([f"@{path}"]), "text"),
         Format("where", _text("sample.sql", _WHERE), _where, "text", named=False),
@@ -430,6 +498,8 @@ FORMATS = {
         Format("collection-head", _collection, _ask, parts=("collection.json",)),
         Format("collection", _collection, _ask, parts=("**/*.lance/**/*", "**/*")),
         Format("collection-changed", _collection, _change, parts=("**/*.lance/**/*", "**/*")),
+        Format("annotations", _annotated(1_000), _labels, parts=("annotations/*.*",)),
+        Format("journal", _annotated(100_000), _labels, parts=("annotations/*.jsonl",), seal=_seal_journal),
         Format("index", _collection, _search, parts=_INDEX, seal=_seal_index),
         Format("probes", _with_probes, _approximate, parts=("spaces/*/probes.npy",)),
     ]

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from mmasc.cli.label_compare import compare_files
+from mmasc.cli.label_files import export_files, import_files
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_rows
 
@@ -51,8 +53,11 @@ def _annotations(folder: str) -> Any:
 )  # fmt: skip
 @click.option("--by", default="unnamed", show_default=True, metavar="NAME", help="Who says so.")
 @click.option("--note", default="", metavar="TEXT", help="Anything else.")
-def add(folder: str, recording: str, name: str, start: float, end: float | None, **rest: str) -> None:
-    """Add a label to a stretch of time in RECORDING: a path, also under the root, or a name if it is clear."""
+def add(folder: str, recording: str, name: str, start: float, end: float | None, **rest: Any) -> None:
+    """Label a stretch of time in a recording.
+
+    RECORDING is a path, from here or under the root of the collection, or the end of one where it is clear.
+    """
     from mmasc.collection.annotations import Annotation
 
     annotations = _annotations(folder)
@@ -89,12 +94,14 @@ def list_labels(
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @_filters
 def remove(folder: str, ids: tuple[str, ...], **chosen: str | None) -> None:
-    """Remove annotations: by their ids (or the beginnings of them), or all that the options choose."""
-    given = {name: value for name, value in chosen.items() if value is not None}
+    """Remove annotations.
+
+    Give their ids, or the beginnings of them, or options: then all that fit are removed.
+    """
+    given = {{"name": "label"}.get(name, name): value for name, value in chosen.items() if value is not None}
     if bool(ids) == bool(given):
         raise click.UsageError("name the annotations to remove: ID..., or --label, --recording, --by or --verdict")
     annotations = _annotations(folder)
-    given["label"] = given.pop("name", None)
     found = [annotations.find(one) for one in ids] if ids else annotations.all(**given)
     echo(f"{annotations.remove(one.id for one in found)} annotations removed of {len(annotations) + len(found)}")
 
@@ -105,7 +112,10 @@ def remove(folder: str, ids: tuple[str, ...], **chosen: str | None) -> None:
 @click.argument("new", metavar="NEW")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 def rename(folder: str, old: str, new: str, ids: tuple[str, ...]) -> None:
-    """Give all annotations with the label OLD, or those of these ids, the label NEW."""
+    """Give annotations with the label OLD the label NEW.
+
+    With ids, or the beginnings of them, only those are changed.
+    """
     annotations = _annotations(folder)
     chosen = [annotations.find(one).id for one in ids] if ids else None
     echo(f"{annotations.rename(old, new, chosen)} annotations have the label {new} now")
@@ -128,3 +138,8 @@ def redo(folder: str) -> None:
     lines = _annotations(folder).redo()
     for line in lines or ["nothing to bring back"]:
         echo(f"brought back: {line}" if lines else line)
+
+
+label.add_command(import_files)
+label.add_command(export_files)
+label.add_command(compare_files)

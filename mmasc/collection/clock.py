@@ -58,6 +58,18 @@ def begins(recordings: pa.Table) -> list[datetime | None]:
     return [_begin(value) for value in recordings["recorded_at"].to_pylist()]
 
 
+def begin_of(recordings: pa.Table, row: int) -> datetime | None:
+    """When the recording of one row began; see `begins`."""
+    return _begin(recordings["recorded_at"][row].as_py()) if "recorded_at" in recordings.column_names else None
+
+
+def begin_column(recordings: pa.Table) -> pa.ChunkedArray:
+    """When each recording began, as times; see `begins`."""
+    if "recorded_at" in recordings.column_names and recordings["recorded_at"].type == CLOCK_TYPES["recorded_at"]:
+        return recordings["recorded_at"]
+    return pa.chunked_array([pa.array(begins(recordings), CLOCK_TYPES["recorded_at"])])
+
+
 def _begin(value: Any) -> datetime | None:
     if isinstance(value, str):  # a column of the user's own
         wall = wall_of_iso(value)

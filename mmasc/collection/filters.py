@@ -6,9 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mmasc.collection.clock import begins
+from mmasc.collection.clock import begin_column
 from mmasc.collection.condition_tokens import ConditionError
-from mmasc.collection.condition_types import TIME
 from mmasc.collection.condition_values import CALLABLE, passing_rows
 from mmasc.collection.conditions import Node, columns_of, read_condition
 from mmasc.collection.space import SpaceReader
@@ -50,7 +49,7 @@ def passing_windows(where: Any, recordings: pa.Table, reader: SpaceReader) -> np
     table = {name: recordings.column(name).take(of_window) for name in of_recordings}
     table |= {name: pa.array(getattr(reader, name)) for name in of_windows}
     if clocks and _CLOCK in used:
-        begin = pa.array(begins(recordings), TIME).take(of_window)
+        begin = begin_column(recordings).take(of_window)
         table[_CLOCK] = pc.add(begin, pa.array((reader.start * 1e6).round().astype("timedelta64[us]")))
     return _passing(where, condition, pa.table(table), len(reader), columns)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmasc.audio.memory import MemorySound, as_source, is_one
-from mmasc.collection.clock import begins, clock_at
+from mmasc.collection.clock import begin_of, clock_at
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.hits import Hit
@@ -157,7 +157,6 @@ def search_space(
     )
     query_files = {os.path.realpath(path) for path in query.sounds if isinstance(path, Path)}
     columns = {name: collection.recordings.column(name) for name in ["path", *collection.metadata_columns]}
-    begin = begins(collection.recordings)
     several_lanes = bool(reader.lane.any())
     hits = []
     for rank, (position, score) in enumerate(zip(positions, scores, strict=True), 1):
@@ -173,7 +172,7 @@ def search_space(
                 bool(same_vector[rank - 1]) or os.path.realpath(path) in query_files,
                 int(reader.lane[position]) if several_lanes else None,
                 {name: _shown(columns[name][row].as_py()) for name in collection.metadata_columns},
-                clock_at(begin[row], reader.start[position]),
+                clock_at(begin_of(collection.recordings, row), reader.start[position]),
             )
         )
     return hits

@@ -5,7 +5,7 @@ Source: the Raven Pro 1.6 user's manual, chapter 6; the columns that BirdNET-Ana
 
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from mmasc.errors import show_path
@@ -27,7 +27,7 @@ _COLUMNS = (
     "Annotation",
     "Score",
 )
-_MORE = {"Verdict": "verdict", "By": "by", "At": "at", "Note": "note", "Clock": "clock"}
+_MORE = {name.capitalize(): name for name in ("verdict", "by", "at", "note", "clock", "identity", "question")}
 _OFFSET = "File Offset (s)"
 
 
@@ -76,12 +76,12 @@ def raven_text(rows: Iterable[LabelRow], decimals: int | None = None) -> str:
     """A selection table of one recording or of several.
 
     Begin Path is the path as it is in the row; characters that do not fit into a line are replaced by blanks. A label
-    without channel is written to channel 1, a label without frequencies to the waveform. Verdict, By, At, Note and
-    Clock are columns where a row says something there.
+    without channel is written to channel 1, a label without frequencies to the waveform. Verdict, By, At, Note, Clock,
+    Identity and Question are columns where a row says something there.
 
     Args:
         rows: With finite ends.
-        decimals: Of seconds (scores then have 4, frequencies 1); default: six, or as many as read back exactly.
+        decimals: Decimals of seconds (scores then have 4, frequencies 1); default: six, or as many as are exact.
     Raises:
         MmascError: If a label has no end.
     """
@@ -135,7 +135,7 @@ def _move_to_file(values: dict[str, str], offset: str, decimal_comma: bool) -> N
         values["start"], values["end"] = (offset, str(place + (end - start)))
         if decimal_comma:
             values["start"], values["end"] = (values[name].replace(",", ".") for name in ("start", "end"))
-    except InvalidOperation:
+    except ArithmeticError:
         return  # what is not a number is said where the row is made
 
 

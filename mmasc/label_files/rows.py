@@ -13,6 +13,7 @@ from mmasc.storage.tables import is_missing
 VERDICTS = ("present", "absent", "unsure")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _CLOCK = re.compile(r"(?:([0-9]+):)?([0-9]+):([0-9]+(?:\.[0-9]*)?)")
+_MOST_SECONDS = 1e9
 _INFINITY = re.compile(r"\+?inf(inity)?", re.IGNORECASE)
 
 
@@ -21,12 +22,12 @@ class LabelRow:
     """A label from `start` to `end` in a recording.
 
     Attributes:
-        path: Of the recording, as the file writes it.
+        path: Path of the recording, as the file writes it.
         start: In seconds from the beginning of the recording.
         end: In seconds, at least `start` (equal: a point in time); infinite: to the end of the recording.
         label: Without blanks around it; never empty.
         score: A finite number, or None where nothing is said.
-        verdict: "present", "absent" (the label was looked for and is not there) or "unsure".
+        verdict: "present", "absent" (the label was looked for and not found) or "unsure".
         low_hz: Lowest frequency, in Hz.
         high_hz: Highest frequency, in Hz.
         channel: Channel of the recording, from 1.
@@ -34,6 +35,8 @@ class LabelRow:
         at: When it was labelled, as ISO 8601 text.
         note: A remark.
         clock: Time of day of the start, as text.
+        identity: What tells the head or prompt file that labelled from others of its name.
+        question: Text of the query that led to the label.
     """
 
     path: str
@@ -49,8 +52,11 @@ class LabelRow:
     at: str = ""
     note: str = ""
     clock: str = ""
+    identity: str = ""
+    question: str = ""
 
 
+_TEXTS = ("by", "at", "note", "clock", "identity", "question")
 FIELDS = tuple(LabelRow.__dataclass_fields__)
 
 
@@ -81,7 +87,7 @@ class LabelFile:
         problems: Lines that could not be used, in the order of the file; they are in no row.
         lines: Number of the line of each row, from 1.
         path: The file (or the folder of files) that was read.
-        format: Of the file; "" for a folder.
+        format: Format of the file; "" for a folder.
     """
 
     rows: list[LabelRow]
@@ -119,6 +125,8 @@ def row_from(values: Mapping[str, Any], path: str = "", decimal_comma: bool = Fa
         raise BadRowError("no start" if start is None else "no end")
     if start < 0:
         raise BadRowError(f"starts before the recording ({start:g} s)")
+    if max(start, end if end < math.inf else 0.0) > _MOST_SECONDS:
+        raise BadRowError("a time beyond all recordings (over 30 years)")
     if end < start:
         raise BadRowError(f"starts after it ends ({start:g} s, {end:g} s)")
     label = text_of(values.get("label"))
@@ -143,7 +151,7 @@ def row_from(values: Mapping[str, Any], path: str = "", decimal_comma: bool = Fa
         low_hz=read("low_hz"),
         high_hz=read("high_hz"),
         channel=None if channel is None else int(channel),
-        **{name: text_of(values.get(name)) for name in ("by", "at", "note", "clock")},
+        **{name: text_of(values.get(name)) for name in _TEXTS},
     )
 
 
@@ -169,7 +177,7 @@ def number(value: Any, name: str, decimal_comma: bool = False, infinite: bool = 
         return math.inf
     if found := _CLOCK.fullmatch(text):
         hours, minutes, seconds = found.groups()
-        amount = int((hours or "0")[:9]) * 3600 + int(minutes[:9]) * 60 + float(seconds)
+        amount = float(hours or 0) * 3600 + float(minutes) * 60 + float(seconds)
     elif _NUMBER.fullmatch(text):
         amount = float(text)
     else:

@@ -39,8 +39,8 @@ def plot_activity(found: Activity, path: str | Path) -> Path:
 
     labels = found.labels or ("",)
     height = float(np.clip(_INCHES_A_DAY * len(found.recorded), *_MAP_INCHES))
-    figure = Figure(figsize=(9.6, len(labels) * (height + _ROOM_INCHES + 0.5)), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+    figure = Figure(figsize=(9.6, len(labels) * (height + _ROOM_INCHES + 0.5)))
+    figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
     parts = figure.subfigures(len(labels), 1, squeeze=False)[:, 0]
     for number, (part, label) in enumerate(zip(parts, labels, strict=True)):
         counts = found.counts[number] if found.labels else np.zeros(found.recorded.shape, np.int64)

@@ -63,7 +63,7 @@ def joined_cells(
     the hop; cells as long as the hop stay as they are.
 
     Args:
-        scores: Of the cells.
+        scores: Scores of the cells.
         starts, ends: In seconds, in the order of time; cells do not overlap.
         seconds: Shortest cell that stays by itself. The rest of an unbroken stretch joins the cell before it.
     Returns:

@@ -9,7 +9,16 @@ import pytest
 import mmasc
 from mmasc.audio.clock import ClockRules
 from mmasc.collection import Collection
-from mmasc.collection.clock import CLOCK_TYPES, begins, clock_at, columns_of_users, note_of, noted
+from mmasc.collection.clock import (
+    CLOCK_TYPES,
+    begin_column,
+    begin_of,
+    begins,
+    clock_at,
+    columns_of_users,
+    note_of,
+    noted,
+)
 from mmasc.collection.stamps import CLOCK_NOTE
 from mmasc.errors import MmascError
 from tests.helpers.collections import table_of, write
@@ -217,6 +226,23 @@ def test_notes_tell_what_is_ours():
     notes = [note_of({"site": "POND", "serial": "1"})] * 3
     assert columns_of_users(pa.table({**rows, CLOCK_NOTE: notes})) == {"site", "gain"}
     assert begins(pa.table(rows)) == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([MORNING, None], pa.timestamp("us")), pa.array(["2023-05-04 04:30", "noon"]),
+        pa.array(["2023-05-04T04:30:00+02:00", None]), pa.array([None, None], pa.timestamp("us")), pa.array([1, 2]),
+    ],
+)  # fmt: skip
+def test_begins_one_by_one_and_all_are_the_same(column):
+    table = pa.table({"recorded_at": column})
+    assert [begin_of(table, row) for row in range(2)] == begins(table) == begin_column(table).to_pylist()
+    assert begins(table) in ([MORNING, None], [None, None])
+    assert begin_of(table.rename_columns(["other"]), 0) is None
+
+
+def test_rules_without_anything():
     assert ClockRules.of() == ClockRules()
 
 

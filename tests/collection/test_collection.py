@@ -211,6 +211,7 @@ def test_merge_is_embedding_both(sounds, tmp_path, registered, standin):
     collection = Collection(tmp_path / "one")
     # The one that both have gets the column that only the other knows
     wanted = {"recordings": 2, "windows": 8, "already_there": 1, "values": 1, "values_that_differ": 0}
+    wanted |= {"annotations": 0, "annotations_that_differ": 0}
     assert collection.merge(tmp_path / "two") == {**wanted, "other_content": 0}
     assert collection.merge(tmp_path / "two")["windows"] == 0
     assert [one.message for one in collection.check()] == []
