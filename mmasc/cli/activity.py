@@ -30,7 +30,10 @@ def _minutes(context: click.Context, option: click.Parameter, value: str) -> int
 @click.argument("folder", metavar="COLLECTION")
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="Label to count; several are told apart.")
 @click.option("--events", metavar="FILE", help="Count the labels of this file or folder instead of annotations.")
-@click.option("--threshold", type=float, metavar="SCORE", help="Least score of a row of --events that has one.")
+@click.option("--head", metavar="FILE", help="Count what this head or network hears in the collection's vectors.")
+@click.option(
+    "--threshold", type=float, metavar="SCORE", help="Least probability of --head, or score of rows of --events."
+)
 @click.option(
     "--verdict", type=click.Choice(["present", "absent", "unsure"]), default="present", show_default=True,
     help="Verdict of what is counted.",
@@ -51,29 +54,41 @@ def activity(
     folder: str,
     labels: tuple[str, ...],
     events: str | None,
-    threshold: float | None,
-    annotator: str | None,
+    head: str | None,
     to: str | None,
     output_format: str,
     **options: Any,
 ) -> None:
     """Count what was heard by day and time of day, per hour recorded.
 
-    Counts annotations (mmasc label), or labels in a file of another program with --events. Needs the clocks of the
+    Counts annotations (mmasc label), labels in a file of another program with --events, or what a head hears with
+    --head. Needs the clocks of the
     recordings (mmasc collection clock). Times at which nothing was recorded are left out of the rows, and grey in the
     figure.
     """
-    if events is None and threshold is not None:
-        raise click.UsageError("--threshold is for scores of --events")
-    if events is not None and annotator is not None:
-        raise click.UsageError("--annotator is for annotations; leave it out with --events")
+    threshold, annotator, verdict = (options.pop(name) for name in ("threshold", "annotator", "verdict"))
+    if events is not None and head is not None:
+        raise click.UsageError("--events and --head are two sources; give one")
+    if events is None and head is None and threshold is not None:
+        raise click.UsageError("--threshold is for --head and for scores of --events")
+    if (events is not None or head is not None) and annotator is not None:
+        raise click.UsageError("--annotator is for annotations; leave it out with --events and --head")
+    if head is not None and verdict != "present":
+        raise click.UsageError("--verdict is for annotations and --events; leave it out with --head")
+    if head is not None and threshold is not None and not 0 <= threshold <= 1:
+        raise click.UsageError(f"--threshold of --head is a probability in [0, 1], not {threshold:g}")
     if to is not None and os.path.splitext(to)[1].lower() != ".png":
         raise click.UsageError(f"--to draws PNG; name a file that ends in .png, not {to}")
     from mmasc.collection import Collection
     from mmasc.studies.activity import activity as count
 
-    opened, verdict, by = Collection(folder), options.pop("verdict"), options.pop("by")
-    detections = _found(opened, labels, events, threshold, verdict, annotator)
+    opened, by = Collection(folder), options.pop("by")
+    if head is not None:
+        from mmasc.studies.detections import of_head
+
+        detections = of_head(opened, head, labels, threshold, options["where"])
+    else:
+        detections = _found(opened, labels, events, threshold, verdict, annotator)
     counted = count(opened, detections, labels=labels, **options)
     _remarks(counted)
     if to is not None:

@@ -1,10 +1,12 @@
-"""Detections of a collection's recordings, from annotations and from files of labels."""
+"""Detections of a collection's recordings, from annotations, from files of labels, and from heads."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmasc.collection import Collection
 from mmasc.label_files.rows import LabelRow
+from mmasc.labelling.apply import apply_head
 from mmasc.storage.matching import FileMatcher
 from mmasc.studies.activity import Detection
 
@@ -61,3 +63,29 @@ def of_rows(
         else:
             strange += 1
     return found, strange
+
+
+def of_head(
+    collection: Collection,
+    head: str | Path,
+    labels: Sequence[str] = (),
+    threshold: float | None = None,
+    where: str | None = None,
+) -> list[Detection]:
+    """What a head or a trained network hears in the stored vectors: each event is a detection.
+
+    Args:
+        collection: Opened.
+        head: What `apply_head` takes: a file of `fit_head`, or a network.
+        labels: What is taken; everything if there are none.
+        threshold: Least probability.
+        where: SQL on columns of recordings and windows.
+    """
+    paths, numbers = (collection.recordings.column(name).to_pylist() for name in ("path", "id"))
+    ids = {collection.path_of(path): one for path, one in zip(paths, numbers, strict=True)}
+    return [
+        Detection(ids[os.path.normpath(answer.path)], event.start, event.end, str(event.label))
+        for answer in apply_head(head, collection, where=where, timeline=True, threshold=threshold)
+        for event in answer.events
+        if not labels or str(event.label) in labels
+    ]

@@ -189,7 +189,7 @@ def test_the_command_counts_files_of_labels(heard, capsys):
     [
         (["--label", "x", "--bin", "7min"], 2, "does not divide a day"),
         (["--label", "x", "--to", "a.pdf"], 2, "--to draws PNG"),
-        (["--label", "x", "--threshold", "0.5"], 2, "--threshold is for scores of --events"),
+        (["--label", "x", "--threshold", "0.5"], 2, "--threshold is for --head and for scores of --events"),
         (["--verdict", "unsure"], 1, "has no such annotations"),
         (["--label", "x", "--where", "path = 'rain.wav'"], 1, "none of the 1 recordings .* has a clock"),
         (["--label", "x", "--where", "path = 'y'"], 1, "has no recordings that meet the condition"),
