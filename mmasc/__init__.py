@@ -45,6 +45,7 @@ _PUBLIC = {
     "tune_prompts": "mmasc.studies.prompt_tuning",
     "sweep_prompts": "mmasc.studies.prompt_sweep",
     "report": "mmasc.studies.report",
+    "activity": "mmasc.studies.activity",
     # labels of your own
     "HEADS": "mmasc.heads.registry",
     "make_head": "mmasc.heads.registry",
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
     from mmasc.networks.load import load_network
     from mmasc.networks.registry import NETWORKS
     from mmasc.prompts.prompts import Prompts, load_prompts
+    from mmasc.studies.activity import activity
     from mmasc.studies.prompt_sweep import sweep_prompts
     from mmasc.studies.prompt_tuning import tune_prompts
     from mmasc.studies.report import report

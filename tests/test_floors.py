@@ -28,12 +28,13 @@ LONG_FILES: dict[str, int] = {}
 # Functions with more arguments: public entries with flat arguments, commands, definitions of networks
 WIDE_FUNCTIONS: dict[str, int] = {
     "mmasc.cli.demo:demo": 9,
-    "mmasc.cli.embed:embed": 16,
+    "mmasc.cli.embed:embed": 19,
     "mmasc.cli.evaluate:evaluate": 9,
     "mmasc.cli.imagine:imagine": 9,
     "mmasc.cli.search:search": 13,
     "mmasc.collection.collection:Collection.search": 12,
-    "mmasc.collection.ingest:embed": 17,
+    "mmasc.collection.hits:Hit.__init__": 9,
+    "mmasc.collection.ingest:embed": 19,
     "mmasc.datasets.folder_and_csv:read_csv": 10,
     "mmasc.demo.run:run_demo": 9,
     "mmasc.evaluation.compare:compare": 11,
@@ -54,8 +55,10 @@ WIDE_FUNCTIONS: dict[str, int] = {
 # What every command calls; groups call nothing
 COMMANDS = {
     "classify": "mmasc.labelling.classify:classify",
+    "collection activity": "mmasc.studies.activity:activity",
     "collection add": "mmasc.collection.collection:Collection.add",
     "collection check": "mmasc.collection.collection:Collection.check",
+    "collection clock": "mmasc.collection.collection:Collection.read_clocks",
     "collection compact": "mmasc.collection.collection:Collection.compact",
     "collection export": "mmasc.collection.collection:Collection.export",
     "collection info": "mmasc.collection.collection:Collection.info",

@@ -48,6 +48,11 @@ _WINDOWS = ["windows/windows", "encoders/embedding"]
 
 TESTS: dict[str, list[str]] = {
     "mmasc/audio/chunks.py": _AUDIO,
+    "mmasc/audio/clock.py": ["audio/clock"],
+    "mmasc/audio/clock_chunks.py": ["audio/clock_chunks", "audio/clock"],
+    "mmasc/audio/clock_names.py": ["audio/clock_names"],
+    "mmasc/audio/clock_parts.py": ["audio/clock_patterns", "audio/clock_names"],
+    "mmasc/audio/clock_patterns.py": ["audio/clock_patterns", "audio/clock_names"],
     "mmasc/audio/decode.py": _AUDIO,
     "mmasc/audio/find.py": ["audio/find", "audio/names"],
     "mmasc/audio/flac.py": _AUDIO,
@@ -65,6 +70,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/annotations.py": _ANNOTATIONS,
     "mmasc/collection/check.py": [*_READING, "collection/durability"],
     "mmasc/collection/checksums.py": ["collection/durability"],
+    "mmasc/collection/clock.py": ["collection/clock"],
     "mmasc/collection/collection.py": [*_READING, "cli/cli"],
     "mmasc/collection/condition_tokens.py": _CONDITIONS,
     "mmasc/collection/condition_types.py": _CONDITIONS,
@@ -97,6 +103,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/windows/units.py": ["windows/units"],
     "mmasc/collection/silence.py": ["collection/silence"],
     "mmasc/collection/space.py": ["collection/index", *_READING, *_WRITING[1:]],
+    "mmasc/collection/text_probes.py": ["collection/ingest"],
     "mmasc/collection/stamps.py": _WRITING,
     "mmasc/collection/store.py": [*_READING, *_WRITING[1:]],
     "mmasc/collection/tables.py": _WRITING,

@@ -1,4 +1,4 @@
-"""Where `mmasc classify` writes: stdout, a file, or a label file for every recording in a folder."""
+"""Where `mmasc classify` and `head apply` write: stdout, a file, or a label file for every recording in a folder."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from mmasc.label_files.texts import fits_a_line
 from mmasc.storage.files import replacing, write_atomically
 
 if TYPE_CHECKING:
-    from mmasc.labelling.classify import Classification
+    from mmasc.labelling.timelines import Classification
 
 LABEL_FILES = {"audacity": audacity_labels, "raven": raven_table}  # one file per recording, or one for all
 
@@ -25,7 +25,7 @@ def write_label_files(
     results: Iterable["Classification"], output_format: str, target: Path | None, files: list[Path]
 ) -> None:
     """Write one label file per recording; subfolders mirror those of the recordings."""
-    common = os.path.commonpath([file.absolute().parent for file in files])
+    common = os.path.commonpath([file.absolute().parent for file in files]) if files else ""
     for result in fitting(results, output_format):
         text = LABEL_FILES[output_format](result)
         if target is None:

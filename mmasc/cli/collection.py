@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from mmasc.cli.activity import activity
+from mmasc.cli.collection_clock import clock
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 
@@ -12,6 +14,10 @@ from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 @click.group()
 def collection() -> None:
     """Inspect, change, check, merge and export collections."""
+
+
+collection.add_command(clock)
+collection.add_command(activity)
 
 
 _folder = click.argument("folder", metavar="COLLECTION")

@@ -10,12 +10,14 @@ import click
 from mmasc.cli.options import (
     backend_option,
     channels_option,
+    clock_option,
     device_option,
     encoder_option,
     format_option,
     hop_option,
     quiet_option,
     strict_option,
+    timezone_option,
     window_option,
 )
 from mmasc.cli.output import echo, print_object, remark
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 )
 @click.option("--folders", metavar="NAME,...", help="Column names for the folders between the root and the file.")
 @click.option("--root", metavar="FOLDER", help="Folder that stored paths are relative to; default: the folder given.")
+@clock_option
+@timezone_option
+@click.option("--no-clock", is_flag=True, help="Do not read when recordings were made.")
 @click.option(
     "--threads",
     type=click.IntRange(0, 64),
@@ -65,6 +70,9 @@ def embed(
     metadata: str | None,
     folders: str | None,
     root: str | None,
+    clock: str | None,
+    timezone: str | None,
+    no_clock: bool,
     threads: int,
     strict: bool,
     device: str,
@@ -79,6 +87,9 @@ def embed(
     """
     from mmasc.collection.ingest import embed as run
 
+    if no_clock and (clock is not None or timezone is not None):
+        raise click.UsageError("--no-clock reads no clocks: leave out --clock and --timezone, or --no-clock")
+
     with embedding_progress(quiet) as show:
         report = run(
             list(paths),
@@ -91,6 +102,8 @@ def embed(
             metadata=metadata,
             folders=[name.strip() for name in folders.split(",") if name.strip()] if folders else (),
             root=root,
+            clock=False if no_clock else True if clock is None else clock,
+            timezone=timezone,
             device=device,
             backend=backend,
             threads=threads,

@@ -65,6 +65,17 @@ window_option = click.option(
     metavar="SECONDS",
     help="Window length instead of the encoder's own; makes a space of its own.",
 )
+clock_option = click.option(
+    "--clock",
+    "clock",
+    metavar="PATTERN",
+    help="Pattern of the names' times, where they are not read by themselves: %d%m%Y_%H%M%S, {site}_%y%m%d_%H%M.",
+)
+timezone_option = click.option(
+    "--timezone",
+    metavar="ZONE",
+    help="Time zone of the place (Europe/Berlin, +02:00): clocks in UTC are shown in it, others are taken to be in it.",
+)
 strict_option = click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
 draw_together_option = click.option(
     "--groups", metavar="COLUMN", help="Column; the bootstrap draws recordings with the same value together."

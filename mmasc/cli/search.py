@@ -85,7 +85,11 @@ def _print_table(hits: Sequence[Mapping[str, Any]], root: str, quiet: bool) -> N
     names = ["rank", "path", "start", "end", "score"]
     if any(row["duplicate"] for row in rows):
         names.append("duplicate")
-    own_names = [name for name in hits[0] if name not in (*names, "duplicate")]
+    if any(getattr(hit, "clock", None) for hit in hits):
+        names.append("clock")
+    # The clock says what recorded_at says
+    shown = (*names, "duplicate", "recorded_at") if "clock" in names else (*names, "duplicate")
+    own_names = [name for name in hits[0] if name not in shown]
     room = Console().width if sys.stdout.isatty() else TABLE_WIDTH
     while own_names and sum(_width(rows, name) for name in (*names, own_names[0])) <= room:
         names.append(own_names.pop(0))

@@ -10,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32
 
+from mmasc.audio.clock import ClockRules
 from mmasc.collection import coverage
 from mmasc.collection.annotations import Annotations
 from mmasc.collection.check import Finding, check
+from mmasc.collection.clock import ClockReport, set_clocks
 from mmasc.collection.export import export
 from mmasc.collection.filters import passing_recordings
 from mmasc.collection.frames import as_frame, described, window_order, windows_described
@@ -238,6 +240,27 @@ class Collection(Snapshot):
         result = merge(self.store, Store(other))
         self.refresh()
         return result
+
+    def read_clocks(self, clock: str | None = None, timezone: str | None = None, dry_run: bool = False) -> ClockReport:
+        """Read when and where the recordings were made, from names and headers, into columns; nothing is decoded.
+
+        The columns are recorded_at (the wall clock), utc_offset, site, recorder, serial, temperature (degrees Celsius),
+        gain, latitude and longitude, as far as they are known. A column of such a name that holds anything of your own
+        is left as it is.
+
+        Args:
+            clock: Pattern that reads the time from the names, see `mmasc.audio.clock_patterns`.
+            timezone: Zone of the place (Europe/Berlin, +02:00): clocks that say how far they are from UTC are turned
+                into it, others are taken to be in it.
+            dry_run: Whether to report alone.
+        Returns:
+            What was found, and how many recordings were changed.
+        Raises:
+            MmascError: If the pattern or the zone cannot be read.
+        """
+        report = set_clocks(self.store, ClockRules.of(clock, timezone), dry_run)
+        self.refresh()
+        return report
 
     def compact(self) -> None:
         """Join small files, drop what was deleted and every old version, and rebuild the indexes."""

@@ -243,6 +243,8 @@ _TIME_PARTS: dict[str, Callable] = {
     "year": pc.year, "month": pc.month, "day": pc.day, "hour": pc.hour, "minute": pc.minute, "second": pc.second,
     "dow": lambda time: pc.day_of_week(time, week_start=7), "doy": pc.day_of_year, "week": pc.iso_week,
     "quarter": pc.quarter,
+    # 1 is Monday, 7 is Sunday
+    "weekday": lambda time: pc.day_of_week(time, count_from_zero=False, week_start=1),
 }  # fmt: skip
 
 _OPERATORS: dict[str, Callable] = {
@@ -319,6 +321,7 @@ FUNCTIONS: dict[str, tuple[str, Callable]] = {
     "to_char": ("dT", _formatted),
     "strftime": ("Td", lambda form, time: _formatted(time, form)),
     "to_timestamp": ("d", lambda time: time),
+    "date": ("d", lambda time: pc.floor_temporal(time, unit="day")),
     **{name: ("d", compute) for name, compute in _TIME_PARTS.items() if name not in ("dow", "doy")},
 }
 CALLABLE = {*FUNCTIONS, *(name for name in _OPERATORS if name.replace("_", "").isalpha())} - {

@@ -8,8 +8,9 @@ from typing import Any, NoReturn
 class Hit(dict[str, Any]):
     """One window that a search found. Reads as a mapping, too; neither way can it be changed.
 
-    As a mapping it holds the attributes by name, `lane` only where there are several, and then the recording's own
-    columns: `pandas.DataFrame(hits)` makes a table of hits, `json.dumps(hits)` a text, `dict(hit)` what can be changed.
+    As a mapping it holds the attributes by name, `lane` only where there are several, then the recording's own columns
+    (times as texts), and `clock` at the end where it is known: `pandas.DataFrame(hits)` makes a table of hits,
+    `json.dumps(hits)` a text, `dict(hit)` what can be changed.
 
     Attributes:
         rank: 1 for the best.
@@ -19,9 +20,11 @@ class Hit(dict[str, Any]):
         duplicate: Whether the hit is the query itself, or a copy of it.
         lane: Which lane of the channel policy the window comes from; None where there is one only.
         columns: The recording's own columns, by name; read-only.
+        clock: When the window began, as "2024-05-01 04:13:20"; None where it is not known, or where a column of the
+            user's own has that name.
     """
 
-    __slots__ = ("columns", "duplicate", "end", "lane", "path", "rank", "score", "start")
+    __slots__ = ("clock", "columns", "duplicate", "end", "lane", "path", "rank", "score", "start")
     rank: int
     path: str
     start: float
@@ -30,6 +33,7 @@ class Hit(dict[str, Any]):
     duplicate: bool
     lane: int | None
     columns: Mapping[str, Any]
+    clock: str | None
 
     def __init__(
         self,
@@ -41,11 +45,15 @@ class Hit(dict[str, Any]):
         duplicate: bool,
         lane: int | None = None,
         columns: Mapping[str, Any] | None = None,
+        clock: str | None = None,
     ) -> None:
         own = dict(columns or {})
+        clock = None if "clock" in own else clock or None
         named = {"rank": rank, "path": path, "start": start, "end": end, "score": score, "duplicate": duplicate}
-        super().__init__({**named, **({} if lane is None else {"lane": lane}), **own})
-        for name, value in {**named, "lane": lane, "columns": MappingProxyType(own)}.items():
+        super().__init__(
+            {**named, **({} if lane is None else {"lane": lane}), **own, **({} if clock is None else {"clock": clock})}
+        )
+        for name, value in {**named, "lane": lane, "columns": MappingProxyType(own), "clock": clock}.items():
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
@@ -54,7 +62,7 @@ class Hit(dict[str, Any]):
     def __reduce__(self) -> tuple[type["Hit"], tuple[Any, ...]]:
         """For pickle and copy, which would fill in a dictionary item by item."""
         named = (self.rank, self.path, self.start, self.end, self.score, self.duplicate, self.lane)
-        return type(self), (*named, dict(self.columns))
+        return type(self), (*named, dict(self.columns), self.clock)
 
     def _refuse(self, *given: Any, **named: Any) -> NoReturn:
         raise TypeError("a hit cannot be changed; change a copy of it: dict(hit)")

@@ -11,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from mmasc.audio import find_audio
+from mmasc.audio.clock import ClockRules
+from mmasc.collection.clock import ClockColumns, columns_of_users
 from mmasc.collection.head import HEAD_NAME
 from mmasc.collection.intake import COMMIT_SECONDS, COMMIT_WINDOWS, Intake, OwnColumns
 from mmasc.collection.known import Known, place_of, read_known, refuse_another_root
@@ -39,6 +41,8 @@ def embed(
     metadata: str | Path | None = None,
     folders: Sequence[str] = (),
     root: str | Path | None = None,
+    clock: str | bool = True,
+    timezone: str | None = None,
     device: str = "cpu",
     backend: str = "eager",
     threads: int = 1,
@@ -60,6 +64,10 @@ def embed(
         metadata: CSV with own columns by file; also set for recordings that are there already.
         folders: Names of columns for the folders between the root and a file.
         root: Folder that stored paths are relative to; default: the folder given, or the common one of all files.
+        clock: Whether to read when each recording was made, from its name and what its recorder wrote into it; or a
+            pattern that says how to read it from the name, see `mmasc.audio.clock_patterns`.
+        timezone: Zone of the place (Europe/Berlin, +02:00): clocks that say how far they are from UTC are turned into
+            it, others are taken to be in it.
         device: Device on which the encoder runs.
         backend: What runs it: "eager" or "onnx", see `load_encoder`.
         threads: Number of threads that decode ahead of the network.
@@ -74,6 +82,7 @@ def embed(
         ValueError: If `window_seconds` is not the window of a loaded encoder.
     """
     begun = time.perf_counter()
+    rules = None if clock is False else ClockRules.of(None if clock is True else clock, timezone)
     files = [Path(os.path.abspath(path)) for path in find_audio(paths)]
     given_root = os.path.abspath(root) if root is not None else _common_root(paths, files)
     own, remarks = _own_columns(Path(into), given_root, files, metadata, tuple(folders))
@@ -88,7 +97,8 @@ def embed(
             )
     hop = encoder.spec.window_seconds if hop_seconds is None else float(hop_seconds)
     store = Store.create(into, given_root)
-    intake = Intake(store, encoder, encoder_name, space, hop, channels, own)
+    clocks = None if rules is None else _clocks(store, rules, files, own)
+    intake = Intake(store, encoder, encoder_name, space, hop, channels, own, clocks)
     intake.commit_windows, intake.commit_seconds = commit_windows, commit_seconds
     report = intake.report
     report.found = len(files)
@@ -141,6 +151,14 @@ def _own_columns(
     types = table.types if table is not None else {}
     own_columns(list(own.values()), schema, types)  # values that do not fit are said now, not after hours
     return OwnColumns(own, types, faults), table.remarks if table is not None else []
+
+
+def _clocks(store: Store, rules: ClockRules, files: Sequence[Path], own: OwnColumns) -> ClockColumns:
+    """What reads the clocks of these files; a column that the user gives, or keeps there already, is the user's."""
+    recordings = store.recordings(store.head())
+    names = [*(path.name for path in files), *(Path(path).name for path in recordings.column("path").to_pylist())]
+    given = {*own.types, *(name for values in own.of.values() for name in values)}
+    return ClockColumns(rules, names, columns_of_users(recordings) | given)
 
 
 def _folders_of(paths: str | Path | Sequence[str | Path]) -> list[str]:

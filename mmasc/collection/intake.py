@@ -18,27 +18,34 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mmasc.collection.clock import CLOCK_TYPES, ClockColumns, renewed, without_note
 from mmasc.collection.coverage import embed_command, gone_under
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.known import Known, moved_files, read_known, some
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.report import BadFile, EmbedReport
-from mmasc.collection.rows import new_recording_id, recordings_table, windows_table
-from mmasc.collection.schema import RECORDING_FIELDS, as_matrix
+from mmasc.collection.rows import (
+    facts,
+    new_recording_id,
+    recording_row,
+    recordings_part,
+    recordings_table,
+    windows_table,
+)
+from mmasc.collection.schema import as_matrix
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.stamps import Stamp
 from mmasc.collection.store import Store
+from mmasc.collection.text_probes import text_probes
 from mmasc.collection.transaction import Transaction
 from mmasc.encoders.base import Encoder, require_identity
 from mmasc.encoders.embedding import FileVectors
 from mmasc.errors import MmascError, show_path
-from mmasc.prompts.prompts import bundled_prompts, load_prompts
 from mmasc.storage.contents import digest_of
 
 COMMIT_WINDOWS = 4_096
 COMMIT_SECONDS = 10.0
 _NOTED = 5  # remarks about files that are shown
-_TEXT_PROBES = 50  # texts that an index is measured with, about; spread over the bundled prompts
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class _Waiting:
     now: Stamp
     known: Known | None
     same: bool
+    clock: dict[str, Any]  # columns of its clock
 
 
 class Intake:
@@ -73,8 +81,9 @@ class Intake:
         hop: float,
         channels: str,
         own: OwnColumns,
+        clocks: ClockColumns | None = None,
     ) -> None:
-        self.store, self.encoder, self.own = store, encoder, own
+        self.store, self.encoder, self.own, self.clocks = store, encoder, own, clocks
         self.report = EmbedReport()
         self.waiting: list[_Waiting] = []
         # Recordings whose files are the same with other times: what was known, and the stamp now
@@ -102,7 +111,7 @@ class Intake:
             self._see(change)
             moves = {to: move for to, move in moves.items() if to not in self.known and move[0] in self.known}
             rows = [{"id": self.known[old].id, "path": to, **now.columns} for to, (old, now) in moves.items()]
-            change.update_recordings(_recordings_part(rows))
+            change.update_recordings(recordings_part(rows))
             for to, (old, now) in moves.items():
                 known = self.known.pop(old)
                 self.known[to] = known._replace(stamp=now)
@@ -141,7 +150,8 @@ class Intake:
             assert stored is not None
             now, known = Stamp.of(before, result.digest), self.known.get(stored)
             same = known is not None and self._same(known, now, result)
-            self.waiting.append(_Waiting(result, stored, now, known, same))
+            clock = self.clocks.of(result.path) if self.clocks is not None and not same else {}
+            self.waiting.append(_Waiting(result, stored, now, known, same, clock))
             there = known is not None and known.embedded
             self.report.skipped += there and same
             self.report.changed += there and not same
@@ -180,7 +190,7 @@ class Intake:
         head = self.store.head()
         if head.spaces[self.name].windows:
             reader = SpaceReader(self.store, head, self.name)
-            if reader.needs_probes and (probes := _text_probes(self.encoder)) is not None:
+            if reader.needs_probes and (probes := text_probes(self.encoder)) is not None:
                 self.store.write_probes(reader.space.identity, probes)
             if reader.needs_silence:
                 silent = np.zeros((1, self.encoder.window_samples), np.float32)
@@ -193,6 +203,8 @@ class Intake:
                 f"{count} recordings changed since they were embedded in space {name!r}, so their old vectors were "
                 f"removed there; embed them again with: {command}"
             )
+        if self.clocks is not None:
+            self.report.remarks += self.clocks.report.remarks
         self.report.remarks += self.noted[:_NOTED]
         if len(self.noted) > _NOTED:
             self.report.remarks.append(
@@ -280,6 +292,7 @@ class Intake:
         changed: list[dict] = []
         embedded: list[tuple[int, FileVectors]] = []
         late: dict[int, dict] = {}
+        clocks: dict[int, dict] = {}
         for one in waiting:
             known = self.known.get(one.stored)
             same = one.same if known == one.known else known is not None and self._same(known, one.now, one.file)
@@ -291,20 +304,22 @@ class Intake:
                 if one.known is None:
                     late[number] = self.own.of.get(one.file.path, {})
                 if not same:
-                    changed.append({"id": number, **one.now.columns, **_facts(one.file)})
+                    changed.append({"id": number, **one.now.columns, **facts(one.file)})
+                    clocks[number] = one.clock
                 elif known.stamp != one.now:
                     renewed.append({"id": number, **one.now.columns})
             if known is None or not known.embedded or not same:
                 embedded.append((number, one.file))
             self.known[one.stored] = Known(number, one.now, True)
         self._drop_windows(change, [row["id"] for row in changed])
-        change.update_recordings(_recordings_part(changed))
-        change.update_recordings(_recordings_part(renewed))
+        change.update_recordings(recordings_part(changed))
+        change.update_recordings(recordings_part(renewed))
         if new:
             schema = self.store.recordings_schema(change.head)
-            rows = [{"id": number, "path": one.stored, **one.now.columns, **_facts(one.file)} for number, one in new]
-            own = [self.own.of.get(one.file.path, {}) for _, one in new]
-            change.append_recordings(recordings_table(rows, own, schema, self.own.types))
+            rows = [recording_row(number, one.stored, one.now, one.file, one.clock) for number, one in new]
+            own = [{**without_note(one.clock), **self.own.of.get(one.file.path, {})} for _, one in new]
+            change.append_recordings(recordings_table(rows, own, schema, {**CLOCK_TYPES, **self.own.types}))
+        self._renew_clocks(change, clocks)
         self._set_own(change, late)
         if embedded:
             ids, files = zip(*embedded, strict=True)
@@ -321,13 +336,20 @@ class Intake:
             if name != self.name and lost:
                 self.lost[name] = self.lost.get(name, 0) + lost
 
+    def _renew_clocks(self, change: Transaction, clocks: dict[int, dict]) -> None:
+        """Of recordings whose content changed: what was known of the old one goes."""
+        if self.clocks is None or not clocks:
+            return
+        rows = {row["id"]: row for row in self.store.recordings(change.head).to_pylist() if row["id"] in clocks}
+        self._set_own(change, {one: renewed(clocks[one], row, forget=True) for one, row in rows.items()})
+
     def _restamp(self, change: Transaction, touched: list[tuple[str, Known, Stamp]]) -> None:
         rows = []
         for stored, known, now in touched:
             if self.known.get(stored) == known:
                 rows.append({"id": known.id, **now.columns})
                 self.known[stored] = known._replace(stamp=now)
-        change.update_recordings(_recordings_part(rows))
+        change.update_recordings(recordings_part(rows))
 
     def _set_own(self, change: Transaction, own: dict[int, dict]) -> None:
         """Set own columns of recordings that are there, where they differ from what is stored."""
@@ -343,7 +365,7 @@ class Intake:
         names = list(dict.fromkeys(name for values in new.values() for name in values))
         full = {one: {name: values.get(name, now[one].get(name)) for name in names} for one, values in new.items()}
         if full:
-            change.update_recordings(metadata_table(full, stored.schema, self.own.types))
+            change.update_recordings(metadata_table(full, stored.schema, {**CLOCK_TYPES, **self.own.types}))
 
     def _fail(self, path: Path, reason: str) -> None:
         self.report.failed.append(BadFile(str(path), reason))
@@ -368,32 +390,3 @@ def _changed_while_read(path: Path, before: os.stat_result) -> str:
     if Stamp.of(before).untouched(Stamp.of(now)):
         return ""
     return f"{show_path(path)}: was changed while it was read; embed it again when it is complete"
-
-
-def _facts(file: FileVectors) -> dict[str, Any]:
-    """What decoding said of a file, as columns of its recording."""
-    return {
-        "duration": file.duration,
-        "sample_rate": file.sample_rate,
-        "channels": file.channels,
-        "status": file.status.state,
-        "reason": file.status.reason,
-    }
-
-
-def _recordings_part(rows: list[dict]) -> pa.Table:
-    """Rows with some of the columns of recordings."""
-    fields = [item for item in RECORDING_FIELDS if rows and item.name in rows[0]]
-    return pa.Table.from_pylist(rows, pa.schema(fields))
-
-
-def _text_probes(encoder: Encoder) -> np.ndarray | None:
-    """Vectors of the bundled prompts: text-like queries, on which an index of this space measures its recall."""
-    if not encoder.supports("text"):
-        return None
-    phrases = [
-        phrase for name in bundled_prompts() for texts in load_prompts(name).expand().values() for phrase in texts
-    ]
-    spread = sorted(set(phrases))
-    # A text tower takes up to 0.1 s for a text
-    return encoder.embed_text(spread[:: max(1, len(spread) // _TEXT_PROBES)])

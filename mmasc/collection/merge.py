@@ -15,7 +15,7 @@ from mmasc.collection.probes import read_probes
 from mmasc.collection.rows import new_recording_id
 from mmasc.collection.schema import RECORDING_COLUMNS, windows_schema
 from mmasc.collection.silence import read_silence, write_silence
-from mmasc.collection.stamps import DIGEST, Stamp
+from mmasc.collection.stamps import CLOCK_NOTE, DIGEST, Stamp
 from mmasc.collection.store import Store
 from mmasc.collection.transaction import Transaction
 from mmasc.encoders.base import require_identity
@@ -33,6 +33,7 @@ class _Plan:
         absent: Rows that are new here.
         own: Id here → values of own columns that are missing here.
         digests: Id here → digest that is not known here.
+        notes: Id here → note of the clock that was taken over.
         other_content: How many have another content here under the same path.
         conflicts: How many values of own columns differ; ours stay.
     """
@@ -41,6 +42,7 @@ class _Plan:
     absent: list[int] = field(default_factory=list)
     own: dict[int, dict] = field(default_factory=dict)
     digests: dict[int, bytes] = field(default_factory=dict)
+    notes: dict[int, bytes] = field(default_factory=dict)
     other_content: int = 0
     conflicts: int = 0
 
@@ -63,6 +65,9 @@ def merge(store: Store, other: Store) -> dict[str, int]:
         if plan.digests:
             ids, digests = pa.array(list(plan.digests), pa.int64()), pa.array(list(plan.digests.values()), pa.binary())
             change.update_recordings(pa.table({"id": ids, DIGEST: digests}))
+        if plan.notes:
+            ids, notes = pa.array(list(plan.notes), pa.int64()), pa.array(list(plan.notes.values()), pa.binary())
+            change.update_recordings(pa.table({"id": ids, CLOCK_NOTE: notes}))
         windows = sum(
             _merge_windows(store, other, theirs, change, name, ours_name, plan.ids) for name, ours_name in names.items()
         )
@@ -140,6 +145,8 @@ def _plan(table: pa.Table, ours: pa.Table) -> _Plan:
             plan.conflicts += sum(known[name] != value for name, value in own.items() if name not in more)
             if more:
                 plan.own[known["id"]] = more
+                if row[CLOCK_NOTE] is not None and known[CLOCK_NOTE] is None:
+                    plan.notes[known["id"]] = row[CLOCK_NOTE]
             if known[DIGEST] is None and row[DIGEST] is not None:
                 plan.digests[known["id"]] = row[DIGEST]
     return plan

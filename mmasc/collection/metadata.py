@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mmasc.audio.clock_parts import wall_of_iso
 from mmasc.collection.schema import RECORDING_COLUMNS, WINDOW_COLUMNS
 from mmasc.errors import MmascError, show_path
 from mmasc.storage.matching import FileMatcher, match_rows, one_statement
@@ -165,6 +166,8 @@ def own_columns(
             wanted = _TYPES[_widest(type(value) for value in values if value is not None)]
         if wanted == pa.string():
             values = [None if value is None else str(value) for value in values]
+        elif pa.types.is_timestamp(wanted):
+            values = [_time(value, name) for value in values]
         try:
             arrays[name] = pa.array(values, wanted)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -172,6 +175,16 @@ def own_columns(
                 f"column {name!r} holds {wanted} in this collection; {error}; name it differently"
             ) from error
     return arrays
+
+
+def _time(value: Any, name: str) -> Any:
+    """A text of the user's as a time, as the column of clocks holds it."""
+    if not isinstance(value, str):
+        return value
+    wall = wall_of_iso(value)
+    if wall is None:
+        raise MmascError(f"column {name!r}: {value[:40]!r} is not a time like 2024-05-31T06:30:00; fix the value")
+    return wall.time
 
 
 def _column_name(name: str) -> str:

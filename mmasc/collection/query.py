@@ -2,12 +2,14 @@
 
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmasc.audio.memory import MemorySound, as_source, is_one
+from mmasc.collection.clock import begin_of, clock_at
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.hits import Hit
@@ -169,10 +171,16 @@ def search_space(
                 float(score),
                 bool(same_vector[rank - 1]) or os.path.realpath(path) in query_files,
                 int(reader.lane[position]) if several_lanes else None,
-                {name: columns[name][row].as_py() for name in collection.metadata_columns},
+                {name: _shown(columns[name][row].as_py()) for name in collection.metadata_columns},
+                clock_at(begin_of(collection.recordings, row), reader.start[position]),
             )
         )
     return hits
+
+
+def _shown(value: Any) -> Any:
+    """A value of an own column as hits have it: times are texts, so that JSON takes them."""
+    return value.isoformat(" ") if isinstance(value, datetime) else value
 
 
 def _best(

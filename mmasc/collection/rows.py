@@ -2,12 +2,14 @@
 
 import secrets
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from mmasc.collection.metadata import own_columns
 from mmasc.collection.schema import RECORDING_FIELDS, vector_column, windows_schema
+from mmasc.collection.stamps import CLOCK_NOTE, Stamp
 
 
 def new_recording_id() -> int:
@@ -38,3 +40,26 @@ def windows_table(ids: list[int], files: list, dim: int) -> pa.Table:
         },
         schema=windows_schema(dim),
     )
+
+
+def recording_row(number: int, stored: str, stamp: Stamp, file: Any, clock: Mapping[str, Any]) -> dict[str, Any]:
+    """A new recording, as the columns that mmasc uses itself; `clock` may hold the note of its clock."""
+    note = {CLOCK_NOTE: clock[CLOCK_NOTE]} if CLOCK_NOTE in clock else {}
+    return {"id": number, "path": stored, **stamp.columns, **facts(file), **note}
+
+
+def facts(file: Any) -> dict[str, Any]:
+    """What decoding said of a file (`FileVectors`), as columns of its recording."""
+    return {
+        "duration": file.duration,
+        "sample_rate": file.sample_rate,
+        "channels": file.channels,
+        "status": file.status.state,
+        "reason": file.status.reason,
+    }
+
+
+def recordings_part(rows: list[dict]) -> pa.Table:
+    """Rows with some of the columns of recordings."""
+    fields = [item for item in RECORDING_FIELDS if rows and item.name in rows[0]]
+    return pa.Table.from_pylist(rows, pa.schema(fields))

@@ -12,9 +12,11 @@ from typing import Any
 import pyarrow as pa
 
 DIGEST, CTIME = "mmasc_digest", "mmasc_ctime_ns"
+# What was written into columns of clocks by mmasc itself, as JSON: anything else in them is the users' own
+CLOCK_NOTE = "mmasc_clock"
 # Types that no column of the users' own can have, so that one of the same name is told from these
-STAMP_FIELDS = [pa.field(DIGEST, pa.binary()), pa.field(CTIME, pa.uint64())]
-STAMP_NAMES = (DIGEST, CTIME)
+STAMP_FIELDS = [pa.field(DIGEST, pa.binary()), pa.field(CTIME, pa.uint64()), pa.field(CLOCK_NOTE, pa.binary())]
+STAMP_NAMES = (DIGEST, CTIME, CLOCK_NOTE)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from mmasc.collection.label_exchange import ENDINGS, label_rows
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.formats import read_each
 from mmasc.label_files.rows import LabelRow, recording_named_by
-from mmasc.labelling.recordings import is_collection
+from mmasc.labelling.sources import is_collection
 from mmasc.storage.matching import FileMatcher
 from mmasc.storage.texts import listed
 from mmasc.windows.timeline import Event

@@ -64,6 +64,9 @@ class HeadReport:
         shots: The learning curve, if asked for.
         out: Where the head was saved, if it was.
         fitted: The head, fitted to all recordings.
+        unit: What was learnt from: "recordings", or "windows" that carry annotations, which are then counted wherever
+            recordings are above.
+        left_out: Windows that were left out, by reason.
     """
 
     head: str
@@ -93,6 +96,8 @@ class HeadReport:
     shots: list[FewShot]
     out: str | None
     fitted: FittedHead = field(repr=False)
+    unit: str = "recordings"
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def head_report(

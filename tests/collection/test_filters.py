@@ -1,6 +1,7 @@
 """Conditions in SQL: read whole or refused in one line, and the same rows as SQLite finds."""
 
 import sqlite3
+from datetime import date, datetime
 
 import pyarrow as pa
 import pytest
@@ -23,6 +24,16 @@ TABLE = pa.table(
         "end": ["x"] * 4 + [None] * 4,
         "recorded": ["2024-05-31T06:30:00", "2024-06-01T22:00:00+02:00", None, "2023-01-01"] + ["2024-05-31"] * 4,
         "nothing": pa.array([None] * 8, pa.string()),
+    }
+)
+
+
+RECORDED = ["2024-05-31T06:30:00", "2024-06-02T22:00:59.5", None, "2023-01-01T00:00:00", "2024-05-31T04:00:00"]
+CLOCKS = pa.table(
+    {
+        "id": pa.array(range(5), pa.int64()),
+        "path": list("abcde"),
+        "recorded_at": pa.array([one and datetime.fromisoformat(one) for one in RECORDED], pa.timestamp("us")),
     }
 )
 
@@ -79,6 +90,49 @@ def passing(where: str) -> list[int]:
 )
 def test_what_conditions_mean(where, ids):
     assert passing(where) == ids
+
+
+@pytest.mark.parametrize(
+    ("where", "ids"),
+    [
+        ("hour(recorded_at) between 4 and 7", [0, 4]),
+        ("hour(recorded_at) not between 4 and 7", [1, 3]),
+        ("minute(recorded_at) = 30 or second(recorded_at) = 59", [0, 1]),
+        ("month(recorded_at) = 5 and year(recorded_at) = 2024 and day(recorded_at) = 31", [0, 4]),
+        ("weekday(recorded_at) = 7", [1, 3]),
+        ("weekday(recorded_at) in (1, 5)", [0, 4]),
+        ("date(recorded_at) = '2024-05-31'", [0, 4]),
+        ("date(recorded_at) = date '2024-05-31'", [0, 4]),
+        ("recorded_at >= '2024-05-31'", [0, 1, 4]),
+        ("recorded_at > '2024-05-31 04:00'", [0, 1]),
+        ("recorded_at between '2023-01-01' and '2024-05-31T04:00:00'", [3, 4]),
+        ("recorded_at is null", [2]),
+        ("extract(hour from recorded_at) = 22", [1]),
+    ],
+)
+def test_conditions_on_clocks(where, ids):
+    assert passing_recordings(where, CLOCKS).tolist() == ids
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("recorded_at >= 'yesterday'", "'yesterday' is not a time like 2024-05-31T06:30:00"),
+        ("recorded_at >= 2024", "cannot take recorded_at at character 1 .time. with 2024 .number."),
+        ("hour(path) = 4", "'a' is not a time"),
+        ("hour(4) = 4", "HOUR at character 1 takes a time, not a number"),
+        ("hours(recorded_at) = 4", "unknown function hours at character 1; did you mean hour"),
+        (
+            "hour(clock) = 4",
+            "there is no column 'clock' .*; clocks of recordings are read with: mmasc collection clock;",
+        ),
+        ("date(recorded_at)", "is a time, not a condition"),
+    ],
+)
+def test_conditions_on_clocks_that_are_refused(where, said):
+    with pytest.raises(MmascError, match=said) as caught:
+        passing_recordings(where, CLOCKS)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -242,3 +296,44 @@ def test_the_same_rows_as_sqlite(condition, rows):
     columns = {name: pa.array([row[i] for row in rows], types[i]) for i, name in enumerate("abctu")}
     table = pa.table({"id": pa.array(range(len(rows)), pa.int64()), **columns})
     assert passing_recordings(condition, table).tolist() == expected
+
+
+PARTS = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
+part_tests = st.tuples(
+    st.sampled_from([*PARTS, "weekday"]), comparisons, st.integers(-1, 60) | st.sampled_from([2023, 2024])
+)
+time_tests = st.tuples(
+    st.sampled_from(["p", "date(p)"]), comparisons, st.dates(date(2023, 12, 28), date(2024, 3, 2)).map(str)
+)
+
+
+def _in_sqlite(one):
+    """SQLite keeps times as texts, has no functions for their parts, and counts weekdays from Sunday, 0."""
+    name, comparison, value = one
+    if name in PARTS:
+        return f"CAST(strftime('{PARTS[name]}', p) AS INTEGER) {comparison} {value}"
+    if name == "weekday":
+        return f"(CAST(strftime('%w', p) AS INTEGER) + 6) % 7 + 1 {comparison} {value}"
+    return f"{'p' if name == 'p' else 'datetime(date(p))'} {comparison} '{value} 00:00:00'"
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    tests=st.lists(part_tests | time_tests, min_size=1, max_size=3),
+    joined=st.sampled_from([" AND ", " OR "]),
+    times=st.lists(st.none() | st.datetimes(datetime(2023, 12, 28), datetime(2024, 3, 2)), max_size=8),
+)
+def test_the_same_times_as_sqlite(tests, joined, times):
+    times = [None if time is None else time.replace(microsecond=0) for time in times]
+    with sqlite3.connect(":memory:") as other:
+        other.execute("CREATE TABLE r (id INTEGER, p TEXT)")
+        other.executemany("INSERT INTO r VALUES (?, ?)", [(i, time and str(time)) for i, time in enumerate(times)])
+        condition = joined.join(map(_in_sqlite, tests))
+        expected = [one for (one,) in other.execute(f"SELECT id FROM r WHERE {condition} ORDER BY id")]
+    other.close()
+    table = pa.table({"id": pa.array(range(len(times)), pa.int64()), "p": pa.array(times, pa.timestamp("us"))})
+    ours = joined.join(
+        f"{name}(p) {comparison} {value}" if name in (*PARTS, "weekday") else f"{name} {comparison} '{value}'"
+        for name, comparison, value in tests
+    )
+    assert passing_recordings(ours, table).tolist() == expected

@@ -35,6 +35,19 @@ def test_one_lane_is_no_key():
     assert "lane" not in hit
 
 
+def test_the_clock_stands_at_the_end_where_it_is_known():
+    hit = Hit(*PLAIN.values(), columns=OWN, clock="2024-05-01 04:13:20")
+    assert (hit.clock, list(hit)) == ("2024-05-01 04:13:20", [*PLAIN, *OWN, "clock"])
+    assert pickle.loads(pickle.dumps(hit)).clock == hit.clock
+    for unknown in (None, ""):
+        assert (Hit(*PLAIN.values(), clock=unknown).clock, "clock" in Hit(*PLAIN.values(), clock=unknown)) == (
+            None,
+            False,
+        )
+    mine = Hit(*PLAIN.values(), columns={"clock": "sundial"}, clock="2024-05-01 04:13:20")
+    assert (mine.clock, mine["clock"]) == (None, "sundial")
+
+
 def test_a_hit_cannot_be_changed():
     own = dict(OWN)
     hit = Hit(*PLAIN.values(), columns=own)
