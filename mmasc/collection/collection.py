@@ -19,6 +19,7 @@ from mmasc.collection.index import IndexPolicy
 from mmasc.collection.index_files import forget
 from mmasc.collection.merge import merge
 from mmasc.collection.metadata import metadata_table
+from mmasc.collection.moments import Wanted
 from mmasc.collection.query import Query, QueryEncoders, search_space
 from mmasc.collection.report import EmbedReport
 from mmasc.collection.snapshot import Snapshot, ids_under
@@ -75,35 +76,49 @@ class Collection(Snapshot):
         space: str | None = None,
         encoder: "Encoder | None" = None,
         per_recording: bool = False,
+        windows: bool = False,
+        spread: int | np.integer | None = None,
+        gap: float | None = None,
     ) -> list[Hit]:
-        """Windows nearest to texts, sounds, pictures or vectors, and far from others.
+        """Moments nearest to texts, sounds, pictures or vectors, and far from others.
 
-        The score is the mean cosine to what is asked for minus the mean cosine to what is not.
+        A moment is one window, or good neighbouring windows of one recording together: those around the best that
+        touch, overlap or lie within `gap`, and whose score is at least half way from the usual score (the median of
+        up to 1,000 windows spread over the space) to the best. The score of a window is the mean cosine to what is
+        asked for minus the mean cosine to what is not; that of a moment is that of its best window.
 
         Args:
             text, audio, image: Asked for: texts; sound files (or their bytes, or open binary files); picture files, PIL
                 images or uint8 arrays [height, width, 3]; one or several of each in any container.
             vectors: Asked for, as vectors of the space, `[dim]` or `[item dim]`, any type of number.
             not_text, not_audio, not_image: Not asked for.
-            k: Hits, at most; fewer come back where fewer windows are there or pass.
+            k: Hits, at most; fewer come back where fewer are there or pass.
             where: SQL on columns of recordings and windows (start, end, lane), applied inside the search.
             space: Name of the space; default: the oldest that understands the query.
             encoder: Loaded encoder of that space, to save loading it.
-            per_recording: The best window of every recording alone.
+            per_recording: The best hit of every recording alone: the same as `spread=1`.
+            windows: Whether hits are single windows, as in version 0.1.0, instead of moments.
+            spread: Hits of one recording, at most; default: no limit.
+            gap: Longest gap in seconds between windows of one moment; default: the hop of the space.
         Returns:
             Hits, best first: rank, path, start, end (seconds), score, duplicate (whether the hit is the query itself
-            or a copy of it), lane where there are several, and the recording's own columns. A `Hit` has attributes and
+            or a copy of it), best_start and best_end (the best window, in seconds), lane where there are several, and
+            the recording's own columns. A `Hit` has attributes and
             reads as a mapping; `pandas.DataFrame(hits)` makes a table.
         Raises:
             MmascError: If nothing is asked, the space does not understand the query, another encoder made the
                 space, or `where` cannot be read.
-            ValueError: If `k` is not a whole number of 1 or more, or a text, sound or picture is none.
+            ValueError: If `k` or `spread` is not a whole number of 1 or more, `gap` is not 0 or more, or a text, sound
+                or picture is none.
         """
-        k = as_count(k, "k")
+        if gap is not None and not gap >= 0:
+            raise ValueError(f"gap must be 0 seconds or more, got {gap}")
+        most = 1 if per_recording else None if spread is None else as_count(spread, "spread")
+        wanted = Wanted(as_count(k, "k"), windows, most, gap)
         query = Query.of(text, audio, image, vectors, not_text, not_audio, not_image)
         name = space or self.space_for(query, encoder)
         reader = self.space(name)
-        return search_space(self, reader, query, self._encoders.of(reader, encoder, query), k, where, per_recording)
+        return search_space(self, reader, query, self._encoders.of(reader, encoder, query), wanted, where)
 
     def space_for(self, query: Query, encoder: "Encoder | None" = None) -> str:
         """Name of the space that a query without one is put to: the encoder's, or the oldest that understands it.

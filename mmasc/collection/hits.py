@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 
 class Hit(dict[str, Any]):
-    """One window that a search found. Reads as a mapping, too; neither way can it be changed.
+    """A moment (or a window) of a recording that a search found. Reads as a mapping, too; neither way can it be changed.
 
     As a mapping it holds the attributes by name, `lane` only where there are several, and then the recording's own
     columns: `pandas.DataFrame(hits)` makes a table of hits, `json.dumps(hits)` a text, `dict(hit)` what can be changed.
@@ -14,14 +14,15 @@ class Hit(dict[str, Any]):
     Attributes:
         rank: 1 for the best.
         path: Where the recording lies now.
-        start, end: Start and end of the window, in seconds.
-        score: Mean cosine to what was asked for less mean cosine to what was not, in [-2, 2].
+        start, end: Start and end of the moment, in seconds: of all its windows together.
+        score: Of its best window: mean cosine to what was asked for less mean cosine to what was not, in [-2, 2].
         duplicate: Whether the hit is the query itself, or a copy of it.
         lane: Which lane of the channel policy the window comes from; None where there is one only.
         columns: The recording's own columns, by name; read-only.
+        best_start, best_end: Start and end of its best window, in seconds: where to listen first.
     """
 
-    __slots__ = ("columns", "duplicate", "end", "lane", "path", "rank", "score", "start")
+    __slots__ = ("best_end", "best_start", "columns", "duplicate", "end", "lane", "path", "rank", "score", "start")
     rank: int
     path: str
     start: float
@@ -30,6 +31,8 @@ class Hit(dict[str, Any]):
     duplicate: bool
     lane: int | None
     columns: Mapping[str, Any]
+    best_start: float
+    best_end: float
 
     def __init__(
         self,
@@ -41,9 +44,13 @@ class Hit(dict[str, Any]):
         duplicate: bool,
         lane: int | None = None,
         columns: Mapping[str, Any] | None = None,
+        best_start: float | None = None,
+        best_end: float | None = None,
     ) -> None:
         own = dict(columns or {})
         named = {"rank": rank, "path": path, "start": start, "end": end, "score": score, "duplicate": duplicate}
+        named["best_start"] = start if best_start is None else best_start
+        named["best_end"] = end if best_end is None else best_end
         super().__init__({**named, **({} if lane is None else {"lane": lane}), **own})
         for name, value in {**named, "lane": lane, "columns": MappingProxyType(own)}.items():
             object.__setattr__(self, name, value)
@@ -54,7 +61,7 @@ class Hit(dict[str, Any]):
     def __reduce__(self) -> tuple[type["Hit"], tuple[Any, ...]]:
         """For pickle and copy, which would fill in a dictionary item by item."""
         named = (self.rank, self.path, self.start, self.end, self.score, self.duplicate, self.lane)
-        return type(self), (*named, dict(self.columns))
+        return type(self), (*named, dict(self.columns), self.best_start, self.best_end)
 
     def _refuse(self, *given: Any, **named: Any) -> NoReturn:
         raise TypeError("a hit cannot be changed; change a copy of it: dict(hit)")

@@ -1,7 +1,7 @@
 """A question to a space: texts, sounds, pictures and vectors, for and against, become one vector; hits come back."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from mmasc.audio.memory import MemorySound, as_source, is_one
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.hits import Hit
+from mmasc.collection.moments import Wanted, find_moments
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
 from mmasc.encoders.identity import backend_identity, require_identity
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from mmasc.encoders.base import Encoder
     from mmasc.encoders.text_encoder import TextEncoder
 
-# Candidates per hit whose scores are worked out again from the stored float32 vectors: fp16 may swap near ties
-_CANDIDATES = 2
-_MORE_CANDIDATES = 20
 # Equal to float32 rounding: the same window of the same sound
 _DUPLICATE_COSINE = 1 - 1e-5
 
@@ -156,86 +154,52 @@ def search_space(
     reader: SpaceReader,
     query: Query,
     encoder: Any,
-    k: int,
-    where: str | None,
-    per_recording: bool,
+    wanted: Wanted,
+    where: str | None = None,
 ) -> list[Hit]:
     """Hits of one space, best first; see `Collection.search`."""
-    wanted, sound_windows = _query_vectors(query, encoder, reader.space.dim, against=False)
+    asked_for, sound_windows = _query_vectors(query, encoder, reader.space.dim, against=False)
     unwanted, _ = _query_vectors(query, encoder, reader.space.dim, against=True)
-    target = unit_float32(wanted).mean(axis=0)
+    target = unit_float32(asked_for).mean(axis=0)
     if len(unwanted):
         target = target - unit_float32(unwanted).mean(axis=0)
     if not target.any():
         raise MmascError("what is asked for cancels out; ask for something else than what is not asked for")
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)
+    # Digital silence is the answer to no word and no picture, only to a sound
     by_sound = bool(query.sounds) or query.vectors is not None
-    positions, scores = _best(
-        reader, target[None], k, allowed, "text" in query.modalities, per_recording, silence_too=by_sound
-    )
-    if not len(positions):
+    wanted = replace(wanted, text="text" in query.modalities, silence_too=by_sound)
+    moments = find_moments(reader, target, wanted, allowed)
+    if not moments:
         return []
-    vectors = unit_float32(reader.vectors(positions))
+    vectors = unit_float32(reader.vectors(np.array([moment.best for moment in moments])))
     same_vector = (
         (vectors @ unit_float32(sound_windows).T).max(axis=1) >= _DUPLICATE_COSINE
         if len(sound_windows)
-        else np.zeros(len(positions), bool)
+        else np.zeros(len(moments), bool)
     )
     query_files = {os.path.realpath(path) for path in query.sounds if isinstance(path, Path)}
     columns = {name: collection.recordings.column(name) for name in ["path", *collection.metadata_columns]}
     several_lanes = bool(reader.lane.any())
     hits = []
-    for rank, (position, score) in enumerate(zip(positions, scores, strict=True), 1):
-        row = collection.row_of[int(reader.recording[position])]
+    for rank, moment in enumerate(moments, 1):
+        row = collection.row_of[int(reader.recording[moment.best])]
         path = collection.path_of(columns["path"][row].as_py())
         hits.append(
             Hit(
                 rank,
                 path,
-                float(reader.start[position]),
-                float(reader.end[position]),
-                float(score),
+                moment.start,
+                moment.end,
+                moment.score,
                 bool(same_vector[rank - 1]) or os.path.realpath(path) in query_files,
-                int(reader.lane[position]) if several_lanes else None,
+                int(reader.lane[moment.best]) if several_lanes else None,
                 {name: columns[name][row].as_py() for name in collection.metadata_columns},
+                float(reader.start[moment.best]),
+                float(reader.end[moment.best]),
             )
         )
     return hits
-
-
-def _best(
-    reader: SpaceReader,
-    target: np.ndarray,
-    k: int,
-    allowed: np.ndarray | None,
-    text: bool,
-    per_recording: bool,
-    silence_too: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and scores, worked out again from the stored vectors; with `per_recording` one window of each.
-
-    Digital silence is the answer to no word and no picture, only to a sound.
-    """
-    looked_at = _CANDIDATES * k + _MORE_CANDIDATES
-    while True:
-        _, found = reader.search(target, looked_at, allowed, text)
-        positions = found[0]
-        count = len(positions)
-        vectors = reader.vectors(positions)
-        scores = unit_float32(vectors) @ target[0]
-        # Equal scores in the order of the store, so that the same question has the same answer
-        order = np.lexsort((positions, -scores))
-        answers = np.isfinite(vectors).all(axis=1)  # a damaged vector (NaN) answers nothing
-        if not silence_too:
-            answers &= ~reader.is_silence(vectors)
-        order = order[answers[order]]
-        positions, scores = positions[order], scores[order]
-        first = np.arange(len(positions))
-        if per_recording:
-            first = np.sort(np.unique(reader.recording[positions], return_index=True)[1])
-        if len(first) >= k or count < looked_at:
-            return positions[first[:k]], scores[first[:k]]
-        looked_at *= 4
 
 
 def _query_vectors(query: Query, encoder: Any, dim: int, against: bool) -> tuple[np.ndarray, np.ndarray]:

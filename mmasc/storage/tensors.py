@@ -1,4 +1,4 @@
-"""Tensors with a record about them in one safetensors file; nothing here unpickles, and reading arrays needs no torch."""
+"""Tensors with a record about them in one safetensors file; nothing here unpickles, and NumPy reads without torch."""
 
 import json
 from collections.abc import Mapping
