@@ -112,15 +112,53 @@ def read_table(path: str | Path, names: Sequence[str] | None = None) -> Table:
         header, records = [name.strip() for name in records[0][1]], records[1:]
     else:
         header = list(names[: len(records[0][1])])
-    columns = tuple(name for name in header if name)
-    twice = [name for name, count in Counter(columns).items() if count > 1]
-    if twice:
-        raise MmascError(f"{show_path(path)}: column {twice[0]!r} is there twice; rename one of the two")
+    columns = _columns(path, header)
     if not records:
         raise MmascError(f"{show_path(path)} has no rows, only the columns {listed(columns)}")
     replaced: Counter[str] = Counter()
-    rows = [_row(path, line, header, values, replaced) for line, values in records]
+    rows = []
+    for line, values in records:
+        values = _trimmed(values, header)
+        if fault := _count_fault(values, header):
+            raise MmascError(
+                f"{show_path(path)}: line {line} has {fault}; "
+                "fix the line (a value with a separator or a line break in it needs quotes)"
+            )
+        rows.append(_row(line, header, values, replaced))
     return Table(path, columns, rows, delimiter, replaced)
+
+
+def read_leniently(
+    path: str | Path, delimiter: str | None = None, quotes: bool = True
+) -> tuple[Table, list[tuple[int, str]]]:
+    """A table of text with columns in its first line, whose bad lines are passed over and named.
+
+    Args:
+        path: A table as `read_table` takes it, also one without rows, or in UTF-16 with a byte order mark; bytes that
+            are not UTF-8 become lone surrogates.
+        delimiter: Between values; default: as `read_table` finds it.
+        quotes: Whether double quotes may surround a value.
+    Returns:
+        The table, and what is wrong with lines that are in none of its rows, in the order of the file.
+    Raises:
+        MmascError: If the file cannot be read, is empty, holds zero bytes or names a column twice.
+    """
+    path = Path(path)
+    faults: list[tuple[int, str]] = []
+    delimiter, records = _records(path, _text(path, lenient=True), False, delimiter, quotes, faults)
+    if not records:
+        raise MmascError(f"{show_path(path)}: empty; the first line must name the columns")
+    header = [name.strip() for name in records[0][1]]
+    columns = _columns(path, header)
+    replaced: Counter[str] = Counter()
+    rows = []
+    for line, values in records[1:]:
+        values = _trimmed(values, header)
+        if fault := _count_fault(values, header):
+            faults.append((line, fault))
+        else:
+            rows.append(_row(line, header, values, replaced))
+    return Table(path, columns, rows, delimiter, replaced), sorted(faults)
 
 
 def first_values(path: str | Path) -> list[str]:
@@ -171,7 +209,18 @@ def _narrowest(value: str) -> type:
     return str
 
 
-def _text(path: Path) -> str:
+def text_of_file(path: Path) -> str:
+    """The text of a file that other programs may have written: UTF-8, or UTF-16 with a byte order mark.
+
+    Bytes that are neither become lone surrogates, so that only the line in which they stand is lost.
+
+    Raises:
+        MmascError: If the file cannot be read or holds zero bytes.
+    """
+    return _text(path, lenient=True)
+
+
+def _text(path: Path, lenient: bool = False) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -179,12 +228,14 @@ def _text(path: Path) -> str:
             f"{show_path(path)} cannot be read ({error.strerror or error}); check the name and its permissions"
         ) from error
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        if lenient:
+            return content.decode("utf-16", "replace").replace("\0", " ")
         raise MmascError(f"{show_path(path)}: text in UTF-16; {_SAVE}")
     if b"\0" in content:
         line = content[: content.index(b"\0")].count(b"\n") + 1
         raise MmascError(f"{show_path(path)}: line {line} holds zero bytes, so this is not a table of text; {_SAVE}")
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig", "surrogateescape" if lenient else "strict")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise MmascError(
@@ -192,26 +243,49 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _records(path: Path, text: str, comments: bool) -> tuple[str, list[tuple[int, list[str]]]]:
-    """The delimiter, and the records that are not empty with the line on which each begins."""
+def _records(
+    path: Path,
+    text: str,
+    comments: bool,
+    delimiter: str | None = None,
+    quotes: bool = True,
+    faults: list[tuple[int, str]] | None = None,
+) -> tuple[str, list[tuple[int, list[str]]]]:
+    """The delimiter, and the records that are not empty with the line on which each begins.
+
+    With `faults` a line that cannot be read is written there and passed over, otherwise it is an error.
+    """
     lines = list(io.StringIO(text, newline=""))
     first = 0
     told = re.fullmatch(r"sep=([,;\t])", lines[0].strip("\r\n").strip(" ")) if lines else None
     if told:
         first = 1
-    delimiter = told[1] if told else _delimiter(lines, comments)
-    kept = (("\n" if comments and line.startswith("#") else line) for line in lines[first:])
-    reader = csv.reader(kept, delimiter=delimiter, skipinitialspace=True, strict=True)
-    records, begins = [], first + 1
-    try:
-        for values in reader:
-            if any(value.strip() for value in values):
-                records.append((begins, values))
-            begins = first + reader.line_num + 1
-    except csv.Error as error:
-        fault = "a quote is opened and never closed" if "unexpected end of data" in str(error) else str(error)
-        raise MmascError(f"{show_path(path)}: line {begins} cannot be read as CSV ({fault}); fix the line") from error
-    return delimiter, records
+    delimiter = delimiter or (told[1] if told else _delimiter(lines, comments))
+    records: list[tuple[int, list[str]]] = []
+    while True:
+        begins = first + 1
+        kept = (("\n" if comments and line.startswith("#") else line) for line in lines[first:])
+        reader = csv.reader(
+            kept,
+            delimiter=delimiter,
+            quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
+            skipinitialspace=True,
+            strict=True,
+        )
+        try:
+            for values in reader:
+                if any(value.strip() for value in values):
+                    records.append((begins, values))
+                begins = first + reader.line_num + 1
+            return delimiter, records
+        except csv.Error as error:
+            fault = "a quote is opened and never closed" if "unexpected end of data" in str(error) else str(error)
+            if faults is None:
+                raise MmascError(
+                    f"{show_path(path)}: line {begins} cannot be read as CSV ({fault}); fix the line"
+                ) from error
+            faults.append((begins, f"cannot be read as CSV ({fault})"))
+            first = begins
 
 
 def _delimiter(lines: Sequence[str], comments: bool) -> str:
@@ -237,16 +311,29 @@ def _signs_of_first_record(lines: Sequence[str], comments: bool) -> Iterator[str
         yield from line
 
 
-def _row(path: Path, line: int, header: Sequence[str], values: list[str], replaced: Counter[str]) -> Row:
-    # A delimiter at the end of a line adds an empty value, and says nothing
+def _columns(path: Path, header: Sequence[str]) -> tuple[str, ...]:
+    columns = tuple(name for name in header if name)
+    twice = [name for name, count in Counter(columns).items() if count > 1]
+    if twice:
+        raise MmascError(f"{show_path(path)}: column {twice[0]!r} is there twice; rename one of the two")
+    return columns
+
+
+def _trimmed(values: list[str], header: Sequence[str]) -> list[str]:
+    """Without the empty values that a delimiter at the end of a line adds: they say nothing."""
     while len(values) > len(header) and not values[-1].strip():
         values = values[:-1]
-    if len(values) != len(header):
-        fault = "more" if len(values) > len(header) else "fewer"
-        raise MmascError(
-            f"{show_path(path)}: line {line} has {fault} values than columns ({len(values)}, not {len(header)}); "
-            "fix the line (a value with a separator or a line break in it needs quotes)"
-        )
+    return values
+
+
+def _count_fault(values: list[str], header: Sequence[str]) -> str:
+    if len(values) == len(header):
+        return ""
+    fault = "more" if len(values) > len(header) else "fewer"
+    return f"{fault} values than columns ({len(values)}, not {len(header)})"
+
+
+def _row(line: int, header: Sequence[str], values: list[str], replaced: Counter[str]) -> Row:
     pairs = []
     for name, raw in zip(header, values, strict=True):
         value = raw.strip()

@@ -1,0 +1,63 @@
+"""What the columns of other programs' tables mean."""
+
+import re
+from collections.abc import Iterable
+
+from mmasc.errors import MmascError
+from mmasc.storage.texts import listed
+
+# Field → names of columns without blanks, signs and capitals; the first that is there counts
+_MEANINGS = {
+    "path": "path beginpath filepath file filename beginfile recording audiofile soundfile audio wav source infile",
+    "start": "start begin onset starttime begintime starts begintimes startseconds startsec startsecs starttimes "
+    "beginseconds beginsec onsets onsetseconds tmin from",
+    "end": "end stop endtime stoptime ends endtimes endseconds endsec endsecs stopseconds stopsec offset offsets "
+    "offsetseconds tmax to until",
+    "duration": "duration durations durationseconds durationsec length lengths lengthseconds",
+    "label": "label annotation annotations labels eventlabel commonname species speciesname class classname tag tags "
+    "scientificname speciescode manualid code sound soundtype calltype call category type event text taxon "
+    "primarylabel name autoid",
+    "score": "score confidence probability prob",
+    "verdict": "verdict",
+    "low_hz": "lowhz lowfreqhz lowfreq lowfrequency lowfrequencyhz minfreq minfreqhz freqmin fmin freqlow",
+    "high_hz": "highhz highfreqhz highfreq highfrequency highfrequencyhz maxfreq maxfreqhz freqmax fmax freqhigh",
+    "channel": "channel",
+    "by": "by annotator observer annotatedby labelledby labeledby author user",
+    "at": "at annotatedat labelledat labeledat",
+    "note": "note notes comment comments remark remarks",
+    "clock": "clock",
+}
+
+
+def columns_of(columns: Iterable[str], label_column: str | None = None, source: str = "") -> dict[str, str]:
+    """Field of a row → the column that holds it.
+
+    Args:
+        columns: Names as the table writes them.
+        label_column: The column that holds the label, where its name does not say so.
+        source: The table, for the message.
+    Raises:
+        MmascError: If there is no column of labels; it lists the columns that are there.
+    """
+    columns = list(columns)
+    by_word: dict[str, str] = {}
+    for name in columns:
+        by_word.setdefault(re.sub(r"[\W_]+", "", name.lower()), name)
+    found = {}
+    for meaning, words in _MEANINGS.items():
+        column = next((by_word[word] for word in words.split() if word in by_word), None)
+        if column is not None:
+            found[meaning] = column
+    if "start" not in found and "duration" in found and re.sub(r"[\W_]+", "", found.get("end", "").lower()) == "offset":
+        found["start"] = found.pop("end")  # where something begins, and how long it is
+    if label_column is not None:
+        if label_column not in columns:
+            raise MmascError(f"{source} has no column {label_column!r}; its columns are {listed(columns)}")
+        found = {meaning: column for meaning, column in found.items() if column != label_column}
+        found["label"] = label_column
+    if "label" not in found:
+        raise MmascError(
+            f"{source} has no column of labels (label, annotation, species ...); its columns are {listed(columns)}; "
+            "name the one that holds labels (--label-column)"
+        )
+    return found

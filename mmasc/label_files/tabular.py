@@ -1,0 +1,50 @@
+"""Labels in a table: `path,start,end,label` and more columns, under the names that programs and people give them."""
+
+import csv
+import io
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmasc.errors import show_path
+from mmasc.label_files.columns import columns_of
+from mmasc.label_files.rows import FIELDS, BadRowError, LabelFile, LabelRow, Problem, recording_named_by, row_from
+from mmasc.storage.tables import read_leniently
+
+
+def read_csv(path: Path, label_column: str | None = None) -> LabelFile:
+    """Rows of a table with commas, semicolons or tabs (there 1,5 is a number, unless others have a point).
+
+    A table without columns of time labels whole recordings.
+
+    Raises:
+        MmascError: If the file cannot be read, or has no column of labels.
+    """
+    table, faults = read_leniently(path)
+    columns = columns_of(table.columns, label_column, show_path(path))
+    numbers = [columns[name] for name in ("start", "end", "duration") if name in columns]
+    decimal_comma = table.delimiter != "," and not any("." in row[name] for row in table.rows for name in numbers)
+    found = LabelFile([], [Problem(line, fault) for line, fault in faults], [], str(path), "csv")
+    own = recording_named_by(path)
+    for row in table.rows:
+        try:
+            values = {name: row[column] for name, column in columns.items()}
+            found.rows.append(row_from(values, own, decimal_comma))
+            found.lines.append(row.line)
+        except BadRowError as fault:
+            found.problems.append(Problem(row.line, str(fault)))
+    found.problems.sort(key=lambda problem: problem.line)
+    return found
+
+
+def csv_text(rows: Iterable[LabelRow]) -> str:
+    """A table with a column for every field; numbers read back exactly, what is not known is empty."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for row in rows:
+        values = [getattr(row, name) for name in FIELDS]
+        if row.start == 0 and row.end == math.inf:
+            values[1] = values[2] = None  # the whole recording
+        writer.writerow(["" if value is None else value for value in values])
+    return text.getvalue()
