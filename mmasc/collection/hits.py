@@ -1,12 +1,14 @@
 """A hit: what a search found, with attributes for those who write Python and as a mapping for tables and JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NoReturn
 
+from mmasc.label_files.rows import LabelRow
+
 
 class Hit(dict[str, Any]):
-    """A moment (or a window) of a recording that a search found. Reads as a mapping, too; neither way can it be changed.
+    """A moment (or a window) that a search found. Reads as a mapping, too; neither way can it be changed.
 
     As a mapping it holds the attributes by name, `lane` only where there are several, and then the recording's own
     columns: `pandas.DataFrame(hits)` makes a table of hits, `json.dumps(hits)` a text, `dict(hit)` what can be changed.
@@ -68,3 +70,18 @@ class Hit(dict[str, Any]):
 
     __setattr__ = __delattr__ = __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse
+
+
+def label_rows(hits: Iterable[Hit], label: str) -> list[LabelRow]:
+    """Hits as rows of label files, best first; the note says which part of a moment is the best.
+
+    Args:
+        hits: Of one search.
+        label: What was asked for.
+    """
+    rows = []
+    for hit in hits:
+        joined = (hit.best_start, hit.best_end) != (hit.start, hit.end)
+        note = f"best: {hit.best_start:.2f}-{hit.best_end:.2f} s" if joined else ""
+        rows.append(LabelRow(hit.path, hit.start, hit.end, label, hit.score, note=note))
+    return rows
