@@ -30,6 +30,7 @@ _PUBLIC = {
     # collections
     "Collection": "mmasc.collection",
     "Hit": "mmasc.collection.hits",
+    "cut_clips": "mmasc.collection.clips",
     "EmbedReport": "mmasc.collection.report",
     "embed": "mmasc.collection.ingest",
     # prompts
@@ -74,6 +75,7 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 if TYPE_CHECKING:
     from mmasc.audio import find_audio, load_audio, stream_audio
     from mmasc.collection import Collection
+    from mmasc.collection.clips import cut_clips
     from mmasc.collection.hits import Hit
     from mmasc.collection.ingest import embed
     from mmasc.collection.report import EmbedReport

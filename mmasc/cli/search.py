@@ -79,13 +79,9 @@ def search(
     from mmasc.collection import Collection
 
     opened = Collection(collection, device=device)
-    asked, unwanted = _sorted_by_kind(queries), _sorted_by_kind(negatives)
-    question: dict[str, Any] = {
-        "text": [*asked["text"], *text],
-        "audio": [*asked["audio"], *audio],
-        "image": [*asked["image"], *image],
-        **{f"not_{kind}": items for kind, items in unwanted.items()},
-    }
+    question = question_of(queries, negatives)
+    for kind, more in (("text", text), ("audio", audio), ("image", image)):
+        question[kind] += more
     hits = opened.search(
         **question, k=k, where=where, space=space, spread=1 if per_recording else spread, windows=windows, gap=gap
     )
@@ -94,7 +90,7 @@ def search(
     if not hits:
         remark("no window meets the condition of --where" if where else "nothing found", quiet)
     if output_format in LABEL_FORMATS or to is not None:
-        _write(hits, output_format, to, _label(question), quiet)
+        _write(hits, output_format, to, question_label(question), quiet)
     elif output_format != "table":
         print_rows(hits, output_format)
     elif hits:
@@ -121,7 +117,7 @@ def _write(hits: "list[Hit]", output_format: str, to: str | None, label: str, qu
     remark(f"{len(hits)} hits → {to}", quiet)
 
 
-def _label(question: Mapping[str, Sequence[str]]) -> str:
+def question_label(question: Mapping[str, Sequence[str]]) -> str:
     """What was asked for, as the label of hits in other programs: "rain + frog.wav - wind"."""
     asked = [*question["text"], *map(os.path.basename, [*question["audio"], *question["image"]])]
     unwanted = [*question["not_text"], *map(os.path.basename, [*question["not_audio"], *question["not_image"]])]
@@ -154,6 +150,11 @@ def _print_table(hits: Sequence[Mapping[str, Any]], root: str, quiet: bool) -> N
 
 def _width(rows: list[dict[str, Any]], name: str) -> int:
     return 2 + max(len(name), *(len(str(row.get(name, ""))) for row in rows))
+
+
+def question_of(queries: tuple[str, ...], negatives: tuple[str, ...]) -> dict[str, Any]:
+    """What `Collection.search` takes: files are sounds or pictures by their names, anything else is a text."""
+    return {**_sorted_by_kind(queries), **{f"not_{kind}": items for kind, items in _sorted_by_kind(negatives).items()}}
 
 
 def _sorted_by_kind(queries: tuple[str, ...]) -> dict[str, list[str]]:

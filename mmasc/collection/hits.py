@@ -72,13 +72,16 @@ class Hit(dict[str, Any]):
     clear = pop = popitem = setdefault = update = _refuse
 
 
-def label_rows(hits: Iterable[Hit], label: str) -> list[LabelRow]:
+def label_rows(hits: Iterable[Hit], label: str, best: bool = False) -> list[LabelRow]:
     """Hits as rows of label files, best first; the note says which part of a moment is the best.
 
     Args:
         hits: Of one search.
         label: What was asked for.
+        best: Whether a row is the best window of a moment instead of the whole.
     """
+    if best:
+        return [LabelRow(hit.path, hit.best_start, hit.best_end, label, hit.score) for hit in hits]
     rows = []
     for hit in hits:
         joined = (hit.best_start, hit.best_end) != (hit.start, hit.end)
