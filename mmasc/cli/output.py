@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -57,7 +57,7 @@ def rows_text(rows: Sequence[Mapping[str, Any]], output_format: str) -> str:
     return "".join(_json(value, None) + "\n" for value in values)
 
 
-def _write_csv(to: TextIO, rows: Sequence[Mapping[str, Any]], names: Sequence[str], show: Callable[[Any], Any]) -> None:
+def _write_csv(to: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], show: Callable[[Any], Any]) -> None:
     writer = csv.writer(to, lineterminator="\n")
     writer.writerow([show(name) for name in names])
     writer.writerows([["" if row.get(name) is None else show(plain(row.get(name))) for name in names] for row in rows])
