@@ -27,12 +27,14 @@ MOST_ARGUMENTS = 8
 LONG_FILES: dict[str, int] = {}
 # Functions with more arguments: public entries with flat arguments, commands, definitions of networks
 WIDE_FUNCTIONS: dict[str, int] = {
+    "mmasc.cli.clips:clips": 15,
     "mmasc.cli.demo:demo": 9,
     "mmasc.cli.embed:embed": 16,
     "mmasc.cli.evaluate:evaluate": 9,
     "mmasc.cli.imagine:imagine": 9,
     "mmasc.cli.search:search": 17,
     "mmasc.collection.collection:Collection.search": 15,
+    "mmasc.collection.hits:Hit.__init__": 10,
     "mmasc.collection.ingest:embed": 17,
     "mmasc.datasets.folder_and_csv:read_csv": 10,
     "mmasc.demo.run:run_demo": 9,
@@ -53,6 +55,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
 # What every command calls; groups call nothing
 COMMANDS = {
     "classify": "mmasc.labelling.classify:classify",
+    "clips": "mmasc.collection.clips:cut_clips",
     "collection add": "mmasc.collection.collection:Collection.add",
     "collection check": "mmasc.collection.collection:Collection.check",
     "collection compact": "mmasc.collection.collection:Collection.compact",

@@ -47,6 +47,7 @@ _WINDOWS = ["windows/windows", "encoders/embedding"]
 
 TESTS: dict[str, list[str]] = {
     "mmasc/audio/chunks.py": _AUDIO,
+    "mmasc/audio/cutting.py": ["audio/cutting"],
     "mmasc/audio/decode.py": _AUDIO,
     "mmasc/audio/find.py": ["audio/find", "audio/names"],
     "mmasc/audio/flac.py": _AUDIO,
@@ -60,6 +61,8 @@ TESTS: dict[str, list[str]] = {
     "mmasc/audio/stream.py": ["audio/stream", "audio/channels", "audio/layout", "encoders/embedding"],
     "mmasc/collection/check.py": [*_READING, "collection/durability"],
     "mmasc/collection/checksums.py": ["collection/durability"],
+    "mmasc/collection/clip_files.py": ["collection/clip_files"],
+    "mmasc/collection/clips.py": ["collection/clips"],
     "mmasc/collection/collection.py": [*_READING, "cli/cli"],
     "mmasc/collection/condition_tokens.py": _CONDITIONS,
     "mmasc/collection/condition_types.py": _CONDITIONS,
@@ -70,6 +73,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/export.py": ["collection/collection"],
     "mmasc/collection/filters.py": _CONDITIONS,
     "mmasc/collection/head.py": _WRITING,
+    "mmasc/collection/hit_files.py": ["collection/hit_files"],
     "mmasc/collection/index.py": ["collection/index", *_WRITING],
     "mmasc/collection/index_files.py": ["collection/index", *_WRITING],
     "mmasc/collection/ingest.py": [*_READING, *_WRITING[1:]],
@@ -79,6 +83,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/merge.py": ["collection/merging", "collection/life"],
     "mmasc/collection/metadata.py": ["collection/ingest", "collection/changes"],
     "mmasc/collection/probes.py": ["collection/ingest"],
+    "mmasc/collection/moments.py": ["collection/moments"],
     "mmasc/collection/query.py": [*_READING, "collection/index", "collection/changes"],
     "mmasc/collection/schema.py": _WRITING,
     "mmasc/collection/hits.py": ["collection/hits"],

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from mmasc.audio.cutting import Cut, write_cuts
+from mmasc.collection.clip_files import Cut, write_cuts
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.rows import LabelRow
 from mmasc.storage.files import make_folders, write_atomically
@@ -29,7 +29,7 @@ class Clip:
     """A clip and where it comes from: a row of clips.csv.
 
     Attributes:
-        path: Of the recording.
+        path: Path of the recording.
         start, end: Of the moment, in seconds.
         padded_start, padded_end: Of the clip in the recording, in seconds.
         label: What the moment is about; "" where nothing is said.

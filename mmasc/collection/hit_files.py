@@ -54,7 +54,7 @@ def _objects(path: Path, whole: bool) -> list[Any]:
 def _hit(path: Path, line: int, row: Any) -> Hit:
     try:
         if not isinstance(row, Mapping):
-            raise TypeError("it is no object")
+            raise TypeError("it is not an object")
         start, end, score, best_start, best_end = (float(row[name]) for name in _NUMBERS)
         if not (0 <= start <= best_start < best_end <= end and math.isfinite(end) and math.isfinite(score)):
             raise ValueError("times must be in order, and numbers finite")

@@ -17,7 +17,7 @@ class Hit(dict[str, Any]):
         rank: 1 for the best.
         path: Where the recording lies now.
         start, end: Start and end of the moment, in seconds: of all its windows together.
-        score: Of its best window: mean cosine to what was asked for less mean cosine to what was not, in [-2, 2].
+        score: Score of its best window: mean cosine to what was asked for less mean cosine to what was not, in [-2, 2].
         duplicate: Whether the hit is the query itself, or a copy of it.
         lane: Which lane of the channel policy the window comes from; None where there is one only.
         columns: The recording's own columns, by name; read-only.
@@ -76,7 +76,7 @@ def label_rows(hits: Iterable[Hit], label: str, best: bool = False) -> list[Labe
     """Hits as rows of label files, best first; the note says which part of a moment is the best.
 
     Args:
-        hits: Of one search.
+        hits: Hits of one search.
         label: What was asked for.
         best: Whether a row is the best window of a moment instead of the whole.
     """

@@ -52,8 +52,8 @@ class Wanted:
     Attributes:
         k: Hits, at most.
         windows: Whether hits are single windows instead of moments.
-        spread: Hits of one recording, at most; None is no limit.
-        gap: Longest gap in seconds between windows of one moment; None is one hop.
+        spread: Hits of one recording, at most; None for any number.
+        gap: Longest gap in seconds between windows of one moment; None for one hop.
         text: Whether words are among what is asked: a modality gap needs more candidates.
         silence_too: Whether digital silence may be found.
     """
