@@ -50,6 +50,12 @@ _PUBLIC = {
     "fit_head": "mmasc.labelling.fit",
     "apply_head": "mmasc.labelling.apply",
     "FittedHead": "mmasc.heads.fitted",
+    "LabelRow": "mmasc.label_files.rows",
+    "read_rows": "mmasc.label_files.formats",
+    "write_rows": "mmasc.label_files.formats",
+    "import_labels": "mmasc.collection.label_exchange",
+    "export_labels": "mmasc.collection.label_exchange",
+    "compare_labels": "mmasc.evaluation.label_comparison",
     # networks
     "NETWORKS": "mmasc.networks.registry",
     "load_network": "mmasc.networks.load",
@@ -78,6 +84,7 @@ if TYPE_CHECKING:
     from mmasc.collection.clips import cut_clips
     from mmasc.collection.hits import Hit
     from mmasc.collection.ingest import embed
+    from mmasc.collection.label_exchange import export_labels, import_labels
     from mmasc.collection.report import EmbedReport
     from mmasc.datasets import DATASETS, read_dataset
     from mmasc.encoders.base import Encoder
@@ -90,6 +97,7 @@ if TYPE_CHECKING:
     from mmasc.evaluation.compare import compare
     from mmasc.evaluation.evaluate import evaluate
     from mmasc.evaluation.feature_sweep import sweep_features
+    from mmasc.evaluation.label_comparison import compare_labels
     from mmasc.evaluation.tag_sweep import sweep_tags
     from mmasc.heads.calibration_file import Calibration
     from mmasc.heads.fitted import FittedHead
@@ -97,6 +105,8 @@ if TYPE_CHECKING:
     from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
     from mmasc.heads.zeroshot import ZeroShotClassifier
     from mmasc.ivf.imagine import imagine_files
+    from mmasc.label_files.formats import read_rows, write_rows
+    from mmasc.label_files.rows import LabelRow
     from mmasc.labelling.apply import apply_head
     from mmasc.labelling.classify import classify
     from mmasc.labelling.fit import fit_head

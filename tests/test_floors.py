@@ -41,7 +41,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "mmasc.evaluation.compare:compare": 11,
     "mmasc.evaluation.feature_sweep:sweep_features": 16,
     "mmasc.evaluation.tag_sweep:sweep_tags": 14,
-    "mmasc.labelling.classify:classify": 20,
+    "mmasc.labelling.classify:classify": 22,
     "mmasc.labelling.fit:fit_head": 13,
     "mmasc.networks.tag_conditioned:TaggedNetwork.__init__": 10,
     "mmasc.studies.prompt_sweep:sweep_prompts": 9,
@@ -51,6 +51,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "mmasc.training.ivf.train:train_ivf": 27,
     "mmasc.training.ivf.train:train_vqvae": 27,
     "mmasc.training.supervised.train:train_network": 25,
+    "mmasc.windows.timeline:find_events": 9,
 }
 # What every command calls; groups call nothing
 COMMANDS = {
@@ -72,6 +73,15 @@ COMMANDS = {
     "head apply": "mmasc.labelling.apply:apply_head",
     "head fit": "mmasc.labelling.fit:fit_head",
     "imagine": "mmasc.ivf.imagine:imagine_files",
+    "label add": "mmasc.collection.annotations:Annotations.add",
+    "label compare": "mmasc.evaluation.label_comparison:compare_labels",
+    "label export": "mmasc.collection.label_exchange:export_labels",
+    "label import": "mmasc.collection.label_exchange:import_labels",
+    "label list": "mmasc.collection.annotations:Annotations.all",
+    "label redo": "mmasc.collection.annotations:Annotations.redo",
+    "label remove": "mmasc.collection.annotations:Annotations.remove",
+    "label rename": "mmasc.collection.annotations:Annotations.rename",
+    "label undo": "mmasc.collection.annotations:Annotations.undo",
     "models check": "mmasc.encoders.determinism:check_encoder",
     "models export": "mmasc.networks.export:export_network",
     "models fetch": "mmasc.weights.download:fetch",

@@ -37,12 +37,15 @@ FACTS = [
     ("docs/labels.md", "mmasc prompts sweep", "28 recordings, 4 labels"),
     ("docs/labels.md", "mmasc prompts calibrate", "→ outdoors.json"),
     ("docs/labels.md", "mmasc report", "study/index.html"),
+    ("docs/annotations.md", "mmasc label list", "thunder  absent   bo"),
+    ("docs/annotations.md", "mmasc label undo", "undone: thunder renamed to storm"),
     ("docs/networks.md", "mmasc train mini-cnn", "runs/takes/fold-2"),
     ("docs/networks.md", "mmasc evaluate", "2 runs, 2 folds"),
 ]
 # What the Python of a page prints: its first and its last line end so
 PRINTED = {
     "README.md": ("clock_tick.wav", "storm"),
+    "docs/annotations.md": ("gust ann present - gusts.head absent", "gust ann present - gusts.head absent"),
     "docs/python.md": ("clock_tick.wav", "(2, 128) [0.   1.88] [5.12 7.  ]"),
 }
 

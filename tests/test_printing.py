@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmasc.audio import AudioStatus
-from mmasc.cli.classify_formats import audacity_labels, fits_a_line, raven_table
+from mmasc.cli.classify_formats import audacity_labels, raven_table
+from mmasc.label_files.texts import fits_a_line
 from mmasc.labelling.classify import Classification
 from mmasc.printing import printable, printable_json
 from mmasc.windows.timeline import Event

@@ -37,6 +37,7 @@ EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 _AUDIO = ["audio/native", "audio/layout", "audio/decode", "audio/lengths", "audio/headers", "audio/container"]
 _WRITING = ["collection/collection", "collection/changes", "collection/durability", "collection/life"]
 _READING = ["collection/collection", "collection/ingest"]
+_ANNOTATIONS = ["collection/annotations", "collection/journal"]
 _CONDITIONS = ["collection/filters", "collection/collection"]
 _ZERO_SHOT = ["heads/zeroshot", "heads/calibration"]
 _PROMPTS = ["heads/zeroshot", "prompts/prompts"]
@@ -59,6 +60,10 @@ TESTS: dict[str, list[str]] = {
     "mmasc/audio/pcm.py": _AUDIO,
     "mmasc/audio/quality.py": ["audio/quality"],
     "mmasc/audio/stream.py": ["audio/stream", "audio/channels", "audio/layout", "encoders/embedding"],
+    "mmasc/collection/annotation.py": _ANNOTATIONS,
+    "mmasc/collection/annotation_merge.py": _ANNOTATIONS,
+    "mmasc/collection/annotation_table.py": _ANNOTATIONS,
+    "mmasc/collection/annotations.py": _ANNOTATIONS,
     "mmasc/collection/check.py": [*_READING, "collection/durability"],
     "mmasc/collection/checksums.py": ["collection/durability"],
     "mmasc/collection/clip_files.py": ["collection/clip_files"],
@@ -74,12 +79,15 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/filters.py": _CONDITIONS,
     "mmasc/collection/head.py": _WRITING,
     "mmasc/collection/hit_files.py": ["collection/hit_files"],
+    "mmasc/collection/history.py": _ANNOTATIONS,
     "mmasc/collection/index.py": ["collection/index", *_WRITING],
     "mmasc/collection/index_files.py": ["collection/index", *_WRITING],
     "mmasc/collection/ingest.py": [*_READING, *_WRITING[1:]],
     "mmasc/collection/intake.py": [*_READING, *_WRITING[1:]],
     "mmasc/collection/known.py": [*_READING, *_WRITING[1:]],
+    "mmasc/collection/journal.py": _ANNOTATIONS,
     "mmasc/collection/leases.py": _WRITING,
+    "mmasc/collection/locks.py": ["collection/durability"],
     "mmasc/collection/merge.py": ["collection/merging", "collection/life"],
     "mmasc/collection/metadata.py": ["collection/ingest", "collection/changes"],
     "mmasc/collection/probes.py": ["collection/ingest"],

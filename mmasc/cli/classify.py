@@ -1,26 +1,22 @@
 """`mmasc classify`: labels and timelines of recordings, in formats for people and for other programs."""
 
-import contextlib
 import csv
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mmasc.cli.classify_formats import (
-    audacity_labels,
     csv_columns,
     csv_rows,
-    fits_a_line,
-    raven_table,
+    joined_labels,
     result_object,
     summary_row,
     timeline_lines,
 )
+from mmasc.cli.classify_target import LABEL_FILES, checked_target, fitting, output_to, write_label_files
 from mmasc.cli.options import (
     backend_option,
     channels_option,
@@ -33,13 +29,10 @@ from mmasc.cli.options import (
     window_option,
 )
 from mmasc.cli.output import echo, json_text, print_rows, remark, shown
-from mmasc.errors import show_path
-from mmasc.storage.files import replacing, write_atomically
 
 if TYPE_CHECKING:
     from mmasc.labelling.classify import Classification
 
-_LABEL_FILES = {"audacity": audacity_labels, "raven": raven_table}  # one file per recording
 _MOST_ODD = 10  # recordings that were read completely and still have a remark
 
 
@@ -58,7 +51,21 @@ _MOST_ODD = 10  # recordings that were read completely and still have a remark
 @window_option
 @channels_option
 @click.option(
-    "--threshold", type=click.FloatRange(0, 1), default=None, metavar="P", help="Minimum probability of a label."
+    "--threshold",
+    "--onset",
+    "threshold",
+    type=click.FloatRange(0, 1),
+    default=None,
+    metavar="P",
+    help="Minimum probability of a label; in a timeline, of the moment with which an event begins.",
+)
+@click.option(
+    "--offset",
+    "offset_threshold",
+    type=click.FloatRange(0, 1),
+    default=None,
+    metavar="P",
+    help="Timeline: an event goes on while the probability is at least this, which is at most --threshold.",
 )
 @click.option(
     "--minimum-cosine",
@@ -115,10 +122,18 @@ _MOST_ODD = 10  # recordings that were read completely and still have a remark
     metavar="SECONDS",
     help="Timeline: shortest event that is kept.",
 )
+@click.option(
+    "--smooth",
+    "smooth_seconds",
+    type=click.FloatRange(0),
+    default=None,
+    metavar="SECONDS",
+    help="Timeline: moments shorter than this are judged together with the next ones; default with --offset: the hop.",
+)
 @strict_option
 @device_option
 @quiet_option
-@format_option(*_LABEL_FILES)
+@format_option(*LABEL_FILES)
 @click.option(
     "--to",
     type=click.Path(),
@@ -126,20 +141,28 @@ _MOST_ODD = 10  # recordings that were read completely and still have a remark
     metavar="FILE|FOLDER",
     help="File to write instead of stdout; for audacity and raven a folder, with one file per recording.",
 )
+@click.option("--together", is_flag=True, help="Audacity and raven: one file for all recordings.")
 @click.pass_context
 def classify(
-    ctx: click.Context, paths: tuple[str, ...], output_format: str, to: str | None, quiet: bool, **options: Any
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    output_format: str,
+    to: str | None,
+    together: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Label recordings with a file of prompts. PATH is a file, a folder, a pattern or @LIST.
 
     The label of a recording is the one whose prompts are nearest to the recording's mean vector; --timeline labels
     every window. The formats audacity (label track) and raven (selection table) are timelines with one file per
-    recording. With --channels each or mid-side, scores are means over the channels. Files that cannot be read are
-    listed at the end and do not stop the run.
+    recording, or with --together one for all. With --channels each or mid-side, scores are means over the channels.
+    Files that cannot be read are listed at the end and do not stop the run.
     """
     from mmasc.prompts.prompts import load_prompts
 
     _check_calibration(options)
+    _check_timeline(options, together, output_format)
     about = {"encoder": options["encoder"], "prompts": options["prompts"]}
     for option, key in (("centre_on", "centred_on"), ("match_on", "matched_on"), ("calibration", "calibration")):
         if options[option] is not None:
@@ -151,13 +174,16 @@ def classify(
     from mmasc.labelling.classify import classify as classify_recordings
 
     files = find_audio(list(paths))
-    options["timeline"] = options["timeline"] or output_format in _LABEL_FILES
-    target = _target(to, output_format, files)
+    options["timeline"] = options["timeline"] or output_format in LABEL_FILES
+    each = output_format in LABEL_FILES and not together
+    target = checked_target(to, output_format, files, each)
     results = _Read(classify_recordings(list(files), **options))
-    with _output(target, output_format) as streams_to_terminal:
+    with output_to(target, each) as streams_to_terminal:
         shown = _progress(results, len(files), quiet or streams_to_terminal)
-        if output_format in _LABEL_FILES:
-            _write_label_files(shown, output_format, target, files)
+        if together:
+            echo(joined_labels(fitting(shown, output_format), output_format), nl=False)
+        elif each:
+            write_label_files(shown, output_format, target, files)
         else:
             labels = list(options["prompts"].labels)
             _write(shown, output_format, options["timeline"], options["top"], labels, about)
@@ -188,6 +214,17 @@ def _check_calibration(options: dict[str, Any]) -> None:
     if said:
         given = ", ".join(f"--{name.replace('_', '-')}" for name in said)
         raise click.UsageError(f"--calibration already contains these values: leave out {given}")
+
+
+def _check_timeline(options: dict[str, Any], together: bool, output_format: str) -> None:
+    """Refuse thresholds that cannot hold together, and one file for all in formats that always are one."""
+    offset, onset = options["offset_threshold"], options["threshold"]
+    if offset is not None and onset is None and options["calibration"] is None and not options["multi_label"]:
+        raise click.UsageError("--offset needs --threshold (or --calibration), with which an event begins")
+    if offset is not None and onset is not None and offset > onset:
+        raise click.UsageError(f"--offset must be at most --threshold, got {offset} and {onset}")
+    if together and output_format not in LABEL_FILES:
+        raise click.UsageError(f"--together is for {' and '.join(LABEL_FILES)}; {output_format} is one file anyway")
 
 
 class _Read:
@@ -247,81 +284,6 @@ def _write_csv(results: Iterable["Classification"], timeline: bool, labels: list
         rows = (row | about for row in csv_rows(result, timeline))
         writer.writerows([[shown(row.get(name, "")) for name in names] for row in rows])
         sys.stdout.flush()
-
-
-def _write_label_files(
-    results: Iterable["Classification"], output_format: str, target: Path | None, files: list[Path]
-) -> None:
-    """Write one label file per recording; subfolders mirror those of the recordings."""
-    common = os.path.commonpath([file.absolute().parent for file in files])
-    for result in results:
-        text = _LABEL_FILES[output_format](result)
-        if output_format == "raven" and not fits_a_line(result.path):
-            remark(
-                f"{show_path(result.path)}: its name contains a tab or a line break, which a selection "
-                "table cannot hold"
-            )
-        if target is None:
-            echo(text, nl=False)
-            continue
-        place = target
-        if not _is_label_file(target, files):
-            path = Path(result.path).absolute()
-            place = target / path.relative_to(common).with_name(f"{path.name}.{output_format}.txt")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(place, text.encode("utf-8", "surrogateescape"))
-
-
-def _target(to: str | None, output_format: str, files: list[Path]) -> Path | None:
-    """The path to write to, checked before anything is read."""
-    if to is None:
-        if output_format in _LABEL_FILES and len(files) > 1:
-            raise click.UsageError(
-                f"{len(files)} recordings make {len(files)} {output_format} files: name a folder with --to"
-            )
-        return None
-    target = Path(to)
-    folder_wanted = output_format in _LABEL_FILES and not _is_label_file(target, files)
-    if folder_wanted and target.exists() and not target.is_dir():
-        raise click.UsageError(f"--to {to} is a file; {output_format} writes a file for each recording into a folder")
-    if not folder_wanted and target.is_dir():
-        raise click.UsageError(f"--to {to} is a folder; {output_format} is written into a file")
-    if any(target.absolute() == file.absolute() for file in files):
-        raise click.UsageError(f"--to {to} is one of the recordings; name another file")
-    return target
-
-
-def _is_label_file(target: Path, files: list[Path]) -> bool:
-    """Whether `target` is a file for a single recording's labels (its name ends in .txt), not a folder."""
-    return len(files) == 1 and target.suffix == ".txt" and not target.is_dir()
-
-
-@contextlib.contextmanager
-def _output(target: Path | None, output_format: str) -> Iterator[bool]:
-    """Send output to stdout or a file; yields whether lines go to a terminal, where they would break a progress bar.
-
-    File names that are not UTF-8 are written as their original bytes.
-    """
-    if target is None:
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="surrogateescape")
-        yield sys.stdout.isatty()
-    elif output_format in _LABEL_FILES:
-        yield False
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        stopped: KeyboardInterrupt | None = None
-        with (
-            replacing(target) as beside,
-            beside.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
-            contextlib.redirect_stdout(file),
-        ):
-            try:
-                yield False
-            except KeyboardInterrupt as error:
-                stopped = error  # the file keeps what was written so far
-        if stopped is not None:
-            raise stopped
 
 
 def _progress(results: _Read, total: int, silent: bool) -> Iterator["Classification"]:

@@ -1,31 +1,18 @@
 """The output of `mmasc classify` for one recording in every format: objects, rows, lines for people, label files."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmasc.label_files.formats import rows_text
+from mmasc.label_files.rows import LabelRow
 from mmasc.printing import printable
 
 if TYPE_CHECKING:
     from mmasc.labelling.classify import Classification
 
-# Characters that end a field or a line in such tables
-_SEPARATORS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
-_RAVEN_COLUMNS = (
-    "Selection",
-    "View",
-    "Channel",
-    "Begin Time (s)",
-    "End Time (s)",
-    "Low Freq (Hz)",
-    "High Freq (Hz)",
-    "Begin File",
-    "Begin Path",
-    "Annotation",
-    "Score",
-)
+_DECIMALS = 6  # of seconds in label files: a microsecond
 
 
 def result_object(result: "Classification", timeline: bool) -> dict[str, Any]:
@@ -102,7 +89,7 @@ def clock(seconds: float) -> str:
 
 def audacity_labels(result: "Classification") -> str:
     """A label track of Audacity: start, end (seconds) and label, separated by tabs, no header."""
-    return "".join(f"{event.start:.6f}\t{event.end:.6f}\t{_cell(event.label)}\n" for event in result.events)
+    return rows_text(_label_rows(result, False), "audacity", _DECIMALS)
 
 
 def raven_table(result: "Classification") -> str:
@@ -110,30 +97,20 @@ def raven_table(result: "Classification") -> str:
 
     Begin Path is the path; characters that do not fit into a line (see `fits_a_line`) are replaced by spaces.
     """
-    path = Path(result.path)
-    lines = ["\t".join(_RAVEN_COLUMNS)]
-    for number, event in enumerate(result.events, 1):
-        fields = [
-            str(number),
-            "Spectrogram 1",
-            "1",
-            f"{event.start:.6f}",
-            f"{event.end:.6f}",
-            "0.0",
-            f"{result.sample_rate / 2:.1f}",
-            _cell(path.name),
-            _cell(str(path.absolute())),
-            _cell(event.label),
-            f"{event.score:.4f}",
-        ]
-        lines.append("\t".join(fields))
-    return "\n".join(lines) + "\n"
+    return rows_text(_label_rows(result, True), "raven", _DECIMALS)
 
 
-def fits_a_line(text: str) -> bool:
-    """Whether a text can stand in a table that has tabs between its fields and no quotes."""
-    return _cell(text) == text
+def joined_labels(results: Iterable["Classification"], output_format: str) -> str:
+    """One label file for all recordings: a selection table, or a label track whose fourth value is the recording."""
+    rows = [row for result in results for row in _label_rows(result, output_format == "raven")]
+    return rows_text(rows, output_format, _DECIMALS, paths=True)
 
 
-def _cell(text: str) -> str:
-    return _SEPARATORS.sub(" ", text)
+def _label_rows(result: "Classification", banded: bool) -> list[LabelRow]:
+    """The events of a recording under its absolute path, over the whole band of the file where a format wants one."""
+    path = str(Path(result.path).absolute())
+    low, high = (0.0, result.sample_rate / 2) if banded else (None, None)
+    return [
+        LabelRow(path, event.start, event.end, event.label, event.score, low_hz=low, high_hz=high, channel=1)
+        for event in result.events
+    ]

@@ -5,6 +5,7 @@ import re
 import secrets
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from mmasc.errors import MmascError
@@ -13,6 +14,7 @@ from mmasc.printing import printable
 VERDICTS = ("present", "absent", "unsure")
 UNNAMED = "unnamed"
 _ID = re.compile(r"[0-9a-f]{32}")
+_IDS = 1 << 63  # ids of recordings are below
 _SHOWN = 60
 
 
@@ -56,11 +58,13 @@ class Annotation:
     def __post_init__(self) -> None:
         if self.id and not (isinstance(self.id, str) and _ID.fullmatch(self.id)):
             raise MmascError(f"annotation: the id {_shown(self.id)} is not 32 hexadecimal digits; leave it empty")
-        object.__setattr__(self, "recording", _whole(self.recording))
-        object.__setattr__(self, "start", _number(self.start, "start"))
-        object.__setattr__(self, "end", _number(self.end, "end"))
-        if self.score is not None:
-            object.__setattr__(self, "score", _number(self.score, "score"))
+        if type(self.recording) is not int or not 0 <= self.recording < _IDS:
+            object.__setattr__(self, "recording", _whole(self.recording))
+        for name in ("start", "end", "score"):
+            value = getattr(self, name)
+            given = value is not None or name != "score"
+            if given and (type(value) is not float or not math.isfinite(value)):
+                object.__setattr__(self, name, _number(value, name))
         if not 0 <= self.start <= self.end:
             raise MmascError(f"annotation: start and end must be 0 <= start <= end, got {self.start} and {self.end}")
         check_label(self.label)
@@ -88,7 +92,7 @@ def check_label(label: Any) -> None:
     """
     if not isinstance(label, str) or not label.strip():
         raise MmascError(f"annotation: a label must be a text that is not empty, got {_shown(label)}")
-    if printable(label) != label:
+    if not _is_clean(label, ""):
         raise MmascError(f"annotation: the label {_shown(label)} has control characters; write it without them")
 
 
@@ -103,24 +107,31 @@ def now() -> str:
 
 
 def _check_texts(one: Annotation) -> None:
-    for name, keep in (("by", ""), ("at", ""), ("question", "\n\t"), ("note", "\n\t")):
+    for name, keep in (("by", ""), ("at", ""), ("question", "\n\t"), ("note", "\n\t"), ("identity", "")):
         text = getattr(one, name)
-        if not isinstance(text, str) or printable(text, keep) != text:
+        if name == "identity" and text is None:
+            continue
+        if not isinstance(text, str) or not _is_clean(text, keep):
             raise MmascError(f"annotation: {name} must be a text without control characters, got {_shown(text)}")
-    if one.identity is not None and (not isinstance(one.identity, str) or printable(one.identity) != one.identity):
-        raise MmascError(f"annotation: identity must be a text without control characters, got {_shown(one.identity)}")
+
+
+@lru_cache(maxsize=4_096)
+def _is_clean(text: str, keep: str) -> bool:
+    """Whether a text has no control characters but those to keep. Few texts stand in very many annotations."""
+    return printable(text, keep) == text
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= int(value) < _IDS:
         raise MmascError(f"annotation: the recording must be the id of one, a whole number, got {_shown(value)}")
     return int(value)
 
 
 def _number(value: Any, name: str) -> float:
-    if type(value) is float and math.isfinite(value):
-        return value
-    number = float(value) if hasattr(value, "__float__") and not isinstance(value, bool) else math.nan
+    try:
+        number = float(value) if hasattr(value, "__float__") and not isinstance(value, bool) else math.nan
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
     if not math.isfinite(number):
         raise MmascError(f"annotation: {name} must be a finite number, got {_shown(value)}")
     return number

@@ -24,6 +24,8 @@ __all__ = ["FIELDS", "UNNAMED", "VERDICTS", "Annotation", "Annotations"]
 END_SLACK_SECONDS = 0.1
 # Two annotations are about one moment if they share this much of the shorter one
 _SHARED = 0.5
+# What can be undone
+_CHANGES = ("set", "remove", "rename")
 
 
 class Annotations:
@@ -98,7 +100,9 @@ class Annotations:
         """
         state, rows = self._history().state, self._collection.row_of
         found = [one for one in state.values() if one.id.startswith(name) and one.recording in rows]
-        if not name or len(found) != 1:
+        if not name:
+            raise MmascError("give the id of an annotation, or its beginning")
+        if len(found) != 1:
             what = "no annotation has" if not found else f"{len(found)} annotations have"
             raise MmascError(f"{what} an id that begins with {name!r}; see: mmasc label list {self._folder}")
         return found[0]
@@ -152,7 +156,11 @@ class Annotations:
         Returns:
             What was undone, a line each, the last change first.
         """
-        return self._undo(n, undos=False)
+        with self._journal.writing() as journal:
+            chosen = [one for one in self._history().counting(_CHANGES) if self._is_of_ours(one)][: max(n, 0)]
+            if chosen:
+                journal.append([Event.make("undo", ids=tuple(one.id for one in chosen))])
+        return [one.described() for one in chosen]
 
     def redo(self, n: int = 1) -> list[str]:
         """Bring back what the last calls of `undo` undid.
@@ -162,7 +170,13 @@ class Annotations:
         Returns:
             What came back, a line each.
         """
-        return self._undo(n, undos=True)
+        with self._journal.writing() as journal:
+            history = self._history()
+            chosen = history.counting(["undo"])[: max(n, 0)]
+            if chosen:
+                journal.append([Event.make("redo", ids=tuple(one.id for one in chosen))])
+        names = {name for one in chosen for name in one.ids}
+        return [one.described() for one in reversed(history.events) if one.id in names]
 
     def to_table(
         self,
@@ -214,12 +228,16 @@ class Annotations:
 
     def path_of(self, annotation: Annotation) -> str:
         """Where its recording lies now."""
-        return self._collection.path_of(self._stored_path(annotation.recording))
+        return self._collection.path_of(self._known(annotation.recording)[0])
+
+    def stored_path(self, annotation: Annotation) -> str:
+        """The path of its recording under the root."""
+        return self._known(annotation.recording)[0]
 
     def faults(self) -> list[tuple[Literal["error", "warning"], str]]:
         """What does not hold: damaged lines, annotations of no recording, times past a recording's end."""
         try:
-            history = self._history()
+            history = self._history(quiet=True)
         except MmascError as error:
             return [("error", str(error))]
         assert self._read is not None
@@ -238,7 +256,7 @@ class Annotations:
             )
         late = [one for one in self.all() if one.end > self.duration_of(one.recording) + END_SLACK_SECONDS]
         if late:
-            first = f"{show_path(self._stored_path(late[0].recording))}: {late[0].label} to {late[0].end:.3f} s"
+            first = f"{show_path(self.stored_path(late[0]))}: {late[0].label} to {late[0].end:.3f} s"
             found.append(("warning", f"{len(late)} annotations end after their recordings ({first})"))
         return found
 
@@ -248,15 +266,15 @@ class Annotations:
     def _folder(self) -> str:
         return show_path(self._collection.store.folder)
 
-    def _history(self) -> History:
+    def _history(self, quiet: bool = False) -> History:
         stamp = self._journal.stamp()
         if self._read is None or self._read[0] != stamp:
-            contents = self._journal.read()
+            contents = self._journal.read(quiet)
             self._read = (stamp, contents, History(contents.events))
         return self._read[2]
 
     def _set(self, annotations: Sequence[Annotation]) -> Event:
-        paths = tuple(self._stored_path(one.recording) for one in annotations)
+        paths = tuple(self.stored_path(one) for one in annotations)
         return Event.make("set", annotations=tuple(annotations), paths=paths)
 
     def _whole(self, one: Annotation, at: str) -> Annotation:
@@ -266,13 +284,10 @@ class Annotations:
         if one.start > duration or one.end > duration + END_SLACK_SECONDS:
             late = one.start if one.start > duration else one.end
             raise MmascError(
-                f"{show_path(self._stored_path(one.recording))} lasts {duration:.3f} s: the annotation "
+                f"{show_path(self.stored_path(one))} lasts {duration:.3f} s: the annotation "
                 f"{one.label!r} at {late:.3f} s lies past its end"
             )
         return replace(one, id=one.id or new_id(), end=min(one.end, duration), by=one.by or UNNAMED, at=one.at or at)
-
-    def _stored_path(self, recording: int) -> str:
-        return self._known(recording)[0]
 
     def _known(self, recording: int) -> tuple[str, float]:
         """Path under the root and duration of a recording."""
@@ -285,7 +300,7 @@ class Annotations:
         return self._columns[1][row], self._columns[2][row]
 
     def _place(self, one: Annotation) -> tuple[str, float, float, str, str, str, str]:
-        path = self._stored_path(one.recording)
+        path = self.stored_path(one)
         return path, one.start, one.end, one.label, one.by, one.identity or "", one.id
 
     def _require(self, ids: Iterable[str]) -> None:
@@ -293,19 +308,6 @@ class Annotations:
         for name in ids:
             if name not in state:
                 raise MmascError(f"{self._folder} has no annotation {name!r}; see: mmasc label list {self._folder}")
-
-    def _undo(self, n: int, undos: bool) -> list[str]:
-        with self._journal.writing() as journal:
-            history = self._history()
-            seen = [one for one in history.counting(undos) if self._is_of_ours(one)]
-            chosen = seen[: max(n, 0)]
-            if not chosen:
-                return []
-            journal.append([Event.make("undo", ids=tuple(one.id for one in chosen))])
-            if not undos:
-                return [one.described() for one in chosen]
-            names = {name for one in chosen for name in one.ids}
-            return [one.described() for one in reversed(history.events) if one.id in names]
 
     def _is_of_ours(self, event: Event) -> bool:
         """Whether an event is about recordings that are here: others' changes cannot be seen."""

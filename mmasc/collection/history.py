@@ -1,11 +1,11 @@
 """Events of annotations, and what counts after all of them: later ones win, undone ones never happened."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mmasc.collection.annotation import Annotation, new_id, now
 
-OPS = ("set", "remove", "rename", "undo")
+OPS = ("set", "remove", "rename", "undo", "redo")
 
 
 @dataclass(frozen=True)
@@ -14,11 +14,12 @@ class Event:
 
     Attributes:
         id: 32 hexadecimal digits; an event that is read twice counts once.
-        op: "set", "remove", "rename" or "undo".
+        op: "set", "remove", "rename", "undo" or "redo".
         at: When, ISO 8601 in UTC.
         annotations: Of "set": new ones, or others in place of those of the same ids.
         paths: Of "set": the recordings' paths under the root at that time, for people who read the file.
-        ids: Of "remove" and "rename": annotations (of "rename", none: all with the label); of "undo": events.
+        ids: Of "remove" and "rename": annotations (of "rename", none: all with the label); of "undo": events; of
+            "redo": undos.
         old, new: Of "rename": the labels.
     """
 
@@ -44,7 +45,7 @@ class Event:
             return f"{_counted(len(self.annotations))}{of} added"
         if self.op == "remove":
             return f"{_counted(len(self.ids))} removed"
-        return f"{self.old} renamed to {self.new}" if self.op == "rename" else "undo"
+        return f"{self.old} renamed to {self.new}" if self.op == "rename" else self.op
 
 
 class History:
@@ -66,9 +67,9 @@ class History:
             if event.id not in self.undone:
                 self._apply(event)
 
-    def counting(self, undos: bool) -> list[Event]:
-        """Events that count, the newest first: undos, or the others."""
-        return [one for one in reversed(self.events) if (one.op == "undo") == undos and one.id not in self.undone]
+    def counting(self, ops: Collection[str]) -> list[Event]:
+        """Events of these kinds that count, the newest first."""
+        return [one for one in reversed(self.events) if one.op in ops and one.id not in self.undone]
 
     def _apply(self, event: Event) -> None:
         if event.op == "set":
@@ -89,10 +90,10 @@ def relabelled(one: Annotation, label: str) -> Annotation:
 
 
 def _undone(events: Sequence[Event]) -> set[str]:
-    """Ids of events that were undone. From the newest back: an undo that was itself undone undoes nothing."""
+    """Ids of events that do not count. From the newest back: an undo that was itself taken back undoes nothing."""
     undone: set[str] = set()
     for event in reversed(events):
-        if event.op == "undo" and event.id not in undone:
+        if event.op in ("undo", "redo") and event.id not in undone:
             undone.update(event.ids)
     return undone
 

@@ -17,7 +17,7 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -70,9 +70,11 @@ class Journal:
         """What changes whenever the files do."""
         return tuple(_stamp(path) for path in (self.path, self.table))
 
-    def read(self) -> Contents:
+    def read(self, quiet: bool = False) -> Contents:
         """All events. Needs no right to write.
 
+        Args:
+            quiet: Log no warning of damaged lines.
         Raises:
             MmascError: If the table is damaged or a file cannot be read.
         """
@@ -81,10 +83,12 @@ class Journal:
         for number, line in enumerate(self._lines(), 1):
             try:
                 events.append(_parsed(line))
-            except (MmascError, ValueError, KeyError, TypeError) as error:
+            except (MmascError, ValueError, KeyError, TypeError, AttributeError) as error:
                 contents.damaged.append((number, str(error)))
                 contents.kept.append(line)
             # an unfinished line says nothing
+        if contents.damaged and not quiet:
+            _log.warning("%s: %d lines are damaged, see: mmasc collection check", self.path, len(contents.damaged))
         contents.events = [*read_events(self.table), *[one for one in events if one is not None]]
         return contents
 
@@ -126,7 +130,7 @@ class Journal:
         Args:
             recordings: Ids of the recordings that there are; annotations of others are dropped. None drops nothing.
         """
-        contents = self.read()
+        contents = self.read(quiet=True)
         events = list({one.id: one for one in contents.events}.values())
         if recordings is not None:
             events = [kept for one in events if (kept := _of_recordings(one, recordings)) is not None]
@@ -164,6 +168,11 @@ def _line(event: Event) -> bytes:
         values["ids"] = event.ids
     if event.op == "rename":
         values.update(old=event.old, new=event.new)
+    return closed(values)
+
+
+def closed(values: Mapping[str, Any]) -> bytes:
+    """A line of these values, with its checksum in front and its end."""
     rest = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
     rest = b'",' + rest[1:]
     return _CRC + b"%08x" % zlib.crc32(rest) + rest + b"\n"
@@ -180,7 +189,7 @@ def _parsed(line: bytes) -> Event | None:
     """The event in a line; None for one whose writer was killed.
 
     Raises:
-        ValueError, KeyError, TypeError, MmascError: If it is damaged.
+        ValueError, KeyError, TypeError, AttributeError, MmascError: If it is damaged.
     """
     if line.endswith(_CUT[:-1]):
         return None
@@ -195,8 +204,11 @@ def _parsed(line: bytes) -> Event | None:
         check_label(raw["new"])
         return replace(event, old=_text(raw["old"]), new=raw["new"])
     if op == "set":
-        event = replace(event, paths=tuple(_text(one.pop("path")) for one in raw["set"]))
-        return replace(event, annotations=tuple(Annotation(**{"at": event.at, **one}) for one in raw["set"]))
+        paths = tuple(_text(one.pop("path")) for one in raw["set"])
+        annotations = tuple(Annotation(**{"at": event.at, **one}) for one in raw["set"])
+        if not all(one.id for one in annotations):
+            raise ValueError("an annotation has no id")
+        return replace(event, paths=paths, annotations=annotations)
     return event
 
 

@@ -63,7 +63,7 @@ def audacity_text(rows: Iterable[LabelRow], decimals: int | None = None, paths: 
 
     Args:
         rows: With finite ends.
-        decimals: Of seconds; default: six, or as many as read back exactly.
+        decimals: Decimals of seconds; default: six, or as many as read back exactly.
         paths: Whether a fourth value of each line names the recording.
     Raises:
         MmascError: If a label has no end.
@@ -77,7 +77,7 @@ def audacity_text(rows: Iterable[LabelRow], decimals: int | None = None, paths: 
             fields.append(row.path)
         lines.append("\t".join(fields))
         if row.low_hz is not None or row.high_hz is not None:
-            # -1 is Audacity's sign for a bound that is not there
+            # -1 is Audacity's sign for a missing bound
             bounds = (-1.0 if bound is None else bound for bound in (row.low_hz, row.high_hz))
             lines.append("\t".join(["\\", *(seconds_text(bound, decimals) for bound in bounds)]))
     return "".join(f"{line}\n" for line in lines)

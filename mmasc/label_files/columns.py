@@ -26,6 +26,8 @@ _MEANINGS = {
     "at": "at annotatedat labelledat labeledat",
     "note": "note notes comment comments remark remarks",
     "clock": "clock",
+    "identity": "identity",
+    "question": "question",
 }
 
 

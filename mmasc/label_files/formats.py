@@ -14,7 +14,7 @@ from mmasc.label_files.audacity import audacity_text, looks_like_audacity, read_
 from mmasc.label_files.objects import json_text, jsonl_text, read_json, read_jsonl
 from mmasc.label_files.playlist import m3u_text
 from mmasc.label_files.raven import looks_like_raven, raven_text, read_raven
-from mmasc.label_files.rows import LabelFile, LabelRow, recording_named_by
+from mmasc.label_files.rows import LabelFile, LabelRow, Problem, recording_named_by
 from mmasc.label_files.tabular import csv_text, read_csv
 from mmasc.storage.files import write_atomically
 from mmasc.storage.tables import text_of_file
@@ -62,12 +62,40 @@ def read_rows(path: str | Path, format: str | None = None, label_column: str | N
         MmascError: If a file cannot be read or has no labels by its format, or a folder holds no label file.
         ValueError: If the format is none of those that can be read.
     """
+    path = Path(path)
+    files = read_each(path, format, label_column)
+    if not path.is_dir():
+        return files[0]
+    found = LabelFile([], [], [], str(path))
+    for one in files:
+        found.rows.extend(one.rows)
+        found.problems.extend(replace(problem, source=one.path) for problem in one.problems)
+        found.lines.extend(one.lines)
+    return found
+
+
+def read_each(path: Path, format: str | None = None, label_column: str | None = None) -> list[LabelFile]:
+    """The same as `read_rows`, by file: one, or those below a folder in the order of their paths.
+
+    Below a folder, a file that cannot be read stops nothing either: it is a problem of its first line.
+    """
     if format is not None and format not in READABLE:
         raise ValueError(f"format must be one of {list(READABLE)}, got {format!r}")
-    path = Path(path)
-    if path.is_dir():
-        return _read_folder(path, format, label_column)
-    return _READERS[format or format_of(path)](path, label_column)
+    if not path.is_dir():
+        return [_READERS[format or format_of(path)](path, label_column)]
+    files = label_files_below(path)
+    if not files:
+        raise MmascError(f"{show_path(path)} holds no label file ({', '.join(_LABEL_FILES)})")
+    found = []
+    for file in files:
+        try:
+            one = _READERS[format or format_of(file)](file, label_column)
+        except MmascError as fault:
+            one = LabelFile([], [Problem(1, str(fault).removeprefix(show_path(file)).lstrip(": "))], [], str(file))
+        own, inside = recording_named_by(file), file.parent.relative_to(path)
+        rows = [replace(row, path=str(inside / own)) if row.path == own else row for row in one.rows]
+        found.append(replace(one, rows=rows))
+    return found
 
 
 def format_of(path: str | Path) -> str:
@@ -95,7 +123,9 @@ def format_of(path: str | Path) -> str:
     return "csv"
 
 
-def write_rows(rows: Iterable[LabelRow], format: str, target: str | Path, each: bool = False) -> Written:
+def write_rows(
+    rows: Iterable[LabelRow], format: str, target: str | Path, each: bool = False, root: str | None = None
+) -> Written:
     """Write labels.
 
     Args:
@@ -103,6 +133,7 @@ def write_rows(rows: Iterable[LabelRow], format: str, target: str | Path, each: 
         format: One of `FORMATS`.
         target: The file; with `each` a folder, whose subfolders mirror those of the recordings.
         each: Whether every recording gets a file of its own: `sub/rain.wav` → `sub/rain.wav.csv`.
+        root: The folder that the target's subfolders begin in, for absolute paths; default: what they share.
     Raises:
         MmascError: If a row does not fit the format.
         ValueError: If the format is none, or a playlist is wanted for each recording.
@@ -116,7 +147,7 @@ def write_rows(rows: Iterable[LabelRow], format: str, target: str | Path, each: 
         by_path: dict[str, list[LabelRow]] = {}
         for row in kept:
             by_path.setdefault(row.path, []).append(row)
-        places = label_places(list(by_path), format)
+        places = label_places(list(by_path), format, root)
         texts = {target / places[path]: rows_text(own, format) for path, own in by_path.items()}
     for file, text in texts.items():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +161,7 @@ def rows_text(rows: Iterable[LabelRow], format: str, decimals: int | None = None
     Args:
         rows: In order.
         format: One of `FORMATS`.
-        decimals: Of seconds in raven and audacity; default: as many as read back exactly, at least six.
+        decimals: Decimals of seconds in raven and audacity; default: as many as read back exactly, at least six.
         paths: Whether lines of audacity name the recording.
     """
     if format == "audacity":
@@ -140,15 +171,17 @@ def rows_text(rows: Iterable[LabelRow], format: str, decimals: int | None = None
     return {"csv": csv_text, "jsonl": jsonl_text, "json": json_text, "m3u": m3u_text}[format](rows)
 
 
-def label_places(paths: Sequence[str], format: str) -> dict[str, Path]:
+def label_places(paths: Sequence[str], format: str, root: str | None = None) -> dict[str, Path]:
     """Recording → path of its label file below a folder; subfolders mirror those of the recordings.
 
-    Absolute paths lose the folders that they share.
+    Absolute paths lose `root` in front, if all lie below it, otherwise the folders that they share.
     """
     suffix = _SUFFIXES[format]
     if any(os.path.isabs(path) or ".." in Path(path).parts for path in paths):
         whole = {path: os.path.abspath(path) for path in paths}
         common = os.path.commonpath([os.path.dirname(path) for path in whole.values()])
+        if root is not None and Path(common).is_relative_to(root):
+            common = root
         inside = {path: os.path.relpath(long, common) for path, long in whole.items()}
     else:
         inside = {path: os.path.normpath(path) for path in paths}
@@ -158,17 +191,3 @@ def label_places(paths: Sequence[str], format: str) -> dict[str, Path]:
 def label_files_below(folder: str | Path) -> list[Path]:
     """Files below a folder whose ending may be a label file's, in the order of their paths."""
     return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in _LABEL_FILES and path.is_file())
-
-
-def _read_folder(folder: Path, format: str | None, label_column: str | None) -> LabelFile:
-    files = label_files_below(folder)
-    if not files:
-        raise MmascError(f"{show_path(folder)} holds no label file ({', '.join(_LABEL_FILES)})")
-    found = LabelFile([], [], [], str(folder))
-    for file in files:
-        one = _READERS[format or format_of(file)](file, label_column)
-        own, inside = recording_named_by(file), file.parent.relative_to(folder)
-        found.rows.extend(replace(row, path=str(inside / own)) if row.path == own else row for row in one.rows)
-        found.problems.extend(replace(problem, source=str(file)) for problem in one.problems)
-        found.lines.extend(one.lines)
-    return found

@@ -27,7 +27,7 @@ _COLUMNS = (
     "Annotation",
     "Score",
 )
-_MORE = {"Verdict": "verdict", "By": "by", "At": "at", "Note": "note", "Clock": "clock"}
+_MORE = {name.capitalize(): name for name in ("verdict", "by", "at", "note", "clock", "identity", "question")}
 _OFFSET = "File Offset (s)"
 
 
@@ -76,12 +76,12 @@ def raven_text(rows: Iterable[LabelRow], decimals: int | None = None) -> str:
     """A selection table of one recording or of several.
 
     Begin Path is the path as it is in the row; characters that do not fit into a line are replaced by blanks. A label
-    without channel is written to channel 1, a label without frequencies to the waveform. Verdict, By, At, Note and
-    Clock are columns where a row says something there.
+    without channel is written to channel 1, a label without frequencies to the waveform. Verdict, By, At, Note, Clock,
+    Identity and Question are columns where a row says something there.
 
     Args:
         rows: With finite ends.
-        decimals: Of seconds (scores then have 4, frequencies 1); default: six, or as many as read back exactly.
+        decimals: Decimals of seconds (scores then have 4, frequencies 1); default: six, or as many as read back exactly.
     Raises:
         MmascError: If a label has no end.
     """

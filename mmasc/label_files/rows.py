@@ -21,12 +21,12 @@ class LabelRow:
     """A label from `start` to `end` in a recording.
 
     Attributes:
-        path: Of the recording, as the file writes it.
+        path: Path of the recording, as the file writes it.
         start: In seconds from the beginning of the recording.
         end: In seconds, at least `start` (equal: a point in time); infinite: to the end of the recording.
         label: Without blanks around it; never empty.
         score: A finite number, or None where nothing is said.
-        verdict: "present", "absent" (the label was looked for and is not there) or "unsure".
+        verdict: "present", "absent" (the label was looked for and not found) or "unsure".
         low_hz: Lowest frequency, in Hz.
         high_hz: Highest frequency, in Hz.
         channel: Channel of the recording, from 1.
@@ -34,6 +34,8 @@ class LabelRow:
         at: When it was labelled, as ISO 8601 text.
         note: A remark.
         clock: Time of day of the start, as text.
+        identity: What tells the head or prompt file that labelled from others of its name.
+        question: Text of the query that led to the label.
     """
 
     path: str
@@ -49,8 +51,11 @@ class LabelRow:
     at: str = ""
     note: str = ""
     clock: str = ""
+    identity: str = ""
+    question: str = ""
 
 
+_TEXTS = ("by", "at", "note", "clock", "identity", "question")
 FIELDS = tuple(LabelRow.__dataclass_fields__)
 
 
@@ -81,7 +86,7 @@ class LabelFile:
         problems: Lines that could not be used, in the order of the file; they are in no row.
         lines: Number of the line of each row, from 1.
         path: The file (or the folder of files) that was read.
-        format: Of the file; "" for a folder.
+        format: Format of the file; "" for a folder.
     """
 
     rows: list[LabelRow]
@@ -143,7 +148,7 @@ def row_from(values: Mapping[str, Any], path: str = "", decimal_comma: bool = Fa
         low_hz=read("low_hz"),
         high_hz=read("high_hz"),
         channel=None if channel is None else int(channel),
-        **{name: text_of(values.get(name)) for name in ("by", "at", "note", "clock")},
+        **{name: text_of(values.get(name)) for name in _TEXTS},
     )
 
 

@@ -5,6 +5,7 @@ probabilities of its windows: a moment's score is the mean over the windows that
 are not judged.
 """
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +22,10 @@ from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 from mmasc.heads.calibration_file import Calibration
 from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
-from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
+from mmasc.heads.zeroshot import MULTI_LABEL_THRESHOLD, NONE, ZeroShotClassifier
 from mmasc.labelling.recordings import unlabelled_vectors
 from mmasc.prompts.prompts import Prompts, as_prompts
-from mmasc.windows.timeline import Event, class_seconds, find_events, timeline_cells
+from mmasc.windows.timeline import Event, class_seconds, find_events, joined_cells, timeline_cells
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def classify(
     centre_on: str | Path | Collection | Sequence[str | Path] | None = None,
     match_on: str | Path | Collection | Sequence[str | Path] | None = None,
     calibration: str | Path | Calibration | None = None,
+    offset_threshold: float | None = None,
+    smooth_seconds: float | None = None,
 ) -> Iterator[Classification]:
     """Classify recordings with prompts, one after the other as they are decoded.
 
@@ -111,6 +114,10 @@ def classify(
             `PriorMatchedZeroShot`.
         calibration: A file of `mmasc.studies.prompt_tuning.tune_prompts` (or what it holds), made for these prompts and
             this encoder: it says shifts, temperature, thresholds and least cosine, which are then not given here.
+        offset_threshold: An event of the timeline goes on while the label's probability is at least this, which is at
+            most the threshold that lets it begin; default: the same. Labels with lower thresholds keep theirs.
+        smooth_seconds: Moments of the timeline shorter than this are judged together with those after them, see
+            `joined_cells`; default: none, and with `offset_threshold` the hop.
     Raises:
         MmascError: If no file is found, prompts, encoder or calibration cannot be used, or, with `strict`, a file is
             bad.
@@ -122,6 +129,12 @@ def classify(
         raise ValueError("a loaded encoder has its window already: load_encoder(name, window_seconds=...)")
     if not gap_seconds >= 0 or not minimum_seconds >= 0:
         raise ValueError(f"gap_seconds and minimum_seconds must be 0 or more, got {gap_seconds}, {minimum_seconds}")
+    if offset_threshold is not None and threshold is not None and offset_threshold > threshold:
+        raise ValueError(f"offset_threshold must be at most threshold, got {offset_threshold} and {threshold}")
+    if offset_threshold is not None and threshold is None and calibration is None and not multi_label:
+        raise ValueError("offset_threshold needs a threshold that lets events begin")
+    if smooth_seconds is not None and not smooth_seconds >= 0:
+        raise ValueError(f"smooth_seconds must be 0 or more, got {smooth_seconds}")
     if centre_on is not None and match_on is not None:
         raise ValueError("centre_on and match_on exclude each other: give one of them")
     said = (threshold, minimum_cosine, temperature, centre_on, match_on)
@@ -149,6 +162,11 @@ def classify(
         assert heard is not None
         classifier = shifted.calibrate(unlabelled_vectors(heard, encoder, hop_seconds, channels))
 
+    if smooth_seconds is None:
+        hop = encoder.spec.window_seconds if hop_seconds is None else hop_seconds
+        smooth_seconds = 0.0 if offset_threshold is None else hop
+    shaping = _Shaping(gap_seconds, minimum_seconds, offset_threshold, smooth_seconds)
+
     def results() -> Iterator[Classification]:
         for file in embed_files(files, encoder, hop_seconds, channels):
             if file.status.state == "failed":
@@ -156,18 +174,23 @@ def classify(
                     raise MmascError(file.status.reason)
                 yield Classification(str(file.path), None, None, {}, {}, (), file.status)
                 continue
-            yield _classify_file(file, classifier, top, timeline, gap_seconds, minimum_seconds)
+            yield _classify_file(file, classifier, top, shaping if timeline else None)
 
     return results()
 
 
+@dataclass(frozen=True)
+class _Shaping:
+    """How cells of a timeline become events."""
+
+    gap_seconds: float
+    minimum_seconds: float
+    offset_threshold: float | None
+    smooth_seconds: float
+
+
 def _classify_file(
-    file: FileVectors,
-    classifier: ZeroShotClassifier,
-    top: int | None,
-    timeline: bool,
-    gap_seconds: float,
-    minimum_seconds: float,
+    file: FileVectors, classifier: ZeroShotClassifier, top: int | None, shaping: _Shaping | None
 ) -> Classification:
     vector = file.vector[None]
     scores, cosines = classifier.predict_proba(vector), classifier.decision_function(vector)
@@ -176,8 +199,8 @@ def _classify_file(
     ranking = np.argsort(-scores[0], kind="stable")
     kept = range(len(names)) if top is None else ranking[:top]
     found: dict[str, Any] = {}
-    if timeline:
-        found = _timeline(file, classifier, names, gap_seconds, minimum_seconds)
+    if shaping is not None:
+        found = _timeline(file, classifier, names, shaping)
     return Classification(
         path=str(file.path),
         label=names[ranking[0]] if accepted[ranking[0]] else NONE,
@@ -192,22 +215,48 @@ def _classify_file(
     )
 
 
-def _timeline(
-    file: FileVectors, classifier: ZeroShotClassifier, names: list[str], gap_seconds: float, minimum_seconds: float
-) -> dict[str, Any]:
+def _timeline(file: FileVectors, classifier: ZeroShotClassifier, names: list[str], shaping: _Shaping) -> dict[str, Any]:
     """`events`, `seconds` and `windows` of a recording."""
     heard = file.heard
     vectors, window_starts, window_ends = file.vectors[heard], file.starts[heard], file.ends[heard]
     scores, cosines = classifier.predict_proba(vectors), classifier.decision_function(vectors)
     starts, ends, cell_scores = timeline_cells(scores, window_starts, window_ends)
     _, _, cell_cosines = timeline_cells(cosines, window_starts, window_ends)
+    if shaping.smooth_seconds > 0:
+        _, _, cell_cosines = joined_cells(cell_cosines, starts, ends, shaping.smooth_seconds)
+        starts, ends, cell_scores = joined_cells(cell_scores, starts, ends, shaping.smooth_seconds)
     # The classifier decides what holds in a cell, in one place for recordings and cells; what does not hold is put
     # below every threshold, and an event's score is the mean over cells that hold only.
-    held = np.where(classifier.accept(cell_scores, cell_cosines), cell_scores, -1.0)
-    events = find_events(held, starts, ends, names, 0.0, classifier.multi_label, gap_seconds, minimum_seconds)
+    onsets: float | dict[str, float] = 0.0
+    offsets, looser = None, classifier
+    if shaping.offset_threshold is not None:
+        onsets, offsets = _thresholds(classifier, names, shaping.offset_threshold)
+        looser = copy.copy(classifier)
+        looser.threshold = offsets
+    held = np.where(looser.accept(cell_scores, cell_cosines), cell_scores, -1.0)
+    events = find_events(
+        held,
+        starts,
+        ends,
+        names,
+        onsets,
+        classifier.multi_label,
+        shaping.gap_seconds,
+        shaping.minimum_seconds,
+        offsets,
+    )
     counts = classifier.accept(scores, cosines).sum(axis=0)
     return {
         "events": events,
         "seconds": class_seconds(events, names),
         "windows": {name: int(count) for name, count in zip(names, counts, strict=True)},
     }
+
+
+def _thresholds(
+    classifier: ZeroShotClassifier, names: list[str], offset: float
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Label → least probability to begin, and to go on."""
+    threshold = MULTI_LABEL_THRESHOLD if classifier.threshold is None else classifier.threshold
+    onsets = {name: float(threshold[name] if isinstance(threshold, Mapping) else threshold) for name in names}
+    return onsets, {name: min(offset, onset) for name, onset in onsets.items()}

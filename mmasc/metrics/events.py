@@ -108,7 +108,7 @@ def event_counts(
 ) -> EventCounts:
     """Count events: one is found by another of its label that begins, and ends, about where it does.
 
-    Pairs are chosen so that as many as possible are found. What is left of both sides and fits but for the label is a
+    Pairs are chosen so that as many as possible are found. What is left of both sides and fits except for the label is a
     substitution.
 
     Args:
@@ -185,7 +185,7 @@ def score_intervals(
     """Percentile intervals (low, high) of `micro_scores` or `macro_scores` over recordings drawn with replacement.
 
     Args:
-        counts: Of two recordings or more.
+        counts: Counts of two recordings or more.
         of: The function.
         level, n_draws, seed: As in `bootstrap_interval`.
     """

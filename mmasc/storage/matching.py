@@ -28,7 +28,8 @@ class FileMatcher:
     2. as the end of a path, by whole folders: `siteA/x.wav` is `2023/siteA/x.wav`, never `siteB/x.wav`;
     3. with more folders in front than are here: `D:\\old\\siteA\\x.wav` is `siteA/x.wav` under the first base. All of
        the path under the base must agree, and at least one folder;
-    4. as 2. and 3., with capitals and small letters alike, and accents however they are encoded.
+    4. as 2. and 3., with capitals and small letters alike, and accents however they are encoded;
+    5. where `find` is told endings: as 1. to 4., without the ending, or with another one of them.
 
     Args:
         files: All that there are, absolute: a name is clear only against all of them.
@@ -44,9 +45,19 @@ class FileMatcher:
         for parts in self._by_parts:
             self._by_name[parts[-1]].append(parts)
             self._by_folded_name[_folded(parts[-1])].append(parts)
+        self._by_stem: dict[str, dict[_Parts, list[_Parts]]] = {}
+        self._endings: Sequence[str] = ()
 
-    def find(self, name: str) -> list[str]:
-        """Files that a name may mean: one where it is clear, none where none is there, else several."""
+    def find(self, name: str, endings: Sequence[str] = ()) -> list[str]:
+        """Files that a name may mean: one where it is clear, none where none is there, else several.
+
+        Args:
+            name: A path of any machine.
+            endings: Endings (".wav") that the name may lack or have in place of the file's; default: none.
+        """
+        return self._find(name) or (self._find_stem(name, endings) if endings else [])
+
+    def _find(self, name: str) -> list[str]:
         for base in self._bases:
             if (path := os.path.normpath(os.path.join(base, name))) in self._files:
                 return [path]
@@ -64,12 +75,32 @@ class FileMatcher:
             found = self._at_the_end(tuple(map(_folded, wanted)), alike, fold=True)
         return [self._by_parts[parts] for parts in found]
 
-    def _at_the_end(self, wanted: _Parts, candidates: Sequence[_Parts], fold: bool = False) -> list[_Parts]:
+    def _find_stem(self, name: str, endings: Sequence[str]) -> list[str]:
+        wanted = tuple(map(_folded, _name_parts(name)))
+        if not wanted:
+            return []
+        if endings != self._endings:
+            self._endings, self._by_stem = endings, defaultdict(lambda: defaultdict(list))
+            for parts in self._by_parts:
+                stem = _stem(_folded(parts[-1]), endings)
+                self._by_stem[stem][(*map(_folded, parts[:-1]), stem)].append(parts)
+        wanted = (*wanted[:-1], _stem(wanted[-1], endings))
+        alike = self._by_stem.get(wanted[-1], {})
+        starts: list[_Parts] = [(), *(tuple(map(_folded, _file_parts(base))) for base in self._bases)]
+        found = next(([start + wanted] for start in starts if start + wanted in alike), [])
+        found = found or self._at_the_end(wanted, list(alike), folded_files=True)
+        return [self._by_parts[parts] for stemmed in found for parts in alike[stemmed]]
+
+    def _at_the_end(
+        self, wanted: _Parts, candidates: Sequence[_Parts], fold: bool = False, folded_files: bool = False
+    ) -> list[_Parts]:
         shared = {parts: _shared(wanted, tuple(map(_folded, parts)) if fold else parts) for parts in candidates}
         whole = [parts for parts, count in shared.items() if count == len(wanted)]
         if whole:
             return whole
         base = _file_parts(self._bases[0]) if self._bases else ()
+        if folded_files:
+            base = tuple(map(_folded, base))
         under = {parts: len(parts) - len(base) if parts[: len(base)] == base else len(parts) for parts in candidates}
         fitting = {parts: count for parts, count in shared.items() if count >= max(2, under[parts])}
         return [parts for parts, count in fitting.items() if count == max(fitting.values())]
@@ -149,6 +180,11 @@ def _name_parts(name: str) -> _Parts:
         elif part not in ("", ".", ".."):
             parts.append(part)
     return tuple(parts)
+
+
+def _stem(name: str, endings: Sequence[str]) -> str:
+    """A folded name without its ending, if it is one of these."""
+    return next((name[: -len(ending)] for ending in endings if name.endswith(ending) and name != ending), name)
 
 
 def _folded(name: str) -> str:

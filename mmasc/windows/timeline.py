@@ -1,6 +1,6 @@
 """Scores of windows → cells of a timeline → events with a beginning and an end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +51,50 @@ def timeline_cells(
     return edges[:-1][covered], edges[1:][covered], means
 
 
+def joined_cells(
+    scores: Float[np.ndarray, "cell class"],
+    starts: Float[np.ndarray, " cell"],
+    ends: Float[np.ndarray, " cell"],
+    seconds: float,
+) -> tuple[Float[np.ndarray, " joined"], Float[np.ndarray, " joined"], Float[np.ndarray, "joined class"]]:
+    """Join cells that are too short to be judged by themselves with those after them; scores are means over time.
+
+    Where windows overlap unevenly (the last one is moved back to the end of the recording), cells last a fraction of
+    the hop; cells as long as the hop stay as they are.
+
+    Args:
+        scores: Scores of the cells.
+        starts, ends: In seconds, in the order of time; cells do not overlap.
+        seconds: Shortest cell that stays by itself. The rest of an unbroken stretch joins the cell before it.
+    Returns:
+        Starts, ends and scores of cells that are at least so long, unless the whole stretch is shorter; they cover the
+        same time.
+    """
+    if len(starts) == 0:
+        return starts, ends, scores
+    firsts, begun = [0], starts[0]
+    for cell in range(1, len(starts)):
+        broken = starts[cell] - ends[cell - 1] > _EDGE_SECONDS
+        # Enough before it, and enough from it on to the end of the stretch
+        if broken or starts[cell] - begun >= seconds - _EDGE_SECONDS:
+            firsts.append(cell)
+            begun = starts[cell]
+    lasts = [*(first - 1 for first in firsts[1:]), len(starts) - 1]
+    groups: list[list[int]] = []
+    for first, last in zip(firsts, lasts, strict=True):
+        short = ends[last] - starts[first] < seconds - _EDGE_SECONDS
+        if short and groups and starts[first] - ends[groups[-1][1]] <= _EDGE_SECONDS:
+            groups[-1][1] = last
+        else:
+            groups.append([first, last])
+    # A cell that stays by itself keeps its scores to the last digit
+    means = [
+        scores[first] if first == last else np.average(scores[first : last + 1], 0, (ends - starts)[first : last + 1])
+        for first, last in groups
+    ]
+    return starts[[first for first, _ in groups]], ends[[last for _, last in groups]], np.array(means)
+
+
 @dataclass(frozen=True)
 class Event:
     """A label from `start` to `end` (seconds) with the time-weighted mean score of the cells that carry it."""
@@ -66,12 +110,16 @@ def find_events(
     cell_starts: Real[np.ndarray, " cell"],
     cell_ends: Real[np.ndarray, " cell"],
     labels: Sequence[str],
-    threshold: float | None = None,
+    threshold: float | Mapping[str, float] | None = None,
     multi_label: bool = False,
     gap_seconds: float = 0.0,
     minimum_seconds: float = 0.0,
+    offset_threshold: float | Mapping[str, float] | None = None,
 ) -> list[Event]:
     """Join cells of a timeline to events.
+
+    With an offset threshold an event begins with a cell at or above the threshold, and goes on over cells that follow
+    at once as long as they are at or above the offset threshold: a score that wavers about one number makes one event.
 
     Args:
         cell_scores: Columns in the order of `labels`.
@@ -79,16 +127,17 @@ def find_events(
         cell_ends: Where they end, in seconds; cells do not overlap.
         labels: Names of the classes.
         threshold: Single-label: a cell whose best score is below carries no label; default: every cell carries one.
-            Multi-label: a cell carries every label whose score is at or above.
+            Multi-label: a cell carries every label whose score is at or above. One for all labels, or one for each.
         multi_label: Whether a cell can carry several labels; needs a threshold.
         gap_seconds: Gaps up to this long between cells of a label are bridged. With a single label a gap in which
             another label is heard stays a gap.
         minimum_seconds: Events shorter than this are dropped, after bridging.
+        offset_threshold: At most `threshold`; default: the same. With a single label it must still be the best.
     Returns:
         Events in the order of start, end and label (as in `labels`).
     Raises:
-        ValueError: If `labels` do not fit the columns, a number is out of range, cells overlap, or `multi_label` comes
-            without a threshold.
+        ValueError: If `labels` do not fit the columns, a number is out of range, cells overlap, a label has no
+            threshold, an offset threshold lies above its threshold, or `multi_label` comes without a threshold.
     """
     begin, end = checked_edges(cell_starts, cell_ends)
     check_finite("cell_scores", cell_scores)
@@ -104,7 +153,13 @@ def find_events(
         raise ValueError("cells must be in the order of time and must not overlap")
     if len(begin) == 0 or len(labels) == 0:
         return []
-    heard = _heard(cell_scores, threshold, multi_label)
+    onsets = _by_label("threshold", threshold, labels)
+    offsets = onsets if offset_threshold is None else _by_label("offset_threshold", offset_threshold, labels)
+    heard = _heard(cell_scores, onsets, multi_label)
+    if offset_threshold is not None:
+        if onsets is None or offsets is None or (offsets > onsets).any():
+            raise ValueError(f"offset_threshold must be at most threshold, got {offset_threshold} and {threshold}")
+        heard = _went_on(heard, _heard(cell_scores, offsets, multi_label), begin[1:] - end[:-1] > _EDGE_SECONDS)
     events = []
     for column, label in enumerate(labels):
         cells = np.flatnonzero(heard[:, column])
@@ -148,10 +203,39 @@ def class_seconds(events: Sequence[Event], labels: Sequence[str]) -> dict[str, f
     return seconds
 
 
-def _heard(cell_scores: Float[np.ndarray, "cell class"], threshold: float | None, multi_label: bool) -> np.ndarray:
+def _by_label(
+    name: str, threshold: float | Mapping[str, float] | None, labels: Sequence[str]
+) -> Float[np.ndarray, " class"] | None:
+    """A threshold for every column; None where there is none."""
+    if threshold is None:
+        return None
+    if isinstance(threshold, Mapping):
+        missing = [label for label in labels if label not in threshold]
+        if missing:
+            raise ValueError(f"{name} must have every label, it lacks {missing}")
+        threshold_of = [threshold[label] for label in labels]
+    else:
+        threshold_of = [threshold] * len(labels)
+    values = np.array(threshold_of, np.float64)
+    check_finite(name, values)
+    return values
+
+
+def _heard(
+    cell_scores: Float[np.ndarray, "cell class"], thresholds: Float[np.ndarray, " class"] | None, multi_label: bool
+) -> np.ndarray:
     """Which cell carries which label, as booleans [cell, class]."""
     if multi_label:
-        return cell_scores >= threshold
+        return cell_scores >= thresholds
     heard = np.zeros(cell_scores.shape, bool)
     heard[np.arange(len(cell_scores)), cell_scores.argmax(axis=1)] = True
-    return heard if threshold is None else heard & (cell_scores >= threshold)
+    return heard if thresholds is None else heard & (cell_scores >= thresholds)
+
+
+def _went_on(begins: np.ndarray, goes_on: np.ndarray, broken: np.ndarray) -> np.ndarray:
+    """Cells [cell, class] that begin an event or follow, without a break, one that carries the label."""
+    heard = begins.copy()
+    for cell in range(1, len(heard)):
+        if not broken[cell - 1]:
+            heard[cell] |= goes_on[cell] & heard[cell - 1]
+    return heard

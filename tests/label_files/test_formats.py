@@ -25,7 +25,7 @@ AMOUNTS = st.none() | st.floats(0, 1e6, allow_nan=False)
 @st.composite
 def label_rows(draw):
     start, end = sorted([draw(SECONDS), draw(SECONDS)])
-    texts = {name: draw(KNOWN) for name in ("by", "at", "note", "clock")}
+    texts = {name: draw(KNOWN) for name in ("by", "at", "note", "clock", "identity", "question")}
     return LabelRow(
         draw(PATHS),
         start,
@@ -251,6 +251,19 @@ def test_files_of_their_own_mirror_the_folders_and_stay_below_the_target(tmp_pat
     ]
     files = write_rows([LabelRow("../x.wav", 0.0, 1.0, "x")], "csv", tmp_path / "out", each=True).files
     assert files == [tmp_path / "out" / "x.wav.csv"]
+
+
+def test_a_file_of_another_kind_in_a_folder_stops_nothing(tmp_path):
+    (tmp_path / "README.txt").write_text("what lies here\n")
+    (tmp_path / "a.wav.txt").write_text("1\t2\tx\n")
+    found = read_rows(tmp_path)
+    assert found.rows == [LabelRow("a.wav", 1.0, 2.0, "x")]
+    (problem,) = found.problems
+    assert str(
+        problem
+    ) == f"{tmp_path / 'README.txt'}: line 1: has no column of labels (label, annotation, species " + (
+        "...); its columns are what lies here; name the one that holds labels (--label-column)"
+    )
 
 
 def test_playlists_name_spans(tmp_path):

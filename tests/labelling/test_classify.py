@@ -21,6 +21,7 @@ from mmasc.cli.classify_formats import clock
 from mmasc.encoders.embedding import embed_files
 from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import NONE
+from mmasc.label_files.formats import read_rows
 from mmasc.labelling.classify import classify
 from mmasc.prompts.prompts import load_prompts
 from tests.conftest import STANDIN_SPEC
@@ -363,6 +364,48 @@ def test_label_files_mirror_the_folders_so_that_no_name_clashes(town):
     assert (town / "one.txt").read_text() == "0.000000\t2.000000\tup\n"
 
 
+def test_one_label_file_for_all_recordings_says_which_each_row_is_of(town):
+    paths = {str(town / "in" / name) for name in ("a.wav", "b.wav", "deep/a.wav")}
+    for form in ("raven", "audacity"):
+        assert run("in", "--format", form, "--together", "--to", f"{form}.txt")[:2] == (0, "")
+        assert (town / f"{form}.txt").read_text() == run("in", "--format", form, "--together")[1]
+        rows = read_rows(town / f"{form}.txt").rows
+        assert {row.path for row in rows} == paths
+        run("in", "--format", form, "--to", f"{form}-each")
+        each = read_rows(town / f"{form}-each").rows
+        assert sorted((row.start, row.end, row.label) for row in each) == sorted(
+            (row.start, row.end, row.label) for row in rows
+        )
+    status, _, err = run("in", "--format", "csv", "--together")
+    assert status == 2
+    assert "--together is for audacity and raven" in err
+
+
+def test_an_event_goes_on_down_to_the_offset(town):
+    def events(*options):
+        out = run("in/b.wav", "--timeline", "--format", "jsonl", *options)[1]
+        return [(event["start"], event["end"], event["label"]) for event in json.loads(out)["events"]]
+
+    (low, high) = sorted(
+        event["score"] for event in json.loads(run("in/b.wav", "--timeline", "--format", "jsonl")[1])["events"]
+    )
+    assert low < high
+    whole = events()
+    strict = events("--onset", str((low + high) / 2))
+    assert len(strict) == 1
+    # another label is the best in the other half, and no event of it begins there
+    assert events("--onset", str((low + high) / 2), "--offset", str(low / 2)) == strict
+    both = events("--onset", str(low / 2), "--offset", str(low / 4))
+    assert both == whole
+    for wrong, message in [
+        (("--offset", "0.2"), "--offset needs --threshold"),
+        (("--threshold", "0.1", "--offset", "0.2"), "at most --threshold, got 0.2 and 0.1"),
+    ]:
+        status, _, err = run("in/b.wav", "--timeline", *wrong)
+        assert status == 2
+        assert message in err
+
+
 @pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv"])
 def test_to_writes_what_stdout_would_show(town, form):
     shown = run("in", "--format", form)[1]
@@ -460,7 +503,7 @@ def test_command_and_function_share_their_names():
     parameters = set(inspect.signature(classify).parameters)
     options = {option.name for option in classify_command.classify.params}
     assert parameters <= options
-    assert options - parameters == {"output_format", "quiet", "to"}
+    assert options - parameters == {"output_format", "quiet", "to", "together"}
 
 
 def test_the_public_name_is_callable_whatever_was_imported_first(town):

@@ -60,6 +60,38 @@ def test_names_mean_files_by_whole_folders(name, files):
     assert FileMatcher(FILES, ["/data/rec"]).find(name) == [f"/data/rec/{file}" for file in files]
 
 
+ENDINGS = (".flac", ".wav", ".mp3")
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("siteA/x", ["siteA/x.wav"]),
+        ("siteA/x.flac", ["siteA/x.wav"]),
+        (r"E:\old disk\siteB\X.MP3", ["siteB/x.wav"]),
+        ("siteB/x.WAV", ["siteB/x.wav"]),
+        ("deep/y.flac", ["siteB/deep/y.wav"]),
+        ("y", ["siteB/deep/y.wav"]),
+        ("ünder.mp3", ["Straße/ünder.WAV"]),
+        (unicodedata.normalize("NFD", "strasse/ünder"), ["Straße/ünder.WAV"]),
+        ("/data/rec/top.flac", ["top.wav"]),
+        ("top", ["top.wav"]),
+        # Two would do; another folder; an ending that is none; an exact name is never another one
+        ("x", ["siteA/x.wav", "siteB/x.wav"]),
+        ("both.mp3", ["both.flac", "both.wav"]),
+        ("both.wav", ["both.wav"]),
+        ("siteD/x.flac", []),
+        ("/old/2021/siteC/z.mp3", []),
+        ("y.txt", []),
+        (".wav", []),
+    ],
+)
+def test_an_ending_may_be_another_where_the_caller_says_which(name, files):
+    matcher = FileMatcher([*FILES, "/data/rec/both.wav", "/data/rec/both.flac"], ["/data/rec"])
+    assert sorted(matcher.find(name, ENDINGS)) == [f"/data/rec/{file}" for file in files]
+    assert matcher.find(name, ENDINGS) == matcher.find(name, ENDINGS)
+
+
 def test_a_base_of_its_own_is_where_the_table_lies():
     matcher = FileMatcher(FILES, ["/data/rec", "/data/rec/siteB"])
     assert matcher.find("x.wav") == ["/data/rec/siteB/x.wav"]

@@ -1,0 +1,103 @@
+"""Where `mmasc classify` writes: stdout, a file, or a label file for every recording in a folder."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mmasc.cli.classify_formats import audacity_labels, raven_table
+from mmasc.cli.output import echo, remark
+from mmasc.errors import show_path
+from mmasc.label_files.texts import fits_a_line
+from mmasc.storage.files import replacing, write_atomically
+
+if TYPE_CHECKING:
+    from mmasc.labelling.classify import Classification
+
+LABEL_FILES = {"audacity": audacity_labels, "raven": raven_table}  # one file per recording, or one for all
+
+
+def write_label_files(
+    results: Iterable["Classification"], output_format: str, target: Path | None, files: list[Path]
+) -> None:
+    """Write one label file per recording; subfolders mirror those of the recordings."""
+    common = os.path.commonpath([file.absolute().parent for file in files])
+    for result in fitting(results, output_format):
+        text = LABEL_FILES[output_format](result)
+        if target is None:
+            echo(text, nl=False)
+            continue
+        place = target
+        if not _is_label_file(target, files):
+            path = Path(result.path).absolute()
+            place = target / path.relative_to(common).with_name(f"{path.name}.{output_format}.txt")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(place, text.encode("utf-8", "surrogateescape"))
+
+
+def fitting(results: Iterable["Classification"], output_format: str) -> Iterator["Classification"]:
+    """The results; names that a selection table cannot hold are said."""
+    for result in results:
+        if output_format == "raven" and not fits_a_line(result.path):
+            remark(
+                f"{show_path(result.path)}: its name contains a tab or a line break, which a selection "
+                "table cannot hold"
+            )
+        yield result
+
+
+def checked_target(to: str | None, output_format: str, files: list[Path], each: bool) -> Path | None:
+    """The path to write to, checked before anything is read."""
+    if to is None:
+        if each and len(files) > 1:
+            raise click.UsageError(
+                f"{len(files)} recordings make {len(files)} {output_format} files: name a folder with --to, or "
+                "write one for all with --together"
+            )
+        return None
+    target = Path(to)
+    folder_wanted = each and not _is_label_file(target, files)
+    if folder_wanted and target.exists() and not target.is_dir():
+        raise click.UsageError(f"--to {to} is a file; {output_format} writes a file for each recording into a folder")
+    if not folder_wanted and target.is_dir():
+        raise click.UsageError(f"--to {to} is a folder; {output_format} is written into a file")
+    if any(target.absolute() == file.absolute() for file in files):
+        raise click.UsageError(f"--to {to} is one of the recordings; name another file")
+    return target
+
+
+def _is_label_file(target: Path, files: list[Path]) -> bool:
+    """Whether `target` is a file for a single recording's labels (its name ends in .txt), not a folder."""
+    return len(files) == 1 and target.suffix == ".txt" and not target.is_dir()
+
+
+@contextlib.contextmanager
+def output_to(target: Path | None, each: bool) -> Iterator[bool]:
+    """Send output to stdout or a file; yields whether lines go to a terminal, where they would break a progress bar.
+
+    File names that are not UTF-8 are written as their original bytes.
+    """
+    if target is None:
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="surrogateescape")
+        yield sys.stdout.isatty()
+    elif each:
+        yield False
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stopped: KeyboardInterrupt | None = None
+        with (
+            replacing(target) as beside,
+            beside.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+            contextlib.redirect_stdout(file),
+        ):
+            try:
+                yield False
+            except KeyboardInterrupt as error:
+                stopped = error  # the file keeps what was written so far
+        if stopped is not None:
+            raise stopped

@@ -1,0 +1,128 @@
+"""`mmasc label import` and `mmasc label export`: labels of a collection from files of other programs, and to them."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mmasc.cli.output import echo, remark
+from mmasc.errors import MmascError, show_path
+from mmasc.label_files.formats import FORMATS, READABLE
+
+_VERDICTS = ["present", "absent", "unsure"]
+_MOST_PROBLEMS = 20
+
+
+@click.command("import")
+@click.argument("folder", metavar="COLLECTION")
+@click.argument("files", metavar="[FILE]...", nargs=-1)
+@click.option(
+    "--from", "source_format", type=click.Choice(READABLE), default=None, help="Format; default: by content and ending."
+)
+@click.option("--label-column", metavar="NAME", help="Column with the labels; default: one of the usual names.")
+@click.option(
+    "--from-folders", is_flag=True, help="Label whole recordings with the names of the folders that they lie in."
+)
+@click.option("--from-column", metavar="NAME", help="Label whole recordings with a column of the collection.")
+@click.option("--by", metavar="NAME", help="Who labelled, where the file does not say.")
+@click.option("--verdict", type=click.Choice(_VERDICTS), help="Verdict of all labels, instead of the file's.")
+@click.option(
+    "--names-only", is_flag=True, help="Find recordings by their file names alone, whatever folders FILE writes."
+)
+@click.pass_context
+def import_files(
+    ctx: click.Context,
+    folder: str,
+    files: tuple[str, ...],
+    from_folders: bool,
+    from_column: str | None,
+    source_format: str | None,
+    **options: Any,
+) -> None:
+    """Add labels to a collection from label files: selection tables of Raven, label tracks of Audacity, CSV, JSON.
+
+    FILE may be a folder of label files. A file that names no recording belongs to the one that it is named after.
+    Lines that cannot be used are listed, the rest is added; what is there already is not added again.
+    """
+    if (bool(files) + from_folders + (from_column is not None)) != 1:
+        raise click.UsageError("give label files, --from-folders or --from-column, one of them")
+    from mmasc.collection import Collection
+    from mmasc.collection.annotation import UNNAMED
+    from mmasc.collection.label_exchange import (
+        import_column_labels,
+        import_folder_labels,
+        import_labels,
+        unfound_lines,
+    )
+
+    collection, said = Collection(folder), (options["by"] or UNNAMED, options["verdict"] or "present")
+    if files:
+        found = import_labels(collection, files, source_format, **options)
+    elif from_column is None:
+        found = import_folder_labels(collection, *said)
+    else:
+        found = import_column_labels(collection, from_column, *said)
+    for problem in found.problems[:_MOST_PROBLEMS]:
+        remark(str(problem))
+    if len(found.problems) > _MOST_PROBLEMS:
+        remark(f"... and {len(found.problems) - _MOST_PROBLEMS} more lines that could not be used")
+    if files:
+        for line in unfound_lines(found):
+            remark(line)
+        if found.missing:
+            remark(f"add recordings with: mmasc embed PATH --into {show_path(folder)}")
+    elif found.missing:
+        where = "lie in no folder under the root" if from_folders else f"have no {from_column}"
+        remark(f"{len(found.missing)} recordings {where}: they got no label")
+    echo(_summary(len(found.added), found.known, len(found.problems), sum(found.missing.values()), len(found.unclear)))
+    if not found.added and not found.known:
+        ctx.exit(1)
+
+
+def _summary(added: int, known: int, bad: int, missing: int, unclear: int) -> str:
+    parts = [f"{added} added", f"{known} already there", f"{bad} lines not usable"]
+    parts += [f"{missing} of recordings that are not here"] if missing else []
+    parts += [f"{unclear} unclear recordings"] if unclear else []
+    return ", ".join(parts)
+
+
+@click.command("export")
+@click.argument("folder", metavar="COLLECTION")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(FORMATS),
+    default="csv",
+    show_default=True,
+    help="Format of the file.",
+)
+@click.option("--to", type=click.Path(), metavar="FILE|FOLDER", help="File to write instead of stdout; --each: folder.")
+@click.option("--each", is_flag=True, help="A file for each recording; subfolders are those of the recordings.")
+def export_files(folder: str, output_format: str, to: str | None, each: bool) -> None:
+    """Write the labels of a collection to label files.
+
+    csv, json and jsonl hold everything that a label says; raven (selection table) all but line breaks; audacity (label
+    track) and m3u (playlist) only labels that are present, with their times.
+    """
+    if each and (to is None or output_format == "m3u"):
+        raise click.UsageError("--each needs --to FOLDER, and a format other than m3u")
+    from mmasc.collection import Collection
+    from mmasc.collection.label_exchange import export_labels, export_text
+
+    collection = Collection(folder)
+    if to is None:
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="surrogateescape")
+        echo(export_text(collection, output_format), nl=False)
+        return
+    target = Path(to)
+    if each and target.exists() and not target.is_dir():
+        raise MmascError(f"{show_path(target)} is a file; --each writes into a folder: name another one")
+    if not each and target.is_dir():
+        raise MmascError(f"{show_path(target)} is a folder; name a file in it, or write a file for each (--each)")
+    written = export_labels(collection, output_format, target, each)
+    if written.left_out:
+        remark(f"{written.left_out} labels that are absent or unsure were left out: {output_format} cannot say so")
+    files = "1 file" if len(written.files) == 1 else f"{len(written.files)} files"
+    echo(f"{len(collection.annotations) - written.left_out} labels in {files} → {show_path(target)}")
