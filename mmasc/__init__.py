@@ -28,6 +28,8 @@ _PUBLIC = {
     "embed_files": "mmasc.encoders.embedding",
     "check_encoder": "mmasc.encoders.determinism",
     # collections
+    "Annotation": "mmasc.collection.annotations",
+    "Annotations": "mmasc.collection.annotations",
     "Collection": "mmasc.collection",
     "Hit": "mmasc.collection.hits",
     "cut_clips": "mmasc.collection.clips",
@@ -81,6 +83,7 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 if TYPE_CHECKING:
     from mmasc.audio import find_audio, load_audio, stream_audio
     from mmasc.collection import Collection
+    from mmasc.collection.annotations import Annotation, Annotations
     from mmasc.collection.clips import cut_clips
     from mmasc.collection.hits import Hit
     from mmasc.collection.ingest import embed

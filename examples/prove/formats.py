@@ -383,6 +383,41 @@ def _seal_index(path: Path) -> None:
             continue  # the header itself was damaged
 
 
+def _annotated(fold_bytes: int) -> Callable[[Path, Path], Path]:
+    """Labels with every kind of change, of which some are folded."""
+
+    def make(shared: Path, folder: Path) -> Path:
+        path = _collection(shared, folder)
+        storms.annotate(path, ["low", "high"], 12, fold_bytes)
+        annotations = Collection(path).annotations
+        annotations.rename("label 3", "toad")
+        annotations.remove([annotations.all()[0].id])
+        annotations.undo()
+        return path
+
+    return make
+
+
+def _labels(shared: Path, path: Path) -> None:
+    command("label", "list", path, "--format", "json")
+    with contextlib.suppress(SystemExit):  # its status says that there are faults, and its answer which
+        command("collection", "check", path, "--format", "json")
+    command("label", "add", path, "low/000.wav", "--label", "frog")
+    command("label", "undo", path, "-n", 3)
+    command("collection", "compact", path)
+    command("label", "list", path, "--format", "json")
+
+
+def _seal_journal(path: Path) -> None:
+    """Lines with the checksums of what they hold, as somebody with bad intentions writes them."""
+    journal = path / "annotations" / "journal.jsonl"
+    if not journal.is_file():
+        return  # the damage was that it is gone
+    lines = journal.read_bytes().split(b"\n")
+    sealed = [line[:10] + b"%08x" % zlib.crc32(line[18:]) + line[18:] if len(line) > 18 else line for line in lines]
+    journal.write_bytes(b"\n".join(sealed))
+
+
 # Formats whose commands need no collection and no head
 _BY_THEMSELVES = ("prompts", "dataset", "align-table", "pairs-table", "list")
 _PROMPTS = storms._PROMPTS + 'name: sample\ndescription: "for tests"\ntemplates: ["a recording of {}", "{}"]\n'
@@ -430,6 +465,8 @@ FORMATS = {
         Format("collection-head", _collection, _ask, parts=("collection.json",)),
         Format("collection", _collection, _ask, parts=("**/*.lance/**/*", "**/*")),
         Format("collection-changed", _collection, _change, parts=("**/*.lance/**/*", "**/*")),
+        Format("annotations", _annotated(1_000), _labels, parts=("annotations/*.*",)),
+        Format("journal", _annotated(100_000), _labels, parts=("annotations/*.jsonl",), seal=_seal_journal),
         Format("index", _collection, _search, parts=_INDEX, seal=_seal_index),
         Format("probes", _with_probes, _approximate, parts=("spaces/*/probes.npy",)),
     ]

@@ -33,6 +33,8 @@ import mmasc.labelling.fit
 import mmasc.training.alignment.train
 from mmasc.cli import main as mmasc_main
 from mmasc.collection import Collection
+from mmasc.collection import journal as mmasc_journal
+from mmasc.collection.annotations import Annotation
 from mmasc.collection.ingest import embed
 from mmasc.heads.fitted import FittedHead
 from mmasc.ivf.pictures import read_film
@@ -153,6 +155,8 @@ class InCollection(Storm):
             for recording, lane, start, vector in where:
                 key = f"{name} {path_of.get(int(recording), 'nobody')} {lane} {start:.3f}"
                 items.append((key, hashlib.sha256(vector.tobytes()).hexdigest()))
+        notes = collection.annotations
+        items += [(f"label {notes.stored_path(one)} {one.label}", f"{one.start} {one.end}") for one in notes.all()]
         return items
 
 
@@ -190,6 +194,29 @@ class EmbedCompacting(InCollection):
         embed(inputs / "sounds", work / "c", "classic", window_seconds=1.0, commit_windows=4)
 
 
+def annotate(folder: Path, paths: list[str], count: int, fold_bytes: int) -> None:
+    """Labels on recordings under these paths, added one by one and folded every few; added again they are the same."""
+    mmasc_journal.FOLD_BYTES = fold_bytes
+    annotations = Collection(folder).annotations
+    table = Collection(folder).recordings.select(["path", "id"]).sort_by("path").to_pylist()
+    ids = [row["id"] for row in table if row["path"].startswith(tuple(paths))]
+    for item in range(count):
+        times = {"start": item / 1_000, "end": 0.5}
+        name = hashlib.md5(f"{paths} {item}".encode(), usedforsecurity=False).hexdigest()
+        one = Annotation(id=name, recording=ids[item % len(ids)], label=f"label {item}", **times)
+        annotations.add([one])
+
+
+class Annotate(InCollection):
+    """Labels on moments, folded every few."""
+
+    def before(self, inputs: Path, work: Path) -> None:
+        embed(inputs / "sounds" / "low", work / "c", "classic", window_seconds=1.0, root=inputs / "sounds")
+
+    def run(self, inputs: Path, work: Path) -> None:
+        annotate(work / "c", ["low"], 80, 1_500)
+
+
 class Lived(InCollection):
     """A collection of two spaces, embedded in two parts, with labels."""
 
@@ -202,6 +229,7 @@ class Lived(InCollection):
             embed(root / part, work / "c", "classic", window_seconds=1.0, root=root, metadata=table, commit_windows=8)
         embed(inputs / "sounds", work / "c", "mini", root=inputs / "sounds")
         Collection(work / "c").remove([inputs / "sounds" / "low" / "000.wav"])
+        annotate(work / "c", ["low", "high", "noise"], 30, 4_000)
 
 
 class RemovePaths(Lived):
@@ -234,6 +262,8 @@ class Merge(InCollection):
         embed([root / "low", root / "high"], work / "c", "classic", window_seconds=1.0, root=root)
         embed([root / "high", root / "noise"], work / "other", "classic", window_seconds=1.0, root=root)
         embed([root / "noise"], work / "other", "mini", root=root)
+        annotate(work / "c", ["low", "high"], 10, 1_000)
+        annotate(work / "other", ["noise"], 20, 2_000)
 
     def run(self, inputs: Path, work: Path) -> None:
         mmasc("collection", "merge", work / "c", work / "other")
@@ -482,6 +512,7 @@ STORMS: dict[str, Storm] = {
     "embed": Embed(),
     "embed-second": EmbedSecond(),
     "embed-compacting": EmbedCompacting(),
+    "annotate": Annotate(),
     "remove-paths": RemovePaths(),
     "remove-where": RemoveWhere(),
     "compact": Compact(),

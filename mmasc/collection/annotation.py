@@ -32,8 +32,8 @@ class Annotation:
         label: What it is about: text without control characters.
         verdict: "present", "absent" (looked for and not there) or "unsure".
         by: Who said so: a person, or the name of a head or a prompt file.
-        identity: Of a head or a prompt file, what tells it from others of this name; None for a person.
-        score: Of a head or a prompt file, its score; None for a person.
+        identity: Tells a head or a prompt file from others of its name; None for a person.
+        score: What a head or a prompt file gave; None for a person.
         at: When, ISO 8601 in UTC ("2024-05-01T04:13:20Z"); "" until it is added.
         question: Text of the query that led to it; "" for none.
         note: Anything else, may have several lines.

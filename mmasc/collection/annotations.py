@@ -31,7 +31,7 @@ _CHANGES = ("set", "remove", "rename")
 class Annotations:
     """Annotations of the recordings that a collection had when it was opened, as the files say now.
 
-    What other processes add is seen at once, without `Collection.refresh`, but for recordings that came later.
+    What other processes add is seen at once, without `Collection.refresh`, except those of recordings that came later.
 
     Args:
         collection: Whose.
@@ -74,10 +74,10 @@ class Annotations:
         """Annotations that fit all that is given, sorted by path, start, end, label, annotator and id.
 
         Args:
-            label: Of this label alone.
-            recording: Of this recording: its id, or its path as in `recording_id`.
-            by: Of this annotator.
-            verdict: "present", "absent" or "unsure".
+            label: Only annotations with this label.
+            recording: Only those of this recording: its id, or its path as in `recording_id`.
+            by: Only those by this annotator.
+            verdict: Only those that say "present", "absent" or "unsure".
         Raises:
             MmascError: If there is no such recording or verdict, or the files are damaged.
         """
@@ -115,7 +115,7 @@ class Annotations:
         Returns:
             How many were removed.
         Raises:
-            MmascError: If one is not there; then none is removed.
+            MmascError: If one does not exist; then none is removed.
         """
         names = tuple(dict.fromkeys(ids))
         with self._journal.writing() as journal:
@@ -129,7 +129,7 @@ class Annotations:
 
         Args:
             old, new: The labels.
-            ids: Of these annotations alone.
+            ids: Only these annotations are changed.
         Returns:
             How many have another label now.
         Raises:

@@ -263,7 +263,7 @@ class Collection(Snapshot):
         """Join small files, drop what was deleted and every old version, and rebuild the indexes."""
         with self.store.transaction() as change:
             change.compact()
-            # Under the collection's lock: a merge that goes on would name recordings that are not there yet
+            # Under the collection's lock: a merge adds annotations before its recordings count
             fold_annotations(
                 self.store.folder, set(self.store.recordings(change.head, ["id"]).column("id").to_pylist())
             )

@@ -16,11 +16,11 @@ class Event:
         id: 32 hexadecimal digits; an event that is read twice counts once.
         op: "set", "remove", "rename", "undo" or "redo".
         at: When, ISO 8601 in UTC.
-        annotations: Of "set": new ones, or others in place of those of the same ids.
-        paths: Of "set": the recordings' paths under the root at that time, for people who read the file.
-        ids: Of "remove" and "rename": annotations (of "rename", none: all with the label); of "undo": events; of
-            "redo": undos.
-        old, new: Of "rename": the labels.
+        annotations: What "set" adds, or puts in place of those with the same ids.
+        paths: Paths of their recordings under the root at that time, for people who read the file.
+        ids: Annotations that "remove" and "rename" are about ("rename" without any: all with the label), events that
+            "undo" undoes, or undos that "redo" takes back.
+        old, new: Labels of "rename".
     """
 
     id: str
