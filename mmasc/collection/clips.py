@@ -124,8 +124,8 @@ def clip_name(row: LabelRow, suffix: str, more: str = "") -> str:
 
 
 def _safe(text: str, most_bytes: int) -> str:
-    """Letters, digits, points and hyphens of a text; what else is in it becomes hyphens."""
-    kept = "".join(sign if sign.isalnum() or sign in ".-" else "-" for sign in unicodedata.normalize("NFC", text))
+    """Letters, digits, points, hyphens and underscores of a text; what else is in it becomes hyphens."""
+    kept = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in unicodedata.normalize("NFC", text))
     short = re.sub("-+", "-", kept).encode("utf-8", "replace")[:most_bytes].decode("utf-8", "ignore")
     return short.strip(".-") or "x"
 
