@@ -13,7 +13,8 @@ from mmasc.cli.options import (
     text_space_option,
     where_option,
 )
-from mmasc.cli.output import plain, print_object, print_rows, remark
+from mmasc.cli.output import print_object, print_rows, remark
+from mmasc.printing import plain
 
 
 @click.group(short_help="List, check, compare and calibrate prompt files.")
