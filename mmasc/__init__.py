@@ -51,6 +51,8 @@ _PUBLIC = {
     "HEADS": "mmasc.heads.registry",
     "make_head": "mmasc.heads.registry",
     "fit_head": "mmasc.labelling.fit",
+    "fit_moments": "mmasc.labelling.fit_moments",
+    "Moments": "mmasc.labelling.moments",
     "apply_head": "mmasc.labelling.apply",
     "FittedHead": "mmasc.heads.fitted",
     "LabelRow": "mmasc.label_files.rows",
@@ -114,6 +116,8 @@ if TYPE_CHECKING:
     from mmasc.labelling.apply import apply_head
     from mmasc.labelling.classify import classify
     from mmasc.labelling.fit import fit_head
+    from mmasc.labelling.fit_moments import fit_moments
+    from mmasc.labelling.moments import Moments
     from mmasc.networks.export import export_network
     from mmasc.networks.load import load_network
     from mmasc.networks.registry import NETWORKS

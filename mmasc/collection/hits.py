@@ -106,5 +106,5 @@ def label_rows(hits: Iterable[Hit], label: str, best: bool = False) -> list[Labe
     for hit in hits:
         joined = (hit.best_start, hit.best_end) != (hit.start, hit.end)
         note = f"best: {hit.best_start:.2f}-{hit.best_end:.2f} s" if joined else ""
-        rows.append(LabelRow(hit.path, hit.start, hit.end, label, hit.score, note=note))
+        rows.append(LabelRow(hit.path, hit.start, hit.end, label, hit.score, note=note, clock=hit.clock or ""))
     return rows
