@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import echo, print_object, print_rows, remark
+from mmasc.cli.output import echo, print_note, print_object, print_rows, remark
 from mmasc.cli.progress import progress_line
 from mmasc.heads.registry import HEADS
 
@@ -62,8 +62,8 @@ def compare(
     its weights.
     """
     from mmasc.evaluation.compare import compare as compare_systems
-    from mmasc.evaluation.compare import comparison_object
-    from mmasc.evaluation.compare_table import markdown, write_comparison
+    from mmasc.evaluation.compare import comparison_object, tests_of
+    from mmasc.evaluation.compare_table import markdown, notes_on, write_comparison
 
     with progress_line("testing", quiet=quiet) as line:
 
@@ -81,10 +81,13 @@ def compare(
     elif output_format in ("json", "jsonl"):
         print_object(comparison_object(found), output_format)
     else:
-        print_rows([_row(row) for row in found.rows], output_format)
+        tests = tests_of(found.rows)
+        print_rows([_row(row, tested) for row, tested in zip(found.rows, tests, strict=True)], output_format)
+        for note in notes_on(found.rows):
+            print_note(note.removeprefix("\\* "), output_format, quiet)
 
 
-def _row(row: Any) -> dict[str, Any]:
+def _row(row: Any, tested: str) -> dict[str, Any]:
     low, high = row.interval or (None, None)
     cost = row.cost
     return {
@@ -98,5 +101,7 @@ def _row(row: Any) -> dict[str, Any]:
         "spread": row.spread,
         "parameters": cost and cost.parameters,
         "real_time": cost and cost.real_time,
+        "tested_on": tested,
+        "learned_before": "; ".join(one.state for one in row.heard),
         "published": "; ".join(f"{100 * one.value:g} % ({one.measured})" for one in row.published),
     }

@@ -236,7 +236,7 @@ def _object(report: "HeadReport") -> dict[str, Any]:
     """The machine-readable object of a fit: keys may be added, never renamed."""
     hidden = ("fitted", "shots")
     value = {name: getattr(report, name) for name in report.__dataclass_fields__ if name not in hidden}
-    return value | {"shots": [asdict(point) for point in report.shots]}
+    return value | {"shots": [asdict(point) for point in report.shots], "heard": asdict(report.heard)}
 
 
 def _class_rows(report: "HeadReport") -> list[dict[str, Any]]:
@@ -266,6 +266,8 @@ def _print_tested(report: "HeadReport") -> None:
         f"accuracy {report.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}, over {report.interval_over}); "
         f"the largest class alone {report.largest_class:.3f}"
     )
+    if report.heard.sentence:
+        echo(f"note: {report.heard.sentence}")
     folds = ", ".join(f"{name}: {value:.3f}" for name, value in zip(report.fold_names, report.folds, strict=True))
     echo(f"folds {folds}")
     echo(

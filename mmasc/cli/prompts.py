@@ -6,7 +6,7 @@ import click
 
 from mmasc.cli.lists import ListCommand
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import plain, print_object, print_rows, remark
+from mmasc.cli.output import plain, print_note, print_object, print_rows, remark
 
 
 @click.group(short_help="List, check, compare and calibrate prompt files.")
@@ -144,6 +144,7 @@ def sweep_prompts(
             remark(
                 f"{name}: {match['similar']} labels match only when case, underscores and hyphens are ignored", quiet
             )
+    print_note(found.heard.sentence, output_format, quiet)
     remark(
         f"{_count(found.recordings, 'recording')}, {found.classes} labels: the choice of words changes the "
         f"accuracy by {found.spread:.3f} "

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mmasc.encoders.spec import EncoderSpec
+from mmasc.encoders.training_data import AUDIOCLIP, AUDIOSET, CLAP, CLAP_GENERAL, CLAP_MUSIC_SPEECH, MINI, MINI_STRICT
 from mmasc.errors import MmascError
 from mmasc.networks.registry import NETWORKS
 
@@ -23,6 +24,7 @@ _MINI = EncoderSpec(
     minimum_seconds=1.3,
     licence="Apache-2.0 (see the model card for the recordings it heard)",
     description="bundled sound-text encoder, small: everyday sounds it was trained on, no speech, no music",
+    trained_on=MINI,
 )
 
 _AUDIOCLIP = EncoderSpec(
@@ -36,6 +38,7 @@ _AUDIOCLIP = EncoderSpec(
     weights="audioclip-full",
     amplitude="16-bit range",
     description="AudioCLIP: sounds, texts and pictures in one space; everyday sounds of AudioSet",
+    trained_on=AUDIOCLIP,
 )
 
 _CLAP = EncoderSpec(
@@ -49,6 +52,7 @@ _CLAP = EncoderSpec(
     licence="Apache-2.0",
     weights="clap-htsat-unfused",
     description="LAION CLAP, small: open words for everyday sounds, music, speech",
+    trained_on=CLAP,
 )
 
 ENCODERS: dict[str, EncoderSpec] = {
@@ -67,6 +71,7 @@ ENCODERS: dict[str, EncoderSpec] = {
             _MINI,
             name="mini-strict",
             description="mini trained without ESC-10, to measure zero-shot classification honestly",
+            trained_on=MINI_STRICT,
         ),
         _AUDIOCLIP,
         replace(
@@ -87,12 +92,14 @@ ENCODERS: dict[str, EncoderSpec] = {
             name="clap-general",
             weights="larger-clap-general",
             description="LAION CLAP, larger: the best of them for general sound",
+            trained_on=CLAP_GENERAL,
         ),
         replace(
             _CLAP,
             name="clap-music-speech",
             weights="larger-clap-music-and-speech",
             description="LAION CLAP, larger, for music and speech",
+            trained_on=CLAP_MUSIC_SPEECH,
         ),
         EncoderSpec(
             "classic",
@@ -103,6 +110,7 @@ ENCODERS: dict[str, EncoderSpec] = {
             padding="minimum",
             minimum_seconds=0.1,
             description="26 numbers without a network (MFCC, zero crossings): what the others have to beat",
+            trained_on=(),
         ),
         EncoderSpec(
             "ivf",
@@ -129,6 +137,7 @@ ENCODERS: dict[str, EncoderSpec] = {
 
 SPECS = ENCODERS  # its name in version 0.1.0; goes with the next release
 
+_AUDIOSET_CLASSES = 527
 # How a network is run: by torch, or by ONNX Runtime (the extra `onnx`; CPU only)
 BACKENDS = ("eager", "onnx")
 
@@ -210,4 +219,6 @@ def network_spec(name: str) -> EncoderSpec | None:
         licence=known.licence,
         weights="your own",
         description=known.description,
+        # Official weights with these classes are those of PANNs (Kong et al. 2020)
+        trained_on=(AUDIOSET,) if known.n_classes == _AUDIOSET_CLASSES else None,
     )

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from mmasc.datasets.known import clips_digest
+from mmasc.encoders.heard import Heard
 from mmasc.heads.fitted import FittedHead
 from mmasc.labelling.folds import Fold
 from mmasc.labelling.recordings import LabelledRecordings
@@ -64,6 +66,8 @@ class HeadReport:
         shots: The learning curve, if asked for.
         out: Where the head was saved, if it was.
         fitted: The head, fitted to all recordings.
+        heard: What the encoder of the space learned from these recordings before: no fold takes that out.
+        tested_on: Digest of the tested recordings and their folds, see `mmasc.datasets.known.clips_digest`.
     """
 
     head: str
@@ -93,6 +97,8 @@ class HeadReport:
     shots: list[FewShot]
     out: str | None
     fitted: FittedHead = field(repr=False)
+    heard: Heard
+    tested_on: str
 
 
 def head_report(
@@ -144,6 +150,8 @@ def head_report(
         shots=curve,
         out=None if out is None else str(out),
         fitted=fitted,
+        heard=recordings.heard(),
+        tested_on=clips_digest((recordings.paths[item], part.name) for part in parts for item in part.test),
         **numbers,
     )
 

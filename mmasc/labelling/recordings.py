@@ -15,6 +15,8 @@ from mmasc.collection.head import HEAD_NAME, SpaceHead
 from mmasc.collection.vectors import check_column, recording_vectors, values_of
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import embed_files
+from mmasc.encoders.heard import Heard, heard
+from mmasc.encoders.registry import spec_of
 from mmasc.errors import MmascError
 from mmasc.heads.fitted import label_type_of
 
@@ -52,6 +54,12 @@ class LabelledRecordings:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def heard(self) -> Heard:
+        """What the encoder of the space learned from these recordings, as far as it is known."""
+        spec = spec_of(self.space.encoder)
+        own_windows = spec is not None and spec.window_seconds == self.space.window_seconds
+        return heard(self.space.encoder, self.paths, self.vectors if own_windows else None)
 
 
 def labelled_recordings(
