@@ -113,7 +113,7 @@ def _sorted_by_kind(queries: tuple[str, ...]) -> dict[str, list[str]]:
 
 def _refuse_missing_file(query: str) -> None:
     """Refuse a path that does not exist: it is a typing error, and as a text query it would still find something."""
-    from mmasc.audio import AUDIO_EXTENSIONS
+    from mmasc.audio.find import AUDIO_EXTENSIONS
     from mmasc.errors import MmascError
 
     extension = os.path.splitext(query)[1].lower()

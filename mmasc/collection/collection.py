@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,6 @@ from mmasc.collection.frames import as_frame, described, window_order, windows_d
 from mmasc.collection.hits import Hit
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.index_files import forget
-from mmasc.collection.ingest import embed
 from mmasc.collection.merge import merge
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.query import Query, QueryEncoders, search_space
@@ -25,10 +24,12 @@ from mmasc.collection.report import EmbedReport
 from mmasc.collection.snapshot import Snapshot, ids_under
 from mmasc.collection.store import Store
 from mmasc.collection.vectors import vectors_with_labels
-from mmasc.encoders.base import Encoder
 from mmasc.encoders.registry import ENCODERS, window_of
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
+
+if TYPE_CHECKING:
+    from mmasc.encoders.base import Encoder
 
 # What `mmasc.embed` loads an encoder with
 _LOADING = ("device", "backend", "window_seconds")
@@ -72,7 +73,7 @@ class Collection(Snapshot):
         k: int | np.integer = 10,
         where: str | None = None,
         space: str | None = None,
-        encoder: Encoder | None = None,
+        encoder: "Encoder | None" = None,
         per_recording: bool = False,
     ) -> list[Hit]:
         """Windows nearest to texts, sounds, pictures or vectors, and far from others.
@@ -104,7 +105,7 @@ class Collection(Snapshot):
         reader = self.space(name)
         return search_space(self, reader, query, self._encoders.of(reader, encoder, query), k, where, per_recording)
 
-    def space_for(self, query: Query, encoder: Encoder | None = None) -> str:
+    def space_for(self, query: Query, encoder: "Encoder | None" = None) -> str:
         """Name of the space that a query without one is put to: the encoder's, or the oldest that understands it.
 
         Raises:
@@ -129,7 +130,7 @@ class Collection(Snapshot):
         return fitting[0] if fitting else self.space().name
 
     def add(
-        self, paths: str | Path | Sequence[str | Path], encoder: str | Encoder | None = None, **options: Any
+        self, paths: str | Path | Sequence[str | Path], encoder: "str | Encoder | None" = None, **options: Any
     ) -> EmbedReport:
         """Embed more recordings: by default with the encoder, window, hop and channels of the oldest space, into it.
 
@@ -143,6 +144,10 @@ class Collection(Snapshot):
         Raises:
             MmascError: As `mmasc.embed` does; also if there is no space yet and no encoder is given.
         """
+        # late: they load torch, which asking for words does without
+        from mmasc.collection.ingest import embed
+        from mmasc.encoders.base import Encoder
+
         name = self._space_to_add_to(encoder, options)
         if name is not None:
             space = self.space(name).space
@@ -158,16 +163,16 @@ class Collection(Snapshot):
         finally:
             self.refresh()
 
-    def _space_to_add_to(self, encoder: str | Encoder | None, options: Mapping[str, Any]) -> str | None:
+    def _space_to_add_to(self, encoder: "str | Encoder | None", options: Mapping[str, Any]) -> str | None:
         """Name of the space that more recordings go to; None for a new one."""
         if (named := options.get("space")) is not None:
             return named if encoder is None or named in self.head.spaces else None
         if encoder is None:
             return self.space().name
-        if isinstance(encoder, Encoder):
-            alike = [name for name, space in self.head.spaces.items() if space.identity == encoder.identity]
-        else:
+        if isinstance(encoder, str):
             alike = [name for name, space in self.head.spaces.items() if space.encoder == encoder]
+        else:
+            alike = [name for name, space in self.head.spaces.items() if space.identity == encoder.identity]
         return alike[0] if alike else None
 
     def remove(self, paths: Sequence[str | Path] = (), where: str | None = None, missing: bool = False) -> int:

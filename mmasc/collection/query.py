@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,13 +13,16 @@ from mmasc.collection.head import SpaceHead
 from mmasc.collection.hits import Hit
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
-from mmasc.encoders.base import Encoder, backend_identity, require_identity
-from mmasc.encoders.embedding import embed_file
-from mmasc.encoders.registry import load_encoder, spec_of, window_of
+from mmasc.encoders.identity import backend_identity, require_identity
+from mmasc.encoders.registry import load_encoder, load_text_encoder, spec_of, window_of
 from mmasc.errors import MmascError
 from mmasc.inputs import as_texts, as_vectors, check_picture
 from mmasc.storage.pictures import opened_picture
 from mmasc.windows.units import unit_float32
+
+if TYPE_CHECKING:
+    from mmasc.encoders.base import Encoder
+    from mmasc.encoders.text_encoder import TextEncoder
 
 # Candidates per hit whose scores are worked out again from the stored float32 vectors: fp16 may swap near ties
 _CANDIDATES = 2
@@ -83,27 +86,38 @@ class QueryEncoders:
     def __init__(self, device: str) -> None:
         self._device = device
         self._loaded: dict[tuple[str, float, str], Encoder] = {}
+        self._text_sides: dict[tuple[str, float, str], TextEncoder | None] = {}
 
-    def of(self, reader: SpaceReader, encoder: Encoder | None, query: Query) -> Encoder | None:
+    def of(self, reader: SpaceReader, encoder: "Encoder | None", query: Query) -> "TextEncoder | None":
         """The encoder of a space, run by the backend that made it; None where the query has vectors alone.
+
+        Of an encoder whose text side needs no torch, a query of words loads this side alone.
 
         Raises:
             MmascError: If the encoder of that name has another identity now than when it made the space.
         """
-        if encoder is None:
-            return self.of_space(reader.name, reader.space, reader.store.folder) if query.modalities else None
-        return _checked(reader.name, reader.space, reader.store.folder, encoder)
+        asked = reader.name, reader.space, reader.store.folder
+        if encoder is None and not query.modalities:
+            return None
+        if encoder is None and query.modalities == {"text"} and self._device == "cpu":
+            side = self._text_side(*asked)
+            if side is not None:
+                return side
+        return self.of_space(*asked, encoder)
 
-    def of_space(self, name: str, space: SpaceHead, folder: Path) -> Encoder:
+    def of_space(self, name: str, space: SpaceHead, folder: Path, encoder: "Encoder | None" = None) -> "Encoder":
         """The encoder of a space, run by the backend that made it; loaded once.
 
         Args:
             name: Name of the space in its collection.
             space: What the head says of it.
             folder: Folder of the collection, for messages.
+            encoder: Loaded encoder, to be checked alone.
         Raises:
             MmascError: If the encoder of that name has another identity now than when it made the space.
         """
+        if encoder is not None:
+            return _checked(name, space, folder, encoder)
         key = (space.encoder, space.window_seconds, space.identity)
         if key not in self._loaded:
             window = window_of(space.encoder, space.window_seconds)
@@ -112,8 +126,22 @@ class QueryEncoders:
                 self._loaded[key].use_onnx()
         return _checked(name, space, folder, self._loaded[key])
 
+    def _text_side(self, name: str, space: SpaceHead, folder: Path) -> "TextEncoder | None":
+        """The text side alone; None where it cannot be had without the rest, or the whole is there already."""
+        key = (space.encoder, space.window_seconds, space.identity)
+        if key in self._loaded:
+            return None
+        if key not in self._text_sides:
+            side = load_text_encoder(space.encoder, window_of(space.encoder, space.window_seconds))
+            # The backend runs the network of sounds; words are read alike
+            if side is not None and backend_identity(side.identity, "onnx") == space.identity:
+                side.identity = space.identity
+            self._text_sides[key] = side
+        side = self._text_sides[key]
+        return None if side is None else _checked(name, space, folder, side)
 
-def _checked(name: str, space: SpaceHead, folder: Path, encoder: Encoder) -> Encoder:
+
+def _checked(name: str, space: SpaceHead, folder: Path, encoder: Any) -> Any:
     require_identity(
         (space.encoder, space.identity),
         (encoder.spec.name, encoder.identity),
@@ -127,7 +155,7 @@ def search_space(
     collection: Snapshot,
     reader: SpaceReader,
     query: Query,
-    encoder: Encoder | None,
+    encoder: Any,
     k: int,
     where: str | None,
     per_recording: bool,
@@ -210,7 +238,7 @@ def _best(
         looked_at *= 4
 
 
-def _query_vectors(query: Query, encoder: Encoder | None, dim: int, against: bool) -> tuple[np.ndarray, np.ndarray]:
+def _query_vectors(query: Query, encoder: Any, dim: int, against: bool) -> tuple[np.ndarray, np.ndarray]:
     """A vector each for what is asked (or not asked) `[item dim]`, and the windows of the sounds among it."""
     texts = query.not_texts if against else query.texts
     sounds = query.not_sounds if against else query.sounds
@@ -226,6 +254,8 @@ def _query_vectors(query: Query, encoder: Encoder | None, dim: int, against: boo
             parts.append(encoder.embed_text(list(texts)))
         if images:
             parts.append(encoder.embed_image([_picture(image) for image in images]))
+        if sounds:
+            from mmasc.encoders.embedding import embed_file  # late: it loads torch, which words do without
         for path in sounds:
             encoded = embed_file(path, encoder)
             parts.append(encoded.vector[None])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mmasc.datasets.known import FAMILIES, clip_ids, clips_digest
 from mmasc.datasets import DATASETS
+from mmasc.datasets.known import FAMILIES, clip_ids, clips_digest
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,17 @@ def test_clips_are_told_by_their_names_after_moves_and_conversions(family, path,
 
 @pytest.mark.parametrize(
     "path",
-    ["rain.wav", "6-100032-A-0.wav", "1-100032-a-0.wav", "recording_1_10_20.wav", "2024-05-01.wav", "12-13-14.wav",
-     "SMM01_20240501_041320.wav", "kitchen-table-1-2-a.wav", "20240501_041320.WAV"],
+    [
+        "rain.wav",
+        "6-100032-A-0.wav",
+        "1-100032-a-0.wav",
+        "recording_1_10_20.wav",
+        "2024-05-01.wav",
+        "12-13-14.wav",
+        "SMM01_20240501_041320.wav",
+        "kitchen-table-1-2-a.wav",
+        "20240501_041320.WAV",
+    ],
 )
 def test_other_names_belong_to_no_data_set(path):
     assert clip_ids([path]) == {}
