@@ -82,9 +82,21 @@ def compare(
         print_object(comparison_object(found), output_format)
     else:
         tests = tests_of(found.rows)
-        print_rows([_row(row, tested) for row, tested in zip(found.rows, tests, strict=True)], output_format)
+        rows = [_row(row, tested) for row, tested in zip(found.rows, tests, strict=True)]
+        print_rows(rows if output_format == "csv" else _marked(rows), output_format)
         for note in notes_on(found.rows):
             print_note(note.removeprefix("\\* "), output_format, quiet)
+
+
+def _marked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows for people: a mark instead of a column on what was learned before, letters of tests where they differ."""
+    several = len({row["tested_on"] for row in rows}) > 1
+    hidden = {"learned_before"} | (set() if several else {"tested_on"})
+    return [
+        {name: value for name, value in row.items() if name not in hidden}
+        | {"system": row["system"] + (" *" if row["learned_before"] else "")}
+        for row in rows
+    ]
 
 
 def _row(row: Any, tested: str) -> dict[str, Any]:

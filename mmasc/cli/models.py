@@ -154,7 +154,7 @@ def _trained_on(name: str, spec: EncoderSpec, output_format: str) -> Any:
     known = None if ":" in name else spec.trained_on
     if output_format in ("json", "jsonl"):
         return None if known is None else [asdict(one) for one in known]
-    return "not known" if known is None else "\n".join(one.line for one in known) or "nothing: it has no network"
+    return "not known" if known is None else "; ".join(one.line for one in known) or "nothing: it has no network"
 
 
 @models.command()

@@ -53,7 +53,8 @@ def pack(vectors: Float[np.ndarray, "item dim"], n_directions: int = 64) -> dict
     _, _, rows = np.linalg.svd(unit, full_matrices=False)
     directions = rows[:n_directions].T
     scale = np.abs(directions).max() / 127
-    rounded = np.round(directions / scale).astype(np.int8)
+    # safetensors writes the bytes as they lie in memory
+    rounded = np.ascontiguousarray(np.round(directions / scale).astype(np.int8))
     inside = unit @ rounded.astype(np.float64)
     inside /= np.abs(inside).max(axis=1, keepdims=True)
     return {"directions": rounded, "recordings": np.round(inside * 127).astype(np.int8)}

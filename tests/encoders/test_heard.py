@@ -1,4 +1,4 @@
-"""What an encoder learned from the recordings at hand: by name, by sound, by its run, and nothing where nothing is known."""
+"""What an encoder learned from the recordings at hand: by name, sound or run; nothing where nothing is known."""
 
 import json
 from dataclasses import asdict, replace
