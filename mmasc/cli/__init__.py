@@ -27,6 +27,7 @@ COMMANDS = {
     "search": ("mmasc.cli.search", "Search a collection by text, by sound or by picture."),
     "classify": ("mmasc.cli.classify", "Label recordings with a file of prompts, without training."),
     "head": ("mmasc.cli.head", "Fit classifiers to labels of your own, test them, apply them."),
+    "label": ("mmasc.cli.label", "Label moments of recordings; list, change and undo labels."),
     "collection": ("mmasc.cli.collection", "Inspect, change, check, merge and export collections."),
     "prompts": ("mmasc.cli.prompts", "List, check, compare and calibrate prompt files."),
     "report": ("mmasc.cli.report", "Study prompts on a labelled collection: numbers, figures, a page."),

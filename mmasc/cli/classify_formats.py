@@ -1,4 +1,4 @@
-"""The output of `mmasc classify` for one recording in every format: objects, rows, lines for people, label files."""
+"""Answers of `mmasc classify` and `head apply` for one recording: objects, rows, lines for people, label files."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mmasc.printing import printable
 
 if TYPE_CHECKING:
-    from mmasc.labelling.classify import Classification
+    from mmasc.labelling.timelines import Classification
 
 # Characters that end a field or a line in such tables
 _SEPARATORS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
@@ -32,11 +32,11 @@ def result_object(result: "Classification", timeline: bool) -> dict[str, Any]:
     """The machine-readable object of a recording; keys may be added, never renamed."""
     value: dict[str, Any] = {
         "path": result.path,
-        "label": result.label,
+        "label": _text(result.label),
         "score": result.score,
         "scores": result.scores,
-        "cosines": result.cosines,
-        "labels": list(result.labels),
+        **({"cosines": result.cosines} if result.cosines else {}),
+        "labels": [str(label) for label in result.labels],
         "status": result.status.state,
         "reason": result.status.reason,
         "duration": result.duration,
@@ -55,9 +55,9 @@ def summary_row(result: "Classification", top: int | None) -> dict[str, Any]:
     rest = [f"{label} {score:.2f}" for label, score in ranked if label not in result.labels]
     return {
         "path": result.path,
-        "label": ", ".join(result.labels) or result.label,
+        "label": _said(result),
         "score": result.score,
-        "cosine": result.cosines[ranked[0][0]],
+        "cosine": result.cosines[ranked[0][0]] if result.cosines else None,
         "next": ", ".join(rest),
     }
 
@@ -75,14 +75,13 @@ def csv_rows(result: "Classification", timeline: bool) -> Iterator[dict[str, Any
         for event in result.events:
             yield {"path": result.path} | asdict(event)
         return
-    row: dict[str, Any] = {"path": result.path, "label": result.label, "score": result.score}
+    row: dict[str, Any] = {"path": result.path, "label": _text(result.label), "score": result.score}
     yield row | {f"score_{label}": score for label, score in result.scores.items()}
 
 
 def timeline_lines(result: "Classification") -> Iterator[str]:
     """Lines for people: the events of a recording and the seconds per label."""
-    said = ", ".join(result.labels) or result.label
-    yield f"{printable(result.path)}  {clock(result.duration)}  {said} {result.score:.2f}"
+    yield f"{printable(result.path)}  {clock(result.duration)}  {_said(result)} {result.score:.2f}"
     width = max((len(event.label) for event in result.events), default=0)
     for event in result.events:
         yield f"  {clock(event.start):>10}  {clock(event.end):>10}  {event.label:<{width}}  {event.score:.2f}"
@@ -137,3 +136,13 @@ def fits_a_line(text: str) -> bool:
 
 def _cell(text: str) -> str:
     return _SEPARATORS.sub(" ", text)
+
+
+def _text(label: Any) -> str | None:
+    """A label as text, whatever its type is in Python."""
+    return None if label is None else str(label)
+
+
+def _said(result: "Classification") -> str | None:
+    """The labels that apply, as text."""
+    return ", ".join(map(str, result.labels)) or _text(result.label)

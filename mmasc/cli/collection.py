@@ -39,6 +39,8 @@ def info(folder: str, output_format: str) -> None:
     echo(f"{found['recordings']} recordings, {found['hours']:.2f} h, under {found['root']}")
     if found["columns"]:
         echo(f"columns: {', '.join(found['columns'])}")
+    if found["annotations"]:
+        echo(f"annotations: {found['annotations']}")
     if spaces:
         print_table(spaces, list(spaces[0]))
 
@@ -75,7 +77,7 @@ def remove(folder: str, paths: tuple[str, ...], where: str | None, missing: bool
 @click.argument("other")
 @format_option()
 def merge(folder: str, other: str, output_format: str) -> None:
-    """Add the recordings, windows and columns of another collection, OTHER."""
+    """Add the recordings, windows, columns and annotations of another collection, OTHER."""
     result = _open(folder).merge(other)
     if output_format == "table":
         echo(
@@ -86,6 +88,10 @@ def merge(folder: str, other: str, output_format: str) -> None:
             echo(f"{result['values']} column values added to recordings that were already there")
         if result["values_that_differ"]:
             echo(f"{result['values_that_differ']} column values differ; those of this collection are kept")
+        if result["annotations"]:
+            echo(f"{result['annotations']} annotations added")
+        if result["annotations_that_differ"]:
+            echo(f"{result['annotations_that_differ']} annotations differ; those of this collection are kept")
         if result["other_content"]:
             echo(
                 f"{result['other_content']} recordings have other content under the same path; those of "

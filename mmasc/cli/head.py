@@ -1,48 +1,28 @@
 """`mmasc head`: classifiers on the vectors of a collection, fitted to labels of your own."""
 
-import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mmasc.cli.options import device_option, format_option, quiet_option, strict_option
+from mmasc.cli.head_apply import apply
+from mmasc.cli.lists import ListCommand
+from mmasc.cli.options import format_option, quiet_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark, shorten
 from mmasc.cli.progress import progress_line
 from mmasc.heads.registry import HEADS
 
 if TYPE_CHECKING:
-    from mmasc.labelling.apply import HeadAnswer
     from mmasc.labelling.head_report import HeadReport
+    from mmasc.labelling.moments import Moments
 
-_MANY = "--shots"
 _NAMES_WIDTH = 200
 
 
-class _FitCommand(click.Command):
-    """`--shots 1 2 4 8`: the option takes all numbers that follow it."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        joined: list[str] = []
-        for word in args:
-            if joined[-2:-1] == [_MANY] and _is_list(joined[-1]) and word.isdigit():
-                joined[-1] += f",{word}"
-            else:
-                joined.append(word)
-        return super().parse_args(ctx, joined)
-
-
-def _is_list(word: str) -> bool:
-    return all(part.isdigit() for part in word.split(","))
-
-
-def _numbers(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, ...]:
-    if value is None:
-        return ()
-    parts = value.replace(",", " ").split()
-    if not parts or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise click.BadParameter(f"give numbers of recordings per class, as in 1 2 4 8, not {value!r}")
+def _numbers(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[int, ...]:
+    parts = [part for value in values for part in value.replace(",", " ").split()]
+    if any(not part.isdigit() or int(part) < 1 for part in parts) or len(parts) < len(values):
+        raise click.BadParameter(f"give numbers of recordings per class, as in 1 2 4 8, not {' '.join(values)!r}")
     return tuple(int(part) for part in parts)
 
 
@@ -51,16 +31,42 @@ def head() -> None:
     """Fit classifiers to labels of your own, test them, apply them."""
 
 
-@head.command(cls=_FitCommand)
+head.add_command(apply)
+
+
+@head.command(cls=ListCommand)
 @click.argument("collection")
+@click.option("--label", metavar="COLUMN", help="Column with the labels; recordings without a label are left out.")
 @click.option(
-    "--label", required=True, metavar="COLUMN", help="Column with the labels; recordings without a label are left out."
+    "--annotations", is_flag=True, help="Learn from windows that carry annotations (`mmasc label`) instead of --label."
+)
+@click.option(
+    "--labels", multiple=True, metavar="LABEL...", help="Annotations: labels to learn; default: all that are present."
+)
+@click.option(
+    "--overlap",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    metavar="SHARE",
+    help="Annotations: least share of the shorter of window and annotation that both have in common.",
+)
+@click.option("--by", metavar="WHO", help="Annotations: those of this annotator; default: those of people.")
+@click.option("--single", is_flag=True, help="Annotations: one label per window; default: several at once.")
+@click.option(
+    "--background",
+    type=click.Choice(["moments", "recordings"]),
+    is_flag=False,
+    flag_value="moments",
+    default=None,
+    help="Annotations: windows without any are 'none of these', in recordings that have some (moments: everything was "
+    "annotated there) or in those that have none (recordings).",
 )
 @click.option(
     "--head",
     type=click.Choice(list(HEADS)),
-    default="boosting",
-    show_default=True,
+    default=None,
+    show_default="boosting; for annotations logistic",
     help="; ".join(f"{spec.name}: {spec.description}" for spec in HEADS.values()) + ".",
 )
 @click.option(
@@ -73,7 +79,8 @@ def head() -> None:
 @click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
 @click.option(
-    _MANY,
+    "--shots",
+    multiple=True,
     callback=_numbers,
     metavar="N...",
     help="Learning curve: accuracy with N labelled recordings per class, as in --shots 1 2 4 8.",
@@ -91,28 +98,51 @@ def head() -> None:
 @click.option("--out", metavar="FILE", help="File for the head, fitted to all recordings, for `mmasc head apply`.")
 @quiet_option
 @format_option()
-def fit(collection: str, label: str, folds: int | None, quiet: bool, output_format: str, **options: Any) -> None:
+def fit(
+    collection: str,
+    label: str | None,
+    annotations: bool,
+    folds: int | None,
+    quiet: bool,
+    output_format: str,
+    **options: Any,
+) -> None:
     """Fit a head to the labels of a collection and measure it on recordings that it was not fitted to.
 
     Every recording is tested once, in a stratified or an official fold; the interval is a 95 % bootstrap over
-    recordings, or over whole groups. The head that is saved is fitted to all recordings.
+    recordings, or over whole groups. The head that is saved is fitted to all recordings. With --annotations windows are
+    learnt from, recordings are kept whole in folds, and every label has a threshold of its own.
     """
+    if (label is None) != annotations:
+        raise click.UsageError("say what the labels are: --label COLUMN, or --annotations")
     if folds is not None and options["folds_column"] is not None:
         raise click.UsageError("--folds-column has its own number of folds: leave out --folds")
     from mmasc.labelling.fit import fit_head
 
+    moments = _moments(options, annotations)
+    options["head"] = options["head"] or ("logistic" if annotations else "boosting")
+    wanted: Any = label if moments is None else moments
+    if moments is not None and not options.pop("single"):
+        return _fit_several(collection, moments, folds or 5, options, quiet, output_format)
+    options.pop("single", None)
     with progress_line("fitting", quiet=quiet) as line:
 
         def show(done: int, total: int) -> None:
             line.set_total(total)
             line.update(done)
 
-        report = fit_head(collection, label, folds=folds or 5, progress=show, **options)
+        report = fit_head(collection, wanted, folds=folds or 5, progress=show, **options)
     if report.unlabelled:
         remark(f"{report.unlabelled} recordings without a label in {label!r} were left out", quiet)
     if report.without_vectors:
         remark(f"{report.without_vectors} recordings without windows in space {report.space!r} were left out", quiet)
-    if report.not_tested:
+    _remark_left_out(report.left_out, quiet)
+    if report.not_tested and report.unit == "windows":
+        names = shorten(", ".join(report.not_tested), _NAMES_WIDTH)
+        remark(
+            f"used for fitting but not tested, because each lies in one of the {report.interval_over}: {names}", quiet
+        )
+    elif report.not_tested:
         names = shorten(", ".join(report.not_tested), _NAMES_WIDTH)
         remark(f"used for fitting but not tested, because they have too few recordings: {names}", quiet)
     if output_format in ("json", "jsonl"):
@@ -123,113 +153,54 @@ def fit(collection: str, label: str, folds: int | None, quiet: bool, output_form
         _print_report(report)
 
 
-@head.command()
-@click.argument("head_file", metavar="HEAD")
-@click.argument("paths", nargs=-1, required=True, metavar="COLLECTION|PATH...")
-@click.option("--top", type=click.IntRange(min=1), default=None, metavar="K", help="Number of best labels to show.")
-@click.option(
-    "--space", metavar="NAME", help="Space of the collection; default: the one whose encoder the head was fitted with."
-)
-@click.option("--where", metavar="SQL", help="Condition on columns of the collection.")
-@strict_option
-@device_option
-@quiet_option
-@format_option()
-@click.pass_context
-def apply(
-    ctx: click.Context,
-    head_file: str,
-    paths: tuple[str, ...],
-    top: int | None,
-    quiet: bool,
-    output_format: str,
-    **options: Any,
-) -> None:
-    """Label recordings with a fitted head: those of a collection, or files, folders and patterns.
+def _moments(options: dict[str, Any], annotations: bool) -> "Moments | None":
+    """What is learnt of annotations, taken out of the options; None without.
 
-    HEAD is a file written by `mmasc head fit --out`. Files are embedded with the encoder that the head was fitted with;
-    a collection must hold vectors of that encoder.
+    Raises:
+        click.UsageError: If options of annotations come without, or others with them.
     """
-    from mmasc.heads.fitted import FittedHead
-    from mmasc.labelling.apply import apply_head
-    from mmasc.labelling.recordings import is_collection
+    of_moments = ("labels", "overlap", "by", "background")
+    own = {name: options.pop(name) for name in of_moments}
+    if not annotations:
+        given = [name for name in ("labels", "by", "background") if own[name]] + ["single"] * options["single"]
+        if given:
+            raise click.UsageError(f"--{given[0]} is about annotations: add --annotations")
+        return None
+    if options["folds_column"] is not None:
+        raise click.UsageError("--folds-column is for --label: annotated recordings are kept whole in folds")
+    from mmasc.labelling.moments import Moments
 
-    where = options["where"]
-    if (options["space"] is not None or where is not None) and not any(is_collection(path) for path in paths):
-        raise click.UsageError("--space and --where are for a collection; these paths are recordings")
-    fitted = FittedHead.load(head_file)
-    failed: list[str] = []
-    answers = apply_head(fitted, list(paths), top, **options)
-    seen = _print_answers(_readable(answers, failed, quiet), fitted.stamp.classes, top, output_format)
-    if not seen and not failed:
+    labels = [part.strip() for value in own.pop("labels") for part in value.split(",")]
+    rest = {name: options.pop(name) for name in ("groups", "space", "where")}
+    return Moments(tuple(label for label in labels if label) or None, **own, **rest)
+
+
+def _fit_several(
+    collection: str, moments: "Moments", folds: int, options: dict[str, Any], quiet: bool, output_format: str
+) -> None:
+    """Fit a head of several labels, and print how good it is."""
+    if options["shots"]:
+        raise click.UsageError("--shots needs one label per window: add --single, or leave it out")
+    from mmasc.cli.moment_output import print_moments
+    from mmasc.labelling.fit_moments import fit_moments
+
+    with progress_line("fitting", quiet=quiet) as line:
+        chosen = {name: options[name] for name in ("head", "out", "seed")}
+        report = fit_moments(collection, moments, folds=folds, progress=line.show, **chosen)
+    _remark_left_out(report.left_out, quiet)
+    if report.not_tested:
+        names = shorten(", ".join(report.not_tested), _NAMES_WIDTH)
         remark(
-            "no recording meets the condition of --where"
-            if where
-            else "no recording in the collection has such vectors",
+            f"used for fitting but not tested, because each lies in one of the {report.interval_over}; its threshold "
+            f"is 0.5: {names}",
             quiet,
         )
-    if failed:
-        remark(f"{len(failed)} of {seen + len(failed)} files could not be read:")
-        for reason in failed:
-            remark(f"  {reason}")
-        if not seen:
-            ctx.exit(1)
+    print_moments(report, output_format)
 
 
-def _readable(answers: "Iterator[HeadAnswer]", failed: list[str], quiet: bool) -> "Iterator[HeadAnswer]":
-    """Answers for readable recordings; the reasons why others could not be read go to `failed`."""
-    with progress_line("labelling", quiet=quiet or sys.stdout.isatty()) as line:
-        for done, answer in enumerate(answers, 1):
-            line.update(done, f"{len(failed)} bad files" if failed else "")
-            if answer.status.state == "failed":
-                failed.append(answer.status.reason)
-                continue
-            if answer.status.state == "truncated":
-                remark(f"truncated: {answer.status.reason}", quiet)
-            elif answer.status.reason:
-                remark(f"remark: {answer.status.reason}", quiet)
-            yield answer
-
-
-def _print_answers(answers: "Iterator[HeadAnswer]", classes: Sequence[str], top: int | None, output_format: str) -> int:
-    """Print answers, JSON lines as they arrive, and return their number."""
-    seen = 0
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="surrogateescape")  # file names that are not UTF-8
-
-    def counted() -> "Iterator[HeadAnswer]":
-        nonlocal seen
-        for answer in answers:
-            seen += 1
-            yield answer
-
-    if output_format in ("json", "jsonl"):
-        print_rows((_answer_object(answer) for answer in counted()), output_format)
-    elif output_format == "csv":
-        columns = ["path", "label", "score", *(f"score_{name}" for name in classes)]
-        rows = ({**_summary(answer), **{f"score_{k}": v for k, v in answer.scores.items()}} for answer in counted())
-        print_rows(rows, "csv", columns)
-    else:
-        rows_of_table = []
-        for answer in counted():
-            ranked = sorted(answer.scores.items(), key=lambda item: -item[1])[: top or 3]
-            others = ", ".join(f"{name} {score:.2f}" for name, score in ranked if name != answer.label)
-            rows_of_table.append({**_summary(answer), "next": others})
-        if rows_of_table:
-            print_table(rows_of_table, ["path", "label", "score", "next"])
-    return seen
-
-
-def _answer_object(answer: "HeadAnswer") -> dict[str, Any]:
-    """The machine-readable object of a recording: keys may be added, never renamed."""
-    scores = {str(label): score for label, score in answer.scores.items()}
-    rest = {"scores": scores, "status": answer.status.state, "duration": answer.duration}
-    return _summary(answer) | rest
-
-
-def _summary(answer: "HeadAnswer") -> dict[str, Any]:
-    label = None if answer.label is None else str(answer.label)  # as text, whatever its type is in Python
-    return {"path": answer.path, "label": label, "score": answer.score}
+def _remark_left_out(left_out: dict[str, int], quiet: bool) -> None:
+    for reason, number in left_out.items():
+        remark(f"{number} windows were left out: {reason}", quiet)
 
 
 def _object(report: "HeadReport") -> dict[str, Any]:
@@ -245,7 +216,7 @@ def _class_rows(report: "HeadReport") -> list[dict[str, Any]]:
 
 def _print_report(report: "HeadReport") -> None:
     echo(
-        f"{report.head} on {report.label}: {report.recordings} recordings, {len(report.classes)} classes, "
+        f"{report.head} on {report.label}: {report.recordings} {report.unit}, {len(report.classes)} classes, "
         f"space {report.space} ({report.encoder} {report.identity[:8]})"
     )
     if report.accuracy is None or report.interval is None:

@@ -47,5 +47,7 @@ def progress_line(name: str, total: int = 0, quiet: bool = False) -> Iterator[Pr
         TimeRemainingColumn(),
         TextColumn("{task.fields[remark]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    # What a command prints meanwhile goes to stdout, wherever that leads, not above the line on stderr
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
         yield ProgressLine(progress, total)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from mmasc.collection.annotations import Annotations
 from mmasc.collection.coverage import uncovered
 from mmasc.collection.head import HEAD_NAME, read_copies
 from mmasc.collection.leases import copy_path
@@ -61,6 +62,7 @@ def check(collection: Snapshot) -> list[Finding]:
             Finding("warning", f"{len(truncated)} recordings end before their headers say ({_some(truncated)})")
         )
     findings += [Finding("warning", line) for line in uncovered(collection)]
+    findings += [Finding(level, line) for level, line in Annotations(collection).faults()]
     for name in collection.spaces:
         reader = collection.space(name)
         findings += [Finding(one.level, f"space {name!r}: {one.message}") for one in _check_space(reader, collection)]

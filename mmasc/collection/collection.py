@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 from jaxtyping import Float32
 
 from mmasc.collection import coverage
+from mmasc.collection.annotations import Annotations
 from mmasc.collection.check import Finding, check
 from mmasc.collection.export import export
 from mmasc.collection.filters import passing_recordings
@@ -17,6 +19,7 @@ from mmasc.collection.frames import as_frame, described, window_order, windows_d
 from mmasc.collection.hits import Hit
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.index_files import forget
+from mmasc.collection.journal import fold_annotations
 from mmasc.collection.merge import merge
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.query import Query, QueryEncoders, search_space
@@ -60,6 +63,15 @@ class Collection(Snapshot):
     def remarks(self) -> list[str]:
         """What users may want to know, one line each: an index that cannot be saved, words that no encoder learned."""
         return self.store.remarks
+
+    @cached_property
+    def annotations(self) -> Annotations:
+        """Labels on moments of the recordings: add, ask for, change and undo them here."""
+        return Annotations(self)
+
+    def info(self) -> dict[str, Any]:
+        """What is there: recordings, hours, own columns, root, format, every space with its identity, annotations."""
+        return {**super().info(), "annotations": len(self.annotations)}
 
     def search(
         self,
@@ -218,15 +230,17 @@ class Collection(Snapshot):
         return sum(not os.path.exists(self.path_of(path)) for path in self.recordings.column("path").to_pylist())
 
     def merge(self, other: str | Path) -> dict[str, int]:
-        """Take over another collection's recordings, windows and own columns; what is there already (same path) stays.
+        """Take over another collection's recordings, windows, own columns and annotations; what is there already stays.
 
-        A recording that both have with the same content gets the windows and the values of own columns that it lacks
-        here; where both have a value, ours stays.
+        A recording that both have (same path) with the same content gets the windows, values of own columns and
+        annotations that it lacks here; where both have a value, ours stays. Annotations of one id are one: what was
+        removed here is not added again.
 
         Returns:
             Numbers of recordings and windows added; of recordings that were there (already_there), those with another
             content among them (other_content, nothing of these is taken over); of values of own columns taken over
-            (values), and of those that differ from ours (values_that_differ).
+            (values), and of those that differ from ours (values_that_differ); of annotations added (annotations), and
+            of those that are here with other values (annotations_that_differ).
         Raises:
             MmascError: If a space of the same name was made by another encoder or cut otherwise, or own columns of
                 one name hold different kinds of values.
@@ -239,6 +253,10 @@ class Collection(Snapshot):
         """Join small files, drop what was deleted and every old version, and rebuild the indexes."""
         with self.store.transaction() as change:
             change.compact()
+            # Under the collection's lock: a merge that goes on would name recordings that are not there yet
+            fold_annotations(
+                self.store.folder, set(self.store.recordings(change.head, ["id"]).column("id").to_pylist())
+            )
         self.refresh()  # moves the own lease, so that the old versions can go
         self.store.clean()
         for name, space in self.head.spaces.items():
@@ -253,7 +271,8 @@ class Collection(Snapshot):
     def export(self, to: str | Path, space: str | None = None, file_format: str = "npy") -> list[Path]:
         """Write a space as vectors.npy + windows.parquet ("npy") or as one table ("csv"), rows in equal order.
 
-        Rows are sorted by path, lane and start.
+        Rows are sorted by path, lane and start. Where there are annotations, they are written as annotations.parquet
+        ("npy") or annotations.csv, with the columns of `Annotations.to_table`.
         """
         return export(self, self.space(space), Path(to), file_format)
 

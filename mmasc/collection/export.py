@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mmasc.collection.annotations import Annotations
 from mmasc.collection.frames import window_order, windows_described
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
@@ -23,13 +24,31 @@ def export(collection: Snapshot, reader: SpaceReader, to: Path, file_format: str
     order = window_order(collection, reader, np.arange(len(reader)))
     described = windows_described(collection, reader, order)
     table = described.select(["path", "start", "end", "lane", *collection.metadata_columns])
+    annotations = _write_annotations(collection, to, file_format)
     if file_format == "csv":
-        return [_write_csv(to / "windows.csv", table, reader, order)]
+        return [_write_csv(to / "windows.csv", table, reader, order), *annotations]
     # Both are whole before either takes its name: half an export must not be taken for one
     with replacing(to / "windows.parquet") as windows, replacing(to / "vectors.npy") as vectors:
         pq.write_table(table, windows)
         _write_vectors(vectors, reader, order)
-    return [to / "vectors.npy", to / "windows.parquet"]
+    return [to / "vectors.npy", to / "windows.parquet", *annotations]
+
+
+def _write_annotations(collection: Snapshot, to: Path, file_format: str) -> list[Path]:
+    """Write all annotations; nothing where there are none, unless an older export's must be replaced."""
+    path = to / ("annotations.csv" if file_format == "csv" else "annotations.parquet")
+    table = Annotations(collection).to_table()
+    if not len(table) and not path.exists():
+        return []
+    with replacing(path) as beside:
+        if file_format == "csv":
+            with open(beside, "w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(table.column_names)
+                writer.writerows(list(row.values()) for row in table.to_pylist())
+        else:
+            pq.write_table(table, beside)
+    return [path]
 
 
 def _write_vectors(path: Path, reader: SpaceReader, order: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Another collection's recordings, windows and own columns taken over: what both know stays as it is here.
+"""Another collection's recordings, windows, own columns and annotations taken over: what both know stays as it is here.
 
 All of it happens in one transaction: killed at any moment nothing was merged, and merged again nothing is added.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from mmasc.collection.annotation_merge import merge_annotations
 from mmasc.collection.head import Head
 from mmasc.collection.metadata import metadata_table, own_columns
 from mmasc.collection.probes import read_probes
@@ -65,6 +66,9 @@ def merge(store: Store, other: Store) -> dict[str, int]:
         windows = sum(
             _merge_windows(store, other, theirs, change, name, ours_name, plan.ids) for name, ours_name in names.items()
         )
+        here = store.recordings(change.head, ["id", "path"])
+        paths = dict(zip(here.column("id").to_pylist(), here.column("path").to_pylist(), strict=True))
+        annotations, differing = merge_annotations(store.folder, other.folder, plan.ids, paths, paths.keys())
     return {
         "recordings": len(added),
         "windows": windows,
@@ -72,6 +76,8 @@ def merge(store: Store, other: Store) -> dict[str, int]:
         "other_content": plan.other_content,
         "values": sum(map(len, plan.own.values())),
         "values_that_differ": plan.conflicts,
+        "annotations": annotations,
+        "annotations_that_differ": differing,
     }
 
 

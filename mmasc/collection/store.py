@@ -3,6 +3,7 @@
 A collection is a folder:
 
     collection.json            the head: format, root of the paths, and the version of every table that counts
+    annotations/               labels of moments: a journal and what of it was folded into a table, see `journal.py`
     heads/N.json               copies of the last heads; whoever reads generation N holds a lock on it
     checksums                  of the tables' files, as they were written
     recordings.lance/          id, path under the root, size, mtime, duration, rate, channels, status, user columns
@@ -18,7 +19,6 @@ rename, and only those that nobody reads.
 """
 
 import contextlib
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -27,12 +27,12 @@ from pathlib import Path
 import lance
 import numpy as np
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
 from mmasc.collection.checksums import differing, keep_checksums
 from mmasc.collection.damage import reading, unharmed
 from mmasc.collection.head import FORMAT, HEAD_NAME, Head, SpaceHead, read_copies, read_head
 from mmasc.collection.leases import Refusal, drop_unread, generations, sweep, take_lease, write_copy
+from mmasc.collection.locks import locked
 from mmasc.collection.probes import PROBES, write_probes
 from mmasc.collection.schema import (
     RECORDING_COLUMNS,
@@ -68,11 +68,8 @@ __all__ = [
     "windows_schema",
 ]
 
-_LOCK_SECONDS = 600.0
-_SAID_AFTER_SECONDS = 3.0
 # What systems put into folders unasked; it blocks nothing and is never deleted
 _STRAYS = ("thumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "lost+found")
-_log = logging.getLogger(__name__)
 
 
 class Store:
@@ -103,7 +100,7 @@ class Store:
             _refuse_other_things(folder)
             with unharmed(folder):
                 make_folders(folder)
-                with _locked(folder):
+                with locked(folder):
                     if not (folder / HEAD_NAME).exists():
                         _write_head(folder, Head(root=os.path.abspath(root)))
         return cls(folder)
@@ -230,7 +227,7 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Change tables under the lock; all of it counts when the block ends, nothing of it when the block fails."""
-        with unharmed(self.folder), _locked(self.folder):
+        with unharmed(self.folder), locked(self.folder):
             change = Transaction(self, read_head(self.folder / HEAD_NAME))
             change.take_back_rests()
             yield change
@@ -253,7 +250,7 @@ class Store:
 
     def clean(self) -> None:
         """Delete the versions that nobody reads and that the head does not name, and leftovers of writers that died."""
-        with unharmed(self.folder), _locked(self.folder):
+        with unharmed(self.folder), locked(self.folder):
             self._clean(spare_recent=False)
 
     def _clean_if_possible(self) -> None:
@@ -300,21 +297,3 @@ def _refuse_other_things(folder: Path) -> None:
 def _is_stray(entry: Path) -> bool:
     """What is hidden, what systems leave in every folder, and the copies of heads of a writer that died."""
     return entry.name.startswith(".") or entry.name.lower() in _STRAYS or entry.name == "heads"
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the collection's lock; it ends with its process, so none is ever left behind."""
-    lock = FileLock(folder / ".lock")
-    try:
-        try:
-            lock.acquire(timeout=_SAID_AFTER_SECONDS)
-        except Timeout:
-            _log.warning("another process writes to %s; waiting up to %.0f s for it", folder, _LOCK_SECONDS)
-            lock.acquire(timeout=_LOCK_SECONDS)
-    except Timeout:
-        raise MmascError(f"{folder} is locked by another process for {_LOCK_SECONDS:.0f} s; try again later") from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -1,5 +1,7 @@
 """Windows of a space → vectors of recordings; and vectors with labels in the form that scikit-learn takes."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,6 +49,61 @@ def vectors_with_labels(
     return vectors, None if label is None else _as_array(table.column(label)), table
 
 
+@dataclass(frozen=True)
+class StoredWindows:
+    """Windows of several recordings as a space holds them, recording by recording.
+
+    Attributes:
+        ids: Ids of the recordings, int64 `[recording]`.
+        bounds: Where the windows of a recording begin, and where the last ones end, int64 `[recording+1]`.
+        positions: Which windows of the space these are, int64 `[window]`.
+        vectors: float32 `[window dim]`.
+        heard: In which of them there is sound, bool `[window]`.
+    """
+
+    ids: Int[np.ndarray, " recording"]
+    bounds: Int[np.ndarray, " edge"]
+    positions: Int[np.ndarray, " window"]
+    vectors: Float32[np.ndarray, "window dim"]
+    heard: Bool[np.ndarray, " window"]
+
+
+def stored_windows(
+    reader: SpaceReader,
+    allowed: Bool[np.ndarray, " window"] | None = None,
+    rank: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Iterator[StoredWindows]:
+    """The windows of a space, whole recordings at a time, each as often read as it is needed: once.
+
+    Args:
+        reader: The space.
+        allowed: Which windows count; default: all. Recordings without any are left out.
+        rank: Numbers of recordings by which they come, from their ids; default: the ids.
+    """
+    chosen = np.arange(len(reader)) if allowed is None else np.flatnonzero(allowed)
+    known, place = np.unique(reader.recording[chosen], return_inverse=True)
+    order = np.arange(len(known)) if rank is None else np.argsort(rank(known), kind="stable")
+    turn = np.empty(len(known), np.int64)
+    turn[order] = np.arange(len(known))
+    chosen = chosen[np.argsort(turn[place], kind="stable")]
+    ids = known[order].astype(np.int64)
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(known))[order])])
+    item = 0
+    while item < len(ids):
+        # As many whole recordings as fit, at least one
+        last = max(item + 1, int(np.searchsorted(bounds, bounds[item] + _WINDOWS_AT_ONCE, side="right")) - 1)
+        positions = chosen[bounds[item] : bounds[last]]
+        vectors = reader.vectors(positions)
+        yield StoredWindows(
+            ids[item:last],
+            bounds[item : last + 1] - bounds[item],
+            positions,
+            vectors,
+            ~reader.is_silence(vectors),
+        )
+        item = last
+
+
 def recording_vectors(
     reader: SpaceReader, allowed: Bool[np.ndarray, " window"] | None = None
 ) -> tuple[Int[np.ndarray, " item"], Float[np.ndarray, "item dim"]]:
@@ -60,29 +117,28 @@ def recording_vectors(
     Raises:
         MmascError: If a vector holds NaN or infinity.
     """
-    chosen = np.arange(len(reader)) if allowed is None else np.flatnonzero(allowed)
-    chosen = chosen[np.argsort(reader.recording[chosen], kind="stable")]
-    ids, first = np.unique(reader.recording[chosen], return_index=True)
-    ends = np.append(first[1:], len(chosen))
-    vectors = np.zeros((len(ids), reader.space.dim))
-    item = 0
-    while item < len(ids):
-        # As many whole recordings as fit, at least one
-        last = max(item + 1, int(np.searchsorted(ends, first[item] + _WINDOWS_AT_ONCE, side="right")))
-        windows = reader.vectors(chosen[first[item] : ends[last - 1]])
-        for one in range(item, last):
-            positions = chosen[first[one] : ends[one]]
-            own = windows[first[one] - first[item] : ends[one] - first[item]]
-            vectors[one] = recording_vector(
-                own,
-                reader.start[positions],
-                reader.end[positions],
-                reader.lane[positions],
-                heard=~reader.is_silence(own),
-            )
-        item = last
+    ids, vectors = [np.zeros(0, np.int64)], [np.zeros((0, reader.space.dim))]
+    for some in stored_windows(reader, allowed):
+        ids.append(some.ids)
+        vectors.append(means_of(reader, some))
+    return np.concatenate(ids), np.concatenate(vectors)
+
+
+def means_of(reader: SpaceReader, windows: StoredWindows) -> Float[np.ndarray, "recording dim"]:
+    """The vector of each of these recordings, float64, see `recording_vector`.
+
+    Raises:
+        MmascError: If a vector holds NaN or infinity.
+    """
+    vectors = np.zeros((len(windows.ids), reader.space.dim))
+    for item in range(len(windows.ids)):
+        own = slice(windows.bounds[item], windows.bounds[item + 1])
+        at = windows.positions[own]
+        vectors[item] = recording_vector(
+            windows.vectors[own], reader.start[at], reader.end[at], reader.lane[at], windows.heard[own]
+        )
     check_finite_vectors(reader, vectors)
-    return ids.astype(np.int64), vectors
+    return vectors
 
 
 def check_finite_vectors(reader: SpaceReader, vectors: Float[np.ndarray, "item dim"]) -> None:

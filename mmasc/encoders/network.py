@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -10,6 +12,7 @@ from mmasc.encoders.identity import identity_digest
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
 from mmasc.features.registry import front_end_constants
+from mmasc.networks.body import Body
 from mmasc.networks.load import load_network
 
 
@@ -56,3 +59,31 @@ class NetworkEncoder(Encoder):
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
         return self.network.embedding(waveforms[:, None].expand(-1, self.network.spec.channels, -1))
+
+
+class NetworkLogits(NetworkEncoder):
+    """What a network says of each window, in the place of a vector: its logits. Its identity is that of its vectors."""
+
+    def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
+        super().__init__(spec, path, device)
+        self.vector_dim = self.spec.dim
+        self.spec = replace(self.spec, dim=self.network.n_classes)
+
+    def logits_of(self, vectors: Float[np.ndarray, "batch dim"]) -> Float[np.ndarray, "batch class"]:
+        """Logits from vectors of the layer before last, float64.
+
+        Raises:
+            MmascError: If the network does not make them of that layer alone.
+        """
+        body = self.network.body
+        if type(body).forward is not Body.forward:
+            raise MmascError(f"{self.spec.name} does not answer from its stored vectors alone; give it the recordings")
+        if vectors.shape[1] != self.vector_dim:
+            raise ValueError(f"vectors must have {self.vector_dim} numbers, got {vectors.shape[1]}")
+        with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
+            return (
+                body.classify(torch.from_numpy(np.asarray(vectors, np.float32)).to(self.device)).cpu().double().numpy()
+            )
+
+    def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
+        return self.network(waveforms[:, None].expand(-1, self.network.spec.channels, -1))

@@ -20,7 +20,7 @@ from mmasc.evaluation.provenance import commit, versions
 from mmasc.evaluation.published import Published, published_beside, published_for
 from mmasc.labelling.fit import fit_head
 from mmasc.labelling.head_report import HeadReport
-from mmasc.labelling.recordings import is_collection
+from mmasc.labelling.sources import is_collection
 
 # Length of a clip, in seconds, for counting and timing; of other kinds it is what a network was made for
 _CLIP_SECONDS = {"esc10": 5.0, "esc50": 5.0, "urbansound8k": 4.0, "tau2022": 1.0}

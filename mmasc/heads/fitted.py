@@ -6,7 +6,7 @@ The stamp says which space the head understands; a head refuses vectors of any o
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -18,15 +18,18 @@ from safetensors.numpy import save
 from mmasc.audio.channels import CHANNELS
 from mmasc.encoders.identity import require_identity
 from mmasc.errors import MmascError
+from mmasc.heads.one_against_rest import OneAgainstRest
 from mmasc.heads.predictors import PREDICTORS, Predictor
 from mmasc.storage.files import write_atomically
 from mmasc.storage.texts import parse_json
 from mmasc.windows.units import unit_as_normalizer
 
-FORMAT = 1
+FORMAT = 2  # of heads of several labels; the others are written in format 1, which version 0.1.0 reads
+_FORMAT_OF_ONE_LABEL = 1
 _KEY = "mmasc_head"
 # Next to the stamp, not in it: version 0.1.0 reads such files too, and answers with the labels as text
 _LABEL_TYPE_KEY = "mmasc_label_type"
+_MOMENTS_KEY = "mmasc_head_moments"
 LABEL_TYPES: dict[str, Callable[[str], Any]] = {
     "text": str,
     "integer": int,
@@ -34,6 +37,9 @@ LABEL_TYPES: dict[str, Callable[[str], Any]] = {
     "boolean": {"True": True, "False": False}.__getitem__,
 }
 _SHORTEST_HOP_SECONDS = 1e-3  # a shorter one would never end
+# What only heads of annotated moments have, in JSON next to the stamp
+_OF_MOMENTS = ("thresholds", "background")
+_KINDS: dict[str, type[Predictor]] = {**PREDICTORS, OneAgainstRest.kind: OneAgainstRest}
 # Files that people save heads in elsewhere, and that can run code when they are opened
 _RUNS_CODE = {b"\x80": "a pickle", b"PK": "an archive", b"\x1f\x8b": "a compressed pickle", b"x": "a compressed pickle"}
 
@@ -55,6 +61,8 @@ class HeadStamp:
         mmasc, scikit_learn: Versions that fitted it.
         format: Format of the file.
         label_type: What the labels are in Python: "text", "integer", "number" or "boolean", see `label_type_of`.
+        thresholds: Where several labels can hold at once: from which probability on each of them does.
+        background: The class that stands for none of the labels, where there is one.
     """
 
     head: str
@@ -70,8 +78,10 @@ class HeadStamp:
     recordings: int
     mmasc: str
     scikit_learn: str
-    format: int = FORMAT
+    format: int = _FORMAT_OF_ONE_LABEL
     label_type: str = "text"
+    thresholds: tuple[float, ...] | None = None
+    background: str | None = None
 
 
 def label_type_of(labels: Iterable[Any]) -> str:
@@ -107,7 +117,12 @@ class FittedHead:
         return self.predictor.predict_proba(unit_as_normalizer(vectors))
 
     def predict(self, vectors: Float[np.ndarray, "item dim"]) -> np.ndarray:
-        """The most probable label of each vector `[item]`, of the type of `classes_`."""
+        """The most probable label of each vector `[item]`, of the type of `classes_`.
+
+        Where several labels can hold at once, instead 0 or 1 for every label `[item class]`, as scikit-learn has it.
+        """
+        if self.stamp.thresholds is not None:
+            return (self.predict_proba(vectors) >= np.array(self.stamp.thresholds)).astype(np.int64)
         return self.classes_[self.predict_proba(vectors).argmax(axis=1)]
 
     def check_space(self, identity: str, encoder: str, where: str) -> None:
@@ -136,10 +151,12 @@ class FittedHead:
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {name: np.ascontiguousarray(array) for name, array in self.predictor.arrays().items()}
         stamp = asdict(self.stamp)
-        label_type = stamp.pop("label_type")
+        label_type, moments = stamp.pop("label_type"), {name: stamp.pop(name) for name in _OF_MOMENTS}
         metadata = {_KEY: json.dumps({**stamp, "kind": self.predictor.kind}, ensure_ascii=False)}
         if label_type != "text":
             metadata[_LABEL_TYPE_KEY] = label_type
+        if any(value is not None for value in moments.values()):
+            metadata[_MOMENTS_KEY] = json.dumps(moments, ensure_ascii=False)
         write_atomically(path, save(arrays, metadata))
 
     @classmethod
@@ -150,15 +167,17 @@ class FittedHead:
             MmascError: If the file is missing, no head, damaged, contradicts itself, or was made by a newer mmasc.
         """
         path = Path(path)
-        stamp, label_type, arrays = _read(path)
+        stamp, label_type, moments, arrays = _read(path)
         mend = "; fit it again with: mmasc head fit ... --out FILE"
         try:
             raw = parse_json(stamp)
             if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
                 raise MmascError(f"{path} was made by a newer mmasc (format {raw['format']}); update mmasc")
             kind = raw.pop("kind")
-            parsed = _parse_stamp(raw, label_type)
-            predictor = PREDICTORS[kind].load(arrays)
+            parsed = _with_moments(_parse_stamp(raw, label_type), parse_json(moments))
+            predictor = _KINDS[kind].load(arrays)
+            if (parsed.thresholds is not None) != (kind == OneAgainstRest.kind):
+                raise ValueError("it has thresholds for other labels than it knows")
             if (predictor.n_classes, predictor.n_features) != (len(parsed.classes), parsed.dim):
                 raise ValueError("classes or dim do not fit the arrays")
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
@@ -183,8 +202,8 @@ def _typed(classes: Sequence[str], label_type: str) -> list[Any]:
     return typed
 
 
-def _read(path: Path) -> tuple[str, str, dict[str, np.ndarray]]:
-    """Stamp, type of the labels and arrays of a file."""
+def _read(path: Path) -> tuple[str, str, str, dict[str, np.ndarray]]:
+    """Stamp, type of the labels, what is said of moments, and arrays of a file."""
     if path.is_dir():
         raise MmascError(f"{path} is a folder; give the file that mmasc head fit --out wrote")
     if not path.exists():
@@ -208,12 +227,13 @@ def _read(path: Path) -> tuple[str, str, dict[str, np.ndarray]]:
         ) from error
     if _KEY not in metadata:
         raise MmascError(f"{path} holds arrays but no head; give a file that mmasc head fit --out wrote")
-    return metadata[_KEY], metadata.get(_LABEL_TYPE_KEY, "text"), arrays
+    return metadata[_KEY], metadata.get(_LABEL_TYPE_KEY, "text"), metadata.get(_MOMENTS_KEY, "{}"), arrays
 
 
 def _parse_stamp(raw: dict[str, Any], label_type: str) -> HeadStamp:
     types = get_type_hints(HeadStamp)
-    del types["label_type"]
+    for name in ("label_type", *_OF_MOMENTS):
+        del types[name]
     if set(raw) != set(types):
         raise ValueError(f"its stamp must have {sorted(types)}, got {sorted(raw)}")
     classes = raw["classes"]
@@ -231,3 +251,24 @@ def _parse_stamp(raw: dict[str, Any], label_type: str) -> HeadStamp:
         raise ValueError(f"channels must be one of {', '.join(CHANNELS)}, got {raw['channels'][:40]!r}")
     _typed(classes, label_type)
     return HeadStamp(**{**raw, "classes": tuple(classes), "label_type": label_type})
+
+
+def _with_moments(stamp: HeadStamp, raw: Any) -> HeadStamp:
+    """A stamp with thresholds and background from untrusted JSON.
+
+    Raises:
+        ValueError: If they do not fit the classes.
+    """
+    if not isinstance(raw, dict) or not set(raw) <= set(_OF_MOMENTS):
+        raise ValueError("what it says of moments is not known")
+    thresholds, background = raw.get("thresholds"), raw.get("background")
+    if thresholds is not None:
+        numbers = isinstance(thresholds, list) and all(
+            isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one <= 1 for one in thresholds
+        )
+        if not numbers or len(thresholds) != len(stamp.classes):
+            raise ValueError("its thresholds are not a probability for every label")
+        thresholds = tuple(float(one) for one in thresholds)
+    if background is not None and background not in stamp.classes:
+        raise ValueError("its background is none of its classes")
+    return replace(stamp, thresholds=thresholds, background=background)

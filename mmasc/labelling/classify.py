@@ -1,75 +1,59 @@
-"""Say what recordings are from prompts: files in, one `Classification` per recording out, in order, while they come.
+"""Say what recordings are from prompts: one `Classification` per recording, in order, while they come.
 
-A recording is judged by its vector (the mean of its windows' weighted by the time that each adds), its timeline by the
-probabilities of its windows: a moment's score is the mean over the windows that hear it. Windows of digital silence
-are not judged.
+Recordings are files, which are embedded first, or those of a collection, of which nothing is decoded.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmasc.audio import AudioStatus
 from mmasc.audio.memory import Sound, find_sounds
 from mmasc.collection import Collection
-from mmasc.encoders.base import Encoder
-from mmasc.encoders.embedding import FileVectors, embed_files
-from mmasc.encoders.registry import load_encoder
+from mmasc.collection.query import QueryEncoders
+from mmasc.collection.space import SpaceReader
+from mmasc.encoders.base import Encoder, require_identity
+from mmasc.encoders.registry import load_encoder, spec_of
 from mmasc.errors import MmascError
 from mmasc.heads.calibration_file import Calibration
 from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
-from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
-from mmasc.labelling.recordings import unlabelled_vectors
+from mmasc.heads.zeroshot import ZeroShotClassifier
+from mmasc.labelling.sources import collection_or_sounds, heard_in_collection, heard_in_files, unlabelled_vectors
+from mmasc.labelling.timelines import Answers, Classification, Heard, Measures, Wanted
 from mmasc.prompts.prompts import Prompts, as_prompts
-from mmasc.windows.timeline import Event, class_seconds, find_events, timeline_cells
+
+__all__ = ["Classification", "PromptLabeller", "classify"]
+
+_FILES_ENCODER = "mini"
 
 
-@dataclass(frozen=True)
-class Classification:
-    """What a recording is.
+class PromptLabeller:
+    """A fitted zero-shot classifier as a `Labeller`: it measures probabilities and cosines."""
 
-    Attributes:
-        path: As it was found.
-        label: The best label, or "none of these" where it does not pass the thresholds or the recording is nothing but
-            digital silence; None if the file failed.
-        score: Probability of the best label, even where it did not pass; None if the file failed.
-        scores: Label to probability; in the order of the prompts, or the `top` best first.
-        cosines: Label to cosine, the same labels in the same order; with `centre_on` less the label's shift.
-        labels: All labels that hold: at most one, except with `multi_label`.
-        events: With a timeline: which label holds from when to when, in the order of time; windows of digital silence
-            have none.
-        seconds: With a timeline: label to covered seconds, in the order of the prompts.
-        windows: With a timeline: label to number of windows; overlapping windows count each.
-        status: Whether the file was read to its end, and what is odd in it; a failed file has none of the above.
-        duration: Decoded seconds.
-        sample_rate: Sample rate of the file, in Hz.
-    """
+    def __init__(self, classifier: ZeroShotClassifier) -> None:
+        self.classifier = classifier
+        self.labels = self.names = [str(label) for label in classifier.classes_]
+        self.multi_label = classifier.multi_label
 
-    path: str
-    label: str | None
-    score: float | None
-    scores: dict[str, float]
-    cosines: dict[str, float]
-    labels: tuple[str, ...]
-    status: AudioStatus
-    duration: float = 0.0
-    sample_rate: int = 0
-    events: list[Event] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    windows: dict[str, int] = field(default_factory=dict)
+    def scores(self, vectors: np.ndarray) -> Measures:
+        """Probabilities and cosines `[item class]`."""
+        cosines = self.classifier.decision_function(vectors)
+        return self.classifier.probabilities_of(cosines), cosines
+
+    def accept(self, *scores: np.ndarray) -> np.ndarray:
+        """Which labels hold, see `ZeroShotClassifier.accept`."""
+        return self.classifier.accept(*scores)
 
 
 def classify(
-    paths: Sound | Iterable[Sound],
+    paths: Sound | Iterable[Sound] | Collection,
     prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path,
-    encoder: str | Encoder = "mini",
+    encoder: str | Encoder | None = None,
     timeline: bool = False,
     hop_seconds: float | None = None,
     window_seconds: float | None = None,
-    channels: str = "mix",
+    channels: str | None = None,
     threshold: float | None = None,
     multi_label: bool = False,
     top: int | None = None,
@@ -79,22 +63,26 @@ def classify(
     minimum_seconds: float = 0.0,
     strict: bool = False,
     device: str = "cpu",
-    backend: str = "eager",
+    backend: str | None = None,
     centre_on: str | Path | Collection | Sequence[str | Path] | None = None,
     match_on: str | Path | Collection | Sequence[str | Path] | None = None,
     calibration: str | Path | Calibration | None = None,
-) -> Iterator[Classification]:
-    """Classify recordings with prompts, one after the other as they are decoded.
+    space: str | None = None,
+    where: str | None = None,
+) -> Answers:
+    """Classify recordings with prompts, one after the other as they are decoded, or from a collection's vectors.
 
     Args:
         paths: Files, folders, patterns or lists of them, as `find_audio` takes them; also the bytes of a sound file, or
-            an open binary file.
+            an open binary file. Or a collection (folder or opened): its recordings, sorted by path; nothing is decoded.
         prompts: `Prompts`, a mapping of labels to phrases, a bundled name or the path of a prompt file.
-        encoder: A name for `load_encoder`, or an encoder whose space has text.
+        encoder: A name for `load_encoder`, or an encoder whose space has text. Default: mini; for a collection the
+            encoder of its space.
         timeline: Also find events and seconds of every label.
         hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.
         window_seconds: Another window than the encoder's own, for an encoder that is given by name.
-        channels: "mix", "left", "right", "each" or "mid-side"; with several lanes scores are means over them.
+        channels: "mix", "left", "right", "each" or "mid-side"; with several lanes scores are means over them. Default:
+            "mix". A collection has hop, window, channels and backend of its own.
         threshold: Least probability, see `ZeroShotClassifier`.
         multi_label: Judge every label by itself: several can hold at once.
         top: Keep only this many labels in `scores`; default: all.
@@ -104,24 +92,27 @@ def classify(
         minimum_seconds: Events shorter than this are dropped.
         strict: Raise at the first file that cannot be read instead of giving it as failed.
         device: Device on which an encoder that is given by name runs.
-        backend: What runs it: "eager" or "onnx", see `load_encoder`.
+        backend: What runs it: "eager" (the default) or "onnx", see `load_encoder`.
         centre_on: Unlabelled sounds, a collection or recordings: what each label's prompt attracts by itself, its mean
-            cosine over them, is taken out, see `CentredZeroShot`. They should hold all labels in about equal shares.
+            cosine over their windows, is taken out, see `CentredZeroShot`. They should hold all labels in about equal
+            shares.
         match_on: Instead of `centre_on`: on these sounds all labels get the same mean probability, see
             `PriorMatchedZeroShot`.
         calibration: A file of `mmasc.studies.prompt_tuning.tune_prompts` (or what it holds), made for these prompts and
             this encoder: it says shifts, temperature, thresholds and least cosine, which are then not given here.
+        space: Space of the collection; default: the oldest of this encoder, or that knows texts.
+        where: SQL on columns of the collection; recordings are judged by the windows that pass.
+    Returns:
+        One `Classification` per recording, as they are worked out.
     Raises:
-        MmascError: If no file is found, prompts, encoder or calibration cannot be used, or, with `strict`, a file is
-            bad.
-        ValueError: If an argument is out of range, or `calibration` comes with what it says itself.
+        MmascError: If no file is found, prompts, encoder, space or calibration cannot be used, or, with `strict`, a
+            file is bad.
+        ValueError: If an argument is out of range, `calibration` comes with what it says itself, or something is given
+            that a collection has of its own, or that only a collection has.
     """
-    if top is not None and top < 1:
-        raise ValueError(f"top must be at least 1, got {top}")
+    wanted = Wanted(timeline, gap_seconds, minimum_seconds, top)
     if isinstance(encoder, Encoder) and window_seconds is not None:
         raise ValueError("a loaded encoder has its window already: load_encoder(name, window_seconds=...)")
-    if not gap_seconds >= 0 or not minimum_seconds >= 0:
-        raise ValueError(f"gap_seconds and minimum_seconds must be 0 or more, got {gap_seconds}, {minimum_seconds}")
     if centre_on is not None and match_on is not None:
         raise ValueError("centre_on and match_on exclude each other: give one of them")
     said = (threshold, minimum_cosine, temperature, centre_on, match_on)
@@ -134,80 +125,79 @@ def classify(
     loaded = (
         calibration if calibration is None or isinstance(calibration, Calibration) else Calibration.load(calibration)
     )
-    files = find_sounds(paths)
-    if isinstance(encoder, str):
-        encoder = load_encoder(encoder, device, window_seconds, backend)
-    options = (encoder, temperature, multi_label, threshold, minimum_cosine)
+    collection, sounds = collection_or_sounds(paths)
+    if collection is not None:
+        if any(one is not None for one in (hop_seconds, window_seconds, channels, backend)):
+            raise ValueError("a collection has hop_seconds, window_seconds, channels and backend of its own")
+        reader, encoder = _space_with_text(collection, space, encoder, device)
+        name = reader.space.encoder
+        hop_seconds, channels = reader.space.hop_seconds, reader.space.channels
+        heard: Iterator[Heard] = heard_in_collection(collection, reader, where)
+    elif space is not None or where is not None:
+        raise ValueError("space and where are for a collection, these are recordings")
+    else:
+        files, channels = find_sounds(sounds), channels or "mix"
+        name = encoder.spec.name if isinstance(encoder, Encoder) else encoder or _FILES_ENCODER
+        if not isinstance(encoder, Encoder):
+            encoder = load_encoder(name, device, window_seconds, backend or "eager")
+        heard = heard_in_files(files, encoder, hop_seconds, channels, strict)
     if loaded is not None:
         classifier: ZeroShotClassifier = loaded.classifier(encoder, prompts)
-    elif centre_on is None and match_on is None:
-        classifier = ZeroShotClassifier(*options).fit(prompts)
     else:
-        shifted = CentredZeroShot(*options) if match_on is None else PriorMatchedZeroShot(*options)
-        shifted.fit(prompts)
-        heard = centre_on if match_on is None else match_on
-        assert heard is not None
-        classifier = shifted.calibrate(unlabelled_vectors(heard, encoder, hop_seconds, channels))
-
-    def results() -> Iterator[Classification]:
-        for file in embed_files(files, encoder, hop_seconds, channels):
-            if file.status.state == "failed":
-                if strict:
-                    raise MmascError(file.status.reason)
-                yield Classification(str(file.path), None, None, {}, {}, (), file.status)
-                continue
-            yield _classify_file(file, classifier, top, timeline, gap_seconds, minimum_seconds)
-
-    return results()
+        options = (encoder, temperature, multi_label, threshold, minimum_cosine)
+        classifier = _classifier(options, prompts, centre_on, match_on, (hop_seconds, channels))
+    return Answers(heard, PromptLabeller(classifier), wanted, name)
 
 
-def _classify_file(
-    file: FileVectors,
-    classifier: ZeroShotClassifier,
-    top: int | None,
-    timeline: bool,
-    gap_seconds: float,
-    minimum_seconds: float,
-) -> Classification:
-    vector = file.vector[None]
-    scores, cosines = classifier.predict_proba(vector), classifier.decision_function(vector)
-    accepted = classifier.accept(scores, cosines)[0] & file.heard.any()
-    names = [str(label) for label in classifier.classes_]
-    ranking = np.argsort(-scores[0], kind="stable")
-    kept = range(len(names)) if top is None else ranking[:top]
-    found: dict[str, Any] = {}
-    if timeline:
-        found = _timeline(file, classifier, names, gap_seconds, minimum_seconds)
-    return Classification(
-        path=str(file.path),
-        label=names[ranking[0]] if accepted[ranking[0]] else NONE,
-        score=float(scores[0, ranking[0]]),
-        scores={names[column]: float(scores[0, column]) for column in kept},
-        cosines={names[column]: float(cosines[0, column]) for column in kept},
-        labels=tuple(names[column] for column in ranking if accepted[column]),
-        status=file.status,
-        duration=file.duration,
-        sample_rate=file.sample_rate,
-        **found,
-    )
+def _classifier(
+    options: tuple[Any, ...], prompts: Prompts, centre_on: Any, match_on: Any, cut: tuple[float | None, str]
+) -> ZeroShotClassifier:
+    """A classifier of these prompts, calibrated on unlabelled sounds where there are some."""
+    if centre_on is None and match_on is None:
+        return ZeroShotClassifier(*options).fit(prompts)
+    shifted = CentredZeroShot(*options) if match_on is None else PriorMatchedZeroShot(*options)
+    shifted.fit(prompts)
+    heard = centre_on if match_on is None else match_on
+    return shifted.calibrate(unlabelled_vectors(heard, options[0], *cut))
 
 
-def _timeline(
-    file: FileVectors, classifier: ZeroShotClassifier, names: list[str], gap_seconds: float, minimum_seconds: float
-) -> dict[str, Any]:
-    """`events`, `seconds` and `windows` of a recording."""
-    heard = file.heard
-    vectors, window_starts, window_ends = file.vectors[heard], file.starts[heard], file.ends[heard]
-    scores, cosines = classifier.predict_proba(vectors), classifier.decision_function(vectors)
-    starts, ends, cell_scores = timeline_cells(scores, window_starts, window_ends)
-    _, _, cell_cosines = timeline_cells(cosines, window_starts, window_ends)
-    # The classifier decides what holds in a cell, in one place for recordings and cells; what does not hold is put
-    # below every threshold, and an event's score is the mean over cells that hold only.
-    held = np.where(classifier.accept(cell_scores, cell_cosines), cell_scores, -1.0)
-    events = find_events(held, starts, ends, names, 0.0, classifier.multi_label, gap_seconds, minimum_seconds)
-    counts = classifier.accept(scores, cosines).sum(axis=0)
-    return {
-        "events": events,
-        "seconds": class_seconds(events, names),
-        "windows": {name: int(count) for name, count in zip(names, counts, strict=True)},
-    }
+def _space_with_text(
+    collection: Collection, space: str | None, encoder: str | Encoder | None, device: str
+) -> tuple[SpaceReader, Encoder]:
+    """The space that prompts are compared with, and the encoder that made it, loaded and checked.
+
+    Raises:
+        MmascError: If there is no such space, none of this encoder, or none that knows texts.
+    """
+    reader = collection.space(space or _fitting_space(collection, encoder))
+    folder, made_by = collection.store.folder, (reader.space.encoder, reader.space.identity)
+    what = f"space {reader.name!r} of {folder}"
+    if isinstance(encoder, Encoder):
+        here = (encoder.spec.name, encoder.identity)
+        require_identity(made_by, here, what, "use the encoder that made its vectors, or embed again")
+        return reader, encoder
+    if encoder is not None and encoder != reader.space.encoder:
+        raise MmascError(f"{what} belongs to encoder {made_by[0]}, not to {encoder}; name another space or encoder")
+    return reader, QueryEncoders(device).of_space(reader.name, reader.space, folder)
+
+
+def _fitting_space(collection: Collection, encoder: str | Encoder | None) -> str | None:
+    """Name of the oldest space of an encoder, or of one that knows texts; None in an empty collection."""
+    spaces = collection.head.spaces
+    if isinstance(encoder, Encoder):
+        asked = f"of {encoder.spec.name} {encoder.identity}"
+        fit = [name for name, one in spaces.items() if one.identity == encoder.identity]
+    elif encoder is not None:
+        asked = f"of {encoder}"
+        fit = [name for name, one in spaces.items() if one.encoder == encoder]
+    else:
+        asked = "that knows texts"
+        specs = {name: spec_of(one.encoder) for name, one in spaces.items()}
+        fit = [name for name, spec in specs.items() if spec is None or "text" in spec.modalities]
+    if spaces and not fit:
+        has = ", ".join(f"{name} ({one.encoder})" for name, one in spaces.items())
+        raise MmascError(
+            f"{collection.store.folder} has no space {asked}; it has: {has}; add one with: "
+            "mmasc embed PATH --into ... --encoder NAME"
+        )
+    return fit[0] if fit else None

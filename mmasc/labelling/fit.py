@@ -5,20 +5,23 @@ group. The head that is kept is then fitted to all of them.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import sklearn
 
 from mmasc.collection import Collection
+from mmasc.collection.head import SpaceHead
 from mmasc.errors import MmascError
 from mmasc.heads.conversion import predictor_of
 from mmasc.heads.fitted import FittedHead, HeadStamp
 from mmasc.heads.registry import HEADS, make_head
 from mmasc.labelling.apply import apply_head
-from mmasc.labelling.folds import Fold, draw_few, make_folds
+from mmasc.labelling.folds import Fold, draw_few, group_folds, make_folds
 from mmasc.labelling.head_report import FewShot, HeadReport, head_report
-from mmasc.labelling.recordings import LabelledRecordings, labelled_recordings
+from mmasc.labelling.moments import ANNOTATIONS, Moments, annotated_windows, one_label_each
+from mmasc.labelling.recordings import LabelledRecordings, Selection, labelled_recordings
 from mmasc.version import __version__
 
 __all__ = ["FewShot", "HeadReport", "apply_head", "fit_head"]
@@ -26,7 +29,7 @@ __all__ = ["FewShot", "HeadReport", "apply_head", "fit_head"]
 
 def fit_head(
     collection: str | Path | Collection,
-    label: str,
+    label: str | Moments,
     head: str = "boosting",
     groups: str | None = None,
     folds_column: str | None = None,
@@ -43,7 +46,9 @@ def fit_head(
 
     Args:
         collection: Folder, or opened.
-        label: Column with the labels; recordings without one are left out and counted.
+        label: Column with the labels; recordings without one are left out and counted. Or `Moments`: windows are
+            learnt from, those that carry one annotated label; `groups`, `space` and `where` stand there then. Several
+            labels at once: `fit_moments`.
         head: Name in `mmasc.heads.registry.HEADS`.
         groups: Column of what must not lie on both sides of a fold (place, source, individual).
         folds_column: Column with official folds; default: stratified folds.
@@ -65,13 +70,21 @@ def fit_head(
         raise MmascError(f"{out} is a folder; give the name of a file for the head")
     make_head(head)  # an unknown name shows before the collection is read
     opened = collection if isinstance(collection, Collection) else Collection(collection)
-    recordings = labelled_recordings(opened, label, groups, folds_column, space, where)
-    parts = make_folds(recordings, folds, seed, set_aside=True)
+    if isinstance(label, Moments):
+        if (groups, folds_column, space, where) != (None, None, None, None):
+            raise ValueError("groups, folds_column, space and where of annotated moments are those of Moments")
+        windows = annotated_windows(opened, label)
+        recordings, several = one_label_each(windows, label.background is not None)
+        left_out = windows.left_out | ({"of no label, or of several": several} if several else {})
+        parts, groups, label = group_folds(recordings, folds, seed), label.groups, ANNOTATIONS
+    else:
+        recordings = labelled_recordings(opened, Selection(label, groups, folds_column, space, where))
+        parts, left_out = make_folds(recordings, folds, seed, set_aside=True), {}
     if np.bincount(recordings.codes).max() == 1 and not HEADS[head].learns_from_one:
         able = ", ".join(name for name, spec in HEADS.items() if spec.learns_from_one)
         raise MmascError(
-            f"every label in {label!r} has one recording only, from which {head} learns nothing: add recordings, or "
-            f"use --head prototypes (others that can: {able})"
+            f"every label in {label!r} has one {recordings.unit[:-1]} only, from which {head} learns nothing: add "
+            f"{recordings.unit}, or use --head prototypes (others that can: {able})"
         )
     few = {n: [draw_few(recordings, n, seed + draw) for draw in range(draws)] for n in dict.fromkeys(shots)}
     count = _Count(len(parts) + draws * len(few) + 1, progress)
@@ -82,7 +95,8 @@ def fit_head(
     if out is not None:
         fitted.save(out)
     interval_over = "recordings" if groups is None else f"groups of {groups}"
-    return head_report(recordings, parts, probabilities, curve, fitted, interval_over, out, seed)
+    report = head_report(recordings, parts, probabilities, curve, fitted, interval_over, out, seed)
+    return replace(report, unit=recordings.unit, left_out=left_out)
 
 
 class _Count:
@@ -122,22 +136,31 @@ def _few_shot(
 
 
 def _fit_all(recordings: LabelledRecordings, head: str, label: str) -> FittedHead:
-    space = recordings.space
-    stamp = HeadStamp(
+    stamp = replace(
+        stamp_of(head, label, recordings.classes, recordings.space_name, recordings.space, len(recordings)),
+        label_type=recordings.label_type,
+        background=recordings.background,
+    )
+    model = make_head(head).fit(recordings.vectors, recordings.codes)
+    return FittedHead(stamp, predictor_of(model, recordings.vectors))
+
+
+def stamp_of(
+    head: str, label: str, classes: tuple[str, ...], space_name: str, space: SpaceHead, learnt_from: int
+) -> HeadStamp:
+    """The stamp of a head of this mmasc that was fitted to so many vectors of a space."""
+    return HeadStamp(
         head=head,
         label=label,
-        classes=recordings.classes,
+        classes=classes,
         identity=space.identity,
         encoder=space.encoder,
-        space=recordings.space_name,
+        space=space_name,
         dim=space.dim,
         window_seconds=space.window_seconds,
         hop_seconds=space.hop_seconds,
         channels=space.channels,
-        recordings=len(recordings),
+        recordings=learnt_from,
         mmasc=__version__,
         scikit_learn=sklearn.__version__,
-        label_type=recordings.label_type,
     )
-    model = make_head(head).fit(recordings.vectors, recordings.codes)
-    return FittedHead(stamp, predictor_of(model, recordings.vectors))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from mmasc.errors import MmascError
@@ -59,6 +59,24 @@ def make_folds(recordings: LabelledRecordings, n_folds: int = 5, seed: int = 0, 
     return folds
 
 
+def group_folds(recordings: LabelledRecordings, n_folds: int, seed: int) -> list[Fold]:
+    """Folds of whole groups in which classes are spread as well as can be, see `spread_groups`.
+
+    What cannot be tested is not: rows of a class of which nothing was learnt, because all of it lies in the fold.
+    """
+    present = np.arange(len(recordings.classes)) == recordings.codes[:, None]
+    assert recordings.groups is not None
+    fold = spread_groups(present, recordings.groups, n_folds, seed)
+    made = []
+    for number in range(n_folds):
+        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        learnt = np.unique(recordings.codes[train])
+        test = test[np.isin(recordings.codes[test], learnt)]
+        if len(test) and len(learnt) > 1:
+            made.append(Fold(str(number + 1), train, test))
+    return made
+
+
 def draw_few(
     recordings: LabelledRecordings, n_per_class: int, seed: int
 ) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
@@ -94,6 +112,37 @@ def draw_few(
         f"{n_per_class} shots per class touch so many groups that none of them is left to test every class on; "
         "use fewer shots, or finer groups"
     )
+
+
+def spread_groups(
+    present: Bool[np.ndarray, "window class"], groups: np.ndarray, n_folds: int, seed: int
+) -> Int[np.ndarray, " window"]:
+    """The fold of each window: groups are kept whole, and those with a label lie in as many folds as can be.
+
+    Labels in the fewest groups are dealt out first, each group to the fold with the fewest groups of this label, then
+    to the one with the fewest windows.
+
+    Args:
+        present: Which labels are there.
+        groups: The group of each window.
+        n_folds: Folds; there may be fewer groups.
+        seed: Random seed of the order of groups.
+    Source: after Sechidis et al. 2011, "On the stratification of multi-label data", on groups.
+    """
+    names, of_group = np.unique(groups, return_inverse=True)
+    has = np.zeros((len(names), present.shape[1]), bool)
+    np.logical_or.at(has, of_group, present)
+    sizes = np.bincount(of_group)
+    turn = np.random.default_rng(seed).permutation(len(names))
+    fold = np.full(len(names), -1)
+    for label in [*np.argsort(has.sum(axis=0), kind="stable"), None]:
+        for group in turn:
+            if fold[group] >= 0 or not (label is None or has[group, label]):
+                continue
+            own = [0 if label is None else int((fold[has[:, label]] == one).sum()) for one in range(n_folds)]
+            filled = [int(sizes[fold == one].sum()) for one in range(n_folds)]
+            fold[group] = min(range(n_folds), key=lambda one: (own[one], filled[one], one))
+    return fold[of_group]
 
 
 def _take_groups(

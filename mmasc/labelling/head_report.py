@@ -68,6 +68,9 @@ class HeadReport:
         fitted: The head, fitted to all recordings.
         heard: What the encoder of the space learned from these recordings before: no fold takes that out.
         tested_on: Digest of the tested recordings and their folds, see `mmasc.datasets.known.clips_digest`.
+        unit: What was learnt from: "recordings", or "windows" that carry annotations, which are then counted wherever
+            recordings are above.
+        left_out: Windows that were left out, by reason.
     """
 
     head: str
@@ -99,6 +102,8 @@ class HeadReport:
     fitted: FittedHead = field(repr=False)
     heard: Heard
     tested_on: str
+    unit: str = "recordings"
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def head_report(

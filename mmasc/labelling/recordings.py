@@ -2,23 +2,38 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from mmasc.audio import find_audio
 from mmasc.collection import Collection
 from mmasc.collection.filters import passing_windows
-from mmasc.collection.head import HEAD_NAME, SpaceHead
+from mmasc.collection.head import SpaceHead
 from mmasc.collection.vectors import check_column, recording_vectors, values_of
-from mmasc.encoders.base import Encoder
-from mmasc.encoders.embedding import embed_files
 from mmasc.encoders.heard import Heard, heard
 from mmasc.encoders.registry import spec_of
 from mmasc.errors import MmascError
 from mmasc.heads.fitted import label_type_of
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a collection a head learns from.
+
+    Attributes:
+        label: Column with the labels; recordings without one are left out and counted.
+        groups: Column of what must stay together (place, source, individual).
+        folds_column: Column with official folds.
+        space: Default: the oldest.
+        where: SQL on columns of recordings and windows; vectors are made of the windows that pass.
+    """
+
+    label: str
+    groups: str | None = None
+    folds_column: str | None = None
+    space: str | None = None
+    where: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,8 @@ class LabelledRecordings:
         without_vectors: Recordings that were left out because the space has no windows of them (or none passes).
         space_name, space: Where the vectors come from.
         label_type: What the labels are in the collection, see `HeadStamp`.
+        unit: What a row is: "recordings", or "windows" of which several are of one recording.
+        background: The class that stands for none of the labels, where there is one.
     """
 
     paths: list[str]
@@ -51,6 +68,8 @@ class LabelledRecordings:
     space_name: str
     space: SpaceHead
     label_type: str = "text"
+    unit: str = "recordings"
+    background: str | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -58,32 +77,24 @@ class LabelledRecordings:
     def heard(self) -> Heard:
         """What the encoder of the space learned from these recordings, as far as it is known."""
         spec = spec_of(self.space.encoder)
-        own_windows = spec is not None and spec.window_seconds == self.space.window_seconds
-        return heard(self.space.encoder, self.paths, self.vectors if own_windows else None)
+        if self.unit != "recordings" or spec is None or spec.window_seconds != self.space.window_seconds:
+            return heard(self.space.encoder, list(dict.fromkeys(self.paths)))
+        return heard(self.space.encoder, self.paths, self.vectors)
 
 
-def labelled_recordings(
-    collection: Collection,
-    label: str,
-    groups: str | None = None,
-    folds_column: str | None = None,
-    space: str | None = None,
-    where: str | None = None,
-) -> LabelledRecordings:
+def labelled_recordings(collection: Collection, selection: Selection) -> LabelledRecordings:
     """The recordings of a collection that have a label, with their vectors.
 
     Args:
         collection: Opened.
-        label: Column with the labels; recordings without one are left out and counted.
-        groups: Column of what must stay together (place, source, individual).
-        folds_column: Column with official folds.
-        space: Default: the oldest.
-        where: SQL on columns of recordings and windows; vectors are made of the windows that pass.
+        selection: Which, and what their labels are.
     Raises:
         MmascError: If a column does not exist (the line lists those there are), groups or folds are missing for some
             recordings, no recording is left, or all have one label.
     """
-    reader = collection.space(space)
+    label, groups, where = selection.label, selection.groups, selection.where
+    folds_column = selection.folds_column
+    reader = collection.space(selection.space)
     for column in dict.fromkeys([label, *[name for name in (groups, folds_column) if name is not None]]):
         check_column(collection, column)
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)
@@ -142,44 +153,3 @@ def _complete(collection: Collection, column: str, rows: Sequence[int]) -> list[
 def _sorted_names(values: Sequence[Any]) -> tuple[str, ...]:
     """Different values as text, in the order of the values: numbers as numbers."""
     return tuple(str(value) for value in sorted(set(values)))
-
-
-def unlabelled_vectors(
-    source: str | Path | Collection | Sequence[str | Path],
-    encoder: Encoder,
-    hop_seconds: float | None = None,
-    channels: str = "mix",
-) -> Float[np.ndarray, "item dim"]:
-    """Vectors of recordings to calibrate on; what they are called is not asked.
-
-    Args:
-        source: A collection (folder or opened) with a space of this encoder, or recordings as `find_audio` takes them.
-        encoder: Loaded.
-        hop_seconds, channels: Hop in seconds and channels for recordings that are embedded here.
-    Raises:
-        MmascError: If the collection has no space of this encoder, no recording is found, or one cannot be read.
-    """
-    if isinstance(source, str | Path) and (Path(source) / HEAD_NAME).is_file():
-        source = Collection(source)
-    if isinstance(source, Collection):
-        spaces = source.head.spaces
-        same = [name for name, space in spaces.items() if space.identity == encoder.identity]
-        if not same:
-            has = ", ".join(f"{name} ({space.encoder})" for name, space in spaces.items()) or "none"
-            raise MmascError(
-                f"{source.store.folder} has no space of {encoder.spec.name} {encoder.identity}; it has: {has}; "
-                f"name another encoder, or add one with: mmasc embed PATH --into ... --encoder {encoder.spec.name}"
-            )
-        return recording_vectors(source.space(same[0]))[1]
-    vectors = []
-    for file in embed_files(find_audio(source), encoder, hop_seconds, channels):
-        if file.status.state == "failed":
-            raise MmascError(file.status.reason)
-        if file.heard.any():
-            vectors.append(file.vector)
-    return np.asarray(vectors, np.float64)
-
-
-def is_collection(path: str | Path) -> bool:
-    """Whether a folder holds a collection."""
-    return (Path(path) / HEAD_NAME).is_file()

@@ -18,7 +18,7 @@ from mmasc.collection.query import Query, QueryEncoders
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import ZeroShotClassifier
-from mmasc.labelling.recordings import LabelledRecordings, labelled_recordings
+from mmasc.labelling.recordings import LabelledRecordings, Selection, labelled_recordings
 from mmasc.metrics.functions import bootstrap_interval
 from mmasc.prompts.prompts import Prompts, as_prompts
 from mmasc.windows.units import unit_as_normalizer
@@ -117,7 +117,7 @@ def load_study(
             f"space {reader.name!r} of {opened.store.folder} has no text ({reader.space.encoder}), prompts "
             "cannot be asked of it; add one that has: mmasc embed PATH --into ... --encoder mini"
         )
-    recordings = labelled_recordings(opened, label, groups=groups, space=reader.name, where=where)
+    recordings = labelled_recordings(opened, Selection(label, groups, space=reader.name, where=where))
     matches = tuple(match_labels(recordings, one) for one in sets)
     ready = QueryEncoders(device).of_space(reader.name, reader.space, opened.store.folder, encoder)
     return Study(recordings, unit_as_normalizer(recordings.vectors), ready, sets, matches)

@@ -77,4 +77,6 @@ def test_merge_says_what_it_took_and_what_stays(labelled, registered, capsys):
         "other_content": 1,
         "values": 0,
         "values_that_differ": 1,
+        "annotations": 0,
+        "annotations_that_differ": 0,
     }

@@ -97,7 +97,7 @@ def test_what_cannot_be_fitted_is_one_line(arguments, message, collection, capsy
         (("fit", "C", "--label", "label", "--shots", "0"), "give numbers of recordings per class"),
         (("fit", "C", "--label", "label", "--shots", "some"), "give numbers of recordings per class"),
         (("fit", "C", "--label", "label", "--folds", "3", "--folds-column", "f"), "leave out --folds"),
-        (("apply", "H", "x.wav", "--space", "mini"), "--space and --where are for a collection"),
+        (("apply", "H", "x.wav", "--space", "mini"), "not a collection: leave out --space"),
     ],
 )
 def test_wrong_usage_exits_with_2(command, message, capsys):

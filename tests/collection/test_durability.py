@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 import mmasc
-from mmasc.collection import Collection, leases
+from mmasc.collection import Collection, leases, locks
 from mmasc.collection import store as store_module
 from mmasc.collection import transaction as transaction_module
 from mmasc.collection.checksums import CHECKSUMS, read_checksums
@@ -603,10 +603,10 @@ def test_two_writers_at_once_lose_and_double_nothing(tmp_path):
 
 def test_a_writer_that_waits_says_for_what(tmp_path, monkeypatch, caplog):
     made(tmp_path / "c")
-    monkeypatch.setattr(store_module, "_SAID_AFTER_SECONDS", 0.01)
-    monkeypatch.setattr(store_module, "_LOCK_SECONDS", 0.02)
-    locked = pytest.raises(MmascError, match="is locked by another process")
-    with store_module._locked(tmp_path / "c"), locked, Store(tmp_path / "c").transaction():
+    monkeypatch.setattr(locks, "_SAID_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr(locks, "_LOCK_SECONDS", 0.02)
+    refused = pytest.raises(MmascError, match="is locked by another process")
+    with locks.locked(tmp_path / "c"), refused, Store(tmp_path / "c").transaction():
         pytest.fail("the lock of another was taken")
     (line,) = caplog.messages
     assert line.startswith("another process writes to")

@@ -30,7 +30,7 @@ SETTINGS = settings(
 )
 FAULTS = {"killed", "torn", "full", "once", "read-only"}
 QUESTIONS = {"search", "old reader"}
-OTHERS = {"merge", "move-root", "set metadata"}
+OTHERS = {"merge", "move-root", "set metadata", "annotate", "erase"}
 TestLife = Life.TestCase
 TestLife.settings = SETTINGS
 
@@ -43,6 +43,7 @@ def test_two_hundred_lives_go_as_the_model_says():
     met = {name: int(count) for count, name in (line.split(maxsplit=1) for line in done.stdout.splitlines()[:-1])}
     assert met["lives"] >= 200
     assert {"embed", "remove", "compact", "merge", "move-root", "set metadata", "read-only", "old readers"} <= set(met)
+    assert {"annotate", "erase", "undo"} <= set(met)
     struck = {name: count for name, count in met.items() if name.startswith(("killed at", "torn at"))}
     assert sum(struck.values()) >= 100
     assert {"killed at replace", "killed at unlink", "killed at open", "killed at fsync"} <= set(struck)

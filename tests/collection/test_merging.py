@@ -27,7 +27,7 @@ def two(tmp_path, registered) -> Path:
     return tmp_path
 
 
-NOTHING = {"recordings": 0, "windows": 0, "values": 0}
+NOTHING = {"recordings": 0, "windows": 0, "values": 0, "annotations": 0, "annotations_that_differ": 0}
 
 
 def own_of(folder: Path) -> dict[str, tuple]:

@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 
 import mmasc
 from mmasc.audio import find_audio
-from mmasc.labelling.recordings import labelled_recordings
+from mmasc.labelling.recordings import Selection, labelled_recordings
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_labels_keep_their_types_and_recordings_without_one_are_left_out(collect
 
 def test_vectors_are_those_that_heads_learn_from(collection):
     vectors, labels, recordings = collection.vectors("kind", where="duration > 0.5 or start < 0.1")
-    heads = labelled_recordings(collection, "kind", where="duration > 0.5 or start < 0.1")
+    heads = labelled_recordings(collection, Selection("kind", where="duration > 0.5 or start < 0.1"))
     np.testing.assert_array_equal(vectors, heads.vectors.astype(np.float32))
     assert [heads.classes[code] for code in heads.codes] == labels.tolist()
     assert [collection.path_of(path) for path in heads.paths] == recordings["path"].to_pylist()

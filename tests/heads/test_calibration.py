@@ -29,7 +29,7 @@ from mmasc.heads.calibration import (
 )
 from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
 from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
-from mmasc.labelling.recordings import unlabelled_vectors
+from mmasc.labelling.sources import unlabelled_vectors
 from mmasc.metrics.functions import calibration_error
 
 LABELS = ["a", "b", "c", "d"]
@@ -313,7 +313,7 @@ def test_command_classifies_centred_and_says_on_what(many_sounds, registered, tm
 
 
 def test_what_cannot_be_centred_on_is_said(many_sounds, sounds, standin, registered, tmp_path):
-    with pytest.raises(MmascError, match="5 unlabelled sounds are too few"):
+    with pytest.raises(MmascError, match="14 unlabelled sounds are too few"):
         next(mmasc.classify(sounds, PROMPTS, standin, centre_on=sounds))
     other = type(standin)(standin.spec)
     other.identity = "another0" * 4

@@ -195,8 +195,8 @@ def test_cut_strange_missing_and_newer_files_are_one_line(trees_file, tmp_path):
             FittedHead.load(trees_file)
         assert "\n" not in str(caught.value)
     trees_file.write_bytes(whole)
-    rewrite(trees_file, stamped(format=2))
-    with pytest.raises(MmascError, match=r"made by a newer mmasc \(format 2\); update mmasc"):
+    rewrite(trees_file, stamped(format=3))
+    with pytest.raises(MmascError, match=r"made by a newer mmasc \(format 3\); update mmasc"):
         FittedHead.load(trees_file)
     safetensors.numpy.save_file({"weight": np.ones(3)}, tmp_path / "weights.safetensors")
     with pytest.raises(MmascError, match="holds arrays but no head"):

@@ -12,7 +12,7 @@ from mmasc.errors import MmascError
 from mmasc.heads.registry import make_head
 from mmasc.labelling.apply import apply_head
 from mmasc.labelling.fit import fit_head
-from mmasc.labelling.recordings import labelled_recordings
+from mmasc.labelling.recordings import Selection, labelled_recordings
 from tests.conftest import STANDIN_SPEC, StandIn
 
 
@@ -25,7 +25,7 @@ def test_a_collection_and_its_files_are_labelled_alike(collection, noises, stand
     assert len(stored) == 38
     assert [one.scores for one in stored] == [one.scores for one in files]
     assert [Path(one.path).name for one in stored] == [Path(one.path).name for one in files]
-    table = labelled_recordings(Collection(collection), "label")
+    table = labelled_recordings(Collection(collection), Selection("label"))
     scores = make_head("boosting").fit(table.vectors, table.codes).predict_proba(table.vectors)
     np.testing.assert_allclose([list(one.scores.values()) for one in stored[:36]], scores, atol=1e-12)
     best = list(apply_head(report.fitted, Collection(collection), top=1, where="place = 'place0'"))

@@ -15,6 +15,7 @@ import soundfile
 from click.testing import CliRunner
 
 import mmasc.encoders.registry
+import mmasc.labelling.sources
 from mmasc.cli import classify as classify_command
 from mmasc.cli import cli
 from mmasc.cli.classify_formats import clock
@@ -417,7 +418,7 @@ def test_jsonl_lines_come_while_recordings_are_read(town, monkeypatch):
         yield next(embed_files(files, encoder, hop_seconds, channels))
         raise MmascError("the disk went away")
 
-    monkeypatch.setattr(sys.modules["mmasc.labelling.classify"], "embed_files", stop_after_one)
+    monkeypatch.setattr(mmasc.labelling.sources, "embed_files", stop_after_one)
     result = CliRunner().invoke(
         cli, ["classify", "in", "--prompts", "p.yaml", "--encoder", "standin", "--format", "jsonl"]
     )

@@ -7,13 +7,13 @@ from mmasc.collection import Collection
 from mmasc.heads.registry import make_head
 from mmasc.labelling.fit import fit_head
 from mmasc.labelling.folds import draw_few
-from mmasc.labelling.recordings import labelled_recordings
+from mmasc.labelling.recordings import Selection, labelled_recordings
 from mmasc.metrics.functions import bootstrap_interval
 
 
 def test_cross_validation_is_a_loop_over_folds(collection):
     report = fit_head(collection, "label", head="logistic", folds_column="fold")
-    table = labelled_recordings(Collection(collection), "label", folds_column="fold")
+    table = labelled_recordings(Collection(collection), Selection("label", folds_column="fold"))
     confusion, accuracies = np.zeros((3, 3), int), []
     for fold in ("1", "2"):
         test = table.folds == fold
@@ -44,7 +44,7 @@ def test_numbers_are_labels_in_the_order_of_numbers(collection):
 
 def test_groups_widen_what_is_drawn(collection):
     report = fit_head(collection, "label", head="neighbours", groups="place", folds=4)
-    table = labelled_recordings(Collection(collection), "label", groups="place")
+    table = labelled_recordings(Collection(collection), Selection("label", groups="place"))
     assert report.interval_over == "groups of place"
     assert report.fold_sizes == [9] * 4
     accuracies = []
@@ -59,13 +59,13 @@ def test_where_chooses_recordings_and_windows(collection):
     fewer = fit_head(collection, "label", head="neighbours", where="place <> 'place3'")
     assert (fewer.recordings, fewer.without_vectors) == (27, 9)
     # Windows after the first second alone: the long recordings
-    table = labelled_recordings(Collection(collection), "place", where="start >= 1.0")
+    table = labelled_recordings(Collection(collection), Selection("place", where="start >= 1.0"))
     assert table.paths == ["00.wav", "09.wav", "18.wav", "27.wav", "36.wav"]
 
 
 def test_few_shot_curve_is_a_loop_over_draws(collection):
     report = fit_head(collection, "label", head="neighbours", shots=[1, 4], draws=3, seed=7)
-    table = labelled_recordings(Collection(collection), "label")
+    table = labelled_recordings(Collection(collection), Selection("label"))
     for point, shots in zip(report.shots, (1, 4), strict=True):
         accuracies = []
         for draw in range(3):

@@ -17,7 +17,7 @@ from sklearn.metrics import confusion_matrix as oracle_confusion
 from mmasc.collection import Collection
 from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import ZeroShotClassifier
-from mmasc.labelling.recordings import labelled_recordings
+from mmasc.labelling.recordings import Selection, labelled_recordings
 from mmasc.metrics.figures import class_colours, draw_confusion
 from mmasc.prompts.prompts import Prompts
 from mmasc.studies.plots import draw_sounds, draw_texts, principal_components
@@ -47,7 +47,7 @@ def written(collection, tmp_path_factory):
 @pytest.fixture(scope="module")
 def asked(collection):
     """True labels as the prompts spell them, unit vectors, and the cosines of both sets."""
-    table = labelled_recordings(Collection(collection), "label")
+    table = labelled_recordings(Collection(collection), Selection("label"))
     spelt = {"low_hum": "Low Hum"}
     true = np.array([spelt.get(table.classes[code], table.classes[code]) for code in table.codes])
     vectors = table.vectors / np.linalg.norm(table.vectors, axis=1, keepdims=True)
@@ -216,7 +216,7 @@ def test_the_page_is_whole_asks_nothing_of_anywhere_and_shows_names_as_they_are(
 
 
 def test_labels_match_to_the_letter_first(collection):
-    table = labelled_recordings(Collection(collection), "label")
+    table = labelled_recordings(Collection(collection), Selection("label"))
     both = Prompts("p", "", ("{}",), {"LOW-HUM": ("a",), "low_hum": ("b",), "Middle": ("c",), "high $X$": ("d",)})
     match = match_labels(table, both)
     assert match.labels == {"low_hum": "low_hum", "middle": "Middle", "high $x$": "high $X$"}

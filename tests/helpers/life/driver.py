@@ -15,6 +15,7 @@ import numpy as np
 from hypothesis.stateful import RuleBasedStateMachine
 
 from mmasc.collection import Collection
+from mmasc.collection import journal as journal_module
 from mmasc.collection import space as space_module
 from mmasc.collection import transaction as transaction_module
 from mmasc.errors import MmascError
@@ -60,19 +61,25 @@ class Driver(RuleBasedStateMachine):
         self.old: tuple[Collection, Model] | None = None
         self.random = random.Random(0)
         self.limits = (
-            space_module._GONE_SHARE, space_module._FRESH_SHARE, transaction_module._FRAGMENTS_BEFORE_COMPACTION
+            space_module._GONE_SHARE, space_module._FRESH_SHARE, transaction_module._FRAGMENTS_BEFORE_COMPACTION,
+            journal_module.FOLD_BYTES,
         )  # fmt: skip
+        journal_module.FOLD_BYTES = 600
         # A small collection's index would be built again after every change; a large one's goes on beside the store
         space_module._GONE_SHARE, space_module._FRESH_SHARE = 0.7, 3.0
         self.counts["lives"] += 1
 
     def teardown(self) -> None:
         (
-            space_module._GONE_SHARE, space_module._FRESH_SHARE, transaction_module._FRAGMENTS_BEFORE_COMPACTION
+            space_module._GONE_SHARE, space_module._FRESH_SHARE, transaction_module._FRAGMENTS_BEFORE_COMPACTION,
+            journal_module.FOLD_BYTES,
         ) = self.limits  # fmt: skip
         shutil.rmtree(self.base)
 
-    def run(self, name: str, which: str, action: Callable[[], object], *steps: Model, fault: Fault) -> None:
+    def run(
+        self, name: str, which: str, action: Callable[[], object], *steps: Model, fault: Fault,
+        between: Model | None = None,
+    ) -> None:  # fmt: skip
         """Run a command on a collection, then ask it everything.
 
         Args:
@@ -81,6 +88,7 @@ class Driver(RuleBasedStateMachine):
             action: The command.
             steps: The models before, after each of its steps that is more than one recording, and after it.
             fault: What happens to it, and at which of its writes; see `Disk`.
+            between: The model after a fault in a command whose annotations count before the rest.
         """
         kind, at, of = NO_FAULT if fault[0] in self.left_out else fault
         self.counts[name] += 1
@@ -95,7 +103,7 @@ class Driver(RuleBasedStateMachine):
             traceback.clear_frames(error.__traceback__)  # what a dead process holds open is closed
             self.counts[f"{name}: {kind}"] += 1
             self.counts[f"{kind} at {disk.struck}"] += 1
-            settled = self._settled(which, steps)
+            settled = self._settled(which, steps, between)
         if settled is not None:
             self.models[which] = settled
             self.compare(which)
@@ -135,7 +143,7 @@ class Driver(RuleBasedStateMachine):
         scored = model.scores(space, observed.target_of(targets), passes)
         observed.assert_hits(hits, model, scored, k, per)
 
-    def _settled(self, which: str, steps: tuple[Model, ...]) -> Model | None:
+    def _settled(self, which: str, steps: tuple[Model, ...], between: Model | None) -> Model | None:
         """The model that a collection follows after a command that did not end; None where it was never made."""
         if not (self.base / which / "collection.json").exists():
             assert which not in self.models, "the collection is gone"
@@ -143,15 +151,17 @@ class Driver(RuleBasedStateMachine):
         opened = Collection(self.base / which)
         if len(steps) > 2:
             return observed.between(opened, *steps)
-        with suppress(AssertionError):
-            return observed.assert_same(opened, steps[-1])
+        for step in (steps[-1], between):
+            with suppress(AssertionError):
+                if step is not None:
+                    return observed.assert_same(opened, step)
         return observed.assert_same(opened, steps[0])
 
     def _compare_old(self) -> None:
         """Who opened the collection before it changed goes on with what there was then."""
         assert self.old is not None
         opened, model = self.old
-        self.old = (opened, observed.assert_same(opened, model))
+        self.old = (opened, observed.assert_same(opened, model, notes=False))
         self.counts["old readers"] += 1
         for space in model.spaces:
             target = np.ones(SPACES[space].dim, np.float32)

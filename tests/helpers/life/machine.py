@@ -16,6 +16,7 @@ from hypothesis.stateful import precondition, rule
 import mmasc
 from mmasc.collection import Collection
 from mmasc.collection import transaction as transaction_module
+from mmasc.collection.annotations import Annotation
 from tests.helpers.life.disk import PATHS, edits_of
 from tests.helpers.life.driver import CONDITIONS, NO_FAULT, Driver, filled, refused
 from tests.helpers.life.faults import Disk
@@ -134,7 +135,7 @@ class Life(Driver):
             assert result["recordings"] == len(after.recordings) - len(before.recordings)
             assert result["windows"] == sum(len(after.rows(name)) - len(before.rows(name)) for name in after.spaces)
 
-        self.run("merge", "a", action, before, after, fault=fault)
+        self.run("merge", "a", action, before, after, fault=fault, between=before.with_notes_of(other))
 
     @may("move-root", "a")
     @rule(fault=faults)
@@ -162,6 +163,39 @@ class Life(Driver):
             after = before.labelled(dict.fromkeys(paths, row))
             opened = Collection(self.base / "a")
             self.run("set metadata", "a", lambda: opened.set_metadata(columns), before, after, fault=fault)
+
+    @may("annotate", "a")
+    @rule(which=collections, item=st.integers(0, 20), label=st.sampled_from(("frog", "owl")), fault=faults)
+    def annotate(self, which, item, label, fault):
+        before = self.models.get(which)
+        if before is None or not before.recordings:
+            return
+        path = sorted(before.recordings)[item % len(before.recordings)]
+        one = before.recordings[path]
+        name = f"{self.counts['annotate'] + 1:032x}"
+        note = Annotation(id=name, recording=one.id, start=0.0, end=one.sound.duration, label=label)
+        after = before.noted(path, name, (0.0, one.sound.duration, label))
+        opened = Collection(self.base / which)
+        self.run("annotate", which, lambda: opened.annotations.add([note]), before, after, fault=fault)
+
+    @may("erase", "a")
+    @rule(item=st.integers(0, 20), undo=st.booleans(), fault=faults)
+    def erase(self, item, undo, fault):
+        """Remove an annotation; and perhaps undo that, as if it had never happened."""
+        before = self.models["a"]
+        notes = [(path, name) for path, one in sorted(before.recordings.items()) for name in sorted(one.notes)]
+        if not notes:
+            return
+        path, name = notes[item % len(notes)]
+        after = before.noted(path, name, None)
+        opened = Collection(self.base / "a")
+        self.run("erase", "a", lambda: opened.annotations.remove([name]), before, after, fault=fault)
+        if undo and name not in self.models["a"].recordings[path].notes:
+
+            def action() -> None:
+                assert opened.annotations.undo() == ["1 annotation removed"]
+
+            self.run("undo", "a", action, self.models["a"], before, fault=fault)
 
     # Questions
 

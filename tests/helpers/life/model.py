@@ -16,13 +16,21 @@ from tests.helpers.life.sounds import Sound, Window, windows_of
 class Recording:
     """One recording: its sound as it was embedded, its own columns, and the spaces that hold its windows.
 
-    `id` is None until the collection gave one, which must then stay.
+    `id` is None until the collection gave one, which must then stay. `notes` are its annotations by id (start, end,
+    label), `erased` the ids of those that were removed.
     """
 
     sound: Sound
     columns: Mapping[str, Any] = field(default_factory=dict)
     spaces: frozenset[str] = frozenset()
     id: int | None = None
+    notes: Mapping[str, tuple[float, float, str]] = field(default_factory=dict)
+    erased: frozenset[str] = frozenset()
+
+    def with_notes(self, theirs: Mapping[str, tuple[float, float, str]]) -> "Recording":
+        """With annotations of another collection whose ids were never here."""
+        new = {name: note for name, note in theirs.items() if name not in self.notes and name not in self.erased}
+        return replace(self, notes={**self.notes, **new})
 
     def windows(self, space: str) -> tuple[Window, ...]:
         """Its windows in a space; none where it was not embedded."""
@@ -135,15 +143,33 @@ class Model:
         named = frozenset(name for columns in own.values() for name in columns)
         return replace(self, recordings=recordings, columns=self.columns | named)
 
+    def noted(self, path: str, name: str, note: tuple[float, float, str] | None) -> "Model":
+        """After an annotation was added to a recording, or (None) removed."""
+        one = self.recordings[path]
+        notes = {key: value for key, value in one.notes.items() if key != name}
+        if note is None:
+            one = replace(one, notes=notes, erased=one.erased | {name})
+        else:
+            one = replace(one, notes={**notes, name: note})
+        return replace(self, recordings={**self.recordings, path: one})
+
+    def with_notes_of(self, other: "Model") -> "Model":
+        """A merge that died before its head counted: only annotations of recordings that both have are there."""
+        recordings = dict(self.recordings)
+        for path, theirs in other.recordings.items():
+            if path in recordings and recordings[path].sound == theirs.sound:
+                recordings[path] = recordings[path].with_notes(theirs.notes)
+        return replace(self, recordings=recordings)
+
     def merged(self, other: "Model") -> "Model":
         """After taking over another collection: recordings that we lack, and of the same sounds windows and labels."""
         recordings = dict(self.recordings)
         for path, theirs in other.recordings.items():
             ours = recordings.get(path)
             if ours is None:
-                recordings[path] = replace(theirs, id=None)
+                recordings[path] = replace(theirs, id=None, erased=frozenset())
             elif ours.sound == theirs.sound:
-                ours = replace(ours, spaces=ours.spaces | theirs.spaces)
+                ours = replace(ours, spaces=ours.spaces | theirs.spaces).with_notes(theirs.notes)
                 recordings[path] = replace(ours, columns={**theirs.columns, **ours.columns})
         spaces = (*self.spaces, *[name for name in other.spaces if name not in self.spaces])
         return replace(self, recordings=recordings, spaces=spaces, columns=self.columns | other.columns)

@@ -47,9 +47,23 @@ def own(row: Mapping[str, Any], columns: frozenset[str]) -> dict[str, Any]:
     return {name: row[name] for name in columns if row.get(name) is not None}
 
 
-def assert_same(collection: Collection, model: Model) -> Model:
-    """Recordings, windows and vectors are the model's; the model comes back with the ids that it did not know."""
+def notes_of(collection: Collection) -> dict[str, dict[str, tuple[float, float, str]]]:
+    """Annotations by path and id."""
+    notes: dict[str, dict] = {}
+    for one in collection.annotations.all():
+        notes.setdefault(collection.annotations.stored_path(one), {})[one.id] = (one.start, one.end, one.label)
+    return notes
+
+
+def assert_same(collection: Collection, model: Model, notes: bool = True) -> Model:
+    """Recordings, windows, vectors and annotations are the model's; it comes back with the ids that it did not know.
+
+    Args:
+        notes: Whether annotations are those of the model: they are always as they are now.
+    """
     seen = read(collection)
+    if notes:
+        assert notes_of(collection) == {path: one.notes for path, one in model.recordings.items() if one.notes}
     assert set(seen) == set(model.recordings)
     assert tuple(collection.spaces) == model.spaces
     assert collection.head.root == model.root
@@ -69,12 +83,13 @@ def between(collection: Collection, *steps: Model) -> Model:
     before, after = steps[0], steps[-1]
     seen = read(collection)
     assert tuple(collection.spaces) in (before.spaces, after.spaces)
-    recordings = {}
+    recordings, notes = {}, notes_of(collection)
     for path, (row, windows) in seen.items():
         candidates = [model.recordings[path] for model in steps if path in model.recordings]
         assert candidates, f"{path}: in no step"
         recording = next((one for one in candidates if _fits(row, windows, one)), None)
         assert recording is not None, f"{path}: not whole as in any step"
+        assert notes.get(path, {}) == recording.notes, f"{path}: other annotations"
         columns = own(row, after.columns)
         choices: dict[str, list] = {name: [one.columns.get(name) for one in candidates] for name in after.columns}
         assert all(columns.get(name) in allowed for name, allowed in choices.items()), f"{path}: columns {columns}"

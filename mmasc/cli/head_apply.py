@@ -1,0 +1,47 @@
+"""`mmasc head apply`: labels and timelines of recordings from a head, or from the last layer of a trained network."""
+
+from typing import Any
+
+import click
+
+from mmasc.cli.answer_options import LABEL_FORMATS, answer_options, check_source
+
+
+@click.command()
+@click.argument("head_file", metavar="HEAD|RUN")
+@click.argument("paths", nargs=-1, required=True, metavar="COLLECTION|PATH...")
+@answer_options
+@click.pass_context
+def apply(
+    ctx: click.Context,
+    head_file: str,
+    paths: tuple[str, ...],
+    output_format: str,
+    to: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Label recordings with a fitted head or a trained network: those of a collection, or files and folders.
+
+    HEAD is a file written by `mmasc head fit --out`. Files are embedded with the encoder that the head was fitted with;
+    a collection must hold vectors of that encoder. RUN is a run of `mmasc train NETWORK` (NETWORK:FILE for weights
+    alone), whose own last layer labels every window. Formats and timelines are those of `mmasc classify`.
+    """
+    from mmasc.audio import find_audio
+    from mmasc.cli.answers import Output, no_answers, recordings_of, show_answers, target_of
+    from mmasc.labelling.apply import apply_head
+    from mmasc.labelling.network_head import is_network
+    from mmasc.labelling.sources import collection_or_sounds
+
+    collection, sounds = collection_or_sounds(paths)
+    check_source(options, collection is not None)
+    cut = [name for name in ("hop_seconds", "window_seconds", "channels") if options[name] is not None]
+    if cut and not is_network(head_file):
+        raise click.UsageError("a head hears recordings as it was fitted: leave out --hop, --window and --channels")
+    files = find_audio(sounds) if collection is None else recordings_of(collection)
+    options["timeline"] = options["timeline"] or output_format in LABEL_FORMATS
+    target = target_of(to, output_format, files)
+    results = apply_head(head_file, list(files) if collection is None else collection, **options)
+    output = Output(output_format, target, options["timeline"], options["top"], quiet)
+    if not show_answers(results, files, output):
+        no_answers(ctx, collection is not None, options["where"], quiet)

@@ -1,0 +1,130 @@
+"""`mmasc label`: labels on moments of a collection's recordings."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from mmasc.cli.options import format_option
+from mmasc.cli.output import echo, print_rows
+
+_VERDICTS = ["present", "absent", "unsure"]
+_ID_SHOWN = 8  # digits of an id in tables
+
+
+@click.group()
+def label() -> None:
+    """Label moments of the recordings of a collection; list, change and undo labels."""
+
+
+_folder = click.argument("folder", metavar="COLLECTION")
+_verdict = click.option("--verdict", type=click.Choice(_VERDICTS), help="Annotations with this verdict alone.")
+
+
+def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that choose annotations."""
+    for option in (
+        _verdict,
+        click.option("--by", metavar="NAME", help="Annotations by this annotator alone."),
+        click.option("--recording", metavar="PATH", help="Annotations of this recording alone."),
+        click.option("--label", "name", metavar="LABEL", help="Annotations with this label alone."),
+    ):
+        command = option(command)
+    return command
+
+
+def _annotations(folder: str) -> Any:
+    from mmasc.collection import Collection
+
+    return Collection(folder).annotations
+
+
+@label.command()
+@_folder
+@click.argument("recording", metavar="RECORDING")
+@click.option("--label", "name", required=True, metavar="LABEL", help="What is said of this time.")
+@click.option("--start", type=float, default=0.0, metavar="SECONDS", help="Default: the start of the recording.")
+@click.option("--end", type=float, default=None, metavar="SECONDS", help="Default: the end of the recording.")
+@click.option(
+    "--verdict", type=click.Choice(_VERDICTS), default="present", show_default=True,
+    help="Whether it is there; absent is kept as well.",
+)  # fmt: skip
+@click.option("--by", default="unnamed", show_default=True, metavar="NAME", help="Who says so.")
+@click.option("--note", default="", metavar="TEXT", help="Anything else.")
+def add(folder: str, recording: str, name: str, start: float, end: float | None, **rest: str) -> None:
+    """Add a label to a stretch of time in RECORDING: a path, also under the root, or a name if it is clear."""
+    from mmasc.collection.annotations import Annotation
+
+    annotations = _annotations(folder)
+    number = annotations.recording_id(recording)
+    end = annotations.duration_of(number) if end is None else end
+    (made,) = annotations.add([Annotation(recording=number, start=start, end=end, label=name, **rest)])
+    echo(f"1 annotation added: {made}")
+
+
+@label.command("list")
+@_folder
+@_filters
+@format_option()
+def list_labels(
+    folder: str, name: str | None, recording: str | None, by: str | None, verdict: str | None, output_format: str
+) -> None:
+    """List annotations, sorted by path and time."""
+    annotations = _annotations(folder)
+    if output_format != "table":
+        rows = annotations.to_table(name, recording, by, verdict).to_pylist()
+        print_rows(rows, output_format, list(rows[0]) if rows else annotations.to_table().column_names)
+        return
+    found = annotations.all(name, recording, by, verdict)
+    if not found:
+        echo("no annotations")
+        return
+    columns = ["id", "path", "start", "end", "label", "verdict", "by", "score"]
+    rows = [{**vars(one), "id": one.id[:_ID_SHOWN], "path": annotations.stored_path(one)} for one in found]
+    print_rows(rows, "table", [name for name in columns if name != "score" or any(row["score"] for row in rows)])
+
+
+@label.command()
+@_folder
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@_filters
+def remove(folder: str, ids: tuple[str, ...], **chosen: str | None) -> None:
+    """Remove annotations: by their ids (or the beginnings of them), or all that the options choose."""
+    given = {name: value for name, value in chosen.items() if value is not None}
+    if bool(ids) == bool(given):
+        raise click.UsageError("name the annotations to remove: ID..., or --label, --recording, --by or --verdict")
+    annotations = _annotations(folder)
+    given["label"] = given.pop("name", None)
+    found = [annotations.find(one) for one in ids] if ids else annotations.all(**given)
+    echo(f"{annotations.remove(one.id for one in found)} annotations removed of {len(annotations) + len(found)}")
+
+
+@label.command()
+@_folder
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+def rename(folder: str, old: str, new: str, ids: tuple[str, ...]) -> None:
+    """Give all annotations with the label OLD, or those of these ids, the label NEW."""
+    annotations = _annotations(folder)
+    chosen = [annotations.find(one).id for one in ids] if ids else None
+    echo(f"{annotations.rename(old, new, chosen)} annotations have the label {new} now")
+
+
+@label.command()
+@_folder
+@click.option("-n", "n", type=click.IntRange(min=1), default=1, show_default=True, help="How many changes.")
+def undo(folder: str, n: int) -> None:
+    """Undo the last changes, whoever made them."""
+    lines = _annotations(folder).undo(n)
+    for line in lines or ["nothing to undo"]:
+        echo(f"undone: {line}" if lines else line)
+
+
+@label.command()
+@_folder
+def redo(folder: str) -> None:
+    """Bring back what the last undo undid."""
+    lines = _annotations(folder).redo()
+    for line in lines or ["nothing to bring back"]:
+        echo(f"brought back: {line}" if lines else line)

@@ -1,0 +1,61 @@
+"""How good a head of several labels is, printed for people and for other programs."""
+
+from typing import TYPE_CHECKING, Any
+
+from mmasc.cli.output import echo, print_object, print_rows, print_table
+
+if TYPE_CHECKING:
+    from mmasc.labelling.moment_report import MomentReport
+
+
+def print_moments(report: "MomentReport", output_format: str) -> None:
+    """Print a report: an object, a row for each label, or lines and a table."""
+    if output_format in ("json", "jsonl"):
+        value = {name: getattr(report, name) for name in report.__dataclass_fields__ if name != "fitted"}
+        print_object(value, output_format)
+    elif output_format == "csv":
+        print_rows([{"label": name, **numbers} for name, numbers in report.per_label.items()], "csv")
+    else:
+        _print_lines(report)
+
+
+def _print_lines(report: "MomentReport") -> None:
+    background = f", {report.background} of them of no label" if report.background else ""
+    echo(
+        f"{report.head} on {report.annotations} annotations: {report.windows} windows of {report.recordings} "
+        f"recordings{background}"
+    )
+    echo(f"{len(report.classes)} labels, space {report.space} ({report.encoder} {report.identity[:8]})")
+    if report.macro_f1 is None:
+        echo("how good it is is unknown: no label lies in two recordings, so nothing is left to test on")
+    else:
+        interval = ""
+        if report.interval is not None:
+            interval = (
+                f" (95 % interval {report.interval[0]:.3f} to {report.interval[1]:.3f}, over {report.interval_over})"
+            )
+        echo(f"macro F1 {report.macro_f1:.3f}{interval}")
+        echo(f"mean average precision {report.mean_average_precision:.3f}; {report.folds} folds of whole recordings")
+    echo("")
+    print_table([_row(name, numbers) for name, numbers in report.per_label.items()], _COLUMNS)
+    if report.out is not None:
+        echo(f"\nsaved → {report.out}")
+
+
+_COLUMNS = ["label", "at", "precision", "recall", "f1", "95 %", "ap", "windows", "absent", "files"]
+
+
+def _row(label: str, numbers: dict[str, Any]) -> dict[str, Any]:
+    low, high = numbers["f1_low"], numbers["f1_high"]
+    return {
+        "label": label,
+        "at": numbers["threshold"],
+        "precision": numbers["precision"],
+        "recall": numbers["recall"],
+        "f1": numbers["f1"],
+        "95 %": "" if low is None else f"{low:.2f}-{high:.2f}",
+        "ap": numbers["average_precision"],
+        "windows": numbers["windows"],
+        "absent": numbers["absent"],
+        "files": numbers["recordings"],
+    }

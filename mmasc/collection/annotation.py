@@ -1,0 +1,142 @@
+"""An annotation: what somebody, or a model, says of a stretch of time in a recording."""
+
+import math
+import re
+import secrets
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from mmasc.errors import MmascError
+from mmasc.printing import printable
+
+VERDICTS = ("present", "absent", "unsure")
+UNNAMED = "unnamed"
+_ID = re.compile(r"[0-9a-f]{32}")
+_IDS = 1 << 63  # ids of recordings are below
+_SHOWN = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotation:
+    """A label on a stretch of time in a recording.
+
+    It names time in a recording and no windows, so it stays when another encoder, another hop or new vectors come.
+
+    Attributes:
+        id: 128 random bits as 32 hexadecimal digits; "" until it is added. The same id is the same annotation, also in
+            another collection.
+        recording: Id of the recording in the collection.
+        start, end: Seconds from the start of the recording; 0 and its duration for the whole recording.
+        label: What it is about: text without control characters.
+        verdict: "present", "absent" (looked for and not there) or "unsure".
+        by: Who said so: a person, or the name of a head or a prompt file.
+        identity: Of a head or a prompt file, what tells it from others of this name; None for a person.
+        score: Of a head or a prompt file, its score; None for a person.
+        at: When, ISO 8601 in UTC ("2024-05-01T04:13:20Z"); "" until it is added.
+        question: Text of the query that led to it; "" for none.
+        note: Anything else, may have several lines.
+    Raises:
+        MmascError: If times are not finite with 0 <= start <= end, the label is empty or has control characters, the
+            verdict is none of the three, or another value is of the wrong kind.
+    """
+
+    id: str = ""
+    recording: int
+    start: float
+    end: float
+    label: str
+    verdict: str = "present"
+    by: str = UNNAMED
+    identity: str | None = None
+    score: float | None = None
+    at: str = ""
+    question: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.id and not (isinstance(self.id, str) and _ID.fullmatch(self.id)):
+            raise MmascError(f"annotation: the id {_shown(self.id)} is not 32 hexadecimal digits; leave it empty")
+        if type(self.recording) is not int or not 0 <= self.recording < _IDS:
+            object.__setattr__(self, "recording", _whole(self.recording))
+        for name in ("start", "end", "score"):
+            value = getattr(self, name)
+            given = value is not None or name != "score"
+            if given and (type(value) is not float or not math.isfinite(value)):
+                object.__setattr__(self, name, _number(value, name))
+        if not 0 <= self.start <= self.end:
+            raise MmascError(f"annotation: start and end must be 0 <= start <= end, got {self.start} and {self.end}")
+        check_label(self.label)
+        if self.verdict not in VERDICTS:
+            raise MmascError(
+                f"annotation: the verdict must be one of {', '.join(VERDICTS)}, got {_shown(self.verdict)}"
+            )
+        _check_texts(self)
+
+    @property
+    def annotator(self) -> tuple[str, str | None]:
+        """Who said so: two versions of one head are two annotators."""
+        return self.by, self.identity
+
+
+# Those that JSON lines and tables hold, in this order
+FIELDS = tuple(item.name for item in fields(Annotation))
+
+
+def check_label(label: Any) -> None:
+    """Refuse what cannot be a label.
+
+    Raises:
+        MmascError: If it is not a text, is empty or has control characters.
+    """
+    if not isinstance(label, str) or not label.strip():
+        raise MmascError(f"annotation: a label must be a text that is not empty, got {_shown(label)}")
+    if not _is_clean(label, ""):
+        raise MmascError(f"annotation: the label {_shown(label)} has control characters; write it without them")
+
+
+def new_id() -> str:
+    """128 random bits as hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _check_texts(one: Annotation) -> None:
+    for name, keep in (("by", ""), ("at", ""), ("question", "\n\t"), ("note", "\n\t"), ("identity", "")):
+        text = getattr(one, name)
+        if name == "identity" and text is None:
+            continue
+        if not isinstance(text, str) or not _is_clean(text, keep):
+            raise MmascError(f"annotation: {name} must be a text without control characters, got {_shown(text)}")
+
+
+@lru_cache(maxsize=4_096)
+def _is_clean(text: str, keep: str) -> bool:
+    """Whether a text has no control characters but those to keep. Few texts stand in very many annotations."""
+    return printable(text, keep) == text
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= int(value) < _IDS:
+        raise MmascError(f"annotation: the recording must be the id of one, a whole number, got {_shown(value)}")
+    return int(value)
+
+
+def _number(value: Any, name: str) -> float:
+    try:
+        number = float(value) if hasattr(value, "__float__") and not isinstance(value, bool) else math.nan
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise MmascError(f"annotation: {name} must be a finite number, got {_shown(value)}")
+    return number
+
+
+def _shown(value: Any) -> str:
+    text = printable(repr(value))
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

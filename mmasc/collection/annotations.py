@@ -1,0 +1,332 @@
+"""Annotations of a collection: added, asked for, changed, undone, and compared between annotators."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from mmasc.collection.annotation import FIELDS, UNNAMED, VERDICTS, Annotation, check_label, new_id, now
+from mmasc.collection.annotation_table import annotation_columns
+from mmasc.collection.history import Event, History
+from mmasc.collection.journal import Contents, Journal
+from mmasc.collection.snapshot import Snapshot
+from mmasc.errors import MmascError, show_path
+from mmasc.storage.matching import FileMatcher
+from mmasc.storage.texts import listed
+
+__all__ = ["FIELDS", "UNNAMED", "VERDICTS", "Annotation", "Annotations"]
+
+# An end this much after the recording's is set to it: programs round times, and decoders find other lengths of MP3
+END_SLACK_SECONDS = 0.1
+# Two annotations are about one moment if they share this much of the shorter one
+_SHARED = 0.5
+# What can be undone
+_CHANGES = ("set", "remove", "rename")
+
+
+class Annotations:
+    """Annotations of the recordings that a collection had when it was opened, as the files say now.
+
+    What other processes add is seen at once, without `Collection.refresh`, but for recordings that came later.
+
+    Args:
+        collection: Whose.
+    """
+
+    def __init__(self, collection: Snapshot) -> None:
+        self._collection = collection
+        self._journal = Journal(collection.store.folder)
+        self._read: tuple[object, Contents, History] | None = None
+        self._columns: tuple[pa.Table, list[str], list[float]] | None = None
+
+    def __len__(self) -> int:
+        return sum(one.recording in self._collection.row_of for one in self._history().state.values())
+
+    def add(self, annotations: Iterable[Annotation]) -> list[str]:
+        """Add annotations, all or none; when it returns they are on the disk.
+
+        Args:
+            annotations: With the ids of recordings of this collection (see `recording_id`). An end up to 0.1 s after
+                the recording's is set to it. One with the id of an annotation that is there takes its place. Empty
+                `id`, `by` and `at` become a new id, "unnamed" and now.
+        Returns:
+            Their ids, in order.
+        Raises:
+            MmascError: If there is no such recording, a time lies past its end, or the folder cannot be written to.
+        """
+        whole = [self._whole(one, now()) for one in annotations]
+        if whole:
+            with self._journal.writing() as journal:
+                journal.append([self._set(whole)])
+        return [one.id for one in whole]
+
+    def all(
+        self,
+        label: str | None = None,
+        recording: int | str | Path | None = None,
+        by: str | None = None,
+        verdict: str | None = None,
+    ) -> list[Annotation]:
+        """Annotations that fit all that is given, sorted by path, start, end, label, annotator and id.
+
+        Args:
+            label: Of this label alone.
+            recording: Of this recording: its id, or its path as in `recording_id`.
+            by: Of this annotator.
+            verdict: "present", "absent" or "unsure".
+        Raises:
+            MmascError: If there is no such recording or verdict, or the files are damaged.
+        """
+        if verdict is not None and verdict not in VERDICTS:
+            raise MmascError(f"the verdict must be one of {', '.join(VERDICTS)}, got {verdict!r}")
+        if isinstance(recording, str | Path):
+            recording = self.recording_id(recording)
+        wanted = {"label": label, "recording": recording, "by": by, "verdict": verdict}
+        wanted = {name: value for name, value in wanted.items() if value is not None}
+        found = [one for one in self._history().state.values() if one.recording in self._collection.row_of]
+        for name, value in wanted.items():
+            found = [one for one in found if getattr(one, name) == value]
+        return sorted(found, key=self._place)
+
+    def find(self, name: str) -> Annotation:
+        """The annotation of this id, or the only one whose id begins so.
+
+        Raises:
+            MmascError: If there is none, or there are several.
+        """
+        state, rows = self._history().state, self._collection.row_of
+        found = [one for one in state.values() if one.id.startswith(name) and one.recording in rows]
+        if not name:
+            raise MmascError("give the id of an annotation, or its beginning")
+        if len(found) != 1:
+            what = "no annotation has" if not found else f"{len(found)} annotations have"
+            raise MmascError(f"{what} an id that begins with {name!r}; see: mmasc label list {self._folder}")
+        return found[0]
+
+    def remove(self, ids: Iterable[str]) -> int:
+        """Remove annotations; `undo` brings them back.
+
+        Args:
+            ids: Whole ids, of annotations that are there.
+        Returns:
+            How many were removed.
+        Raises:
+            MmascError: If one is not there; then none is removed.
+        """
+        names = tuple(dict.fromkeys(ids))
+        with self._journal.writing() as journal:
+            self._require(names)
+            if names:
+                journal.append([Event.make("remove", ids=names)])
+        return len(names)
+
+    def rename(self, old: str, new: str, ids: Iterable[str] | None = None) -> int:
+        """Give all annotations of a label another one, which may be there already.
+
+        Args:
+            old, new: The labels.
+            ids: Of these annotations alone.
+        Returns:
+            How many have another label now.
+        Raises:
+            MmascError: If none has the label, or the new one cannot be a label.
+        """
+        check_label(new)
+        with self._journal.writing() as journal:
+            names = None if ids is None else tuple(dict.fromkeys(ids))
+            self._require(names or ())
+            found = [one for one in self.all(label=old) if names is None or one.id in names]
+            if not found:
+                there = listed(sorted({one.label for one in self.all()})) or "none"
+                raise MmascError(f"no annotation has the label {old!r}; labels of {self._folder}: {there}")
+            if old != new:
+                chosen = () if names is None else tuple(one.id for one in found)
+                journal.append([Event.make("rename", old=old, new=new, ids=chosen)])
+        return len(found)
+
+    def undo(self, n: int = 1) -> list[str]:
+        """Undo the last changes that count, whoever made them; one `add` or `remove` is one change.
+
+        Args:
+            n: How many; fewer where fewer are there.
+        Returns:
+            What was undone, a line each, the last change first.
+        """
+        with self._journal.writing() as journal:
+            chosen = [one for one in self._history().counting(_CHANGES) if self._is_of_ours(one)][: max(n, 0)]
+            if chosen:
+                journal.append([Event.make("undo", ids=tuple(one.id for one in chosen))])
+        return [one.described() for one in chosen]
+
+    def redo(self, n: int = 1) -> list[str]:
+        """Bring back what the last calls of `undo` undid.
+
+        Args:
+            n: How many calls; fewer where fewer are there.
+        Returns:
+            What came back, a line each.
+        """
+        with self._journal.writing() as journal:
+            history = self._history()
+            chosen = history.counting(["undo"])[: max(n, 0)]
+            if chosen:
+                journal.append([Event.make("redo", ids=tuple(one.id for one in chosen))])
+        names = {name for one in chosen for name in one.ids}
+        return [one.described() for one in reversed(history.events) if one.id in names]
+
+    def to_table(
+        self,
+        label: str | None = None,
+        recording: int | str | Path | None = None,
+        by: str | None = None,
+        verdict: str | None = None,
+    ) -> pa.Table:
+        """What `all` gives, as a pyarrow table: the fields of `Annotation`, and path (where the recording lies now)."""
+        found = self.all(label, recording, by, verdict)
+        columns = annotation_columns(found)
+        table = pa.table({"id": columns.pop("id"), "recording": columns.pop("recording"), **columns})
+        return table.add_column(2, "path", pa.array([self.path_of(one) for one in found], pa.string()))
+
+    def disagreements(self) -> list[tuple[Annotation, Annotation]]:
+        """Pairs in which one annotator says that a label is present and another that it is absent.
+
+        Both are about one moment: they share half or more of the shorter one's time.
+        """
+        groups: dict[tuple[int, str], list[Annotation]] = defaultdict(list)
+        for one in self.all():
+            groups[one.recording, one.label].append(one)
+        return [pair for group in groups.values() for pair in _contrary(group)]
+
+    def recording_id(self, path: str | Path) -> int:
+        """Id of the recording that a path means: under the root, from here, or the end of its path where it is clear.
+
+        Raises:
+            MmascError: If no recording, or more than one, is meant.
+        """
+        table, root = self._collection.recordings, self._collection.head.root
+        paths = map(self._collection.path_of, table.column("path").to_pylist())
+        ids = dict(zip(paths, table.column("id").to_pylist(), strict=True))
+        found = FileMatcher(ids, [root, os.getcwd()]).find(os.fspath(path))
+        if not found:
+            raise MmascError(f"{show_path(path)}: no recording of the collection lies there; its root is {root}")
+        if len(found) > 1:
+            several = listed(map(show_path, found))
+            raise MmascError(f"{show_path(path)} could be several recordings: {several}; write the folder too")
+        return ids[found[0]]
+
+    def duration_of(self, recording: int) -> float:
+        """Seconds of a recording: the end of a label of the whole of it.
+
+        Raises:
+            MmascError: If there is no such recording.
+        """
+        return self._known(recording)[1]
+
+    def path_of(self, annotation: Annotation) -> str:
+        """Where its recording lies now."""
+        return self._collection.path_of(self._known(annotation.recording)[0])
+
+    def stored_path(self, annotation: Annotation) -> str:
+        """The path of its recording under the root."""
+        return self._known(annotation.recording)[0]
+
+    def faults(self) -> list[tuple[Literal["error", "warning"], str]]:
+        """What does not hold: damaged lines, annotations of no recording, times past a recording's end."""
+        try:
+            history = self._history(quiet=True)
+        except MmascError as error:
+            return [("error", str(error))]
+        assert self._read is not None
+        damaged, found = self._read[1].damaged, list[tuple[Literal["error", "warning"], str]]()
+        if damaged:
+            lines = listed(f"line {number} ({reason})" for number, reason in damaged)
+            found.append(("error", f"{self._journal.path}: {len(damaged)} damaged: {lines}; the others count"))
+        lost = sum(one.recording not in self._collection.row_of for one in history.state.values())
+        if lost:
+            found.append(
+                (
+                    "warning",
+                    f"{lost} annotations are of recordings that are not in the collection; they are not shown, and "
+                    "mmasc collection compact drops them",
+                )
+            )
+        late = [one for one in self.all() if one.end > self.duration_of(one.recording) + END_SLACK_SECONDS]
+        if late:
+            first = f"{show_path(self.stored_path(late[0]))}: {late[0].label} to {late[0].end:.3f} s"
+            found.append(("warning", f"{len(late)} annotations end after their recordings ({first})"))
+        return found
+
+    # Used inside
+
+    @property
+    def _folder(self) -> str:
+        return show_path(self._collection.store.folder)
+
+    def _history(self, quiet: bool = False) -> History:
+        stamp = self._journal.stamp()
+        if self._read is None or self._read[0] != stamp:
+            contents = self._journal.read(quiet)
+            self._read = (stamp, contents, History(contents.events))
+        return self._read[2]
+
+    def _set(self, annotations: Sequence[Annotation]) -> Event:
+        paths = tuple(self.stored_path(one) for one in annotations)
+        return Event.make("set", annotations=tuple(annotations), paths=paths)
+
+    def _whole(self, one: Annotation, at: str) -> Annotation:
+        if not isinstance(one, Annotation):
+            raise TypeError(f"annotations must be mmasc.collection.annotations.Annotation, got {type(one).__name__}")
+        duration = self.duration_of(one.recording)
+        if one.start > duration or one.end > duration + END_SLACK_SECONDS:
+            late = one.start if one.start > duration else one.end
+            raise MmascError(
+                f"{show_path(self.stored_path(one))} lasts {duration:.3f} s: the annotation "
+                f"{one.label!r} at {late:.3f} s lies past its end"
+            )
+        return replace(one, id=one.id or new_id(), end=min(one.end, duration), by=one.by or UNNAMED, at=one.at or at)
+
+    def _known(self, recording: int) -> tuple[str, float]:
+        """Path under the root and duration of a recording."""
+        table = self._collection.recordings
+        if self._columns is None or self._columns[0] is not table:
+            self._columns = (table, table.column("path").to_pylist(), table.column("duration").to_pylist())
+        if recording not in self._collection.row_of:
+            raise MmascError(f"{self._folder} has no recording with the id {recording}")
+        row = self._collection.row_of[recording]
+        return self._columns[1][row], self._columns[2][row]
+
+    def _place(self, one: Annotation) -> tuple[str, float, float, str, str, str, str]:
+        path = self.stored_path(one)
+        return path, one.start, one.end, one.label, one.by, one.identity or "", one.id
+
+    def _require(self, ids: Iterable[str]) -> None:
+        state = self._history().state
+        for name in ids:
+            if name not in state:
+                raise MmascError(f"{self._folder} has no annotation {name!r}; see: mmasc label list {self._folder}")
+
+    def _is_of_ours(self, event: Event) -> bool:
+        """Whether an event is about recordings that are here: others' changes cannot be seen."""
+        rows = self._collection.row_of
+        return event.op != "set" or any(one.recording in rows for one in event.annotations)
+
+
+def _contrary(group: Sequence[Annotation]) -> Iterator[tuple[Annotation, Annotation]]:
+    """Pairs of contrary verdicts among annotations of one recording and label, sorted by start."""
+    for place, one in enumerate(group):
+        for other in group[place + 1 :]:
+            if other.start > one.end:
+                break
+            contrary = {one.verdict, other.verdict} == {"present", "absent"}
+            if contrary and one.annotator != other.annotator and _share(one, other):
+                yield one, other
+
+
+def _share(one: Annotation, other: Annotation) -> bool:
+    """Whether two annotations, the earlier first, share half or more of the shorter one's time."""
+    shorter = min(one.end - one.start, other.end - other.start)
+    return min(one.end, other.end) - other.start >= _SHARED * shorter

@@ -1,0 +1,102 @@
+"""Events of annotations, and what counts after all of them: later ones win, undone ones never happened."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from mmasc.collection.annotation import Annotation, new_id, now
+
+OPS = ("set", "remove", "rename", "undo", "redo")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of the annotations.
+
+    Attributes:
+        id: 32 hexadecimal digits; an event that is read twice counts once.
+        op: "set", "remove", "rename", "undo" or "redo".
+        at: When, ISO 8601 in UTC.
+        annotations: Of "set": new ones, or others in place of those of the same ids.
+        paths: Of "set": the recordings' paths under the root at that time, for people who read the file.
+        ids: Of "remove" and "rename": annotations (of "rename", none: all with the label); of "undo": events; of
+            "redo": undos.
+        old, new: Of "rename": the labels.
+    """
+
+    id: str
+    op: str
+    at: str
+    annotations: tuple[Annotation, ...] = ()
+    paths: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    old: str = ""
+    new: str = ""
+
+    @classmethod
+    def make(cls, op: str, **rest: object) -> "Event":
+        """A new one, of now."""
+        return cls(new_id(), op, now(), **rest)  # type: ignore[arg-type]
+
+    def described(self) -> str:
+        """What it did, in a few words."""
+        if self.op == "set":
+            labels = sorted({one.label for one in self.annotations})
+            of = f" of {labels[0]}" if len(labels) == 1 else f" of {len(labels)} labels"
+            return f"{_counted(len(self.annotations))}{of} added"
+        if self.op == "remove":
+            return f"{_counted(len(self.ids))} removed"
+        return f"{self.old} renamed to {self.new}" if self.op == "rename" else self.op
+
+
+class History:
+    """All events in their order, and what follows from them.
+
+    Args:
+        events: Oldest first; one whose id came before is left out.
+    Attributes:
+        events: Those that were read.
+        undone: Ids of the events that do not count.
+        state: What counts: annotations by id, in the order in which they were set first.
+    """
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self.events = list({one.id: one for one in events}.values())
+        self.undone = _undone(self.events)
+        self.state: dict[str, Annotation] = {}
+        for event in self.events:
+            if event.id not in self.undone:
+                self._apply(event)
+
+    def counting(self, ops: Collection[str]) -> list[Event]:
+        """Events of these kinds that count, the newest first."""
+        return [one for one in reversed(self.events) if one.op in ops and one.id not in self.undone]
+
+    def _apply(self, event: Event) -> None:
+        if event.op == "set":
+            self.state.update((one.id, one) for one in event.annotations)
+        elif event.op == "remove":
+            for name in event.ids:
+                self.state.pop(name, None)
+        elif event.op == "rename":
+            for name in event.ids or tuple(self.state):
+                one = self.state.get(name)
+                if one is not None and one.label == event.old:
+                    self.state[name] = relabelled(one, event.new)
+
+
+def relabelled(one: Annotation, label: str) -> Annotation:
+    """The same annotation with another label."""
+    return replace(one, label=label)
+
+
+def _undone(events: Sequence[Event]) -> set[str]:
+    """Ids of events that do not count. From the newest back: an undo that was itself taken back undoes nothing."""
+    undone: set[str] = set()
+    for event in reversed(events):
+        if event.op in ("undo", "redo") and event.id not in undone:
+            undone.update(event.ids)
+    return undone
+
+
+def _counted(number: int) -> str:
+    return f"{number} annotation{'' if number == 1 else 's'}"

@@ -1,0 +1,36 @@
+"""Locks of a collection: one writer at a time, others wait and are told."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mmasc.errors import MmascError
+
+_LOCK_SECONDS = 600.0
+_SAID_AFTER_SECONDS = 3.0
+_log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder; it ends with its process, so none is ever left behind.
+
+    Raises:
+        MmascError: If another process holds it for very long.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        try:
+            lock.acquire(timeout=_SAID_AFTER_SECONDS)
+        except Timeout:
+            _log.warning("another process writes to %s; waiting up to %.0f s for it", folder, _LOCK_SECONDS)
+            lock.acquire(timeout=_LOCK_SECONDS)
+    except Timeout:
+        raise MmascError(f"{folder} is locked by another process for {_LOCK_SECONDS:.0f} s; try again later") from None
+    try:
+        yield
+    finally:
+        lock.release()

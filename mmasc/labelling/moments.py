@@ -1,0 +1,289 @@
+"""Annotated moments of a collection → windows with labels, from which a head learns when something sounds.
+
+A window carries a label if an annotation shares at least half of the shorter of the two with it. What is known of a
+window and a label:
+
+- present: an annotation says so, and none says that it is absent;
+- absent: an annotation says so, and none says that it is present; or the window carries other labels, which somebody
+  listened to it for;
+- nothing, so that the label does not learn from the window: annotators contradict each other, or are unsure.
+
+A window that no annotation touches says nothing by itself: nobody may have listened. With `background` it stands for
+"none of these".
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Int8
+
+from mmasc.collection import Collection
+from mmasc.collection.annotations import Annotation
+from mmasc.collection.filters import passing_windows
+from mmasc.collection.head import SpaceHead
+from mmasc.collection.space import SpaceReader
+from mmasc.collection.vectors import check_column, check_finite_vectors, values_of
+from mmasc.errors import MmascError
+from mmasc.heads.zeroshot import NONE
+from mmasc.labelling.recordings import LabelledRecordings
+from mmasc.storage.texts import listed
+
+BACKGROUNDS = ("moments", "recordings")
+ANNOTATIONS = "annotations"  # what a head of annotated moments has in the place of a column
+_BACKGROUND_WINDOWS = 5_000  # of recordings without annotations, at most
+PRESENT, ABSENT, UNKNOWN = 1, 0, -1
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Which windows of a collection a head learns from, and what they are called.
+
+    Attributes:
+        labels: Labels to learn; default: all that are present somewhere. Other labels count as "not these".
+        overlap: Least share of the shorter of window and annotation that both have in common, above 0, at most 1.
+        by: Annotations of this annotator alone; default: those of people, not of heads and prompts.
+        background: "moments": windows that no annotation touches, of recordings with annotations, are "none of these":
+            whoever annotated them wrote down everything. "recordings": windows of recordings without any annotation
+            are, for a few examples of something rare. Default: such windows are left out.
+        groups: Column of what must stay together in folds; default: recordings.
+        space: Default: the oldest.
+        where: SQL on columns of recordings and windows.
+    Raises:
+        ValueError: If `overlap` or `background` is out of range.
+    """
+
+    labels: Sequence[str] | None = None
+    overlap: float = 0.5
+    by: str | None = None
+    background: str | None = None
+    groups: str | None = None
+    space: str | None = None
+    where: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.overlap <= 1:
+            raise ValueError(f"overlap must be above 0 and at most 1, got {self.overlap}")
+        if self.background not in (None, *BACKGROUNDS):
+            raise ValueError(f"background must be one of {', '.join(BACKGROUNDS)}, got {self.background!r}")
+
+
+@dataclass(frozen=True)
+class AnnotatedWindows:
+    """Windows with what is known of them, sorted by recording, lane and start.
+
+    Attributes:
+        vectors: float64 `[window dim]`.
+        truth: 1 present, 0 absent, -1 not known, int8 `[window class]`.
+        others: Whether a window carries a label that is not learnt, bool `[window]`.
+        classes: Labels, sorted.
+        recordings: Id of the recording of each window, int64 `[window]`.
+        groups: What stays together in folds, as text `[window]`.
+        annotations: How many annotations were read.
+        left_out: Windows that were left out, by reason.
+        space_name, space: Where the vectors come from.
+    """
+
+    vectors: Float[np.ndarray, "window dim"]
+    truth: Int8[np.ndarray, "window class"]
+    others: Bool[np.ndarray, " window"]
+    classes: tuple[str, ...]
+    recordings: Int[np.ndarray, " window"]
+    groups: np.ndarray
+    annotations: int
+    left_out: dict[str, int]
+    space_name: str
+    space: SpaceHead
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+
+def annotated_windows(collection: Collection, moments: Moments) -> AnnotatedWindows:
+    """The windows of a collection that annotations say something of.
+
+    Raises:
+        MmascError: If there is no such space, column or annotation, a label is present nowhere, or no window carries
+            an annotation.
+    """
+    reader = collection.space(moments.space)
+    if moments.groups is not None:
+        check_column(collection, moments.groups)
+    found, classes = _annotations(collection, moments)
+    by_recording: dict[int, list[Annotation]] = {}
+    for one in found:
+        by_recording.setdefault(one.recording, []).append(one)
+    allowed = np.ones(len(reader), bool)
+    if moments.where is not None:
+        allowed = passing_windows(moments.where, collection.recordings, reader)
+    order = np.lexsort((reader.start, reader.lane, reader.recording))
+    order = order[allowed[order]]
+    ids, firsts = np.unique(reader.recording[order], return_index=True)
+    kept, truths, others, left_out = [], [], [], Counter[str]()
+    for one, positions in zip(ids.tolist(), np.split(order, firsts[1:]), strict=True):
+        if one in by_recording:
+            truth, other, touched = _known(reader, positions, by_recording[one], classes, moments.overlap)
+            untouched = ~touched & (moments.background == "moments")
+            truth[untouched] = ABSENT
+            chosen = (truth != UNKNOWN).any(axis=1)
+            left_out["without an annotation"] += int((~touched & ~untouched).sum())
+            left_out["unsure, contradictory, or at the edge of an annotation"] += int((touched & ~chosen).sum())
+            kept.append(positions[chosen])
+            truths.append(truth[chosen])
+            others.append(other[chosen])
+    if moments.background == "recordings":
+        extra = _unannotated(collection, reader, order)
+        kept.append(extra)
+        truths.append(np.full((len(extra), len(classes)), ABSENT, np.int8))
+        others.append(np.zeros(len(extra), bool))
+    positions = np.concatenate([np.zeros(0, np.int64), *kept])
+    vectors = reader.vectors(positions)
+    check_finite_vectors(reader, vectors)
+    sounding = ~reader.is_silence(vectors)
+    left_out["digital silence"] += int((~sounding).sum())
+    truth = np.concatenate([np.zeros((0, len(classes)), np.int8), *truths])[sounding]
+    if not (truth == PRESENT).any():
+        raise MmascError(
+            f"no window of space {reader.name!r} carries an annotation with these labels; shorter annotations are "
+            "carried with a lower --overlap"
+        )
+    recordings = reader.recording[positions[sounding]]
+    return AnnotatedWindows(
+        vectors[sounding].astype(np.float64),
+        truth,
+        np.concatenate([np.zeros(0, bool), *others])[sounding],
+        classes,
+        recordings.astype(np.int64),
+        _groups(collection, moments.groups, recordings),
+        len(found),
+        {reason: number for reason, number in left_out.items() if number},
+        reader.name,
+        reader.space,
+    )
+
+
+def one_label_each(windows: AnnotatedWindows, background: bool) -> tuple[LabelledRecordings, int]:
+    """Windows as rows of one label each, groups being recordings (or what was asked for).
+
+    Args:
+        windows: From `annotated_windows`.
+        background: Whether windows that carry nothing are a class of their own, "none of these".
+    Returns:
+        The rows, and how many windows were left out because they carry several labels or none.
+    Raises:
+        MmascError: If fewer than two classes are left.
+    """
+    present = windows.truth == PRESENT
+    one = (present.sum(axis=1) == 1) & ~windows.others
+    nothing = (windows.truth == ABSENT).all(axis=1) & background
+    codes = np.where(one, present.argmax(axis=1), len(windows.classes))[one | nothing]
+    names = (*windows.classes, *[NONE] * bool(nothing.any()))
+    used = np.unique(codes)
+    if len(used) < 2:
+        only = repr(names[used[0]]) if len(used) else "nothing"
+        raise MmascError(
+            f"the annotated windows hold {only} alone, so there is nothing to tell apart; annotate other sounds, or "
+            "take windows without annotations as background"
+        )
+    rows = np.flatnonzero(one | nothing)
+    return (
+        LabelledRecordings(
+            paths=[str(row) for row in rows],
+            vectors=windows.vectors[rows],
+            codes=np.searchsorted(used, codes),
+            classes=tuple(names[code] for code in used),
+            groups=windows.groups[rows],
+            folds=None,
+            fold_names=(),
+            unlabelled=0,
+            without_vectors=0,
+            space_name=windows.space_name,
+            space=windows.space,
+            unit="windows",
+            background=NONE if NONE in names else None,
+        ),
+        len(windows) - len(rows),
+    )
+
+
+def _annotations(collection: Collection, moments: Moments) -> tuple[list[Annotation], tuple[str, ...]]:
+    """The annotations that count, and the labels that are learnt.
+
+    Raises:
+        MmascError: If there are none, or a label is present nowhere.
+    """
+    found = collection.annotations.all(by=moments.by)
+    if moments.by is None:
+        found = [one for one in found if one.identity is None]
+    present = sorted({one.label for one in found if one.verdict == "present"})
+    folder = collection.store.folder
+    if not present:
+        whose = "" if moments.by is None else f" by {moments.by!r}"
+        raise MmascError(
+            f"{folder} has no annotations{whose} of something present; add some with: mmasc label add COLLECTION "
+            "RECORDING --label LABEL --start SECONDS --end SECONDS"
+        )
+    if moments.labels is None:
+        return found, tuple(present)
+    missing = [label for label in moments.labels if label not in present]
+    if missing:
+        raise MmascError(f"no annotation of {folder} has {missing[0]!r} present; labels: {listed(present)}")
+    return found, tuple(sorted(set(moments.labels)))
+
+
+def _known(
+    reader: SpaceReader,
+    positions: Int[np.ndarray, " window"],
+    annotations: Sequence[Annotation],
+    classes: Sequence[str],
+    share: float,
+) -> tuple[Int8[np.ndarray, "window class"], Bool[np.ndarray, " window"], Bool[np.ndarray, " window"]]:
+    """Of windows of one recording: what is known of each label, whether another label is there, and whether any
+    annotation touches the window at all."""
+    starts, ends = reader.start[positions][:, None], reader.end[positions][:, None]
+    froms = np.array([one.start for one in annotations])
+    tos = np.array([one.end for one in annotations])
+    common = np.minimum(ends, tos) - np.maximum(starts, froms)
+    # A moment without length belongs to the windows that it lies in
+    inside = (froms == tos) & (starts <= froms) & (froms < ends)
+    touches = (common > 0) | inside
+    carries = inside | ((common > 0) & (common >= share * np.minimum(ends - starts, tos - froms) - 1e-9))
+    column = {name: number for number, name in enumerate(classes)}
+    said = {verdict: np.zeros((len(positions), len(classes)), bool) for verdict in ("present", "absent", "unsure")}
+    other, decided = np.zeros(len(positions), bool), np.zeros(len(positions), bool)
+    for number, one in enumerate(annotations):
+        if one.verdict == "present":
+            decided |= carries[:, number]
+        if one.label in column:
+            said[one.verdict][:, column[one.label]] |= carries[:, number]
+        elif one.verdict == "present":
+            other |= carries[:, number]
+    present, absent = said["present"], said["absent"]
+    truth = np.where((decided[:, None] & ~said["unsure"]) | absent, ABSENT, UNKNOWN).astype(np.int8)
+    truth[present & ~absent] = PRESENT
+    truth[present & absent] = UNKNOWN
+    return truth, other, touches.any(axis=1)
+
+
+def _unannotated(
+    collection: Collection, reader: SpaceReader, order: Int[np.ndarray, " window"]
+) -> Int[np.ndarray, " window"]:
+    """Windows of recordings that nobody annotated, evenly spread where they are very many."""
+    annotated = np.array(sorted({one.recording for one in collection.annotations.all()}), np.int64)
+    free = order[~np.isin(reader.recording[order], annotated)]
+    return free[:: -(-len(free) // _BACKGROUND_WINDOWS) or 1]
+
+
+def _groups(collection: Collection, column: str | None, recordings: Int[np.ndarray, " window"]) -> np.ndarray:
+    """What stays together, as text: values of a column, else paths of recordings."""
+    rows = [collection.row_of[int(one)] for one in recordings]
+    if column is None:
+        paths = collection.recordings.column("path").to_pylist()
+        return np.array([paths[row] for row in rows], str)
+    values = values_of(collection, column)
+    missing = [row for row in rows if values[row] is None]
+    if missing:
+        path = collection.recordings.column("path")[missing[0]].as_py()
+        raise MmascError(f"column {column!r} is empty for annotated recordings (the first is {path}); fill it")
+    return np.array([str(values[row]) for row in rows], str)

@@ -1,0 +1,160 @@
+"""Where windows to label come from: a collection, of which nothing is decoded, or files that are embedded now."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from mmasc.audio import AudioStatus, find_audio
+from mmasc.audio.memory import MemorySound, Sound, is_one
+from mmasc.collection import Collection
+from mmasc.collection.filters import passing_windows
+from mmasc.collection.head import HEAD_NAME
+from mmasc.collection.space import SpaceReader
+from mmasc.collection.vectors import check_finite_vectors, means_of, stored_windows
+from mmasc.encoders.base import Encoder
+from mmasc.encoders.embedding import FileVectors, WindowEncoder, embed_files
+from mmasc.errors import MmascError
+from mmasc.labelling.timelines import Heard, Recording
+
+_CALIBRATION_WINDOWS = 100_000  # to calibrate on at most; more change nothing but the memory that they take
+
+
+def is_collection(path: Any) -> bool:
+    """Whether this is a folder that holds a collection."""
+    return isinstance(path, str | Path) and (Path(path) / HEAD_NAME).is_file()
+
+
+def collection_or_sounds(paths: Any) -> tuple[Collection | None, list[Any]]:
+    """A collection that is given in the place of recordings, opened; or else what is given, as a list.
+
+    Raises:
+        MmascError: If there are other things next to a collection.
+    """
+    given = [paths] if isinstance(paths, Collection) or is_one(paths) else list(paths)
+    collections = [one for one in given if isinstance(one, Collection) or is_collection(one)]
+    if not collections:
+        return None, given
+    if len(given) > 1:
+        raise MmascError("give one collection alone, or recordings; not both, nor several collections")
+    first = collections[0]
+    return first if isinstance(first, Collection) else Collection(first), []
+
+
+def heard_in_collection(collection: Collection, reader: SpaceReader, where: str | None = None) -> Iterator[Heard]:
+    """Recordings of a collection, by path, some at a time.
+
+    Args:
+        collection: Opened.
+        reader: The space.
+        where: SQL on columns of recordings and windows: only windows that pass count.
+    Raises:
+        MmascError: If the condition cannot be read, or a vector holds NaN or infinity.
+    """
+    recordings = collection.recordings
+    allowed = None if where is None else passing_windows(where, recordings, reader)
+    paths = [collection.path_of(path) for path in recordings.column("path").to_pylist()]
+    turn = np.empty(len(paths), np.int64)
+    turn[np.array(sorted(range(len(paths)), key=paths.__getitem__), np.int64)] = np.arange(len(paths))
+    columns = [recordings.column(name).to_pylist() for name in ("status", "reason", "duration", "sample_rate")]
+
+    def rank(ids: np.ndarray) -> np.ndarray:
+        return turn[[collection.row_of[int(one)] for one in ids]]
+
+    def recording(one: int) -> Recording:
+        row = collection.row_of[one]
+        state, reason, duration, rate = (column[row] for column in columns)
+        return Recording(paths[row], AudioStatus(state, reason or "", None, duration), duration, rate)
+
+    for some in stored_windows(reader, allowed, rank):
+        yield Heard(
+            [recording(one) for one in some.ids.tolist()],
+            means_of(reader, some),
+            some.vectors,
+            reader.start[some.positions],
+            reader.end[some.positions],
+            some.heard,
+            some.bounds,
+        )
+
+
+def heard_in_files(
+    files: Sequence[Sound | MemorySound],
+    encoder: WindowEncoder,
+    hop_seconds: float | None,
+    channels: str,
+    strict: bool = False,
+) -> Iterator[Heard]:
+    """Recordings of files, one at a time while they are decoded.
+
+    Args:
+        files: As `find_sounds` gives them.
+        encoder: Loaded.
+        hop_seconds, channels: Hop in seconds and channels, as `embed_files` takes them.
+        strict: Raise at the first file that cannot be read instead of giving it without windows.
+    Raises:
+        MmascError: If the hop is none, or (strict) a file cannot be read.
+    """
+    for file in embed_files(files, encoder, hop_seconds, channels):
+        if strict and file.status.state == "failed":
+            raise MmascError(file.status.reason)
+        yield _heard_in_file(file, encoder.spec.dim)
+
+
+def _heard_in_file(file: FileVectors, dim: int) -> Heard:
+    there = file.status.state != "failed"
+    return Heard(
+        [Recording(str(file.path), file.status, file.duration, file.sample_rate)],
+        file.vector[None] if there else np.zeros((1, dim)),
+        file.vectors,
+        file.starts,
+        file.ends,
+        file.heard,
+        np.array([0, len(file.vectors)]),
+    )
+
+
+def unlabelled_vectors(
+    source: str | Path | Collection | Sequence[str | Path],
+    encoder: Encoder,
+    hop_seconds: float | None = None,
+    channels: str = "mix",
+) -> Float[np.ndarray, "window dim"]:
+    """Vectors of windows to calibrate on; what they are called is not asked.
+
+    Windows count, not recordings: of one long recording there are as many as of many short ones. Windows of digital
+    silence are left out, and of very many windows every n-th is taken.
+
+    Args:
+        source: A collection (folder or opened) with a space of this encoder, or recordings as `find_audio` takes them.
+        encoder: Loaded.
+        hop_seconds, channels: Hop in seconds and channels for recordings that are embedded here.
+    Raises:
+        MmascError: If the collection has no space of this encoder, no recording is found, or one cannot be read.
+    """
+    collection, sounds = collection_or_sounds(source)
+    if collection is None:
+        heard = heard_in_files(find_audio(sounds), encoder, hop_seconds, channels, strict=True)
+        parts = [one.vectors[one.heard] for one in heard]
+        vectors = np.concatenate(parts) if parts else np.zeros((0, encoder.spec.dim))
+        return _spread(vectors).astype(np.float64)
+    spaces = collection.head.spaces
+    same = [name for name, space in spaces.items() if space.identity == encoder.identity]
+    if not same:
+        has = ", ".join(f"{name} ({space.encoder})" for name, space in spaces.items()) or "none"
+        raise MmascError(
+            f"{collection.store.folder} has no space of {encoder.spec.name} {encoder.identity}; it has: {has}; "
+            f"name another encoder, or add one with: mmasc embed PATH --into ... --encoder {encoder.spec.name}"
+        )
+    reader = collection.space(same[0])
+    order = np.lexsort((reader.start, reader.lane, reader.recording))
+    vectors = reader.vectors(_spread(order))
+    check_finite_vectors(reader, vectors)
+    return vectors[~reader.is_silence(vectors)].astype(np.float64)
+
+
+def _spread(items: np.ndarray) -> np.ndarray:
+    """All items, or as many of them as fit, evenly spread."""
+    return items[:: -(-len(items) // _CALIBRATION_WINDOWS) or 1]

@@ -1,0 +1,113 @@
+"""`mmasc label`: what it prints, and what it refuses in one line."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from mmasc.collection import Collection
+from tests.helpers.command import run
+
+
+@pytest.fixture
+def label(labelled, capsys):
+    """`mmasc label COMMAND COLLECTION ...`; returns status, stdout, stderr."""
+
+    def call(command: str, *words: str) -> tuple[int, str, str]:
+        return run("label", command, labelled / "c", *words, capsys=capsys)
+
+    return call
+
+
+def listed(label, *words: str) -> list[dict]:
+    status, out, _ = label("list", "--format", "json", *words)
+    assert status == 0
+    return json.loads(out)
+
+
+def test_labels_are_added_listed_changed_and_undone(label, labelled, capsys):
+    status, out, err = label("add", "y.wav", "--start", "0.25", "--end", "0.5", "--label", "frog", "--by", "ann")
+    assert (status, err) == (0, "")
+    name = out.split()[-1]
+    assert out == f"1 annotation added: {name}\n"
+    assert len(name) == 32
+    status, out, _ = label("add", labelled / "s/a/x.wav", "--label", "rain", "--verdict", "absent", "--note", "dry")
+    assert status == 0
+    first, second = listed(label)
+    assert {**first, "id": "", "at": "", "recording": 0} == {
+        "id": "", "recording": 0, "path": str(labelled / "s/a/x.wav"), "start": 0.0, "end": 1.0, "label": "rain",
+        "verdict": "absent", "by": "unnamed", "identity": None, "score": None, "at": "", "question": "", "note": "dry",
+    }  # fmt: skip
+    assert second["id"] == name
+    assert listed(label, "--by", "ann") == listed(label, "--label", "frog") == [second]
+    assert listed(label, "--verdict", "absent") == listed(label, "--recording", "a/x.wav") == [first]
+    assert len(list(csv.DictReader(io.StringIO(label("list", "--format", "csv")[1])))) == 2
+    assert [json.loads(line) for line in label("list", "--format", "jsonl")[1].splitlines()] == [first, second]
+    lines = label("list")[1].splitlines()
+    assert lines[0].split() == ["id", "path", "start", "end", "label", "verdict", "by"]
+    assert lines[2].split() == [name[:8], "b/y.wav", "0.250", "0.500", "frog", "present", "ann"]
+    assert max(map(len, lines)) <= 80
+
+    assert label("rename", "frog", "toad")[1] == "1 annotations have the label toad now\n"
+    assert label("rename", "toad", "newt", name[:8])[1] == "1 annotations have the label newt now\n"
+    assert [item["label"] for item in listed(label)] == ["rain", "newt"]
+    assert label("remove", name[:8])[1] == "1 annotations removed of 2\n"
+    assert label("undo", "-n", "2")[1] == "undone: 1 annotation removed\nundone: toad renamed to newt\n"
+    assert [item["label"] for item in listed(label)] == ["rain", "toad"]
+    assert label("redo")[1] == "brought back: 1 annotation removed\nbrought back: toad renamed to newt\n"
+    assert [item["label"] for item in listed(label)] == ["rain"]
+    assert label("redo")[1] == "nothing to bring back\n"
+    label("undo")
+    assert label("remove", "--label", "rain", "--by", "unnamed")[1] == "1 annotations removed of 2\n"
+    assert [item["label"] for item in listed(label)] == ["newt"]
+    assert run("collection", "check", labelled / "c", capsys=capsys)[0] == 0
+
+
+def test_info_says_how_many(label, labelled, capsys):
+    assert "annotations" not in run("collection", "info", labelled / "c", capsys=capsys)[1]
+    label("add", "y.wav", "--label", "frog")
+    assert "annotations: 1\n" in run("collection", "info", labelled / "c", capsys=capsys)[1]
+    found = json.loads(run("collection", "info", labelled / "c", "--format", "json", capsys=capsys)[1])
+    assert found["annotations"] == 1
+
+
+def test_nothing_is_said_where_nothing_is(label, labelled):
+    assert label("list") == (0, "no annotations\n", "")
+    assert listed(label) == []
+    assert label("list", "--format", "csv")[1].startswith("id,recording,path,start,end,label,verdict,by,")
+    assert label("undo") == (0, "nothing to undo\n", "")
+    assert not (labelled / "c" / "annotations" / "journal.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["add", "x.wav", "--label", "a"], 1, "could be several recordings"),
+        (["add", "z.wav", "--label", "a"], 1, "no recording of the collection lies there"),
+        (["add", "y.wav", "--label", "a", "--end", "1.2"], 1, "y.wav lasts 1.000 s"),
+        (["add", "y.wav", "--label", "a", "--start", "nan"], 1, "start must be a finite number"),
+        (["add", "y.wav", "--label", "a\x1b"], 1, "control characters"),
+        (["add", "y.wav"], 2, "--label"),
+        (["add", "y.wav", "--label", "a", "--verdict", "no"], 2, "--verdict"),
+        (["remove"], 2, "name the annotations to remove"),
+        (["remove", "ab", "--label", "a"], 2, "name the annotations to remove"),
+        (["remove", "ab"], 1, "no annotation has an id that begins with 'ab'"),
+        (["rename", "a", "b"], 1, "no annotation has the label 'a'"),
+        (["undo", "-n", "0"], 2, "-n"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(label, labelled, words, status, said):
+    got, out, err = label(words[0], *words[1:])
+    assert (got, out) == (status, "")
+    assert said in err
+    assert "Traceback" not in err
+    assert "\x1b" not in err
+    assert len(Collection(labelled / "c").annotations) == 0
+
+
+def test_a_merge_says_what_annotations_it_took(label, labelled, registered, capsys):
+    label("add", "y.wav", "--label", "frog")
+    run("embed", labelled / "s", "--into", labelled / "d", "--encoder", "standin", "-q", capsys=capsys)
+    out = run("collection", "merge", labelled / "d", labelled / "c", capsys=capsys)[1]
+    assert "1 annotations added" in out.splitlines()

@@ -1,0 +1,230 @@
+"""Timelines from stored vectors are those of the files: prompts, heads and networks alike."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import save_file
+
+import mmasc
+from mmasc.collection import Collection
+from mmasc.encoders.embedding import embed_file
+from mmasc.errors import MmascError
+from mmasc.heads.zeroshot import NONE
+from mmasc.labelling.apply import apply_head
+from mmasc.labelling.classify import classify
+from mmasc.labelling.fit import fit_head
+from mmasc.labelling.sources import unlabelled_vectors
+from mmasc.labelling.timelines import Classification
+from mmasc.networks import NETWORKS
+from mmasc.networks.load import build, load_network
+from tests.conftest import STANDIN_SPEC, StandIn
+from tests.helpers.command import run
+from tests.helpers.small_network import SMALL, lived_in
+
+PROMPTS = {"up": ["abcdd"], "down": ["b", "bb"], "loud": ["bbbcccd"]}
+
+
+@pytest.fixture(scope="module")
+def levels(tmp_path_factory) -> Path:
+    """Recordings of changing levels and lengths, one of them stereo, one half silent, one all silent."""
+    folder = tmp_path_factory.mktemp("levels") / "in"
+    generator = np.random.default_rng(5)
+    for item, seconds in enumerate([0.4, 1.0, 3.7, 6.25, 5.0, 2.0, 9.3]):
+        steps = generator.uniform(-0.9, 0.9, (40, 2 if item == 3 else 1))
+        samples = np.repeat(steps, 2_000, axis=0)[: round(seconds * 8_000)]
+        if item == 4:
+            samples[9_000:30_000] = 0
+        if item == 5:
+            samples[:] = 0
+        path = folder / ("deep" if item % 2 else "flat") / f"{9 - item}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, samples, 8_000)
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.wav"))
+    rows = [f"{name},{'ab'[place % 2]},{place}" for place, name in enumerate(names)]
+    (folder.parent / "m.csv").write_text("\n".join(["path,kind,number", *rows]) + "\n")
+    return folder
+
+
+def stored(levels: Path, target: Path, **cut) -> Path:
+    mmasc.embed(levels, target, StandIn(STANDIN_SPEC), metadata=levels.parent / "m.csv", **cut)
+    return target
+
+
+def assert_alike(ones: list[Classification], others: list[Classification]) -> None:
+    assert [one.path for one in ones] == [one.path for one in others]
+    for one, other in zip(ones, others, strict=True):
+        assert (one.label, one.labels, one.windows) == (other.label, other.labels, other.windows)
+        assert (one.duration, one.sample_rate, one.status.state) == (
+            other.duration, other.sample_rate, other.status.state,
+        )  # fmt: skip
+        for name in ("scores", "cosines", "seconds"):
+            assert getattr(one, name) == pytest.approx(getattr(other, name), abs=1e-6), name
+        assert [(event.start, event.end, event.label) for event in one.events] == [
+            (event.start, event.end, event.label) for event in other.events
+        ]
+        assert [event.score for event in one.events] == pytest.approx([event.score for event in other.events], abs=1e-6)
+
+
+@pytest.mark.parametrize("cut", [{}, {"hop_seconds": 0.3}, {"hop_seconds": 0.5, "channels": "each"}])
+def test_timelines_from_stored_vectors_are_those_of_the_files(levels, standin, tmp_path, cut):
+    collection = stored(levels, tmp_path / "c", **cut)
+    for options in (
+        {"timeline": True},
+        {"timeline": True, "threshold": 0.45, "gap_seconds": 0.6, "minimum_seconds": 0.4, "top": 2},
+        {"timeline": True, "multi_label": True, "minimum_cosine": 0.3},
+        {},
+    ):
+        files = list(classify(levels, PROMPTS, standin, **cut, **options))
+        assert_alike(list(classify(collection, PROMPTS, standin, **options)), files)
+        assert any(one.label != NONE for one in files)
+        assert files[-1].events or not options
+    assert {one.label for one in classify(Collection(collection), PROMPTS, standin, where="path LIKE '%/4.wav'")} == {
+        NONE  # all silent
+    }
+    head = fit_head(collection, "kind", head="logistic", folds=2).fitted
+    for options in ({"timeline": True}, {"timeline": True, "threshold": 0.6, "gap_seconds": 0.5}):
+        files = list(apply_head(head, levels, encoder=standin, **options))
+        assert any(one.events for one in files)
+        assert_alike(list(apply_head(head, collection, **options)), files)
+
+
+def test_a_condition_on_windows_cuts_the_timeline(levels, standin, tmp_path):
+    collection = stored(levels, tmp_path / "c")
+    whole = {one.path: one for one in classify(collection, PROMPTS, standin, timeline=True)}
+    late = list(classify(collection, PROMPTS, standin, timeline=True, where="start >= 2 AND number > 2"))
+    assert 0 < len(late) < len(whole)
+    for one in late:
+        assert one.events
+        assert min(event.start for event in one.events) >= 2
+        assert sum(one.windows.values()) < sum(whole[one.path].windows.values())
+
+
+def test_a_collection_is_asked_with_the_encoder_that_made_it(levels, standin, registered, tmp_path):
+    collection = stored(levels, tmp_path / "c", hop_seconds=0.5)
+    other = StandIn(replace(STANDIN_SPEC, name="other", modalities=("audio",)))
+    other.identity = "other000" * 4
+    mmasc.embed(levels, collection, other)
+    assert_alike(list(classify(collection, PROMPTS)), list(classify(collection, PROMPTS, standin)))
+    for options, message in [
+        ({"encoder": "mini"}, "has no space of mini; it has: standin .standin., other .other."),
+        ({"space": "none"}, "has no space 'none'"),
+        ({"space": "other", "encoder": standin}, "space 'other' of .* belongs to encoder other"),
+    ]:
+        with pytest.raises(MmascError, match=message):
+            classify(collection, PROMPTS, **options)
+    with pytest.raises(MmascError, match="not both, nor several collections"):
+        classify([collection, levels], PROMPTS, standin)
+    with pytest.raises(ValueError, match="of its own"):
+        classify(collection, PROMPTS, standin, hop_seconds=0.5)
+    with pytest.raises(ValueError, match="space and where are for a collection"):
+        classify(levels, PROMPTS, standin, where="number = 1")
+
+
+def test_unlabelled_sounds_are_counted_in_windows(levels, standin, tmp_path):
+    long = levels / "flat" / "3.wav"
+    vectors = unlabelled_vectors(long, standin, hop_seconds=0.25)
+    np.testing.assert_array_equal(vectors, embed_file(long, standin, 0.25).vectors)
+    assert len(vectors) == 35
+    shifted = list(classify(long, PROMPTS, standin, hop_seconds=0.25, centre_on=long))
+    mmasc.embed(levels, tmp_path / "c", standin, hop_seconds=0.25)
+    assert_alike(list(classify(tmp_path / "c", PROMPTS, standin, centre_on=long, where="path LIKE '%/3.wav'")), shifted)
+    everything = unlabelled_vectors(tmp_path / "c", standin)
+    heard = np.concatenate(
+        [file.vectors[file.heard] for file in mmasc.embed_files(sorted(levels.rglob("*.wav")), standin, 0.25)]
+    )
+    np.testing.assert_allclose(np.sort(everything, axis=0), np.sort(heard, axis=0))
+
+
+@pytest.fixture
+def network(tmp_path, monkeypatch) -> str:
+    """A small network with weights, as "NETWORK:FILE"."""
+    monkeypatch.setitem(NETWORKS, "small", SMALL)
+    made = build(SMALL, classes=("frog", "owl", "rain"))
+    with torch.no_grad():
+        lived_in(made.body, 3)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    about = {"network": "small", "classes": made.classes, "features": made.features, "arguments": {}}
+    state = {name: tensor.contiguous() for name, tensor in made.body.state_dict().items()}
+    save_file(state, str(folder / "best.safetensors"), {"config": json.dumps(about)})
+    return f"small:{folder}"
+
+
+def test_a_network_labels_windows_with_its_own_last_layer(network, tmp_path):
+    generator = np.random.default_rng(0)
+    for item, seconds in enumerate((1.0, 4.5)):
+        soundfile.write(tmp_path / f"{item}.wav", generator.normal(size=round(seconds * 16_000)) * 0.1, 16_000)
+    sounds = [tmp_path / "0.wav", tmp_path / "1.wav"]
+    answers = list(apply_head(network, sounds, timeline=True))
+    loaded = load_network(network)
+    for path, answer in zip(sounds, answers, strict=True):
+        samples = soundfile.read(path, dtype="float32")[0]
+        logits = np.stack(
+            [
+                loaded.scores(samples[first : first + 16_000], 16_000)
+                for first in range(0, len(samples) - 15_999, 16_000)
+            ]
+        )
+        if len(samples) > 16_000:
+            last = loaded.scores(samples[-16_000:], 16_000)
+            mean = (logits.sum(axis=0) + 0.5 * last) / 4.5
+        else:
+            mean = logits[0]
+        expected = np.exp(mean - mean.max())
+        assert list(answer.scores.values()) == pytest.approx(list(expected / expected.sum()), rel=1e-4)
+        assert list(answer.scores) == ["frog", "owl", "rain"]
+        assert sum(answer.windows.values()) == len(logits) + (len(samples) > 16_000)
+        first = np.exp(logits[0] - logits[0].max())
+        assert answer.events[0].label == list(answer.scores)[logits[0].argmax()]
+        if len(samples) == 16_000:
+            assert answer.events[0].score == pytest.approx((first / first.sum()).max(), rel=1e-4)
+    # The folder of the run alone, and vectors that were stored before
+    assert_alike(list(apply_head(network.partition(":")[2], sounds, timeline=True)), answers)
+    mmasc.embed(sounds, tmp_path / "c", network)
+    assert_alike(list(apply_head(network, tmp_path / "c", timeline=True)), answers)
+    (tmp_path / "run" / "config.json").write_text('{"loss": "bce"}')
+    several = next(apply_head(network, sounds, threshold=0.0))
+    assert set(several.labels) == {"frog", "owl", "rain"}
+    assert sum(several.scores.values()) != pytest.approx(1)
+
+
+def test_what_is_no_network_is_said(network, levels, standin, tmp_path):
+    stored(levels, tmp_path / "c")
+    with pytest.raises(MmascError, match="belongs to network small with identity .* not to standin"):
+        apply_head(network, tmp_path / "c")
+    with pytest.raises(MmascError, match="neither a head nor a run"):
+        apply_head(tmp_path, levels)
+
+
+def test_commands_label_a_collection_in_every_format(levels, registered, tmp_path, monkeypatch, capsys):
+    collection = stored(levels, tmp_path / "c")
+    fit_head(collection, "kind", head="logistic", folds=2, out=tmp_path / "k.head")
+    (tmp_path / "p.yaml").write_text("labels:\n  up: [abcdd]\n  down: [b, bb]\n  loud: [bbbcccd]\n")
+    for command in (("classify", "--prompts", tmp_path / "p.yaml"), ("head", "apply", tmp_path / "k.head")):
+        encoder = ("--encoder", registered) if command[0] == "classify" else ()
+        _, of_files, _ = run(*command, levels, *encoder, "--timeline", "--format", "jsonl", "-q", capsys=capsys)
+        status, printed, _ = run(*command, collection, "--timeline", "--format", "jsonl", "-q", capsys=capsys)
+        ones, others = ([json.loads(line) for line in text.splitlines()] for text in (printed, of_files))
+        assert status == 0
+        assert [one.keys() for one in ones] == [one.keys() for one in others]
+        assert [[event["label"] for event in one["events"]] for one in ones] == [
+            [event["label"] for event in one["events"]] for one in others
+        ]
+        for form in ("audacity", "raven"):
+            target = tmp_path / f"{command[0]}-{form}"
+            assert run(*command, collection, "--format", form, "--to", target, "-q", capsys=capsys)[0] == 0
+            written = sorted(str(path.relative_to(target)) for path in target.rglob("*.txt"))
+            assert written == sorted(f"{path.relative_to(levels)}.{form}.txt" for path in levels.rglob("*.wav"))
+        status, printed, err = run(*command, collection, "--where", "number < 0", capsys=capsys)
+        assert (status, printed, err) == (0, "", "no recording meets the condition of --where\n")
+        status, _, err = run(*command, collection, "--hop", "0.5", "--channels", "each", capsys=capsys)
+        assert status == 2
+        assert "a collection was embedded already: leave out --hop, --channels" in " ".join(err.split())
+    status, _, err = run("head", "apply", tmp_path / "k.head", levels, "--hop", "0.5", capsys=capsys)
+    assert status == 2
+    assert "a head hears recordings as it was fitted" in err
