@@ -15,6 +15,7 @@ from mmasc.collection import Collection
 from mmasc.collection.head import SpaceHead
 from mmasc.errors import MmascError
 from mmasc.heads.conversion import predictor_of
+from mmasc.heads.familiarity import fit_familiarity
 from mmasc.heads.fitted import FittedHead, HeadStamp
 from mmasc.heads.registry import HEADS, make_head
 from mmasc.labelling.apply import apply_head
@@ -90,7 +91,7 @@ def fit_head(
     count = _Count(len(parts) + draws * len(few) + 1, progress)
     probabilities = _cross_validate(recordings, parts, head, count)
     curve = [_few_shot(recordings, n, few[n], head, count) for n in few]
-    fitted = _fit_all(recordings, head, label)
+    fitted = _fit_all(recordings, head, label, parts)
     count.add()
     if out is not None:
         fitted.save(out)
@@ -135,14 +136,16 @@ def _few_shot(
     return FewShot(shots, float(np.mean(accuracies)), spread, accuracies, tested)
 
 
-def _fit_all(recordings: LabelledRecordings, head: str, label: str) -> FittedHead:
+def _fit_all(recordings: LabelledRecordings, head: str, label: str, parts: list[Fold]) -> FittedHead:
     stamp = replace(
         stamp_of(head, label, recordings.classes, recordings.space_name, recordings.space, len(recordings)),
         label_type=recordings.label_type,
         background=recordings.background,
     )
     model = make_head(head).fit(recordings.vectors, recordings.codes)
-    return FittedHead(stamp, predictor_of(model, recordings.vectors))
+    left_out = ((part.train, part.test) for part in parts)
+    familiarity = fit_familiarity(recordings.vectors, recordings.codes, left_out)
+    return FittedHead(stamp, predictor_of(model, recordings.vectors), familiarity=familiarity)
 
 
 def stamp_of(
