@@ -15,6 +15,7 @@ from mmasc.encoders.heard import Heard, heard
 from mmasc.encoders.registry import spec_of
 from mmasc.errors import MmascError
 from mmasc.heads.fitted import label_type_of
+from mmasc.heads.zeroshot import NONE
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Selection:
         folds_column: Column with official folds.
         space: Default: the oldest.
         where: SQL on columns of recordings and windows; vectors are made of the windows that pass.
+        background: Whether recordings without a label are "none of these", instead of being left out.
     """
 
     label: str
@@ -34,6 +36,7 @@ class Selection:
     folds_column: str | None = None
     space: str | None = None
     where: str | None = None
+    background: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,8 @@ def labelled_recordings(collection: Collection, selection: Selection) -> Labelle
     rows = [collection.row_of[int(one)] for one in ids]
     paths = collection.recordings.column("path").to_pylist()
     labels = values_of(collection, label)
+    if selection.background and any(one is not None for one in labels):
+        labels = [NONE if one is None else str(one) for one in labels]
     order = sorted(
         (item for item, row in enumerate(rows) if labels[row] is not None), key=lambda item: paths[rows[item]]
     )
@@ -134,6 +139,7 @@ def labelled_recordings(collection: Collection, selection: Selection) -> Labelle
         space_name=reader.name,
         space=reader.space,
         label_type=label_type_of(labels[row] for row in kept),
+        background=NONE if selection.background and NONE in classes else None,
     )
 
 

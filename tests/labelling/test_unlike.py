@@ -1,6 +1,7 @@
 """Marks on recordings and seconds: from heads and bundled encoders to answers and lines for people."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def test_marked_seconds_are_those_of_a_fine_grid():
     ends = starts + generator.integers(1, 12, 70) / 2
     marked = generator.uniform(size=70) < 0.4
     found = marked_seconds(marked, starts, ends, bounds)
-    for place, (first, last) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for place, (first, last) in enumerate(pairwise(bounds)):
         moments = np.arange(0, 60, 0.5) + 0.25
         inside = (starts[first:last, None] < moments) & (moments < ends[first:last, None]) & marked[first:last, None]
         assert found[place] == 0.5 * inside.any(0).sum()
