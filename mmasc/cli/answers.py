@@ -22,6 +22,9 @@ from mmasc.cli.classify_target import LABEL_FILES, checked_target, fitting, outp
 from mmasc.cli.output import echo, json_text, print_rows, remark, shown
 from mmasc.cli.progress import progress_line
 
+# What the mark next to a label says; the pages on heads and on the bundled encoder say how far it can be relied on
+UNLIKE = "unlike what it learned from: a label that was chosen because there was no better one"
+
 if TYPE_CHECKING:
     from mmasc.labelling.timelines import Answers, Classification
 
@@ -151,9 +154,11 @@ def _write(results: Iterable["Classification"], labels: Sequence[str], output: O
                 echo(line)
     elif output.output_format == "table":
         columns = ["path", "label", "score", *["cosine"] * output.with_cosines, "next"]
-        rows = [summary_row(result, output.top) for result in results]
-        if rows:
-            print_rows(rows, "table", columns)
+        kept = list(results)
+        if kept:
+            print_rows([summary_row(result, output.top) for result in kept], "table", columns)
+        if any(result.unlike for result in kept):
+            echo(f"* {UNLIKE}")
     else:
         print_rows([result_object(result, timeline) | about for result in results], "json")
 

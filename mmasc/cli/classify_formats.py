@@ -28,11 +28,14 @@ def result_object(result: "Classification", timeline: bool) -> dict[str, Any]:
         "reason": result.status.reason,
         "duration": result.duration,
         "silent_seconds": result.status.silent_seconds,
+        **({} if result.unlike is None else {"unlike": result.unlike}),
     }
     if timeline:
         value["events"] = [asdict(event) for event in result.events]
         value["seconds"] = result.seconds
         value["windows"] = result.windows
+        if result.unlike_seconds is not None:
+            value["unlike_seconds"] = result.unlike_seconds
     return value
 
 
@@ -42,7 +45,7 @@ def summary_row(result: "Classification", top: int | None) -> dict[str, Any]:
     rest = [f"{label} {score:.2f}" for label, score in ranked if label not in result.labels]
     return {
         "path": result.path,
-        "label": _said(result),
+        "label": f"{_said(result)} *" if result.unlike else _said(result),
         "score": result.score,
         "cosine": result.cosines[ranked[0][0]] if result.cosines else None,
         "next": ", ".join(rest),
@@ -74,6 +77,8 @@ def timeline_lines(result: "Classification") -> Iterator[str]:
         yield f"  {clock(event.start):>10}  {clock(event.end):>10}  {event.label:<{width}}  {event.score:.2f}"
     heard = sorted((item for item in result.seconds.items() if item[1] > 0), key=lambda item: -item[1])
     yield "  seconds: " + (", ".join(f"{label} {seconds:.1f}" for label, seconds in heard) or "none of these")
+    if result.unlike_seconds:
+        yield f"  unlike what it learned from: {result.unlike_seconds:.1f} s"
     yield ""
 
 

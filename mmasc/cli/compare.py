@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mmasc.cli.options import data_of_runs_option, decoded_cache_option, device_option, format_option, quiet_option
-from mmasc.cli.output import echo, print_object, print_rows, remark
+from mmasc.cli.output import echo, print_note, print_object, print_rows, remark
 from mmasc.cli.progress import progress_line
 from mmasc.heads.registry import HEADS
 
@@ -56,8 +56,8 @@ def compare(
     its weights.
     """
     from mmasc.evaluation.compare import compare as compare_systems
-    from mmasc.evaluation.compare import comparison_object
-    from mmasc.evaluation.compare_table import markdown, write_comparison
+    from mmasc.evaluation.compare import comparison_object, tests_of
+    from mmasc.evaluation.compare_table import markdown, notes_on, write_comparison
 
     with progress_line("testing", quiet=quiet) as line:
 
@@ -75,10 +75,25 @@ def compare(
     elif output_format in ("json", "jsonl"):
         print_object(comparison_object(found), output_format)
     else:
-        print_rows([_row(row) for row in found.rows], output_format)
+        tests = tests_of(found.rows)
+        rows = [_row(row, tested) for row, tested in zip(found.rows, tests, strict=True)]
+        print_rows(rows if output_format == "csv" else _marked(rows), output_format)
+        for note in notes_on(found.rows):
+            print_note(note.removeprefix("\\* "), output_format, quiet)
 
 
-def _row(row: Any) -> dict[str, Any]:
+def _marked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows for people: a mark instead of a column on what was learned before, letters of tests where they differ."""
+    several = len({row["tested_on"] for row in rows}) > 1
+    hidden = {"learned_before"} | (set() if several else {"tested_on"})
+    return [
+        {name: value for name, value in row.items() if name not in hidden}
+        | {"system": row["system"] + (" *" if row["learned_before"] else "")}
+        for row in rows
+    ]
+
+
+def _row(row: Any, tested: str) -> dict[str, Any]:
     low, high = row.interval or (None, None)
     cost = row.cost
     return {
@@ -92,5 +107,7 @@ def _row(row: Any) -> dict[str, Any]:
         "spread": row.spread,
         "parameters": cost and cost.parameters,
         "real_time": cost and cost.real_time,
+        "tested_on": tested,
+        "learned_before": "; ".join(one.state for one in row.heard),
         "published": "; ".join(f"{100 * one.value:g} % ({one.measured})" for one in row.published),
     }

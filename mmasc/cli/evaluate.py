@@ -105,6 +105,8 @@ def _print(found: "Evaluation") -> None:
         f"{len(found.runs)} runs, {len(found.fold_names)} folds x {len(found.seeds)} seeds"
     )
     echo(f"accuracy {accuracy.value:.3f}{interval}, over {len(found.answers)} predictions")
+    for one in found.learned:
+        echo(f"note: {one.sentence}")
     folds = zip(found.fold_names, found.folds, strict=True)
     echo(f"folds {', '.join(f'{name}: {value:.3f}' for name, value in folds)}")
     if found.spread is not None:

@@ -59,8 +59,8 @@ head.add_command(apply)
     is_flag=False,
     flag_value="moments",
     default=None,
-    help="Annotations: windows without any are 'none of these', in recordings that have some (moments: everything was "
-    "annotated there) or in those that have none (recordings).",
+    help="Recordings without a label (recordings) are 'none of these'; with --annotations the windows of recordings "
+    "without any (recordings), or those between annotations (moments: everything was annotated there).",
 )
 @click.option(
     "--head",
@@ -74,7 +74,11 @@ head.add_command(apply)
 )
 @click.option("--folds-column", metavar="COLUMN", help="Column with official folds; default: stratified folds.")
 @click.option(
-    "--folds", type=click.IntRange(min=2), default=None, metavar="N", help="Number of stratified folds.  [default: 5]"
+    "--folds",
+    type=click.IntRange(min=2),
+    default=None,
+    metavar="N",
+    help="Number of stratified folds.  [default: 5, fewer where a label has fewer recordings]",
 )
 @click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
@@ -132,7 +136,7 @@ def fit(
             line.set_total(total)
             line.update(done)
 
-        report = fit_head(collection, wanted, folds=folds or 5, progress=show, **options)
+        report = fit_head(collection, wanted, folds=folds, progress=show, **options)
     if report.unlabelled:
         remark(f"{report.unlabelled} recordings without a label in {label!r} were left out", quiet)
     if report.without_vectors:
@@ -163,7 +167,11 @@ def _moments(options: dict[str, Any], annotations: bool) -> "Moments | None":
     of_moments = ("labels", "overlap", "by", "background")
     own = {name: options.pop(name) for name in of_moments}
     if not annotations:
-        given = [name for name in ("labels", "by", "background") if own[name]] + ["single"] * options["single"]
+        if own["background"] is not None:
+            if own["background"] != "recordings":
+                raise click.UsageError("with --label the background is recordings: --background recordings")
+            options["background"] = True
+        given = [name for name in ("labels", "by") if own[name]] + ["single"] * options["single"]
         if given:
             raise click.UsageError(f"--{given[0]} is about annotations: add --annotations")
         return None
@@ -208,7 +216,7 @@ def _object(report: "HeadReport") -> dict[str, Any]:
     """The machine-readable object of a fit: keys may be added, never renamed."""
     hidden = ("fitted", "shots")
     value = {name: getattr(report, name) for name in report.__dataclass_fields__ if name not in hidden}
-    return value | {"shots": [asdict(point) for point in report.shots]}
+    return value | {"shots": [asdict(point) for point in report.shots], "heard": asdict(report.heard)}
 
 
 def _class_rows(report: "HeadReport") -> list[dict[str, Any]]:
@@ -238,6 +246,8 @@ def _print_tested(report: "HeadReport") -> None:
         f"accuracy {report.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}, over {report.interval_over}); "
         f"the largest class alone {report.largest_class:.3f}"
     )
+    if report.heard.sentence:
+        echo(f"note: {report.heard.sentence}")
     folds = ", ".join(f"{name}: {value:.3f}" for name, value in zip(report.fold_names, report.folds, strict=True))
     echo(f"folds {folds}")
     echo(

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -142,9 +143,18 @@ def info(name: str, output_format: str) -> None:
             "amplitude": encoder.spec.amplitude,
             "logit_scale": encoder.logit_scale,
             "description": encoder.spec.description,
+            "trained_on": _trained_on(name, encoder.spec, output_format),
         },
         output_format,
     )
+
+
+def _trained_on(name: str, spec: EncoderSpec, output_format: str) -> Any:
+    """Data sets that weights learned from; None where it is not known."""
+    known = None if ":" in name else spec.trained_on
+    if output_format in ("json", "jsonl"):
+        return None if known is None else [asdict(one) for one in known]
+    return "not known" if known is None else "; ".join(one.line for one in known) or "nothing: it has no network"
 
 
 @models.command()

@@ -172,6 +172,14 @@ def remark(message: str, quiet: bool = False) -> None:
         click.echo(printable(message), err=True)
 
 
+def print_note(sentence: str, output_format: str, quiet: bool = False) -> None:
+    """What must be known of the figures above: below a table on stdout; otherwise a remark. Nothing for no sentence."""
+    if sentence and output_format == "table":
+        echo(f"note: {sentence}")
+    elif sentence:
+        remark(f"note: {sentence}", quiet)
+
+
 def shorten(text: str, width: int) -> str:
     """The text, or its beginning and an ellipsis if it is longer than `width`."""
     return text if len(text) <= width else text[: width - 1] + "…"

@@ -13,7 +13,7 @@ from mmasc.cli.options import (
     text_space_option,
     where_option,
 )
-from mmasc.cli.output import print_object, print_rows, remark
+from mmasc.cli.output import print_note, print_object, print_rows, remark
 from mmasc.printing import plain
 
 
@@ -152,6 +152,7 @@ def sweep_prompts(
             remark(
                 f"{name}: {match['similar']} labels match only when case, underscores and hyphens are ignored", quiet
             )
+    print_note(found.heard.sentence, output_format, quiet)
     remark(
         f"{_count(found.recordings, 'recording')}, {found.classes} labels: the choice of words changes the "
         f"accuracy by {found.spread:.3f} "
@@ -183,6 +184,12 @@ def sweep_prompts(
     metavar="SHARE",
     help="Learn a minimum cosine for 'none of these'; at most this share of the right answers is lost.",
 )
+@click.option(
+    "--background",
+    metavar="COLLECTION|PATH",
+    help="Recordings without any of the labels: they set the minimum cosine, as the one that keeps right answers and "
+    "background apart best; --lost then limits what is lost.",
+)
 @click.option("--multi-label", is_flag=True, help="Allow several labels at once; implies --thresholds.")
 @click.option(
     "--groups", metavar="COLUMN", help="Column; recordings with the same value are never on both sides of a fold."
@@ -204,15 +211,23 @@ def calibrate_prompts(collection: str, label: str, name: str, quiet: bool, outpu
     from dataclasses import asdict
 
     from mmasc.heads.calibration import TEMPERATURES
+    from mmasc.storage.texts import listed
     from mmasc.studies.prompt_tuning import tune_prompts
 
     found = tune_prompts(collection, label, name, **options)
     if output_format == "json":
         print_object(asdict(found), output_format)
     else:
-        print_rows([asdict(row) for row in found.rows], output_format)
+        rows = [asdict(row) for row in found.rows]
+        if output_format == "table" and options["background"] is None:
+            rows = [{name: value for name, value in row.items() if name != "background"} for row in rows]
+        print_rows(rows, output_format)
     if found.unlabelled:
         remark(f"{found.unlabelled} recordings without a label in {label!r} were left out", quiet)
+    if found.folds < options["folds"]:
+        remark(f"measured with {found.folds} folds: a label has {found.folds} recordings", quiet)
+    if found.not_tested:
+        remark(f"learned from, but not tested (one recording each): {listed(found.not_tested)}", quiet)
     made = found.calibration
     if made.temperature >= TEMPERATURES[1]:
         remark("the cosines do not separate these labels: all get about the same probability; fix the prompts", quiet)

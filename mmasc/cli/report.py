@@ -13,7 +13,7 @@ from mmasc.cli.options import (
     text_space_option,
     where_option,
 )
-from mmasc.cli.output import print_object, print_rows, remark
+from mmasc.cli.output import print_note, print_object, print_rows, remark
 
 
 @click.command(cls=ListCommand, short_help="Study prompts on a labelled collection: numbers, figures, a page.")
@@ -68,4 +68,5 @@ def report(
             for one in found.results
         ]
         print_rows(rows, output_format)
+    print_note(found.heard.sentence, output_format, quiet)
     remark(f"{found.recordings} recordings, {len(found.classes)} labels → {found.page}", quiet)

@@ -31,6 +31,7 @@ from mmasc.collection.snapshot import Snapshot, ids_under
 from mmasc.collection.store import Store
 from mmasc.collection.vectors import vectors_with_labels
 from mmasc.encoders.registry import ENCODERS, window_of
+from mmasc.encoders.words import remarks_on_words
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
 
@@ -63,7 +64,7 @@ class Collection(Snapshot):
 
     @property
     def remarks(self) -> list[str]:
-        """What users may want to know and what changes no answer, one line each: an index that cannot be saved."""
+        """What users may want to know, one line each: an index that cannot be saved, words that no encoder learned."""
         return self.store.remarks
 
     @cached_property
@@ -132,7 +133,11 @@ class Collection(Snapshot):
         query = Query.of(text, audio, image, vectors, not_text, not_audio, not_image)
         name = space or self.space_for(query, encoder)
         reader = self.space(name)
-        return search_space(self, reader, query, self._encoders.of(reader, encoder, query), wanted, where)
+        ready = self._encoders.of(reader, encoder, query)
+        if ready is not None:
+            for line in remarks_on_words(ready, query.texts + query.not_texts):
+                self.store.remark(line)
+        return search_space(self, reader, query, ready, wanted, where)
 
     def space_for(self, query: Query, encoder: "Encoder | None" = None) -> str:
         """Name of the space that a query without one is put to: the encoder's, or the oldest that understands it.

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.mini_weights import PEAK_FLOOR, MiniWeights
 from mmasc.encoders.spec import EncoderSpec
+from mmasc.encoders.words import KnownWords
 from mmasc.errors import MmascError
 from mmasc.features.log_mel import LogMel
 from mmasc.features.log_mel_config import MINI
@@ -99,6 +100,10 @@ class Mini(MiniFeatures):
 
     def _text(self, texts: list[str]) -> Float32[np.ndarray, "text dim"]:
         return self._weights.texts(texts)
+
+    @property
+    def _words(self) -> KnownWords | None:
+        return self._weights.words
 
     def _output_dim(self) -> int:
         return self.network.config.dim

@@ -17,6 +17,7 @@ from mmasc.encoders.identity import identity_digest
 from mmasc.encoders.mini_text import TextSide, TextTable, load_text_side
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.text_encoder import TextEncoder
+from mmasc.encoders.words import KnownWords, learned_words
 from mmasc.errors import MmascError
 from mmasc.features.log_mel_config import MINI
 from mmasc.networks.mini_config import MiniConfig
@@ -75,6 +76,12 @@ class MiniWeights:
         except (KeyError, ValueError, SafetensorError) as error:
             raise MmascError(f"{self.file} holds a damaged text table ({error}); train or copy it again") from error
         return TextSide(self.about["text"], table, table)
+
+    @cached_property
+    def words(self) -> KnownWords | None:
+        """The words that the text side knows; None where it is another encoder."""
+        side = self.text_side
+        return None if side.table is None else KnownWords(side.table, learned_words() if side.name == "mini" else ())
 
     @property
     def logit_scale(self) -> float:
@@ -146,6 +153,11 @@ class MiniText(TextEncoder):
         self.spec, self.logit_scale = spec, weights.logit_scale
         self.identity = weights.identity("Mini")
         self._text = weights.texts  # type: ignore[method-assign]
+        self._weights = weights
+
+    @property
+    def _words(self) -> KnownWords | None:
+        return self._weights.words
 
 
 def _weights_file(spec: EncoderSpec, path: str | None) -> Path:

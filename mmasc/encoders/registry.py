@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mmasc.encoders.spec import EncoderSpec
+from mmasc.encoders.training_data import AUDIOCLIP, AUDIOSET, CLAP, CLAP_GENERAL, CLAP_MUSIC_SPEECH, MINI, MINI_STRICT
 from mmasc.errors import MmascError
 from mmasc.networks.registry import NETWORKS
 
@@ -25,6 +26,7 @@ _MINI = EncoderSpec(
     licence="Apache-2.0 (see the model card for the recordings it heard)",
     description="bundled sound-text encoder, small: everyday sounds it was trained on, no speech, no music",
     text_target="mmasc.encoders.mini_weights:MiniText",
+    trained_on=MINI,
 )
 
 _AUDIOCLIP = EncoderSpec(
@@ -38,6 +40,7 @@ _AUDIOCLIP = EncoderSpec(
     weights="audioclip-full",
     amplitude="16-bit range",
     description="AudioCLIP: sounds, texts and pictures in one space; everyday sounds of AudioSet",
+    trained_on=AUDIOCLIP,
 )
 
 _CLAP = EncoderSpec(
@@ -51,6 +54,7 @@ _CLAP = EncoderSpec(
     licence="Apache-2.0",
     weights="clap-htsat-unfused",
     description="LAION CLAP, small: open words for everyday sounds, music, speech",
+    trained_on=CLAP,
 )
 
 ENCODERS: dict[str, EncoderSpec] = {
@@ -70,6 +74,7 @@ ENCODERS: dict[str, EncoderSpec] = {
             _MINI,
             name="mini-strict",
             description="mini trained without ESC-10, to measure zero-shot classification honestly",
+            trained_on=MINI_STRICT,
         ),
         _AUDIOCLIP,
         replace(
@@ -90,12 +95,14 @@ ENCODERS: dict[str, EncoderSpec] = {
             name="clap-general",
             weights="larger-clap-general",
             description="LAION CLAP, larger: the best of them for general sound",
+            trained_on=CLAP_GENERAL,
         ),
         replace(
             _CLAP,
             name="clap-music-speech",
             weights="larger-clap-music-and-speech",
             description="LAION CLAP, larger, for music and speech",
+            trained_on=CLAP_MUSIC_SPEECH,
         ),
         EncoderSpec(
             "classic",
@@ -106,6 +113,7 @@ ENCODERS: dict[str, EncoderSpec] = {
             padding="minimum",
             minimum_seconds=0.1,
             description="26 numbers without a network (MFCC, zero crossings): what the others have to beat",
+            trained_on=(),
         ),
         EncoderSpec(
             "ivf",
@@ -132,6 +140,7 @@ ENCODERS: dict[str, EncoderSpec] = {
 
 SPECS = ENCODERS  # its name in version 0.1.0; goes with the next release
 
+_AUDIOSET_CLASSES = 527
 # How a network is run: by torch, or by ONNX Runtime (the extra `onnx`; CPU only)
 BACKENDS = ("eager", "onnx")
 
@@ -238,4 +247,6 @@ def network_spec(name: str) -> EncoderSpec | None:
         licence=known.licence,
         weights="your own",
         description=known.description,
+        # Official weights with these classes are those of PANNs (Kong et al. 2020)
+        trained_on=(AUDIOSET,) if known.n_classes == _AUDIOSET_CLASSES else None,
     )

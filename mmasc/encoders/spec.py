@@ -11,6 +11,28 @@ Padding = Literal["zeros", "repeat", "minimum"]
 
 
 @dataclass(frozen=True)
+class TrainingSet:
+    """A data set that an encoder was trained on.
+
+    Attributes:
+        name: As it is published.
+        licence: Its licence, or whose the sounds are.
+        part: Which part of it, or how many recordings; empty for all of it, or where it is not known.
+        family: Its family in `mmasc.datasets.known`, where its clips can be told by their names; else empty.
+    """
+
+    name: str
+    licence: str = ""
+    part: str = ""
+    family: str = ""
+
+    @property
+    def line(self) -> str:
+        """Name, part and licence in one line."""
+        return f"{self.name}" + (f", {self.part}" if self.part else "") + (f" ({self.licence})" if self.licence else "")
+
+
+@dataclass(frozen=True)
 class EncoderSpec:
     """An encoder as the registry knows it.
 
@@ -28,6 +50,7 @@ class EncoderSpec:
         minimum_seconds: Shortest input of the network, for padding "minimum".
         amplitude: What the network was trained on; the public call always takes [-1, 1] and the encoder scales.
         description: One line for `mmasc models list`.
+        trained_on: Data sets that the weights learned from; empty without a network, None where it is not known.
     """
 
     name: str
@@ -43,6 +66,7 @@ class EncoderSpec:
     amplitude: str = "[-1, 1]"
     description: str = ""
     text_target: str = ""
+    trained_on: tuple[TrainingSet, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.sample_rate <= 0 or self.dim <= 0:

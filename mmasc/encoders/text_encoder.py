@@ -1,6 +1,6 @@
 """The side of an encoder that reads texts; alone it needs no torch, and a query of words is asked by it alone."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -8,6 +8,9 @@ from jaxtyping import Float
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
 from mmasc.inputs import as_texts
+
+if TYPE_CHECKING:
+    from mmasc.encoders.words import KnownWords
 
 
 class TextEncoder:
@@ -41,6 +44,25 @@ class TextEncoder:
             if not text.strip():
                 raise ValueError("a text must not be empty")
         return np.asarray(self._text(texts), np.float32)
+
+    def unknown_words(self, texts: Any) -> list[str]:
+        """Words of texts that the encoder does not know: it gives them a vector that means little.
+
+        Args:
+            texts: A text, or several in any container.
+        Returns:
+            Each word once, as it is written; none for encoders that read pieces of words in their context.
+        """
+        return [] if self._words is None else self._words.unknown(as_texts(texts))
+
+    def nearest_words(self, word: str) -> list[str]:
+        """Known words that may be meant by one that is not known: the nearest by spelling, else by vector."""
+        return [] if self._words is None else self._words.nearest(word)
+
+    @property
+    def _words(self) -> "KnownWords | None":
+        """The words that it knows; None where there is no such list."""
+        return None
 
     def supports(self, modality: str) -> bool:
         """Whether the space understands "audio", "text" or "image"."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mmasc.encoders.heard import Heard
 from mmasc.errors import MmascError
 from mmasc.evaluation.cost import Cost, machine, network_cost
 from mmasc.evaluation.evaluate import Evaluation, evaluate, evaluation_object
@@ -23,6 +24,7 @@ from mmasc.labelling.sources import is_collection
 
 # Length of a clip, in seconds, for counting and timing; of other kinds it is what a network was made for
 _CLIP_SECONDS = {"esc10": 5.0, "esc50": 5.0, "urbansound8k": 4.0, "tau2022": 1.0}
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Arguments of a definition that nobody says: they come from the tags or the labels
 _FROM_THE_DATA = ("n_tags", "vocabulary", "noisy_head")
 
@@ -48,6 +50,9 @@ class Row:
         trained_on: Machine and versions, as the runs noted them.
         published: What was published of this system on this kind of data.
         detail: The whole evaluation or report, for the JSON file.
+        heard: What the system learned from the clips that it is tested on, outside its folds; empty where nothing is
+            known.
+        tested_on: Digest of the clips and folds, see `mmasc.datasets.known.clips_digest`.
     """
 
     system: str
@@ -68,6 +73,8 @@ class Row:
     trained_on: str
     published: list[Published]
     detail: dict[str, Any] = field(repr=False)
+    heard: tuple[Heard, ...] = ()
+    tested_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,12 @@ def compare(
     )
 
 
+def tests_of(rows: Sequence[Row]) -> list[str]:
+    """A letter for every row: rows with the same letter were tested on the same clips in the same folds."""
+    order = list(dict.fromkeys(row.tested_on for row in rows))
+    return [_LETTERS[order.index(row.tested_on) % len(_LETTERS)] for row in rows]
+
+
 def comparison_object(found: Comparison) -> dict[str, Any]:
     """The machine-readable object of a comparison: keys may be added, never renamed."""
     rows = [asdict(row) for row in found.rows]
@@ -183,6 +196,8 @@ def _network_row(found: Evaluation, measure: bool) -> Row:
             found.dataset, found.network, found.features, own_features=NETWORKS[found.network].features
         ),
         detail=evaluation_object(found),
+        heard=found.learned,
+        tested_on=found.tested_on,
     )
 
 
@@ -269,5 +284,7 @@ def _head_row(report: HeadReport, dataset: str) -> Row:
         trained_on="",
         published=published_beside(dataset, system),
         detail={item: getattr(report, item) for item in report.__dataclass_fields__ if item not in hidden}
-        | {"encoder": encoder},
+        | {"encoder": encoder, "heard": asdict(report.heard)},
+        heard=(report.heard,) if report.heard.sentence else (),
+        tested_on=report.tested_on,
     )

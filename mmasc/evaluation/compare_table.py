@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmasc.errors import MmascError
-from mmasc.evaluation.compare import Comparison, Row, comparison_object
+from mmasc.evaluation.compare import Comparison, Row, comparison_object, tests_of
 from mmasc.evaluation.published import Published
 from mmasc.evaluation.run_figures import time_text
 from mmasc.metrics.figures import save_figure
@@ -50,7 +50,7 @@ def markdown(found: Comparison, picture: str = "", command: str = "") -> str:
     if picture:
         parts.append(f"![accuracy with 95 % intervals]({picture})")
     networks = [row for row in found.rows if row.cost is not None]
-    parts += ["## Accuracy", _accuracy_table(found.rows, kinds), _note_on_published()]
+    parts += ["## Accuracy", _accuracy_table(found.rows, kinds), *notes_on(found.rows), _note_on_published()]
     parts += ["## By fold", _fold_table(found.rows)]
     if networks:
         parts += ["## Cost", _cost_table(networks), _note_on_cost(networks)]
@@ -70,13 +70,14 @@ def percent(value: float) -> str:
 
 def _about(found: Comparison, command: str) -> str:
     folds = " or ".join(str(number) for number in sorted({len(row.folds) for row in found.rows}))
+    every = "Except in the rows marked *, every clip" if any(row.heard for row in found.rows) else "Every clip"
     versions = ", ".join(f"{name} {number}" for name, number in found.versions.items())
     commit = f"; commit {found.commit}" if found.commit else ""
     changed = " (+: with changes that are not committed)" if found.commit.endswith("+") else ""
     return "\n\n".join(
         [
             f"Made on {found.date}" + (f" by `{command}`" if command else "") + ".",
-            f"Every clip was tested by a system that had not learned from its fold ({folds} folds, each left out "
+            f"{every} was tested by a system that had not learned from its fold ({folds} folds, each left out "
             "once), nor, where the data says what belongs together, from another clip of the same recording. Within "
             "a run nothing was chosen by its test fold: the weights are those of the last epoch, or of the best on a "
             "validation fold.",
@@ -92,10 +93,13 @@ def _accuracy_table(rows: Sequence[Row], kinds: Sequence[str]) -> str:
     header = ["system", "features", "recipe", "accuracy %", "95 % interval", "seeds", "spread", "clips", "published %"]
     if len(kinds) > 1:
         header.insert(0, "data")
+    tests = tests_of(rows)
+    if len(set(tests)) > 1:
+        header.insert(-1, "tested on")
     lines = []
-    for row in rows:
+    for row, tested in zip(rows, tests, strict=True):
         cells = [
-            row.system,
+            row.system + (" \\*" if row.heard else ""),
             row.features,
             row.recipe or "-",
             f"**{percent(row.accuracy)}**",
@@ -103,10 +107,28 @@ def _accuracy_table(rows: Sequence[Row], kinds: Sequence[str]) -> str:
             str(row.seeds),
             "-" if row.spread is None else percent(row.spread),
             str(row.clips),
+            *([tested] if len(set(tests)) > 1 else []),
             "; ".join(_beside(item) for item in row.published) or "-",
         ]
         lines.append([row.dataset or "-", *cells] if len(kinds) > 1 else cells)
     return _table(header, lines, numbers=("accuracy %", "seeds", "spread", "clips"))
+
+
+def notes_on(rows: Sequence[Row]) -> list[str]:
+    """What must be known before figures of a table are compared: who learned from the test, who had another test."""
+    sentences = dict.fromkeys(one.sentence for row in rows for one in row.heard)
+    notes = [f"\\* {sentence}." for sentence in sentences]
+    letters = tests_of(rows)
+    if len(set(letters)) > 1:
+        systems: dict[str, dict[str, None]] = {}
+        for row, letter in zip(rows, letters, strict=True):
+            systems.setdefault(letter, {})[row.system] = None
+        groups = [f"{letter}: {', '.join(names)}" for letter, names in sorted(systems.items())]
+        notes.append(
+            f"Not all rows were tested on the same clips in the same folds ({'; '.join(groups)}): figures with "
+            "different letters answer different questions."
+        )
+    return notes
 
 
 def _beside(item: Published) -> str:

@@ -7,14 +7,17 @@ interval draws whole recordings, a recording's answers of all seeds together.
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmasc.datasets.known import clips_digest
 from mmasc.devices import Session
+from mmasc.encoders.heard import Heard
 from mmasc.errors import MmascError
+from mmasc.evaluation.learned import learned_before
 from mmasc.evaluation.runs import Run, find_runs
 from mmasc.evaluation.scores import TestScores, read_scores
 from mmasc.metrics.predictions import Metric, Predictions, by_column, class_table, measure, measure_accuracy
@@ -66,6 +69,8 @@ class Evaluation:
         by: Column → value → accuracy, interval, log_loss, items.
         confusion: How many of each class (rows) were called what (columns), all seeds; None with several labels.
         answers: Answers of all clips and seeds.
+        learned: What starting weights and teachers of the runs learned from the clips that are tested here.
+        tested_on: Digest of the tested clips and their folds, see `mmasc.datasets.known.clips_digest`.
     """
 
     network: str
@@ -89,6 +94,8 @@ class Evaluation:
     confusion: list[list[int]] | None
     answers: Predictions = field(repr=False)
     sources: tuple[Run, ...] = field(repr=False)
+    learned: tuple[Heard, ...] = ()
+    tested_on: str = ""
 
 
 def evaluate(
@@ -201,6 +208,10 @@ def pool(runs: Sequence[Run], scores: Sequence[TestScores], by: Sequence[str] = 
         confusion=None if answers.multi_label else answers.confusion().tolist(),
         answers=answers,
         sources=tuple(runs),
+        learned=tuple(learned_before(runs, [entry.clips for entry in scores])),
+        tested_on=clips_digest(
+            {(clip, run.config.fold) for run, entry in zip(runs, scores, strict=True) for clip in entry.clips}
+        ),
     )
 
 
@@ -230,6 +241,8 @@ def evaluation_object(found: Evaluation) -> dict[str, Any]:
         "per_class": found.per_class,
         "by": found.by,
         "runs": [vars(result) for result in found.runs],
+        "heard": [asdict(one) for one in found.learned],
+        "tested_on": found.tested_on,
     }
 
 

@@ -116,7 +116,7 @@ def find_runs(paths: Iterable[str | Path]) -> list[Run]:
         folder = Path(given)
         if not folder.is_dir():
             raise MmascError(f"{folder} is not a folder; name a run of mmasc train, or a folder that holds runs")
-        own = [run for path in sorted(folder.rglob("config.json")) if (run := _read(path.parent)) is not None]
+        own = [run for path in sorted(folder.rglob("config.json")) if (run := read_run(path.parent)) is not None]
         if not own:
             raise MmascError(f"{folder} holds no run of a network; make one with: mmasc train NETWORK --out {folder}")
         own.sort(key=lambda run: (run.system, _number_first(run.config.fold), run.config.seed))
@@ -131,8 +131,12 @@ def _number_first(name: str) -> tuple[int, int, str]:
     return (0, int(name), name) if name.isdecimal() else (1, 0, name)
 
 
-def _read(folder: Path) -> Run | None:
-    """The run of a folder; None where the folder belongs to another kind of run."""
+def read_run(folder: Path) -> Run | None:
+    """The run of a folder; None where the folder belongs to another kind of run.
+
+    Raises:
+        MmascError: If its config.json cannot be read or is not a configuration.
+    """
     path = folder / "config.json"
     try:
         values = parse_json(path.read_text(encoding="utf-8"))

@@ -19,6 +19,8 @@ from mmasc.metrics.functions import calibration_error
 
 MINIMUM_UNLABELLED = 20  # sounds; the mean of fewer is more their own kinds than the prompts' attraction
 TEMPERATURES = (0.01, 10.0)  # 0.01 is CLIP's own end (Radford et al. 2021, section 2.5); 10 is even guessing
+FEW = 5  # labelled sounds of a label; with fewer its threshold is drawn towards the shared one
+_LEAST_ODDS = 1e-9
 _PRIOR_TOLERANCE = 1e-9  # largest difference of a mean probability and its prior
 _PRIOR_STEPS = 500
 
@@ -141,19 +143,25 @@ def fit_temperature(cosines: Float[np.ndarray, "item class"], codes: Int[np.ndar
 
 
 def fit_thresholds(
-    scores: Float[np.ndarray, "item class"], true: Bool[np.ndarray, "item class"], classes: Sequence[Any] | np.ndarray
+    scores: Float[np.ndarray, "item class"],
+    true: Bool[np.ndarray, "item class"],
+    classes: Sequence[Any] | np.ndarray,
+    few: int = 0,
 ) -> dict[Any, float]:
     """For every label the threshold with the best F1 on a few labelled sounds.
 
     The rule: a label holds where its score is at least the threshold. Candidates lie in the middle between two
     neighbouring scores of the label, and at the lowest score (everything holds). Of candidates with the same F1 the
     one in the widest gap is taken, of equal gaps the higher. With few labels these are rough: they serve, the F1
-    measured on the same labels flatters.
+    measured on the same labels flatters. A label that is true of n < `few` sounds is drawn towards the threshold that
+    all labels would share (best F1 over all decisions): n/`few` of the way from that to its own, in log-odds where
+    scores are probabilities.
 
     Args:
         scores: Probabilities or cosines, as they will be compared.
         true: Which labels each sound has.
         classes: Classes in the order of the columns.
+        few: Sounds of a label from which its own threshold counts alone; 0: always.
     Returns:
         Label to threshold, as `ZeroShotClassifier(threshold=...)` takes it.
     Raises:
@@ -168,10 +176,49 @@ def fit_thresholds(
             f"a threshold needs sounds with the label and sounds without it: {', '.join(map(repr, one_sided))} "
             "lack one of them; label some more"
         )
-    return {
-        name: _best_threshold(np.asarray(scores[:, column], np.float64), true[:, column])
-        for column, name in enumerate(np.asarray(classes).tolist())
-    }
+    scores = np.asarray(scores, np.float64)
+    shared = _best_threshold(scores.ravel(), true.ravel())
+    probabilities = bool(((scores >= 0) & (scores <= 1)).all())
+    found = {}
+    for column, name in enumerate(np.asarray(classes).tolist()):
+        own, n_true = _best_threshold(scores[:, column], true[:, column]), int(true[:, column].sum())
+        found[name] = own if n_true >= few else _between(shared, own, n_true / few, probabilities)
+    return found
+
+
+def fit_minimum_against(
+    cosines: Float[np.ndarray, "item class"],
+    codes: Int[np.ndarray, " item"],
+    background: Float[np.ndarray, "other class"],
+    lost: float = 1.0,
+) -> float:
+    """The least cosine for "none of these" that best keeps apart right answers and sounds that have none of the labels.
+
+    The rule: the minimum with the largest difference of two shares, of right answers that are kept and of background
+    that is kept; of equal ones the lowest. It never loses more than `lost` of the right answers.
+
+    Args:
+        cosines: Cosines of labelled sounds.
+        codes: Column of the true label of each.
+        background: Cosines of sounds (or windows) that have none of the labels.
+        lost: Largest share of the right answers that may become "none of these", in [0, 1].
+    Raises:
+        MmascError: If no sound is labelled rightly.
+        ValueError: If `lost` is out of range, a code is not a column, or there is no background.
+    Source: Youden 1950, "Index for rating diagnostic tests".
+    """
+    if not 0 <= lost <= 1 or not len(background):
+        raise ValueError(f"lost must be in [0, 1] and background not empty, got {lost}, {len(background)} sounds")
+    true = _check_codes(cosines, codes)
+    best = np.sort(cosines.max(axis=1)[cosines.argmax(axis=1) == true]).astype(np.float64)
+    if not len(best):
+        raise MmascError("no labelled sound has its own label as the best; fix the prompts before a least cosine")
+    others = np.sort(background.max(axis=1)).astype(np.float64)
+    highest = best[min(int(np.floor(lost * len(best) + 1e-9)), len(best) - 1)]
+    candidates = best[best <= highest]  # between two right answers nothing is gained by a lower one
+    kept = 1 - np.searchsorted(best, candidates) / len(best)
+    passing = 1 - np.searchsorted(others, candidates) / len(others)
+    return float(candidates[int(np.argmax(kept - passing))])
 
 
 def fit_minimum_cosine(
@@ -235,6 +282,15 @@ def softmax(logits: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item 
 def _log_sums(logits: np.ndarray) -> np.ndarray:
     top = logits.max(axis=1)
     return top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+
+
+def _between(first: float, second: float, share: float, probabilities: bool) -> float:
+    """A number so far on the way from one to another; of probabilities in log-odds."""
+    if not probabilities:
+        return first + share * (second - first)
+    low, high = np.clip([first, second], _LEAST_ODDS, 1 - _LEAST_ODDS)
+    odds = (1 - share) * np.log(low / (1 - low)) + share * np.log(high / (1 - high))
+    return float(1 / (1 + np.exp(-odds)))
 
 
 def _best_threshold(scores: np.ndarray, true: np.ndarray) -> float:

@@ -18,6 +18,7 @@ from safetensors.numpy import save
 from mmasc.audio.channels import CHANNELS
 from mmasc.encoders.identity import require_identity
 from mmasc.errors import MmascError
+from mmasc.heads.familiarity import Familiarity
 from mmasc.heads.one_against_rest import OneAgainstRest
 from mmasc.heads.predictors import PREDICTORS, Predictor
 from mmasc.storage.files import write_atomically
@@ -93,11 +94,19 @@ def label_type_of(labels: Iterable[Any]) -> str:
 
 @dataclass(frozen=True)
 class FittedHead:
-    """A head as it is applied: from `fit_head`, or read by `FittedHead.load`; both answer the same bit for bit."""
+    """A head as it is applied: from `fit_head`, or read by `FittedHead.load`; both answer the same bit for bit.
+
+    Attributes:
+        stamp: What it is.
+        predictor: What answers.
+        source: The file that it was read from.
+        familiarity: What tells vectors that are unlike all classes; None where it learned from too few, or is older.
+    """
 
     stamp: HeadStamp
     predictor: Predictor
     source: Path | None = field(default=None, compare=False)
+    familiarity: Familiarity | None = field(default=None, compare=False)
 
     @property
     def classes_(self) -> np.ndarray:
@@ -150,6 +159,8 @@ class FittedHead:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {name: np.ascontiguousarray(array) for name, array in self.predictor.arrays().items()}
+        if self.familiarity is not None:
+            arrays |= self.familiarity.arrays()  # version 0.1.0 passes over them
         stamp = asdict(self.stamp)
         label_type, moments = stamp.pop("label_type"), {name: stamp.pop(name) for name in _OF_MOMENTS}
         metadata = {_KEY: json.dumps({**stamp, "kind": self.predictor.kind}, ensure_ascii=False)}
@@ -180,9 +191,10 @@ class FittedHead:
                 raise ValueError("it has thresholds for other labels than it knows")
             if (predictor.n_classes, predictor.n_features) != (len(parsed.classes), parsed.dim):
                 raise ValueError("classes or dim do not fit the arrays")
+            familiarity = Familiarity.load(arrays, parsed.dim)
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise MmascError(f"{path} is damaged: {error}{mend}") from error
-        return cls(parsed, predictor, path)
+        return cls(parsed, predictor, path, familiarity)
 
 
 def _typed(classes: Sequence[str], label_type: str) -> list[Any]:

@@ -15,6 +15,7 @@ from mmasc.heads.fitted import FittedHead
 from mmasc.labelling.network_head import NetworkHead, accepted, is_network, onsets_of
 from mmasc.labelling.sources import collection_or_sounds, heard_in_collection, heard_in_files
 from mmasc.labelling.timelines import Answers, Classification, Heard, Measures, Wanted
+from mmasc.labelling.unlike import mark_of_head
 
 HeadAnswer = Classification  # its name in version 0.1.0
 
@@ -34,6 +35,7 @@ class HeadLabeller:
         self.multi_label = fitted.stamp.thresholds is not None
         own = np.array(fitted.stamp.thresholds) if fitted.stamp.thresholds is not None else None
         self.threshold: Any = own if threshold is None else threshold
+        self.mark = mark_of_head(fitted)
         self._counts = np.array([name != fitted.stamp.background for name in self.names])
 
     def scores(self, vectors: np.ndarray) -> Measures:

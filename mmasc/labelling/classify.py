@@ -14,7 +14,8 @@ from mmasc.audio.memory import Sound, find_sounds
 from mmasc.collection import Collection
 from mmasc.collection.query import QueryEncoders
 from mmasc.collection.space import SpaceReader
-from mmasc.encoders.base import Encoder, require_identity
+from mmasc.encoders.base import Encoder
+from mmasc.encoders.identity import require_identity
 from mmasc.encoders.registry import load_encoder, spec_of
 from mmasc.errors import MmascError
 from mmasc.heads.calibration_file import Calibration
@@ -22,6 +23,7 @@ from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
 from mmasc.heads.zeroshot import MULTI_LABEL_THRESHOLD, ZeroShotClassifier
 from mmasc.labelling.sources import collection_or_sounds, heard_in_collection, heard_in_files, unlabelled_vectors
 from mmasc.labelling.timelines import Answers, Classification, Heard, Measures, Wanted
+from mmasc.labelling.unlike import Mark, mark_of_encoder
 from mmasc.prompts.prompts import Prompts, as_prompts
 
 __all__ = ["Classification", "PromptLabeller", "classify"]
@@ -32,8 +34,8 @@ _FILES_ENCODER = "mini"
 class PromptLabeller:
     """A fitted zero-shot classifier as a `Labeller`: it measures probabilities and cosines."""
 
-    def __init__(self, classifier: ZeroShotClassifier) -> None:
-        self.classifier = classifier
+    def __init__(self, classifier: ZeroShotClassifier, mark: Mark | None = None) -> None:
+        self.classifier, self.mark = classifier, mark
         self.labels = self.names = [str(label) for label in classifier.classes_]
         self.multi_label = classifier.multi_label
 
@@ -169,7 +171,8 @@ def classify(
         options = (encoder, temperature, multi_label, threshold, minimum_cosine)
         classifier = _classifier(options, prompts, centre_on, match_on, (hop_seconds, channels))
     hop = encoder.spec.window_seconds if hop_seconds is None else hop_seconds
-    return Answers(heard, PromptLabeller(classifier), wanted.with_hop(hop), name)
+    labeller = PromptLabeller(classifier, mark_of_encoder(name, encoder.spec.window_seconds))
+    return Answers(heard, labeller, wanted.with_hop(hop), name)
 
 
 def _classifier(

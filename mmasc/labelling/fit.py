@@ -15,14 +15,17 @@ from mmasc.collection import Collection
 from mmasc.collection.head import SpaceHead
 from mmasc.errors import MmascError
 from mmasc.heads.conversion import predictor_of
+from mmasc.heads.familiarity import fit_familiarity
 from mmasc.heads.fitted import FittedHead, HeadStamp
 from mmasc.heads.registry import HEADS, make_head
 from mmasc.labelling.apply import apply_head
-from mmasc.labelling.folds import Fold, draw_few, group_folds, make_folds
+from mmasc.labelling.folds import Fold, draw_few, fitting_folds, group_folds, make_folds
 from mmasc.labelling.head_report import FewShot, HeadReport, head_report
 from mmasc.labelling.moments import ANNOTATIONS, Moments, annotated_windows, one_label_each
 from mmasc.labelling.recordings import LabelledRecordings, Selection, labelled_recordings
 from mmasc.version import __version__
+
+_FOLDS = 5
 
 __all__ = ["FewShot", "HeadReport", "apply_head", "fit_head"]
 
@@ -33,7 +36,7 @@ def fit_head(
     head: str = "boosting",
     groups: str | None = None,
     folds_column: str | None = None,
-    folds: int = 5,
+    folds: int | None = None,
     space: str | None = None,
     where: str | None = None,
     shots: Sequence[int] = (),
@@ -41,6 +44,7 @@ def fit_head(
     out: str | Path | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    background: bool = False,
 ) -> HeadReport:
     """Fit a head to a collection's labels, tested by cross-validation.
 
@@ -52,7 +56,7 @@ def fit_head(
         head: Name in `mmasc.heads.registry.HEADS`.
         groups: Column of what must not lie on both sides of a fold (place, source, individual).
         folds_column: Column with official folds; default: stratified folds.
-        folds: Number of stratified folds.
+        folds: Number of stratified folds; default: 5, or fewer where a label has fewer recordings.
         space: Default: the oldest.
         where: SQL on columns of recordings and windows.
         shots: Numbers of recordings per class for a learning curve.
@@ -60,26 +64,30 @@ def fit_head(
         out: Save the head here.
         seed: Random seed of folds, draws and the interval.
         progress: Called with fits done and fits in all.
+        background: Recordings without a label are "none of these" instead of being left out: a class that the head
+            learns, and that is no label where it is applied.
     Raises:
         MmascError: If head, column or space does not exist, or the labels do not suffice; every line says the fix.
         ValueError: If `folds` is below 2, or `shots` or `draws` below 1.
     """
-    if draws < 1 or folds < 2 or any(n < 1 for n in shots):
+    if draws < 1 or (folds is not None and folds < 2) or any(n < 1 for n in shots):
         raise ValueError(f"folds must be 2 or more, shots and draws 1 or more, got {folds}, {list(shots)}, {draws}")
     if out is not None and Path(out).is_dir():
         raise MmascError(f"{out} is a folder; give the name of a file for the head")
     make_head(head)  # an unknown name shows before the collection is read
     opened = collection if isinstance(collection, Collection) else Collection(collection)
     if isinstance(label, Moments):
-        if (groups, folds_column, space, where) != (None, None, None, None):
-            raise ValueError("groups, folds_column, space and where of annotated moments are those of Moments")
+        if (groups, folds_column, space, where, background) != (None, None, None, None, False):
+            raise ValueError(
+                "groups, folds_column, space, where and background of annotated moments are those of Moments"
+            )
         windows = annotated_windows(opened, label)
         recordings, several = one_label_each(windows, label.background is not None)
         left_out = windows.left_out | ({"of no label, or of several": several} if several else {})
-        parts, groups, label = group_folds(recordings, folds, seed), label.groups, ANNOTATIONS
+        parts, groups, label = group_folds(recordings, folds or _FOLDS, seed), label.groups, ANNOTATIONS
     else:
-        recordings = labelled_recordings(opened, Selection(label, groups, folds_column, space, where))
-        parts, left_out = make_folds(recordings, folds, seed, set_aside=True), {}
+        recordings = labelled_recordings(opened, Selection(label, groups, folds_column, space, where, background))
+        parts, left_out = make_folds(recordings, folds or fitting_folds(recordings, _FOLDS), seed, set_aside=True), {}
     if np.bincount(recordings.codes).max() == 1 and not HEADS[head].learns_from_one:
         able = ", ".join(name for name, spec in HEADS.items() if spec.learns_from_one)
         raise MmascError(
@@ -90,7 +98,7 @@ def fit_head(
     count = _Count(len(parts) + draws * len(few) + 1, progress)
     probabilities = _cross_validate(recordings, parts, head, count)
     curve = [_few_shot(recordings, n, few[n], head, count) for n in few]
-    fitted = _fit_all(recordings, head, label)
+    fitted = _fit_all(recordings, head, label, parts)
     count.add()
     if out is not None:
         fitted.save(out)
@@ -135,14 +143,16 @@ def _few_shot(
     return FewShot(shots, float(np.mean(accuracies)), spread, accuracies, tested)
 
 
-def _fit_all(recordings: LabelledRecordings, head: str, label: str) -> FittedHead:
+def _fit_all(recordings: LabelledRecordings, head: str, label: str, parts: list[Fold]) -> FittedHead:
     stamp = replace(
         stamp_of(head, label, recordings.classes, recordings.space_name, recordings.space, len(recordings)),
         label_type=recordings.label_type,
         background=recordings.background,
     )
     model = make_head(head).fit(recordings.vectors, recordings.codes)
-    return FittedHead(stamp, predictor_of(model, recordings.vectors))
+    left_out = ((part.train, part.test) for part in parts)
+    familiarity = fit_familiarity(recordings.vectors, recordings.codes, left_out)
+    return FittedHead(stamp, predictor_of(model, recordings.vectors), familiarity=familiarity)
 
 
 def stamp_of(

@@ -77,6 +77,16 @@ def group_folds(recordings: LabelledRecordings, n_folds: int, seed: int) -> list
     return made
 
 
+def fitting_folds(recordings: LabelledRecordings, n_folds: int) -> int:
+    """As many stratified folds as the scarcest class has recordings, if it has fewer than `n_folds`; at least 2.
+
+    Classes with a single recording do not count: they are set aside.
+    """
+    counts = np.bincount(recordings.codes)
+    several = counts[counts >= 2]
+    return max(2, min(n_folds, int(several.min()))) if len(several) else n_folds
+
+
 def draw_few(
     recordings: LabelledRecordings, n_per_class: int, seed: int
 ) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:

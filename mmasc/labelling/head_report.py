@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from mmasc.datasets.known import clips_digest
+from mmasc.encoders.heard import Heard
 from mmasc.heads.fitted import FittedHead
 from mmasc.labelling.folds import Fold
 from mmasc.labelling.recordings import LabelledRecordings
@@ -64,6 +66,8 @@ class HeadReport:
         shots: The learning curve, if asked for.
         out: Where the head was saved, if it was.
         fitted: The head, fitted to all recordings.
+        heard: What the encoder of the space learned from these recordings before: no fold takes that out.
+        tested_on: Digest of the tested recordings and their folds, see `mmasc.datasets.known.clips_digest`.
         unit: What was learnt from: "recordings", or "windows" that carry annotations, which are then counted wherever
             recordings are above.
         left_out: Windows that were left out, by reason.
@@ -96,6 +100,8 @@ class HeadReport:
     shots: list[FewShot]
     out: str | None
     fitted: FittedHead = field(repr=False)
+    heard: Heard
+    tested_on: str
     unit: str = "recordings"
     left_out: dict[str, int] = field(default_factory=dict)
 
@@ -149,6 +155,8 @@ def head_report(
         shots=curve,
         out=None if out is None else str(out),
         fitted=fitted,
+        heard=recordings.heard(),
+        tested_on=clips_digest((recordings.paths[item], part.name) for part in parts for item in part.test),
         **numbers,
     )
 

@@ -11,8 +11,11 @@ from mmasc.collection import Collection
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.vectors import check_column, recording_vectors, values_of
+from mmasc.encoders.heard import Heard, heard
+from mmasc.encoders.registry import spec_of
 from mmasc.errors import MmascError
 from mmasc.heads.fitted import label_type_of
+from mmasc.heads.zeroshot import NONE
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Selection:
         folds_column: Column with official folds.
         space: Default: the oldest.
         where: SQL on columns of recordings and windows; vectors are made of the windows that pass.
+        background: Whether recordings without a label are "none of these", instead of being left out.
     """
 
     label: str
@@ -32,6 +36,7 @@ class Selection:
     folds_column: str | None = None
     space: str | None = None
     where: str | None = None
+    background: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,13 @@ class LabelledRecordings:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def heard(self) -> Heard:
+        """What the encoder of the space learned from these recordings, as far as it is known."""
+        spec = spec_of(self.space.encoder)
+        if self.unit != "recordings" or spec is None or spec.window_seconds != self.space.window_seconds:
+            return heard(self.space.encoder, list(dict.fromkeys(self.paths)))
+        return heard(self.space.encoder, self.paths, self.vectors)
+
 
 def labelled_recordings(collection: Collection, selection: Selection) -> LabelledRecordings:
     """The recordings of a collection that have a label, with their vectors.
@@ -93,6 +105,8 @@ def labelled_recordings(collection: Collection, selection: Selection) -> Labelle
     rows = [collection.row_of[int(one)] for one in ids]
     paths = collection.recordings.column("path").to_pylist()
     labels = values_of(collection, label)
+    if selection.background and any(one is not None for one in labels):
+        labels = [NONE if one is None else str(one) for one in labels]
     order = sorted(
         (item for item, row in enumerate(rows) if labels[row] is not None), key=lambda item: paths[rows[item]]
     )
@@ -125,6 +139,7 @@ def labelled_recordings(collection: Collection, selection: Selection) -> Labelle
         space_name=reader.name,
         space=reader.space,
         label_type=label_type_of(labels[row] for row in kept),
+        background=NONE if selection.background and NONE in classes else None,
     )
 
 

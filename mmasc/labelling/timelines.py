@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from mmasc.audio import AudioStatus
 from mmasc.heads.zeroshot import NONE
+from mmasc.labelling.unlike import Mark, marked_seconds
 from mmasc.windows.several import bounds_of, cells_of_several, events_of_several, heard_seconds, joined_of_several
 from mmasc.windows.timeline import Event
 
@@ -70,6 +71,9 @@ class Classification:
             have none.
         seconds: With a timeline: label to covered seconds, in the order of the labels.
         windows: With a timeline: label to number of windows; overlapping windows count each.
+        unlike: Whether the recording as a whole is unlike what the head, or the bundled encoder, learned from; None
+            where that is not known.
+        unlike_seconds: With a timeline: seconds in windows that are; None where that is not known.
     """
 
     path: str
@@ -84,6 +88,8 @@ class Classification:
     events: list[Event] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     windows: dict[str, int] = field(default_factory=dict)
+    unlike: bool | None = None
+    unlike_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +196,8 @@ def label_recordings(heard: Heard, labeller: Labeller, wanted: Wanted) -> Iterat
     accepted = labeller.accept(*measures) & (sounding & there)[:, None]
     ranking = np.argsort(-measures[0], axis=1, kind="stable")
     timelines = _timelines(heard, labeller, wanted) if wanted.timeline else [{}] * len(there)
+    mark: Mark | None = getattr(labeller, "mark", None)
+    unlike = np.zeros(len(there), bool) if mark is None else mark(heard.means) & sounding
     for row, recording in enumerate(heard.recordings):
         if not there[row]:
             yield Classification(recording.path, None, None, {}, {}, (), recording.status)
@@ -209,6 +217,7 @@ def label_recordings(heard: Heard, labeller: Labeller, wanted: Wanted) -> Iterat
             sample_rate=recording.sample_rate,
             cosines={} if cosines is None else {labels[column]: cosines[column] for column in kept},
             labels=tuple(held),
+            unlike=None if mark is None else bool(unlike[row]),
             **timelines[row],
         )
 
@@ -244,7 +253,12 @@ def _timelines(heard: Heard, labeller: Labeller, wanted: Wanted) -> list[dict[st
     )
     counted = np.concatenate([np.zeros((1, len(names)), np.int64), np.cumsum(labeller.accept(*measures), axis=0)])
     counts = (counted[bounds[1:]] - counted[bounds[:-1]]).tolist()
-    return [
+    found: list[dict[str, Any]] = [
         {"events": own, "seconds": heard_seconds(own, names), "windows": dict(zip(names, windows, strict=True))}
         for own, windows in zip(events, counts, strict=True)
     ]
+    mark: Mark | None = getattr(labeller, "mark", None)
+    if mark is not None:
+        unlike = marked_seconds(mark(heard.vectors[chosen]), heard.starts[chosen], heard.ends[chosen], bounds)
+        found = [one | {"unlike_seconds": seconds} for one, seconds in zip(found, unlike, strict=True)]
+    return found

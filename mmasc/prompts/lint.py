@@ -67,9 +67,12 @@ def _lint_with(prompts: Prompts, encoder: Any) -> Iterator[Finding]:
             if context is not None and words > context:
                 message = f"{phrase!r} becomes {words} words, {name} reads {context} tokens; shorten it"
                 yield Finding(line, "error", message)
-            unknown = [repr(word) for word in unknown_words(phrase)] if unknown_words is not None else []
+            unknown = list(unknown_words(phrase)) if unknown_words is not None else []
             if unknown:
-                message = f"{name} does not know {', '.join(unknown)} in {phrase!r}; say it otherwise"
+                near = [one for word in unknown for one in getattr(encoder, "nearest_words", lambda _: [])(word)]
+                known = f" (nearest known: {', '.join(dict.fromkeys(near))})" if near else ""
+                named = ", ".join(map(repr, unknown))
+                message = f"{name} does not know {named} in {phrase!r}{known}; say it otherwise"
                 yield Finding(line, "warning", message)
             try:
                 encoder.embed_text(texts)

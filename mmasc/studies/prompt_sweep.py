@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from mmasc.collection import Collection
 from mmasc.encoders.base import Encoder
+from mmasc.encoders.heard import Heard
 from mmasc.heads.calibration import MINIMUM_UNLABELLED, centring_shifts, prior_biases, softmax
 from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.prompts.prompts import Prompts
@@ -60,6 +61,7 @@ class SweepReport:
         largest_class: Accuracy of always saying the most frequent label.
         space, encoder, identity: Space, encoder and identity of the vectors.
         matches: Prompt set → how many labels match exactly, how many ignoring case and underscores.
+        heard: What the encoder learned from these recordings before.
     """
 
     rows: list[SweepRow]
@@ -75,6 +77,7 @@ class SweepReport:
     encoder: str
     identity: str
     matches: dict[str, dict[str, int]]
+    heard: Heard
 
 
 def sweep_prompts(
@@ -127,6 +130,7 @@ def sweep_prompts(
             one.name: {"exact": match.exact, "similar": match.similar, "unused": len(match.unused)}
             for one, match in zip(study.prompts, study.matches, strict=True)
         },
+        heard=recordings.heard(),
     )
 
 

@@ -6,7 +6,7 @@ cosines.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,10 @@ from mmasc.collection import Collection
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
 from mmasc.heads.calibration import (
+    FEW,
     MINIMUM_UNLABELLED,
     centring_shifts,
+    fit_minimum_against,
     fit_minimum_cosine,
     fit_temperature,
     fit_thresholds,
@@ -25,10 +27,12 @@ from mmasc.heads.calibration import (
 )
 from mmasc.heads.calibration_file import Calibration, digest_of
 from mmasc.heads.zeroshot import ZeroShotClassifier
-from mmasc.labelling.folds import make_folds
+from mmasc.labelling.folds import fitting_folds, make_folds
+from mmasc.labelling.sources import unlabelled_vectors
 from mmasc.metrics.functions import calibration_error, log_loss, macro_tag_scores
 from mmasc.prompts.prompts import Prompts
 from mmasc.studies.study import Study, load_study
+from mmasc.windows.units import unit_as_normalizer
 
 SHIFTS = ("none", "centre", "prior")
 
@@ -46,6 +50,7 @@ class TuningRow:
         right_of_answered: Share of these whose label is right (several labels: whose true label holds); None if none
             is answered.
         macro_f1: F1 of the labels that hold, mean over labels.
+        background: Share of the windows of background that get a label; None without background.
     """
 
     way: str
@@ -55,6 +60,7 @@ class TuningRow:
     answered: float
     right_of_answered: float | None
     macro_f1: float
+    background: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class TuningReport:
         recordings, unlabelled: Used, and left out for having no label.
         folds: Number of folds.
         out: Where it was saved, if it was.
+        not_tested: Labels of a single recording, which was learnt from.
     """
 
     calibration: Calibration
@@ -75,6 +82,7 @@ class TuningReport:
     unlabelled: int
     folds: int
     out: str | None
+    not_tested: list[str] = field(default_factory=list)
 
 
 def tune_prompts(
@@ -92,6 +100,7 @@ def tune_prompts(
     out: str | Path | None = None,
     encoder: Encoder | None = None,
     device: str = "cpu",
+    background: str | Path | Collection | Sequence[str | Path] | None = None,
 ) -> TuningReport:
     """Learn how a set of prompts is to be asked, from labelled recordings of a collection.
 
@@ -101,13 +110,18 @@ def tune_prompts(
         prompts: The set, as `as_prompts` takes it.
         shift: "none"; "centre": each label's mean cosine is taken out; "prior": even shares of the labels. Both hear
             the sounds without their labels and want 20 or more.
-        thresholds: A least probability for each label, with the best F1; always with `multi_label`.
+        thresholds: A least probability for each label, with the best F1; always with `multi_label`. Of a label with
+            fewer than 5 recordings it is drawn towards the threshold that all labels would share.
         lost: A least cosine for "none of these" that loses at most this share of the right answers; default: none.
         multi_label: Judge every label by itself.
         groups: Column of what must not lie on both sides of a fold.
-        folds: Number of folds that the numbers are measured with.
+        folds: Number of folds that the numbers are measured with; fewer where a label has fewer recordings. A label
+            with a single one is learnt from and not tested.
         space, where, encoder, device: See `mmasc.studies.study.load_study`.
         out: Save the calibration here.
+        background: Recordings (files, folders, or a collection) in which none of the labels sounds: their windows set
+            the least cosine, with the best difference of right answers kept and background kept (`lost` then bounds
+            the first), and count against every label where thresholds are learnt.
     Raises:
         MmascError: As `load_study` and `mmasc.labelling.folds.make_folds`; if a label of the set has no sound where
             thresholds or even shares need one; if there are too few sounds for shifts.
@@ -123,8 +137,18 @@ def tune_prompts(
             "nothing can be learnt of them; take them out of a copy of the file, or ask for neither thresholds nor "
             "even shares"
         )
-    tuning = _Tuning(study, shift, by_label, lost, multi_label)
-    parts = make_folds(study.recordings, folds)
+    others = None if background is None else unlabelled_vectors(background, study.encoder)
+    if others is not None and len(others) < 2 * folds:
+        raise MmascError(
+            f"{len(others)} windows of background are too few to learn from and to test on; give {2 * folds} or more"
+        )
+    tuning = _Tuning(study, (shift, by_label, lost, multi_label), others)
+    parts = make_folds(study.recordings, fitting_folds(study.recordings, folds), set_aside=True)
+    if not parts:
+        raise MmascError(
+            f"fewer than two labels in {label!r} have more than one recording, so nothing can be tested; label more"
+        )
+    tested = np.sort(np.concatenate([part.test for part in parts]))
     least = min(len(part.train) for part in parts)
     if shift != "none" and least < MINIMUM_UNLABELLED:
         raise MmascError(
@@ -132,18 +156,29 @@ def tune_prompts(
             "needed; label more, use more --folds, or use --shift none"
         )
     everything = np.arange(len(study.vectors))
+    blocks = np.array_split(np.arange(0 if others is None else len(others)), len(parts))
     calibration = tuning.learn(everything)
-    held_out = [tuning.learn(part.train) for part in parts]
+    held_out = [
+        tuning.learn(part.train, np.concatenate([own for own in blocks if own is not block]))
+        for part, block in zip(parts, blocks, strict=True)
+    ]
     plain = tuning.plain()
     rows = [
-        tuning.row("as written", [plain], [everything]),
-        tuning.row("calibrated", held_out, [part.test for part in parts]),
+        tuning.row("as written", [plain], [tested], [np.concatenate(blocks)]),
+        tuning.row("calibrated", held_out, [part.test for part in parts], blocks),
     ]
+    alone = np.setdiff1d(study.recordings.codes, study.recordings.codes[tested])
     if out is not None:
         calibration.save(out)
     recordings = study.recordings
     return TuningReport(
-        calibration, rows, len(recordings), recordings.unlabelled, len(parts), None if out is None else str(out)
+        calibration,
+        rows,
+        len(recordings),
+        recordings.unlabelled,
+        len(parts),
+        None if out is None else str(out),
+        [recordings.classes[code] for code in alone.tolist()],
     )
 
 
@@ -160,17 +195,18 @@ def _check(shift: str, lost: float | None, out: str | Path | None) -> None:
 class _Tuning:
     """One set of prompts on the sounds of a study; `learn` and `row` take positions of sounds."""
 
-    def __init__(self, study: Study, shift: str, thresholds: bool, lost: float | None, multi_label: bool) -> None:
-        self.study, self.shift, self.thresholds, self.lost, self.multi_label = (
-            study,
-            shift,
-            thresholds,
-            lost,
-            multi_label,
-        )
+    def __init__(
+        self, study: Study, asked: tuple[str, bool, float | None, bool], background: np.ndarray | None
+    ) -> None:
+        self.study = study
+        self.shift, self.thresholds, self.lost, self.multi_label = asked
         self.prompts = study.prompts[0]
         plain = ZeroShotClassifier(study.encoder).fit(self.prompts)
         self.labels = [str(name) for name in plain.classes_]
+        self.background = None if background is None else unit_as_normalizer(background)
+        self.others: Float[np.ndarray, "window class"] = (
+            np.zeros((0, len(self.labels))) if self.background is None else plain.decision_function(self.background)
+        )
         self.cosines: Float[np.ndarray, "item class"] = plain.decision_function(study.vectors)
         number = {name: place for place, name in enumerate(self.labels)}
         self.codes: Int[np.ndarray, " item"] = np.array([number[name] for name in study.true(0).tolist()], np.int64)
@@ -179,8 +215,8 @@ class _Tuning:
         """The prompts as they are, with the encoder's own temperature."""
         return self._calibration(1 / self.study.scale, np.zeros(len(self.labels)), None, None, len(self.codes))
 
-    def learn(self, items: Int[np.ndarray, " some"]) -> Calibration:
-        """A calibration from some of the sounds."""
+    def learn(self, items: Int[np.ndarray, " some"], others: Int[np.ndarray, " _"] | None = None) -> Calibration:
+        """A calibration from some of the sounds, and some of the background (default: all of it)."""
         cosines, codes = self.cosines[items], self.codes[items]
         shifts = np.zeros(len(self.labels))
         if self.shift == "centre":
@@ -188,35 +224,54 @@ class _Tuning:
         elif self.shift == "prior":
             shifts = -prior_biases(cosines * self.study.scale) / self.study.scale
         shifted = cosines - shifts
+        other = (self.others if others is None else self.others[others]) - shifts
         temperature = fit_temperature(shifted, codes)
         by_label: tuple[float, ...] | None = None
         if self.thresholds:
-            probabilities = self._probabilities(shifted, temperature, self.multi_label)
-            found = fit_thresholds(probabilities, codes[:, None] == np.arange(len(self.labels)), self.labels)
+            probabilities = self._probabilities(np.concatenate([shifted, other]), temperature, self.multi_label)
+            true = np.append(codes, np.full(len(other), -1))[:, None] == np.arange(len(self.labels))
+            found = fit_thresholds(probabilities, true, self.labels, FEW)
             by_label = tuple(found[name] for name in self.labels)
-        least = None if self.lost is None else fit_minimum_cosine(shifted, codes, self.lost)
+        least = None
+        if self.background is not None:
+            least = fit_minimum_against(shifted, codes, other, 1.0 if self.lost is None else self.lost)
+        elif self.lost is not None:
+            least = fit_minimum_cosine(shifted, codes, self.lost)
         return self._calibration(temperature, shifts, by_label, least, len(items))
 
-    def row(self, way: str, calibrations: Sequence[Calibration], parts: Sequence[Int[np.ndarray, " _"]]) -> TuningRow:
-        """What calibrations are worth, each on its own part of the sounds; together the parts are all sounds."""
+    def row(
+        self,
+        way: str,
+        calibrations: Sequence[Calibration],
+        parts: Sequence[Int[np.ndarray, " _"]],
+        blocks: Sequence[Int[np.ndarray, " _"]],
+    ) -> TuningRow:
+        """What calibrations are worth, each on its own part of the sounds and block of the background."""
         n_items, n_labels = self.cosines.shape
         probabilities, held = np.zeros((n_items, n_labels)), np.zeros((n_items, n_labels), bool)
-        for calibration, items in zip(calibrations, parts, strict=True):
+        passing = np.zeros(len(self.others), bool)
+        for calibration, items, block in zip(calibrations, parts, blocks, strict=True):
             tuned = calibration.classifier(self.study.encoder, self.prompts)
+            if self.background is not None and len(block):
+                own = self.background[block]
+                passing[block] = tuned.accept(tuned.predict_proba(own), tuned.decision_function(own)).any(axis=1)
             vectors = self.study.vectors[items]
             held[items] = tuned.accept(tuned.predict_proba(vectors), tuned.decision_function(vectors))
             probabilities[items] = self._probabilities(tuned.decision_function(vectors), calibration.temperature, False)
-        true = self.codes[:, None] == np.arange(n_labels)
+        tested = np.sort(np.concatenate(parts))
+        probabilities, held, codes = probabilities[tested], held[tested], self.codes[tested]
+        true = codes[:, None] == np.arange(n_labels)
         answered = held.any(axis=1)
-        names = np.array(self.labels)[self.codes]
+        names = np.array(self.labels)[codes]
         return TuningRow(
             way=way,
-            accuracy=float((probabilities.argmax(axis=1) == self.codes).mean()),
+            accuracy=float((probabilities.argmax(axis=1) == codes).mean()),
             log_loss=log_loss(names, probabilities, self.labels),
             calibration_error=calibration_error(names, probabilities, self.labels),
             answered=float(answered.mean()),
             right_of_answered=float((held & true).any(axis=1)[answered].mean()) if answered.any() else None,
             macro_f1=macro_tag_scores(true, held).f1,
+            background=None if self.background is None else float(passing.mean()),
         )
 
     def _calibration(

@@ -86,6 +86,7 @@ def report(
         components={name: (float(shares[0]), float(shares[1])) for name, (_, shares) in positions.items()},
         page=folder / "index.html",
         figures=figures,
+        heard=recordings.heard(),
     )
     text = json.dumps(report_object(found), indent=1, ensure_ascii=False) + "\n"
     write_atomically(folder / "report.json", text.encode())

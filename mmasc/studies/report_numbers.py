@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from mmasc.encoders.heard import Heard
 from mmasc.heads.calibration import (
     MINIMUM_UNLABELLED,
     Reliability,
@@ -114,6 +115,7 @@ class StudyReport:
         results: One per prompt set.
         components: "texts", "sounds", "joint" → share of the variance on the two axes that are drawn.
         page, figures: Files written, figures by name.
+        heard: What the encoder learned from these recordings before.
     """
 
     collection: str
@@ -132,6 +134,7 @@ class StudyReport:
     components: dict[str, tuple[float, float]]
     page: Path
     figures: dict[str, Path]
+    heard: Heard
 
 
 def prompt_result(

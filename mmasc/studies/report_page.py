@@ -31,7 +31,7 @@ def render_report(found: StudyReport) -> str:
     facts = [
         (f"{found.recordings:,}", "sounds"),
         (str(len(found.classes)), "labels"),
-        (_percent(best.accuracy), f"accuracy of {best.name}"),
+        (_percent(best.accuracy) + ("*" if found.heard.sentence else ""), f"accuracy of {best.name}"),
         (found.encoder, "encoder"),
     ]
     sections = [
@@ -50,7 +50,7 @@ def render_report(found: StudyReport) -> str:
     ]
     lead = (
         f"What words are worth on the column {found.label}: every sound gets the label whose prompts it is most like, "
-        "without training."
+        f"without training on their labels{'*' if found.heard.sentence else ''}."
     )
     body = "\n".join(
         f'<section id="{key}" aria-labelledby="h-{key}"><h2 id="h-{key}">{heading}</h2>\n{part}\n</section>'
@@ -79,7 +79,7 @@ def render_report(found: StudyReport) -> str:
 <p class="mark" aria-hidden="true"><i></i><i></i><i></i><i></i><i></i> mmasc</p>
 <h1>{text(title)}</h1>
 <p class="lead">{text(lead)}</p>
-<dl class="facts">{listed}</dl>
+{_heard_line(found)}<dl class="facts">{listed}</dl>
 <nav aria-label="Parts of this page">{contents}</nav>
 </header>
 <main class="wrap">
@@ -92,6 +92,11 @@ numbers are in report.json next to it.
 </body>
 </html>
 """
+
+
+def _heard_line(found: StudyReport) -> str:
+    """What the encoder learned from these very sounds, below the lead; nothing where nothing is known."""
+    return f'<p class="note"><strong>* {text(found.heard.sentence)}.</strong></p>\n' if found.heard.sentence else ""
 
 
 def _accuracy_part(found: StudyReport) -> str:
@@ -111,7 +116,8 @@ def _accuracy_part(found: StudyReport) -> str:
         ]
         for name, way, value, (low, high), result in rows
     ]
-    table = _table(["prompts", "asked", "accuracy", "95 % interval", "balanced", "macro F1"], cells)
+    heading = "accuracy*" if found.heard.sentence else "accuracy"
+    table = _table(["prompts", "asked", heading, "95 % interval", "balanced", "macro F1"], cells)
     guess = ", ".join(
         f"{_percent(chance)} ({text(result.name)})" for chance, result in zip(found.chance, found.results, strict=True)
     )

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import StandIn
 from tests.helpers.command import run
+from tests.helpers.known_set import SENTENCE, collection_of_a_known_set
 
 
 def test_fit_keeps_its_promise_and_apply_answers_as_classify(collection, noises, registered, tmp_path, capsys):
@@ -109,3 +110,24 @@ def test_a_collection_among_files_is_refused(collection, noises, trees_file, cap
     status, _, err = run("head", "apply", trees_file, noises / "00.wav", collection, capsys=capsys)
     assert status == 1
     assert err == "mmasc: give one collection alone, or recordings; not both, nor several collections\n"
+
+
+def test_fit_says_what_the_encoder_learned_before(tmp_path, monkeypatch, capsys):
+    known = collection_of_a_known_set(tmp_path, monkeypatch)
+    command = ("head", "fit", known, "--label", "kind", "--head", "prototypes", "--folds-column", "fold")
+    _, printed, _ = run(*command, capsys=capsys)
+    assert f"\nnote: {SENTENCE}\n" in printed
+    _, printed, _ = run(*command, "--format", "json", capsys=capsys)
+    found = json.loads(printed)
+    assert (found["heard"]["state"], found["heard"]["sentence"]) == ("set", SENTENCE)
+    assert len(found["tested_on"]) == 16
+
+
+def test_models_say_what_they_were_trained_on(capsys):
+    status, printed, _ = run("models", "info", "mini-strict", "--format", "json", capsys=capsys)
+    trained = json.loads(printed)["trained_on"]
+    assert status == 0
+    assert "ESC-10" not in {one["name"] for one in trained}
+    assert all(one["licence"] for one in trained)
+    _, printed, _ = run("models", "info", "classic", capsys=capsys)
+    assert "nothing: it has no network" in printed

@@ -18,6 +18,7 @@ from mmasc.evaluation.compare_table import markdown, write_comparison
 from mmasc.evaluation.evaluate import evaluate
 from mmasc.evaluation.published import PUBLISHED, published_beside, published_for
 from mmasc.networks.registry import NETWORKS
+from tests.helpers.known_set import SENTENCE, collection_of_a_known_set
 from tests.helpers.made_runs import data, make_run
 
 __all__ = ["data", "make_run"]  # fixtures
@@ -137,3 +138,25 @@ def test_compare_by_command(runs, tmp_path):
     assert sorted(path.name for path in target.iterdir()) == ["mine.json", "mine.md", "mine.png"]
     page = CliRunner().invoke(cli, ["compare", str(runs), "--no-measure", "--quiet", "--format", "markdown"]).stdout
     assert page.startswith("# csv: what was measured here")
+
+
+def test_who_learned_from_the_test_and_who_had_another_test_is_said(runs, collection, tmp_path, monkeypatch, capsys):
+    known = collection_of_a_known_set(tmp_path / "esc", monkeypatch)
+    found = compare([known, collection], label="kind", measure=False)
+    assert [bool(row.heard) for row in found.rows] == [row.detail["heard"]["state"] == "set" for row in found.rows]
+    assert sorted(len(row.heard) for row in found.rows) == [0, 1]
+    page = markdown(found)
+    assert "Except in the rows marked *, every clip was tested by" in page
+    assert f"\\* {SENTENCE}." in page
+    assert "Not all rows were tested on the same clips in the same folds (A: standin+logistic; B:" in page
+    assert page.count("standin+logistic \\* |") == 1
+    alone = markdown(compare([collection], label="kind", measure=False))
+    assert "Every clip was tested by" in alone
+    assert "Not all rows" not in alone
+    assert "\\*" not in alone
+    command = ["compare", str(known), str(collection), "--label", "kind", "--quiet"]
+    printed = CliRunner().invoke(cli, [*command, "--format", "table"]).output
+    assert f"note: {SENTENCE}." in printed
+    assert "tested_on" in printed.replace("\n", "")
+    rows = CliRunner().invoke(cli, [*command, "--format", "csv"]).stdout.splitlines()
+    assert "tested_on,learned_before" in rows[0]

@@ -21,6 +21,7 @@ from mmasc.heads.calibration import (
     MINIMUM_UNLABELLED,
     TEMPERATURES,
     centring_shifts,
+    fit_minimum_against,
     fit_minimum_cosine,
     fit_temperature,
     fit_thresholds,
@@ -323,3 +324,45 @@ def test_what_cannot_be_centred_on_is_said(many_sounds, sounds, standin, registe
     (many_sounds / "00.wav").write_bytes(b"RIFF")
     with pytest.raises(MmascError, match=r"00\.wav"):
         next(mmasc.classify(sounds, PROMPTS, standin, centre_on=many_sounds))
+
+
+def test_thresholds_of_few_sounds_are_drawn_towards_the_shared_one():
+    generator = np.random.default_rng(4)
+    scores = generator.uniform(size=(60, 3))
+    true = np.zeros((60, 3), bool)
+    true[:2, 0] = true[2:32, 1] = true[32:36, 2] = True
+    own = fit_thresholds(scores, true, "abc")
+    shared = fit_thresholds(scores.reshape(-1, 1), true.reshape(-1, 1), "s")["s"]
+    drawn = fit_thresholds(scores, true, "abc", few=5)
+    assert drawn["b"] == own["b"]
+
+    def odds(p):
+        return np.log(p / (1 - p))
+
+    for name, share in (("a", 2 / 5), ("c", 4 / 5)):
+        assert odds(drawn[name]) == pytest.approx((1 - share) * odds(shared) + share * odds(own[name]))
+    cosines = scores * 4 - 2
+    drawn, own = fit_thresholds(cosines, true, "abc", few=5), fit_thresholds(cosines, true, "abc")
+    assert drawn["a"] == pytest.approx(0.6 * (shared * 4 - 2) + 0.4 * own["a"])
+
+
+def test_the_minimum_against_a_background_is_the_best_of_all():
+    generator = np.random.default_rng(6)
+    cosines, codes = generator.normal(0.4, 0.2, (80, 3)), generator.integers(0, 3, 80)
+    background = generator.normal(0.2, 0.2, (50, 3))
+    right = cosines.argmax(1) == codes
+    best, others = cosines.max(1)[right], background.max(1)
+
+    def worth(least):
+        return (best >= least).mean() - (others >= least).mean()
+
+    found = fit_minimum_against(cosines, codes, background)
+    assert worth(found) == pytest.approx(max(worth(one) for one in np.concatenate([best, others])))
+    bounded = fit_minimum_against(cosines, codes, background, lost=0.1)
+    assert (best < bounded).mean() <= 0.1
+    assert bounded <= found
+    assert fit_minimum_against(cosines, codes, background, lost=0) == best.min()
+    with pytest.raises(ValueError, match="background not empty"):
+        fit_minimum_against(cosines, codes, background[:0])
+    with pytest.raises(MmascError, match="its own label as the best"):
+        fit_minimum_against(cosines, (cosines.argmax(1) + 1) % 3, background)

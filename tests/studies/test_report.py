@@ -25,6 +25,7 @@ from mmasc.studies.report import report
 from mmasc.studies.study import load_study, match_labels
 from tests.conftest import STANDIN_SPEC, StandIn
 from tests.helpers.command import run
+from tests.helpers.known_set import SENTENCE, collection_of_a_known_set
 from tests.helpers.studies import PHRASES, make_collection
 
 GOOD = Prompts("good <b>words</b>", "", ("{}",), PHRASES)
@@ -300,3 +301,23 @@ def test_spaces_without_text_and_sets_of_one_label_are_refused(collection, monke
     monkeypatch.setitem(ENCODERS, "standin", replace(STANDIN_SPEC, modalities=("audio",)))
     with pytest.raises(MmascError, match=r"has no text \(standin\), prompts cannot be asked of it; add one that has"):
         load_study(collection, "label", [GOOD])
+
+
+def test_what_the_encoder_heard_before_stands_next_to_the_figures(written, tmp_path, monkeypatch, capsys):
+    known = collection_of_a_known_set(tmp_path, monkeypatch)
+    (tmp_path / "p.yaml").write_text("labels:\n  loud: [bc]\n  quiet: [dd]\n")
+    asked = ("--label", "kind", "--prompts", tmp_path / "p.yaml")
+    status, printed, _ = run("report", known, *asked, "--to", tmp_path / "r", capsys=capsys)
+    assert status == 0
+    assert f"note: {SENTENCE}\n" in printed
+    page = (tmp_path / "r" / "index.html").read_text("utf-8")
+    assert f"<strong>* {SENTENCE}.</strong>" in page
+    assert ">accuracy*<" in page
+    assert json.loads((tmp_path / "r" / "report.json").read_text())["heard"]["state"] == "set"
+    status, printed, _ = run("prompts", "sweep", known, *asked, capsys=capsys)
+    assert f"note: {SENTENCE}\n" in printed
+    _, printed, _ = run("prompts", "sweep", known, *asked, "--format", "json", capsys=capsys)
+    assert json.loads(printed)["heard"]["sentence"] == SENTENCE
+    # Nothing is said where nothing is known
+    assert "*" not in re.sub(r"(?s)<style>.*?</style>", "", written.page.read_text("utf-8"))
+    assert written.heard.state == "unknown"
