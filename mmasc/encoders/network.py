@@ -10,6 +10,7 @@ from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
 from mmasc.features.registry import front_end_constants
 from mmasc.networks.load import load_network
+from mmasc.weights.store import find
 
 
 class NetworkEncoder(Encoder):
@@ -24,6 +25,8 @@ class NetworkEncoder(Encoder):
     base: str = ""
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
+        if not path and spec.weights != "your own":
+            path = str(find(spec.weights))
         if not path:
             raise MmascError(
                 f"{spec.name} is a network without weights of its own; name a file or a run: {spec.name}:PATH "

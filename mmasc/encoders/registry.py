@@ -208,6 +208,6 @@ def network_spec(name: str) -> EncoderSpec | None:
         dim=known.dim,
         padding="minimum",
         licence=known.licence,
-        weights="your own",
+        weights=known.weights or "your own",
         description=known.description,
     )
