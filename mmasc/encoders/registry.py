@@ -114,6 +114,17 @@ ENCODERS: dict[str, EncoderSpec] = {
             description="imagined visual features of a run of mmasc train ivf (ivf:RUN)",
         ),
         EncoderSpec(
+            "names",
+            "mmasc.encoders.names:Names",
+            sample_rate=16_000,
+            window_seconds=5.0,
+            dim=256,
+            modalities=("audio", "text"),
+            padding="minimum",
+            weights="your own",
+            description="a tagger searched in words by the names of its classes (names:yamnet, names:RUN)",
+        ),
+        EncoderSpec(
             "tagging-scores",
             "mmasc.encoders.tagger:TaggingScores",
             sample_rate=44_100,
