@@ -104,6 +104,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/hits.py": ["collection/hits"],
     "mmasc/collection/frames.py": ["collection/vectors"],
     "mmasc/collection/vectors.py": ["collection/vectors", "collection/silence"],
+    "mmasc/storage/keras.py": ["storage/keras"],
     "mmasc/storage/pictures.py": ["hostile"],
     "mmasc/windows/units.py": ["windows/units"],
     "mmasc/collection/silence.py": ["collection/silence"],

@@ -193,6 +193,38 @@ def export(name: str, to: str, seconds: float | None, output_format: str) -> Non
     )
 
 
+@models.command()
+@click.argument("tagger")
+@click.option(
+    "--on",
+    "sounds",
+    required=True,
+    multiple=True,
+    metavar="COLLECTION|PATH",
+    help="Sounds of all kinds, without labels: recordings, folders or a collection.",
+)
+@click.option(
+    "--to", type=click.Path(), metavar="FILE", help="File to write.  [default: in the run, or next to the weights]"
+)
+@quiet_option
+@format_option()
+def centre(tagger: str, sounds: tuple[str, ...], to: str | None, quiet: bool, output_format: str) -> None:
+    """Measure what is usual for a tagger, so that names:TAGGER can be searched in words.
+
+    TAGGER is a network with published weights (yamnet), NETWORK:FILE, or a run of `mmasc train tagging`.
+    """
+    from mmasc.cli.progress import progress_line
+    from mmasc.labelling.centring import centre_tagger
+
+    with progress_line("sounds", quiet=quiet) as line:
+        path, usual = centre_tagger(tagger, sounds, to, line.show)
+    about = {"path": str(path), "classes": len(usual.classes), "windows": usual.windows, "source": usual.source}
+    if output_format != "table":
+        print_object(about, output_format)
+        return
+    echo(f"{len(usual.classes)} classes, {usual.windows:,} windows with sound → {path}")
+
+
 def _network_info(name: str, output_format: str) -> None:
     from mmasc.encoders.registry import load_encoder
     from mmasc.networks.load import load_network

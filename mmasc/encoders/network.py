@@ -1,6 +1,7 @@
 """Every supervised network as an encoder: its layer before last is the vector."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from mmasc.errors import MmascError
 from mmasc.features.registry import front_end_constants
 from mmasc.networks.body import Body
 from mmasc.networks.load import load_network
+from mmasc.networks.network import Network
+from mmasc.networks.registry import NETWORKS
+from mmasc.weights.store import find
 
 
 class NetworkEncoder(Encoder):
@@ -28,22 +32,16 @@ class NetworkEncoder(Encoder):
     base: str = ""
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
-        if not path:
-            raise MmascError(
-                f"{spec.name} is a network without weights of its own; name a file or a run: {spec.name}:PATH "
-                "(mmasc train makes one)"
-            )
         super().__init__(spec, path, device)
         name = self.base or spec.name
-        self.network = load_network(f"{name}:{path}", device=str(self.device)).requires_grad_(False)
+        self.network = load_network(f"{name}:{weights_of(name, path)}", device=str(self.device)).requires_grad_(False)
         if self.network.body.n_tags:
             raise MmascError(
                 f"{spec.name} reads tags in addition to the sound, so it is not an encoder; take a network "
                 "without -tags"
             )
         rate = self.network.sample_rate
-        # The shortest window, rounded up to the millisecond, so that rounding to samples never falls below it
-        shortest = -(-self.network.minimum_samples * 1000 // rate) / 1000
+        shortest = shortest_seconds(self.network)
         self.spec = replace(spec, sample_rate=rate, minimum_seconds=shortest, dim=self.network.body.dim)
         constants = {
             "network": name,
@@ -87,3 +85,27 @@ class NetworkLogits(NetworkEncoder):
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
         return self.network(waveforms[:, None].expand(-1, self.network.spec.channels, -1))
+
+
+def weights_of(name: str, path: str | None) -> Path:
+    """Weights of a network: those given, else the published ones.
+
+    Args:
+        name: Name of the network in its registry.
+        path: A file or a run; None or "" for the published weights.
+    Raises:
+        MmascError: If there are no published weights, or they have not been fetched.
+    """
+    if path:
+        return Path(path)
+    known = NETWORKS[name].weights
+    if not known:
+        raise MmascError(
+            f"{name} is a network without weights of its own; name a file or a run: {name}:PATH (mmasc train makes one)"
+        )
+    return find(known)
+
+
+def shortest_seconds(network: Network) -> float:
+    """The shortest window of a network, rounded up to the millisecond: rounding to samples never falls below it."""
+    return -(-network.minimum_samples * 1000 // network.sample_rate) / 1000

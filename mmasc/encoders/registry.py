@@ -125,6 +125,17 @@ ENCODERS: dict[str, EncoderSpec] = {
             description="imagined visual features of a run of mmasc train ivf (ivf:RUN)",
         ),
         EncoderSpec(
+            "names",
+            "mmasc.encoders.names:Names",
+            sample_rate=16_000,
+            window_seconds=5.0,
+            dim=256,
+            modalities=("audio", "text"),
+            padding="minimum",
+            weights="your own",
+            description="a tagger searched in words by the names of its classes (names:yamnet, names:RUN)",
+        ),
+        EncoderSpec(
             "tagging-scores",
             "mmasc.encoders.tagger:TaggingScores",
             sample_rate=44_100,
@@ -245,7 +256,7 @@ def network_spec(name: str) -> EncoderSpec | None:
         dim=known.dim,
         padding="minimum",
         licence=known.licence,
-        weights="your own",
+        weights=known.weights or "your own",
         description=known.description,
         # Official weights with these classes are those of PANNs (Kong et al. 2020)
         trained_on=(AUDIOSET,) if known.n_classes == _AUDIOSET_CLASSES else None,

@@ -80,3 +80,5 @@ CLAP_FUSED = replace(CLAP, mel_scale="htk", norm=None)
 VGGISH = LogMelConfig(
     16_000, 512, 400, 160, 64, 125.0, 7_500.0, "htk", None, power=1, centre=None, log="ln-offset", floor=0.01
 )
+# YAMNet (Plakal and Ellis)
+YAMNET = replace(VGGISH, floor=0.001)

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from mmasc.features.base import FrontEnd, FrontEndSpec
-from mmasc.features.log_mel_config import MINI, PANNS, VGGISH, LogMelConfig
+from mmasc.features.log_mel_config import MINI, PANNS, VGGISH, YAMNET, LogMelConfig
 
 # SP4SC and the urban scene study: 46.4 ms frames of 44.1 kHz (Barberteguy 2023; valeoai/SP4ASC)
 SP4SC = LogMelConfig(44_100, 2048, 2048, 1024, 256, 0.0, 22_050.0)
@@ -50,6 +50,14 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             {"config": VGGISH},
             "64 log-mel bands at 16 kHz, 10 ms (VGGish)",
             kind="mmasc.features.vggish:VggishFrontEnd",
+        ),
+        FrontEndSpec(
+            "yamnet",
+            16_000,
+            "mmasc.features.yamnet:YamnetFrontEnd",
+            {"config": YAMNET},
+            "64 log-mel bands at 16 kHz, 10 ms, in whole patches of 0.96 s (YAMNet)",
+            kind="mmasc.features.yamnet:YamnetFrontEnd",
         ),
         _log_mel("sp4sc", SP4SC, "256 log-mel bands at 44.1 kHz, 23.2 ms (SP4SC)"),
         FrontEndSpec(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -87,3 +88,8 @@ class Body(nn.Module):
     def arguments_from(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
         """Arguments that a state dict decides: `n_classes`, and what else its shapes say."""
         return {"n_classes": len(state[f"{cls.head}.weight"])}
+
+
+def log_odds_of_mean(logits: Float[Tensor, "batch patch class"]) -> Float[Tensor, "batch class"]:
+    """log(mean(p)) - log(mean(1 - p)) over patches, exact where probabilities round to 0 or 1."""
+    return F.logsigmoid(logits).logsumexp(1) - F.logsigmoid(-logits).logsumexp(1)

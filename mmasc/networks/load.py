@@ -1,4 +1,4 @@
-"""Networks made fresh or from files. Files run no code: safetensors, or torch files with `weights_only=True`."""
+"""Networks made fresh or from files. Files run no code: safetensors, torch files with `weights_only=True`, Keras's."""
 
 import pickle
 import warnings
@@ -17,6 +17,7 @@ from mmasc.features import load_front_end
 from mmasc.networks.network import Network
 from mmasc.networks.registry import NETWORKS, network_class
 from mmasc.networks.spec import NetworkSpec
+from mmasc.storage.keras import read_keras
 from mmasc.storage.tensors import best_weights
 from mmasc.storage.texts import listed, parse_json
 
@@ -113,10 +114,13 @@ def read_state(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     path = Path(path)
     if not path.is_file():
         raise MmascError(f"{path} does not exist; name a file of weights or a run folder of mmasc train")
+    state: Any
     try:
-        if path.suffix == ".safetensors":
+        if path.suffix in (".h5", ".hdf5"):
+            state, about = {name: torch.from_numpy(one) for name, one in read_keras(path).items()}, {}
+        elif path.suffix == ".safetensors":
             with safe_open(str(path), "pt") as stored:
-                state: Any = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
+                state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
                 about = parse_json((stored.metadata() or {}).get("config", "{}"))
         else:
             with warnings.catch_warnings():
@@ -190,7 +194,7 @@ def load_network(
 
     Args:
         name: A name of the registry for fresh weights; "name:path" for weights of a file (.safetensors, or a released
-            .pt / .pth, which is read without running code) or of the folder of a training run.
+            .pt, .pth or .h5, which is read without running code) or of the folder of a training run.
         n_classes: Outputs of fresh weights; default: what the definition has.
         classes: Their names.
         features: Another front end than the network's own, by name.

@@ -6,6 +6,7 @@ A new network is one class and one line here. A name with a path, "sp4sc:FILE", 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mmasc.networks.audioset import AUDIOSET_NAMES, YAMNET_NAMES
 from mmasc.networks.classes import FREESOUND_TAGS, TAU_SCENES
 from mmasc.networks.spec import NetworkSpec
 
@@ -25,6 +26,7 @@ NETWORKS: dict[str, NetworkSpec] = {
                 2048 if cls.startswith("Cnn14") else 512,
                 sample_rate,
                 arguments={"n_mels": n_mels, "n_channels": 1},
+                classes=AUDIOSET_NAMES if n_classes == 527 else (),
                 source="Kong et al. 2020; qiuqiangkong/audioset_tagging_cnn",
                 licence="CC-BY-4.0" if n_classes == 527 else "Apache-2.0",
                 description=description,
@@ -57,6 +59,7 @@ NETWORKS: dict[str, NetworkSpec] = {
             527,
             2048,
             32_000,
+            classes=AUDIOSET_NAMES,
             source="Kong et al. 2020; qiuqiangkong/audioset_tagging_cnn",
             licence="CC-BY-4.0",
             description="CNN14 on log-mel bands and a learnt picture of the waveform",
@@ -102,6 +105,20 @@ NETWORKS: dict[str, NetworkSpec] = {
                 ("vggish-rnn", "VggishRnn", 10, 128, "Kumar et al. 2020", "VGGish with a GRU over patches"),
                 ("vgg-figure2b", "VggFigure2b", 128, 128, "Kumar et al. 2020", "VGG of figure 2b: 128 numbers"),
             )
+        ),
+        NetworkSpec(
+            "yamnet",
+            "mmasc.networks.yamnet:Yamnet",
+            "yamnet",
+            521,
+            1024,
+            16_000,
+            # One patch, so that a window's scores tell when
+            seconds=0.975,
+            classes=YAMNET_NAMES,
+            source="Plakal and Ellis; tensorflow/models, research/audioset/yamnet",
+            weights="yamnet",
+            description="YAMNet, 521 sounds of AudioSet",
         ),
         NetworkSpec(
             "resnet34",

@@ -21,6 +21,7 @@ class NetworkSpec:
         classes: What its outputs mean where official weights exist with `n_classes` of them.
         source: Paper or code of the definition.
         licence: Licence of official weights.
+        weights: Name of official weights that `mmasc models fetch` knows; empty where there are none.
         description: One line for `mmasc models list`.
     """
 
@@ -36,4 +37,5 @@ class NetworkSpec:
     classes: tuple[str, ...] = ()
     source: str = ""
     licence: str = "Apache-2.0"
+    weights: str = ""
     description: str = ""

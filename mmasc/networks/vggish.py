@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmasc.errors import MmascError
-from mmasc.networks.body import Body
+from mmasc.networks.body import Body, log_odds_of_mean
 
 PATCH_FRAMES = 96
 PATCH_SECONDS = 0.96
@@ -172,9 +172,7 @@ class VggishDnn(Vggish):
 
     def forward(self, features: Float[Tensor, "batch 1 frame 64"]) -> Float[Tensor, "batch class"]:
         """Log odds of the mean of the patches' probabilities."""
-        logits = self.patch_logits(features)
-        # log(mean(p)) - log(mean(1 - p)), exact where probabilities round to 0 or 1
-        return F.logsigmoid(logits).logsumexp(1) - F.logsigmoid(-logits).logsumexp(1)
+        return log_odds_of_mean(self.patch_logits(features))
 
     def _hidden(self, features: Float[Tensor, "batch 1 frame 64"]) -> Float[Tensor, "batch patch hidden"]:
         return self.dnn[:2](self.patch_embeddings(features))

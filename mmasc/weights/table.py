@@ -173,6 +173,19 @@ WEIGHTS: dict[str, WeightFile] = {
             "Apache-2.0",
             note="LAION CLAP, larger, music and speech",
         ),
+        WeightFile(
+            "yamnet",
+            (
+                RemoteFile(
+                    "https://storage.googleapis.com/audioset/yamnet.h5",
+                    "13c3308955bbfaef262f175ac9c40e47b134573a93984f009220dd7cc12a1744",
+                    None,
+                    "yamnet.h5",
+                ),
+            ),
+            "Apache-2.0",
+            note="YAMNet, trained on AudioSet; a Keras file, which needs the extra keras",
+        ),
         _imagenet("alexnet", "alexnet-owt", "7be5be79"),
         _imagenet("vgg16", "vgg16", "397923af"),
         _imagenet("resnet18", "resnet18", "f37072fd"),
