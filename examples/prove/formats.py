@@ -117,8 +117,13 @@ def damage(name: str, path: str, seed: list[int]) -> list[str]:
     return [str(file) for file in files]
 
 
-def read(name: str, shared: str, path: str) -> None:
-    """Read a sample as mmasc's commands do: what users can fix is one line and a status, the rest a trace."""
+def read(name: str, shared: str, path: str, seed: list[int] | None = None) -> None:
+    """Read a sample as mmasc's commands do: what users can fix is one line and a status, the rest a trace.
+
+    With a seed it is damaged before, here and not in a process of its own; the files are told in `path`.damaged.
+    """
+    if seed is not None:
+        Path(f"{path}.damaged").write_text(json.dumps(damage(name, path, seed)))
     try:
         with kept_apart():
             FORMATS[name].read(Path(shared), Path(path))
@@ -317,7 +322,8 @@ def _fetched(shared: Path, folder: Path) -> Path:
     (home / "toy.bin").write_bytes(b"toy" * 1_000)
     digest = hashlib.sha256(b"toy" * 1_000).hexdigest()
     stat = (home / "toy.bin").stat()
-    record = {"sha256": digest, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    times = {"mtime_ns": stat.st_mtime_ns, "ctime_ns": stat.st_ctime_ns}
+    record = {"sha256": digest, "size": stat.st_size, **times}
     (home / "digests.json").write_text(json.dumps({"toy.bin": record}))
     return folder / "sample"
 

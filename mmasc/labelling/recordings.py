@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from mmasc.audio import find_audio
 from mmasc.collection import Collection
+from mmasc.collection.conditions import quoted_name, quoted_value, where_option
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.head import HEAD_NAME, SpaceHead
 from mmasc.collection.vectors import check_column, recording_vectors, values_of
@@ -35,6 +36,7 @@ class LabelledRecordings:
         without_vectors: Recordings that were left out because the space has no windows of them (or none passes).
         space_name, space: Where the vectors come from.
         label_type: What the labels are in the collection, see `HeadStamp`.
+        label: The column that they stand in; "" where they come from elsewhere.
     """
 
     paths: list[str]
@@ -49,9 +51,18 @@ class LabelledRecordings:
     space_name: str
     space: SpaceHead
     label_type: str = "text"
+    label: str = ""
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def where_not(self, *names: str) -> str:
+        """The option that leaves classes out, as it can be pasted."""
+        if not self.label:
+            return "--where"
+        values = [quoted_value(name) if self.label_type == "text" else name for name in names]
+        others = f"<> {values[0]}" if len(values) == 1 else f"NOT IN ({', '.join(values)})"
+        return where_option(f"{quoted_name(self.label)} {others}")
 
 
 def labelled_recordings(
@@ -115,6 +126,7 @@ def labelled_recordings(
         space_name=reader.name,
         space=reader.space,
         label_type=label_type_of(labels[row] for row in kept),
+        label=label,
     )
 
 
@@ -126,7 +138,7 @@ def _complete(collection: Collection, column: str, rows: Sequence[int]) -> list[
         path = collection.recordings.column("path")[missing[0]].as_py()
         raise MmascError(
             f"column {column!r} is empty for {len(missing)} labelled recordings (the first is {path}); fill it, or "
-            f'leave them out with --where "{column} IS NOT NULL"'
+            f"leave them out with {where_option(f'{quoted_name(column)} IS NOT NULL')}"
         )
     return [values[row] for row in rows]
 
