@@ -376,6 +376,24 @@ def _with_probes(shared: Path, folder: Path) -> Path:
     return path
 
 
+def _large(memory_bytes: int) -> IndexPolicy:
+    """The policy of a collection that is large, or too large for the memory."""
+    return IndexPolicy(flat_numbers=0, memory_bytes=memory_bytes)
+
+
+def _with_index(policy: IndexPolicy) -> Callable[[Path, Path], Path]:
+    def make(shared: Path, folder: Path) -> Path:
+        path = _collection(shared, folder)
+        Collection(path, policy=policy).search("low hum")
+        return path
+
+    return make
+
+
+def _asked(policy: IndexPolicy) -> Read:
+    return lambda shared, path: Collection(path, policy=policy).search("low hum") and None
+
+
 def _seal_index(path: Path) -> None:
     """Sizes and checksums in index.json as the damaged files have them."""
     for header in path.glob("spaces/*/index.json"):
@@ -437,6 +455,8 @@ FORMATS = {
         Format("collection", _collection, _ask, parts=("**/*.lance/**/*", "**/*")),
         Format("collection-changed", _collection, _change, parts=("**/*.lance/**/*", "**/*")),
         Format("index", _collection, _search, parts=_INDEX, seal=_seal_index),
+        Format("index-ivf", _with_index(_large(1 << 40)), _asked(_large(1 << 40)), parts=_INDEX, seal=_seal_index),
+        Format("index-rabitq", _with_index(_large(0)), _asked(_large(0)), parts=_INDEX, seal=_seal_index),
         Format("probes", _with_probes, _approximate, parts=("spaces/*/probes.npy",)),
     ]
 }  # fmt: skip

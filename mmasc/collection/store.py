@@ -23,6 +23,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lance
 import numpy as np
@@ -90,8 +91,12 @@ class Store:
         self.folder = Path(folder)
         self.tables = Tables(self.folder)
         self.remarks: list[str] = []
+        self._opened: dict[Path, tuple[int, lance.LanceDataset]] = {}
         check_may_open()
         self.head()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_opened": {}}
 
     @classmethod
     def create(cls, folder: str | Path, root: str | Path) -> "Store":
@@ -191,16 +196,28 @@ class Store:
         return vectors
 
     def dataset(self, space: SpaceHead) -> lance.LanceDataset | None:
-        """The Lance table of a space's windows at the version that counts; None before the first commit."""
+        """The Lance table of a space's windows at the version that counts; None before the first commit.
+
+        The version that was read last stays open: opening takes longer than the vectors of a search.
+        """
         if space.version is None:
             return None
         table = self.tables.windows(space.identity)
+        version, dataset = self._opened.get(table, (None, None))
+        if dataset is not None and version == space.version:
+            check_may_open()
+            return dataset
         dataset = self.tables.open(table, space.version)
         if "vector" not in dataset.schema.names or dataset.schema.field("vector").type != vector_type(space.dim):
             raise MmascError(
                 f"{table} does not hold vectors of {space.dim} numbers as the head says; restore {self.folder}"
             )
+        self._opened[table] = space.version, dataset
         return dataset
+
+    def close(self) -> None:
+        """Open tables anew from here on: the folder may have been replaced."""
+        self._opened.clear()
 
     def space_folder(self, identity: str) -> Path:
         """Where a space keeps its files."""
