@@ -136,7 +136,7 @@ class Store:
         if head.recordings is None:
             schema = pa.schema(RECORDING_FIELDS)
             return schema.empty_table().select(list(columns) if columns is not None else schema.names)
-        dataset = self.tables.open(self.tables.recordings, head.recordings)
+        dataset = self._open(self.tables.recordings, head.recordings)
         with reading(self.tables.recordings, self.folder):
             if columns is None or foreign_stamps(dataset.schema):
                 table = with_stamps(dataset.to_table())
@@ -148,7 +148,7 @@ class Store:
         """Columns of the table of recordings and their types."""
         if head.recordings is None:
             return pa.schema(RECORDING_FIELDS)
-        return with_stamps(self.tables.open(self.tables.recordings, head.recordings).schema.empty_table()).schema
+        return with_stamps(self._open(self.tables.recordings, head.recordings).schema.empty_table()).schema
 
     def windows(self, space: SpaceHead, columns: Sequence[str] = WINDOW_COLUMNS, row_ids: bool = False) -> pa.Table:
         """The table of a space's windows, without vectors unless asked; `row_ids` adds `_rowid`, stable for life."""
@@ -196,27 +196,28 @@ class Store:
         return vectors
 
     def dataset(self, space: SpaceHead) -> lance.LanceDataset | None:
-        """The Lance table of a space's windows at the version that counts; None before the first commit.
-
-        The version that was read last stays open: opening takes longer than the vectors of a search.
-        """
+        """The Lance table of a space's windows at the version that counts; None before the first commit."""
         if space.version is None:
             return None
         table = self.tables.windows(space.identity)
-        version, dataset = self._opened.get(table, (None, None))
-        if dataset is not None and version == space.version:
-            check_may_open()
-            return dataset
-        dataset = self.tables.open(table, space.version)
+        dataset = self._open(table, space.version)
         if "vector" not in dataset.schema.names or dataset.schema.field("vector").type != vector_type(space.dim):
             raise MmascError(
                 f"{table} does not hold vectors of {space.dim} numbers as the head says; restore {self.folder}"
             )
-        self._opened[table] = space.version, dataset
+        return dataset
+
+    def _open(self, table: Path, version: int) -> lance.LanceDataset:
+        """A version of a table; the one that was read last stays open: opening takes longer than a search's vectors."""
+        opened, dataset = self._opened.get(table, (None, None))
+        if dataset is None or opened != version:
+            dataset = self.tables.open(table, version)
+            self._opened[table] = version, dataset
+        check_may_open()
         return dataset
 
     def close(self) -> None:
-        """Open tables anew from here on: the folder may have been replaced."""
+        """Open tables anew from here on: the folder may have been replaced, or a number given to another version."""
         self._opened.clear()
 
     def space_folder(self, identity: str) -> Path:
@@ -249,10 +250,13 @@ class Store:
         """Change tables under the lock; all of it counts when the block ends, nothing of it when the block fails."""
         with unharmed(self.folder), _locked(self.folder):
             change = Transaction(self, read_head(self.folder / HEAD_NAME))
-            change.take_back_rests()
-            yield change
-            asked = change.compacted
-            change.commit()
+            try:
+                change.take_back_rests()
+                yield change
+                asked = change.compacted
+                change.commit()
+            finally:
+                self.close()  # what it wrote and did not come to count may come again with other content
             if change.compacted and not asked:
                 self._clean_if_possible()
 
