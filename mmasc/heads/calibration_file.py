@@ -81,8 +81,8 @@ class Calibration:
         )
         if digest_of(asked) != self.texts:
             raise MmascError(
-                f"{self.source or 'the calibration'} was made for other labels or texts (prompts {self.prompts!r}) than "
-                f"those of {asked.name!r}; use these, or calibrate again with: mmasc prompts calibrate"
+                f"{self.source or 'the calibration'} was made for other labels or texts (prompts {self.prompts!r}) "
+                f"than those of {asked.name!r}; use these, or calibrate again with: mmasc prompts calibrate"
             )
         by_name = None if self.thresholds is None else dict(zip(self.labels, self.thresholds, strict=True))
         tuned = TunedZeroShot(
