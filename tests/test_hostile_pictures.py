@@ -1,6 +1,7 @@
 """Pictures made to harm: each is refused in one line that names it, before memory or time is spent on it."""
 
 import contextlib
+import logging
 import struct
 import zlib
 
@@ -44,3 +45,16 @@ def test_pictures_that_are_programs_or_lie(tmp_path):
             read_photograph(damaged, 8)
     for call in (lambda path: read_photograph(path, 8), lambda path: opened_picture(path).__enter__()):
         refused(call, program)
+
+
+def test_what_pillow_logs_of_a_damaged_picture_goes_nowhere(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "many.tiff"
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
+    content = path.read_bytes()
+    # Samples of a pixel, a short: 67 instead of 3
+    place = content.index(struct.pack("<HHI", 277, 3, 1)) + 8
+    path.write_bytes(content[:place] + struct.pack("<H", 67) + content[place + 2 :])
+    # As in a process in which nobody keeps logs
+    monkeypatch.setattr(logging.root, "handlers", [])
+    refused(lambda path: read_photograph(path, 8), path)
+    assert capsys.readouterr().err == ""

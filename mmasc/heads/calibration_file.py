@@ -84,6 +84,10 @@ class Calibration:
                 f"{self.source or 'the calibration'} was made for other labels or texts (prompts {self.prompts!r}) "
                 f"than those of {asked.name!r}; use these, or calibrate again with: mmasc prompts calibrate"
             )
+        if self.labels != tuple(asked.labels):
+            raise MmascError(
+                f"{self.source or 'the calibration'} is damaged: its labels are not those of its texts; {_MEND}"
+            )
         by_name = None if self.thresholds is None else dict(zip(self.labels, self.thresholds, strict=True))
         tuned = TunedZeroShot(
             encoder,

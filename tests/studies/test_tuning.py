@@ -126,6 +126,11 @@ def test_other_texts_and_other_encoders_are_refused(tuned, study, tmp_path):
         read.classifier(study.encoder, Prompts("other", "", ("{}",), PHRASES))
     with pytest.raises(MmascError, match=r"c\.json belongs to encoder standin"):
         read.classifier(stranger, BIASED)
+    path = tmp_path / "c.json"
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps(about | {"labels": ["another", *about["labels"][1:]]}))
+    with pytest.raises(MmascError, match=r"c\.json is damaged: its labels are not those of its texts"):
+        Calibration.load(path).classifier(study.encoder, BIASED)
     renamed = Prompts("renamed", "other words about it", ("{}",), BIASED.labels)
     assert digest_of(renamed) == digest_of(BIASED)
     tuned.calibration.classifier(study.encoder, renamed)
