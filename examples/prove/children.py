@@ -4,13 +4,16 @@
         pid = children.start("run", "embed", "/tmp/work")     # storms.run("embed", "/tmp/work") in a process of its own
         outcome = children.wait(60)
 
-The server imports the module by name and nothing else; it never computes itself, because what computes may not fork.
+The server imports the module by name and what commands import only while they run; it never computes itself, because
+what computes may not fork.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
+import pkgutil
 import re
 import select
 import signal
@@ -22,7 +25,11 @@ import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import mmasc
+
 _READY = "ready"
+# Imported by functions of libraries when they are first called: a second and more, which no child should take
+_LATE = ("torch._dynamo", "faiss", "av", "PIL.Image", "einops", "librosa", "sklearn.ensemble", "matplotlib.pyplot")
 # As FFmpeg, mpg123, libpng, libjpeg, Rust and its loggers begin their lines
 _CHATTER = re.compile(
     r"^\[\w+ @ 0x|^Warning: |^libpng |^JPEG|^Corrupt JPEG|^thread '.*panicked|^\[\S+ (WARN|ERROR)|\[src/lib"
@@ -108,7 +115,9 @@ class Children:
         value, trace, high = self._read("value.json"), self._text("trace"), self._text("memory")
         most = max(most, int(high)) if high else most
         spoken = self._text("spoken")
-        chatter = "\n".join(line for line in spoken.splitlines() if _CHATTER.search(line))
+        # A remark of mmasc's own that tells of such a line is none
+        lines = [line for line in spoken.splitlines() if not line.startswith("remark: libraries")]
+        chatter = "\n".join(line for line in lines if _CHATTER.search(line))
         return Outcome(value, status, spoken, chatter, trace, most, took, stopped)
 
     def _is_late(self, seconds: float) -> bool:
@@ -174,10 +183,23 @@ def _worked(pid: int) -> float:
         return float("inf")
 
 
+def _import_late() -> None:
+    """All of mmasc and `_LATE`, as far as they are installed."""
+    ours = sorted(info.name for info in pkgutil.walk_packages(mmasc.__path__, "mmasc.") if "__main__" not in info.name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in [*ours, *_LATE]:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+
+
 def _serve(module: Any, scratch: Path) -> None:
     answers = open(os.dup(1), "w", buffering=1)  # noqa: SIM115 (for as long as this process lives)
     # What a child prints is not an answer of the server
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    # What a child's collector would look through, it would also copy
+    gc.collect()
+    gc.freeze()
     answers.write(f"{_READY}\n")
     for line in sys.stdin:
         function, arguments = json.loads(line)
@@ -229,4 +251,5 @@ def _high_water(reset: bool = False) -> int:
 
 
 if __name__ == "__main__":
+    _import_late()
     _serve(importlib.import_module(sys.argv[1]), Path(sys.argv[2]))

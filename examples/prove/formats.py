@@ -119,8 +119,13 @@ def damage(name: str, path: str, seed: list[int]) -> list[str]:
     return [str(file) for file in files]
 
 
-def read(name: str, shared: str, path: str) -> None:
-    """Read a sample as mmasc's commands do: what users can fix is one line and a status, the rest a trace."""
+def read(name: str, shared: str, path: str, seed: list[int] | None = None) -> None:
+    """Read a sample as mmasc's commands do: what users can fix is one line and a status, the rest a trace.
+
+    With a seed it is damaged before, here and not in a process of its own; the files are told in `path`.damaged.
+    """
+    if seed is not None:
+        Path(f"{path}.damaged").write_text(json.dumps(damage(name, path, seed)))
     try:
         with kept_apart():
             FORMATS[name].read(Path(shared), Path(path))
@@ -348,7 +353,8 @@ def _fetched(shared: Path, folder: Path) -> Path:
     (home / "toy.bin").write_bytes(b"toy" * 1_000)
     digest = hashlib.sha256(b"toy" * 1_000).hexdigest()
     stat = (home / "toy.bin").stat()
-    record = {"sha256": digest, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    times = {"mtime_ns": stat.st_mtime_ns, "ctime_ns": stat.st_ctime_ns}
+    record = {"sha256": digest, "size": stat.st_size, **times}
     (home / "digests.json").write_text(json.dumps({"toy.bin": record}))
     return folder / "sample"
 
@@ -399,6 +405,24 @@ def _with_probes(shared: Path, folder: Path) -> Path:
             np.save(space / "probes.npy", np.random.default_rng(0).normal(size=(8, 128)).astype(np.float32))
         (space / "index.json").unlink(missing_ok=True)
     return path
+
+
+def _large(memory_bytes: int) -> IndexPolicy:
+    """The policy of a collection that is large, or too large for the memory."""
+    return IndexPolicy(flat_numbers=0, memory_bytes=memory_bytes)
+
+
+def _with_index(policy: IndexPolicy) -> Callable[[Path, Path], Path]:
+    def make(shared: Path, folder: Path) -> Path:
+        path = _collection(shared, folder)
+        Collection(path, policy=policy).search("low hum")
+        return path
+
+    return make
+
+
+def _asked(policy: IndexPolicy) -> Read:
+    return lambda shared, path: Collection(path, policy=policy).search("low hum") and None
 
 
 def _seal_index(path: Path) -> None:
@@ -501,6 +525,8 @@ FORMATS = {
         Format("annotations", _annotated(1_000), _labels, parts=("annotations/*.*",)),
         Format("journal", _annotated(100_000), _labels, parts=("annotations/*.jsonl",), seal=_seal_journal),
         Format("index", _collection, _search, parts=_INDEX, seal=_seal_index),
+        Format("index-ivf", _with_index(_large(1 << 40)), _asked(_large(1 << 40)), parts=_INDEX, seal=_seal_index),
+        Format("index-rabitq", _with_index(_large(0)), _asked(_large(0)), parts=_INDEX, seal=_seal_index),
         Format("probes", _with_probes, _approximate, parts=("spaces/*/probes.npy",)),
     ]
 }  # fmt: skip

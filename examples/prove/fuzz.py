@@ -98,8 +98,7 @@ def _format(
         work = folder / "work" / f"{name}-{number}"
         # With their times: what is kept next to a file knows them
         shutil.copytree(good, work)
-        damaged = children.call("damage", name, str(work / sample), [*seed, number]) if number >= 0 else []
-        found = _read(children, name, folder, work / sample, named)
+        found = _read(children, name, folder, work / sample, named, [*seed, number] if number >= 0 else None)
         if number < 0:
             if found["kind"] != "ok":
                 raise SystemExit(f"the sample of {name} is not read without any damage: {json.dumps(found, indent=1)}")
@@ -107,7 +106,8 @@ def _format(
             counts[found["kind"]] += 1
             if found["kind"] not in _GOOD and keep is not None:
                 keep.mkdir(parents=True, exist_ok=True)
-                place = keep / work.name
+                place, told = keep / work.name, Path(f"{work / sample}.damaged")
+                damaged = json.loads(told.read_text()) if told.exists() else []
                 shutil.rmtree(place, ignore_errors=True)
                 shutil.copytree(work, place, symlinks=True)
                 text = json.dumps(found | {"damaged": damaged}, indent=1)
@@ -116,8 +116,10 @@ def _format(
     return dict(counts)
 
 
-def _read(children: Children, name: str, folder: Path, sample: Path, named: bool) -> dict[str, Any]:
-    children.start("read", name, str(folder / "shared"), str(sample))
+def _read(
+    children: Children, name: str, folder: Path, sample: Path, named: bool, seed: list[int] | None = None
+) -> dict[str, Any]:
+    children.start("read", name, str(folder / "shared"), str(sample), seed)
     outcome = children.wait(LIMIT_SECONDS, LIMIT_BYTES)
     kind = judge(outcome, sample.name if named else "")
     said = {"spoken": outcome.spoken[-2_000:], "chatter": outcome.chatter[-2_000:], "trace": outcome.trace[-4_000:]}

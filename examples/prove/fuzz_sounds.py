@@ -64,7 +64,8 @@ def _encode(path: Path, container: str, codec: str, film: bool) -> Path:
         pictures = file.add_stream("mpeg4", rate=10) if film else None
         if pictures is not None:
             pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
-        stream = file.add_stream(codec, rate=rate, layout="stereo")
+        # Without a rate of bits wmav2 refuses to begin
+        stream = file.add_stream(codec, rate=rate, layout="stereo", bit_rate=96_000)
         sound = 0.1 * np.random.default_rng(0).standard_normal((2, rate // 3)).astype(np.float32)
         frame = av.AudioFrame.from_ndarray(sound, format="fltp", layout="stereo")
         frame.rate, frame.pts = rate, 0

@@ -8,6 +8,7 @@ that led there.
 """
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--shrink", action="store_true", help="look for the shortest life that fails: takes minutes")
     options = parser.parse_args()
     begun = time.perf_counter()
+    gc.freeze()  # what was imported stays: no collection looks through it
     phases = [Phase.generate, *([Phase.shrink] if options.shrink else [])]
     how = settings(
         max_examples=options.n,

@@ -105,7 +105,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/frames.py": ["collection/vectors"],
     "mmasc/collection/vectors.py": ["collection/vectors", "collection/silence"],
     "mmasc/storage/keras.py": ["storage/keras"],
-    "mmasc/storage/pictures.py": ["hostile"],
+    "mmasc/storage/pictures.py": ["hostile_pictures"],
     "mmasc/windows/units.py": ["windows/units"],
     "mmasc/collection/silence.py": ["collection/silence"],
     "mmasc/collection/space.py": ["collection/index", *_READING, *_WRITING[1:]],

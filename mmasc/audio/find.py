@@ -19,6 +19,8 @@ VIDEO_EXTENSIONS = (
     "3gp", "asf", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "vob",
     "webm", "wmv",
 )  # fmt: skip
+# Characters: as long as any path; time to read a pattern grows with the square of its brackets
+_LONGEST_PATTERN = 4_096
 
 
 def find_audio(
@@ -88,6 +90,11 @@ def _expand(item: str, known: frozenset[str], lists: bool) -> Iterator[str]:
             except MmascError as error:
                 raise MmascError(f"line {number} of {show_path(item[1:])}: {error}") from error
     elif glob.has_magic(item):
+        if len(item) > _LONGEST_PATTERN:
+            raise MmascError(
+                f"{show_path(item[:80])}...: a pattern of {len(item):,} characters, more than {_LONGEST_PATTERN:,}; "
+                "name the folder instead"
+            )
         yield from _match(item, known)
     else:
         raise MmascError(f"{show_path(item)}: no such file or folder; check the name")

@@ -6,11 +6,14 @@ column, single quotes always hold a text, and neither length nor depth can exhau
 """
 
 import math
+import re
+import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from mmasc.collection.condition_tokens import ConditionError, Token, tokens_of
+from mmasc.printing import printable
 
 _MAX_DEPTH = 50  # of parentheses, calls and operators inside each other
 _MAX_ARGUMENTS = 100  # of a function
@@ -345,3 +348,25 @@ class _Reader:
 def _meant(name: str, names: Collection[str]) -> str:
     close = get_close_matches(name, sorted(names), 1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+# Words that a condition reads as something else than a column
+_WORDS = {*_BINDS, *_STATEMENTS, "true", "false", "null", "case", "when", "then", "else", "end", "cast", "extract"}
+
+
+def quoted_name(column: str) -> str:
+    """A column as a condition names it: in double quotes where it is no plain word."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) and column.lower() not in _WORDS:
+        return column
+    return '"' + column.replace('"', '""') + '"'
+
+
+def quoted_value(value: str) -> str:
+    """A text as a condition holds it, in single quotes."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def where_option(condition: str) -> str:
+    """`--where` with a condition, in one line that a shell takes when it is pasted."""
+    plain = not set(condition) & set('"$`\\!')
+    return printable(f'--where "{condition}"' if plain else f"--where {shlex.quote(condition)}")

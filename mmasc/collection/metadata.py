@@ -1,6 +1,7 @@
 """Columns of the users' own: from a CSV next to the recordings, or from the names of the folders they lie in."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -114,7 +115,7 @@ class Metadata:
 
     def _renamed(self) -> list[str]:
         renamed = [f"{old} → {new}" for old, new in self.columns.items() if old != new]
-        return [f"columns with names that mmasc uses itself were renamed: {', '.join(renamed)}"] if renamed else []
+        return [f"columns whose names mmasc cannot keep were renamed: {', '.join(renamed)}"] if renamed else []
 
 
 def folder_columns(path: Path, root: str, names: Sequence[str]) -> dict[str, Any]:
@@ -158,6 +159,8 @@ def own_columns(
     arrays = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         values = [row.get(name) for row in rows]
+        if name in RECORDING_COLUMNS or _kept_name(name) != name:
+            raise MmascError(f"a column of your own cannot be called {name!r}; name it {_column_name(name)!r}")
         if name in schema.names:
             wanted = schema.field(name).type
         elif types is not None and name in types:
@@ -188,8 +191,15 @@ def _time(value: Any, name: str) -> Any:
 
 
 def _column_name(name: str) -> str:
-    """Names that mmasc itself uses get `meta_` in front."""
-    return f"meta_{name}" if name.lower() in _TAKEN else name
+    """What a column of the users' own is called: names that mmasc itself uses get `meta_` in front."""
+    kept = _kept_name(name)
+    return f"meta_{kept}" if kept.lower() in _TAKEN else kept
+
+
+def _kept_name(name: str) -> str:
+    """A name that Lance can store and read again: with a backtick in it, it would write a table that nobody opens."""
+    plain = re.sub(r"[.`]", "_", name) or "meta"
+    return f"meta_{plain}" if plain.lower().startswith("_row") else plain
 
 
 def _widest(types: Iterable[type]) -> type:

@@ -114,14 +114,18 @@ class QueryEncoders:
             folder: Folder of the collection, for messages.
             encoder: Loaded encoder, to be checked alone.
         Raises:
-            MmascError: If the encoder of that name has another identity now than when it made the space.
+            MmascError: If the encoder cannot be loaded, or that of this name has another identity now than when it made
+                the space; the line names the collection.
         """
         if encoder is not None:
             return _checked(name, space, folder, encoder)
         key = (space.encoder, space.window_seconds, space.identity)
         if key not in self._loaded:
             window = window_of(space.encoder, space.window_seconds)
-            self._loaded[key] = load_encoder(space.encoder, self._device, window)
+            try:
+                self._loaded[key] = load_encoder(space.encoder, self._device, window)
+            except MmascError as error:
+                raise MmascError(f"the encoder of space {name!r} of {folder} cannot be loaded: {error}") from error
             if backend_identity(self._loaded[key].identity, "onnx") == space.identity:
                 self._loaded[key].use_onnx()
         return _checked(name, space, folder, self._loaded[key])

@@ -48,6 +48,7 @@ class Snapshot:
 
     def refresh(self) -> None:
         """See the collection as it is now."""
+        self.store.close()
         self.head = self.store.head()
         self._readers.clear()
         for name in ("recordings", "row_of"):

@@ -23,6 +23,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lance
 import numpy as np
@@ -87,8 +88,12 @@ class Store:
         self.folder = Path(folder)
         self.tables = Tables(self.folder)
         self.remarks: list[str] = []
+        self._opened: dict[Path, tuple[int, lance.LanceDataset]] = {}
         check_may_open()
         self.head()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_opened": {}}
 
     @classmethod
     def create(cls, folder: str | Path, root: str | Path) -> "Store":
@@ -128,7 +133,7 @@ class Store:
         if head.recordings is None:
             schema = pa.schema(RECORDING_FIELDS)
             return schema.empty_table().select(list(columns) if columns is not None else schema.names)
-        dataset = self.tables.open(self.tables.recordings, head.recordings)
+        dataset = self._open(self.tables.recordings, head.recordings)
         with reading(self.tables.recordings, self.folder):
             if columns is None or foreign_stamps(dataset.schema):
                 table = with_stamps(dataset.to_table())
@@ -140,7 +145,7 @@ class Store:
         """Columns of the table of recordings and their types."""
         if head.recordings is None:
             return pa.schema(RECORDING_FIELDS)
-        return with_stamps(self.tables.open(self.tables.recordings, head.recordings).schema.empty_table()).schema
+        return with_stamps(self._open(self.tables.recordings, head.recordings).schema.empty_table()).schema
 
     def windows(self, space: SpaceHead, columns: Sequence[str] = WINDOW_COLUMNS, row_ids: bool = False) -> pa.Table:
         """The table of a space's windows, without vectors unless asked; `row_ids` adds `_rowid`, stable for life."""
@@ -192,12 +197,25 @@ class Store:
         if space.version is None:
             return None
         table = self.tables.windows(space.identity)
-        dataset = self.tables.open(table, space.version)
+        dataset = self._open(table, space.version)
         if "vector" not in dataset.schema.names or dataset.schema.field("vector").type != vector_type(space.dim):
             raise MmascError(
                 f"{table} does not hold vectors of {space.dim} numbers as the head says; restore {self.folder}"
             )
         return dataset
+
+    def _open(self, table: Path, version: int) -> lance.LanceDataset:
+        """A version of a table; the one that was read last stays open: opening takes longer than a search's vectors."""
+        opened, dataset = self._opened.get(table, (None, None))
+        if dataset is None or opened != version:
+            dataset = self.tables.open(table, version)
+            self._opened[table] = version, dataset
+        check_may_open()
+        return dataset
+
+    def close(self) -> None:
+        """Open tables anew from here on: the folder may have been replaced, or a number given to another version."""
+        self._opened.clear()
 
     def space_folder(self, identity: str) -> Path:
         """Where a space keeps its files."""
@@ -229,10 +247,13 @@ class Store:
         """Change tables under the lock; all of it counts when the block ends, nothing of it when the block fails."""
         with unharmed(self.folder), locked(self.folder):
             change = Transaction(self, read_head(self.folder / HEAD_NAME))
-            change.take_back_rests()
-            yield change
-            asked = change.compacted
-            change.commit()
+            try:
+                change.take_back_rests()
+                yield change
+                asked = change.compacted
+                change.commit()
+            finally:
+                self.close()  # what it wrote and did not come to count may come again with other content
             if change.compacted and not asked:
                 self._clean_if_possible()
 

@@ -71,6 +71,8 @@ class Tables:
                 with writing(table, self.folder):
                     shutil.rmtree(table)
             return None
+        if versions(table)[-1:] == [version]:
+            return version
         counted = self.open(table, version)
         try:
             newest = self.open(table).version

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Calibration:
         recordings: How many labelled ones it was learnt from.
         mmasc: Version that made it.
         format: Format of the file.
+        source: The file that it was read from, for messages.
     """
 
     encoder: str
@@ -59,6 +60,7 @@ class Calibration:
     recordings: int
     mmasc: str = __version__
     format: int = FORMAT
+    source: Path | None = field(default=None, compare=False)
 
     def classifier(
         self, encoder: Encoder, prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path
@@ -75,13 +77,17 @@ class Calibration:
         require_identity(
             (self.encoder, self.identity),
             (encoder.spec.name, encoder.identity),
-            "the calibration",
+            str(self.source or "the calibration"),
             "use its encoder, or calibrate again with: mmasc prompts calibrate",
         )
         if digest_of(asked) != self.texts:
             raise MmascError(
-                f"the calibration was made for other labels or texts (prompts {self.prompts!r}) than those of "
-                f"{asked.name!r}; use these, or calibrate again with: mmasc prompts calibrate"
+                f"{self.source or 'the calibration'} was made for other labels or texts (prompts {self.prompts!r}) "
+                f"than those of {asked.name!r}; use these, or calibrate again with: mmasc prompts calibrate"
+            )
+        if self.labels != tuple(asked.labels):
+            raise MmascError(
+                f"{self.source or 'the calibration'} is damaged: its labels are not those of its texts; {_MEND}"
             )
         by_name = None if self.thresholds is None else dict(zip(self.labels, self.thresholds, strict=True))
         tuned = TunedZeroShot(
@@ -103,7 +109,8 @@ class Calibration:
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"kind": _KIND} | asdict(self), indent=1, ensure_ascii=False) + "\n"
+        values = {name: value for name, value in asdict(self).items() if name != "source"}
+        text = json.dumps({"kind": _KIND} | values, indent=1, ensure_ascii=False) + "\n"
         write_atomically(path, text.encode())
 
     @classmethod
@@ -127,7 +134,7 @@ class Calibration:
         if isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
             raise MmascError(f"{path} was made by a newer mmasc (format {raw['format']}); update mmasc")
         try:
-            return _parsed(raw)
+            return replace(_parsed(raw), source=path)
         except (TypeError, ValueError, OverflowError) as error:
             raise MmascError(f"{path} is damaged: {error}; {_MEND}") from error
 
@@ -160,6 +167,8 @@ def _parsed(raw: dict[str, Any]) -> Calibration:
     least = raw.get("minimum_cosine")
     if least is not None and not -1 <= _number(least, "minimum_cosine") <= 1:
         raise ValueError("minimum_cosine is not in [-1, 1]")
+    if "source" in raw:
+        raise ValueError("it has a source")
     return Calibration(**{**raw, "labels": tuple(labels), "shifts": shifts, "thresholds": thresholds})
 
 

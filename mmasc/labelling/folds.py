@@ -54,7 +54,7 @@ def make_folds(recordings: LabelledRecordings, n_folds: int = 5, seed: int = 0, 
         if missing:
             raise MmascError(
                 f"fold {fold.name} would be tested without anything learnt of {missing[0]!r}, whose recordings all lie "
-                "in it; leave that class out with --where, or use other folds or groups"
+                f"in it; leave that class out with {recordings.where_not(missing[0])}, or use other folds or groups"
             )
     return folds
 
@@ -107,7 +107,7 @@ def draw_few(
         scarce = recordings.classes[int(counts.argmin())]
         raise MmascError(
             f"{n_per_class} shots leave no recording of {scarce!r} to test on, it has {counts.min()}; "
-            f"use at most {counts.min() - 1} shots, or leave that class out with --where"
+            f"use at most {counts.min() - 1} shots, or leave that class out with {recordings.where_not(scarce)}"
         )
     generator = np.random.default_rng([seed, 0])
     groups = np.arange(len(codes)) if recordings.groups is None else _numbered(recordings.groups)
@@ -202,7 +202,7 @@ def _stratified_folds(recordings: LabelledRecordings, items: np.ndarray, n_folds
         noun = "recording" if counts.min() == 1 else "recordings"
         raise MmascError(
             f"class {scarce!r} has {counts.min()} {noun}, fewer than {n_folds} folds; {fewer}add recordings, or "
-            "leave that class out with --where"
+            f"leave that class out with {recordings.where_not(scarce)}"
         )
     if recordings.groups is None:
         splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mmasc.collection import Collection
+from mmasc.collection.conditions import quoted_name, quoted_value, where_option
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.vectors import check_column, recording_vectors, values_of
@@ -57,6 +58,7 @@ class LabelledRecordings:
         label_type: What the labels are in the collection, see `HeadStamp`.
         unit: What a row is: "recordings", or "windows" of which several are of one recording.
         background: The class that stands for none of the labels, where there is one.
+        label: The column that they stand in; "" where they come from elsewhere.
     """
 
     paths: list[str]
@@ -73,6 +75,7 @@ class LabelledRecordings:
     label_type: str = "text"
     unit: str = "recordings"
     background: str | None = None
+    label: str = ""
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -83,6 +86,14 @@ class LabelledRecordings:
         if self.unit != "recordings" or spec is None or spec.window_seconds != self.space.window_seconds:
             return heard(self.space.encoder, list(dict.fromkeys(self.paths)))
         return heard(self.space.encoder, self.paths, self.vectors)
+
+    def where_not(self, *names: str) -> str:
+        """The option that leaves classes out, as it can be pasted."""
+        if not self.label:
+            return "--where"
+        values = [quoted_value(name) if self.label_type == "text" else name for name in names]
+        others = f"<> {values[0]}" if len(values) == 1 else f"NOT IN ({', '.join(values)})"
+        return where_option(f"{quoted_name(self.label)} {others}")
 
 
 def labelled_recordings(collection: Collection, selection: Selection) -> LabelledRecordings:
@@ -140,6 +151,7 @@ def labelled_recordings(collection: Collection, selection: Selection) -> Labelle
         space=reader.space,
         label_type=label_type_of(labels[row] for row in kept),
         background=NONE if selection.background and NONE in classes else None,
+        label=selection.label,
     )
 
 
@@ -151,7 +163,7 @@ def _complete(collection: Collection, column: str, rows: Sequence[int]) -> list[
         path = collection.recordings.column("path")[missing[0]].as_py()
         raise MmascError(
             f"column {column!r} is empty for {len(missing)} labelled recordings (the first is {path}); fill it, or "
-            f'leave them out with --where "{column} IS NOT NULL"'
+            f"leave them out with {where_option(f'{quoted_name(column)} IS NOT NULL')}"
         )
     return [values[row] for row in rows]
 

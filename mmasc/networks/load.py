@@ -82,12 +82,15 @@ def read_network(spec: NetworkSpec, path: str | Path, device: str = "cpu") -> Ne
     try:
         _require_small(about.get("arguments", {}))
         arguments = {**about.get("arguments", {}), **cls.arguments_from(own)}
-        network = build(
-            spec, arguments.pop("n_classes"), about.get("classes", ()), about.get("features"), 0, "cpu", arguments
-        )
+        with warnings.catch_warnings():
+            # A layer of no channels is built with a warning alone
+            warnings.filterwarnings("error", "Initializing zero-element tensors")
+            network = build(
+                spec, arguments.pop("n_classes"), about.get("classes", ()), about.get("features"), 0, "cpu", arguments
+            )
     except (KeyError, IndexError) as error:
         raise MmascError(f"{path} does not hold {spec.name}: {error} is missing") from error
-    except (TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:
+    except (TypeError, ValueError, AttributeError, RuntimeError, MemoryError, UserWarning) as error:
         reason = " ".join(str(error).split())[:150]
         raise MmascError(f"{path} describes no {spec.name} that can be built ({reason}); get the file again") from error
     _fill(network, own, path)

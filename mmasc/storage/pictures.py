@@ -1,6 +1,7 @@
 """Pictures that somebody else made: opened with the care that untrusted files need."""
 
 import contextlib
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from mmasc.errors import MmascError, show_path
 
 # Larger pictures are refused: unpacked they are more than 400 MB
 MOST_PIXELS = 100_000_000
+# Pillow tells of some damage in a log besides its error; where nobody keeps logs, it would go to stderr
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 # Encapsulated PostScript is a program, and Pillow has it run by Ghostscript
 _REFUSED = ("EPS",)
 

@@ -153,7 +153,7 @@ def match_labels(recordings: LabelledRecordings, prompts: Prompts) -> Match:
             f"prompts {prompts.name!r} have no label for {len(missing)} of the collection's {len(recordings.classes)} "
             f"labels (recordings): {named}; {exact} match exactly, {len(found) - exact} ignoring case, "
             f"underscores and hyphens; the file has: {', '.join(prompts.labels)}; add them to it or leave them out "
-            "with --where"
+            f"with {recordings.where_not(*missing)}"
         )
     unused = tuple(name for name in prompts.labels if name not in found.values())
     return Match(found, exact, len(found) - exact, unused)

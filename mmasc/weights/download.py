@@ -97,6 +97,7 @@ def _fetch_file(weight: WeightFile, file: RemoteFile, source: Path | None, progr
     # Before the file has its name: else a kill between the two leaves a file that nobody vouches for
     record_stamp(folder, file.filename, part, digest)
     os.replace(part, path)
+    record_stamp(folder, file.filename, path, digest)  # a new name is a change, too
     note_path(part).unlink(missing_ok=True)
     return StoredFile(path, path.stat().st_size, digest, bool(file.sha256), True)
 

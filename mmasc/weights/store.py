@@ -41,7 +41,8 @@ def is_present(name: str) -> bool:
 def find(name: str) -> Path:
     """The local path of weights, verified; no network.
 
-    A digest is measured once and remembered with size and time of the file; a file that changed is measured again.
+    A digest is measured once and remembered with size and times of the file; a file that changed is measured again.
+    The time of the last change of any kind (ctime) is among them, which programs cannot set as they can the other.
 
     Returns:
         The file, or the folder where the weights are several files.
@@ -142,11 +143,12 @@ def measure_file(
 
 def _stamp(path: Path, digest: str) -> dict[str, Any]:
     status = path.stat()
-    return {"sha256": digest, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    times = {"mtime_ns": status.st_mtime_ns, "ctime_ns": status.st_ctime_ns}
+    return {"sha256": digest, "size": status.st_size, **times}
 
 
 def record_stamp(folder: Path, filename: str, path: Path, digest: str) -> None:
-    """Remember a digest with the size and time of the file that it was measured on."""
+    """Remember a digest with the size and times of the file that it was measured on."""
     records = read_note(folder / "digests.json") | {filename: _stamp(path, digest)}
     write_atomically(folder / "digests.json", (json.dumps(records, indent=1, sort_keys=True) + "\n").encode())
 

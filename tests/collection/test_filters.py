@@ -1,5 +1,6 @@
 """Conditions in SQL: read whole or refused in one line, and the same rows as SQLite finds."""
 
+import shlex
 import sqlite3
 from datetime import date, datetime
 
@@ -8,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mmasc.collection.conditions import _WORDS as WORDS
+from mmasc.collection.conditions import quoted_name, quoted_value, where_option
 from mmasc.collection.filters import passing_recordings
 from mmasc.errors import MmascError
 
@@ -337,3 +340,13 @@ def test_the_same_times_as_sqlite(tests, joined, times):
         for name, comparison, value in tests
     )
     assert passing_recordings(ours, table).tolist() == expected
+
+
+@given(st.text(min_size=1, max_size=8) | st.sampled_from([*WORDS, "End", "plain"]), st.text(max_size=8))
+def test_names_and_values_in_quotes_are_read_as_they_were(name, value):
+    table = pa.table({"id": pa.array([0, 1], pa.int64()), "path": ["a", "b"], name: [value, None]})
+    condition = f"{quoted_name(name)} = {quoted_value(value)}"
+    assert passing_recordings(condition, table).tolist() == [0]
+    if condition.isprintable():
+        assert shlex.split(where_option(condition)) == ["--where", condition]
+    assert len(where_option(condition).splitlines()) == 1

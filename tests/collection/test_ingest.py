@@ -1,6 +1,8 @@
 """Into a collection: nothing twice, nothing lost, nothing decoded that is there already."""
 
+import csv
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -120,13 +122,41 @@ def test_metadata_and_folders_become_columns(sounds, tmp_path, registered):
     assert report.remarks == [
         f"1 of 3 rows of {meta} name no file here",
         f"3 of the files given have no row in {meta}",
-        "columns with names that mmasc uses itself were renamed: size → meta_size",
+        "columns whose names mmasc cannot keep were renamed: size → meta_size",
     ]
     rows = {row["path"]: row for row in Collection(tmp_path / "c").recordings.to_pylist()}
     assert {path: row["place"] for path, row in rows.items()} == {path: path.split("/")[0] for path in rows}
     assert (rows["pond/a.wav"]["species"], rows["pond/a.wav"]["count"]) == ("frog", 3)
     assert (rows["wood/e.ogg"]["count"], rows["wood/e.ogg"]["code"]) == (None, "012")
     assert rows["wood/d.wav"]["species"] is None
+
+
+def test_columns_of_any_name_are_stored_and_read_again(sounds, tmp_path, registered):
+    """Lance writes a backtick in a name without a word, and cannot open the table from then on."""
+    meta = tmp_path / "meta.csv"
+    names = ["site.name", "a`b", "_rowid", "_RowAddr", 'quo"te', "it's", "a/b", "$x", "Käuz", "a\\b", "x" * 300]
+    with open(meta, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["filename", *names], ["a.wav", *map(str, range(len(names)))]])
+    kept = ["site_name", "a_b", "meta__rowid", "meta__RowAddr", *names[4:]]
+    report = mmasc.embed(sounds, tmp_path / "c", registered, metadata=meta)
+    assert report.remarks[-1].endswith(", ".join(f"{old} → {new}" for old, new in zip(names[:4], kept, strict=False)))
+    for _ in range(2):
+        collection = Collection(tmp_path / "c")
+        row = next(row for row in collection.recordings.to_pylist() if row["path"].endswith("a.wav"))
+        assert [row[name] for name in kept] == list(range(len(names)))
+        assert len(collection.search(text="a", where='"quo""te" = 4 AND site_name = 0', k=1)) == 1
+        # Columns that come later go another way
+        collection.set_metadata({row["id"]: {f"{name} 2": "x" for name in kept}})
+
+
+@pytest.mark.parametrize("name", ["a`b", "site.name", "_rowid", "", "id", "path", "mmasc_digest"])
+def test_names_that_cannot_be_stored_are_refused(sounds, tmp_path, registered, name):
+    mmasc.embed(sounds, tmp_path / "c", registered)
+    collection = Collection(tmp_path / "c")
+    before = collection.recordings
+    with pytest.raises(MmascError, match=f"cannot be called {re.escape(repr(name))}; name it '"):
+        collection.set_metadata({before.column("id")[0].as_py(): {name: "x"}})
+    assert Collection(tmp_path / "c").recordings == before
 
 
 def test_metadata_reaches_recordings_that_are_there_already(sounds, tmp_path, registered):

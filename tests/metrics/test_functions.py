@@ -134,6 +134,19 @@ def test_calibration_error_by_hand():
     assert calibration_error(["b"] * 5, probabilities, ["a", "b"]) == pytest.approx(0.8)
 
 
+def test_too_much_and_too_little_confidence_do_not_make_up_for_each_other():
+    # Said with 0.9 and wrong, said with 0.6 and right: 0.9 and 0.4 off, in bins of their own
+    probabilities = np.array([[0.9, 0.1], [0.6, 0.4]])
+    for n_bins in (3, 10, 15):
+        assert calibration_error(["b", "a"], probabilities, ["a", "b"], n_bins) == pytest.approx((0.9 + 0.4) / 2)
+    assert calibration_error(["b", "a"], probabilities, ["a", "b"], 1) == pytest.approx(abs(0.9 - 0.4) / 2)
+    # A bin holds its upper end, not its lower one
+    probabilities = np.array([[0.75, 0.25], [0.7, 0.3]])
+    assert calibration_error(["b", "a"], probabilities, ["a", "b"], 4) == pytest.approx(abs(0.75 - 0.3) / 2)
+    probabilities = np.array([[0.75, 0.25], [0.8, 0.2]])
+    assert calibration_error(["b", "a"], probabilities, ["a", "b"], 4) == pytest.approx((0.75 + 0.2) / 2)
+
+
 def test_average_precision_is_that_of_scikit_learn_with_equal_scores(tags):
     true, scores = tags
     for column in range(6):

@@ -112,13 +112,25 @@ def test_a_file_is_what_was_saved_and_answers_alike(tuned, study, tmp_path):
     assert NONE in ours.predict(study.vectors)
 
 
-def test_other_texts_and_other_encoders_are_refused(tuned, study):
+def test_other_texts_and_other_encoders_are_refused(tuned, study, tmp_path):
     with pytest.raises(MmascError, match="for other labels or texts .prompts 'biased'. than those of 'other'"):
         tuned.calibration.classifier(study.encoder, Prompts("other", "", ("{}",), PHRASES))
     stranger = StandIn(STANDIN_SPEC)
     stranger.identity = "another0" * 4
     with pytest.raises(MmascError, match="encoder standin with identity standin0.* not to standin .* another0"):
         tuned.calibration.classifier(stranger, BIASED)
+    # One that was read from a file is named by it
+    tuned.calibration.save(tmp_path / "c.json")
+    read = Calibration.load(tmp_path / "c.json")
+    with pytest.raises(MmascError, match=r"c\.json was made for other labels or texts"):
+        read.classifier(study.encoder, Prompts("other", "", ("{}",), PHRASES))
+    with pytest.raises(MmascError, match=r"c\.json belongs to encoder standin"):
+        read.classifier(stranger, BIASED)
+    path = tmp_path / "c.json"
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps(about | {"labels": ["another", *about["labels"][1:]]}))
+    with pytest.raises(MmascError, match=r"c\.json is damaged: its labels are not those of its texts"):
+        Calibration.load(path).classifier(study.encoder, BIASED)
     renamed = Prompts("renamed", "other words about it", ("{}",), BIASED.labels)
     assert digest_of(renamed) == digest_of(BIASED)
     tuned.calibration.classifier(study.encoder, renamed)
@@ -143,6 +155,7 @@ def test_other_texts_and_other_encoders_are_refused(tuned, study):
         ({"minimum_cosine": -3}, "minimum_cosine is not in"),
         ({"identity": None}, "identity is not a text"),
         ({"more": 1}, "damaged: .*unexpected keyword argument 'more'"),
+        ({"source": "c.json"}, "it has a source"),
     ],
 )
 def test_a_changed_file_is_one_line(change, message, tuned, tmp_path):
