@@ -7,8 +7,8 @@ ESC-10 and AMBIENT are the folders of train_mini.py: what was heard. OTHERS has 
 music and others), `credit_group` and `package`: what was not. Learned is from speech and music under permissive
 licences (CC0, CC BY, MIT, public domain), which mini_unlike_attribution.csv then names; everything else in OTHERS,
 from other packages, tells what the mark is worth. Vectors are kept in WORK. Distances to what was heard (nearest
-neighbours, Mahalanobis, in any layer) were tried first: they mark none of the speech, because the network was never asked to keep
-what tells it from other sounds.
+neighbours, Mahalanobis, in any layer) were tried first: they mark none of the speech, because the network was never
+asked to keep what tells it from other sounds.
 """
 
 import argparse

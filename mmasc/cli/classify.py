@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from mmasc.cli.answer_options import LABEL_FORMATS, answer_options, check_source
+from mmasc.cli.output import remark
 
 
 @click.command(short_help="Label recordings with a file of prompts, without training.")
@@ -102,9 +103,22 @@ def classify(
     target = target_of(to, output_format, files)
     results = classify_recordings(list(files) if collection is None else collection, **options)
     about["encoder"] = results.encoder
+    _remark_on_words(results.encoder, options["prompts"], quiet)
     output = Output(output_format, target, options["timeline"], options["top"], quiet, about, with_cosines=True)
     if not show_answers(results, files, output):
         no_answers(ctx, collection is not None, options["where"], quiet)
+
+
+def _remark_on_words(encoder: str, prompts: Any, quiet: bool) -> None:
+    """Say which words of prompts an encoder does not know, where it has a list of them."""
+    from mmasc.encoders.registry import load_text_encoder
+    from mmasc.encoders.words import remarks_on_words
+
+    side = load_text_encoder(encoder)
+    if side is not None:
+        texts = [text for expanded in prompts.expand().values() for text in expanded]
+        for line in remarks_on_words(side, texts):
+            remark(line, quiet)
 
 
 def _check_calibration(options: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ head.add_command(apply)
     type=click.IntRange(min=2),
     default=None,
     metavar="N",
-    help="Number of stratified folds.  [default: 5, fewer where a label has fewer recordings]",
+    help="Number of stratified folds.  [default: 5]",
 )
 @click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")
@@ -127,7 +127,8 @@ def fit(
     options["head"] = options["head"] or ("logistic" if annotations else "boosting")
     wanted: Any = label if moments is None else moments
     if moments is not None and not options.pop("single"):
-        return _fit_several(collection, moments, folds or 5, options, quiet, output_format)
+        _fit_several(collection, moments, folds or 5, options, quiet, output_format)
+        return
     options.pop("single", None)
     with progress_line("fitting", quiet=quiet) as line:
 
