@@ -66,7 +66,7 @@ def fit_head(
         seed: Random seed of folds, draws and the interval.
         progress: Called with fits done and fits in all.
         background: Recordings without a label are "none of these" instead of being left out: a class that the head
-            learns, and that is no label where it is applied.
+            learns, and that does not count as a label where it is applied.
     Raises:
         MmascError: If head, column or space does not exist, or the labels do not suffice; every line says the fix.
         ValueError: If `folds` is below 2, or `shots` or `draws` below 1.
