@@ -126,6 +126,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/heads/calibration_file.py": _ZERO_SHOT,
     "mmasc/heads/conversion.py": ["heads/conversion", "heads/estimators", "heads/fitted"],
     "mmasc/heads/estimators.py": ["heads/estimators", "heads/conversion"],
+    "mmasc/heads/familiarity.py": ["heads/familiarity", "labelling/unlike"],
     "mmasc/heads/fitted.py": ["heads/fitted", "labelling/apply", "labelling/moments"],
     "mmasc/heads/one_against_rest.py": ["labelling/moments"],
     "mmasc/heads/predictors.py": ["heads/estimators", "heads/fitted"],

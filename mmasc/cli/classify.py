@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from mmasc.cli.answer_options import answer_options, check_source, check_thresholds
+from mmasc.cli.output import remark
 
 
 @click.command(short_help="Label recordings with a file of prompts, without training.")
@@ -108,8 +109,21 @@ def classify(
     output = Output.of(Chosen(output_format, to, together, quiet), options, files, about=about, with_cosines=True)
     results = classify_recordings(list(files) if collection is None else collection, **options)
     about["encoder"] = results.encoder
+    _remark_on_words(results.encoder, options["prompts"], quiet)
     if not show_answers(results, files, output):
         no_answers(ctx, collection is not None, options["where"], quiet)
+
+
+def _remark_on_words(encoder: str, prompts: Any, quiet: bool) -> None:
+    """Say which words of prompts an encoder does not know, where it has a list of them."""
+    from mmasc.encoders.registry import load_text_encoder
+    from mmasc.encoders.words import remarks_on_words
+
+    side = load_text_encoder(encoder)
+    if side is not None:
+        texts = [text for expanded in prompts.expand().values() for text in expanded]
+        for line in remarks_on_words(side, texts):
+            remark(line, quiet)
 
 
 def _check_calibration(options: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ head.add_command(apply)
     type=click.IntRange(min=2),
     default=None,
     metavar="N",
-    help="Number of stratified folds.  [default: 5, fewer where a label has fewer recordings]",
+    help="Number of stratified folds.  [default: 5]",
 )
 @click.option("--space", metavar="NAME", help="Space of the collection; default: the oldest.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond'\".")

@@ -224,8 +224,6 @@ def calibrate_prompts(collection: str, label: str, name: str, quiet: bool, outpu
         print_rows(rows, output_format)
     if found.unlabelled:
         remark(f"{found.unlabelled} recordings without a label in {label!r} were left out", quiet)
-    if found.folds < options["folds"]:
-        remark(f"measured with {found.folds} folds: a label has {found.folds} recordings", quiet)
     if found.not_tested:
         remark(f"learned from, but not tested (one recording each): {listed(found.not_tested)}", quiet)
     made = found.calibration

@@ -3,7 +3,7 @@ nothing that is known.
 
 Two witnesses: names of files (published data sets name their clips by rules, `mmasc.datasets.known`), and vectors: of
 every recording that a bundled encoder learned from the package keeps the vector, and a recording with nearly the same
-one is that recording, whatever it is called and whatever it was converted to. "Not known" is no promise.
+one is that recording, whatever it is called and whatever it was converted to. "Not known" promises nothing.
 """
 
 import csv

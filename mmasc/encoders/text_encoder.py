@@ -1,6 +1,7 @@
 """The side of an encoder that reads texts; alone it needs no torch, and a query of words is asked by it alone."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -9,8 +10,16 @@ from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
 from mmasc.inputs import as_texts
 
-if TYPE_CHECKING:
-    from mmasc.encoders.words import KnownWords
+
+@runtime_checkable
+class WordList(Protocol):
+    """Words that a text side knows, see `mmasc.encoders.words.KnownWords`."""
+
+    def unknown(self, texts: Iterable[str]) -> list[str]:
+        """Words of texts that are not known."""
+
+    def nearest(self, word: str) -> list[str]:
+        """Known words that may be meant."""
 
 
 class TextEncoder:
@@ -60,7 +69,7 @@ class TextEncoder:
         return [] if self._words is None else self._words.nearest(word)
 
     @property
-    def _words(self) -> "KnownWords | None":
+    def _words(self) -> WordList | None:
         """The words that it knows; None where there is no such list."""
         return None
 

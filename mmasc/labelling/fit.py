@@ -19,7 +19,7 @@ from mmasc.heads.familiarity import fit_familiarity
 from mmasc.heads.fitted import FittedHead, HeadStamp
 from mmasc.heads.registry import HEADS, make_head
 from mmasc.labelling.apply import apply_head
-from mmasc.labelling.folds import Fold, draw_few, fitting_folds, group_folds, make_folds
+from mmasc.labelling.folds import Fold, draw_few, group_folds, make_folds
 from mmasc.labelling.head_report import FewShot, HeadReport, head_report
 from mmasc.labelling.moments import ANNOTATIONS, Moments, annotated_windows, one_label_each
 from mmasc.labelling.recordings import LabelledRecordings, Selection, labelled_recordings
@@ -56,7 +56,8 @@ def fit_head(
         head: Name in `mmasc.heads.registry.HEADS`.
         groups: Column of what must not lie on both sides of a fold (place, source, individual).
         folds_column: Column with official folds; default: stratified folds.
-        folds: Number of stratified folds; default: 5, or fewer where a label has fewer recordings.
+        folds: Number of stratified folds, of which every label has so many recordings; default: 5, some of which then
+            test none of a label that has fewer.
         space: Default: the oldest.
         where: SQL on columns of recordings and windows.
         shots: Numbers of recordings per class for a learning curve.
@@ -65,7 +66,7 @@ def fit_head(
         seed: Random seed of folds, draws and the interval.
         progress: Called with fits done and fits in all.
         background: Recordings without a label are "none of these" instead of being left out: a class that the head
-            learns, and that is no label where it is applied.
+            learns, and that does not count as a label where it is applied.
     Raises:
         MmascError: If head, column or space does not exist, or the labels do not suffice; every line says the fix.
         ValueError: If `folds` is below 2, or `shots` or `draws` below 1.
@@ -87,7 +88,7 @@ def fit_head(
         parts, groups, label = group_folds(recordings, folds or _FOLDS, seed), label.groups, ANNOTATIONS
     else:
         recordings = labelled_recordings(opened, Selection(label, groups, folds_column, space, where, background))
-        parts, left_out = make_folds(recordings, folds or fitting_folds(recordings, _FOLDS), seed, set_aside=True), {}
+        parts, left_out = make_folds(recordings, folds or _FOLDS, seed, set_aside=True, few=folds is None), {}
     if np.bincount(recordings.codes).max() == 1 and not HEADS[head].learns_from_one:
         able = ", ".join(name for name, spec in HEADS.items() if spec.learns_from_one)
         raise MmascError(

@@ -1,5 +1,6 @@
 """Who learns and who is tested: official folds, stratified folds that keep groups together, few-shot draws."""
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,7 +22,9 @@ class Fold(NamedTuple):
     test: Int[np.ndarray, " item"]
 
 
-def make_folds(recordings: LabelledRecordings, n_folds: int = 5, seed: int = 0, set_aside: bool = False) -> list[Fold]:
+def make_folds(
+    recordings: LabelledRecordings, n_folds: int = 5, seed: int = 0, set_aside: bool = False, few: bool = False
+) -> list[Fold]:
     """Official folds where the recordings have them, else stratified ones; groups are never on both sides.
 
     Args:
@@ -30,6 +33,8 @@ def make_folds(recordings: LabelledRecordings, n_folds: int = 5, seed: int = 0, 
         seed: Random seed of their shuffling.
         set_aside: Whether the only recording of a class is learnt from in all folds (but those that test its group) and
             tested in none, instead of being refused. Where fewer than two classes have more, there are no folds.
+        few: Whether a class may have fewer recordings than there are stratified folds: some folds then test none of
+            it. There are no more folds than the largest class has recordings.
     Raises:
         MmascError: If a class has fewer recordings than there are folds, a fold would be tested on classes that were
             not learnt, there is one official fold or group only, or a group lies in two official folds.
@@ -45,7 +50,7 @@ def make_folds(recordings: LabelledRecordings, n_folds: int = 5, seed: int = 0, 
         folds = [Fold(name, train, test[~alone[test]]) for name, train, test in _official_folds(recordings)]
         folds = [fold for fold in folds if len(fold.test)]
     else:
-        folds = _stratified_folds(recordings, np.flatnonzero(~alone), n_folds, seed)
+        folds = _stratified_folds(recordings, np.flatnonzero(~alone), n_folds, seed, few)
         folds = [_with_alone(fold, np.flatnonzero(alone), recordings.groups) for fold in folds]
     tested = np.unique(recordings.codes[~alone])
     for fold in folds:
@@ -75,16 +80,6 @@ def group_folds(recordings: LabelledRecordings, n_folds: int, seed: int) -> list
         if len(test) and len(learnt) > 1:
             made.append(Fold(str(number + 1), train, test))
     return made
-
-
-def fitting_folds(recordings: LabelledRecordings, n_folds: int) -> int:
-    """As many stratified folds as the scarcest class has recordings, if it has fewer than `n_folds`; at least 2.
-
-    Classes with a single recording do not count: they are set aside.
-    """
-    counts = np.bincount(recordings.codes)
-    several = counts[counts >= 2]
-    return max(2, min(n_folds, int(several.min()))) if len(several) else n_folds
 
 
 def draw_few(
@@ -192,11 +187,15 @@ def _with_alone(fold: Fold, alone: np.ndarray, groups: np.ndarray | None) -> Fol
     return fold._replace(train=np.sort(np.concatenate([fold.train, alone])))
 
 
-def _stratified_folds(recordings: LabelledRecordings, items: np.ndarray, n_folds: int, seed: int) -> list[Fold]:
+def _stratified_folds(
+    recordings: LabelledRecordings, items: np.ndarray, n_folds: int, seed: int, few: bool
+) -> list[Fold]:
     """Stratified folds of some of the recordings."""
     codes = recordings.codes[items]
     present, counts = np.unique(codes, return_counts=True)
-    if counts.min() < n_folds:
+    if few:
+        n_folds = max(2, min(n_folds, int(counts.max())))
+    elif counts.min() < n_folds:
         scarce = recordings.classes[int(present[counts.argmin()])]
         fewer = f"use --folds {counts.min()}, " if counts.min() > 1 else ""
         noun = "recording" if counts.min() == 1 else "recordings"
@@ -215,7 +214,9 @@ def _stratified_folds(recordings: LabelledRecordings, items: np.ndarray, n_folds
             raise MmascError(f"{n_groups} groups are fewer than {n_folds} folds; {fewer}")
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
         parts = splitter.split(codes, codes, groups)
-    folds = [Fold(str(number), items[train], items[test]) for number, (train, test) in enumerate(parts, 1)]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")  # `few` allows it
+        folds = [Fold(str(number), items[train], items[test]) for number, (train, test) in enumerate(parts, 1)]
     if any(not len(fold.test) for fold in folds):
         raise MmascError(f"the groups are too unequal for {n_folds} folds, one would be empty; use fewer --folds")
     return folds

@@ -27,7 +27,7 @@ from mmasc.heads.calibration import (
 )
 from mmasc.heads.calibration_file import Calibration, digest_of
 from mmasc.heads.zeroshot import ZeroShotClassifier
-from mmasc.labelling.folds import fitting_folds, make_folds
+from mmasc.labelling.folds import make_folds
 from mmasc.labelling.sources import unlabelled_vectors
 from mmasc.metrics.functions import calibration_error, log_loss, macro_tag_scores
 from mmasc.prompts.prompts import Prompts
@@ -115,8 +115,8 @@ def tune_prompts(
         lost: A least cosine for "none of these" that loses at most this share of the right answers; default: none.
         multi_label: Judge every label by itself.
         groups: Column of what must not lie on both sides of a fold.
-        folds: Number of folds that the numbers are measured with; fewer where a label has fewer recordings. A label
-            with a single one is learnt from and not tested.
+        folds: Number of folds that the numbers are measured with; some test none of a label that has fewer recordings.
+            A label with a single one is learnt from and not tested.
         space, where, encoder, device: See `mmasc.studies.study.load_study`.
         out: Save the calibration here.
         background: Recordings (files, folders, or a collection) in which none of the labels sounds: their windows set
@@ -143,7 +143,7 @@ def tune_prompts(
             f"{len(others)} windows of background are too few to learn from and to test on; give {2 * folds} or more"
         )
     tuning = _Tuning(study, (shift, by_label, lost, multi_label), others)
-    parts = make_folds(study.recordings, fitting_folds(study.recordings, folds), set_aside=True)
+    parts = make_folds(study.recordings, folds, set_aside=True, few=True)
     if not parts:
         raise MmascError(
             f"fewer than two labels in {label!r} have more than one recording, so nothing can be tested; label more"

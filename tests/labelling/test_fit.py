@@ -5,6 +5,7 @@ import pytest
 
 from mmasc.collection import Collection
 from mmasc.heads.registry import make_head
+from mmasc.labelling.apply import apply_head
 from mmasc.labelling.fit import fit_head
 from mmasc.labelling.folds import draw_few
 from mmasc.labelling.recordings import Selection, labelled_recordings
@@ -76,3 +77,16 @@ def test_few_shot_curve_is_a_loop_over_draws(collection):
         assert point.accuracies == pytest.approx(accuracies)
         assert point.accuracy == pytest.approx(np.mean(accuracies))
         assert point.standard_deviation == pytest.approx(np.std(accuracies, ddof=1))
+
+
+def test_recordings_without_a_label_are_a_background(collection, noises):
+    plain = fit_head(collection, "label", "neighbours", folds=3)
+    found = fit_head(collection, "label", "neighbours", background=True)
+    assert plain.unlabelled == 2
+    assert (found.unlabelled, found.recordings) == (0, plain.recordings + 2)
+    assert set(found.classes) == {*plain.classes, "none of these"}
+    assert found.fitted.stamp.background == "none of these"
+    assert found.per_class["none of these"]["recordings"] == 2  # fewer than there are folds
+    assert len(found.folds) == 5
+    answers = list(apply_head(found.fitted, collection))
+    assert all("none of these" not in one.labels for one in answers)

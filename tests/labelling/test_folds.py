@@ -81,3 +81,14 @@ def test_few_shots_that_cannot_be_drawn_are_one_line():
         draw_few(labelled(codes), 4, 0)
     with pytest.raises(MmascError, match="1 shots per class touch so many groups .* use fewer shots, or finer groups"):
         draw_few(labelled(codes, groups=codes), 1, 0)
+
+
+def test_few_recordings_of_a_class_lie_in_some_folds_only():
+    table = labelled(np.array([0] * 12 + [1] * 3 + [2] * 7))
+    folds = make_folds(table, 5, few=True)
+    assert len(folds) == 5
+    tested = np.concatenate([fold.test for fold in folds])
+    assert sorted(tested.tolist()) == list(range(22))
+    assert sorted(int((table.codes[fold.test] == 1).sum()) for fold in folds) == [0, 0, 1, 1, 1]
+    assert all((table.codes[fold.train] == 1).sum() >= 2 for fold in folds)
+    assert len(make_folds(labelled(np.array([0] * 3 + [1] * 2)), 5, few=True)) == 3

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import mmasc
 from mmasc.errors import MmascError
@@ -267,3 +268,47 @@ def test_a_temperature_at_its_end_is_remarked(collection, registered, tmp_path, 
     status, _, err = run(*command, "--shift", "none", "--out", str(tmp_path / "c.json"), capsys=capsys)
     assert status == 0
     assert "the cosines do not separate these labels" in err
+
+
+def test_background_sets_the_least_cosine_and_is_measured_on_what_it_did_not_learn(collection, study, tmp_path):
+    generator = np.random.default_rng(8)
+    for number in range(20):
+        samples = np.clip(generator.uniform(-0.02, 0.02, 8_000) - 0.5, -1, 1)
+        soundfile.write(tmp_path / f"{number:02}.wav", samples, 8_000)
+    found = tune_prompts(collection, "label", BIASED, background=tmp_path, encoder=study.encoder)
+    before, after = found.rows
+    assert before.background == 1.0
+    assert after.background < 0.2
+    assert found.calibration.minimum_cosine is not None
+    bounded = tune_prompts(collection, "label", BIASED, background=tmp_path, lost=0.1, encoder=study.encoder)
+    assert bounded.calibration.minimum_cosine <= found.calibration.minimum_cosine
+    without = tune_prompts(collection, "label", BIASED, encoder=study.encoder)
+    assert without.calibration.minimum_cosine is None
+    assert [row.background for row in without.rows] == [None, None]
+    with pytest.raises(MmascError, match="1 windows of background are too few"):
+        tune_prompts(collection, "label", BIASED, background=tmp_path / "00.wav", encoder=study.encoder)
+
+
+def test_labels_of_few_recordings_are_calibrated_with_fewer_folds(collection, study):
+    # The recordings of the second label lie at 1, 4, 7 ...
+    few = tune_prompts(
+        collection,
+        "label",
+        BIASED,
+        shift="none",
+        thresholds=True,
+        where="path NOT IN ('01.wav', '04.wav', '07.wav', '10.wav', '13.wav', '16.wav', '19.wav')",
+        encoder=study.encoder,
+    )
+    assert (few.folds, few.recordings, few.not_tested) == (5, 23, [])
+    one = tune_prompts(
+        collection,
+        "label",
+        BIASED,
+        shift="none",
+        thresholds=True,
+        where="label != 'middle' OR path = '01.wav'",
+        encoder=study.encoder,
+    )
+    assert (one.folds, one.recordings, one.not_tested) == (5, 21, ["middle"])
+    assert 0 <= one.rows[1].accuracy <= 1
