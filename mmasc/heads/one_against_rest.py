@@ -52,7 +52,7 @@ class OneAgainstRest(Predictor):
             ValueError: If one is missing, or they do not fit together.
         """
         if "kinds" not in arrays or arrays["kinds"].dtype != np.uint8 or arrays["kinds"].ndim != 1:
-            raise ValueError("'kinds' is missing or is no text")
+            raise ValueError("'kinds' is missing or is not a text")
         kinds = arrays["kinds"].tobytes().decode("ascii", "replace").split("\n")
         if len(kinds) > _MOST_LABELS or any(kind not in PREDICTORS for kind in kinds):
             raise ValueError("a label has a head of an unknown kind")

@@ -109,7 +109,7 @@ class Heard:
     Attributes:
         recordings: The recordings.
         means: Their vectors, float64 `[recording dim]`; whatever where there are no windows.
-        vectors: Of the windows `[window dim]`.
+        vectors: Vectors of the windows `[window dim]`.
         starts, ends: Seconds `[window]`.
         heard: In which windows there is sound, bool `[window]`.
         bounds: Where the windows of a recording begin, and where the last ones end, int64 `[recording+1]`.

@@ -1,4 +1,4 @@
-"""Timelines of several recordings at once: what `timeline.py` does for one, without starting anew for each.
+"""Timelines of several recordings at once: what `timeline.py` does for one, without starting again for each.
 
 Recordings lie on one axis, one after the other, far enough apart that nothing reaches from one into the next. Where an
 event begins and ends is then read from the cells of its own recording, so nothing is rounded.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Real
+from jaxtyping import Float, Int, Real
 
 from mmasc.windows.pooling import added_seconds, check_finite, checked_edges
 
@@ -160,8 +160,9 @@ def find_events(
         if onsets is None or offsets is None or (offsets > onsets).any():
             raise ValueError(f"offset_threshold must be at most threshold, got {offset_threshold} and {threshold}")
         heard = _went_on(heard, _heard(cell_scores, offsets, multi_label), begin[1:] - end[:-1] > _EDGE_SECONDS)
-    events = []
-    for column, label in enumerate(labels):
+    found = []
+    carrying = np.cumsum(heard.any(axis=1))
+    for column in range(len(labels)):
         cells = np.flatnonzero(heard[:, column])
         if len(cells) == 0:
             continue
@@ -169,16 +170,31 @@ def find_events(
         split = gaps > max(gap_seconds, 0.0) + _EDGE_SECONDS
         if not multi_label:
             # Cells between two of this label that carry another one
-            carrying = np.cumsum(heard.any(axis=1))
             split |= np.diff(carrying[cells]) > 1
-        for run in np.split(cells, np.flatnonzero(split) + 1):
-            start, stop = float(begin[run[0]]), float(end[run[-1]])
-            if stop - start < minimum_seconds - _EDGE_SECONDS:
-                continue
-            seconds = end[run] - begin[run]
-            score = float(np.average(cell_scores[run, column], weights=seconds if seconds.sum() > 0 else None))
-            events.append((start, stop, column, Event(start, stop, label, score)))
-    return [event for *_, event in sorted(events, key=lambda item: item[:3])]
+        firsts = np.concatenate([[0], np.flatnonzero(split) + 1])
+        lasts = np.append(firsts[1:], len(cells)) - 1
+        starts, stops = begin[cells[firsts]], end[cells[lasts]]
+        kept = stops - starts >= minimum_seconds - _EDGE_SECONDS
+        scores = _means(cell_scores[cells, column], (end - begin)[cells], firsts)
+        found.append((starts[kept], stops[kept], np.full(int(kept.sum()), column), scores[kept]))
+    if not found:
+        return []
+    starts, stops, columns, scores = (np.concatenate(values) for values in zip(*found, strict=True))
+    order = np.lexsort((columns, stops, starts))
+    rows = zip(*(values[order].tolist() for values in (starts, stops, columns, scores)), strict=True)
+    return [Event(start, stop, labels[column], score) for start, stop, column, score in rows]
+
+
+def _means(
+    scores: Float[np.ndarray, " cell"], seconds: Float[np.ndarray, " cell"], firsts: Int[np.ndarray, " run"]
+) -> Float[np.ndarray, " run"]:
+    """Means of runs of cells weighted by their time; of cells without any, plain ones."""
+    lengths = np.diff(np.append(firsts, len(scores)))
+    totals = np.add.reduceat(seconds, firsts)
+    weights = np.where(np.repeat(totals > 0, lengths), seconds, 1.0)
+    means = np.add.reduceat(scores * weights, firsts) / np.add.reduceat(weights, firsts)
+    # A mean never leaves the range of what it is a mean of, whatever rounding says
+    return np.clip(means, np.minimum.reduceat(scores, firsts), np.maximum.reduceat(scores, firsts))
 
 
 def class_seconds(events: Sequence[Event], labels: Sequence[str]) -> dict[str, float]:
