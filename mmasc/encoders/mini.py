@@ -7,6 +7,7 @@ Papers: Kong et al. 2020, "PANNs" (the kind of network); Wu et al. 2023, "Large-
 pretraining" (the kind of space); Jacob et al. 2018, arXiv:1712.05877, section 3.2 (folding batch norm).
 """
 
+import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict
@@ -26,8 +27,9 @@ from mmasc.encoders.mini_text import TextSide, TextTable, load_text_side
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
 from mmasc.features import MINI, LogMel
+from mmasc.networks.building import building
 from mmasc.networks.mini_network import ConvBlock, MiniConfig, MiniNetwork
-from mmasc.storage.configs import config_from_dict
+from mmasc.storage.configs import usable_config
 from mmasc.storage.tensors import best_weights, load_tensors
 
 # spec name -> file in the package
@@ -56,6 +58,7 @@ class MiniFeatures(Encoder):
         super().__init__(spec, path, device)
         self._file = _weights_file(spec, path)
         tensors, self._about = load_tensors(self._file)
+        _check_record(self._about, self._file)
         network = _build_network(tensors, self._about, self._file)
         self._parameters = sum(parameter.numel() for parameter in network.parameters())
         self._text_mean = _tensor(tensors, "text_mean", self._file)
@@ -210,10 +213,20 @@ def _tensor(tensors: dict[str, Tensor], name: str, file: Path) -> Tensor:
     return tensors[name].float()
 
 
-def _build_network(tensors: dict[str, Tensor], about: dict[str, Any], file: Path) -> MiniNetwork:
+def _check_record(about: dict[str, Any], file: Path) -> None:
     if about.get("kind") != "mmasc-mini":
         raise MmascError(f"{file} is not an encoder of mmasc train align; name its run folder or its best.safetensors")
-    network = MiniNetwork(config_from_dict(MiniConfig, about["network"], str(file)))
+    scale, vocabulary = about.get("logit_scale"), about.get("vocabulary", [])
+    scaled = type(scale) in (int, float) and math.isfinite(scale)  # type: ignore[arg-type]
+    worded = isinstance(vocabulary, list) and all(isinstance(word, str) for word in vocabulary)
+    if not scaled or not worded or not isinstance(about.get("text"), str) or not isinstance(about.get("network"), dict):
+        raise MmascError(f"{file} is damaged: its record lacks network, text or logit_scale; train or copy it again")
+
+
+def _build_network(tensors: dict[str, Tensor], about: dict[str, Any], file: Path) -> MiniNetwork:
+    config = usable_config(MiniConfig, about["network"], str(file))
+    with building(file, "network of mini", asdict(config)):
+        network = MiniNetwork(config)
     state = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
     try:
         # float16 in the file, float32 at work
@@ -226,7 +239,10 @@ def _build_network(tensors: dict[str, Tensor], about: dict[str, Any], file: Path
 
 def _text_side(tensors: dict[str, Tensor], about: dict[str, Any], file: Path) -> TextSide:
     if "vocabulary" not in about:
-        return load_text_side(about["text"])
+        try:
+            return load_text_side(about["text"])
+        except MmascError as error:
+            raise MmascError(f"the text side that {file} names cannot be loaded: {error}") from error
     try:
         scale = _tensor(tensors, "text.scale", file)
         table = TextTable(about["vocabulary"], tensors["text.table"].numpy(), scale.numpy())
