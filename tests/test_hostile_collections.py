@@ -14,7 +14,7 @@ from mmasc.collection.index_files import load_files
 from mmasc.collection.ingest import embed
 from mmasc.errors import MmascError
 from mmasc.windows.units import unit_float32
-from tests.helpers.hostile import refused
+from tests.helpers.hostile import npy, refused
 
 
 def test_an_index_that_leads_out_of_its_folder(tmp_path):
@@ -92,3 +92,30 @@ def test_a_space_whose_encoder_cannot_be_loaded_is_named_with_its_collection(tmp
     collection = Collection(tmp_path / "mine")
     for call in (lambda _: collection.search(audio=sound), lambda _: collection.add(sound)):
         assert "space 'standin' of" in refused(call, tmp_path / "mine")
+
+
+def test_the_root_of_a_damaged_collection(tmp_path, standin):
+    sound = tmp_path / "a.wav"
+    soundfile.write(sound, np.linspace(-0.5, 0.5, 16_000), 8_000)
+    embed(sound, tmp_path / "mine", standin)
+    head = tmp_path / "mine" / "collection.json"
+    text = head.read_text()
+    for root in ("\0", "/a\0b"):
+        head.write_text(json.dumps(json.loads(text) | {"root": root}))
+        refused(Collection, tmp_path / "mine")
+    for root in ("", "/nowhere", "a\nb\x1b[2J"):
+        head.write_text(json.dumps(json.loads(text) | {"root": root}))
+        opened = Collection(tmp_path / "mine")
+        line = refused(lambda _, opened=opened: opened.remove([tmp_path / "b"]), tmp_path / "mine")
+        assert "\x1b" not in line
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", npy("{'descr': '<f4', 'shape': (4,"), npy("(" * 9_000)])
+def test_damaged_vectors_of_silence(tmp_path, standin, content):
+    sound = tmp_path / "a.wav"
+    soundfile.write(sound, np.linspace(-0.5, 0.5, 16_000), 8_000)
+    embed(sound, tmp_path / "mine", standin)
+    path = next((tmp_path / "mine").glob("spaces/*/silence.npy"))
+    path.write_bytes(content)
+    collection = Collection(tmp_path / "mine")
+    refused(lambda _: collection.search(text="a", encoder=standin), path)

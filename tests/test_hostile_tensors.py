@@ -3,6 +3,8 @@
 import json
 import warnings
 import zipfile
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from mmasc.ivf.sources import read_sources
 from mmasc.networks.load import load_network, read_state
 from mmasc.networks.vggish_postprocessor import read_postprocessor
 from mmasc.storage.arrays import read_array, read_arrays
-from mmasc.storage.tensors import load_tensors, save_tensors
+from mmasc.storage.tensors import load_tensors, read_pickled, save_tensors
 from mmasc.training.alignment.train import train_alignment
 from tests.helpers.hostile import entry, npy, refused, safetensors_of
 
@@ -213,3 +215,60 @@ def test_a_cached_pair_whose_record_is_damaged_is_made_again(tmp_path, faults):
     np.testing.assert_array_equal(again.frames(0), whole.frames(0))
     assert again.faults == whole.faults == []
     assert load_tensors(file)[1]["faults"] == []
+
+
+RECORDS = {
+    "one channel": {"network": {"channels": [16]}},
+    "no number of channels": {"network": {"channels": [16, "32", 64, 128]}},
+    "channels of half": {"network": {"channels": [16, 32, 64, 128.5]}},
+    "more channels than groups": {"network": {"channels": [16, -32, 64, 128]}},
+    "no channels": {"network": {"channels": [16, 0, 64, 128]}},
+    "absurd channels": {"network": {"channels": [16, 32, 64, 2**40]}},
+    "a number for a network": {"network": 7},
+    "a list for a network": {"network": ["channels"]},
+    "other keys": {"network": {"canals": 7}},
+    "no scale": {"logit_scale": None},
+    "a text for a scale": {"logit_scale": "14"},
+    "no text side": {"text": None},
+    "an unknown text side": {"text": "nobody"},
+    "words that are none": {"vocabulary": [7, None]},
+    "no words": {"vocabulary": "dog"},
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_records_of_an_encoder_that_do_not_hold_together(tmp_path, name):
+    tensors, about = load_tensors(Path(str(files("mmasc.encoders") / "weights" / "mini.safetensors")))
+    path = tmp_path / "best.safetensors"
+    save_tensors(path, tensors, about)
+    assert load_encoder(f"mini:{path}").spec.dim == 128
+    save_tensors(path, tensors, about | RECORDS[name])
+    refused(lambda path: load_encoder(f"mini:{path}"), path)
+    if "network" in RECORDS[name]:
+        refused(lambda path: load_encoder(f"mini-features:{path}"), path)
+
+
+def test_pickles_that_are_damaged_anywhere(tmp_path):
+    """The reader of pickles raises whatever comes: a missing entry of its memo, an empty stack."""
+    path, seen = tmp_path / "damaged.pt", set()
+    torch.save({"a": torch.zeros(3), "b": torch.ones(2, 2)}, path)
+    with zipfile.ZipFile(path) as whole:
+        parts = {one.filename: whole.read(one) for one in whole.infolist()}
+    pickled = next(name for name in parts if name.endswith("data.pkl"))
+    for place in range(len(parts[pickled])):
+        for changed in (0, 0x68, 0xFF, ord("."), ord("R")):
+            content = bytearray(parts[pickled])
+            content[place] = changed
+            with zipfile.ZipFile(path, "w") as target:
+                for name, part in parts.items():
+                    target.writestr(name, bytes(content) if name == pickled else part)
+            # Anything else than this is a fault
+            try:
+                read_pickled(path)
+            except ValueError as error:
+                seen.add(type(error.__cause__))
+    assert {KeyError, IndexError} <= seen
+    path.write_bytes(path.read_bytes()[:-40])
+    refused(read_state, path)
+    with pytest.raises(FileNotFoundError):
+        read_pickled(tmp_path / "nowhere.pt")

@@ -225,7 +225,7 @@ class Collection(Snapshot):
         with self.store.transaction() as change:
             recordings = self.store.recordings(change.head)
             ids = set() if where is None else set(passing_recordings(where, recordings).tolist())
-            ids |= ids_under(paths, recordings, change.head.root)
+            ids |= ids_under(self.store.folder, paths, recordings, change.head.root)
             if missing:
                 gone = coverage.gone_ids(self.store.folder, recordings, change.head.root)
                 ids = ids & gone if paths or where is not None else gone

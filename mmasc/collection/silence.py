@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from mmasc.errors import MmascError
+from mmasc.storage.arrays import read_array
 from mmasc.storage.files import replacing
 
 SILENCE = "silence.npy"
@@ -27,11 +28,11 @@ def read_silence(folder: Path, dim: int) -> Float[np.ndarray, " dim"] | None:
     """
     path = folder / SILENCE
     try:
-        vector = np.load(path, allow_pickle=False)
+        vector = read_array(path)
     except FileNotFoundError:
         return None
-    except (ValueError, EOFError, OSError, MemoryError) as error:
-        raise MmascError(f"{path} is damaged ({str(error).splitlines()[0]}); delete it") from error
+    except (ValueError, OSError) as error:
+        raise MmascError(f"{error}; delete it") from error
     if vector.shape != (dim,) or not np.isfinite(vector).all():
         raise MmascError(f"{path} does not hold a vector of {dim} numbers; delete it")
     return vector

@@ -13,7 +13,7 @@ from mmasc.collection.index import IndexPolicy
 from mmasc.collection.schema import RECORDING_COLUMNS
 from mmasc.collection.space import SpaceReader, space_summary
 from mmasc.collection.store import Store
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, show_path
 
 
 class _Rows(dict[int, int]):
@@ -116,8 +116,8 @@ class Snapshot:
         }
 
 
-def ids_under(paths: Sequence[str | Path], recordings: pa.Table, root: str) -> set[int]:
-    """Ids of the recordings that are these files or lie below these folders.
+def ids_under(folder: Path, paths: Sequence[str | Path], recordings: pa.Table, root: str) -> set[int]:
+    """Ids of the recordings of the collection in `folder` that are these files or lie below these folders.
 
     Raises:
         MmascError: If a path has no recording in the collection.
@@ -134,6 +134,8 @@ def ids_under(paths: Sequence[str | Path], recordings: pa.Table, root: str) -> s
             if any(file == at or file.startswith(at + os.sep) for at in readings)
         }
         if not found:
-            raise MmascError(f"{path}: no recording of the collection lies there; its root is {root}")
+            raise MmascError(
+                f"{show_path(path)}: no recording of {show_path(folder)} lies there; its root is {show_path(root)}"
+            )
         chosen |= found
     return chosen

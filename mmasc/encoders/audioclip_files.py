@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmasc.encoders.esresnext import ESResNeXt, blackman_harris
 from mmasc.errors import MmascError
+from mmasc.storage.tensors import read_pickled
 
 AUDIO = "audio."
 AUDIO_SCALES = ("logit_scale_ai", "logit_scale_at")
@@ -179,14 +180,13 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         raise MmascError(f"{path} is not a file; name an official weights file of AudioCLIP, or {_MEND}")
     try:
         # Only files in the zip format can stay on the disk until they are used
-        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        raise MmascError(
-            f"{path} holds more than weights (code, perhaps) or is damaged; nothing was run; {_MEND}"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise MmascError(f"{path} cannot be read as weights ({reason[:120]}); {_MEND}") from error
+        stored = read_pickled(path, mapped=zipfile.is_zipfile(path))
+    except ValueError as error:
+        if isinstance(error.__cause__, pickle.UnpicklingError):
+            raise MmascError(
+                f"{path} holds more than weights (code, perhaps) or is damaged; nothing was run; {_MEND}"
+            ) from error
+        raise MmascError(f"{path} cannot be read as weights ({str(error)[:120]}); {_MEND}") from error
     if not isinstance(stored, dict) or not all(isinstance(tensor, Tensor) for tensor in stored.values()):
         odd = type(stored).__name__
         if isinstance(stored, dict):

@@ -11,7 +11,6 @@ augmentation", arXiv:2211.06687; Chen et al. 2022, "HTS-AT"; Liu et al. 2019, "R
 import hashlib
 import json
 import math
-import pickle
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -31,6 +30,7 @@ from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.text_memory import TextMemory
 from mmasc.errors import MmascError
 from mmasc.features import CLAP, CLAP_FUSED, LogMel, LogMelConfig
+from mmasc.storage.tensors import read_pickled
 from mmasc.storage.texts import parse_json
 from mmasc.weights.store import find
 
@@ -356,11 +356,10 @@ def _read_state(folder: Path, model: Any) -> dict[str, Tensor]:
         if file == safe:
             state = load_file(str(file))
         else:
-            # weights_only: a pickle may hold tensors and nothing that runs
-            state = torch.load(str(file), map_location="cpu", weights_only=True, mmap=True)
+            state = read_pickled(file, mapped=True)
     except FileNotFoundError as error:
         raise MmascError(f"{folder} holds neither model.safetensors nor pytorch_model.bin; copy one there") from error
-    except (OSError, RuntimeError, ValueError, EOFError, SafetensorError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise MmascError(f"{file} cannot be read as weights ({reason}); copy or fetch it again") from error
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):

@@ -9,6 +9,7 @@ pretraining" (the kind of space); Jacob et al. 2018, arXiv:1712.05877, section 3
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import asdict
 from typing import ClassVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from mmasc.encoders.words import KnownWords
 from mmasc.errors import MmascError
 from mmasc.features.log_mel import LogMel
 from mmasc.features.log_mel_config import MINI
+from mmasc.networks.building import building
 from mmasc.networks.mini_network import ConvBlock, MiniNetwork
 
 
@@ -150,7 +152,8 @@ def fold_batch_norm(network: MiniNetwork) -> MiniNetwork:
 
 
 def _build_network(weights: MiniWeights) -> MiniNetwork:
-    network = MiniNetwork(weights.config)
+    with building(weights.file, "network of mini", asdict(weights.config)):
+        network = MiniNetwork(weights.config)
     state = {name.removeprefix("network."): torch.from_numpy(one.copy()) for name, one in weights.network.items()}
     try:
         # float16 in the file, float32 at work

@@ -3,6 +3,7 @@
 The network at work is in mini.py; a query of words needs a table look-up, which is here.
 """
 
+import math
 from dataclasses import asdict
 from functools import cached_property
 from importlib.resources import files
@@ -21,7 +22,7 @@ from mmasc.encoders.words import KnownWords, learned_words
 from mmasc.errors import MmascError
 from mmasc.features.log_mel_config import MINI
 from mmasc.networks.mini_config import MiniConfig
-from mmasc.storage.configs import config_from_dict
+from mmasc.storage.configs import usable_config
 from mmasc.storage.tensors import best_weights, load_arrays
 
 # spec name -> file in the package
@@ -49,11 +50,8 @@ class MiniWeights:
     def __init__(self, spec: EncoderSpec, path: str | None = None) -> None:
         self.spec, self.file = spec, _weights_file(spec, path)
         self.arrays, self.about = load_arrays(self.file)
-        if self.about.get("kind") != "mmasc-mini":
-            raise MmascError(
-                f"{self.file} is not an encoder of mmasc train align; name its run folder or its best.safetensors"
-            )
-        self.config = config_from_dict(MiniConfig, self.about["network"], str(self.file))
+        _check_record(self.about, self.file)
+        self.config = usable_config(MiniConfig, self.about["network"], str(self.file))
 
     @property
     def network(self) -> dict[str, np.ndarray]:
@@ -69,7 +67,10 @@ class MiniWeights:
     def text_side(self) -> TextSide:
         """The text encoder that the network was trained towards."""
         if "vocabulary" not in self.about:
-            return load_text_side(self.about["text"])
+            try:
+                return load_text_side(self.about["text"])
+            except MmascError as error:
+                raise MmascError(f"the text side that {self.file} names cannot be loaded: {error}") from error
         try:
             scale = self._array("text.scale")
             table = TextTable(self.about["vocabulary"], self.arrays["text.table"], scale)
@@ -172,3 +173,13 @@ def _weights_file(spec: EncoderSpec, path: str | None) -> Path:
             f"{given} holds neither best.safetensors nor last.safetensors; is it a run of mmasc train align?"
         )
     return found
+
+
+def _check_record(about: dict[str, Any], file: Path) -> None:
+    if about.get("kind") != "mmasc-mini":
+        raise MmascError(f"{file} is not an encoder of mmasc train align; name its run folder or its best.safetensors")
+    scale, vocabulary = about.get("logit_scale"), about.get("vocabulary", [])
+    scaled = type(scale) in (int, float) and math.isfinite(scale)  # type: ignore[arg-type]
+    worded = isinstance(vocabulary, list) and all(isinstance(word, str) for word in vocabulary)
+    if not scaled or not worded or not isinstance(about.get("text"), str) or not isinstance(about.get("network"), dict):
+        raise MmascError(f"{file} is damaged: its record lacks network, text or logit_scale; train or copy it again")

@@ -1,8 +1,5 @@
 """Networks made fresh or from files. Files run no code: safetensors, torch files with `weights_only=True`, Keras's."""
 
-import pickle
-import warnings
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,17 +11,16 @@ from torch import Tensor
 from mmasc.devices import resolve_device
 from mmasc.errors import MmascError
 from mmasc.features import load_front_end
+from mmasc.networks.building import building
 from mmasc.networks.network import Network
 from mmasc.networks.registry import NETWORKS, network_class
 from mmasc.networks.spec import NetworkSpec
 from mmasc.storage.keras import read_keras
-from mmasc.storage.tensors import best_weights
+from mmasc.storage.tensors import best_weights, read_pickled
 from mmasc.storage.texts import listed, parse_json
 
 # What a file of a training run says about itself, in its metadata under "config"
 _KEYS = ("network", "classes", "features", "arguments")
-# Of the numbers among the arguments: more bands or channels than any front end has
-_LARGEST_ARGUMENT = 100_000
 
 
 def build(
@@ -80,32 +76,15 @@ def read_network(spec: NetworkSpec, path: str | Path, device: str = "cpu") -> Ne
     cls = network_class(spec)
     own = cls.own_state(state)
     try:
-        _require_small(about.get("arguments", {}))
-        arguments = {**about.get("arguments", {}), **cls.arguments_from(own)}
-        with warnings.catch_warnings():
-            # A layer of no channels is built with a warning alone
-            warnings.filterwarnings("error", "Initializing zero-element tensors")
+        with building(path, spec.name, about.get("arguments", {})):
+            arguments = {**about.get("arguments", {}), **cls.arguments_from(own)}
             network = build(
                 spec, arguments.pop("n_classes"), about.get("classes", ()), about.get("features"), 0, "cpu", arguments
             )
     except (KeyError, IndexError) as error:
         raise MmascError(f"{path} does not hold {spec.name}: {error} is missing") from error
-    except (TypeError, ValueError, AttributeError, RuntimeError, MemoryError, UserWarning) as error:
-        reason = " ".join(str(error).split())[:150]
-        raise MmascError(f"{path} describes no {spec.name} that can be built ({reason}); get the file again") from error
     _fill(network, own, path)
     return network.to(resolve_device(device)).eval()
-
-
-def _require_small(value: Any) -> None:
-    """Numbers of a file's record shape what is built: absurd ones are refused before memory is asked for."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list):
-        for one in value:
-            _require_small(one)
-    elif isinstance(value, int | float) and not abs(value) <= _LARGEST_ARGUMENT:
-        raise ValueError(f"{value} is too large for a size")
 
 
 def read_state(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -126,18 +105,8 @@ def read_state(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
                 state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
                 about = parse_json((stored.metadata() or {}).get("config", "{}"))
         else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of torch about old ways of writing
-                state, about = torch.load(path, map_location="cpu", weights_only=True), {}
-    except (
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        SafetensorError,
-        OSError,
-        RuntimeError,
-        ValueError,
-        EOFError,
-    ) as error:
+            state, about = read_pickled(path), {}
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise MmascError(
             f"{path} cannot be read as weights ({' '.join(str(error).split())[:100]}); files that hold more than "
             "tensors are refused: take another, or save it as safetensors"

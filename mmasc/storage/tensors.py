@@ -1,6 +1,10 @@
-"""Tensors with a record about them in one safetensors file; nothing here unpickles, and NumPy reads without torch."""
+"""Tensors with a record about them in one safetensors file; what `torch.save` wrote, without running any of it.
+
+NumPy reads the first without torch.
+"""
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +53,29 @@ def _load(path: Path, framework: str) -> tuple[dict[str, Any], dict[str, Any]]:
         raise MmascError(f"{path} does not exist; name a run folder of `mmasc train align` or its weights") from error
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise MmascError(f"{path} cannot be read as weights of mmasc ({error!r}); train or copy them again") from error
+
+
+def read_pickled(path: Path, mapped: bool = False) -> Any:
+    """What `torch.save` wrote: tensors and plain values, on the CPU; a file that holds anything else is refused.
+
+    Args:
+        path: Path of the file.
+        mapped: Leave tensors on the disk until they are used; only in files of the zip format.
+    Raises:
+        ValueError: If it is damaged or holds anything else; its cause tells which.
+        OSError: If it cannot be opened.
+    """
+    import torch
+
+    with open(path, "rb"):
+        pass  # what is missing is told by the system
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch about old ways of writing
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except Exception as error:  # on damaged files the reader of pickles raises whatever comes
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(reason[:200]) from error
 
 
 def best_weights(folder: Path) -> Path | None:

@@ -1,0 +1,44 @@
+"""Networks whose sizes a file's record states: absurd ones are refused before memory is asked for."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmasc.errors import MmascError
+
+# Of the numbers among the sizes: more bands or channels than any front end has
+_LARGEST_SIZE = 100_000
+
+
+@contextlib.contextmanager
+def building(path: Path, name: str, sizes: Any) -> Iterator[None]:
+    """Around building a network from a file; what does not hold together becomes one line.
+
+    Args:
+        path: The file, for the message.
+        name: Of the network.
+        sizes: What the record says of its shape: numbers, texts, lists and mappings of them.
+    Raises:
+        MmascError: If a size is absurd, or no network can be built of them. KeyError and IndexError pass through.
+    """
+    try:
+        _require_small(sizes)
+        with warnings.catch_warnings():
+            # A layer of no channels is built with a warning alone
+            warnings.filterwarnings("error", "Initializing zero-element tensors")
+            yield
+    except (TypeError, ValueError, AttributeError, RuntimeError, MemoryError, UserWarning) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise MmascError(f"{path} describes no {name} that can be built ({reason}); get the file again") from error
+
+
+def _require_small(value: Any) -> None:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for one in value:
+            _require_small(one)
+    elif isinstance(value, int | float) and not abs(value) <= _LARGEST_SIZE:
+        raise ValueError(f"{value} is too large for a size")
