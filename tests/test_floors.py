@@ -57,6 +57,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
 # What every command calls; groups call nothing
 COMMANDS = {
     "classify": "mmasc.labelling.classify:classify",
+    "models centre": "mmasc.labelling.centring:centre_tagger",
     "collection activity": "mmasc.studies.activity:activity",
     "clips": "mmasc.collection.clips:cut_clips",
     "collection add": "mmasc.collection.collection:Collection.add",

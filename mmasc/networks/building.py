@@ -18,7 +18,7 @@ def building(path: Path, name: str, sizes: Any) -> Iterator[None]:
 
     Args:
         path: The file, for the message.
-        name: Of the network.
+        name: Name of the network.
         sizes: What the record says of its shape: numbers, texts, lists and mappings of them.
     Raises:
         MmascError: If a size is absurd, or no network can be built of them. KeyError and IndexError pass through.
