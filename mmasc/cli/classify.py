@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmasc.cli.classify_formats import (
+    RANKED_COLUMNS,
     audacity_labels,
     csv_columns,
     csv_rows,
     fits_a_line,
+    ranked_rows,
     raven_table,
     result_object,
     summary_row,
@@ -38,6 +40,7 @@ from mmasc.storage.files import replacing, write_atomically
 
 if TYPE_CHECKING:
     from mmasc.labelling.classify import Classification
+    from mmasc.prompts.prompts import Prompts
 
 _LABEL_FILES = {"audacity": audacity_labels, "raven": raven_table}  # one file per recording
 _MOST_ODD = 10  # recordings that were read completely and still have a remark
@@ -47,9 +50,10 @@ _MOST_ODD = 10  # recordings that were read completely and still have a remark
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
     "--prompts",
-    required=True,
+    default=None,
     metavar="NAME|FILE",
-    help="Prompt file, one of `mmasc prompts list` or a YAML file of your own.",
+    help="Prompt file, one of `mmasc prompts list` or a YAML file of your own; default: the words that the encoder "
+    "was trained with.",
 )
 @encoder_option
 @backend_option
@@ -98,7 +102,13 @@ _MOST_ODD = 10  # recordings that were read completely and still have a remark
     metavar="FILE",
     help="File of `mmasc prompts calibrate`: shifts, temperature, thresholds per label, minimum cosine.",
 )
-@click.option("--top", type=click.IntRange(1), default=None, metavar="K", help="Number of best labels to show.")
+@click.option(
+    "--top",
+    type=click.IntRange(1),
+    default=None,
+    metavar="K",
+    help="Number of best labels to show; csv then has a row per recording and label, best first.",
+)
 @click.option(
     "--gap",
     "gap_seconds",
@@ -132,21 +142,22 @@ def classify(
 ) -> None:
     """Label recordings with a file of prompts. PATH is a file, a folder, a pattern or @LIST.
 
-    The label of a recording is the one whose prompts are nearest to the recording's mean vector; --timeline labels
-    every window. The formats audacity (label track) and raven (selection table) are timelines with one file per
-    recording. With --channels each or mid-side, scores are means over the channels. Files that cannot be read are
-    listed at the end and do not stop the run.
+    Without --prompts the labels are the words that the encoder was trained with (mini has 235 of them). The label of
+    a recording is the one whose prompts are nearest to the recording's mean vector; --timeline labels every window.
+    The formats audacity (label track) and raven (selection table) are timelines with one file per recording. With
+    --channels each or mid-side, scores are means over the channels. Files that cannot be read are listed at the end
+    and do not stop the run.
     """
-    from mmasc.prompts.prompts import load_prompts
+    from mmasc.cli.words import prompts_or_words
 
     _check_calibration(options)
-    about = {"encoder": options["encoder"], "prompts": options["prompts"]}
+    given = options["prompts"]
+    # before torch is loaded, so that a fault in the file is reported immediately
+    options["prompts"] = prompts_or_words(given, options["encoder"], quiet)
+    about = {"encoder": options["encoder"], "prompts": given or options["prompts"].name}
     for option, key in (("centre_on", "centred_on"), ("match_on", "matched_on"), ("calibration", "calibration")):
         if options[option] is not None:
             about[key] = options[option]
-    options["prompts"] = load_prompts(
-        options["prompts"]
-    )  # before torch is loaded, so that a fault in the file is reported immediately
     from mmasc.audio import find_audio
     from mmasc.labelling.classify import classify as classify_recordings
 
@@ -159,8 +170,7 @@ def classify(
         if output_format in _LABEL_FILES:
             _write_label_files(shown, output_format, target, files)
         else:
-            labels = list(options["prompts"].labels)
-            _write(shown, output_format, options["timeline"], options["top"], labels, about)
+            _write(shown, output_format, options["timeline"], options["top"], options["prompts"], about)
     for reason in results.truncated:
         remark(f"truncated: {reason}", quiet)
     for reason in results.odd[:_MOST_ODD]:
@@ -218,7 +228,7 @@ def _write(
     output_format: str,
     timeline: bool,
     top: int | None,
-    labels: list[str],
+    prompts: "Prompts",
     about: dict[str, str],
 ) -> None:
     """Print results; all formats except table and json are printed while the recordings are read."""
@@ -226,7 +236,7 @@ def _write(
         for result in results:
             echo(json_text(result_object(result, timeline) | about))
     elif output_format == "csv":
-        _write_csv(results, timeline, labels, about)
+        _write_csv(results, timeline, top, prompts, about)
     elif output_format == "table" and timeline:
         for result in results:
             for line in timeline_lines(result):
@@ -239,12 +249,16 @@ def _write(
         print_rows([result_object(result, timeline) | about for result in results], "json")
 
 
-def _write_csv(results: Iterable["Classification"], timeline: bool, labels: list[str], about: dict[str, str]) -> None:
-    names = [*csv_columns(labels, timeline), *about]
+def _write_csv(
+    results: Iterable["Classification"], timeline: bool, top: int | None, prompts: "Prompts", about: dict[str, str]
+) -> None:
+    ranked = top is not None and not timeline
+    names = [*(RANKED_COLUMNS if ranked else csv_columns(list(prompts.labels), timeline)), *about]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([shown(name) for name in names])
     for result in results:
-        rows = (row | about for row in csv_rows(result, timeline))
+        found = ranked_rows(result, prompts.group_of) if ranked else csv_rows(result, timeline)
+        rows = (row | about for row in found)
         writer.writerows([[shown(row.get(name, "")) for name in names] for row in rows])
         sys.stdout.flush()
 

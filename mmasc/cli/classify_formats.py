@@ -1,7 +1,7 @@
 """The output of `mmasc classify` for one recording in every format: objects, rows, lines for people, label files."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # Characters that end a field or a line in such tables
 _SEPARATORS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
+RANKED_COLUMNS = ("path", "rank", "label", "group", "score", "cosine")
 _RAVEN_COLUMNS = (
     "Selection",
     "View",
@@ -77,6 +78,19 @@ def csv_rows(result: "Classification", timeline: bool) -> Iterator[dict[str, Any
         return
     row: dict[str, Any] = {"path": result.path, "label": result.label, "score": result.score}
     yield row | {f"score_{label}": score for label, score in result.scores.items()}
+
+
+def ranked_rows(result: "Classification", group_of: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Rows of the best labels of a recording, one per label, best first; `RANKED_COLUMNS` names the columns."""
+    for rank, (label, score) in enumerate(sorted(result.scores.items(), key=lambda item: -item[1]), 1):
+        yield {
+            "path": result.path,
+            "rank": rank,
+            "label": label,
+            "group": group_of.get(label, ""),
+            "score": score,
+            "cosine": result.cosines[label],
+        }
 
 
 def timeline_lines(result: "Classification") -> Iterator[str]:

@@ -23,6 +23,7 @@ _MINI = EncoderSpec(
     minimum_seconds=1.3,
     licence="Apache-2.0 (see the model card for the recordings it heard)",
     description="bundled sound-text encoder, small: everyday sounds it was trained on, no speech, no music",
+    words="mini-words",
 )
 
 _AUDIOCLIP = EncoderSpec(
@@ -62,11 +63,13 @@ ENCODERS: dict[str, EncoderSpec] = {
             dim=512,
             modalities=("audio",),
             description="the layer before mini's last: better for heads and search by sound, no text",
+            words="",
         ),
         replace(
             _MINI,
             name="mini-strict",
             description="mini trained without ESC-10, to measure zero-shot classification honestly",
+            words="mini-strict-words",
         ),
         _AUDIOCLIP,
         replace(

@@ -27,6 +27,8 @@ class EncoderSpec:
         minimum_seconds: Shortest input of the network, for padding "minimum".
         amplitude: What the network was trained on; the public call always takes [-1, 1] and the encoder scales.
         description: One line for `mmasc models list`.
+        words: Name of the bundled prompt file with the words that the weights of this name were trained with, see
+            `mmasc.encoders.words`; "" where there is none.
     """
 
     name: str
@@ -41,6 +43,7 @@ class EncoderSpec:
     minimum_seconds: float = 0.0
     amplitude: str = "[-1, 1]"
     description: str = ""
+    words: str = ""
 
     def __post_init__(self) -> None:
         if self.sample_rate <= 0 or self.dim <= 0:
