@@ -32,6 +32,7 @@ _PUBLIC = {
     "Hit": "mmasc.collection.hits",
     "EmbedReport": "mmasc.collection.report",
     "embed": "mmasc.collection.ingest",
+    "find_duplicates": "mmasc.collection.duplicates",
     # prompts
     "Prompts": "mmasc.prompts.prompts",
     "load_prompts": "mmasc.prompts.prompts",
@@ -43,6 +44,7 @@ _PUBLIC = {
     "tune_prompts": "mmasc.studies.prompt_tuning",
     "sweep_prompts": "mmasc.studies.prompt_sweep",
     "report": "mmasc.studies.report",
+    "find_clusters": "mmasc.studies.clusters",
     # labels of your own
     "HEADS": "mmasc.heads.registry",
     "make_head": "mmasc.heads.registry",
@@ -74,6 +76,7 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 if TYPE_CHECKING:
     from mmasc.audio import find_audio, load_audio, stream_audio
     from mmasc.collection import Collection
+    from mmasc.collection.duplicates import find_duplicates
     from mmasc.collection.hits import Hit
     from mmasc.collection.ingest import embed
     from mmasc.collection.report import EmbedReport
@@ -102,6 +105,7 @@ if TYPE_CHECKING:
     from mmasc.networks.load import load_network
     from mmasc.networks.registry import NETWORKS
     from mmasc.prompts.prompts import Prompts, load_prompts
+    from mmasc.studies.clusters import find_clusters
     from mmasc.studies.prompt_sweep import sweep_prompts
     from mmasc.studies.prompt_tuning import tune_prompts
     from mmasc.studies.report import report

@@ -67,7 +67,7 @@ def comparable(path: str | Path) -> Iterator[Float[np.ndarray, " time"]]:
             yield samples[1:] - np.float32(_EMPHASIS) * samples[:-1]
 
 
-def match_waveforms(first: Float[np.ndarray, " time"], second: Float[np.ndarray, " time"]) -> Match:
+def match_waveforms(first: Float[np.ndarray, " time"], second: Float[np.ndarray, " other"]) -> Match:
     """Where the second waveform lies in the first (or the first in the second) and how alike they are there.
 
     Args:
@@ -119,7 +119,7 @@ def _best_lag(
     inside = _energy(probe)  # of the first k samples, k from 0 to n
     if inside[-1] <= _QUIET * n:
         return 0.0, 0
-    size = min(max(_BLOCK, 1 << (2 * n - 1).bit_length()), 1 << (len(reference) + 2 * n).bit_length())
+    size = _fast_size(min(max(_BLOCK, 2 * n), len(reference) + 2 * (n - least) + n))
     step = size - n + 1
     spectrum = np.fft.rfft(probe, size).conj()
     best, where = 0.0, 0
@@ -142,7 +142,7 @@ def _best_lag(
     return best, where
 
 
-def _similarity(first: Float[np.ndarray, " time"], second: Float[np.ndarray, " time"], lag: int) -> float:
+def _similarity(first: Float[np.ndarray, " time"], second: Float[np.ndarray, " other"], lag: int) -> float:
     """Absolute normalised correlation over the whole overlap, at the best offset within a few samples of `lag`.
 
     Between samples the correlation is a band-limited function: it is interpolated by sinc from those around.
@@ -162,6 +162,11 @@ def _similarity(first: Float[np.ndarray, " time"], second: Float[np.ndarray, " t
     places = np.arange(-_NEAR * _STEPS, _NEAR * _STEPS + 1) / _STEPS
     between = np.sinc(places[:, None] - np.arange(-_AROUND, _AROUND + 1)[None]) @ products
     return float(min(np.abs(between).max() / np.sqrt(energies.prod()), 1.0))
+
+
+def _fast_size(least: int) -> int:
+    """The smallest 2^i, 3 · 2^i or 5 · 2^i from `least` on: lengths that are transformed fast."""
+    return min(factor << max(-(-least // factor) - 1, 0).bit_length() for factor in (1, 3, 5))
 
 
 def _energy(samples: Float[np.ndarray, " time"]) -> Float[np.ndarray, " edge"]:

@@ -110,6 +110,7 @@ def find_duplicates(
     rows = sorted(collection.row_of[int(one)] for one in np.unique(chosen))
     with ComparableFiles() as files:
         bench = _Bench(collection, files, threshold)
+        rows = bench.present(rows)
         same_bytes = bench.same_bytes(rows)
         pairs = candidates(collection, reader, allowed)
         # Of files with the same bytes one is compared for all
@@ -117,7 +118,7 @@ def find_duplicates(
         wanted = {
             (min(one, other), max(one, other))
             for one, other in ((leader.get(a, a), leader.get(b, b)) for a, b in pairs)
-            if one != other
+            if one != other and not {one, other} & bench.problems.keys()
         }
         groups = _Groups(same_bytes)
         for done, (one, other) in enumerate(sorted(wanted)):
@@ -130,9 +131,7 @@ def find_duplicates(
     return Duplicates(found, len(bench.matches), list(bench.problems.values()))
 
 
-def candidates(
-    collection: Snapshot, reader: SpaceReader, allowed: np.ndarray | None = None
-) -> set[tuple[int, int]]:
+def candidates(collection: Snapshot, reader: SpaceReader, allowed: np.ndarray | None = None) -> set[tuple[int, int]]:
     """Pairs of rows of recordings, the lower one first, that have windows near each other.
 
     Of every recording the nearest forty others, by the cosine of the nearest two windows; silence is near nothing.
@@ -171,7 +170,8 @@ class _Bench:
 
     def __init__(self, collection: Snapshot, files: ComparableFiles, threshold: float) -> None:
         table = collection.recordings
-        self.paths = [collection.path_of(path) for path in table.column("path").to_pylist()]
+        self.stored = table.column("path").to_pylist()  # under the root, for people
+        self.paths = [collection.path_of(path) for path in self.stored]
         self.digests = table.column(DIGEST).to_pylist()
         self.durations = table.column("duration").to_pylist()
         self.threshold = threshold
@@ -179,11 +179,21 @@ class _Bench:
         self.problems: dict[int, str] = {}
         self._table, self._files = table, files
 
+    def present(self, rows: Iterable[int]) -> list[int]:
+        """Rows whose files exist; the others are problems."""
+        there = []
+        for row in rows:
+            if os.path.exists(self.paths[row]):
+                there.append(row)
+            else:
+                self.problems[row] = f"{show_path(self.paths[row])}: no such file"
+        return there
+
     def same_bytes(self, rows: Iterable[int]) -> list[list[int]]:
-        """Groups of rows whose files hold the same bytes and still exist."""
+        """Groups of rows whose files hold the same bytes."""
         groups: dict[bytes, list[int]] = {}
         for row in rows:
-            if self.digests[row] is not None and os.path.exists(self.paths[row]):
+            if self.digests[row] is not None:
                 groups.setdefault(self.digests[row], []).append(row)
         return [group for group in groups.values() if len(group) > 1]
 
@@ -209,7 +219,9 @@ class _Bench:
         try:
             return self._files.get(self.paths[row])
         except (MmascError, OSError) as error:
-            self.problems[row] = str(error) if isinstance(error, MmascError) else f"{show_path(self.paths[row])}: {error}"
+            self.problems[row] = (
+                str(error) if isinstance(error, MmascError) else f"{show_path(self.paths[row])}: {error}"
+            )
             return None
 
 
@@ -249,15 +261,16 @@ def _judged(bench: _Bench, rows: list[int]) -> list[Copy]:
         found = [(bench.match(keeper, row), keeper) for keeper in kept]
         found = [(match, keeper) for match, keeper in found if match.similarity >= bench.threshold]
         whole = [(match, keeper) for match, keeper in found if _is_whole(match, own.duration)]
-        match, keeper = max(whole or found, key=lambda item: item[0].similarity, default=(NO_MATCH, -1))
+        # Of several that are kept, the best one that holds it whole
+        match, keeper = (whole or found or [(NO_MATCH, -1)])[0]
         if not kept:
             relation, why = "kept", reason_to_keep(own, [facts[other] for other in rows if other != row])
         elif whole:
             relation = _relation(bench, keeper, row)
             why = f"{relation} as" if relation.startswith("same") else "part of"
-            why += f" {show_path(facts[keeper].path)}"
+            why += f" {show_path(bench.stored[keeper])}"
         elif found:
-            relation, why = "overlap", f"only {match.overlap:.1f} s of it are in {show_path(facts[keeper].path)}"
+            relation, why = "overlap", f"only {match.overlap:.1f} s of it are in {show_path(bench.stored[keeper])}"
         else:
             relation, why = "overlap", "overlaps with copies only, not with what is kept"
         keep = not whole
