@@ -115,7 +115,7 @@ def cluster(folder: str, prompts: str | None, to: str | None, quiet: bool, outpu
 
     opened = Collection(folder)
     found = find_clusters(opened, prompts=prompts, **options)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "cluster": one.number,
             "size": one.size,
