@@ -81,7 +81,7 @@ def test_windows_are_clustered_by_themselves(kinds):
 def test_what_lies_between_dense_regions_is_in_none():
     generator = np.random.default_rng(0)
     dense = np.concatenate([centre + generator.normal(0, 0.1, (30, 2)) for centre in ([0, 0], [5, 0], [0, 5])])
-    labels = dense_regions(np.concatenate([dense, [[2.5, 2.5], [9, 9], [-6, 3]]]), 10)
+    labels = dense_regions(np.concatenate([dense, [[30, -30], [9, 9], [-6, 3]]]), 10)
     assert [len(set(labels[start : start + 30])) for start in (0, 30, 60)] == [1, 1, 1]
     assert len(set(labels[:90])) == 3
     assert labels[90:].tolist() == [NOISE] * 3
