@@ -22,7 +22,7 @@ def map_part(content: PageContent) -> str:
         short = point.name if len(point.name) <= 28 else point.name[:27] + "…"
         placed.append(Placed(x, y, short if named else "", point.kind == "word"))
     colours = {group: number for number, group in enumerate(content.groups)}
-    labels = place_labels(placed, _MAP_WIDTH, _MAP_HEIGHT)
+    labels = _places(content, placed, n_sounds > _NAMED_ON_MAP)
     at = {point.name: spot for point, spot in zip(content.points, placed, strict=True) if point.kind == "word"}
     ties = "".join(
         f'<line class="tie" x1="{spot.x:.1f}" y1="{spot.y:.1f}" x2="{at[point.tie].x:.1f}" y2="{at[point.tie].y:.1f}"/>'
@@ -49,6 +49,14 @@ def map_part(content: PageContent) -> str:
         f"a label of the prompt file{tied}</li>{_legend(content)}</ul>"
         '<p class="chosen small" aria-live="polite"></p>'
     )
+
+
+def _places(content: PageContent, placed: list[Placed], crowded: bool) -> list[tuple[float, float, str] | None]:
+    """Where the names stand; where sounds are many, names of words keep clear of each other, not of the sounds."""
+    chosen = [number for number, point in enumerate(content.points) if point.kind == "word" or not crowded]
+    found = place_labels([placed[number] for number in chosen], _MAP_WIDTH, _MAP_HEIGHT)
+    places = dict(zip(chosen, found, strict=True))
+    return [places.get(number) for number in range(len(placed))]
 
 
 def _legend(content: PageContent) -> str:
