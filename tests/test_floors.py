@@ -42,6 +42,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "mmasc.labelling.classify:classify": 20,
     "mmasc.labelling.fit:fit_head": 13,
     "mmasc.networks.tag_conditioned:TaggedNetwork.__init__": 10,
+    "mmasc.studies.clusters:find_clusters": 9,
     "mmasc.studies.prompt_sweep:sweep_prompts": 9,
     "mmasc.studies.prompt_tuning:tune_prompts": 14,
     "mmasc.studies.report:report": 9,

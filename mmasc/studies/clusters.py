@@ -1,7 +1,7 @@
 """Kinds of sounds in a collection, found without labels: dense regions of the space, with the words nearest to each.
 
 Vectors → unit vectors → principal components → HDBSCAN (Campello et al. 2013, "Density-based clustering based on
-hierarchical density estimates"). Sounds between the dense regions belong to none of them: that is no fault of theirs.
+hierarchical density estimates"). Sounds between the dense regions belong to none of them.
 The same collection gives the same clusters.
 """
 
