@@ -92,7 +92,7 @@ def run_demo(
         raise MmascError(f"the demo asks in words and {loaded.spec.name} has none in its space; try --encoder mini")
     if prompts is None:
         phrases = (
-            load_prompts("demo") if sounds is None else words_of(encoder if encoder is not loaded else loaded.spec)
+            load_prompts("demo") if sounds is None else words_of(encoder if isinstance(encoder, str) else encoder.spec)
         )
     else:
         phrases = load_prompts(prompts)
