@@ -35,6 +35,7 @@ _PUBLIC = {
     "cut_clips": "mmasc.collection.clips",
     "EmbedReport": "mmasc.collection.report",
     "embed": "mmasc.collection.ingest",
+    "find_duplicates": "mmasc.collection.duplicates",
     # prompts
     "Prompts": "mmasc.prompts.prompts",
     "load_prompts": "mmasc.prompts.prompts",
@@ -47,6 +48,7 @@ _PUBLIC = {
     "sweep_prompts": "mmasc.studies.prompt_sweep",
     "report": "mmasc.studies.report",
     "activity": "mmasc.studies.activity",
+    "find_clusters": "mmasc.studies.clusters",
     # labels of your own
     "HEADS": "mmasc.heads.registry",
     "make_head": "mmasc.heads.registry",
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
     from mmasc.collection import Collection
     from mmasc.collection.annotations import Annotation, Annotations
     from mmasc.collection.clips import cut_clips
+    from mmasc.collection.duplicates import find_duplicates
     from mmasc.collection.hits import Hit
     from mmasc.collection.ingest import embed
     from mmasc.collection.label_exchange import export_labels, import_labels
@@ -123,6 +126,7 @@ if TYPE_CHECKING:
     from mmasc.networks.registry import NETWORKS
     from mmasc.prompts.prompts import Prompts, load_prompts
     from mmasc.studies.activity import activity
+    from mmasc.studies.clusters import find_clusters
     from mmasc.studies.prompt_sweep import sweep_prompts
     from mmasc.studies.prompt_tuning import tune_prompts
     from mmasc.studies.report import report

@@ -17,6 +17,7 @@ STANDIN_SPEC = EncoderSpec(
     window_seconds=1.0,
     dim=4,
     modalities=("audio", "text"),
+    words="demo",
     description="vectors that can be worked out: mean, mean absolute value, maximum, share of positive samples",
 )
 

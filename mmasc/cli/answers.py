@@ -3,7 +3,7 @@
 import csv
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmasc.cli.classify_formats import (
+    RANKED_COLUMNS,
     csv_columns,
     csv_rows,
     joined_labels,
+    ranked_rows,
     result_object,
     summary_row,
     timeline_lines,
@@ -44,6 +46,7 @@ class Output:
         about: What every machine-readable object says besides its recording.
         with_cosines: Whether the table has a column for them.
         together: One label file for all recordings.
+        group_of: Label to its group, where prompts are grouped.
     """
 
     output_format: str
@@ -54,6 +57,7 @@ class Output:
     about: dict[str, Any] | None = None
     with_cosines: bool = False
     together: bool = False
+    group_of: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, chosen: "Chosen", options: dict[str, Any], files: list[Path], **more: Any) -> "Output":
@@ -147,7 +151,7 @@ def _write(results: Iterable["Classification"], labels: Sequence[str], output: O
         for result in results:
             echo(json_text(result_object(result, timeline) | about))
     elif output.output_format == "csv":
-        _write_csv(results, labels, output.timeline, about)
+        _write_csv(results, labels, output)
     elif output.output_format == "table" and timeline:
         for result in results:
             for line in timeline_lines(result):
@@ -163,14 +167,16 @@ def _write(results: Iterable["Classification"], labels: Sequence[str], output: O
         print_rows([result_object(result, timeline) | about for result in results], "json")
 
 
-def _write_csv(
-    results: Iterable["Classification"], labels: Sequence[str], timeline: bool, about: dict[str, str]
-) -> None:
-    names = [*csv_columns(list(labels), timeline), *about]
+def _write_csv(results: Iterable["Classification"], labels: Sequence[str], output: Output) -> None:
+    """A row per recording (or event); with a number of best labels a row per recording and label."""
+    about, timeline = output.about or {}, output.timeline
+    ranked = output.top is not None and not timeline and output.with_cosines
+    names = [*(RANKED_COLUMNS if ranked else csv_columns(list(labels), timeline)), *about]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([shown(name) for name in names])
     for result in results:
-        rows = (row | about for row in csv_rows(result, timeline))
+        found = ranked_rows(result, output.group_of or {}) if ranked else csv_rows(result, timeline)
+        rows = (row | about for row in found)
         writer.writerows([[shown(row.get(name, "")) for name in names] for row in rows])
         sys.stdout.flush()
 

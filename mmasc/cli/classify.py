@@ -12,9 +12,10 @@ from mmasc.cli.output import remark
 @click.argument("paths", metavar="COLLECTION|PATH...", nargs=-1, required=True)
 @click.option(
     "--prompts",
-    required=True,
+    default=None,
     metavar="NAME|FILE",
-    help="Prompt file, one of `mmasc prompts list` or a YAML file of your own.",
+    help="Prompt file, one of `mmasc prompts list` or a YAML file of your own; default: the words that the encoder "
+    "was trained with.",
 )
 @click.option(
     "--encoder",
@@ -81,32 +82,39 @@ def classify(
 ) -> None:
     """Label recordings with a file of prompts. PATH is a file, a folder, a pattern or @LIST.
 
-    The label of a recording is the one whose prompts are nearest to the recording's mean vector; --timeline labels
+    Without --prompts the labels are the words that the encoder was trained with (mini has 235 of them). The label of
+    a recording is the one whose prompts are nearest to the recording's mean vector; --timeline labels
     every window. The recordings of a collection are labelled from their stored vectors, without their files. The
     formats audacity (label track) and raven (selection table) are timelines with one file per recording, or with
     --together one for all. With --channels each or mid-side, scores are means over the channels. Files that cannot be
     read are listed at the end and do not stop the run.
     """
-    from mmasc.prompts.prompts import load_prompts
+    from mmasc.cli.words import prompts_or_words
 
     _check_calibration(options)
     check_thresholds(options, options["calibration"] is not None or options["multi_label"])
-    about: dict[str, Any] = {"encoder": options["encoder"], "prompts": options["prompts"]}
+    given = options["prompts"]
+    about: dict[str, Any] = {"encoder": options["encoder"], "prompts": given}
     for option, key in (("centre_on", "centred_on"), ("match_on", "matched_on"), ("calibration", "calibration")):
         if options[option] is not None:
             about[key] = options[option]
-    options["prompts"] = load_prompts(
-        options["prompts"]
-    )  # before torch is loaded, so that a fault in the file is reported immediately
+    # Before anything else is loaded, so that a fault in the file is reported immediately
+    options["prompts"] = None if given is None else prompts_or_words(given, "", quiet)
     from mmasc.audio import find_audio
     from mmasc.cli.answers import Chosen, Output, no_answers, recordings_of, show_answers
     from mmasc.labelling.classify import classify as classify_recordings
+    from mmasc.labelling.classify import encoder_of
     from mmasc.labelling.sources import collection_or_sounds
 
     collection, sounds = collection_or_sounds(paths)
     check_source(options, collection is not None)
     files = find_audio(sounds) if collection is None else recordings_of(collection)
-    output = Output.of(Chosen(output_format, to, together, quiet), options, files, about=about, with_cosines=True)
+    if given is None:
+        name = encoder_of(collection, options["space"], options["encoder"])
+        options["prompts"] = prompts_or_words(None, name, quiet)
+        about["prompts"] = options["prompts"].name
+    more = {"about": about, "with_cosines": True, "group_of": options["prompts"].group_of}
+    output = Output.of(Chosen(output_format, to, together, quiet), options, files, **more)
     results = classify_recordings(list(files) if collection is None else collection, **options)
     about["encoder"] = results.encoder
     _remark_on_words(results.encoder, options["prompts"], quiet)

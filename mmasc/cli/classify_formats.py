@@ -1,6 +1,6 @@
 """Answers of `mmasc classify` and `head apply` for one recording: objects, rows, lines for people, label files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mmasc.labelling.timelines import Classification
 
 _DECIMALS = 6  # of seconds in label files: a microsecond
+RANKED_COLUMNS = ("path", "rank", "label", "group", "score", "cosine")
 
 
 def result_object(result: "Classification", timeline: bool) -> dict[str, Any]:
@@ -67,6 +68,19 @@ def csv_rows(result: "Classification", timeline: bool) -> Iterator[dict[str, Any
         return
     row: dict[str, Any] = {"path": result.path, "label": _text(result.label), "score": result.score}
     yield row | {f"score_{label}": score for label, score in result.scores.items()}
+
+
+def ranked_rows(result: "Classification", group_of: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Rows of the best labels of a recording, one per label, best first; `RANKED_COLUMNS` names the columns."""
+    for rank, (label, score) in enumerate(sorted(result.scores.items(), key=lambda item: -item[1]), 1):
+        yield {
+            "path": result.path,
+            "rank": rank,
+            "label": label,
+            "group": group_of.get(label, ""),
+            "score": score,
+            "cosine": result.cosines[label],
+        }
 
 
 def timeline_lines(result: "Classification") -> Iterator[str]:

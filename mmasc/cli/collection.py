@@ -7,6 +7,7 @@ import click
 
 from mmasc.cli.activity import activity
 from mmasc.cli.collection_clock import clock
+from mmasc.cli.collection_library import cluster, duplicates
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 
@@ -156,3 +157,7 @@ def export(folder: str, to: str, space: str | None, file_format: str) -> None:
     """Write a space's vectors and windows for other programs."""
     for path in _open(folder).export(to, space, file_format):
         echo(str(path))
+
+
+collection.add_command(duplicates)
+collection.add_command(cluster)

@@ -18,10 +18,10 @@ from mmasc.cli.options import device_option, encoder_option, quiet_option
 )
 @click.option(
     "--prompts",
-    default="demo",
-    show_default=True,
+    default=None,
     metavar="NAME|FILE",
-    help="Prompt file with the labels for the sounds.",
+    help="Prompt file with the labels; default: demo for the synthesised sounds, for SOUNDS the words that the encoder "
+    "was trained with.",
 )
 @click.option(
     "--ask", "questions", multiple=True, metavar="TEXT", help="Text to search for; may be given several times."
@@ -33,7 +33,7 @@ from mmasc.cli.options import device_option, encoder_option, quiet_option
     default=48,
     show_default=True,
     metavar="N",
-    help="Maximum number of sounds on the page; all are embedded, searched and labelled.",
+    help="Number of sounds whose previews are inside the page; it lists all and plays the others from their files.",
 )
 @encoder_option
 @device_option
@@ -49,7 +49,7 @@ from mmasc.cli.options import device_option, encoder_option, quiet_option
 def demo(
     sounds: str | None,
     into: str,
-    prompts: str,
+    prompts: str | None,
     questions: tuple[str, ...],
     shown: int,
     encoder: str,
@@ -103,6 +103,7 @@ def demo(
             "failed": [{"path": bad.path, "reason": bad.reason} for bad in result.report.failed],
             "known": result.known,
             "right": result.right,
+            "prompts": result.prompts.name,
             "labels": {one.path: one.label for one in result.labelled},
             "texts": {asked.question: [hit["path"] for hit in asked.hits] for asked in result.texts},
             "by_sound": {asked.question: [hit["path"] for hit in asked.hits] for asked in result.by_sound},

@@ -67,8 +67,30 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A sound in the list of all sounds.
+
+    Attributes:
+        name: Shown, as the user knows it.
+        seconds: Duration in seconds.
+        labels: The best labels, best first: label, probability, cosine.
+        group: The group of the best label; "" for none.
+        clip: The number of its preview inside the page, else None.
+        source: Where the file lies, as an address seen from the page; "" where it is not needed.
+    """
+
+    name: str
+    seconds: float
+    labels: Sequence[tuple[str, float, float]]
+    group: str = ""
+    clip: int | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class MapPoint:
-    """A sound or a word on the map; `tie` is the name of the word that a sound was given."""
+    """A sound or a word on the map; `tie` is the name of the word that a sound was given, `group` gives its colour,
+    `entry` is its number in the list of all sounds."""
 
     name: str
     x: float
@@ -76,6 +98,8 @@ class MapPoint:
     kind: str
     clip: int | None = None
     tie: str | None = None
+    group: str = ""
+    entry: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +113,8 @@ class PageContent:
         texts, sounds: Questions asked in words and with a sound.
         verdicts: Verdicts of the sounds that are shown; prompt_name and prompt_lines say from what.
         points: Points of the map; explained is the share of the variance that the two axes hold.
-        left_out: Sounds in the collection that the page does not show.
+        entries: All sounds, to search, sort and filter; where there are any, they stand in the place of the verdicts.
+        groups: Groups of labels that have a colour, in order.
         unread: (file, reason).
         notes: Sentences for the end.
     """
@@ -105,6 +130,7 @@ class PageContent:
     prompt_lines: Sequence[tuple[str, str]]
     points: Sequence[MapPoint] = ()
     explained: float = 0.0
-    left_out: int = 0
+    entries: Sequence[Entry] = ()
+    groups: Sequence[str] = ()
     unread: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()

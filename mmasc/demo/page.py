@@ -10,9 +10,10 @@ from importlib.resources import files
 from string import Template
 
 from mmasc.demo.content import PageContent
+from mmasc.demo.library import entries_data, library_part
+from mmasc.demo.map_part import map_part
 from mmasc.demo.parts import (
     labels_part,
-    map_part,
     notes_part,
     picture_rule,
     sound_part,
@@ -33,17 +34,18 @@ def render_page(content: PageContent) -> str:
     folder = files("mmasc.demo")
     style = files("mmasc.pages").joinpath("page.css").read_text("utf-8")
     script = folder.joinpath("page.js").read_text("utf-8")
+    listed = ("labels", "Sounds and labels", library_part(content))
     parts = [
         ("words", "Ask in words", words_part(content)),
         ("sound", "Ask with a sound", sound_part(content)),
-        ("labels", "Labels", labels_part(content)),
+        listed if content.entries else ("labels", "Labels", labels_part(content)),
         ("map", "Map", map_part(content)),
         ("unread", "Not read", unread_part(content)),
         ("notes", "To keep in mind", notes_part(content)),
     ]
     parts = [part for part in parts if part[2]]
     return Template(folder.joinpath("page.html").read_text("utf-8")).substitute(
-        policy=_policy(f"\n{script}\n"),
+        policy=_policy(f"\n{script}\n", any(entry.source for entry in content.entries)),
         version=__version__,
         title=text(content.title),
         style=style,
@@ -55,17 +57,22 @@ def render_page(content: PageContent) -> str:
             f'<section id="{key}" aria-labelledby="h-{key}"><h2 id="h-{key}">{heading}</h2>\n{body}\n</section>'
             for key, heading, body in parts
         ),
-        players=spare_players(content),
-        footer=f"Made by mmasc {__version__} on this machine. The page holds its own sounds and pictures and loads "
-        "nothing from elsewhere. Keys: Tab to move, Enter to play, Escape to stop.",
+        players=spare_players(content) + entries_data(content),
+        footer=f"Made by mmasc {__version__} on this machine. The page loads nothing from the network"
+        f"{'; sounds without a picture are played from their files' if content.entries else ''}. Keys: Tab to move, "
+        "Enter to play, Escape to stop.",
         script=script,
     )
 
 
-def _policy(script: str) -> str:
-    """Nothing from outside, no script but this very one (by its digest), whatever a file is called."""
+def _policy(script: str, plays_files: bool) -> str:
+    """Nothing from outside, no script but this very one (by its digest), whatever a file is called.
+
+    A page that does not hold all its sounds may play files from where it lies itself.
+    """
+    files = " file: 'self'" if plays_files else ""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
-        "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
+        f"default-src 'none'; img-src data:; media-src data:{files}; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )

@@ -1,18 +1,24 @@
 """What the demo found, as the content of a page: previews, questions, labels, map, notes."""
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
 from mmasc.demo.clips import Wanted, make_clips
-from mmasc.demo.content import HitView, MapPoint, PageContent, Question, Verdict
+from mmasc.demo.content import Entry, HitView, MapPoint, PageContent, Question, Verdict
 from mmasc.demo.page import render_page
 from mmasc.demo.pictures import map_positions
 from mmasc.demo.result import Asked, DemoResult, Labelled
 from mmasc.storage.files import write_atomically
 
+_WORDS_ON_MAP = 40  # with more labels than this, those that most sounds were given
+_COLOURS = 16  # that page.css has for groups
+_LABELS_IN_LIST = 3
 PREVIEW_SECONDS = 8.0  # of a recording; a hit behind that gets a preview of its own
 
 
@@ -25,7 +31,7 @@ def write_page(result: DemoResult) -> None:
 def page_content(result: DemoResult) -> PageContent:
     """Everything the page says, as plain values; the previews are decoded here."""
     shown = result.labelled[: result.shown]
-    desk = _Desk(shown)
+    desk = _Desk(shown, cards=result.made)
     texts = [(asked, [desk.clip_of_hit(hit) for hit in asked.hits]) for asked in result.texts]
     sounds = [(asked, [desk.clip_of_hit(hit) for hit in asked.hits]) for asked in result.by_sound]
     asking = [desk.clip_of_question(asked) for asked in result.by_sound]
@@ -51,12 +57,14 @@ def page_content(result: DemoResult) -> PageContent:
         verdicts=[
             Verdict(one.path, place.get(number), one.label, one.scores, one.cosines, one.truth)
             for number, one in enumerate(shown)
+            if result.made
         ],
         prompt_name=result.prompts.name,
         prompt_lines=[(label, ", ".join(phrases)) for label, phrases in result.prompts.labels.items()],
         points=points,
         explained=explained,
-        left_out=len(result.labelled) - len(shown),
+        entries=() if result.made else _entries(result, place),
+        groups=_groups(result),
         unread=unread,
         notes=_notes(result),
     )
@@ -65,9 +73,10 @@ def page_content(result: DemoResult) -> PageContent:
 class _Desk:
     """Collects the previews that the page needs, each once: first those of the sounds that are shown."""
 
-    def __init__(self, shown: Sequence[Labelled]) -> None:
+    def __init__(self, shown: Sequence[Labelled], cards: bool) -> None:
         self.wanted = [Wanted(one.file, one.path, 0.0, min(PREVIEW_SECONDS, one.duration)) for one in shown]
         self.cards = {str(one.file): number for number, one in enumerate(shown)}
+        self._links = cards
         self._more: dict[tuple[str, float], int] = {}
 
     def clip_of_hit(self, hit: dict[str, Any]) -> int:
@@ -80,6 +89,10 @@ class _Desk:
             self.wanted.append(Wanted(Path(path), hit["name"], start, min(end - start, PREVIEW_SECONDS)))
         return self._more[path, start]
 
+    def card(self, path: str) -> int | None:
+        """The number of the card of a sound, where the page has cards."""
+        return self.cards.get(path) if self._links else None
+
     def clip_of_question(self, asked: Asked) -> int:
         """The number of the preview of a sound that asks."""
         assert asked.path is not None
@@ -91,7 +104,7 @@ class _Desk:
 
 
 def _hit(hit: dict[str, Any], clip: int | None, desk: _Desk) -> HitView:
-    return HitView(hit["name"], hit["start"], hit["end"], hit["score"], clip, desk.cards.get(hit["path"]))
+    return HitView(hit["name"], hit["start"], hit["end"], hit["score"], clip, desk.card(hit["path"]))
 
 
 def _map(result: DemoResult, place: dict[int | None, int | None]) -> tuple[list[MapPoint], float]:
@@ -99,14 +112,64 @@ def _map(result: DemoResult, place: dict[int | None, int | None]) -> tuple[list[
     if len(result.labelled) < 3 or len(result.word_vectors) < 2:
         return [], 0.0
     sounds, words, explained = map_positions(np.stack([one.vector for one in result.labelled]), result.word_vectors)
+    group_of = _group_of(result)
     points = [
-        MapPoint(one.path, float(x), float(y), "sound", place.get(number) if number < result.shown else None, one.label)
+        MapPoint(
+            one.path,
+            float(x),
+            float(y),
+            "sound",
+            place.get(number) if number < result.shown else None,
+            one.label,
+            group_of.get(one.label, ""),
+            None if result.made else number,
+        )
         for number, (one, (x, y)) in enumerate(zip(result.labelled, sounds, strict=True))
     ]
+    frequent = Counter(one.label for one in result.labelled).most_common(_WORDS_ON_MAP)
+    wanted = {label for label, _ in frequent} if len(words) > _WORDS_ON_MAP else set(result.prompts.labels)
     points += [
-        MapPoint(label, float(x), float(y), "word") for label, (x, y) in zip(result.prompts.labels, words, strict=True)
+        MapPoint(label, float(x), float(y), "word", group=group_of.get(label, ""))
+        for label, (x, y) in zip(result.prompts.labels, words, strict=True)
+        if label in wanted
     ]
     return points, explained
+
+
+def _group_of(result: DemoResult) -> dict[str, str]:
+    """Label to the group that gives its colour: that of the prompt file, or the label itself where they are few."""
+    if result.prompts.groups or len(result.prompts.labels) > _COLOURS:
+        return result.prompts.group_of
+    return {label: label for label in result.prompts.labels}
+
+
+def _groups(result: DemoResult) -> list[str]:
+    """Groups in which there are sounds, the largest first."""
+    group_of = _group_of(result)
+    counts = Counter(group for one in result.labelled if (group := group_of.get(one.label, "")))
+    return [group for group, _ in counts.most_common()]
+
+
+def _entries(result: DemoResult, place: dict[int | None, int | None]) -> list[Entry]:
+    """All sounds for the list; those without a preview inside the page with the address of their file."""
+    group_of = _group_of(result)
+    entries = []
+    for number, one in enumerate(result.labelled):
+        clip = place.get(number) if number < result.shown else None
+        best = sorted(one.cosines, key=lambda label: -one.cosines[label])[:_LABELS_IN_LIST]
+        labels = [(label, one.scores[label], one.cosines[label]) for label in best]
+        source = "" if clip is not None else _address(one.file, result.page)
+        entries.append(Entry(one.path, one.duration, labels, group_of.get(one.label, ""), clip, source))
+    return entries
+
+
+def _address(file: Path, page: Path) -> str:
+    """Where a file lies, as an address seen from the page: both may be moved together."""
+    try:
+        relative = os.path.relpath(file, page.parent)
+    except ValueError:  # another drive of Windows
+        return file.absolute().as_uri()
+    return quote(os.fsencode(relative.replace(os.sep, "/")))
 
 
 def _title(result: DemoResult) -> str:

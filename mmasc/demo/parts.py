@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable
 
-from mmasc.demo.content import Clip, HitView, MapPoint, PageContent, Verdict
-from mmasc.demo.label_places import Placed, place_labels
+from mmasc.demo.content import Clip, HitView, PageContent, Verdict
 from mmasc.pages.html import data_uri, text
 
 _PLAY = (
     '<svg viewBox="0 0 16 16" aria-hidden="true" class="go"><path d="M4 2.2v11.6L13.4 8z"/></svg>'
     '<svg viewBox="0 0 16 16" aria-hidden="true" class="pause"><path d="M3.5 2h3v12h-3zM9.5 2h3v12h-3z"/></svg>'
 )
-_MAP_WIDTH, _MAP_HEIGHT, _MAP_MARGIN = 1060, 620, 70
-_NAMED_ON_MAP = 40  # sounds with their name next to the point; with more of them only the words are named
 _OPEN_TABLE = 16  # sounds up to which the table of all scores is open at first
 
 
@@ -109,16 +106,20 @@ def labels_part(content: PageContent) -> str:
     known = [verdict for verdict in content.verdicts if verdict.truth is not None]
     right = sum(verdict.label == verdict.truth for verdict in known)
     said = f" {right} of {len(known)} are labelled right." if known else ""
-    more = f" The page shows the first {len(content.verdicts)}; {content.left_out} more are in the collection."
     cards = "\n".join(_card(content, number, verdict) for number, verdict in enumerate(content.verdicts))
-    prompts = "".join(f"<li><b>{text(label)}</b>: {text(phrases)}</li>" for label, phrases in content.prompt_lines)
     return (
         f'<p class="note">Labels come from words alone: each sound gets the label of the prompt file '
         f"<code>{text(content.prompt_name)}</code> whose phrases are nearest. The bars are probabilities among these "
-        f"labels and no others.{said}{more if content.left_out else ''}</p>\n"
+        f"labels and no others.{said}</p>\n"
         f'<ul class="cards">{cards}</ul>\n{_table(content)}'
-        f'<details><summary>The prompt file</summary><ul class="plain">{prompts}</ul></details>'
+        f"{prompt_details(content)}"
     )
+
+
+def prompt_details(content: PageContent) -> str:
+    """The labels of the prompt file with their phrases, folded up."""
+    prompts = "".join(f"<li><b>{text(label)}</b>: {text(phrases)}</li>" for label, phrases in content.prompt_lines)
+    return f'<details><summary>The prompt file</summary><ul class="plain">{prompts}</ul></details>'
 
 
 def _card(content: PageContent, number: int, verdict: Verdict) -> str:
@@ -178,63 +179,6 @@ def _table(content: PageContent) -> str:
         f"<details{opened}><summary>All cosines, sound by label</summary>"
         '<div class="scroll" tabindex="0" role="region" aria-label="Cosines"><table>'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></details>"
-    )
-
-
-def map_part(content: PageContent) -> str:
-    if not content.points:
-        return ""
-    spread_x = max(abs(point.x) for point in content.points) or 1.0
-    spread_y = max(abs(point.y) for point in content.points) or 1.0
-    n_sounds = sum(point.kind == "sound" for point in content.points)
-    placed = []
-    for point in content.points:
-        x = _MAP_WIDTH / 2 + point.x / spread_x * (_MAP_WIDTH / 2 - _MAP_MARGIN)
-        y = _MAP_HEIGHT / 2 - point.y / spread_y * (_MAP_HEIGHT / 2 - _MAP_MARGIN / 2)
-        named = point.kind == "word" or n_sounds <= _NAMED_ON_MAP
-        short = point.name if len(point.name) <= 28 else point.name[:27] + "…"
-        placed.append(Placed(x, y, short if named else "", point.kind == "word"))
-    labels = place_labels(placed, _MAP_WIDTH, _MAP_HEIGHT)
-    at = {point.name: spot for point, spot in zip(content.points, placed, strict=True) if point.kind == "word"}
-    ties = "".join(
-        f'<line class="tie" x1="{spot.x:.1f}" y1="{spot.y:.1f}" x2="{at[point.tie].x:.1f}" y2="{at[point.tie].y:.1f}"/>'
-        for point, spot in zip(content.points, placed, strict=True)
-        if point.tie in at and n_sounds <= _NAMED_ON_MAP
-    )
-    marks = "".join(
-        _mark(point, spot, label) for point, spot, label in zip(content.points, placed, labels, strict=True)
-    )
-    tied = "; a dashed line leads from a sound to the label it was given" if ties else ""
-    return (
-        '<p class="note">All vectors seen from their two widest directions (principal components). Sounds and words '
-        "each form a cloud of their own in such a space, so each cloud was centred by itself first. The two axes hold "
-        f"{content.explained:.0%} of the variance: near on the map is a hint, the cosines above are the measure.</p>"
-        f'<div class="map"><div class="scroll" tabindex="0" role="region" aria-label="Map of sounds and words">'
-        f'<svg viewBox="0 0 {_MAP_WIDTH} {_MAP_HEIGHT}" role="group" aria-label="Map of {n_sounds} sounds and '
-        f'{len(content.points) - n_sounds} words">'
-        f'<path class="cross" d="M0 {_MAP_HEIGHT / 2}H{_MAP_WIDTH}M{_MAP_WIDTH / 2} 0V{_MAP_HEIGHT}"/>{ties}{marks}'
-        '</svg></div></div><ul class="key">'
-        '<li class="sound"><svg viewBox="0 0 14 14"><circle cx="7" cy="7" r="5"/></svg>'
-        "a sound; choose it to hear it</li>"
-        '<li class="word"><svg viewBox="0 0 14 14"><path d="M7 1l6 6-6 6-6-6z"/></svg>'
-        f"a label of the prompt file{tied}</li></ul>"
-    )
-
-
-def _mark(point: MapPoint, spot: Placed, label: tuple[float, float, str] | None) -> str:
-    name = ""
-    if label is not None:
-        x, y, anchor = label
-        name = f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text(spot.text)}</text>'
-    if point.kind == "word":
-        shape = f'<path d="M{spot.x:.1f} {spot.y - 6:.1f}l6 6-6 6-6-6z"/>'
-        return f'<g class="word"><title>{text(point.name)}</title>{shape}{name}</g>'
-    shape = f'<circle cx="{spot.x:.1f}" cy="{spot.y:.1f}" r="6"/>'
-    if point.clip is None:
-        return f'<g class="sound"><title>{text(point.name)}</title>{shape}{name}</g>'
-    return (
-        f'<a class="sound" href="#labels" data-clip="{point.clip}" aria-label="Play {text(point.name)}">'
-        f"<title>{text(point.name)}</title>{shape}{name}</a>"
     )
 
 

@@ -11,7 +11,8 @@ from mmasc.encoders.base import Encoder
 from mmasc.prompts.prompts import Prompts
 
 HITS = 4  # shown for every question
-MOST_SHOWN = 100  # sounds on a page: with previews of 8 s each it stays below 15 MB
+MOST_SHOWN = 100  # sounds with their preview inside the page: of 8 s each, it stays below 15 MB
+MOST_LABELS = 20  # kept of each sound where there are many: the best
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class DemoResult:
         texts, by_sound: Questions and hits.
         labelled: Every recording, in the order of the files.
         prompts: The prompt file; word_vectors: unit vectors of its labels `[label dim]`.
-        shown: How many sounds the page shows.
+        shown: How many sounds have their preview inside the page.
     """
 
     page: Path

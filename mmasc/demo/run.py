@@ -21,8 +21,9 @@ from mmasc.collection.ingest import embed
 from mmasc.collection.report import EmbedReport
 from mmasc.collection.vectors import recording_vectors
 from mmasc.demo.lines import best, listed, many, printable, quoted, short
-from mmasc.demo.result import HITS, MOST_SHOWN, Asked, DemoResult, Labelled
+from mmasc.demo.result import HITS, MOST_LABELS, MOST_SHOWN, Asked, DemoResult, Labelled
 from mmasc.encoders.base import Encoder
+from mmasc.encoders.default_prompts import words_of
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import ZeroShotClassifier
@@ -51,7 +52,7 @@ FOLDER_QUESTIONS = ("birds singing", "an engine running", "water flowing", "an a
 def run_demo(
     sounds: str | Path | None = None,
     into: str | Path = "mmasc-demo",
-    prompts: str | Path = "demo",
+    prompts: str | Path | None = None,
     encoder: str | Encoder = "mini",
     questions: Sequence[str] = (),
     shown: int = 48,
@@ -64,10 +65,11 @@ def run_demo(
     Args:
         sounds: Folder or file; default: sounds that mmasc makes by rule, whose right labels are known.
         into: Folder for what is made; used again the next time, so that only new sounds are embedded.
-        prompts: Prompt file, by name or path.
+        prompts: Prompt file, by name or path; default: "demo" for the sounds made by rule, for other sounds the words
+            that the encoder was trained with.
         encoder: Name for `load_encoder`, or a loaded encoder whose space has text.
         questions: Texts to search for; default: a few everyday sounds, and for a folder also the labels.
-        shown: Sounds that the page shows at most, 1 to 100; all are embedded, searched and labelled.
+        shown: Sounds whose previews are inside the page, 1 to 100; it lists all, and plays the others from their files.
         device: Device on which the encoder runs.
         tell: Called with every line of the account.
         progress: Called after every file that is embedded, with the report as it stands.
@@ -86,9 +88,14 @@ def run_demo(
         tell(printable(line))
 
     loaded = load_encoder(encoder, device) if isinstance(encoder, str) else encoder
-    phrases = load_prompts(prompts)
     if not loaded.supports("text"):
         raise MmascError(f"the demo asks in words and {loaded.spec.name} has none in its space; try --encoder mini")
+    if prompts is None:
+        phrases = (
+            load_prompts("demo") if sounds is None else words_of(encoder if isinstance(encoder, str) else encoder.spec)
+        )
+    else:
+        phrases = load_prompts(prompts)
     say("1  Sounds")
     folder = make_sounds(into / "sounds") if sounds is None else Path(sounds)
     if sounds is None:
@@ -103,7 +110,10 @@ def run_demo(
     write_page(result)
     result.page_bytes = result.page.stat().st_size
     say("6  Page")
-    say(f"   {result.page} ({result.page_bytes / 1e6:.1f} MB; it holds its sounds and pictures and loads nothing)")
+    holds = "it holds its sounds and pictures and loads nothing"
+    if result.shown < len(result.labelled):
+        holds = f"it lists all, holds {result.shown} of them and plays the others from their files"
+    say(f"   {result.page} ({result.page_bytes / 1e6:.1f} MB; {holds})")
     say(f"   ask on: mmasc search {quoted(result.collection)} {quoted('footsteps in the snow')}")
     return result
 
@@ -210,6 +220,7 @@ def _label(result: DemoResult, collection: Collection, tell: Callable[[str], Non
     cosines, scores = classifier.decision_function(matrix), classifier.predict_proba(matrix)
     labels = [str(label) for label in classifier.classes_]
     for (row, vector), near, score in zip(rows, cosines, scores, strict=True):
+        kept = np.sort(np.argsort(-near, kind="stable")[:MOST_LABELS])
         file = Path(collection.path_of(row["path"]))
         truth = file.stem if result.made and file.stem in labels and file.stem in SYNTH else None
         result.labelled.append(
@@ -219,19 +230,21 @@ def _label(result: DemoResult, collection: Collection, tell: Callable[[str], Non
                 row["duration"],
                 vector,
                 labels[int(near.argmax())],
-                dict(zip(labels, score.tolist(), strict=True)),
-                dict(zip(labels, near.tolist(), strict=True)),
+                {labels[place]: float(score[place]) for place in kept},
+                {labels[place]: float(near[place]) for place in kept},
                 truth,
             )
         )
     tell(f"3  Labels, from the words of the prompt file {result.prompts.name} ({len(labels)} labels)")
+    width = max([16, *(len(one.label) for one in result.labelled[:_TOLD])])
     for one in result.labelled[:_TOLD]:
         judged = "" if one.truth is None else "  right" if one.truth == one.label else f"  not right: {one.truth}"
-        tell(f"   {short(one.path)}  {one.label:<16} {one.scores[one.label]:4.0%}  cosine {best(one):.2f}{judged}")
+        tell(f"   {short(one.path)}  {one.label:<{width}} {one.scores[one.label]:4.0%}  cosine {best(one):.2f}{judged}")
     if len(result.labelled) > _TOLD:
         counts = Counter(one.label for one in result.labelled).most_common()
         tell(f"   and {len(result.labelled) - _TOLD} more; of all {len(result.labelled)}:")
-        tell(f"   {', '.join(f'{label} {count}' for label, count in counts)}")
+        told = ", ".join(f"{label} {count}" for label, count in counts[:_TOLD])
+        tell(f"   {told}{f', and {len(counts) - _TOLD} more labels' if len(counts) > _TOLD else ''}")
     if result.known:
         tell(f"   {result.right} of {result.known} are right (these sounds were made to be told apart: no test of it)")
 
@@ -268,10 +281,11 @@ def _name_of(result: DemoResult, collection: Collection) -> str:
 
 
 def _questions(result: DemoResult) -> list[str]:
-    """What is asked in words where the user asks nothing: everyday sounds, and of a folder also the labels."""
+    """What is asked in words where the user asks nothing: everyday sounds, of a folder also its frequent labels."""
     if result.made:
         return list(SYNTH_QUESTIONS)
-    return [*FOLDER_QUESTIONS, *(phrases[0] for phrases in result.prompts.labels.values())]
+    frequent = Counter(one.label for one in result.labelled).most_common(_MOST_TEXTS)
+    return [*FOLDER_QUESTIONS, *(result.prompts.labels[label][0] for label, _ in frequent)]
 
 
 def _sound_questions(result: DemoResult, into: Path) -> list[tuple[str, Path]]:

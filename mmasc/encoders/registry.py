@@ -27,6 +27,7 @@ _MINI = EncoderSpec(
     description="bundled sound-text encoder, small: everyday sounds it was trained on, no speech, no music",
     text_target="mmasc.encoders.mini_weights:MiniText",
     trained_on=MINI,
+    words="mini-words",
 )
 
 _AUDIOCLIP = EncoderSpec(
@@ -69,12 +70,14 @@ ENCODERS: dict[str, EncoderSpec] = {
             modalities=("audio",),
             text_target="",
             description="the layer before mini's last: better for heads and search by sound, no text",
+            words="",
         ),
         replace(
             _MINI,
             name="mini-strict",
             description="mini trained without ESC-10, to measure zero-shot classification honestly",
             trained_on=MINI_STRICT,
+            words="mini-strict-words",
         ),
         _AUDIOCLIP,
         replace(

@@ -51,6 +51,8 @@ class EncoderSpec:
         amplitude: What the network was trained on; the public call always takes [-1, 1] and the encoder scales.
         description: One line for `mmasc models list`.
         trained_on: Data sets that the weights learned from; empty without a network, None where it is not known.
+        words: Name of the bundled prompt file with the words that the weights of this name were trained with, see
+            `mmasc.encoders.default_prompts`; "" where there is none.
     """
 
     name: str
@@ -67,6 +69,7 @@ class EncoderSpec:
     description: str = ""
     text_target: str = ""
     trained_on: tuple[TrainingSet, ...] | None = None
+    words: str = ""
 
     def __post_init__(self) -> None:
         if self.sample_rate <= 0 or self.dim <= 0:

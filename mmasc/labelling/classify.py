@@ -207,6 +207,20 @@ def _space_with_text(
     return reader, QueryEncoders(device).of_space(reader.name, reader.space, folder)
 
 
+def encoder_of(collection: Collection | None, space: str | None, encoder: str | None) -> str:
+    """Name of the encoder that prompts will be compared by: that of the space, or of files.
+
+    Args:
+        collection: Whose recordings are labelled; None for files.
+        space, encoder: As for `classify`, by name.
+    Raises:
+        MmascError: If there is no such space, or none that knows texts.
+    """
+    if collection is None:
+        return encoder or _FILES_ENCODER
+    return collection.space(space or _fitting_space(collection, encoder)).space.encoder
+
+
 def _fitting_space(collection: Collection, encoder: str | Encoder | None) -> str | None:
     """Name of the oldest space of an encoder, or of one that knows texts; None in an empty collection."""
     spaces = collection.head.spaces

@@ -24,10 +24,12 @@ class Prompts:
         description: One line.
         templates: Sentences with one `{}` each; every phrase goes through every one.
         labels: Label to phrases, in the order of the file.
+        groups: Group to its labels, where the labels are grouped; no label stands in two groups.
         path: The file, where there is one.
         lines: Where things stand in the file: `(label, phrase)`, `(label, "")`, `("", template)` to line.
     Raises:
-        ValueError: If there is no label, a label has no phrase, or a template has not exactly one `{}`.
+        ValueError: If there is no label, a label has no phrase, a template has not exactly one `{}`, or a group holds
+            what is not a label or is in another group.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Prompts:
     labels: dict[str, tuple[str, ...]]
     path: Path | None = None
     lines: dict[tuple[str, str], int] = field(default_factory=dict, repr=False, compare=False)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.labels:
@@ -45,6 +48,14 @@ class Prompts:
                 raise ValueError(f"every label needs a name and phrases that are not empty, got {label!r}: {phrases}")
         if not self.templates or any(template.count(PLACE) != 1 for template in self.templates):
             raise ValueError(f"every template must hold {PLACE} exactly once, got {list(self.templates)}")
+        grouped = [label for labels in self.groups.values() for label in labels]
+        if len(set(grouped)) < len(grouped) or not set(grouped) <= set(self.labels):
+            raise ValueError(f"groups must hold labels, each in one group, got {self.groups}")
+
+    @property
+    def group_of(self) -> dict[str, str]:
+        """Label to its group; labels without one are left out."""
+        return {label: group for group, labels in self.groups.items() for label in labels}
 
     def expand(self) -> dict[str, list[str]]:
         """Every phrase of every label through every template, in order, without repetitions."""

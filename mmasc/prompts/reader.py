@@ -18,7 +18,7 @@ MAX_BYTES = 1_000_000  # a file for ten thousand labels is smaller
 MAX_DEPTH = 6  # file > labels > phrases > phrase, and room for a mistake that deserves its own message
 MAX_NODES = 50_000  # texts, lists and mappings: ten thousand labels of two phrases, read in two seconds
 
-_KEYS = ("name", "description", "templates", "labels")
+_KEYS = ("name", "description", "templates", "groups", "labels")
 _READ_AS = {"bool": "true or false", "int": "a number", "float": "a number", "null": "nothing", "timestamp": "a date"}
 
 
@@ -44,8 +44,8 @@ def read_fields(content: bytes, default_name: str) -> tuple[dict[str, Any], list
         content: The file's bytes, or its first `MAX_BYTES` + 1.
         default_name: The name, if the file has none.
     Returns:
-        `name`, `description`, `templates`, `labels` and `lines`, as `mmasc.prompts.prompts.Prompts` takes them, and
-        the errors in order of lines; with any error the fields are not to be used.
+        `name`, `description`, `templates`, `labels`, `groups` and `lines`, as `mmasc.prompts.prompts.Prompts` takes
+        them, and the errors in order of lines; with any error the fields are not to be used.
     """
     reader = _Reader()
     try:
@@ -112,6 +112,8 @@ class _Reader:
             fields["labels"] = self.labels(values["labels"])
         else:
             self.error(1, "no labels; add labels: with a line `name: [phrase, phrase]` for each")
+        if "groups" in values:
+            fields["groups"] = self.groups(values["groups"], fields.get("labels", {}))
         return fields | {"lines": self.lines}
 
     def error(self, line: int, message: str) -> None:
@@ -152,6 +154,37 @@ class _Reader:
             self.error(_line(node), message)
             return {}
         return {label: self.phrases(label, value) for label, value in self.pairs(node, "label")}
+
+    def groups(self, node: yaml.Node, labels: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """Groups of labels; their lines are not kept, for a group may be called like a label."""
+        if not isinstance(node, yaml.MappingNode) or not node.value:
+            self.error(_line(node), "groups must be a mapping that is not empty; write a line `group: [label, label]`")
+            return {}
+        found: dict[str, list[str]] = {}
+        seen: set[str] = set()
+        for key_node, value in node.value:
+            group = self.text(key_node, "a group")
+            if group is None:
+                continue
+            if group in found:
+                self.error(_line(key_node), f"group {_quoted(group)} stands twice; keep one")
+            members = found.setdefault(group, [])
+            for item in self.items(value, f"group {_quoted(group)}", "[dog, cat]"):
+                label = self.text(item, f"a label of group {_quoted(group)}")
+                if label is None:
+                    continue
+                if label not in labels:
+                    close = get_close_matches(label, labels, 1)
+                    hint = f"did you mean {close[0]!r}?" if close else "add it there, or remove it here"
+                    self.error(
+                        _line(item), f"{_quoted(label)} in group {_quoted(group)} is not among the labels; {hint}"
+                    )
+                elif label in seen:
+                    self.error(_line(item), f"label {_quoted(label)} stands twice in groups; keep one")
+                else:
+                    members.append(label)
+                seen.add(label)
+        return {group: tuple(members) for group, members in found.items()}
 
     def phrases(self, label: str, node: yaml.Node) -> tuple[str, ...]:
         found: dict[str, str] = {}

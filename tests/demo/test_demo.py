@@ -4,8 +4,10 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import matplotlib
 import numpy as np
@@ -17,7 +19,7 @@ from mmasc.cli import cli
 from mmasc.cli.doctor import examine
 from mmasc.collection import Collection
 from mmasc.demo.clips import Wanted, make_clips
-from mmasc.demo.content import Clip, HitView, MapPoint, PageContent, Question, Verdict
+from mmasc.demo.content import Clip, Entry, HitView, MapPoint, PageContent, Question, Verdict
 from mmasc.demo.label_places import Placed, place_labels
 from mmasc.demo.page import render_page
 from mmasc.demo.pictures import PICTURE, draw_map, draw_spectrogram, map_positions, spectrogram, spectrogram_image
@@ -72,10 +74,15 @@ def assert_contained(html):
     for address in re.findall(r"url\(([^)]{0,40})", html):
         assert address.startswith('"data:'), address
     assert "@import" not in html
-    assert len(page.all("script")) == 1
+    assert [attrs for attrs in page.all("script") if attrs.get("type") != "application/json"] == [{}]
     policy = next(attrs["content"] for attrs in page.all("meta") if "http-equiv" in attrs)
     assert policy.startswith("default-src 'none'")
     return page
+
+
+def data_of(html):
+    """The sounds of the list, as the script of the page reads them."""
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1])
 
 
 @pytest.fixture(scope="module")
@@ -184,19 +191,28 @@ def test_one_file_instead_of_a_folder(tmp_path, standin):
     assert [one.path for one in result.labelled] == ["one.wav"]
 
 
-def test_many_files_are_all_embedded_and_the_first_are_shown(tmp_path, standin):
+def test_many_files_are_all_listed_and_the_first_have_previews(tmp_path, standin):
     rng = np.random.default_rng(0)
     for number in range(60):
         (tmp_path / "sounds").mkdir(exist_ok=True)
         soundfile.write(tmp_path / "sounds" / f"{number:03d}.wav", rng.uniform(-0.5, 0.5, 2_000), 8_000)
     lines = []
     result = run_demo(tmp_path / "sounds", tmp_path / "out", encoder=standin, shown=5, tell=lines.append)
-    page = assert_contained(result.page.read_text("utf-8"))
+    html = result.page.read_text("utf-8")
+    page = assert_contained(html)
     assert len(result.labelled) == 60
-    cards = [attrs for attrs in page.all("li") if attrs.get("class") == "card"]
-    assert len(cards) == 5
-    assert "The page shows the first 5; 55 more are in the collection." in page.text
-    assert sum(tag == "circle" for tag, _ in page.tags) == 60 + 1, "the map shows all of them (and its key one)"
+    data = data_of(html)
+    assert [entry[0] for entry in data["entries"]] == [one.path for one in result.labelled]
+    assert [entry[4] for entry in data["entries"]] == [0, 1, 2, 3, 4] + [None] * 55
+    for entry, one in zip(data["entries"], result.labelled, strict=True):
+        assert data["labels"][entry[2][0][0]][0] == one.label
+        assert entry[2][0][1] == pytest.approx(one.scores[one.label], abs=1e-3)
+        if entry[4] is None:
+            assert (result.page.parent / unquote(entry[5])).resolve() == one.file.resolve()
+    assert "media-src data: file: 'self';" in html
+    dots = [attrs for tag, attrs in page.tags if tag == "circle" and "data-entry" in attrs]
+    assert [int(attrs["data-entry"]) for attrs in dots] == list(range(60)), "every dot on the map can be chosen"
+    assert any("it lists all, holds 5 of them" in line for line in lines)
     assert any("and 44 more; of all 60" in line for line in lines)
 
 
@@ -278,9 +294,9 @@ def test_names_of_files_are_text_and_nothing_else(tmp_path, standin):
     tone(tmp_path / "sounds" / "b.wav", 700)
     lines = []
     result = run_demo(tmp_path / "sounds", tmp_path / "out", encoder=standin, tell=lines.append)
-    page = assert_contained(result.page.read_text("utf-8"))
-    assert "<script>alert(1)<" in page.text
-    assert "$title" in page.text
+    html = result.page.read_text("utf-8")
+    assert_contained(html)
+    assert {entry[0] for entry in data_of(html)["entries"]} == {name, "b.wav"}
     assert not any("\x1b" in line or "\n" in line for line in lines)
 
 
@@ -300,12 +316,34 @@ def test_every_place_of_the_page_escapes(standin):
         prompt_lines=[(EVIL, EVIL)],
         points=[MapPoint(EVIL, 0.1, 0.2, "sound", 0, EVIL), MapPoint(EVIL, 1.0, 1.0, "word")],
         explained=0.5,
+        groups=[EVIL],
         unread=[(EVIL, EVIL)],
         notes=[EVIL],
     )
     page = assert_contained(render_page(content))
     assert not page.all("img")
     assert page.text.count(EVIL[:4]) >= 12
+    entries = [Entry(f"{EVIL}</script>", 1.0, [(EVIL, 0.9, 0.5)], EVIL, None, EVIL)]
+    html = render_page(replace(content, entries=entries, verdicts=[]))
+    assert not Page(html).all("img")
+    assert data_of(html)["entries"][0][0] == f"{EVIL}</script>"
+
+
+def test_sounds_of_ones_own_are_labelled_with_the_words_of_the_encoder(tmp_path, standin):
+    tone(tmp_path / "sounds" / "a.wav")
+    lines = []
+    result = run_demo(tmp_path / "sounds", tmp_path / "out", encoder=standin, tell=lines.append)
+    assert result.prompts.name == standin.spec.words == "demo"
+    other = tmp_path / "other.yaml"
+    other.write_text("labels: {one: [abc], two: [bcd]}\ngroups: {letters: [one, two]}\n")
+    result = run_demo(tmp_path / "sounds", tmp_path / "out", prompts=other, encoder=standin)
+    assert result.prompts.name == "other"
+    data = data_of(result.page.read_text("utf-8"))
+    assert data["groups"] == ["letters"]
+    assert data["entries"][0][3] == 0
+    standin.spec = replace(standin.spec, words="")
+    with pytest.raises(MmascError, match="standin comes without a list of its words; give --prompts"):
+        run_demo(tmp_path / "sounds", tmp_path / "out", encoder=standin)
 
 
 def test_bytes_that_are_no_utf8_do_not_stop_the_page():

@@ -274,8 +274,22 @@ def test_csv_has_a_column_for_every_label_or_a_row_for_every_event(town):
     assert [(row["path"], float(row["start"]), float(row["end"]), row["label"]) for row in rows] == [
         (value["path"], event["start"], event["end"], event["label"]) for value in objects for event in value["events"]
     ]
-    short = list(csv.DictReader(io.StringIO(run("in/a.wav", "--format", "csv", "--top", "1")[1])))
-    assert [key for key in short[0] if key.startswith("score_") and short[0][key]] == ["score_up"]
+
+
+def test_csv_of_the_best_labels_has_a_row_for_each_of_them(town):
+    with (town / "p.yaml").open("a") as file:
+        file.write("groups:\n  levels: [up, down]\n")
+    objects = [json.loads(line) for line in run("in", "--format", "jsonl")[1].splitlines()]
+    rows = list(csv.DictReader(io.StringIO(run("in", "--format", "csv", "--top", "2")[1])))
+    assert list(rows[0]) == ["path", "rank", "label", "group", "score", "cosine", "encoder", "prompts"]
+    for value, (first, second) in zip(objects, zip(rows[::2], rows[1::2], strict=True), strict=True):
+        assert (first["rank"], second["rank"], first["path"], second["path"]) == ("1", "2", *[value["path"]] * 2)
+        best = sorted(value["scores"], key=lambda label: -value["scores"][label])[:2]
+        assert [first["label"], second["label"]] == best
+        for row in (first, second):
+            assert float(row["score"]) == value["scores"][row["label"]]
+            assert float(row["cosine"]) == value["cosines"][row["label"]]
+            assert row["group"] == ("" if row["label"] == "loud" else "levels")
 
 
 def test_table_and_timeline_are_readable(town):

@@ -80,6 +80,11 @@ HOSTILE = {
     "control character": ('labels:\n  a: ["b\\ac"]\n', 2, "holds a control character"),
     "empty": ("", 1, "the file is empty"),
     "only comments": ("# nothing\n\n", 1, "the file is empty"),
+    "groups a list": ("labels: {a: [b]}\ngroups: [a]\n", 2, "groups must be a mapping"),
+    "group with nothing": ("labels: {a: [b]}\ngroups:\n  x: []\n", 3, "group 'x' must be a list of texts"),
+    "group of a stranger": ("labels: {dog: [b]}\ngroups: {x: [dogs]}\n", 2, "'dogs' in group 'x' .*mean 'dog'"),
+    "label in two groups": ("labels: {a: [b]}\ngroups:\n  x: [a]\n  y: [a]\n", 4, "label 'a' stands twice in gro"),
+    "equal groups": ("labels: {a: [b], c: [d]}\ngroups:\n  x: [a]\n  x: [c]\n", 4, "group 'x' stands twice"),
     "list": ("- dog\n- rain\n", 1, "not a mapping"),
     "text": ("just words\n", 1, "not a mapping"),
 }
@@ -100,6 +105,16 @@ def test_good_file_is_read_as_written(tmp_path):
         labels={"church_bells": ("church bells", "bells ringing"), "tram": ("a tram that passes",)},
         path=path,
     )
+
+
+def test_groups_hold_labels_wherever_they_stand_in_the_file(tmp_path):
+    text = "groups:\n  pets: [dog, cat]\n  dog: [wolf]\nlabels: {cat: [c], dog: [d], wolf: [w], rain: [r]}\n"
+    read = load_prompts(write(tmp_path, text))
+    assert read.groups == {"pets": ("dog", "cat"), "dog": ("wolf",)}
+    assert read.group_of == {"dog": "pets", "cat": "pets", "wolf": "dog"}
+    assert read.lines["dog", ""] == 4
+    with pytest.raises(ValueError, match="each in one group"):
+        Prompts("x", "", ("{}",), {"a": ("b",)}, groups={"one": ("a",), "two": ("a",)})
 
 
 def test_least_file_takes_its_name_from_the_file(tmp_path):
@@ -182,6 +197,8 @@ BUNDLED_SIZES = {
     "tau2020-simple": 10,
     "tau2020-complex": 10,
     "audioset-speech": 10,
+    "mini-words": 235,
+    "mini-strict-words": 232,
 }
 
 
