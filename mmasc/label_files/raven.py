@@ -1,6 +1,7 @@
 """Selection tables of Raven: tabs between values, a header, a line for each view of a selection.
 
-Source: the Raven Pro 1.6 user's manual, chapter 6; the columns that BirdNET-Analyzer writes.
+Source: the header that BirdNET-Analyzer writes. That a time in its file is File Offset, and its length End Time less
+Begin Time, is how other readers of tables over several files take it; no table saved by Raven itself was at hand.
 """
 
 import re
