@@ -32,6 +32,7 @@ _PUBLIC = {
     "Annotations": "mmasc.collection.annotations",
     "Collection": "mmasc.collection",
     "Hit": "mmasc.collection.hits",
+    "cut_clips": "mmasc.collection.clips",
     "EmbedReport": "mmasc.collection.report",
     "embed": "mmasc.collection.ingest",
     # prompts
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from mmasc.audio import find_audio, load_audio, stream_audio
     from mmasc.collection import Collection
     from mmasc.collection.annotations import Annotation, Annotations
+    from mmasc.collection.clips import cut_clips
     from mmasc.collection.hits import Hit
     from mmasc.collection.ingest import embed
     from mmasc.collection.label_exchange import export_labels, import_labels

@@ -1,7 +1,11 @@
-"""Names that others chose, fit for a terminal: signs that would move its cursor or turn its text around are escaped."""
+"""Names that others chose, fit for a terminal (signs that would move its cursor or turn its text around are escaped);
+and values fit for JSON.
+"""
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 # joiners and soft hyphens belong to words and change nothing but them
 _HARMLESS = frozenset("\u00ad\u200c\u200d")
@@ -26,6 +30,19 @@ def printable_json(line: str) -> str:
     return "".join(
         f"\\u{ord(sign):04x}" if sign != "\n" and ord(sign) < 1 << 16 and _unsafe(sign) else sign for sign in line
     )
+
+
+def plain(value: Any) -> Any:
+    """The same value in types of JSON; NaN becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if hasattr(value, "item") and callable(value.item):
+        value = value.item()
+    if isinstance(value, float) and value != value:
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def _unsafe(sign: str) -> bool:

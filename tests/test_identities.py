@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pytest
 import torch
 
-from mmasc.encoders.base import backend_identity, identity_digest
+from mmasc.encoders.identity import backend_identity, identity_digest
 from mmasc.encoders.registry import ENCODERS, load_encoder
 from mmasc.features.registry import FRONT_ENDS, front_end_constants
 from mmasc.ivf.imagination import Imagination, ImaginationConfig, save_imagination

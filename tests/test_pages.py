@@ -26,6 +26,8 @@ FACTS = [
     ("docs/collections.md", "mmasc collection info", "14 recordings"),
     ("docs/collections.md", "mmasc collection check", "no faults found"),
     ("docs/collections.md", "mmasc search sounds.mmasc", "water_drops.wav"),
+    ("docs/collections.md", 'mmasc search long.mmasc "thunder" -k 1', "0:07.00  0:16.12  0:10.00"),
+    ("docs/collections.md", "mmasc clips sounds.mmasc", "rain_0000.00_0005.00_rain"),
     ("docs/collections.md", "mmasc collection remove", "1 recording"),
     ("docs/collections.md", "mmasc collection add", "1 added"),
     ("docs/clock.md", 'mmasc search field.mmasc "crickets"', "2024-05-01 21:30:00"),

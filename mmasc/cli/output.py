@@ -1,15 +1,16 @@
 """Results to stdout in the format asked for; progress, remarks and bad files to stderr."""
 
 import csv
+import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 
-from mmasc.printing import printable, printable_json
+from mmasc.printing import plain, printable, printable_json
 
 TABLE_WIDTH = 120  # used where stdout is not a terminal
 _COLUMN_GAP = 2  # blanks between columns
@@ -34,13 +35,32 @@ def print_rows(rows: Iterable[Mapping[str, Any]], output_format: str, columns: S
         return
     names = list(columns) if columns is not None else list(dict.fromkeys(key for row in rows for key in row))
     if output_format == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow([shown(name) for name in names])
-        writer.writerows(
-            [["" if row.get(name) is None else shown(plain(row.get(name))) for name in names] for row in rows]
-        )
+        _write_csv(sys.stdout, rows, names, shown)
         return
     print_table(rows, names)
+
+
+def rows_text(rows: Sequence[Mapping[str, Any]], output_format: str) -> str:
+    """What `print_rows` prints for programs, as the text of a file.
+
+    Args:
+        rows: As for `print_rows`.
+        output_format: "json", "jsonl" or "csv".
+    """
+    if output_format == "csv":
+        text = io.StringIO()
+        _write_csv(text, rows, list(dict.fromkeys(key for row in rows for key in row)), lambda value: value)
+        return text.getvalue()
+    values = [plain(row) for row in rows]
+    if output_format == "json":
+        return _json(values, 1) + "\n"
+    return "".join(_json(value, None) + "\n" for value in values)
+
+
+def _write_csv(to: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], show: Callable[[Any], Any]) -> None:
+    writer = csv.writer(to, lineterminator="\n")
+    writer.writerow([show(name) for name in names])
+    writer.writerows([["" if row.get(name) is None else show(plain(row.get(name))) for name in names] for row in rows])
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str | None = None) -> None:
@@ -119,12 +139,17 @@ def _print_json(value: Any, indent: int | None) -> None:
 
 def json_text(value: Any, indent: int | None = None) -> str:
     """JSON for people; escaped if a file name is not UTF-8, so that the name can be recovered."""
-    line = json.dumps(plain(value), ensure_ascii=False, indent=indent)
+    line = _json(plain(value), indent)
+    return printable_json(line) if sys.stdout.isatty() else line
+
+
+def _json(value: Any, indent: int | None) -> str:
+    line = json.dumps(value, ensure_ascii=False, indent=indent)
     try:
         line.encode()
     except UnicodeEncodeError:
-        return json.dumps(plain(value), indent=indent)
-    return printable_json(line) if sys.stdout.isatty() else line
+        return json.dumps(value, indent=indent)
+    return line
 
 
 def shown(value: Any) -> Any:
@@ -139,19 +164,6 @@ def echo(message: str = "", nl: bool = True, err: bool = False) -> None:
     elif sys.stdout.isatty():
         message = printable(message, keep="\n\t")
     click.echo(message, nl=nl, err=err)
-
-
-def plain(value: Any) -> Any:
-    """The same value in types of JSON; NaN becomes null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if hasattr(value, "item") and callable(value.item):
-        value = value.item()
-    if isinstance(value, float) and value != value:
-        return None
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def remark(message: str, quiet: bool = False) -> None:

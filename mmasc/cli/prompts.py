@@ -6,7 +6,8 @@ import click
 
 from mmasc.cli.lists import ListCommand
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import plain, print_object, print_rows, remark
+from mmasc.cli.output import print_object, print_rows, remark
+from mmasc.printing import plain
 
 
 @click.group(short_help="List, check, compare and calibrate prompt files.")

@@ -3,14 +3,19 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
-from mmasc.cli.output import TABLE_WIDTH, print_rows, print_table, remark, shorten
+from mmasc.cli.output import TABLE_WIDTH, echo, print_rows, print_table, remark, rows_text, shorten
+
+if TYPE_CHECKING:
+    from mmasc.collection.hits import Hit
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+# Label files of other programs
+LABEL_FORMATS = ("raven", "audacity", "m3u")
 _OWN_WIDTH = 24  # characters of a user's own column in the table
 
 
@@ -26,10 +31,19 @@ _OWN_WIDTH = 24  # characters of a user's own column in the table
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Maximum number of hits.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond' and start < 60\".")
 @click.option("--space", metavar="NAME", help="Space to search; default: the oldest that understands the query.")
-@click.option("--per-recording", is_flag=True, help="Only the best window of every recording.")
+@click.option("--per-recording", is_flag=True, help="Only the best hit of every recording: --spread 1.")
+@click.option("--spread", type=click.IntRange(min=1), metavar="N", help="Maximum number of hits of one recording.")
+@click.option("--windows", is_flag=True, help="Single windows as hits; default: good neighbouring windows are one hit.")
+@click.option(
+    "--gap",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Longest gap between windows of one hit; default: the hop of the space.",
+)
+@click.option("--to", type=click.Path(dir_okay=False), metavar="FILE", help="File for the hits instead of stdout.")
 @device_option
 @quiet_option
-@format_option()
+@format_option(*LABEL_FORMATS)
 def search(
     collection: str,
     queries: tuple[str, ...],
@@ -41,6 +55,10 @@ def search(
     where: str | None,
     space: str | None,
     per_recording: bool,
+    spread: int | None,
+    windows: bool,
+    gap: float | None,
+    to: str | None,
     device: str,
     quiet: bool,
     output_format: str,
@@ -48,28 +66,62 @@ def search(
     """Search a collection by text, by sound or by picture.
 
     QUERY is a sound or a picture if it is an existing file, otherwise a text. Several queries are combined: the score
-    is the mean cosine to them minus the mean cosine to the queries of --not.
+    is the mean cosine to them minus the mean cosine to the queries of --not. A hit is a moment: the best window and its
+    good neighbours together. csv, json and jsonl hold the best window of each (best_start, best_end); raven, audacity
+    and m3u are selection tables, label tracks and playlists for other programs.
     """
+    if per_recording and spread is not None:
+        raise click.UsageError("--per-recording is --spread 1: give one of them")
+    if windows and gap is not None:
+        raise click.UsageError("--gap joins windows, --windows does not: give one of them")
+    if to is not None and output_format == "table":
+        raise click.UsageError("--to writes a file for programs: give its --format (csv, json, jsonl, raven, ...)")
     from mmasc.collection import Collection
 
     opened = Collection(collection, device=device)
-    asked, unwanted = _sorted_by_kind(queries), _sorted_by_kind(negatives)
-    question: dict[str, Any] = {
-        "text": [*asked["text"], *text],
-        "audio": [*asked["audio"], *audio],
-        "image": [*asked["image"], *image],
-        **{f"not_{kind}": items for kind, items in unwanted.items()},
-    }
-    hits = opened.search(**question, k=k, where=where, space=space, per_recording=per_recording)
+    question = question_of(queries, negatives)
+    for kind, more in (("text", text), ("audio", audio), ("image", image)):
+        question[kind] += more
+    hits = opened.search(
+        **question, k=k, where=where, space=space, spread=1 if per_recording else spread, windows=windows, gap=gap
+    )
     for line in opened.remarks:
         remark(line, quiet)
     if not hits:
         remark("no window meets the condition of --where" if where else "nothing found", quiet)
-    if output_format != "table":
+    if output_format in LABEL_FORMATS or to is not None:
+        _write(hits, output_format, to, question_label(question), quiet)
+    elif output_format != "table":
         print_rows(hits, output_format)
-        return
-    if hits:
+    elif hits:
         _print_table(hits, opened.head.root, quiet)
+
+
+def _write(hits: "list[Hit]", output_format: str, to: str | None, label: str, quiet: bool) -> None:
+    """Hits as a file, or as the text of a label file on stdout."""
+    if output_format in LABEL_FORMATS:
+        from mmasc.collection.hits import label_rows
+        from mmasc.label_files.formats import rows_text as label_text
+
+        text = label_text(label_rows(hits, label), output_format, paths=True)
+    else:
+        text = rows_text(hits, output_format)
+    if to is None:
+        echo(text, nl=False)
+        return
+    from pathlib import Path
+
+    from mmasc.storage.files import write_atomically
+
+    write_atomically(Path(to), text.encode("utf-8", "surrogateescape"))
+    remark(f"{len(hits)} hits → {to}", quiet)
+
+
+def question_label(question: Mapping[str, Sequence[str]]) -> str:
+    """What was asked for, as the label of hits in other programs: "rain + frog.wav - wind"."""
+    asked = [*question["text"], *map(os.path.basename, [*question["audio"], *question["image"]])]
+    unwanted = [*question["not_text"], *map(os.path.basename, [*question["not_audio"], *question["not_image"]])]
+    return " ".join([" + ".join(asked), *(f"- {one}" for one in unwanted)])
 
 
 def _print_table(hits: Sequence[Mapping[str, Any]], root: str, quiet: bool) -> None:
@@ -79,17 +131,19 @@ def _print_table(hits: Sequence[Mapping[str, Any]], root: str, quiet: bool) -> N
     rows = []
     for hit in hits:
         own = {name: shorten(str(value), _OWN_WIDTH) for name, value in hit.items() if value is not None}
-        times = {name: _clock(hit[name]) for name in ("start", "end")}
+        times = {name: _clock(hit[name]) for name in ("start", "end")} | {"best": _clock(hit["best_start"])}
         same = {"duplicate": "same" if hit["duplicate"] else ""}
         rows.append({**own, "path": os.path.relpath(hit["path"], root), **times, "score": hit["score"], **same})
     names = ["rank", "path", "start", "end", "score"]
+    if any((hit["best_start"], hit["best_end"]) != (hit["start"], hit["end"]) for hit in hits):
+        names.insert(4, "best")
     if any(row["duplicate"] for row in rows):
         names.append("duplicate")
     if any(getattr(hit, "clock", None) for hit in hits):
         names.append("clock")
     # The clock says what recorded_at says
-    shown = (*names, "duplicate", "recorded_at") if "clock" in names else (*names, "duplicate")
-    own_names = [name for name in hits[0] if name not in shown]
+    left_out = {*names, "best_start", "best_end", "duplicate", *(["recorded_at"] if "clock" in names else [])}
+    own_names = [name for name in hits[0] if name not in left_out]
     room = Console().width if sys.stdout.isatty() else TABLE_WIDTH
     while own_names and sum(_width(rows, name) for name in (*names, own_names[0])) <= room:
         names.append(own_names.pop(0))
@@ -100,6 +154,11 @@ def _print_table(hits: Sequence[Mapping[str, Any]], root: str, quiet: bool) -> N
 
 def _width(rows: list[dict[str, Any]], name: str) -> int:
     return 2 + max(len(name), *(len(str(row.get(name, ""))) for row in rows))
+
+
+def question_of(queries: tuple[str, ...], negatives: tuple[str, ...]) -> dict[str, Any]:
+    """What `Collection.search` takes: files are sounds or pictures by their names, anything else is a text."""
+    return {**_sorted_by_kind(queries), **{f"not_{kind}": items for kind, items in _sorted_by_kind(negatives).items()}}
 
 
 def _sorted_by_kind(queries: tuple[str, ...]) -> dict[str, list[str]]:
@@ -117,7 +176,7 @@ def _sorted_by_kind(queries: tuple[str, ...]) -> dict[str, list[str]]:
 
 def _refuse_missing_file(query: str) -> None:
     """Refuse a path that does not exist: it is a typing error, and as a text query it would still find something."""
-    from mmasc.audio import AUDIO_EXTENSIONS
+    from mmasc.audio.find import AUDIO_EXTENSIONS
     from mmasc.errors import MmascError
 
     extension = os.path.splitext(query)[1].lower()

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,19 +21,21 @@ from mmasc.collection.frames import as_frame, described, window_order, windows_d
 from mmasc.collection.hits import Hit
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.index_files import forget
-from mmasc.collection.ingest import embed
 from mmasc.collection.journal import fold_annotations
 from mmasc.collection.merge import merge
 from mmasc.collection.metadata import metadata_table
+from mmasc.collection.moments import Wanted
 from mmasc.collection.query import Query, QueryEncoders, search_space
 from mmasc.collection.report import EmbedReport
 from mmasc.collection.snapshot import Snapshot, ids_under
 from mmasc.collection.store import Store
 from mmasc.collection.vectors import vectors_with_labels
-from mmasc.encoders.base import Encoder
 from mmasc.encoders.registry import ENCODERS, window_of
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
+
+if TYPE_CHECKING:
+    from mmasc.encoders.base import Encoder
 
 # What `mmasc.embed` loads an encoder with
 _LOADING = ("device", "backend", "window_seconds")
@@ -86,39 +88,53 @@ class Collection(Snapshot):
         k: int | np.integer = 10,
         where: str | None = None,
         space: str | None = None,
-        encoder: Encoder | None = None,
+        encoder: "Encoder | None" = None,
         per_recording: bool = False,
+        windows: bool = False,
+        spread: int | np.integer | None = None,
+        gap: float | None = None,
     ) -> list[Hit]:
-        """Windows nearest to texts, sounds, pictures or vectors, and far from others.
+        """Moments nearest to texts, sounds, pictures or vectors, and far from others.
 
-        The score is the mean cosine to what is asked for minus the mean cosine to what is not.
+        A moment is one window, or good neighbouring windows of one recording together: those around the best that
+        touch, overlap or lie within `gap`, and whose score is at least half way from the usual score (the median of
+        up to 1,000 windows spread over the space) to the best. The score of a window is the mean cosine to what is
+        asked for minus the mean cosine to what is not; that of a moment is that of its best window.
 
         Args:
             text, audio, image: Asked for: texts; sound files (or their bytes, or open binary files); picture files, PIL
                 images or uint8 arrays [height, width, 3]; one or several of each in any container.
             vectors: Asked for, as vectors of the space, `[dim]` or `[item dim]`, any type of number.
             not_text, not_audio, not_image: Not asked for.
-            k: Hits, at most; fewer come back where fewer windows are there or pass.
+            k: Hits, at most; fewer come back where fewer are there or pass.
             where: SQL on columns of recordings and windows (start, end, lane), applied inside the search.
             space: Name of the space; default: the oldest that understands the query.
             encoder: Loaded encoder of that space, to save loading it.
-            per_recording: The best window of every recording alone.
+            per_recording: The best hit of every recording alone: the same as `spread=1`.
+            windows: Whether hits are single windows, as in version 0.1.0, instead of moments.
+            spread: Hits of one recording, at most; default: no limit.
+            gap: Longest gap in seconds between windows of one moment; default: the hop of the space.
         Returns:
             Hits, best first: rank, path, start, end (seconds), score, duplicate (whether the hit is the query itself
-            or a copy of it), lane where there are several, and the recording's own columns. A `Hit` has attributes and
+            or a copy of it), best_start and best_end (the best window, in seconds), lane where there are several, and
+            the recording's own columns. A `Hit` has attributes and
             reads as a mapping; `pandas.DataFrame(hits)` makes a table.
         Raises:
             MmascError: If nothing is asked, the space does not understand the query, another encoder made the
                 space, or `where` cannot be read.
-            ValueError: If `k` is not a whole number of 1 or more, or a text, sound or picture is none.
+            ValueError: If `k` or `spread` is not a whole number of 1 or more, `gap` is not 0 or more, or a text, sound
+                or picture is none.
         """
-        k = as_count(k, "k")
+        if gap is not None and not gap >= 0:
+            raise ValueError(f"gap must be 0 seconds or more, got {gap}")
+        most = 1 if per_recording else None if spread is None else as_count(spread, "spread")
+        wanted = Wanted(as_count(k, "k"), windows, most, gap)
         query = Query.of(text, audio, image, vectors, not_text, not_audio, not_image)
         name = space or self.space_for(query, encoder)
         reader = self.space(name)
-        return search_space(self, reader, query, self._encoders.of(reader, encoder, query), k, where, per_recording)
+        return search_space(self, reader, query, self._encoders.of(reader, encoder, query), wanted, where)
 
-    def space_for(self, query: Query, encoder: Encoder | None = None) -> str:
+    def space_for(self, query: Query, encoder: "Encoder | None" = None) -> str:
         """Name of the space that a query without one is put to: the encoder's, or the oldest that understands it.
 
         Raises:
@@ -143,7 +159,7 @@ class Collection(Snapshot):
         return fitting[0] if fitting else self.space().name
 
     def add(
-        self, paths: str | Path | Sequence[str | Path], encoder: str | Encoder | None = None, **options: Any
+        self, paths: str | Path | Sequence[str | Path], encoder: "str | Encoder | None" = None, **options: Any
     ) -> EmbedReport:
         """Embed more recordings: by default with the encoder, window, hop and channels of the oldest space, into it.
 
@@ -157,6 +173,10 @@ class Collection(Snapshot):
         Raises:
             MmascError: As `mmasc.embed` does; also if there is no space yet and no encoder is given.
         """
+        # late: they load torch, which asking for words does without
+        from mmasc.collection.ingest import embed
+        from mmasc.encoders.base import Encoder
+
         name = self._space_to_add_to(encoder, options)
         if name is not None:
             space = self.space(name).space
@@ -172,16 +192,16 @@ class Collection(Snapshot):
         finally:
             self.refresh()
 
-    def _space_to_add_to(self, encoder: str | Encoder | None, options: Mapping[str, Any]) -> str | None:
+    def _space_to_add_to(self, encoder: "str | Encoder | None", options: Mapping[str, Any]) -> str | None:
         """Name of the space that more recordings go to; None for a new one."""
         if (named := options.get("space")) is not None:
             return named if encoder is None or named in self.head.spaces else None
         if encoder is None:
             return self.space().name
-        if isinstance(encoder, Encoder):
-            alike = [name for name, space in self.head.spaces.items() if space.identity == encoder.identity]
-        else:
+        if isinstance(encoder, str):
             alike = [name for name, space in self.head.spaces.items() if space.encoder == encoder]
+        else:
+            alike = [name for name, space in self.head.spaces.items() if space.identity == encoder.identity]
         return alike[0] if alike else None
 
     def remove(self, paths: Sequence[str | Path] = (), where: str | None = None, missing: bool = False) -> int:

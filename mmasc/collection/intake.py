@@ -38,8 +38,9 @@ from mmasc.collection.stamps import Stamp
 from mmasc.collection.store import Store
 from mmasc.collection.text_probes import text_probes
 from mmasc.collection.transaction import Transaction
-from mmasc.encoders.base import Encoder, require_identity
+from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import FileVectors
+from mmasc.encoders.identity import require_identity
 from mmasc.errors import MmascError, show_path
 from mmasc.storage.contents import digest_of
 

@@ -18,7 +18,7 @@ from mmasc.collection.silence import read_silence, write_silence
 from mmasc.collection.stamps import CLOCK_NOTE, DIGEST, Stamp
 from mmasc.collection.store import Store
 from mmasc.collection.transaction import Transaction
-from mmasc.encoders.base import require_identity
+from mmasc.encoders.identity import require_identity
 from mmasc.errors import MmascError, show_path
 
 _WINDOWS_AT_ONCE = 65_536

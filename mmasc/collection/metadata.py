@@ -15,7 +15,7 @@ from mmasc.storage.matching import FileMatcher, match_rows, one_statement
 from mmasc.storage.tables import convert, read_table, type_of
 
 _KEYS = ("path", "filename", "file", "file_name", "fname", "slice_file_name")
-_TAKEN = {*RECORDING_COLUMNS, *WINDOW_COLUMNS, "vector", "rank", "score", "duplicate"}
+_TAKEN = {*RECORDING_COLUMNS, *WINDOW_COLUMNS, "vector", "rank", "score", "duplicate", "best_start", "best_end"}
 _TYPES = {int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 

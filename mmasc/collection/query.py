@@ -1,10 +1,10 @@
 """A question to a space: texts, sounds, pictures and vectors, for and against, become one vector; hits come back."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,19 +13,20 @@ from mmasc.collection.clock import begin_of, clock_at
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.hits import Hit
+from mmasc.collection.moments import Wanted, find_moments
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
-from mmasc.encoders.base import Encoder, backend_identity, require_identity
-from mmasc.encoders.embedding import embed_file
-from mmasc.encoders.registry import load_encoder, spec_of, window_of
+from mmasc.encoders.identity import backend_identity, require_identity
+from mmasc.encoders.registry import load_encoder, load_text_encoder, spec_of, window_of
 from mmasc.errors import MmascError
 from mmasc.inputs import as_texts, as_vectors, check_picture
 from mmasc.storage.pictures import opened_picture
 from mmasc.windows.units import unit_float32
 
-# Candidates per hit whose scores are worked out again from the stored float32 vectors: fp16 may swap near ties
-_CANDIDATES = 2
-_MORE_CANDIDATES = 20
+if TYPE_CHECKING:
+    from mmasc.encoders.base import Encoder
+    from mmasc.encoders.text_encoder import TextEncoder
+
 # Equal to float32 rounding: the same window of the same sound
 _DUPLICATE_COSINE = 1 - 1e-5
 
@@ -85,27 +86,38 @@ class QueryEncoders:
     def __init__(self, device: str) -> None:
         self._device = device
         self._loaded: dict[tuple[str, float, str], Encoder] = {}
+        self._text_sides: dict[tuple[str, float, str], TextEncoder | None] = {}
 
-    def of(self, reader: SpaceReader, encoder: Encoder | None, query: Query) -> Encoder | None:
+    def of(self, reader: SpaceReader, encoder: "Encoder | None", query: Query) -> "TextEncoder | None":
         """The encoder of a space, run by the backend that made it; None where the query has vectors alone.
+
+        Of an encoder whose text side needs no torch, a query of words loads this side alone.
 
         Raises:
             MmascError: If the encoder of that name has another identity now than when it made the space.
         """
-        if encoder is None:
-            return self.of_space(reader.name, reader.space, reader.store.folder) if query.modalities else None
-        return _checked(reader.name, reader.space, reader.store.folder, encoder)
+        asked = reader.name, reader.space, reader.store.folder
+        if encoder is None and not query.modalities:
+            return None
+        if encoder is None and query.modalities == {"text"} and self._device == "cpu":
+            side = self._text_side(*asked)
+            if side is not None:
+                return side
+        return self.of_space(*asked, encoder)
 
-    def of_space(self, name: str, space: SpaceHead, folder: Path) -> Encoder:
+    def of_space(self, name: str, space: SpaceHead, folder: Path, encoder: "Encoder | None" = None) -> "Encoder":
         """The encoder of a space, run by the backend that made it; loaded once.
 
         Args:
             name: Name of the space in its collection.
             space: What the head says of it.
             folder: Folder of the collection, for messages.
+            encoder: Loaded encoder, to be checked alone.
         Raises:
             MmascError: If the encoder of that name has another identity now than when it made the space.
         """
+        if encoder is not None:
+            return _checked(name, space, folder, encoder)
         key = (space.encoder, space.window_seconds, space.identity)
         if key not in self._loaded:
             window = window_of(space.encoder, space.window_seconds)
@@ -114,8 +126,22 @@ class QueryEncoders:
                 self._loaded[key].use_onnx()
         return _checked(name, space, folder, self._loaded[key])
 
+    def _text_side(self, name: str, space: SpaceHead, folder: Path) -> "TextEncoder | None":
+        """The text side alone; None where it cannot be had without the rest, or the whole is there already."""
+        key = (space.encoder, space.window_seconds, space.identity)
+        if key in self._loaded:
+            return None
+        if key not in self._text_sides:
+            side = load_text_encoder(space.encoder, window_of(space.encoder, space.window_seconds))
+            # The backend runs the network of sounds; words are read alike
+            if side is not None and backend_identity(side.identity, "onnx") == space.identity:
+                side.identity = space.identity
+            self._text_sides[key] = side
+        side = self._text_sides[key]
+        return None if side is None else _checked(name, space, folder, side)
 
-def _checked(name: str, space: SpaceHead, folder: Path, encoder: Encoder) -> Encoder:
+
+def _checked(name: str, space: SpaceHead, folder: Path, encoder: Any) -> Any:
     require_identity(
         (space.encoder, space.identity),
         (encoder.spec.name, encoder.identity),
@@ -129,50 +155,51 @@ def search_space(
     collection: Snapshot,
     reader: SpaceReader,
     query: Query,
-    encoder: Encoder | None,
-    k: int,
-    where: str | None,
-    per_recording: bool,
+    encoder: Any,
+    wanted: Wanted,
+    where: str | None = None,
 ) -> list[Hit]:
     """Hits of one space, best first; see `Collection.search`."""
-    wanted, sound_windows = _query_vectors(query, encoder, reader.space.dim, against=False)
+    asked_for, sound_windows = _query_vectors(query, encoder, reader.space.dim, against=False)
     unwanted, _ = _query_vectors(query, encoder, reader.space.dim, against=True)
-    target = unit_float32(wanted).mean(axis=0)
+    target = unit_float32(asked_for).mean(axis=0)
     if len(unwanted):
         target = target - unit_float32(unwanted).mean(axis=0)
     if not target.any():
         raise MmascError("what is asked for cancels out; ask for something else than what is not asked for")
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)
+    # Digital silence is the answer to no word and no picture, only to a sound
     by_sound = bool(query.sounds) or query.vectors is not None
-    positions, scores = _best(
-        reader, target[None], k, allowed, "text" in query.modalities, per_recording, silence_too=by_sound
-    )
-    if not len(positions):
+    wanted = replace(wanted, text="text" in query.modalities, silence_too=by_sound)
+    moments = find_moments(reader, target, wanted, allowed)
+    if not moments:
         return []
-    vectors = unit_float32(reader.vectors(positions))
+    vectors = unit_float32(reader.vectors(np.array([moment.best for moment in moments])))
     same_vector = (
         (vectors @ unit_float32(sound_windows).T).max(axis=1) >= _DUPLICATE_COSINE
         if len(sound_windows)
-        else np.zeros(len(positions), bool)
+        else np.zeros(len(moments), bool)
     )
     query_files = {os.path.realpath(path) for path in query.sounds if isinstance(path, Path)}
     columns = {name: collection.recordings.column(name) for name in ["path", *collection.metadata_columns]}
     several_lanes = bool(reader.lane.any())
     hits = []
-    for rank, (position, score) in enumerate(zip(positions, scores, strict=True), 1):
-        row = collection.row_of[int(reader.recording[position])]
+    for rank, moment in enumerate(moments, 1):
+        row = collection.row_of[int(reader.recording[moment.best])]
         path = collection.path_of(columns["path"][row].as_py())
         hits.append(
             Hit(
                 rank,
                 path,
-                float(reader.start[position]),
-                float(reader.end[position]),
-                float(score),
+                moment.start,
+                moment.end,
+                moment.score,
                 bool(same_vector[rank - 1]) or os.path.realpath(path) in query_files,
-                int(reader.lane[position]) if several_lanes else None,
+                int(reader.lane[moment.best]) if several_lanes else None,
                 {name: _shown(columns[name][row].as_py()) for name in collection.metadata_columns},
-                clock_at(begin_of(collection.recordings, row), reader.start[position]),
+                float(reader.start[moment.best]),
+                float(reader.end[moment.best]),
+                clock_at(begin_of(collection.recordings, row), moment.start),
             )
         )
     return hits
@@ -183,42 +210,7 @@ def _shown(value: Any) -> Any:
     return value.isoformat(" ") if isinstance(value, datetime) else value
 
 
-def _best(
-    reader: SpaceReader,
-    target: np.ndarray,
-    k: int,
-    allowed: np.ndarray | None,
-    text: bool,
-    per_recording: bool,
-    silence_too: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and scores, worked out again from the stored vectors; with `per_recording` one window of each.
-
-    Digital silence is the answer to no word and no picture, only to a sound.
-    """
-    looked_at = _CANDIDATES * k + _MORE_CANDIDATES
-    while True:
-        _, found = reader.search(target, looked_at, allowed, text)
-        positions = found[0]
-        count = len(positions)
-        vectors = reader.vectors(positions)
-        scores = unit_float32(vectors) @ target[0]
-        # Equal scores in the order of the store, so that the same question has the same answer
-        order = np.lexsort((positions, -scores))
-        answers = np.isfinite(vectors).all(axis=1)  # a damaged vector (NaN) answers nothing
-        if not silence_too:
-            answers &= ~reader.is_silence(vectors)
-        order = order[answers[order]]
-        positions, scores = positions[order], scores[order]
-        first = np.arange(len(positions))
-        if per_recording:
-            first = np.sort(np.unique(reader.recording[positions], return_index=True)[1])
-        if len(first) >= k or count < looked_at:
-            return positions[first[:k]], scores[first[:k]]
-        looked_at *= 4
-
-
-def _query_vectors(query: Query, encoder: Encoder | None, dim: int, against: bool) -> tuple[np.ndarray, np.ndarray]:
+def _query_vectors(query: Query, encoder: Any, dim: int, against: bool) -> tuple[np.ndarray, np.ndarray]:
     """A vector each for what is asked (or not asked) `[item dim]`, and the windows of the sounds among it."""
     texts = query.not_texts if against else query.texts
     sounds = query.not_sounds if against else query.sounds
@@ -234,6 +226,8 @@ def _query_vectors(query: Query, encoder: Encoder | None, dim: int, against: boo
             parts.append(encoder.embed_text(list(texts)))
         if images:
             parts.append(encoder.embed_image([_picture(image) for image in images]))
+        if sounds:
+            from mmasc.encoders.embedding import embed_file  # late: it loads torch, which words do without
         for path in sounds:
             encoded = embed_file(path, encoder)
             parts.append(encoded.vector[None])

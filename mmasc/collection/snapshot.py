@@ -96,6 +96,10 @@ class Snapshot:
         """Where a recording lies now: the root and its path under it."""
         return os.path.normpath(os.path.join(self.head.root, relative))
 
+    def path_of_id(self, recording: int) -> str:
+        """Where the recording with this id lies now."""
+        return self.path_of(self.recordings.column("path")[self.row_of[recording]].as_py())
+
     def info(self) -> dict[str, Any]:
         """What is there: recordings, hours, own columns, root, format and every space with its identity."""
         durations = self.recordings.column("duration").to_numpy()

@@ -258,7 +258,7 @@ def _search(
 def _hits(collection: Collection, result: DemoResult, **query: Any) -> list[dict[str, Any]]:
     """The best window of every recording, with its path under the root as `name`."""
     space = _name_of(result, collection)
-    hits = collection.search(**query, space=space, encoder=result.encoder, per_recording=True)
+    hits = collection.search(**query, space=space, encoder=result.encoder, per_recording=True, windows=True)
     names = {str(one.file): one.path for one in result.labelled}
     return [{**hit, "name": names[hit["path"]]} for hit in hits]
 

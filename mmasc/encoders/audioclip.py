@@ -19,10 +19,11 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from mmasc.encoders.audioclip_files import AudioClipState, read_state
-from mmasc.encoders.base import Encoder, identity_digest
+from mmasc.encoders.base import Encoder
 from mmasc.encoders.clip_towers import CONTEXT_TOKENS, ClipTowers
 from mmasc.encoders.esresnext import HOP_LENGTH, N_FFT, POWER_FLOOR, WIN_LENGTH, ESResNeXt
 from mmasc.encoders.esresnext_fast import FastFrontEnd, FoldedTrunk
+from mmasc.encoders.identity import identity_digest
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.text_memory import TextMemory
 from mmasc.weights.store import check_named, find

@@ -4,10 +4,8 @@ A subclass writes `_audio` (and `_text`, `_image` where its space has them); bat
 the border from torch to numpy are here, once.
 """
 
-import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,10 +16,11 @@ from torch import Tensor
 from mmasc.audio.arrays import array_sound
 from mmasc.devices import resolve_device
 from mmasc.encoders.embedding import FileVectors, embed_file
+from mmasc.encoders.identity import backend_identity
 from mmasc.encoders.spec import EncoderSpec
+from mmasc.encoders.text_encoder import TextEncoder
 from mmasc.errors import MmascError
-from mmasc.inputs import as_texts, check_picture
-from mmasc.storage.digests import state_digest
+from mmasc.inputs import check_picture
 
 # Windows that go through a network at once. On a CPU one by one: a vector is then the same bit for bit whatever its
 # neighbours. It costs a small network half of its own time, 7 to 15 % from file to vector; a large one nothing. A GPU
@@ -33,7 +32,7 @@ _MOST_CHANNELS = 32
 _MANY_ROWS = 64
 
 
-class Encoder:
+class Encoder(TextEncoder):
     """A frozen network with its front end, in evaluation mode.
 
     Attributes:
@@ -45,10 +44,7 @@ class Encoder:
         logit_scale: What softmax multiplies cosines by, where the space has text or pictures; else None.
     """
 
-    spec: EncoderSpec
-    identity: str
     device: torch.device
-    logit_scale: float | None = None
     backend: str = "eager"
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
@@ -98,23 +94,10 @@ class Encoder:
         return embed_file(array_sound(waveform, sample_rate), self, hop_seconds, channels)
 
     def embed_text(self, texts: Any) -> Float[np.ndarray, "item dim"]:
-        """Vectors of texts in the same space.
-
-        Args:
-            texts: A text, or several in any container.
-        Raises:
-            MmascError: If the space has no text.
-            ValueError: If a text is empty, or something else than a text.
-        """
-        self._require("text")
-        texts = list(as_texts(texts))
-        if not texts:
-            return np.zeros((0, self.spec.dim), np.float32)
-        for text in texts:
-            if not text.strip():
-                raise ValueError("a text must not be empty")
         with torch.inference_mode():
-            return np.asarray(self._text(texts), np.float32)
+            return super().embed_text(texts)
+
+    embed_text.__doc__ = TextEncoder.embed_text.__doc__
 
     def embed_image(self, images: Sequence[Any]) -> Float[np.ndarray, "item dim"]:
         """Vectors of pictures (PIL images or uint8 arrays [height, width, 3]) in the same space.
@@ -130,10 +113,6 @@ class Encoder:
             return np.zeros((0, self.spec.dim), np.float32)
         with torch.inference_mode():
             return np.asarray(self._image(list(images)), np.float32)
-
-    def supports(self, modality: str) -> bool:
-        """Whether the space understands "audio", "text" or "image"."""
-        return modality in self.spec.modalities
 
     def use_onnx(self) -> None:
         """Run the network by ONNX Runtime from now on, which is another space: `identity` changes.
@@ -170,11 +149,6 @@ class Encoder:
         """Trainable parameters, and all numbers of the state dict."""
         raise NotImplementedError
 
-    def _require(self, modality: str) -> None:
-        if not self.supports(modality):
-            spaces = " and ".join(self.spec.modalities)
-            raise MmascError(f"the space of {self.spec.name} holds {spaces}, no {modality}; choose another encoder")
-
     def _fill(self, windows: Float[Tensor, "batch time"]) -> Float[Tensor, "batch filled"]:
         """Fill short windows the way the encoder was trained; longer ones only where the network takes any length."""
         spec, length = self.spec, windows.shape[1]
@@ -189,9 +163,6 @@ class Encoder:
         return torch.nn.functional.pad(windows, (0, target - windows.shape[1]))
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
-        raise NotImplementedError
-
-    def _text(self, texts: list[str]) -> Any:
         raise NotImplementedError
 
     def _image(self, images: list[Any]) -> Any:
@@ -225,50 +196,3 @@ def _checked(waveforms: Any) -> Tensor:
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError("waveforms hold NaN or infinite samples")
     return windows
-
-
-def backend_identity(identity: str, backend: str) -> str:
-    """The identity of a space whose vectors another backend made.
-
-    Args:
-        identity: Identity of the same encoder with backend "eager".
-        backend: What runs the network.
-    """
-    return identity if backend == "eager" else hashlib.sha256(f"{identity} {backend}".encode()).hexdigest()[:32]
-
-
-def require_identity(
-    wanted: tuple[str, str], found: tuple[str, str], what: str, advice: str, kind: str = "encoder"
-) -> None:
-    """Refuse what another encoder made: vectors of different identities are never compared.
-
-    Args:
-        wanted: Name and identity that `what` was made for.
-        found: Name and identity at hand.
-        what: The space, head, calibration or network that is asked, for the message.
-        advice: What to do, for the message.
-        kind: What both are, for the message.
-    Raises:
-        MmascError: If the identities differ.
-    """
-    if wanted[1] != found[1]:
-        raise MmascError(
-            f"{what} belongs to {kind} {wanted[0]} with identity {wanted[1]}, not to {found[0]} with identity "
-            f"{found[1]}; {advice}"
-        )
-
-
-def identity_digest(spec: EncoderSpec, state: dict[str, Tensor], constants: dict[str, Any]) -> str:
-    """Name of a space: 32 hex digits of SHA-256 over weights, preprocessing constants and window policy.
-
-    Args:
-        spec: Rate, window, padding and amplitude of it are part of the space; its name and licence are not.
-        state: Everything that shapes a vector, by name.
-        constants: Preprocessing constants, JSON types only.
-    """
-    policy = {
-        key: value
-        for key, value in asdict(spec).items()
-        if key in ("sample_rate", "window_seconds", "dim", "padding", "minimum_seconds", "amplitude")
-    }
-    return state_digest(policy, state, constants)

@@ -24,8 +24,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mmasc.encoders.base import Encoder, identity_digest
+from mmasc.encoders.base import Encoder
 from mmasc.encoders.htsat_fast import FastHtsat, fits
+from mmasc.encoders.identity import identity_digest
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.text_memory import TextMemory
 from mmasc.errors import MmascError

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmasc.encoders.base import Encoder, identity_digest
+from mmasc.encoders.base import Encoder
+from mmasc.encoders.identity import identity_digest
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
 from mmasc.ivf.imagination import SOUND, load_imagination

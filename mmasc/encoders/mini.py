@@ -9,31 +9,21 @@ pretraining" (the kind of space); Jacob et al. 2018, arXiv:1712.05877, section 3
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import asdict
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Float32
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from mmasc.encoders.base import Encoder, identity_digest
-from mmasc.encoders.mini_text import TextSide, TextTable, load_text_side
+from mmasc.encoders.base import Encoder
+from mmasc.encoders.mini_weights import PEAK_FLOOR, MiniWeights
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
-from mmasc.features import MINI, LogMel
-from mmasc.networks.mini_network import ConvBlock, MiniConfig, MiniNetwork
-from mmasc.storage.configs import config_from_dict
-from mmasc.storage.tensors import best_weights, load_tensors
-
-# spec name -> file in the package
-_BUNDLED = {"mini": "mini.safetensors", "mini-features": "mini.safetensors", "mini-strict": "mini_strict.safetensors"}
-# Below -120 dB of full scale a waveform is silence, not a quiet recording.
-_PEAK_FLOOR = 1e-6
+from mmasc.features.log_mel import LogMel
+from mmasc.features.log_mel_config import MINI
+from mmasc.networks.mini_network import ConvBlock, MiniNetwork
 
 
 class MiniFeatures(Encoder):
@@ -54,22 +44,18 @@ class MiniFeatures(Encoder):
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
         super().__init__(spec, path, device)
-        self._file = _weights_file(spec, path)
-        tensors, self._about = load_tensors(self._file)
-        network = _build_network(tensors, self._about, self._file)
+        self._weights = MiniWeights(spec, path)
+        network = _build_network(self._weights)
         self._parameters = sum(parameter.numel() for parameter in network.parameters())
-        self._text_mean = _tensor(tensors, "text_mean", self._file)
-        self._text_side = _text_side(tensors, self._about, self._file)
-        self._state = {name: tensor for name, tensor in tensors.items() if name.startswith(("network.", "text"))}
         self.front_end = LogMel(MINI).to(self.device).eval()
         self.network = fold_batch_norm(network).to(self.device).to(memory_format=torch.channels_last).eval()
         self._vectors: Callable[[Tensor], tuple[Tensor, Tensor]] = self.network.vectors
-        self._check_dim(self._output_dim())
-        self.identity = identity_digest(spec, self._shaping_state(), self._constants())
+        self._weights.check_dim(self._output_dim())
+        self.identity = self._weights.identity(self.output)
 
     def parameter_counts(self) -> tuple[int, int]:
         """Trainable parameters (of the network), and all numbers of the weights, the text table included."""
-        return self._parameters, sum(tensor.numel() for tensor in self._state.values()) + self._table_numbers()
+        return self._parameters, self._weights.numbers()
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
         return self._both(waveforms)[0]
@@ -78,7 +64,7 @@ class MiniFeatures(Encoder):
         self, waveforms: Float[Tensor, "batch time"]
     ) -> tuple[Float[Tensor, "batch feature"], Float[Tensor, "batch dim"]]:
         # Relative to the peak: no recording is too loud or too quiet for float32, and level is invisible exactly.
-        peak = waveforms.abs().amax(1, keepdim=True).clamp_min(_PEAK_FLOOR)
+        peak = waveforms.abs().amax(1, keepdim=True).clamp_min(PEAK_FLOOR)
         return self._vectors(self.network.levelled(self.front_end.mel(waveforms / peak)))
 
     def _run_by_onnx(self, identity: str) -> None:
@@ -89,29 +75,6 @@ class MiniFeatures(Encoder):
 
     def _output_dim(self) -> int:
         return self.network.config.n_features
-
-    def _check_dim(self, dim: int) -> None:
-        if dim != self.spec.dim:
-            raise MmascError(
-                f"{self._file} gives vectors of {dim} numbers, {self.spec.name} has {self.spec.dim}; "
-                "train against a text side of that size"
-            )
-
-    def _constants(self) -> dict[str, Any]:
-        return {
-            "front_end": asdict(MINI),
-            "network": asdict(self.network.config),
-            "peak_floor": _PEAK_FLOOR,
-            "output": self.output,
-        }
-
-    def _shaping_state(self) -> dict[str, Tensor]:
-        return {name: tensor for name, tensor in self._state.items() if name.startswith("network.")}
-
-    def _table_numbers(self) -> int:
-        table = self._text_side.table
-        # A table inside the weights file is counted with it.
-        return 0 if table is None or "text.table" in self._state else table.table.size + table.scale.size
 
 
 class Mini(MiniFeatures):
@@ -129,25 +92,16 @@ class Mini(MiniFeatures):
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
         super().__init__(spec, path, device)
-        self.logit_scale = float(self._about["logit_scale"])
+        self.logit_scale = self._weights.logit_scale
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
         return self._both(waveforms)[1]
 
     def _text(self, texts: list[str]) -> Float32[np.ndarray, "text dim"]:
-        centred = self._text_side(texts) - self._text_mean.numpy()
-        return centred / np.linalg.norm(centred, axis=1, keepdims=True)
+        return self._weights.texts(texts)
 
     def _output_dim(self) -> int:
         return self.network.config.dim
-
-    def _constants(self) -> dict[str, Any]:
-        table = self._text_side.table
-        text = self._text_side.name if table is None else f"table-{table.digest()}"
-        return super()._constants() | {"text": text, "logit_scale": self._about["logit_scale"]}
-
-    def _shaping_state(self) -> dict[str, Tensor]:
-        return super()._shaping_state() | {"text_mean": self._text_mean}
 
 
 class FoldedConv(nn.Module):
@@ -190,46 +144,15 @@ def fold_batch_norm(network: MiniNetwork) -> MiniNetwork:
     return folded.eval().requires_grad_(False)
 
 
-def _weights_file(spec: EncoderSpec, path: str | None) -> Path:
-    if path is None:
-        return Path(str(files("mmasc.encoders") / "weights" / _BUNDLED[spec.name]))
-    given = Path(path)
-    if not given.is_dir():
-        return given
-    found = best_weights(given)
-    if found is None:
-        raise MmascError(
-            f"{given} holds neither best.safetensors nor last.safetensors; is it a run of mmasc train align?"
-        )
-    return found
-
-
-def _tensor(tensors: dict[str, Tensor], name: str, file: Path) -> Tensor:
-    if name not in tensors:
-        raise MmascError(f"{file} lacks {name}; it is not an encoder of mmasc train align")
-    return tensors[name].float()
-
-
-def _build_network(tensors: dict[str, Tensor], about: dict[str, Any], file: Path) -> MiniNetwork:
-    if about.get("kind") != "mmasc-mini":
-        raise MmascError(f"{file} is not an encoder of mmasc train align; name its run folder or its best.safetensors")
-    network = MiniNetwork(config_from_dict(MiniConfig, about["network"], str(file)))
-    state = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
+def _build_network(weights: MiniWeights) -> MiniNetwork:
+    network = MiniNetwork(weights.config)
+    state = {name.removeprefix("network."): torch.from_numpy(one.copy()) for name, one in weights.network.items()}
     try:
         # float16 in the file, float32 at work
         network.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in state.items()})
     except RuntimeError as error:
         detail = " ".join(str(error).split())
-        raise MmascError(f"{file} does not fit the network that it names, train or copy it again: {detail}") from error
+        raise MmascError(
+            f"{weights.file} does not fit the network that it names, train or copy it again: {detail}"
+        ) from error
     return network.eval()
-
-
-def _text_side(tensors: dict[str, Tensor], about: dict[str, Any], file: Path) -> TextSide:
-    if "vocabulary" not in about:
-        return load_text_side(about["text"])
-    try:
-        scale = _tensor(tensors, "text.scale", file)
-        table = TextTable(about["vocabulary"], tensors["text.table"].numpy(), scale.numpy())
-    except (KeyError, ValueError, SafetensorError) as error:
-        raise MmascError(f"{file} holds a damaged text table ({error}); train or copy it again") from error
-    return TextSide(about["text"], table, table)

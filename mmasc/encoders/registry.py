@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
@@ -10,6 +10,7 @@ from mmasc.networks.registry import NETWORKS
 
 if TYPE_CHECKING:
     from mmasc.encoders.base import Encoder
+    from mmasc.encoders.text_encoder import TextEncoder
 
 # What all three have in common; `replace` says where they differ
 _MINI = EncoderSpec(
@@ -23,6 +24,7 @@ _MINI = EncoderSpec(
     minimum_seconds=1.3,
     licence="Apache-2.0 (see the model card for the recordings it heard)",
     description="bundled sound-text encoder, small: everyday sounds it was trained on, no speech, no music",
+    text_target="mmasc.encoders.mini_weights:MiniText",
 )
 
 _AUDIOCLIP = EncoderSpec(
@@ -61,6 +63,7 @@ ENCODERS: dict[str, EncoderSpec] = {
             target="mmasc.encoders.mini:MiniFeatures",
             dim=512,
             modalities=("audio",),
+            text_target="",
             description="the layer before mini's last: better for heads and search by sound, no text",
         ),
         replace(
@@ -153,6 +156,35 @@ def load_encoder(
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}")
+    spec, path = _asked_spec(name, window_seconds)
+    encoder = _class_at(spec.target)(spec, path=path, device=device)
+    if backend == "onnx":
+        encoder.use_onnx()
+    return encoder
+
+
+def load_text_encoder(name: str, window_seconds: float | None = None) -> "TextEncoder | None":
+    """Load the text side of an encoder alone, without torch: the same vectors and identity as the whole encoder's.
+
+    Args:
+        name: As for `load_encoder`.
+        window_seconds: As for `load_encoder`.
+    Returns:
+        None where an encoder has no such side: `load_encoder` loads it whole.
+    Raises:
+        MmascError: As `load_encoder` does.
+    """
+    spec, path = _asked_spec(name, window_seconds)
+    return _class_at(spec.text_target)(spec, path=path) if spec.text_target else None
+
+
+def _class_at(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _asked_spec(name: str, window_seconds: float | None) -> tuple[EncoderSpec, str | None]:
+    """Specification and path to weights of "name" or "name:path"."""
     if not isinstance(name, str):
         raise ValueError(f"encoder must be a name like 'mini', got {type(name).__name__}")
     base, _, path = name.partition(":")
@@ -169,11 +201,7 @@ def load_encoder(
         if not spec.minimum_seconds <= window_seconds <= 60:
             raise MmascError(f"window of {base} must be {spec.minimum_seconds} to 60 seconds, got {window_seconds}")
         spec = replace(spec, window_seconds=float(window_seconds))
-    module, _, cls = spec.target.partition(":")
-    encoder = getattr(import_module(module), cls)(spec, path=path or None, device=device)
-    if backend == "onnx":
-        encoder.use_onnx()
-    return encoder
+    return spec, path or None
 
 
 def spec_of(encoder: str) -> EncoderSpec | None:

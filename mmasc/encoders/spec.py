@@ -17,6 +17,7 @@ class EncoderSpec:
     Attributes:
         name: What `load_encoder` takes.
         target: "module:Class", imported when the encoder is loaded.
+        text_target: The same of the text side alone, where it can be loaded without torch.
         sample_rate: Sample rate in Hz; every waveform is resampled to it.
         window_seconds: Length of a window.
         dim: Numbers in a vector.
@@ -41,6 +42,7 @@ class EncoderSpec:
     minimum_seconds: float = 0.0
     amplitude: str = "[-1, 1]"
     description: str = ""
+    text_target: str = ""
 
     def __post_init__(self) -> None:
         if self.sample_rate <= 0 or self.dim <= 0:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from jaxtyping import Float
 from torch import Tensor
 
-from mmasc.encoders.base import identity_digest
+from mmasc.encoders.identity import identity_digest
 from mmasc.encoders.network import NetworkEncoder
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.features.registry import front_end_constants

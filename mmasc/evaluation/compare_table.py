@@ -7,10 +7,10 @@ from typing import Any
 
 from mmasc.errors import MmascError
 from mmasc.evaluation.compare import Comparison, Row, comparison_object
-from mmasc.evaluation.evaluate import plain
 from mmasc.evaluation.published import Published
 from mmasc.evaluation.run_figures import time_text
 from mmasc.metrics.figures import save_figure
+from mmasc.printing import plain
 from mmasc.storage.files import write_atomically
 
 _OWN, _THEIRS = "#14696b", "#9a5a12"

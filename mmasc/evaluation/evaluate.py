@@ -233,15 +233,6 @@ def evaluation_object(found: Evaluation) -> dict[str, Any]:
     }
 
 
-def plain(value: Any) -> Any:
-    """As JSON has it: NaN is null, tuples are lists."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
-
-
 def _check(runs: Sequence[Run], scores: Sequence[TestScores], by: Sequence[str]) -> None:
     twice = [key for key, count in Counter((run.config.fold, run.config.seed) for run in runs).items() if count > 1]
     if twice:

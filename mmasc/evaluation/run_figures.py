@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from mmasc.evaluation.evaluate import Evaluation, evaluation_object, plain
+from mmasc.evaluation.evaluate import Evaluation, evaluation_object
 from mmasc.evaluation.runs import Run
 from mmasc.metrics.figures import class_colours, draw_confusion, save_figure
+from mmasc.printing import plain
 from mmasc.storage.files import write_atomically
 
 # What is drawn by epoch, the first that a run has written; the last is there always

@@ -6,7 +6,8 @@ from typing import Any
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from mmasc.features.log_mel import LogMel, LogMelConfig
+from mmasc.features.log_mel import LogMel
+from mmasc.features.log_mel_config import LogMelConfig
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from mmasc.features.base import LogMelFrontEnd
-from mmasc.features.log_mel import LogMelConfig
+from mmasc.features.log_mel_config import LogMelConfig
 
 
 class MfccFrontEnd(LogMelFrontEnd):

@@ -13,7 +13,8 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from mmasc.features.cepstrum import cosine_matrix
-from mmasc.features.log_mel import LogMel, LogMelConfig
+from mmasc.features.log_mel import LogMel
+from mmasc.features.log_mel_config import LogMelConfig
 
 FRAME = 512
 CLASSIC = LogMelConfig(44_100, 2048, 2048, FRAME, 128, 0.0, 22_050.0)

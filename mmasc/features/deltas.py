@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from mmasc.features.base import LogMelFrontEnd
-from mmasc.features.log_mel import LogMelConfig
+from mmasc.features.log_mel_config import LogMelConfig
 
 REACH = 4  # frames to each side
 _SQUARES = 2 * sum(step * step for step in range(1, REACH + 1))

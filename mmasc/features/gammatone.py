@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from mmasc.features.base import LogMelFrontEnd
-from mmasc.features.log_mel import LogMel, LogMelConfig
+from mmasc.features.log_mel import LogMel
+from mmasc.features.log_mel_config import LogMelConfig
 
 _ORDER = 4
 _WIDTH = 1.019  # bandwidths of a fourth-order filter to ERB (Patterson et al. 1987)

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from mmasc.features.base import FrontEnd, FrontEndSpec
-from mmasc.features.log_mel import MINI, PANNS, VGGISH, LogMelConfig
+from mmasc.features.log_mel_config import MINI, PANNS, VGGISH, LogMelConfig
 
 # SP4SC and the urban scene study: 46.4 ms frames of 44.1 kHz (Barberteguy 2023; valeoai/SP4ASC)
 SP4SC = LogMelConfig(44_100, 2048, 2048, 1024, 256, 0.0, 22_050.0)

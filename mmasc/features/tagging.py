@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from mmasc.features.base import LogMelFrontEnd
-from mmasc.features.log_mel import LogMelConfig
+from mmasc.features.log_mel_config import LogMelConfig
 
 # 127.1 frames a second
 TAGGING = LogMelConfig(44_100, 2560, 2560, 347, 128, 20.0, 22_050.0, centre="zeros")

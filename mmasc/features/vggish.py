@@ -11,7 +11,8 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from mmasc.features.base import LogMelFrontEnd
-from mmasc.features.log_mel import LogMel, LogMelConfig, hz_to_mel
+from mmasc.features.log_mel import LogMel, hz_to_mel
+from mmasc.features.log_mel_config import LogMelConfig
 
 
 class MelTriangles(LogMel):

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmasc.encoders.base import Encoder, require_identity
+from mmasc.encoders.base import Encoder
+from mmasc.encoders.identity import require_identity
 from mmasc.errors import MmascError
 from mmasc.heads.shifted import TunedZeroShot
 from mmasc.prompts.prompts import Prompts, as_prompts

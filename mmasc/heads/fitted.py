@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from mmasc.audio.channels import CHANNELS
+from mmasc.encoders.identity import require_identity
 from mmasc.errors import MmascError
 from mmasc.heads.one_against_rest import OneAgainstRest
 from mmasc.heads.predictors import PREDICTORS, Predictor
@@ -133,8 +134,6 @@ class FittedHead:
         Raises:
             MmascError: Which encoder made the head's vectors, and which made those at hand.
         """
-        from mmasc.encoders.base import require_identity  # late: it loads torch, which a head does without
-
         require_identity(
             (self.stamp.encoder, self.stamp.identity),
             (encoder, identity),

@@ -14,7 +14,8 @@ from mmasc.audio.memory import Sound, find_sounds
 from mmasc.collection import Collection
 from mmasc.collection.query import QueryEncoders
 from mmasc.collection.space import SpaceReader
-from mmasc.encoders.base import Encoder, require_identity
+from mmasc.encoders.base import Encoder
+from mmasc.encoders.identity import require_identity
 from mmasc.encoders.registry import load_encoder, spec_of
 from mmasc.errors import MmascError
 from mmasc.heads.calibration_file import Calibration

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmasc.collection import Collection
 from mmasc.collection.space import SpaceReader
-from mmasc.encoders.base import require_identity
+from mmasc.encoders.identity import require_identity
 from mmasc.encoders.network import NetworkLogits
 from mmasc.encoders.registry import network_spec
 from mmasc.errors import MmascError

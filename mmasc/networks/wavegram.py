@@ -14,7 +14,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.features.log_mel import PANNS, LogMel
+from mmasc.features.log_mel import LogMel
+from mmasc.features.log_mel_config import PANNS
 from mmasc.networks.panns import Cnn14, DoubleBlock, initialise
 
 # Rows that the learnt channels are cut into: what bands are to the log-mel branch after its first pooling

@@ -1,40 +1,53 @@
-"""Tensors with a record about them in one safetensors file; nothing here unpickles."""
+"""Tensors with a record about them in one safetensors file; nothing here unpickles, and NumPy reads without torch."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
 
 from mmasc.errors import MmascError
 from mmasc.storage.files import write_atomically
 from mmasc.storage.texts import parse_json
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+
+def save_tensors(path: Path, tensors: "Mapping[str, Tensor]", about: Mapping[str, Any]) -> None:
     """Save tensors and a JSON-able record about them (in the file's metadata, under "config"), atomically."""
+    from safetensors.torch import save
+
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_atomically(path, save(plain, {"config": json.dumps(about, sort_keys=True)}))
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     """Tensors of a file that `save_tensors` wrote, on the CPU, and the record about them.
 
     Raises:
         MmascError: If the file is missing, damaged or holds no such record.
     """
+    return _load(path, "pt")
+
+
+def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """As `load_tensors`, as NumPy arrays (which have no bfloat16) and without torch."""
+    return _load(path, "np")
+
+
+def _load(path: Path, framework: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
-        with safe_open(str(path), "pt") as stored:
+        with safe_open(str(path), framework) as stored:
             about = parse_json((stored.metadata() or {})["config"])
             if not isinstance(about, dict):
                 raise KeyError("config")
             return {name: stored.get_tensor(name) for name in stored.keys()}, about  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
         raise MmascError(f"{path} does not exist; name a run folder of `mmasc train align` or its weights") from error
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise MmascError(f"{path} cannot be read as weights of mmasc ({error!r}); train or copy them again") from error
 
 

@@ -119,8 +119,7 @@ def load_study(
         )
     recordings = labelled_recordings(opened, Selection(label, groups, space=reader.name, where=where))
     matches = tuple(match_labels(recordings, one) for one in sets)
-    ready = QueryEncoders(device).of(reader, encoder, text)
-    assert ready is not None
+    ready = QueryEncoders(device).of_space(reader.name, reader.space, opened.store.folder, encoder)
     return Study(recordings, unit_as_normalizer(recordings.vectors), ready, sets, matches)
 
 

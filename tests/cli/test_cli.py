@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import mmasc
 from mmasc.cli import COMMANDS, LazyGroup, cli
 from tests.helpers.command import run
 
@@ -55,6 +56,24 @@ def test_help_import_and_listing_load_no_torch():
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_asking_a_collection_for_words_loads_no_torch(tmp_path):
+    generator = np.random.default_rng(0)
+    soundfile.write(tmp_path / "noise.wav", generator.uniform(-0.1, 0.1, 64_000), 32_000)
+    mmasc.embed(tmp_path / "noise.wav", tmp_path / "c", "mini")
+    code = (
+        "import sys, mmasc.cli\n"
+        "from click.testing import CliRunner\n"
+        "for arguments in (['collection', 'info'], ['search', 'rain', '--not', 'wind']):\n"
+        "    place = 2 if arguments[0] == 'collection' else 1\n"
+        "    arguments.insert(place, sys.argv[1])\n"
+        "    result = CliRunner().invoke(mmasc.cli.cli, arguments)\n"
+        "    assert result.exit_code == 0, result.output\n"
+        "    heavy = {'torch', 'sklearn', 'scipy', 'transformers', 'librosa', 'matplotlib', 'soundfile'}\n"
+        "    assert not heavy & set(sys.modules), (arguments, heavy & set(sys.modules))\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "c")], check=True)
 
 
 @pytest.fixture

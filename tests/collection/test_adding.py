@@ -26,7 +26,7 @@ def test_by_default_what_the_oldest_space_has(begun, sounds, tmp_path, registere
     assert isinstance(report, mmasc.EmbedReport)
     assert (report.found, report.added, report.failed) == (2, 2, [])
     assert begun.recordings.num_rows == 5, "it is refreshed"
-    assert len(begun.search(text="a", k=100, where="place = 'wood'")) == report.windows
+    assert len(begun.search(text="a", k=100, where="place = 'wood'", windows=True)) == report.windows
     (space,) = begun.head.spaces.values()
     assert replace(space, windows=0, version=0) == replace(before["standin"], windows=0, version=0)
     # the same as embedding all at once
@@ -100,6 +100,6 @@ def test_the_window_of_a_loaded_encoder_is_not_passed_over(begun, sounds, standi
 
 def test_fewer_hits_than_asked_for_are_no_error(begun, standin):
     windows = len(begun.space())
-    assert len(begun.search(text="a", k=10 * windows)) == windows
+    assert len(begun.search(text="a", k=10 * windows, windows=True)) == windows
     assert len(begun.search(text="a", k=10 * windows, per_recording=True)) == 3
     assert begun.search(text="a", k=5, where="duration > 999") == []

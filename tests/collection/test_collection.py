@@ -57,16 +57,17 @@ def assert_same_hits(found, expected):
 def test_search_by_text_is_brute_force(filled, standin):
     collection = Collection(filled)
     target = unit_float32(standin.embed_text(["aab"]))[0]
-    hits = collection.search(text="aab", k=7)
+    hits = collection.search(text="aab", k=7, windows=True)
     assert [hit["rank"] for hit in hits] == list(range(1, 8))
     assert_same_hits(short(collection, hits), by_hand(collection, target)[:7])
-    assert collection.search(text="aab", k=7) == hits
+    assert collection.search(text="aab", k=7, windows=True) == hits
 
 
-def test_search_by_sound_marks_the_query_itself(filled, sounds):
+@pytest.mark.parametrize("windows", [False, True])
+def test_search_by_sound_marks_the_query_itself(filled, sounds, windows):
     shutil.copy(sounds / "wood" / "d.wav", sounds / "copy.wav")
     collection = Collection(filled)
-    hits = collection.search(audio=sounds / "copy.wav", k=30)
+    hits = collection.search(audio=sounds / "copy.wav", k=30, windows=windows)
     same = {Path(hit["path"]).name for hit in hits if hit["duplicate"]}
     assert same == {"d.wav"}
     assert {hit["duplicate"] for hit in hits if Path(hit["path"]).name == "e.ogg"} == {False}
@@ -77,7 +78,7 @@ def test_several_for_and_against(filled, standin, sounds):
     sound = mmasc.embed_file(sounds / "wood" / "e.ogg", standin).vector
     wanted = unit_float32(np.stack([standin.embed_text(["aab"])[0], sound])).mean(axis=0)
     target = wanted - unit_float32(standin.embed_text(["d"]))[0]
-    hits = collection.search(text="aab", audio=sounds / "wood" / "e.ogg", not_text="d", k=12)
+    hits = collection.search(text="aab", audio=sounds / "wood" / "e.ogg", not_text="d", k=12, windows=True)
     assert_same_hits(short(collection, hits), by_hand(collection, target)[:12])
 
 
@@ -96,7 +97,7 @@ def test_several_for_and_against(filled, standin, sounds):
 def test_filter_inside_is_filter_after(filled, standin, where, allowed, policy):
     collection = Collection(filled, policy=policy)
     target = unit_float32(standin.embed_text(["abcd"]))[0]
-    hits = collection.search(text="abcd", where=where, k=5)
+    hits = collection.search(text="abcd", where=where, k=5, windows=True)
     assert_same_hits(short(collection, hits), by_hand(collection, target, allowed)[:5])
 
 
@@ -108,7 +109,7 @@ def test_a_condition_that_cannot_be_read_lists_the_columns(filled, where):
 
 def test_best_window_of_every_recording(filled, standin):
     collection = Collection(filled)
-    hits = short(collection, collection.search(text="abca", k=4, per_recording=True))
+    hits = short(collection, collection.search(text="abca", k=4, per_recording=True, windows=True))
     best: dict[str, tuple] = {}
     for row in by_hand(collection, unit_float32(standin.embed_text(["abca"]))[0]):
         best.setdefault(row[0], row)
@@ -129,7 +130,7 @@ def test_what_cannot_be_asked_is_said(filled, sounds):
         collection.search(vectors=np.ones(3))
     with pytest.raises(MmascError, match="no space 'other'; it has: standin"):
         collection.search(text="a", space="other")
-    assert len(collection.search(vectors=np.ones(4), k=1_000)) == len(collection.space())
+    assert len(collection.search(vectors=np.ones(4), k=1_000, windows=True)) == len(collection.space())
 
 
 def test_info_and_export_agree_with_what_was_embedded(filled, sounds, standin, tmp_path):
@@ -304,20 +305,20 @@ def test_a_folder_with_other_things_is_not_written_into(tmp_path, sounds, regist
 
 
 def test_damaged_index_is_built_anew(filled, monkeypatch):
-    before = Collection(filled).search(text="abc", k=9)
-    assert len(before) == 9
+    before = Collection(filled).search(text="abc", k=8)
+    assert len(before) == 8
     files = list(filled.glob("spaces/*/index-*/vectors.faiss"))
     assert len(files) == 1
     whole = files[0].read_bytes()
     builds = counted_builds(monkeypatch)
-    assert Collection(filled).search(text="abc", k=9) == before
+    assert Collection(filled).search(text="abc", k=8) == before
     assert builds == []  # the saved one is read
     files[0].write_bytes(b"broken")
-    assert Collection(filled).search(text="abc", k=9) == before
+    assert Collection(filled).search(text="abc", k=8) == before
     assert len(builds) == 1
     (again,) = filled.glob("spaces/*/index-*/vectors.faiss")
     assert again.read_bytes() == whole
-    assert Collection(filled).search(text="abc", k=9) == before
+    assert Collection(filled).search(text="abc", k=8) == before
     assert len(builds) == 1  # and the new one was saved
 
 

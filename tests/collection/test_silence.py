@@ -41,16 +41,16 @@ def test_silent_windows_are_stored_and_known(collection, standin):
 
 @pytest.mark.parametrize("per_recording", [False, True])
 def test_no_word_finds_silence(collection, standin, per_recording):
-    found = collection.search(text="abcd", k=9, encoder=standin, per_recording=per_recording)
+    found = collection.search(text="abcd", k=9, encoder=standin, per_recording=per_recording, windows=True)
     assert len(found) == (2 if per_recording else 4)
     assert {hit["end"] for hit in found} <= {1.0, 2.0}
     assert "silent.wav" not in {hit["path"].rpartition("/")[2] for hit in found}
 
 
 def test_a_silent_sound_and_a_vector_find_silence(collection, standin, tmp_path):
-    hits = collection.search(audio=tmp_path / "s" / "silent.wav", k=5, encoder=standin)
+    hits = collection.search(audio=tmp_path / "s" / "silent.wav", k=5, encoder=standin, windows=True)
     np.testing.assert_allclose([hit["score"] for hit in hits], 1, atol=1e-6)
-    hits = collection.search(vectors=np.full(4, 0.25), k=5)
+    hits = collection.search(vectors=np.full(4, 0.25), k=5, windows=True)
     np.testing.assert_allclose([hit["score"] for hit in hits], 1, atol=1e-6)
 
 
@@ -65,19 +65,19 @@ def test_a_recording_has_the_vector_of_its_file(collection, standin, tmp_path):
 def test_a_collection_without_that_vector_takes_all_for_sound_until_it_has_it(collection, standin, tmp_path):
     (file,) = (tmp_path / "c").rglob(SILENCE)
     file.unlink()
-    assert len(Collection(tmp_path / "c").search(text="abcd", k=9, encoder=standin)) == 9
+    assert len(Collection(tmp_path / "c").search(text="abcd", k=9, encoder=standin, windows=True)) == 9
     mmasc.embed(tmp_path / "s", tmp_path / "c", standin)
-    assert len(Collection(tmp_path / "c").search(text="abcd", k=9, encoder=standin)) == 4
+    assert len(Collection(tmp_path / "c").search(text="abcd", k=9, encoder=standin, windows=True)) == 4
     file.write_bytes(b"x")
     with pytest.raises(MmascError, match=r"silence\.npy is damaged"):
-        Collection(tmp_path / "c").search(text="abcd", k=9, encoder=standin)
+        Collection(tmp_path / "c").search(text="abcd", k=9, encoder=standin, windows=True)
 
 
 def test_a_merged_collection_knows_silence_too(collection, standin, tmp_path):
     Collection(Store.create(tmp_path / "d", tmp_path / "s").folder).merge(tmp_path / "c")
     merged = Collection(tmp_path / "d")
     assert len(merged.space()) == 9
-    assert len(merged.search(text="abcd", k=9, encoder=standin)) == 4
+    assert len(merged.search(text="abcd", k=9, encoder=standin, windows=True)) == 4
 
 
 def test_nothing_is_silence_without_its_vector():

@@ -13,10 +13,10 @@ import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 
-from mmasc.encoders.base import backend_identity
 from mmasc.encoders.clap import CONTEXT_TOKENS, SAMPLES, _Hear
 from mmasc.encoders.embedding import embed_file
 from mmasc.encoders.htsat_fast import FastHtsat, moved, window_order
+from mmasc.encoders.identity import backend_identity
 from mmasc.encoders.registry import ENCODERS, load_encoder
 from mmasc.errors import MmascError
 from mmasc.weights.download import fetch

@@ -13,10 +13,12 @@ from safetensors.numpy import save_file
 
 from mmasc.encoders.mini import Mini, fold_batch_norm
 from mmasc.encoders.mini_text import TextTable, load_text_side, load_text_table, split_words
-from mmasc.encoders.registry import ENCODERS, load_encoder
+from mmasc.encoders.registry import ENCODERS, load_encoder, load_text_encoder
 from mmasc.errors import MmascError
-from mmasc.networks.mini_network import MiniConfig, MiniNetwork
-from mmasc.storage.tensors import load_tensors
+from mmasc.networks.mini_config import MiniConfig
+from mmasc.networks.mini_network import MiniNetwork
+from mmasc.storage.digests import state_digest
+from mmasc.storage.tensors import load_arrays, load_tensors
 
 RATE = 32_000
 WEIGHTS = files("mmasc.encoders") / "weights"
@@ -235,6 +237,28 @@ def test_texts_are_centred_unit_vectors(mini):
     np.testing.assert_allclose(vectors, plain / np.linalg.norm(plain, axis=1, keepdims=True), atol=1e-6)
     with pytest.raises(ValueError, match="empty"):
         mini.embed_text(["dog", "  "])
+
+
+@pytest.mark.parametrize(("name", "window"), [("mini", None), ("mini", 3.0), ("mini-strict", None)])
+def test_the_text_side_alone_is_that_of_the_whole_encoder(name, window):
+    texts = ["dog", "rain on a roof", "Sea waves!"]
+    whole, side = load_encoder(name, window_seconds=window), load_text_encoder(name, window)
+    np.testing.assert_array_equal(side.embed_text(texts), whole.embed_text(texts))
+    assert (side.identity, side.logit_scale, side.spec) == (whole.identity, whole.logit_scale, whole.spec)
+
+
+def test_a_text_side_alone_is_there_for_words_only():
+    assert load_text_encoder("mini-features") is None
+    assert load_text_encoder("classic") is None
+    with pytest.raises(MmascError, match="unknown encoder"):
+        load_text_encoder("minnie")
+
+
+def test_identities_are_those_of_tensors_too():
+    """The digest of the arrays in the file is that of the tensors in it, which named spaces in version 0.1.0."""
+    arrays, tensors = load_arrays(WEIGHTS / "mini.safetensors")[0], load_tensors(WEIGHTS / "mini.safetensors")[0]
+    assert {str(tensor.dtype) for tensor in tensors.values()} >= {"torch.float16", "torch.int64"}
+    assert state_digest({}, arrays, {}) == state_digest({}, tensors, {})
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import soundfile
 import torch
 
 import mmasc
-from mmasc.encoders.base import backend_identity
+from mmasc.encoders.identity import backend_identity
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 

@@ -19,7 +19,8 @@ from mmasc.cli import cli
 from mmasc.devices import ProcessGroup
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
-from mmasc.networks.mini_network import MiniConfig, MiniNetwork
+from mmasc.networks.mini_config import MiniConfig
+from mmasc.networks.mini_network import MiniNetwork
 from mmasc.storage.configs import config_from_dict
 from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.training.alignment.augment import AugmentConfig, augment, draw_crop, level_of, power_of

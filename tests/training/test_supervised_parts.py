@@ -437,7 +437,8 @@ def test_an_epoch_draws_every_unit_once():
 
 def test_the_network_of_mini_is_its_encoders():
     """The encoder's trunk with the same numbers gives the same features."""
-    from mmasc.networks.mini_network import MiniConfig, MiniNetwork
+    from mmasc.networks.mini_config import MiniConfig
+    from mmasc.networks.mini_network import MiniNetwork
 
     encoder = MiniNetwork(MiniConfig()).eval()
     network = load_network("mini-cnn")

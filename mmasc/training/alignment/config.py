@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from mmasc.errors import MmascError
-from mmasc.networks.mini_network import MiniConfig
+from mmasc.networks.mini_config import MiniConfig
 from mmasc.training.alignment.augment import AugmentConfig
 
 SPEEDS = (1.0, 0.8, 0.9, 1.12, 1.25)

@@ -18,7 +18,7 @@ from mmasc.devices import join_processes, resolve_device
 from mmasc.encoders.mini_text import load_text_side
 from mmasc.errors import MmascError
 from mmasc.features import MINI
-from mmasc.networks.mini_network import MiniConfig
+from mmasc.networks.mini_config import MiniConfig
 from mmasc.training.alignment.config import AUDIO_NETWORKS, MINIMUM_SECONDS, SPEEDS, AlignmentConfig
 from mmasc.training.alignment.mel_cache import Row, Sound, load_sounds, read_table, split_by_group
 from mmasc.training.alignment.stage import AlignmentStage, Material

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float32
 
 from mmasc.devices import Session
-from mmasc.encoders.base import require_identity
+from mmasc.encoders.identity import require_identity
 from mmasc.errors import MmascError
 from mmasc.storage.contents import digest_of
 from mmasc.storage.tensors import load_tensors, save_tensors
@@ -201,7 +201,7 @@ def clip_names(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
 def _network(name: str, kind: str, path: str, device: str) -> TagSource:
     """A tagger, or any other network whose labels do not exclude each other."""
     from mmasc.datasets import WaveformCache
-    from mmasc.encoders.base import identity_digest
+    from mmasc.encoders.identity import identity_digest
     from mmasc.encoders.registry import network_spec
     from mmasc.features.registry import front_end_constants
     from mmasc.networks.load import load_network

@@ -139,7 +139,7 @@ class Driver(RuleBasedStateMachine):
             where, passes = None, lambda row: True
         self.counts["searches"] += 1
         encoder = None if "vectors" in query else self.encoders[space]
-        hits = opened.search(**query, k=k, where=where, space=space, per_recording=per, encoder=encoder)
+        hits = opened.search(**query, k=k, where=where, space=space, per_recording=per, windows=True, encoder=encoder)
         scored = model.scores(space, observed.target_of(targets), passes)
         observed.assert_hits(hits, model, scored, k, per)
 

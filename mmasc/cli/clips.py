@@ -1,0 +1,139 @@
+"""`mmasc clips`: cut what a search, a file or labels name out of the recordings."""
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mmasc.cli.options import device_option, format_option, quiet_option
+from mmasc.cli.output import print_rows, remark
+
+if TYPE_CHECKING:
+    from mmasc.collection import Collection
+    from mmasc.label_files.rows import LabelRow
+
+_seconds = click.FloatRange(min=0)
+
+
+@click.command()
+@click.argument("collection")
+@click.argument("queries", nargs=-1, metavar="[QUERY...]")
+@click.option("--to", required=True, metavar="DIR", help="Folder for the clips and clips.csv; created if necessary.")
+@click.option("--hits", metavar="FILE", help="Hits or labels in a file (csv, json, jsonl, raven, audacity) as moments.")
+@click.option("--label", metavar="LABEL", help="Annotations with this label as moments.")
+@click.option("--not", "negatives", multiple=True, metavar="QUERY", help="Query to stay away from, as in search.")
+@click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Maximum number of hits.")
+@click.option("--where", metavar="SQL", help="Condition on columns, as in search.")
+@click.option("--space", metavar="NAME", help="Space to search; default: the oldest that understands the query.")
+@click.option("--spread", type=click.IntRange(min=1), metavar="N", help="Maximum number of hits of one recording.")
+@click.option("--best", is_flag=True, help="Only the best window of every hit instead of the whole moment.")
+@click.option("--pad", type=_seconds, default=0.0, metavar="SECONDS", help="Padding before and after; default: none.")
+@click.option("--before", type=_seconds, metavar="SECONDS", help="Padding before; default: that of --pad.")
+@click.option("--after", type=_seconds, metavar="SECONDS", help="Padding after; default: that of --pad.")
+@click.option("--flac", is_flag=True, help="FLAC instead of WAV, where it holds the samples (at most 24 bits).")
+@click.option("--force", is_flag=True, help="Cut again, and replace files of the same names.")
+@device_option
+@quiet_option
+@format_option()
+def clips(
+    collection: str,
+    queries: tuple[str, ...],
+    to: str,
+    hits: str | None,
+    label: str | None,
+    best: bool,
+    pad: float,
+    before: float | None,
+    after: float | None,
+    flac: bool,
+    force: bool,
+    device: str,
+    quiet: bool,
+    output_format: str,
+    **asked: Any,
+) -> None:
+    """Cut sounds out of the recordings of a collection, each into a file of its own.
+
+    What to cut is the answer to QUERY, as in search; or a file of hits or labels (--hits); or annotations (--label).
+    Clips keep sample rate, channels and sample format (from lossy recordings: 16 bits). A second run cuts what is
+    missing. Recordings that cannot be read are named, the rest is cut, and the exit status is 1.
+    """
+    if (bool(queries) + (hits is not None) + (label is not None)) != 1:
+        raise click.UsageError("name what to cut by one of these: QUERY..., --hits FILE, --label LABEL")
+    from mmasc.cli.progress import progress_line
+    from mmasc.collection import Collection
+    from mmasc.collection.clips import cut_clips
+
+    opened = Collection(collection, device=device)
+    lost: list[tuple[str, str]] = []
+    if hits is not None:
+        rows, lost = _of_file(opened, hits, best)
+    elif label is not None:
+        rows = _annotated(opened, label)
+    else:
+        rows = _found(opened, queries, best, asked)
+    for remarked in opened.remarks:
+        remark(remarked, quiet)
+    if not rows and not lost:
+        remark("nothing to cut", quiet)
+    table = opened.recordings
+    paths = map(opened.path_of, table.column("path").to_pylist())
+    durations = dict(zip(paths, table.column("duration").to_pylist(), strict=True))
+    padding = (pad if before is None else before, pad if after is None else after)
+    with progress_line("cut", quiet=quiet) as line:
+        report = cut_clips(rows, to, *padding, durations, flac, force, line.show)
+    failed = [*lost, *report.failed]
+    if output_format != "table" or report.clips:
+        shown = [vars(clip) for clip in report.clips]
+        columns = ["clip", "label", "score"] if output_format == "table" else None
+        print_rows(shown, output_format, columns)
+    for _, reason in failed:
+        remark(reason)
+    remark(f"{report.cut} cut, {len(report.clips) - report.cut} already there, {len(failed)} failed → {to}", quiet)
+    if failed:
+        sys.exit(1)
+
+
+def _found(opened: "Collection", queries: tuple[str, ...], best: bool, asked: Mapping[str, Any]) -> "list[LabelRow]":
+    from mmasc.cli.search import question_label, question_of
+    from mmasc.collection.hits import label_rows
+
+    question = question_of(queries, asked["negatives"])
+    options = {name: asked[name] for name in ("k", "where", "space", "spread")}
+    return label_rows(opened.search(**question, **options), question_label(question), best)
+
+
+def _of_file(opened: "Collection", file: str, best: bool) -> "tuple[list[LabelRow], list[tuple[str, str]]]":
+    """Moments of a file, with the paths of recordings of the collection; and what names no recording."""
+    from dataclasses import replace
+
+    from mmasc.collection.hit_files import read_hits
+    from mmasc.collection.hits import label_rows
+    from mmasc.errors import MmascError, show_path
+    from mmasc.label_files.formats import read_rows
+
+    found = read_hits(file)
+    if found is not None:
+        rows, lost = label_rows(found, "", best), []
+    else:
+        read = read_rows(file)
+        rows, lost = read.rows, [(file, f"{show_path(file)}: {problem}") for problem in read.problems]
+    annotations, places = opened.annotations, dict[str, str]()
+    for path in dict.fromkeys(row.path for row in rows):
+        try:
+            places[path] = opened.path_of_id(annotations.recording_id(path))
+        except MmascError as error:
+            lost.append((path, str(error)))
+    return [replace(row, path=places[row.path]) for row in rows if row.path in places], lost
+
+
+def _annotated(opened: "Collection", label: str) -> "list[LabelRow]":
+    from mmasc.errors import MmascError
+    from mmasc.label_files.rows import LabelRow
+
+    annotations = opened.annotations
+    found = annotations.all(label=label, verdict="present")
+    if not found:
+        raise MmascError(f"no annotation says that {label!r} is present; see: mmasc label list {opened.store.folder}")
+    return [LabelRow(annotations.path_of(one), one.start, one.end, one.label, one.score) for one in found]

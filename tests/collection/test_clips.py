@@ -1,0 +1,139 @@
+"""Clips: where each comes from is in the table, a second run changes nothing, nothing of others is replaced."""
+
+import csv
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from mmasc.collection.clips import clip_name, cut_clips
+from mmasc.errors import MmascError
+from mmasc.label_files.rows import LabelRow
+
+RATE = 8_000
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    for number, name in enumerate(["a/x.wav", "b/x.wav", "b/y.wav"]):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / name, np.random.default_rng(number).uniform(-1, 1, 3 * RATE), RATE, "PCM_24")
+    return tmp_path
+
+
+def table(folder):
+    with open(folder / "clips.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def state(folder):
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()}
+
+
+def rows_of(sounds):
+    return [
+        LabelRow(str(sounds / "a" / "x.wav"), 1.0, 1.5, "rain", 0.5),
+        LabelRow(str(sounds / "b" / "x.wav"), 1.0, 1.5, "rain", 0.5),
+        LabelRow(str(sounds / "b" / "y.wav"), 0.25, 3.0, "a/b: c?", None),
+        LabelRow(str(sounds / "b" / "y.wav"), 0.25, 3.0, "a/b: c?", None),
+        LabelRow(str(sounds / "b" / "y.wav"), 0.5, 1.0, "owl", None, "absent"),
+    ]
+
+
+def test_clips_are_what_their_table_says(sounds, tmp_path):
+    durations = {row.path: 3.0 for row in rows_of(sounds)}
+    report = cut_clips(rows_of(sounds), tmp_path / "clips", 0.5, 0.25, durations)
+    assert (report.cut, len(report.clips), report.failed) == (3, 3, [])
+    found = table(tmp_path / "clips")
+    assert [row["clip"] for row in found] == [clip.clip for clip in report.clips]
+    assert len({row["clip"].casefold() for row in found}) == 3, "two recordings of one name and one time are two clips"
+    assert {path.name for path in (tmp_path / "clips").iterdir()} == {"clips.csv", *(row["clip"] for row in found)}
+    for row in found:
+        whole, _ = soundfile.read(row["path"], dtype="int32")
+        first, stop = (round(float(row[name]) * RATE) for name in ("padded_start", "padded_end"))
+        np.testing.assert_array_equal(
+            soundfile.read(tmp_path / "clips" / row["clip"], dtype="int32")[0], whole[first:stop]
+        )
+    edges = [
+        (float(row["start"]), float(row["end"]), float(row["padded_start"]), float(row["padded_end"])) for row in found
+    ]
+    assert edges == [(1.0, 1.5, 0.5, 1.75), (1.0, 1.5, 0.5, 1.75), (0.25, 3.0, 0.0, 3.0)]
+
+
+def test_a_second_run_changes_nothing_and_more_clips_join(sounds, tmp_path):
+    rows = rows_of(sounds)
+    cut_clips(rows[:2], tmp_path / "clips")
+    before = state(tmp_path / "clips")
+    for some in (rows[:2], rows[1:2], rows[1::-1]):
+        report = cut_clips(some, tmp_path / "clips")
+        assert (report.cut, len(report.clips)) == (0, len(some))
+    assert {name: content for name, (_, content) in state(tmp_path / "clips").items()} == {
+        name: content for name, (_, content) in before.items()
+    }
+    assert cut_clips(rows, tmp_path / "clips").cut == 1
+    after = state(tmp_path / "clips")
+    assert {name: after[name] for name in before if name != "clips.csv"} == {
+        name: value for name, value in before.items() if name != "clips.csv"
+    }
+    assert len(table(tmp_path / "clips")) == 3
+
+
+def test_a_clip_that_is_gone_is_cut_again(sounds, tmp_path):
+    report = cut_clips(rows_of(sounds), tmp_path / "clips")
+    os.unlink(tmp_path / "clips" / report.clips[1].clip)
+    again = cut_clips(rows_of(sounds), tmp_path / "clips")
+    assert (again.cut, again.clips) == (1, report.clips)
+
+
+def test_files_of_others_are_kept_unless_forced(sounds, tmp_path):
+    rows = rows_of(sounds)[:1]
+    name = clip_name(rows[0], ".wav")
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / name).write_text("mine")
+    with pytest.raises(MmascError, match=r"not in its clips.csv: x_0001.00_0001.50_rain_0.50.wav; .*--force"):
+        cut_clips(rows, tmp_path / "clips")
+    assert {path.name for path in (tmp_path / "clips").iterdir()} == {name}
+    assert (tmp_path / "clips" / name).read_text() == "mine"
+    assert cut_clips(rows, tmp_path / "clips", force=True).cut == 1
+    with pytest.raises(MmascError, match="clips with other paddings: x_.*--force"):
+        cut_clips(rows, tmp_path / "clips", before=0.5)
+    assert cut_clips(rows, tmp_path / "clips", before=0.5, force=True).cut == 1
+    assert soundfile.info(tmp_path / "clips" / name).frames == RATE
+    (tmp_path / "clips" / "clips.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(MmascError, match="another table than mmasc clips writes"):
+        cut_clips(rows, tmp_path / "clips")
+
+
+def test_recordings_that_are_gone_are_named_and_the_rest_is_cut(sounds, tmp_path):
+    os.unlink(sounds / "a" / "x.wav")
+    rows = [*rows_of(sounds), LabelRow(str(sounds / "b" / "y.wav"), 7.0, 8.0, "late")]
+    report = cut_clips(rows, tmp_path / "clips")
+    assert [path for path, _ in report.failed] == [str(sounds / "a" / "x.wav"), str(sounds / "b" / "y.wav")]
+    assert "no such file" in report.failed[0][1]
+    assert "ends before 7 s" in report.failed[1][1]
+    assert report.cut == len(report.clips) == len(table(tmp_path / "clips")) == 2
+    with pytest.raises(MmascError, match="not known where 'rain' ends"):
+        cut_clips([LabelRow("a.wav", 0.0, float("inf"), "rain")], tmp_path / "clips")
+    with pytest.raises(ValueError, match="0 seconds or more"):
+        cut_clips(rows, tmp_path / "clips", before=-1)
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("/r/CON.wav", 'a<b>c:"d/e\\f|g?h*'),
+        ("/r/" + "ü" * 200 + ".wav", "é" * 300),
+        ("/r/\udcff.wav", "\udcfe"),
+        ("/r/ ..wav", "..."),
+        ("/r/line\nbreak\x1b.wav", "\u202e"),
+    ],
+)
+def test_names_fit_every_file_system(path, label):
+    name = clip_name(LabelRow(path, 0.0, 123_456.789, label, -0.5), ".wav", "1" * 8)
+    assert len(name.encode()) <= 255
+    assert not set(name) & set('<>:"/\\|?*\0 \n')
+    assert name.isprintable()
+    assert name.split(".")[0].upper() not in ("CON", "NUL", "AUX", "PRN")
+    assert name.endswith(".wav")
+    assert not name.startswith((".", "-"))
