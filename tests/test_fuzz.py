@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 PROVE = Path(__file__).parent.parent / "examples" / "prove"
-FORMATS = ("prompts", "dataset", "align-table", "pairs-table", "list")
+FORMATS = ("prompts", "dataset", "align-table", "pairs-table", "list", "labels-csv")
 
 
 def test_damaged_texts_are_read_or_refused_in_one_line(tmp_path):
     words = [word for name in FORMATS for word in ("--only", name)]
-    command = [sys.executable, str(PROVE / "fuzz.py"), "-n", "60", "--seed", "1", "--format", "json", *words]
+    command = [sys.executable, str(PROVE / "fuzz.py"), "-n", "72", "--seed", "1", "--format", "json", *words]
     found = subprocess.run(
         [*command, "--keep", str(tmp_path / "bad")], capture_output=True, text=True, check=False, timeout=300
     )

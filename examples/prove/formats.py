@@ -37,6 +37,8 @@ from mmasc.ivf.pairs import prepare_pairs
 from mmasc.ivf.pictures import read_photograph
 from mmasc.ivf.scenes import write_scenes
 from mmasc.ivf.sources import Source, read_sources
+from mmasc.label_files.formats import READABLE, write_rows
+from mmasc.label_files.rows import LabelRow
 from mmasc.networks.load import load_network
 from mmasc.training.alignment.mel_cache import read_table
 from mmasc.training.alignment.train import train_alignment
@@ -181,6 +183,35 @@ def _text(name: str, content: str) -> Callable[[Path, Path], Path]:
         return folder / name
 
     return make
+
+
+_LABEL_KINDS = {"csv": "text", "raven": "text", "audacity": "text", "json": "json", "jsonl": "lines"}
+
+
+def _label_file(kind: str) -> Callable[[Path, Path], Path]:
+    def make(shared: Path, folder: Path) -> Path:
+        rows = [
+            LabelRow(
+                f"low/00{n}.wav", n / 7, n / 7 + 0.5, "hum, low", n / 3, low_hz=50.0, channel=1, by="ann", note="ü"
+            )
+            for n in range(4)
+        ]
+        return write_rows(
+            rows, kind, folder / ("sample.txt" if kind in ("raven", "audacity") else f"sample.{kind}")
+        ).files[0]
+
+    return make
+
+
+def _compare_labels(_: Path, path: Path) -> None:
+    command("label", "compare", path, path, "--format", "json")
+
+
+def _import_labels(shared: Path, path: Path) -> None:
+    copy = shutil.copytree(shared / "c", path.parent / "c")
+    with contextlib.suppress(SystemExit):  # its status says that there was nothing to add
+        command("label", "import", copy, path)
+    command("label", "export", copy, "--format", "jsonl")
 
 
 def _table(shared: Path, folder: Path) -> Path:
@@ -419,7 +450,7 @@ def _seal_journal(path: Path) -> None:
 
 
 # Formats whose commands need no collection and no head
-_BY_THEMSELVES = ("prompts", "dataset", "align-table", "pairs-table", "list")
+_BY_THEMSELVES = ("prompts", "dataset", "align-table", "pairs-table", "list", *(f"labels-{kind}" for kind in READABLE))
 _PROMPTS = storms._PROMPTS + 'name: sample\ndescription: "for tests"\ntemplates: ["a recording of {}", "{}"]\n'
 _WHERE = "label = 'low' AND (place LIKE 'place%' OR duration > 1.5) AND fold IN (0, 1, 2) AND NOT place IS NULL"
 _INDEX = ("spaces/*/index.json", "spaces/*/index-*/*")
@@ -442,6 +473,8 @@ FORMATS = {
         Format("align-table", _table, lambda _, path: read_table(path, "path", "label"), "text"),
         Format("pairs-table", _text("sample.csv", "video,label,group\na.mkv,red,1\nb.mkv,blue,2\n"),
                lambda _, path: read_sources(path, "group"), "text"),
+        *[Format(f"labels-{kind}", _label_file(kind), _compare_labels, _LABEL_KINDS[kind]) for kind in READABLE],
+        Format("labels-import", _label_file("csv"), _import_labels, "text"),
         Format("list", _text("sample.txt", "SOUNDS/low\nSOUNDS/high/001.wav\n"),
                lambda _, path: find_audio([f"@{path}"]), "text"),
         Format("where", _text("sample.sql", _WHERE), _where, "text", named=False),

@@ -44,7 +44,7 @@ _PROMPTS = ["heads/zeroshot", "prompts/prompts"]
 _WEIGHTS = ["weights/weights"]
 _FRONT_ENDS = ["features/log_mel", "features/front_ends"]
 _FILES = ["storage/files", "collection/durability"]
-_WINDOWS = ["windows/windows", "encoders/embedding"]
+_WINDOWS = ["windows/windows", "windows/events", "encoders/embedding"]
 
 TESTS: dict[str, list[str]] = {
     "mmasc/audio/chunks.py": _AUDIO,
@@ -82,6 +82,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/intake.py": [*_READING, *_WRITING[1:]],
     "mmasc/collection/known.py": [*_READING, *_WRITING[1:]],
     "mmasc/collection/journal.py": _ANNOTATIONS,
+    "mmasc/collection/label_exchange.py": ["collection/label_exchange"],
     "mmasc/collection/leases.py": _WRITING,
     "mmasc/collection/locks.py": ["collection/durability"],
     "mmasc/collection/merge.py": ["collection/merging", "collection/life"],

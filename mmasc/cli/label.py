@@ -94,9 +94,9 @@ def list_labels(
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @_filters
 def remove(folder: str, ids: tuple[str, ...], **chosen: str | None) -> None:
-    """Remove annotations.
+    """Remove annotations by their ids, or by options.
 
-    Give their ids, or the beginnings of them, or options: then all that fit are removed.
+    The beginnings of ids are enough. With options, all annotations that fit are removed.
     """
     given = {{"name": "label"}.get(name, name): value for name, value in chosen.items() if value is not None}
     if bool(ids) == bool(given):

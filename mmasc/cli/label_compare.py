@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option(
     "--segment",
     "segment_seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(min=0.001),
     default=1.0,
     show_default=True,
     metavar="SECONDS",

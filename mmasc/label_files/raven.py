@@ -1,16 +1,26 @@
 """Selection tables of Raven: tabs between values, a header, a line for each view of a selection.
 
-Source: the Raven Pro 1.6 user's manual, chapter 6; the columns that BirdNET-Analyzer writes.
+Source: the header that BirdNET-Analyzer writes. That a time in its file is File Offset, and its length End Time less
+Begin Time, is how other readers of tables over several files take it; no table saved by Raven itself was at hand.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from mmasc.errors import show_path
 from mmasc.label_files.columns import columns_of
-from mmasc.label_files.rows import BadRowError, LabelFile, LabelRow, Problem, number, recording_named_by, row_from
+from mmasc.label_files.rows import (
+    DEFAULTS,
+    BadRowError,
+    LabelFile,
+    LabelRow,
+    Problem,
+    number,
+    recording_named_by,
+    row_from,
+)
 from mmasc.label_files.texts import cell, seconds_text
 from mmasc.storage.tables import Row, read_leniently
 
@@ -81,12 +91,12 @@ def raven_text(rows: Iterable[LabelRow], decimals: int | None = None) -> str:
 
     Args:
         rows: With finite ends.
-        decimals: Decimals of seconds (scores then have 4, frequencies 1); default: six, or as many as read back exactly.
+        decimals: Decimals of seconds (scores then have 4, frequencies 1); default: six, or as many as are exact.
     Raises:
         MmascError: If a label has no end.
     """
     rows = list(rows)
-    more = [name for name, key in _MORE.items() if any(getattr(row, key) not in ("", "present") for row in rows)]
+    more = [name for name, key in _MORE.items() if any(getattr(row, key) != DEFAULTS[key] for row in rows)]
     lines = ["\t".join([*_COLUMNS, *more])]
     for place, row in enumerate(rows, 1):
         banded = row.low_hz is not None or row.high_hz is not None
@@ -135,7 +145,7 @@ def _move_to_file(values: dict[str, str], offset: str, decimal_comma: bool) -> N
         values["start"], values["end"] = (offset, str(place + (end - start)))
         if decimal_comma:
             values["start"], values["end"] = (values[name].replace(",", ".") for name in ("start", "end"))
-    except InvalidOperation:
+    except ArithmeticError:
         return  # what is not a number is said where the row is made
 
 

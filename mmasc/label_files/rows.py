@@ -13,6 +13,7 @@ from mmasc.storage.tables import is_missing
 VERDICTS = ("present", "absent", "unsure")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _CLOCK = re.compile(r"(?:([0-9]+):)?([0-9]+):([0-9]+(?:\.[0-9]*)?)")
+_MOST_SECONDS = 1e9
 _INFINITY = re.compile(r"\+?inf(inity)?", re.IGNORECASE)
 
 
@@ -57,6 +58,7 @@ class LabelRow:
 
 _TEXTS = ("by", "at", "note", "clock", "identity", "question")
 FIELDS = tuple(LabelRow.__dataclass_fields__)
+DEFAULTS = {name: one.default for name, one in LabelRow.__dataclass_fields__.items()}
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ def row_from(values: Mapping[str, Any], path: str = "", decimal_comma: bool = Fa
         raise BadRowError("no start" if start is None else "no end")
     if start < 0:
         raise BadRowError(f"starts before the recording ({start:g} s)")
+    if max(start, end if end < math.inf else 0.0) > _MOST_SECONDS:
+        raise BadRowError("a time beyond all recordings (over 30 years)")
     if end < start:
         raise BadRowError(f"starts after it ends ({start:g} s, {end:g} s)")
     label = text_of(values.get("label"))
@@ -174,7 +178,7 @@ def number(value: Any, name: str, decimal_comma: bool = False, infinite: bool = 
         return math.inf
     if found := _CLOCK.fullmatch(text):
         hours, minutes, seconds = found.groups()
-        amount = int((hours or "0")[:9]) * 3600 + int(minutes[:9]) * 60 + float(seconds)
+        amount = float(hours or 0) * 3600 + float(minutes) * 60 + float(seconds)
     elif _NUMBER.fullmatch(text):
         amount = float(text)
     else:

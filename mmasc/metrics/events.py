@@ -20,6 +20,7 @@ EventsOf = Mapping[str, Sequence[Event]]
 # Edges this close to the edge of a segment (in segments) are on it: 0.3 / 0.1 is 2.9999999999999996
 _ON_THE_EDGE = 1e-6
 _MOST_THRESHOLDS = 100
+_MOST_SEGMENTS = 1e15  # a float counts them exactly
 
 
 class EventScores(NamedTuple):
@@ -73,13 +74,16 @@ def segment_counts(truth: EventsOf, guess: EventsOf, segment_seconds: float = 1.
         guess: The same of what is tested.
         segment_seconds: Length of a segment; the first begins with the recording.
     Raises:
-        ValueError: If the length is not above 0, or a time is not finite.
+        ValueError: If the length is not above 0, a time is not finite, or so many segments cannot be counted.
     """
     if not 0 < segment_seconds < math.inf:
         raise ValueError(f"segment_seconds must be above 0, got {segment_seconds}")
     labels, recordings = _sides(truth, guess)
     counted = []
     for recording in recordings:
+        last = max((event.end for side in (truth, guess) for event in side.get(recording, ())), default=0.0)
+        if last / segment_seconds > _MOST_SEGMENTS:
+            raise ValueError(f"segment_seconds must be longer: {last:g} s cannot be counted in {segment_seconds:g} s")
         sides = [_spans(side.get(recording, ()), labels, segment_seconds) for side in (truth, guess)]
         # Between two edges nothing changes: no array of all segments is needed
         edges = np.unique(np.concatenate([side[:, 1:].ravel() for side in sides]))
@@ -108,8 +112,8 @@ def event_counts(
 ) -> EventCounts:
     """Count events: one is found by another of its label that begins, and ends, about where it does.
 
-    Pairs are chosen so that as many as possible are found. What is left of both sides and fits except for the label is a
-    substitution.
+    Pairs are chosen so that as many as possible are found. What is left of both sides and fits except for its label
+    is a substitution.
 
     Args:
         truth: Events by recording; recordings of either side count.
@@ -172,7 +176,8 @@ def label_scores(counts: EventCounts, rows: Int[np.ndarray, " row"] | None = Non
 
 def macro_scores(counts: EventCounts, rows: Int[np.ndarray, " row"] | None = None) -> EventScores:
     """Means over the labels of `label_scores`, each figure over the labels that have it."""
-    return EventScores(*(_mean(values) for values in zip(*label_scores(counts, rows).values(), strict=True)))
+    of_labels = list(label_scores(counts, rows).values())
+    return EventScores(*(_mean([scores[place] for scores in of_labels]) for place in range(len(EventScores._fields))))
 
 
 def score_intervals(

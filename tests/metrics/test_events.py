@@ -142,6 +142,9 @@ def test_labels_that_are_never_true_have_no_f1_and_no_share_in_the_mean():
     assert micro_scores(counts).f1 == pytest.approx(2 / 3)
     nothing = micro_scores(segment_counts({}, {}))
     assert set(nothing) == {None}
+    assert set(macro_scores(segment_counts({"a": []}, {"a": []}))) == {None}
+    with pytest.raises(ValueError, match="segment_seconds must be longer"):
+        segment_counts({"a": [Event(0, 1e9, "x", 1.0)]}, {}, 1e-7)
 
 
 def test_intervals_hold_the_figure_and_are_the_same_each_time():
