@@ -206,7 +206,8 @@ class Collection(Snapshot):
         if isinstance(encoder, str):
             alike = [name for name, space in self.head.spaces.items() if space.encoder == encoder]
         else:
-            alike = [name for name, space in self.head.spaces.items() if space.identity == encoder.identity]
+            identity = getattr(encoder, "identity", None)  # something else than an encoder is refused by `embed`
+            alike = [name for name, space in self.head.spaces.items() if space.identity == identity]
         return alike[0] if alike else None
 
     def remove(self, paths: Sequence[str | Path] = (), where: str | None = None, missing: bool = False) -> int:
