@@ -96,7 +96,7 @@ def _parse_head(raw: Any, path: Path) -> Head:
         if made > FORMAT:
             raise MmascError(f"{path.parent} was made by a newer mmasc (format {made}, known {FORMAT}); update mmasc")
         if "\0" in raw["root"]:
-            raise ValueError("its root is no path")
+            raise ValueError("its root is not a path")
         spaces = {name: _checked_space(space) for name, space in raw["spaces"].items()}
         _check_types({"generation": 0, **raw}, generation=(int,))
         return Head(raw["root"], raw["recordings"], spaces, made, raw.get("generation", 0))

@@ -217,7 +217,7 @@ class Store:
         return dataset
 
     def close(self) -> None:
-        """Open tables anew from here on: the folder may have been replaced, or a number given to another version."""
+        """Open tables again from here on: the folder may have been replaced, or a number given to another version."""
         self._opened.clear()
 
     def space_folder(self, identity: str) -> Path:
