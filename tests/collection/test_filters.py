@@ -259,3 +259,12 @@ def test_names_and_values_in_quotes_are_read_as_they_were(name, value):
     if condition.isprintable():
         assert shlex.split(where_option(condition)) == ["--where", condition]
     assert len(where_option(condition).splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [2**62 + 1, -(2**62) - 1, 2**63 - 1, -(2**63)])
+def test_whole_numbers_of_64_bits_are_compared_to_the_last_one(number):
+    other = number - 1 if number > 0 else number + 1
+    table = pa.table(
+        {"id": pa.array([0, 1], pa.int64()), "path": ["a", "b"], "n": pa.array([other, number], pa.int64())}
+    )
+    assert passing_recordings(f"n = {number}", table).tolist() == [1]

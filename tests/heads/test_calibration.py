@@ -249,6 +249,14 @@ def test_reliability_is_a_loop_over_bins_and_its_gaps_sum_to_the_error():
     assert curve.error == pytest.approx(calibration_error(true, probabilities, LABELS, 10))
 
 
+def test_fifteen_bins_unless_said_otherwise():
+    probabilities = np.array([[0.9, 0.1], [0.6, 0.4]])
+    curve = reliability_curve(["b", "a"], probabilities, ["a", "b"])
+    assert len(curve.edges) == 16
+    assert curve.error == calibration_error(["b", "a"], probabilities, ["a", "b"], 15)
+    assert MINIMUM_UNLABELLED == 20
+
+
 def test_a_fitted_temperature_calibrates():
     cosines, codes = cosines_of(2_000, seed=12, signal=0.05)
     true = np.array(LABELS)[codes]
