@@ -104,7 +104,9 @@ def embed(
     report.found = len(files)
     try:
         intake.prepare(files)
-        for result in embed_files(intake.still_to_do(files), encoder, hop, channels, threads, digest_of):
+        for result in embed_files(
+            intake.still_to_do(files), encoder, hop, channels, threads, digest_of, intake.partials
+        ):
             intake.add(result)
             if progress is not None:
                 progress(report)

@@ -131,3 +131,24 @@ def _stamp_now(path: Path) -> Stamp | None:
 def some(names: Sequence[str], count: int = 3) -> str:
     """The first few names."""
     return ", ".join(show_path(name) for name in names[:count]) + (", ..." if len(names) > count else "")
+
+
+def stored_path(path: Path, root: str) -> str | None:
+    """Path under the root with `/`; None where the name is not UTF-8."""
+    stored = os.path.relpath(path, root).replace(os.sep, "/")
+    try:
+        stored.encode()
+    except UnicodeEncodeError:
+        return None
+    return stored
+
+
+def changed_while_read(path: Path, before: os.stat_result) -> str:
+    """What happened to a file between a look at it and now, for people; "" for nothing."""
+    try:
+        now = path.stat()
+    except FileNotFoundError:
+        return f"{show_path(path)}: was removed while it was read"
+    if Stamp.of(before).untouched(Stamp.of(now)):
+        return ""
+    return f"{show_path(path)}: was changed while it was read; embed it again when it is complete"
