@@ -48,6 +48,7 @@ _PUBLIC = {
     "sweep_prompts": "mmasc.studies.prompt_sweep",
     "report": "mmasc.studies.report",
     "activity": "mmasc.studies.activity",
+    "centre_tagger": "mmasc.labelling.centring",
     "find_clusters": "mmasc.studies.clusters",
     # labels of your own
     "HEADS": "mmasc.heads.registry",
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
     from mmasc.label_files.formats import read_rows, write_rows
     from mmasc.label_files.rows import LabelRow
     from mmasc.labelling.apply import apply_head
+    from mmasc.labelling.centring import centre_tagger
     from mmasc.labelling.classify import classify
     from mmasc.labelling.fit import fit_head
     from mmasc.labelling.fit_moments import fit_moments

@@ -44,7 +44,7 @@ _PROMPTS = ["heads/zeroshot", "prompts/prompts"]
 _WEIGHTS = ["weights/weights"]
 _FRONT_ENDS = ["features/log_mel", "features/front_ends"]
 _FILES = ["storage/files", "collection/durability"]
-_WINDOWS = ["windows/windows", "encoders/embedding"]
+_WINDOWS = ["windows/windows", "windows/events", "encoders/embedding"]
 
 TESTS: dict[str, list[str]] = {
     "mmasc/audio/chunks.py": _AUDIO,

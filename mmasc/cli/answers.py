@@ -165,7 +165,7 @@ def _write(results: Iterable["Classification"], labels: Sequence[str], output: O
 
 
 def _write_csv(results: Iterable["Classification"], labels: Sequence[str], output: Output) -> None:
-    """A row per recording (or event); with a number of best labels a row per recording and label."""
+    """One row per recording or event; where only the best labels are asked for, one per recording and label."""
     about, timeline = output.about or {}, output.timeline
     ranked = output.top is not None and not timeline and output.with_cosines
     names = [*(RANKED_COLUMNS if ranked else csv_columns(list(labels), timeline)), *about]

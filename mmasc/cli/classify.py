@@ -109,11 +109,11 @@ def classify(
 
     collection, sounds = collection_or_sounds(paths)
     check_source(options, collection is not None)
-    files = find_audio(sounds) if collection is None else recordings_of(collection)
     if given is None:
         name = encoder_of(collection, options["space"], options["encoder"])
         options["prompts"] = prompts_or_words(None, name, quiet)
         about["prompts"] = options["prompts"].name
+    files = find_audio(sounds) if collection is None else recordings_of(collection)
     more = {"about": about, "with_cosines": True, "group_of": options["prompts"].group_of}
     output = Output.of(Chosen(output_format, to, together, quiet), options, files, **more)
     with shown_progress("labelling", quiet):

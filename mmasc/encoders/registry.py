@@ -132,7 +132,7 @@ ENCODERS: dict[str, EncoderSpec] = {
             "names",
             "mmasc.encoders.names:Names",
             sample_rate=16_000,
-            window_seconds=5.0,
+            window_seconds=5.12,  # as `mini`
             dim=256,
             modalities=("audio", "text"),
             padding="minimum",
@@ -155,7 +155,7 @@ ENCODERS: dict[str, EncoderSpec] = {
 
 SPECS = ENCODERS  # its name in version 0.1.0; goes with the next release
 
-_AUDIOSET_CLASSES = 527
+_AUDIOSET_CLASSES = (521, 527)
 # How a network is run: by torch, or by ONNX Runtime (the extra `onnx`; CPU only)
 BACKENDS = ("eager", "onnx")
 
@@ -264,5 +264,5 @@ def network_spec(name: str) -> EncoderSpec | None:
         weights=known.weights or "your own",
         description=known.description,
         # Official weights with these classes are those of PANNs (Kong et al. 2020)
-        trained_on=(AUDIOSET,) if known.n_classes == _AUDIOSET_CLASSES else None,
+        trained_on=(AUDIOSET,) if known.n_classes in _AUDIOSET_CLASSES else None,
     )

@@ -58,6 +58,7 @@ class LabelRow:
 
 _TEXTS = ("by", "at", "note", "clock", "identity", "question")
 FIELDS = tuple(LabelRow.__dataclass_fields__)
+DEFAULTS = {name: one.default for name, one in LabelRow.__dataclass_fields__.items()}
 
 
 @dataclass(frozen=True)

@@ -491,7 +491,7 @@ def test_identity_names_weights_and_window_and_nothing_else(feather):
 
 
 def test_sound_text_and_picture_ask_one_collection(encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr("mmasc.collection.intake.bundled_prompts", list)
+    monkeypatch.setattr("mmasc.collection.text_probes.bundled_prompts", list)
     sounds = tmp_path / "sounds"
     sounds.mkdir()
     for kind in rw.WAVES:

@@ -77,6 +77,8 @@ def test_timelines_from_stored_vectors_are_those_of_the_files(levels, standin, t
         {"timeline": True},
         {"timeline": True, "threshold": 0.45, "gap_seconds": 0.6, "minimum_seconds": 0.4, "top": 2},
         {"timeline": True, "multi_label": True, "minimum_cosine": 0.3},
+        {"timeline": True, "threshold": 0.5, "offset_threshold": 0.4},
+        {"timeline": True, "smooth_seconds": 0.7},
         {},
     ):
         files = list(classify(levels, PROMPTS, standin, **cut, **options))
@@ -87,7 +89,11 @@ def test_timelines_from_stored_vectors_are_those_of_the_files(levels, standin, t
         NONE  # all silent
     }
     head = fit_head(collection, "kind", head="logistic", folds=2).fitted
-    for options in ({"timeline": True}, {"timeline": True, "threshold": 0.6, "gap_seconds": 0.5}):
+    for options in (
+        {"timeline": True},
+        {"timeline": True, "threshold": 0.6, "gap_seconds": 0.5},
+        {"timeline": True, "threshold": 0.55, "offset_threshold": 0.5},
+    ):
         files = list(apply_head(head, levels, encoder=standin, **options))
         assert any(one.events for one in files)
         assert_alike(list(apply_head(head, collection, **options)), files)
