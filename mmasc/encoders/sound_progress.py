@@ -106,13 +106,12 @@ def _length(path: Path) -> float | None:
     try:
         with open_source(path) as file:
             header = read_header(file, path.stat().st_size)
-        seconds = header.seconds if header.holds is None else header.holds
-        if seconds is None:
-            with open_audio(path) as audio:
-                seconds = audio.declared_seconds
+        if header.seconds is not None:
+            return header.seconds
+        with open_audio(path) as audio:
+            return header.holds if audio.declared_seconds is None else audio.declared_seconds
     except (OSError, MmascError):
         return None
-    return seconds
 
 
 def _size(path: Path) -> int:
