@@ -6,6 +6,7 @@ import click
 
 from mmasc.cli.answer_options import answer_options, check_source, check_thresholds
 from mmasc.cli.output import remark
+from mmasc.cli.progress import shown_progress
 
 
 @click.command(short_help="Label recordings with a file of prompts, without training.")
@@ -115,10 +116,12 @@ def classify(
     files = find_audio(sounds) if collection is None else recordings_of(collection)
     more = {"about": about, "with_cosines": True, "group_of": options["prompts"].group_of}
     output = Output.of(Chosen(output_format, to, together, quiet), options, files, **more)
-    results = classify_recordings(list(files) if collection is None else collection, **options)
-    about["encoder"] = results.encoder
-    _remark_on_words(results.encoder, options["prompts"], quiet)
-    if not show_answers(results, files, output):
+    with shown_progress("labelling", quiet):
+        results = classify_recordings(list(files) if collection is None else collection, **options)
+        about["encoder"] = results.encoder
+        _remark_on_words(results.encoder, options["prompts"], quiet)
+        read = show_answers(results, files, output)
+    if not read:
         no_answers(ctx, collection is not None, options["where"], quiet)
 
 

@@ -61,9 +61,10 @@ def clips(
     """
     if (bool(queries) + (hits is not None) + (label is not None)) != 1:
         raise click.UsageError("name what to cut by one of these: QUERY..., --hits FILE, --label LABEL")
-    from mmasc.cli.progress import progress_line
+    from mmasc.cli.progress import shown_progress
     from mmasc.collection import Collection
     from mmasc.collection.clips import cut_clips
+    from mmasc.progress import counting
 
     opened = Collection(collection, device=device)
     lost: list[tuple[str, str]] = []
@@ -81,8 +82,8 @@ def clips(
     paths = map(opened.path_of, table.column("path").to_pylist())
     durations = dict(zip(paths, table.column("duration").to_pylist(), strict=True))
     padding = (pad if before is None else before, pad if after is None else after)
-    with progress_line("cut", quiet=quiet) as line:
-        report = cut_clips(rows, to, *padding, durations, flac, force, line.show)
+    with shown_progress("cutting", quiet), counting("cutting", "recordings") as show:
+        report = cut_clips(rows, to, *padding, durations, flac, force, show)
     failed = [*lost, *report.failed]
     if output_format != "table" or report.clips:
         shown = [vars(clip) for clip in report.clips]

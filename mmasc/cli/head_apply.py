@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from mmasc.cli.answer_options import answer_options, check_source, check_thresholds
+from mmasc.cli.progress import shown_progress
 
 
 @click.command()
@@ -42,6 +43,8 @@ def apply(
         raise click.UsageError("a head hears recordings as it was fitted: leave out --hop, --window and --channels")
     files = find_audio(sounds) if collection is None else recordings_of(collection)
     output = Output.of(Chosen(output_format, to, together, quiet), options, files)
-    results = apply_head(head_file, list(files) if collection is None else collection, **options)
-    if not show_answers(results, files, output):
+    with shown_progress("labelling", quiet):
+        results = apply_head(head_file, list(files) if collection is None else collection, **options)
+        read = show_answers(results, files, output)
+    if not read:
         no_answers(ctx, collection is not None, options["where"], quiet)

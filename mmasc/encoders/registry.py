@@ -8,6 +8,7 @@ from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.training_data import AUDIOCLIP, AUDIOSET, CLAP, CLAP_GENERAL, CLAP_MUSIC_SPEECH, MINI, MINI_STRICT
 from mmasc.errors import MmascError
 from mmasc.networks.registry import NETWORKS
+from mmasc.progress import current
 
 if TYPE_CHECKING:
     from mmasc.encoders.base import Encoder
@@ -180,9 +181,10 @@ def load_encoder(
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}")
     spec, path = _asked_spec(name, window_seconds)
-    encoder = _class_at(spec.target)(spec, path=path, device=device)
-    if backend == "onnx":
-        encoder.use_onnx()
+    with current().phase(f"loading {spec.name}"):
+        encoder = _class_at(spec.target)(spec, path=path, device=device)
+        if backend == "onnx":
+            encoder.use_onnx()
     return encoder
 
 

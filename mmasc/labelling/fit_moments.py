@@ -23,6 +23,7 @@ from mmasc.labelling.fit import stamp_of
 from mmasc.labelling.folds import spread_groups
 from mmasc.labelling.moment_report import MomentReport, moment_report
 from mmasc.labelling.moments import ABSENT, ANNOTATIONS, PRESENT, UNKNOWN, AnnotatedWindows, Moments, annotated_windows
+from mmasc.progress import one_by_one
 
 _UNTESTED_THRESHOLD = 0.5  # where a label is as probable as not
 
@@ -88,7 +89,7 @@ def fit_moments(
 
     tested = _cross_validate(windows, fold, head, count)
     members = []
-    for column in range(len(windows.classes)):
+    for column in one_by_one("fitting label", range(len(windows.classes))):
         rows, codes = _known(windows, column)
         model = make_head(head).fit(windows.vectors[rows], codes)
         members.append(predictor_of(model, windows.vectors[rows]))
@@ -136,9 +137,9 @@ def _check_sides(windows: AnnotatedWindows, head: str) -> None:
 
 def _cross_validate(windows: AnnotatedWindows, fold: np.ndarray, head: str, count: Callable[[], Any]) -> Tested:
     scores = np.full(windows.truth.shape, np.nan)
-    for number in np.unique(fold):
+    for number in one_by_one("fold", np.unique(fold).tolist()):
         here = fold == number
-        for column in range(len(windows.classes)):
+        for column in one_by_one("label", range(len(windows.classes))):
             rows, codes = _known(windows, column)
             train = ~here[rows]
             if len(np.unique(codes[train])) == 2:
