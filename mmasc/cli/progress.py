@@ -245,7 +245,7 @@ def _in_lines(shown: Shown) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _repeating(action: Callable[[], None], first: float, after: float) -> Iterator[None]:
-    """Do something again and again beside the block, in a thread that ends with it."""
+    """Do something again and again while the block runs, in a thread that ends with it."""
     stop = threading.Event()
 
     def work() -> None:

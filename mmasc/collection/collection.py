@@ -34,6 +34,7 @@ from mmasc.encoders.registry import ENCODERS, window_of
 from mmasc.encoders.words import remarks_on_words
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
+from mmasc.progress import current
 
 if TYPE_CHECKING:
     from mmasc.encoders.base import Encoder
@@ -301,7 +302,8 @@ class Collection(Snapshot):
         for name, space in self.head.spaces.items():
             forget(self.store.space_folder(space.identity))
             if space.windows:
-                self.space(name).refresh_index()
+                with current().phase(f"search index of {name}"):
+                    self.space(name).refresh_index()
 
     def check(self) -> list[Finding]:
         """Look for faults: windows without recordings, doubles, gaps, NaN, missing files, an index that is wrong."""

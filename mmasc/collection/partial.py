@@ -1,4 +1,4 @@
-"""Vectors of long recordings that are not whole yet: `partial/` in a collection, beside its tables.
+"""Vectors of long recordings that are not whole yet: `partial/` in a collection, next to its tables.
 
 A recording counts when all its windows are committed, never before: what lies here is in no table, is not searched and
 not checked. It spares the network what it has done already when an `embed` that was stopped is started again. Each
@@ -97,7 +97,7 @@ class Partials:
         """Remove what no run will ask for.
 
         Args:
-            identities: Of the spaces that the collection has.
+            identities: Identities of the spaces that the collection has.
             needed: Whether a file is still as it was, and its recording not in this space yet.
         """
         if not self.folder.is_dir():
