@@ -112,8 +112,12 @@ def compare_labels(
             f"were left out, the first is {show_path(strange[0])}"
         )
         said = {name: events for name, events in said.items() if name in true}
-    by_segments = {"segment_seconds": segment_seconds}
-    by_events = {"collar_seconds": collar_seconds, "length_share": length_share, "with_offset": with_offset}
+    by_segments: dict[str, Any] = {"segment_seconds": segment_seconds}
+    by_events: dict[str, Any] = {
+        "collar_seconds": collar_seconds,
+        "length_share": length_share,
+        "with_offset": with_offset,
+    }
     ways: list[tuple[str, _Count, _Curve]] = [
         (
             f"segments of {segment_seconds:g} s",

@@ -1,6 +1,5 @@
 """Figures of events: equal to recorded answers of sed_eval, to a raster of segments and to every possible pairing."""
 
-import functools
 import itertools
 import json
 from pathlib import Path
