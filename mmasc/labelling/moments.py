@@ -282,7 +282,7 @@ def _known(
     truth = np.where((decided[:, None] & ~said["unsure"]) | absent, ABSENT, UNKNOWN).astype(np.int8)
     truth[present & ~absent] = PRESENT
     truth[present & absent] = UNKNOWN
-    return truth, other, touches.any(axis=1)
+    return truth, other, np.asarray(touches.any(axis=1))
 
 
 def _unannotated(

@@ -228,3 +228,40 @@ def test_commands_label_a_collection_in_every_format(levels, registered, tmp_pat
     status, _, err = run("head", "apply", tmp_path / "k.head", levels, "--hop", "0.5", capsys=capsys)
     assert status == 2
     assert "a head hears recordings as it was fitted" in err
+
+
+def test_clips_are_the_events_of_a_head(annotated, tmp_path, capsys):
+    """`mmasc clips --head` cuts what `head apply --timeline` names."""
+    from mmasc.labelling.fit_moments import fit_moments
+
+    head = tmp_path / "levels.head"
+    fit_moments(annotated, out=head)
+    events = [
+        (answer.path, event.start, event.end, event.label, event.score)
+        for answer in apply_head(head, annotated, timeline=True)
+        for event in answer.events
+    ]
+    places = [*("clips", annotated, "--head", head, "--to")]
+    status, out, _ = run(*places, tmp_path / "all", "--format", "jsonl", capsys=capsys)
+    cut = [json.loads(line) for line in out.splitlines()]
+    assert (status, [tuple(one[name] for name in ("path", "start", "end", "label", "score")) for one in cut]) == (
+        0,
+        events,
+    )
+    assert all((tmp_path / "all" / one["clip"]).is_file() for one in cut)
+    status, out, _ = run(
+        *places, tmp_path / "up", "--label", "up", "-k", "3", "--spread", "1", "--format", "jsonl", capsys=capsys
+    )
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [one["label"] for one in found] == ["up"] * 3
+    assert len({one["path"] for one in found}) == 3
+    assert max(one["score"] for one in found) == max(event[4] for event in events if event[3] == "up")
+    for arguments, message in [
+        (("--head", head, "rain"), "one of these"),
+        (("--label", "up", "--threshold", "0.5"), "are about --head"),
+        (("--head", head, "--best"), "leave it out"),
+    ]:
+        status, _, err = run("clips", annotated, *arguments, "--to", tmp_path / "no", capsys=capsys)
+        assert (status, message in " ".join(err.split())) == (2, True)
+    status, _, err = run(*places, tmp_path / "no", "--label", "cat", capsys=capsys)
+    assert (status, "has no label 'cat'; labels: down, loud, up" in err) == (1, True)
