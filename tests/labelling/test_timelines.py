@@ -14,7 +14,7 @@ import mmasc
 from mmasc.collection import Collection
 from mmasc.encoders.embedding import embed_file
 from mmasc.errors import MmascError
-from mmasc.heads.zeroshot import NONE
+from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
 from mmasc.labelling.apply import apply_head
 from mmasc.labelling.classify import classify
 from mmasc.labelling.fit import fit_head
@@ -265,3 +265,38 @@ def test_clips_are_the_events_of_a_head(annotated, tmp_path, capsys):
         assert (status, message in " ".join(err.split())) == (2, True)
     status, _, err = run(*places, tmp_path / "no", "--label", "cat", capsys=capsys)
     assert (status, "has no label 'cat'; labels: down, loud, up" in err) == (1, True)
+
+
+def test_a_recording_is_its_own_background(tmp_path, capsys):
+    """A label is said where its cosine stands out in its recording, by the rule applied to vectors by hand."""
+    generator = np.random.default_rng(3)
+    for name, seconds in (("long", 60), ("short", 5)):
+        steps = 0.3 + 0.02 * generator.standard_normal(seconds)
+        steps[2] = -0.7
+        samples = np.repeat(steps, 8_000) * np.sign(generator.standard_normal(seconds * 8_000) + 3)
+        (tmp_path / "in").mkdir(exist_ok=True)
+        soundfile.write(tmp_path / "in" / f"{name}.wav", samples, 8_000)
+    encoder = StandIn(STANDIN_SPEC)
+    mmasc.embed(tmp_path / "in", tmp_path / "c", encoder)
+    answers = classify(tmp_path / "in", PROMPTS, encoder, timeline=True, background="own")
+    found = {Path(answer.path).stem: answer for answer in answers}
+    assert answers.remarks == [
+        "1 recordings have fewer than 20 windows to be their own background: nothing had to stand out in them"
+    ]
+    plain = ZeroShotClassifier(encoder).fit(PROMPTS)
+    for name, answer in found.items():
+        vectors = embed_file(tmp_path / "in" / f"{name}.wav", encoder).vectors
+        cosines = plain.decision_function(vectors)
+        best = cosines.argmax(axis=1)
+        deviations = np.median(np.abs(cosines - np.median(cosines, axis=0)), axis=0) * 1.4826
+        out = (cosines - np.median(cosines, axis=0)) / np.maximum(deviations, 1e-3)
+        said = out[np.arange(len(best)), best] >= 3 if name == "long" else np.ones(len(best), bool)
+        expected = {label: float(sum(said & (best == place))) for place, label in enumerate(plain.classes_.tolist())}
+        assert answer.seconds == expected
+    assert 0 < sum(found["long"].seconds.values()) < 30
+    with pytest.raises(ValueError, match="about timelines"):
+        classify(tmp_path / "in", PROMPTS, encoder, background="own")
+    pooled = classify(tmp_path / "in", PROMPTS, encoder, timeline=True, background=tmp_path / "c")
+    assert sum(answer.seconds[label] for answer in pooled for label in PROMPTS) < 30
+    status, _, err = run("classify", tmp_path / "in", "--prompts", "demo", "--background", "own", capsys=capsys)
+    assert (status, "add --timeline" in err) == (2, True)
