@@ -38,6 +38,7 @@ from mmasc.labelling.review import ReviewItem
 TEST, LEARN = "path like 'test/%'", "path like 'learn/%'"
 NOTHING = "nothing"  # what the annotator writes where none of the labels is heard
 FIRST, ANSWERS = 2, 20  # examples of each label at first; answers for each label in all
+HEAD = "prototypes"  # of few examples better than logistic, on another seed
 GAP, MINIMUM = 2.0, 1.0  # of timelines, in seconds
 STEP = 0.1  # of the share of seconds that are right
 
@@ -191,7 +192,7 @@ def reviewed_head(collection: Collection, events: dict[str, list[LabelRow]], fol
         by = ("uncertain", "likely", "uncertain", "spread")[turn % 4]
         found = review(collection, head, 2 * len(EVENTS), by, list(EVENTS), where=LEARN, seed=turn)
         collection.annotations.add([answer for item in found.items for answer in _answers(item, events)])
-        fit_moments(collection, Moments(), out=head)
+        fit_moments(collection, Moments(), HEAD, out=head)
     return _apply(collection, folder)
 
 
@@ -216,8 +217,9 @@ def _answers(item: ReviewItem, events: dict[str, list[LabelRow]]) -> list[Annota
 
 def _apply(collection: Collection, folder: Path) -> object:
     head = folder / "trial.head"
-    fit_moments(collection, Moments(), out=head)
-    return apply_head(head, collection, where=TEST, timeline=True, gap_seconds=GAP, minimum_seconds=MINIMUM)
+    fit_moments(collection, Moments(), HEAD, out=head)
+    how = {"gap_seconds": GAP, "minimum_seconds": MINIMUM, "background": "own"}
+    return apply_head(head, collection, where=TEST, timeline=True, **how)
 
 
 def print_means(rows: list[dict[str, object]]) -> None:

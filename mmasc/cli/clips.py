@@ -35,6 +35,10 @@ _seconds = click.FloatRange(min=0)
 @click.option("--threshold", type=click.FloatRange(0, 1), metavar="P", help="--head: minimum probability of a label.")
 @click.option("--gap", type=_seconds, default=0.0, metavar="SECONDS", help="--head: longest gap that is bridged.")
 @click.option("--minimum", type=_seconds, default=0.0, metavar="SECONDS", help="--head: shortest event that is cut.")
+@click.option(
+    "--background", type=click.Choice(["own"]), default=None,
+    help="--head: a label must stand out from what is usual in its own recording.",
+)  # fmt: skip
 @click.option("--best", is_flag=True, help="Only the best window of every hit instead of the whole moment.")
 @click.option("--pad", type=_seconds, default=0.0, metavar="SECONDS", help="Padding before and after; default: none.")
 @click.option("--before", type=_seconds, metavar="SECONDS", help="Padding before; default: that of --pad.")
@@ -130,7 +134,7 @@ def _heard(opened: "Collection", head_file: str, label: str | None, asked: Mappi
     from mmasc.label_files.rows import LabelRow
     from mmasc.labelling.apply import apply_head
 
-    options = {name: asked[name] for name in ("where", "space", "threshold")}
+    options = {name: asked[name] for name in ("where", "space", "threshold", "background")}
     cut = {"gap_seconds": asked["gap"], "minimum_seconds": asked["minimum"]}
     answers = apply_head(head_file, opened, timeline=True, **options, **cut)
     if label is not None and label not in answers.names:

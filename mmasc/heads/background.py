@@ -37,6 +37,12 @@ def standing_out(
     return (cosines - usual) / spread
 
 
+def logits_of(probabilities: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Logits of probabilities, those of 0 and 1 too."""
+    inside = np.clip(probabilities, 1e-9, 1 - 1e-9)
+    return np.log(inside) - np.log1p(-inside)
+
+
 class BackgroundZeroShot(ZeroShotClassifier):
     """Zero-shot classification in which labels must stand out from a background.
 

@@ -5,7 +5,6 @@ Recordings are files, which are embedded first, or those of a collection, of whi
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,11 @@ from mmasc.encoders.base import Encoder
 from mmasc.encoders.identity import require_identity
 from mmasc.encoders.registry import load_encoder, spec_of
 from mmasc.errors import MmascError
-from mmasc.heads.background import STANDS_OUT, BackgroundZeroShot, standing_out
-from mmasc.heads.calibration import MINIMUM_UNLABELLED
+from mmasc.heads.background import STANDS_OUT, BackgroundZeroShot
 from mmasc.heads.calibration_file import Calibration
 from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
 from mmasc.heads.zeroshot import MULTI_LABEL_THRESHOLD, ZeroShotClassifier
+from mmasc.labelling.own_background import OWN, OwnBackground
 from mmasc.labelling.sources import collection_or_sounds, heard_in_collection, heard_in_files, unlabelled_vectors
 from mmasc.labelling.timelines import Answers, Classification, Heard, Measures, Wanted
 from mmasc.labelling.unlike import Mark, mark_of_encoder
@@ -32,8 +31,6 @@ from mmasc.prompts.prompts import Prompts, as_prompts
 __all__ = ["Classification", "PromptLabeller", "classify"]
 
 _FILES_ENCODER = "mini"
-OWN = "own"  # each recording is its own background
-_ALWAYS_OUT = 1e6
 
 
 class PromptLabeller:
@@ -42,17 +39,13 @@ class PromptLabeller:
     Args:
         classifier: The classifier.
         mark: What marks sounds that the encoder knows nothing of.
-        stands_out: In timelines, a label must lie so many deviations above what is usual in its own recording (see
-            `standing_out`); of recordings with few windows that is not known, and nothing is asked of them.
+        own: In timelines, a label must stand out from what is usual in its own recording.
     """
 
     def __init__(
-        self, classifier: ZeroShotClassifier, mark: Mark | None = None, stands_out: float | None = None
+        self, classifier: ZeroShotClassifier, mark: Mark | None = None, own: OwnBackground | None = None
     ) -> None:
-        self.classifier, self.mark, self.stands_out = classifier, mark, stands_out
-        self.short = 0
-        if stands_out is not None:
-            self.against_own = self._against_own
+        self.classifier, self.mark, self.own = classifier, mark, own
         self.labels = self.names = [str(label) for label in classifier.classes_]
         self.multi_label = classifier.multi_label
 
@@ -64,24 +57,16 @@ class PromptLabeller:
     def accept(self, *scores: np.ndarray) -> np.ndarray:
         """Which labels hold, see `ZeroShotClassifier.accept`."""
         accepted = self.classifier.accept(*scores[:2])
-        return accepted & (scores[2] >= self.stands_out) if len(scores) > 2 else accepted
+        return accepted & (scores[2] >= self.own.stands_out) if self.own is not None and len(scores) > 2 else accepted
+
+    def against_own(self, measures: Measures, bounds: np.ndarray) -> Measures:
+        """Probabilities, cosines, and how far these stand out in their recordings."""
+        return measures if self.own is None else (*measures, self.own.measure(measures[1], bounds))
 
     @property
     def remarks(self) -> list[str]:
-        """How many recordings could not be their own background."""
-        few = f"fewer than {MINIMUM_UNLABELLED} windows to be their own background: nothing had to stand out in them"
-        return [f"{self.short} recordings have {few}"] if self.short else []
-
-    def _against_own(self, measures: Measures, bounds: np.ndarray) -> Measures:
-        """Probabilities, cosines, and how far these stand out in their recordings."""
-        cosines = measures[1]
-        found = np.full(cosines.shape, _ALWAYS_OUT)
-        for first, last in pairwise(bounds.tolist()):
-            if last - first >= MINIMUM_UNLABELLED:
-                found[first:last] = standing_out(cosines[first:last], cosines[first:last])
-            else:
-                self.short += bool(last > first)
-        return (*measures, found)
+        """What could not be done."""
+        return [] if self.own is None else self.own.remarks
 
     def onsets(self) -> np.ndarray | None:
         """Least probability of each label `[class]`; None where there is none."""
@@ -96,7 +81,7 @@ class PromptLabeller:
         """The same with these least probabilities `[class]`."""
         looser = copy.copy(self.classifier)
         looser.threshold = dict(zip(self.classifier.classes_.tolist(), offsets.tolist(), strict=True))
-        return PromptLabeller(looser, stands_out=self.stands_out)
+        return PromptLabeller(looser, own=self.own)
 
 
 def classify(
@@ -219,7 +204,7 @@ def classify(
         classifier = _classifier(options, prompts, unlabelled, (hop_seconds, channels))
     hop = encoder.spec.window_seconds if hop_seconds is None else hop_seconds
     mark = mark_of_encoder(name, encoder.spec.window_seconds)
-    labeller = PromptLabeller(classifier, mark, STANDS_OUT if own else None)
+    labeller = PromptLabeller(classifier, mark, OwnBackground(STANDS_OUT) if own else None)
     return Answers(heard, labeller, wanted.with_hop(hop), name)
 
 

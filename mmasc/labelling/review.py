@@ -27,6 +27,7 @@ from mmasc.collection.filters import passing_windows
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.vectors import stored_windows
 from mmasc.errors import MmascError, show_path
+from mmasc.heads.background import logits_of
 from mmasc.heads.fitted import FittedHead
 from mmasc.labelling.apply import HeadLabeller
 from mmasc.labelling.choosing import Questions, choose
@@ -245,18 +246,13 @@ def _margins(scores: Float[np.ndarray, "window label"], labeller: HeadLabeller) 
 
     With several labels that is the threshold; with one the best of the other labels.
     """
-    logits = _logit(scores)
+    logits = logits_of(scores)
     onsets = labeller.onsets() if labeller.multi_label else None
     if onsets is not None:
-        return logits - _logit(onsets)
+        return logits - logits_of(onsets)
     ordered = np.sort(scores, axis=1)
     best, second = ordered[:, -1:], ordered[:, -2:-1]
     return np.log(np.maximum(scores, 1e-9)) - np.log(np.maximum(np.where(scores == best, second, best), 1e-9))
-
-
-def _logit(values: np.ndarray) -> np.ndarray:
-    inside = np.clip(values, 1e-9, 1 - 1e-9)
-    return np.log(inside) - np.log1p(-inside)
 
 
 def _sites(collection: Collection, recordings: Int[np.ndarray, " window"]) -> Int[np.ndarray, " window"]:

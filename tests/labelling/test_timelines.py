@@ -281,7 +281,7 @@ def test_a_recording_is_its_own_background(tmp_path, capsys):
     answers = classify(tmp_path / "in", PROMPTS, encoder, timeline=True, background="own")
     found = {Path(answer.path).stem: answer for answer in answers}
     assert answers.remarks == [
-        "1 recordings have fewer than 20 windows to be their own background: nothing had to stand out in them"
+        "1 recording has fewer than 20 windows to be its own background: nothing had to stand out there"
     ]
     plain = ZeroShotClassifier(encoder).fit(PROMPTS)
     for name, answer in found.items():
@@ -300,3 +300,28 @@ def test_a_recording_is_its_own_background(tmp_path, capsys):
     assert sum(answer.seconds[label] for answer in pooled for label in PROMPTS) < 30
     status, _, err = run("classify", tmp_path / "in", "--prompts", "demo", "--background", "own", capsys=capsys)
     assert (status, "add --timeline" in err) == (2, True)
+
+
+def test_what_a_head_says_stands_out_in_its_recording(annotated, tmp_path, capsys):
+    """With a background of its own, a window is said whose logit lies three deviations above the recording's median."""
+    from mmasc.labelling.fit_moments import fit_moments
+
+    head = tmp_path / "levels.head"
+    fitted = fit_moments(annotated, head="prototypes", out=head).fitted
+    levels = 0.02 * np.random.default_rng(1).standard_normal(40) - 0.2
+    levels[7] = 0.85
+    soundfile.write(tmp_path / "field.wav", np.repeat(levels, 8_000), 8_000)
+    encoder = StandIn(STANDIN_SPEC)
+    (answer,) = apply_head(head, tmp_path / "field.wav", encoder=encoder, timeline=True, background="own")
+    scores = fitted.predict_proba(embed_file(tmp_path / "field.wav", encoder).vectors)
+    inside = np.clip(scores, 1e-9, 1 - 1e-9)
+    logits = np.log(inside / (1 - inside))
+    deviations = np.maximum(1.4826 * np.median(abs(logits - np.median(logits, axis=0)), axis=0), 1e-3)
+    said = (scores >= fitted.stamp.thresholds) & (logits >= np.median(logits, axis=0) + 3 * deviations)
+    assert answer.seconds == dict(zip(["down", "loud", "up"], said.sum(axis=0).astype(float).tolist(), strict=True))
+    assert answer.seconds["up"] >= 1
+    for arguments in ((), ("--timeline", "--background", "other")):
+        status, _, _ = run("head", "apply", head, annotated, "--background", "own", *arguments, capsys=capsys)
+        assert status == 2
+    with pytest.raises(ValueError, match="timeline=True"):
+        apply_head(head, annotated, background="own")
