@@ -56,6 +56,8 @@ _PUBLIC = {
     "fit_head": "mmasc.labelling.fit",
     "fit_moments": "mmasc.labelling.fit_moments",
     "Moments": "mmasc.labelling.moments",
+    "review": "mmasc.labelling.review",
+    "write_review": "mmasc.labelling.review_files",
     "apply_head": "mmasc.labelling.apply",
     "FittedHead": "mmasc.heads.fitted",
     "LabelRow": "mmasc.label_files.rows",
@@ -123,6 +125,8 @@ if TYPE_CHECKING:
     from mmasc.labelling.fit import fit_head
     from mmasc.labelling.fit_moments import fit_moments
     from mmasc.labelling.moments import Moments
+    from mmasc.labelling.review import review
+    from mmasc.labelling.review_files import write_review
     from mmasc.networks.export import export_network
     from mmasc.networks.load import load_network
     from mmasc.networks.registry import NETWORKS
