@@ -111,7 +111,7 @@ class Learner:
         for recording, marks in self._session.marks().items():
             own = [one for one in marks if one.label == asked.label]
             if own:
-                windows = np.flatnonzero(reader.recording == recording)
+                windows = reader.of_recording(recording)
                 for one in own:
                     shared = np.minimum(reader.end[windows], one.end) - np.maximum(reader.start[windows], one.start)
                     free[windows[shared > 1e-6]] = False

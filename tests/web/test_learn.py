@@ -5,8 +5,8 @@ import numpy as np
 from mmasc.collection import Collection
 from mmasc.heads.fitted import FittedHead
 from mmasc.labelling.apply import apply_head
-from mmasc.labelling.moments import Moments
 from mmasc.labelling.fit_moments import fit_moments
+from mmasc.labelling.moments import Moments
 from mmasc.web.learning import queue_of, seed_of
 from tests.helpers.web import SECONDS, annotate, finished, ids
 

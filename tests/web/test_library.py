@@ -16,7 +16,9 @@ def test_recordings_are_added_in_the_background(server, tmp_path):
     assert (job["result"]["found"], job["result"]["added"]) == (3, 2)
     assert [one["name"] for one in job["result"]["failed"]] == ["bad.wav"]
     assert str(tmp_path) not in str(job)
-    assert server.client.get("/api/recordings").json()["total"] == NIGHTS + 2 == len(Collection(server.folder).recordings)
+    assert (
+        server.client.get("/api/recordings").json()["total"] == NIGHTS + 2 == len(Collection(server.folder).recordings)
+    )
     for bad in (str(tmp_path / "nothing"), "a\0b", str(tmp_path / "m.csv")):
         assert server.client.post("/api/add", json={"folder": bad}).status_code == 404
 

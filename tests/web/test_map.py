@@ -18,8 +18,11 @@ def points(server, **asked) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[st
     assert len(answer.content) == 4 + 13 * count
     positions = np.frombuffer(answer.content[4 : 4 + 4 * count], np.uint32)
     places = np.frombuffer(answer.content[4 + 4 * count : 4 + 12 * count], np.float32).reshape(-1, 2)
-    return positions, places, np.frombuffer(answer.content[4 + 12 * count :], np.uint8), json.loads(
-        answer.headers["x-colours"]
+    return (
+        positions,
+        places,
+        np.frombuffer(answer.content[4 + 12 * count :], np.uint8),
+        json.loads(answer.headers["x-colours"]),
     )
 
 
