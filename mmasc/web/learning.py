@@ -149,12 +149,12 @@ def queue_of(
     """Positions of windows to ask about next; at most three of one recording.
 
     Args:
-        probabilities: Of the label, of all windows.
+        probabilities: Probability of the label in each window.
         recordings: Their recordings.
         free: Which windows may be asked about: those that nobody judged.
         how: "uncertain" (nearest to the threshold), "likely" (most probable), "random", or "spread" (half of the first,
             a quarter of each of the others, one of each recording); how many; and the threshold.
-        seed: Of what is random.
+        seed: Random seed.
     """
     kind, n, threshold = how
     order = np.random.default_rng(seed).permutation(len(probabilities))
