@@ -18,7 +18,7 @@ from mmasc.labelling.head_report import LEVEL
 from mmasc.labelling.moments import PRESENT, AnnotatedWindows, Moments, annotated_windows
 from mmasc.labelling.out_of_fold import Tested, cross_validate, out_of_fold
 from mmasc.labelling.review import OVERLAP, is_random
-from mmasc.metrics.functions import average_precision, bootstrap_interval
+from mmasc.metrics.functions import average_precision, bootstrap_interval, wilson_interval
 
 SHARES = (0.25, 0.5, 1.0)
 _DRAWS = 3  # of a share of the labels
@@ -125,17 +125,6 @@ def learning(
         right=right,
         right_interval=wilson_interval(right, random) if random else None,
     )
-
-
-def wilson_interval(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """95 % interval of a share.
-
-    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
-    """
-    share, widened = hits / n, z * z / n
-    middle = (share + widened / 2) / (1 + widened)
-    half = z * math.sqrt(share * (1 - share) / n + widened / (4 * n)) / (1 + widened)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _gain(
