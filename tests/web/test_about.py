@@ -78,6 +78,37 @@ def test_words_are_completed_and_remarked(server, monkeypatch):
     assert remarks == ['"qqq" is not a word that standin learned; nearest known: quack']
 
 
+def test_no_answer_holds_a_path_of_the_disk(server):
+    annotate(server, ids(server)[0], 0, 1, "frog")
+    one = f"/api/recordings/{ids(server)[0]}"
+    paths = [
+        "/api/health",
+        "/api/collection",
+        "/api/words",
+        "/api/recordings",
+        one,
+        f"{one}/overview",
+        "/api/annotations",
+    ]
+    paths += [
+        f"{one}/timeline?prompts=demo",
+        "/api/map",
+        "/api/windows/0",
+        "/api/activity",
+        "/api/schema.json",
+        "/nothing",
+    ]
+    answers = [server.client.get(path) for path in paths]
+    answers.append(server.client.post("/api/search", json={"texts": [{"text": "a"}]}))
+    answers.append(server.client.post("/api/search", json={"texts": [{"text": "a"}], "where": "path = 3"}))
+    for answer in answers:
+        for root in (server.folder.parent, server.session.cache.folder):
+            assert str(root) not in answer.text + str(answer.headers), answer.url
+    hidden = server.session.hidden
+    root = server.folder.parent / "sounds"
+    assert hidden(f"{root}/wood/a.wav: not a sound; see {server.folder}") == "wood/a.wav: not a sound; see c"
+
+
 def test_ids_are_texts(server):
     found = ids(server)
     assert all(isinstance(one, str) for one in found)
