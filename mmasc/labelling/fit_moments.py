@@ -20,7 +20,7 @@ from mmasc.labelling.fit import stamp_of
 from mmasc.labelling.folds import spread_groups
 from mmasc.labelling.moment_report import MomentReport, moment_report
 from mmasc.labelling.moments import ABSENT, ANNOTATIONS, PRESENT, AnnotatedWindows, Moments, annotated_windows
-from mmasc.labelling.out_of_fold import cross_validate, known_rows
+from mmasc.labelling.out_of_fold import Tested, cross_validate, known_rows
 from mmasc.progress import one_by_one
 
 
