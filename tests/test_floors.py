@@ -32,7 +32,6 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "mmasc.cli.embed:embed": 19,
     "mmasc.cli.evaluate:evaluate": 9,
     "mmasc.cli.imagine:imagine": 9,
-    "mmasc.cli.review:review": 9,
     "mmasc.cli.search:search": 17,
     "mmasc.collection.collection:Collection.search": 15,
     "mmasc.collection.hits:Hit.__init__": 11,

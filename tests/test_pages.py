@@ -48,6 +48,8 @@ FACTS = [
     ("docs/labels.md", "mmasc report", "study/index.html"),
     ("docs/annotations.md", "mmasc label list", "thunder  absent   bo"),
     ("docs/moments.md", "mmasc head fit evenings.mmasc", "20 windows of 5 recordings"),
+    ("docs/moments.md", "mmasc review", "on recordings not learnt from"),
+    ("docs/moments.md", "mmasc clips", "5_0005.12_0010.24_rooster"),
     ("docs/moments.md", "mmasc head apply evening.head", "0:05.1      0:10.2  rooster"),
     ("docs/moments.md", "mmasc classify evenings.mmasc", "0:10.2      0:15.4  wind"),
     ("docs/annotations.md", "mmasc label undo", "undone: thunder renamed to storm"),

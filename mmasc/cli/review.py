@@ -40,7 +40,7 @@ _WAYS = ["uncertain", "likely", "random", "spread"]
 )  # fmt: skip
 @click.option("--flac", is_flag=True, help="FLAC instead of WAV, where it holds the samples (at most 24 bits).")
 @click.option("--force", is_flag=True, help="Replace the table and the clips in DIR.")
-@click.option("--no-figures", is_flag=True, help="Do not measure the head, which fits some anew.")
+@click.option("--no-figures", is_flag=True, help="Do not measure the head, for which some are fitted again.")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of what is drawn.")
 @quiet_option
 @format_option()

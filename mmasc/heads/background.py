@@ -30,8 +30,8 @@ def standing_out(
     few sounds of the labels in the background do no harm.
 
     Args:
-        cosines: Of sounds and labels.
-        background: Of sounds that mostly hold none of the labels.
+        cosines: Cosines of sounds and labels.
+        background: Cosines of sounds that mostly hold none of the labels.
     """
     usual, spread = _usual_and_spread(background)
     return (cosines - usual) / spread

@@ -65,7 +65,7 @@ def choose(questions: Questions, n: int, by: str, most: int, generator: np.rando
         questions: All that could be asked.
         n: How many; fewer where fewer fit.
         by: "uncertain", "likely", "random" or "spread", see `mmasc.labelling.review`.
-        most: Of one recording, at most.
+        most: Most questions of one recording.
         generator: For what is drawn.
     """
     taken = _Taken(questions, most)

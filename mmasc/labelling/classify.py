@@ -214,7 +214,7 @@ def _classifier(
     """A classifier of these prompts, calibrated on unlabelled sounds where there are some.
 
     Args:
-        options: Of `ZeroShotClassifier`, the encoder first.
+        options: Arguments of `ZeroShotClassifier`, the encoder first.
         prompts: What is asked.
         unlabelled: Kind of classifier → sounds that it is calibrated on; one at most.
         cut: Hop and channels of sounds that are embedded here.

@@ -71,7 +71,7 @@ def learning(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Learning:
-    """Fit heads of this kind anew, without the recordings that they are tested on.
+    """Fit heads of this kind again, without the recordings that they are tested on.
 
     Args:
         collection: Opened.

@@ -78,7 +78,7 @@ def out_of_fold(
         fold: The fold of each window.
         head: Name of the head.
         count: Called after each fit.
-        share: Of the windows with, and of those without each label, at least one of each is learnt from.
+        share: Share of the windows with, and of those without each label that is learnt from, at least one of each.
         generator: Draws them; needed where `share` is below 1.
     """
     scores = np.full(windows.truth.shape, np.nan)
