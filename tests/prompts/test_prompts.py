@@ -18,7 +18,7 @@ from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.prompts.lint import lint
 from mmasc.prompts.prompts import Prompts, as_prompts, bundled_prompts, load_prompts
-from mmasc.prompts.reader import MAX_BYTES, read_fields
+from mmasc.prompts.reader import MAX_BYTES, Finding, read_fields
 from mmasc.studies.prompt_sweep import entropy_weights, sweep_prompts
 from mmasc.studies.study import load_study, text_vectors
 from tests.conftest import STANDIN_SPEC, StandIn
