@@ -72,6 +72,17 @@ def test_tags_between_frames_are_as_long_as_they_say(tag, length):
     assert found.holds == pytest.approx(7 * 1_152 / 44_100)
 
 
+@pytest.mark.parametrize("before", [b"", b"?"])
+def test_frames_within_a_tag_are_its_content(before):
+    inside = FRAME * 3
+    size = len(inside)
+    id3 = b"ID3\4\0\0" + bytes([size >> 21 & 127, size >> 14 & 127, size >> 7 & 127, size & 127]) + inside
+    ape = b"APETAGEX" + struct.pack("<IIII", 2_000, size, 1, 0xA0000000) + bytes(8) + inside
+    for tag in (id3, ape):
+        assert mpeg._strange_bytes(before + tag + FRAME * 3, len(before)) == len(tag)
+    assert mpeg._strange_bytes(b"TAG" + inside[:125] + FRAME * 3, 0) == 128
+
+
 def test_what_is_no_tag_is_passed_over_up_to_two_frames_that_follow_each_other():
     false = b"\xff\xfb\x90" + bytes(20)  # a header behind which none comes
     assert mpeg._strange_bytes(b"\1\2" + false + FRAME * 2 + b"\0", 0) == 2 + len(false)

@@ -130,3 +130,12 @@ def test_exactly_opposite_channels_are_silence_with_a_reason(tmp_path):
     assert silent
     assert status.state == "truncated"
     assert "opposite polarity" in status.reason
+
+
+@pytest.mark.parametrize(("level", "told"), [(10.0, True), (2.0, True), (0.5, False), (0.0, False)])
+def test_opposite_channels_are_told_as_long_as_they_are_sound(level, told):
+    noise = np.random.default_rng(0).choice([-1.0, 1.0], 8_000) * level * SILENCE
+    meter = PhaseMeter()
+    for part in np.split(noise.astype(np.float32), 4):
+        meter.push(np.stack([part, -part]), np.zeros_like(part))
+    assert bool(meter.remark) == told

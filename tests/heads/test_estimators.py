@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
 from mmasc.errors import MmascError
+from mmasc.heads import estimators
 from mmasc.heads.conversion import predictor_of
 from mmasc.heads.registry import HEADS, make_head
 from mmasc.windows.units import unit_as_normalizer
@@ -157,3 +158,15 @@ def test_the_default_is_scikit_learns_histogram_boosting():
     ).fit(unit_as_normalizer(longer), codes)  # fmt: skip
     head = make_head().fit(longer, codes)
     np.testing.assert_array_equal(head.predict_proba(longer), theirs.predict_proba(unit_as_normalizer(longer)))
+
+
+def test_recordings_without_weight_are_left_out_whole():
+    vectors, labels = np.arange(8.0).reshape(4, 2), np.array(["a", "b", "a", "b"])
+    left = estimators._weighted(vectors, labels, [0.0, 0.25, 1.0, 3.0])
+    np.testing.assert_array_equal(left[0], vectors[1:])
+    assert left[1].tolist() == ["b", "a", "b"]
+    assert left[2] is not None
+    assert left[2].tolist() == [0.25, 1.0, 3.0]
+    for wrong in ([0.0] * 4, [-1.0, 1.0, 1.0, 1.0]):
+        with pytest.raises(ValueError, match="(?i)sample.weight"):
+            estimators._weighted(vectors, labels, wrong)

@@ -18,7 +18,7 @@ from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.prompts.lint import lint
 from mmasc.prompts.prompts import Prompts, as_prompts, bundled_prompts, load_prompts
-from mmasc.prompts.reader import MAX_BYTES, Finding
+from mmasc.prompts.reader import MAX_BYTES, Finding, read_fields
 from mmasc.studies.prompt_sweep import entropy_weights, sweep_prompts
 from mmasc.studies.study import load_study, text_vectors
 from tests.conftest import STANDIN_SPEC, StandIn
@@ -94,6 +94,12 @@ def write(folder: Path, content: str | bytes, name: str = "mine.yaml") -> Path:
     path = folder / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+def test_a_label_that_stands_three_times_is_told_by_its_first_line():
+    fields, found = read_fields(b"labels:\n  a: [x]\n  a: [y]\n  b: [z]\n  a: [w]\n", "mine")
+    assert fields["labels"] == {"a": ("x",), "b": ("z",)}
+    assert [(one.line, "already in line 2;" in one.message) for one in found] == [(3, True), (5, True)]
 
 
 def test_good_file_is_read_as_written(tmp_path):
