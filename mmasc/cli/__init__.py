@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": ("mmasc.cli.demo", "Embed, search and classify a folder of sounds; write a page to look at."),
     "embed": ("mmasc.cli.embed", "Turn recordings into vectors and keep them in a collection."),
     "search": ("mmasc.cli.search", "Search a collection by text, by sound or by picture."),
+    "serve": ("mmasc.cli.serve", "Search, hear, see and label a collection in the browser."),
     "clips": ("mmasc.cli.clips", "Cut what a search, a file or labels name out of the recordings."),
     "classify": ("mmasc.cli.classify", "Label recordings with a file of prompts, without training."),
     "head": ("mmasc.cli.head", "Fit classifiers to labels of your own, test them, apply them."),

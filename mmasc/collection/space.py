@@ -31,6 +31,7 @@ class SpaceReader:
         row_ids: Row ids of the windows in the store, int64 `[window]`; the other arrays follow their order.
         recording, lane: int64 `[window]`.
         start, end: Seconds, float64 `[window]`.
+        held: All vectors `[window dim]`, where `hold` keeps them in memory; not to be changed.
     """
 
     def __init__(self, store: Store, head: Head, name: str, policy: IndexPolicy | None = None) -> None:
@@ -43,13 +44,28 @@ class SpaceReader:
         self.lane = table.column("lane").to_numpy().astype(np.int64)
         self.start = table.column("start").to_numpy()
         self.end = table.column("end").to_numpy()
+        self.held: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.row_ids)
 
     def vectors(self, positions: np.ndarray | None = None) -> np.ndarray:
         """float32 `[item dim]` as the encoder gave them, of some windows or of all."""
+        if self.held is not None:
+            return self.held.copy() if positions is None else self.held[positions]
         return self.store.take_vectors(self.space, self.row_ids if positions is None else self.row_ids[positions])
+
+    def hold(self, most_bytes: int) -> bool:
+        """Keep all vectors in memory from here on, for a reader that is asked very often.
+
+        Args:
+            most_bytes: How much they may take; of more, nothing is kept.
+        Returns:
+            Whether they are kept.
+        """
+        if self.held is None and 4 * len(self) * self.space.dim <= most_bytes:
+            self.held = self.vectors()
+        return self.held is not None
 
     def is_silence(self, vectors: np.ndarray) -> np.ndarray:
         """Which of these vectors `[item dim]` are those of digital silence, bool `[item]`."""

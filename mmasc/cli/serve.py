@@ -1,0 +1,22 @@
+"""`mmasc serve`: a page on this machine over one collection."""
+
+import click
+
+
+@click.command()
+@click.argument("collection")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8617, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--space", metavar="NAME", help="Space to ask; default: the oldest that understands the question.")
+@click.option("--by", metavar="NAME", help="Name under which you label; default: unnamed.")
+@click.option("--read-only", is_flag=True, help="Nothing is written: no labels, heads or recordings.")
+@click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
+def serve(collection: str, port: int, space: str | None, by: str | None, read_only: bool, open_browser: bool) -> None:
+    """Search, hear, see and label COLLECTION in the browser, on this machine only.
+
+    Prints the address of the page; the token in it lets your browser in and nobody else's. Ctrl-C ends the server;
+    every label is on the disk as soon as the page shows it. Needs: pip install 'mmasc[web]'.
+    """
+    from mmasc.cli.output import echo
+    from mmasc.web.serve import serve as run
+
+    run(collection, port, space, by, read_only, open_browser, echo)

@@ -1,0 +1,1 @@
+"""`mmasc serve`: a page on this machine over one collection. Needs the extra `web` (FastAPI, uvicorn)."""

@@ -1,0 +1,94 @@
+"""Filters of a request → which windows of a space may be found."""
+
+from datetime import date
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from mmasc.collection.filters import passing_windows
+from mmasc.collection.space import SpaceReader
+from mmasc.web.bodies import Filters
+from mmasc.web.faults import Refused
+from mmasc.web.state import Session
+
+_HOUR_US = 3_600_000_000
+_DAY_US = 24 * _HOUR_US
+
+
+def allowed_windows(
+    session: Session, reader: SpaceReader, filters: Filters, where: str | None
+) -> Bool[np.ndarray, " window"] | None:
+    """Which windows pass; None where all do. For the worker's thread.
+
+    Raises:
+        Refused: If days cannot be read, or clocks are asked for and not known.
+        MmascError: If `where` cannot be read.
+    """
+    parts = []
+    if where is not None and where.strip():
+        parts.append(passing_windows(where, session.collection.recordings, reader))
+    if filters.site is not None:
+        parts.append(_at_sites(session, filters.site)[window_rows(session, reader)])
+    if filters.begin is not None or filters.to is not None or filters.hours is not None:
+        parts.append(_in_time(session, reader, filters))
+    if filters.label is not None:
+        parts.append(labelled(session, reader, filters.label))
+    if filters.reviewed is not None:
+        parts.append(labelled(session, reader, None) == filters.reviewed)
+    return np.logical_and.reduce(parts) if parts else None
+
+
+def window_rows(session: Session, reader: SpaceReader) -> Int[np.ndarray, " window"]:
+    """Row in the table of recordings of each window."""
+    ids = session.view.ids
+    order = np.argsort(ids, kind="stable")
+    places = np.searchsorted(ids[order], reader.recording)
+    return order[np.minimum(places, max(len(ids) - 1, 0))]
+
+
+def labelled(session: Session, reader: SpaceReader, label: str | None) -> Bool[np.ndarray, " window"]:
+    """Windows that share time with an annotation: with this label (present, or unsure), or with any."""
+    found = np.zeros(len(reader), bool)
+    for recording, marks in session.marks().items():
+        chosen = [one for one in marks if label is None or (one.label == label and one.verdict != "absent")]
+        if not chosen:
+            continue
+        windows = np.flatnonzero(reader.recording == recording)
+        for one in chosen:
+            point = one.start == one.end
+            touching = (reader.start[windows] < one.end + 1e-6 * point) & (reader.end[windows] > one.start)
+            found[windows[touching]] = True
+    return found
+
+
+def _at_sites(session: Session, sites: list[str]) -> Bool[np.ndarray, " recording"]:
+    table = session.view.table
+    if "site" not in table.column_names:
+        raise Refused(422, "the recordings have no sites; they are read with: mmasc collection clock")
+    wanted = set(sites)
+    return np.array([value is not None and str(value) in wanted for value in table.column("site").to_pylist()], bool)
+
+
+def _in_time(session: Session, reader: SpaceReader, filters: Filters) -> Bool[np.ndarray, " window"]:
+    begins = session.view.begins
+    if np.isnat(begins).all():
+        raise Refused(422, "no clock of the recordings is known; they are read with: mmasc collection clock")
+    begin = begins[window_rows(session, reader)]
+    passed = ~np.isnat(begin)
+    clock = begin + (reader.start * 1e6).astype("timedelta64[us]")
+    if filters.begin is not None:
+        passed &= clock >= _day(filters.begin)
+    if filters.to is not None:
+        passed &= clock < _day(filters.to) + np.timedelta64(1, "D")
+    if filters.hours is not None:
+        low, high = filters.hours
+        hour = (np.where(passed, clock, np.datetime64(0, "us")).astype(np.int64) % _DAY_US) / _HOUR_US
+        passed &= (hour >= low) & (hour < high) if low <= high else (hour >= low) | (hour < high)
+    return passed
+
+
+def _day(text: str) -> np.datetime64:
+    try:
+        return np.datetime64(date.fromisoformat(text), "us")
+    except ValueError as error:
+        raise Refused(422, f"{text} is no day; write it as 2024-05-31") from error

@@ -1,0 +1,247 @@
+"""`POST /api/search`: words, uploads and moments, with weights, for and against → hits as the page shows them."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter
+from jaxtyping import Float, Int
+
+from mmasc.collection.clock import begin_of, clock_at
+from mmasc.collection.moments import Moment, Wanted, find_moments
+from mmasc.collection.query import Query
+from mmasc.collection.space import SpaceReader
+from mmasc.encoders.words import remarks_on_words
+from mmasc.errors import MmascError, show_path
+from mmasc.printing import plain
+from mmasc.web.allowed import allowed_windows
+from mmasc.web.bodies import MomentPart, Search, TextPart, UploadPart
+from mmasc.web.faults import Refused
+from mmasc.web.state import Session
+from mmasc.web.uploads import Uploads
+from mmasc.windows.units import unit_float32
+
+_BARS = 40
+_SAME_COSINE = 1 - 1e-5  # equal to the rounding of float32: the same window of the same sound
+_CLOCKS = ("recorded_at", "site")
+
+
+@dataclass
+class Asked:
+    """A question as a direction in a space.
+
+    Attributes:
+        target: Scores are inner products with it, float32 `[dim]`.
+        own: Unit vectors of the windows that were asked with, `[item dim]`: hits that are these are duplicates.
+        by_words: Whether words are in it.
+        by_sound: Whether sounds are in it.
+        remarks: What users may want to know.
+    """
+
+    target: Float[np.ndarray, " dim"]
+    own: Float[np.ndarray, "item dim"]
+    by_words: bool
+    by_sound: bool
+    remarks: list[str] = field(default_factory=list)
+
+
+def search_router(session: Session, uploads: Uploads) -> APIRouter:
+    """The endpoints of this module."""
+    router = APIRouter()
+
+    @router.post("/api/search")
+    def search(asked: Search) -> dict[str, Any]:
+        began = time.perf_counter()
+        found = session.call(lambda _: _search(session, uploads, asked))
+        return {**found, "ms": round(1_000 * (time.perf_counter() - began), 1)}
+
+    return router
+
+
+def _search(session: Session, uploads: Uploads, asked: Search) -> dict[str, Any]:
+    reader = session.reader(_space_for(session, asked, uploads))
+    question = question_of(session, uploads, reader, asked)
+    allowed = allowed_windows(session, reader, asked.filters, asked.where)
+    wanted = Wanted(asked.k, asked.windows, asked.spread, None, question.by_words, question.by_sound)
+    moments = find_moments(reader, question.target, wanted, allowed)
+    remarks = question.remarks
+    if not moments:
+        remarks = [*remarks, "nothing passes the filters" if allowed is not None else "nothing found"]
+    sample, distribution = distribution_of(session, reader, question.target)
+    hits = hits_of(session, reader, moments, sample)
+    _mark_duplicates(reader, moments, question, hits)
+    return {"hits": hits, "space": reader.name, "remarks": remarks, "distribution": distribution}
+
+
+def _space_for(session: Session, asked: Search, uploads: Uploads) -> str | None:
+    """The space that is asked for, or the oldest that understands the question."""
+    if asked.space is not None or session.space is not None:
+        return asked.space or session.space
+    kinds = {uploads.get(part.upload).kind for part in [*asked.uploads, *asked.not_uploads]}
+    query = Query(
+        texts=tuple(part.text for part in asked.texts + asked.not_texts),
+        sounds=(session.folder,) if "sound" in kinds else (),
+        images=(session.folder,) if "picture" in kinds else (),
+    )
+    return session.collection.space_for(query)
+
+
+def question_of(session: Session, uploads: Uploads, reader: SpaceReader, asked: Search) -> Asked:
+    """What a request asks, as a direction: the weighted mean of what is wanted less that of what is not.
+
+    Raises:
+        Refused: If nothing is asked, or it cancels out.
+        MmascError: If the space does not understand it, or an upload cannot be read.
+    """
+    remarks: list[str] = []
+    good, own = _side(session, uploads, reader, (asked.texts, asked.uploads, asked.moments), remarks)
+    bad, _ = _side(session, uploads, reader, (asked.not_texts, asked.not_uploads, asked.not_moments), remarks)
+    if good is None:
+        raise Refused(422, "nothing to look for; give words, a sound, a picture or a moment")
+    target = good if bad is None else good - bad
+    if not target.any():
+        raise Refused(422, "what is asked for cancels out; ask for something else than what is not asked for")
+    words = bool(asked.texts or asked.not_texts)
+    return Asked(target.astype(np.float32), own, words, bool(len(own)), remarks)
+
+
+def _side(
+    session: Session,
+    uploads: Uploads,
+    reader: SpaceReader,
+    parts: tuple[Sequence[TextPart], Sequence[UploadPart], Sequence[MomentPart]],
+    remarks: list[str],
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """Weighted mean of unit vectors, None where nothing is asked; and the windows that were asked with."""
+    texts, files, moments = parts
+    vectors: list[np.ndarray] = []
+    weights = [part.weight for part in [*texts, *files, *moments]]
+    own = [np.zeros((0, reader.space.dim), np.float32)]
+    if any(not part.text.strip() for part in texts):
+        raise Refused(422, "the query is empty; write some words")
+    if texts:
+        words = tuple(part.text for part in texts)
+        encoder = text_side(session, reader)
+        if encoder is None:
+            raise Refused(422, f"the space {reader.name!r} does not understand text; ask it with a sound")
+        remarks += remarks_on_words(encoder, words)
+        vectors += list(encoder.embed_text(list(words)))
+    for part in files:
+        vector, windows = uploads.vectors(part.upload, session, reader)
+        vectors.append(vector)
+        own.append(windows)
+    for moment in moments:
+        windows = reader.vectors(windows_of_moment(session, reader, moment))
+        vectors.append(unit_float32(windows).mean(axis=0))
+        own.append(windows)
+    if not vectors:
+        return None, own[0]
+    units = unit_float32(np.stack(vectors))
+    return np.average(units, axis=0, weights=weights), unit_float32(np.concatenate(own))
+
+
+def text_side(session: Session, reader: SpaceReader) -> Any:
+    """What makes vectors of words in a space; None where it understands none. For the worker's thread."""
+    query = Query(texts=("sound",))
+    if not query.fits(reader.space.encoder):
+        return None
+    return session.encoders.of(reader, None, query)
+
+
+def windows_of_moment(session: Session, reader: SpaceReader, moment: MomentPart) -> Int[np.ndarray, " item"]:
+    """Windows that share half or more of the shorter of the two with a moment; else the nearest one.
+
+    Raises:
+        Refused: If the recording is gone, or has no windows in this space.
+    """
+    recording = int(session.view.ids[session.view.row(moment.recording)])
+    windows = np.flatnonzero(reader.recording == recording)
+    if not len(windows):
+        raise Refused(404, f"the recording has no windows in the space {reader.name!r}")
+    starts, ends = reader.start[windows], reader.end[windows]
+    common = np.minimum(ends, moment.end) - np.maximum(starts, moment.start)
+    shorter = np.minimum(ends - starts, max(moment.end - moment.start, 1e-9))
+    inside = common >= 0.5 * shorter
+    return windows[inside] if inside.any() else windows[[int(common.argmax())]]
+
+
+def distribution_of(session: Session, reader: SpaceReader, target: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+    """Sorted scores of windows spread evenly over the space, and how many lie in each of 40 bars."""
+    scores = session.sample(reader) @ target
+    scores = np.sort(scores[np.isfinite(scores)])
+    if not len(scores):
+        return scores, {"edges": [], "counts": []}
+    counts, edges = np.histogram(scores, _BARS)
+    return scores, {"edges": edges.round(5).tolist(), "counts": counts.tolist()}
+
+
+def hits_of(
+    session: Session, reader: SpaceReader, moments: Sequence[Moment], sample: np.ndarray | None = None
+) -> list[dict[str, Any]]:
+    """Moments as the page shows them. For the worker's thread."""
+    view, marks, hits = session.view, session.marks(), []
+    several_lanes = bool(reader.lane.any())
+    for rank, moment in enumerate(moments, 1):
+        recording = int(reader.recording[moment.best])
+        row = view.rows[recording]
+        metadata = {name: plain(view.table.column(name)[row].as_py()) for name in view.own}
+        clock = clock_at(begin_of(view.table, row), moment.start)
+        below = None if sample is None or not len(sample) else np.searchsorted(sample, moment.score) / len(sample)
+        hits.append(
+            {
+                "rank": rank,
+                "recording": str(recording),
+                "position": moment.best,
+                "name": show_path(os.path.basename(view.paths[row])),
+                "path_shown": show_path(view.paths[row]),
+                "start": moment.start,
+                "end": moment.end,
+                "best_start": float(reader.start[moment.best]),
+                "best_end": float(reader.end[moment.best]),
+                "duration": float(view.durations[row]),
+                "score": None if not np.isfinite(moment.score) else moment.score,
+                "percentile": None if below is None else round(100 * float(below), 2),
+                "duplicate": False,
+                **({"lane": int(reader.lane[moment.best])} if several_lanes else {}),
+                "clock": clock or None,
+                "site": metadata.get("site"),
+                "metadata": {name: value for name, value in metadata.items() if name not in _CLOCKS},
+                "annotations": [
+                    {
+                        "id": one.id,
+                        "start": one.start,
+                        "end": one.end,
+                        "label": one.label,
+                        "verdict": one.verdict,
+                        "by": one.by,
+                    }
+                    for one in marks.get(recording, ())
+                    if one.start < moment.end and (one.end > moment.start or one.start == one.end >= moment.start)
+                ],
+            }
+        )
+    return hits
+
+
+def _mark_duplicates(
+    reader: SpaceReader, moments: Sequence[Moment], question: Asked, hits: Sequence[dict[str, Any]]
+) -> None:
+    """Say of hits which ones are what was asked with."""
+    if not len(question.own) or not moments:
+        return
+    best = unit_float32(reader.vectors(np.array([moment.best for moment in moments])))
+    same = (best @ question.own.T).max(axis=1) >= _SAME_COSINE
+    for hit, one in zip(hits, same.tolist(), strict=True):
+        hit["duplicate"] = one
+
+
+def check_words(session: Session, space: str | None, texts: Sequence[str]) -> list[str]:
+    """What is to be said of words that an encoder does not know. For the worker's thread."""
+    try:
+        encoder = text_side(session, session.reader(space))
+    except MmascError as error:
+        return [session.hidden(str(error))]
+    return [] if encoder is None else remarks_on_words(encoder, texts)

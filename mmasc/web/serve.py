@@ -1,0 +1,85 @@
+"""The server on this machine: listens first, loads after, ends at Ctrl-C."""
+
+import errno
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+from mmasc.collection.head import HEAD_NAME, read_head
+from mmasc.errors import MmascError
+
+HOST = "127.0.0.1"
+_GRACE_SECONDS = 1  # for requests that are being answered when it ends
+
+
+def serve(
+    collection: str | Path,
+    port: int = 8617,
+    space: str | None = None,
+    by: str | None = None,
+    read_only: bool = False,
+    open_browser: bool = False,
+    tell: Callable[[str], None] = print,
+) -> None:
+    """Serve a page over a collection to browsers of this machine, until it is stopped.
+
+    Args:
+        collection: Folder of the collection.
+        port: Port on 127.0.0.1; 0 for one that is free.
+        space: Space that is asked; default: the oldest that understands the question.
+        by: Name of whoever labels; default: "unnamed".
+        read_only: Whether nothing may be written.
+        open_browser: Whether to open the page.
+        tell: Gets the address, with the token in it that lets a browser in.
+    Raises:
+        MmascError: If there is no collection, the port is in use, or FastAPI and uvicorn are not installed.
+    """
+    try:
+        import uvicorn
+
+        from mmasc.web.app import make_app
+        from mmasc.web.guard import Keys
+        from mmasc.web.state import Session
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("fastapi", "uvicorn", "starlette", "pydantic", "multipart"):
+            raise MmascError("the page needs more packages: pip install 'mmasc[web]'") from error
+        raise
+    read_head(Path(collection) / HEAD_NAME)  # no collection, no server
+    listening = _listen(port)
+    keys = Keys(listening.getsockname()[1])
+    session = Session(collection, space, by, read_only)
+    config = uvicorn.Config(
+        make_app(session, keys),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    address = f"http://{HOST}:{keys.port}/#t={keys.token}"
+    tell(address)
+    session.start()
+    if open_browser:
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        session.close()
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise MmascError(f"port {port} is in use; give another one with --port") from error
+        raise
+    return listening

@@ -1,0 +1,286 @@
+"""One collection, open for the whole life of the server, and the one thread that touches it.
+
+Collections, indexes and encoders are not made for several threads: whatever needs them is called through
+`Session.call`. What requests need all the time (paths, durations, clocks) lies in a `View`, which never changes.
+"""
+
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pyarrow as pa
+
+from mmasc.collection import Collection
+from mmasc.collection.annotations import UNNAMED, Annotation
+from mmasc.collection.clock import begin_column
+from mmasc.collection.head import HEAD_NAME, Head, read_head
+from mmasc.collection.journal import Journal
+from mmasc.collection.query import QueryEncoders
+from mmasc.collection.space import SpaceReader
+from mmasc.errors import MmascError, show_path
+from mmasc.web.cache import RenderCache
+from mmasc.web.faults import Refused
+from mmasc.windows.units import unit_float32
+
+_HELD_BYTES = 1_000_000_000  # vectors of a space that are kept in memory, at most
+_SAMPLE = 20_000  # windows that the distribution of scores is worked out from
+
+
+@dataclass(frozen=True)
+class View:
+    """The recordings as they were when the collection was read last.
+
+    Attributes:
+        head: Versions that were read.
+        table: The table of recordings.
+        own: Names of the users' own columns.
+    """
+
+    head: Head
+    table: pa.Table
+    own: list[str]
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """Ids, int64 `[recording]`."""
+        return self.table.column("id").to_numpy()
+
+    @cached_property
+    def rows(self) -> dict[int, int]:
+        """Row by id."""
+        return {one: row for row, one in enumerate(self.ids.tolist())}
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """Paths under the root."""
+        return self.table.column("path").to_pylist()
+
+    @cached_property
+    def durations(self) -> np.ndarray:
+        """Seconds, float64 `[recording]`."""
+        return self.table.column("duration").to_numpy()
+
+    @cached_property
+    def begins(self) -> np.ndarray:
+        """When each began, datetime64[us] `[recording]`; NaT where it is not known."""
+        return begin_column(self.table).to_numpy().astype("datetime64[us]")
+
+    def row(self, recording: str) -> int:
+        """Row of an id as clients send it.
+
+        Raises:
+            Refused: If there is no such recording.
+        """
+        if recording.isascii() and recording.isdigit() and len(recording) < 20 and int(recording) in self.rows:
+            return self.rows[int(recording)]
+        raise Refused(404, "the collection has no such recording any more")
+
+    def file(self, recording: str) -> tuple[Path, float]:
+        """Where a recording lies, and its seconds.
+
+        Raises:
+            Refused: If there is no such recording, or its file is gone.
+        """
+        row = self.row(recording)
+        path = Path(os.path.normpath(os.path.join(self.head.root, self.paths[row])))
+        if not path.is_file():
+            shown = show_path(self.paths[row])
+            raise Refused(404, f"{shown} is not there any more; if it was moved: mmasc collection move-root")
+        return path, float(self.durations[row])
+
+
+class Session:
+    """What the server has open; see the module's first lines.
+
+    Args:
+        folder: Folder of the collection.
+        space: Space that is asked where a request names none; default: the oldest that understands the query.
+        by: Name of whoever labels.
+        read_only: Whether nothing may be written.
+    Attributes:
+        state: "loading", "ready" or "failed"; `error` says why.
+        encoders: Of queries; for the worker's thread.
+        cache: Rendered files.
+    """
+
+    def __init__(
+        self, folder: str | Path, space: str | None = None, by: str | None = None, read_only: bool = False
+    ) -> None:
+        self.folder = Path(os.path.abspath(folder))
+        self.space, self.by, self.read_only = space, by or UNNAMED, read_only
+        self.state, self.error = "loading", ""
+        self.cache, self.encoders = RenderCache(), QueryEncoders("cpu")
+        self.loaded = threading.Event()
+        self._worker = ThreadPoolExecutor(1, "mmasc-worker")
+        self._collection: Collection | None = None
+        self._view: View | None = None
+        self._marks: tuple[object, dict[int, list[Annotation]]] | None = None
+        self._samples: WeakKeyDictionary[SpaceReader, np.ndarray] = WeakKeyDictionary()
+        self._newer: tuple[int, int] = (-1, 0)
+
+    @property
+    def name(self) -> str:
+        """What people call the collection: the name of its folder."""
+        return show_path(self.folder.name)
+
+    @property
+    def view(self) -> View:
+        """The recordings.
+
+        Raises:
+            Refused: While the collection is loading, or if that failed.
+        """
+        if self._view is None or self.state != "ready":
+            raise Refused(503, self.error or "the collection is still loading")
+        return self._view
+
+    def start(self) -> None:
+        """Begin to load, in the worker's thread."""
+        self._worker.submit(self._load)
+
+    def call(self, work: Callable[[Collection], Any]) -> Any:
+        """What `work` gives, run in the worker's thread.
+
+        Raises:
+            Refused: While the collection is loading, or if that failed.
+        """
+        _ = self.view
+        return self._worker.submit(lambda: work(self.collection)).result()
+
+    @property
+    def collection(self) -> Collection:
+        """The collection; for the worker's thread."""
+        assert self._collection is not None
+        return self._collection
+
+    def reader(self, space: str | None = None) -> SpaceReader:
+        """A space with its vectors in memory, as far as there is room; for the worker's thread.
+
+        Raises:
+            Refused: If there is no such space.
+        """
+        name = space or self.space
+        if name is not None and name not in self.collection.head.spaces:
+            raise Refused(404, f"there is no space {name!r}; there are: {', '.join(self.collection.spaces)}")
+        reader = self.collection.space(name)
+        reader.hold(_HELD_BYTES)
+        return reader
+
+    @property
+    def annotations(self) -> int:
+        """How many annotations there were when they were read last."""
+        return 0 if self._marks is None else sum(map(len, self._marks[1].values()))
+
+    def sample(self, reader: SpaceReader) -> np.ndarray:
+        """Unit vectors of up to 20,000 windows spread evenly over a space; for the worker's thread."""
+        if reader not in self._samples:
+            places = np.linspace(0, len(reader) - 1, min(len(reader), _SAMPLE)).round().astype(np.int64)
+            self._samples[reader] = unit_float32(reader.vectors(places))
+        return self._samples[reader]
+
+    def marks(self) -> dict[int, list[Annotation]]:
+        """Annotations by recording; for the worker's thread."""
+        stamp = (Journal(self.folder).stamp(), self.collection.head.generation)
+        if self._marks is None or self._marks[0] != stamp:
+            found: dict[int, list[Annotation]] = {}
+            for one in self.collection.annotations.all():
+                found.setdefault(one.recording, []).append(one)
+            self._marks = (stamp, found)
+        return self._marks[1]
+
+    def reload(self) -> None:
+        """See what other processes have added since."""
+
+        def work(collection: Collection) -> None:
+            collection.refresh()
+            self._see()
+
+        self.call(work)
+
+    def new_recordings(self) -> int:
+        """How many recordings came since the collection was read; counted in the background."""
+        try:
+            head = read_head(self.folder / HEAD_NAME)
+        except MmascError:
+            return 0
+        if head.generation == self.view.head.generation:
+            return 0
+        if self._newer[0] != head.generation:
+            self._newer = (head.generation, self._newer[1])
+            self._worker.submit(self._count_newer, head.generation)
+        return self._newer[1]
+
+    def check_writable(self) -> None:
+        """Raises:
+        Refused: If nothing may be written.
+        """
+        if self.read_only:
+            raise Refused(403, "this server only reads: start it without --read-only to write")
+
+    def hidden(self, text: str) -> str:
+        """A text without paths of the disk: what lies under the root is named from there."""
+        roots = [str(self.folder), tempfile.gettempdir(), os.path.expanduser("~")]
+        if self._view is not None:
+            roots.append(self._view.head.root)
+        for root in sorted({root.rstrip("/") for root in roots} - {""}, key=len, reverse=True):
+            text = text.replace(root + os.sep, "").replace(root, os.path.basename(root))
+        return text
+
+    def close(self) -> None:
+        """End: what waits for the worker is dropped, temporary files are deleted."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        self.cache.close()
+
+    def submit(self, work: Callable[[Collection], Any]) -> "Future[Any]":
+        """Like `call`, without waiting."""
+        _ = self.view
+        return self._worker.submit(lambda: work(self.collection))
+
+    def _load(self) -> None:
+        try:
+            self._collection = Collection(self.folder)
+            self._see()
+            self.state = "ready"
+            self._warm()
+        except (MmascError, OSError, ImportError) as error:
+            self.state, self.error = "failed", self.hidden(str(error))
+        finally:
+            self.loaded.set()
+
+    def _see(self) -> None:
+        collection = self.collection
+        if self.space is not None and self.space not in collection.head.spaces:
+            raise MmascError(f"{self.name} has no space {self.space!r}; it has: {', '.join(collection.spaces)}")
+        view = View(collection.head, collection.recordings, collection.metadata_columns)
+        _ = view.rows, view.paths, view.durations, view.begins
+        self._view = view
+        self.marks()
+
+    def _warm(self) -> None:
+        """What the first search needs; what fails here, fails there with its reason."""
+        if not self.collection.head.spaces:
+            return
+        reader = self.reader()
+        reader.refresh_index()
+        try:
+            from mmasc.web.search import text_side
+
+            side = text_side(self, reader)
+            if side is not None:
+                side.embed_text(["sound"])
+            self.sample(reader)
+        except MmascError as error:
+            self.error = self.hidden(str(error))
+
+    def _count_newer(self, generation: int) -> None:
+        store = self.collection.store
+        there = set(store.recordings(store.head(), ["id"]).column("id").to_pylist())
+        self._newer = (generation, len(there - self.collection.row_of.keys()))

@@ -1,0 +1,205 @@
+"""Sounds and pictures to ask with: checked when they come, kept for an hour under names of our own."""
+
+import os
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, File, UploadFile
+from fastapi.responses import FileResponse
+
+from mmasc.audio.decode import open_audio
+from mmasc.collection.query import Query
+from mmasc.collection.space import SpaceReader
+from mmasc.errors import MmascError, show_path
+from mmasc.storage.pictures import opened_picture
+from mmasc.web.faults import Refused
+from mmasc.web.sounds import sound_file
+from mmasc.web.state import Session
+
+_MOST_BYTES, _MOST_SECONDS = 20_000_000, 60.0
+_MOST_UPLOADS, _KEPT_SECONDS, _AT_ONCE = 20, 3_600.0, 4
+# First bytes of the formats of pictures that browsers send
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
+_NAME = 100
+
+
+@dataclass
+class Upload:
+    """A file to ask with.
+
+    Attributes:
+        path: Where it lies.
+        kind: "sound" or "picture".
+        seconds: Length of a sound.
+        name: What the client calls it; only shown.
+        at: When it came, or was used last, in seconds of `time.monotonic`.
+        vectors: By identity of a space: its vector, and those of its windows.
+    """
+
+    path: Path
+    kind: str
+    seconds: float | None
+    name: str
+    at: float
+    vectors: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+
+class Uploads:
+    """The files of a session; the oldest go when there are more than 20, or after an hour.
+
+    Args:
+        folder: Where they are kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, Upload] = {}
+        self._lock = threading.Lock()
+        self._room = threading.Semaphore(_AT_ONCE)
+
+    def get(self, upload: str) -> Upload:
+        """One of them.
+
+        Raises:
+            Refused: If it is not there any more.
+        """
+        with self._lock:
+            found = self._known.get(upload)
+            if found is None:
+                raise Refused(404, "this upload is not there any more; send the file again")
+            found.at = time.monotonic()
+            return found
+
+    def add(self, content: Any, name: str) -> tuple[str, Upload]:
+        """Keep a file.
+
+        Args:
+            content: Open binary file.
+            name: What the client calls it.
+        Raises:
+            Refused: If it is too large, too long, or neither a sound nor a picture.
+        """
+        key = secrets.token_hex(16)
+        path = self._folder / f"upload-{key}"
+        with self._room:
+            try:
+                data = content.read(_MOST_BYTES + 1)
+                if len(data) > _MOST_BYTES:
+                    raise Refused(413, "files can have 20 MB")
+                path.write_bytes(data)
+                kind, seconds = _looked_at(path, data)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+        shown = show_path(os.path.basename(name.replace("\\", "/")))[:_NAME]
+        upload = Upload(path, kind, seconds, shown or kind, time.monotonic())
+        with self._lock:
+            self._known[key] = upload
+            self._drop_old()
+        return key, upload
+
+    def vectors(self, key: str, session: Session, reader: SpaceReader) -> tuple[np.ndarray, np.ndarray]:
+        """The vector of an upload in a space, and those of its windows (none of a picture). For the worker's thread.
+
+        Raises:
+            Refused: If the space does not understand it, or nothing sounds in it.
+        """
+        upload = self.get(key)
+        identity = reader.space.identity
+        if identity not in upload.vectors:
+            sounds, images = ((upload.path,), ()) if upload.kind == "sound" else ((), (upload.path,))
+            query = Query(sounds=sounds, images=images)
+            if not query.fits(reader.space.encoder):
+                raise Refused(422, f"the space {reader.name!r} does not understand a {upload.kind}")
+            encoder = session.encoders.of(reader, None, query)
+            upload.vectors[identity] = _encoded(upload, encoder, reader.space.dim)
+        return upload.vectors[identity]
+
+    def _drop_old(self) -> None:
+        now = time.monotonic()
+        by_age = sorted(self._known, key=lambda key: self._known[key].at)
+        late = [key for key in by_age if now - self._known[key].at > _KEPT_SECONDS]
+        for key in {*late, *by_age[: max(len(by_age) - _MOST_UPLOADS, 0)]}:
+            self._known.pop(key).path.unlink(missing_ok=True)
+
+
+def _encoded(upload: Upload, encoder: Any, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    if upload.kind == "picture":
+        with opened_picture(upload.path) as image:
+            return encoder.embed_image([image.convert("RGB")])[0], np.zeros((0, dim), np.float32)
+    from mmasc.encoders.embedding import embed_file  # late: it loads torch, which words do without
+
+    try:
+        encoded = embed_file(upload.path, encoder)
+    except MmascError as error:
+        raise Refused(422, f"{upload.name}: {_reason(error, upload.path)}") from error
+    if not encoded.vector.any():
+        raise Refused(422, "no sound arrived: the recording is silent")
+    return encoded.vector, encoded.vectors
+
+
+def _looked_at(path: Path, data: bytes) -> tuple[str, float | None]:
+    """What a file is, and how long it sounds."""
+    if data.startswith(_PICTURES) or data[8:12] == b"WEBP":
+        try:
+            with opened_picture(path):
+                return "picture", None
+        except MmascError as error:
+            raise Refused(415, f"the picture cannot be read: {_reason(error, path)}") from error
+    try:
+        with open_audio(path) as file:
+            seconds = 0.0
+            for block in file.blocks(5.0):
+                seconds += block.shape[1] / file.sample_rate
+                if seconds > _MOST_SECONDS:
+                    raise Refused(413, "sounds can be 60 s long; cut out what you ask for")
+    except (MmascError, OSError) as error:
+        raise Refused(415, "this is neither a sound nor a picture that can be read") from error
+    if not seconds:
+        raise Refused(415, "no sound is in this file")
+    return "sound", round(seconds, 3)
+
+
+def _reason(error: Exception, path: Path) -> str:
+    return str(error).replace(str(path), "the file").removeprefix("the file: ")
+
+
+def upload_router(session: Session, uploads: Uploads) -> APIRouter:
+    """The endpoints of this module."""
+    router = APIRouter()
+
+    @router.post("/api/uploads")
+    def upload(file: Annotated[UploadFile, File()]) -> dict[str, Any]:
+        key, kept = uploads.add(file.file, file.filename or "")
+        return {"upload": key, "kind": kept.kind, "seconds": kept.seconds, "name": kept.name}
+
+    @router.get("/api/uploads/{key}/audio")
+    def audio(key: str) -> FileResponse:
+        kept = uploads.get(key)
+        if kept.kind != "sound":
+            raise Refused(404, "this upload is a picture")
+        return sound_file(session, f"upload {key}", kept.path, 0.0, kept.seconds or 0.0)
+
+    @router.get("/api/uploads/{key}/picture")
+    def picture(key: str) -> FileResponse:
+        kept = uploads.get(key)
+        if kept.kind != "picture":
+            from mmasc.web.pictures import PictureSize, picture_file
+
+            return picture_file(session, f"upload {key}", kept.path, (0.0, kept.seconds or 0.0), PictureSize())
+
+        def make(target: Path) -> None:
+            with opened_picture(kept.path) as image:
+                small = image.convert("RGB")
+                small.thumbnail((512, 512))
+                small.save(target, "JPEG", quality=85)
+
+        found = session.cache.get(f"upload {key} picture", ".jpg", make)
+        return FileResponse(found, media_type="image/jpeg")
+
+    return router
