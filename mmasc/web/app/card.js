@@ -105,12 +105,13 @@ function verdictButton(hit, verdict, act) {
       title: `${WORD[verdict]}${about} (${key})`,
       disabled: now.health?.read_only,
       onclick: () => {
-        judge([hit], now.label, verdict);
+        judge([hit], now.label, verdict, { toggle: true });
         act.judged(hit);
       },
     },
     icon(SIGN[verdict]),
-    el("span", { text: { present: "Yes", absent: "No", unsure: "?" }[verdict] }),
+    el("span", { text: { present: "Yes", absent: "No", unsure: "Unsure" }[verdict] }),
+    el("kbd", { "aria-hidden": "true", text: key[0] }),
   );
 }
 

@@ -146,7 +146,7 @@ export class Deck {
 
   label(number, names) {
     const label = names[number];
-    if (label) judge(this.targets(), label, "present");
+    if (label) judge(this.targets(), label, "present", { toggle: true });
   }
 
   refresh() {

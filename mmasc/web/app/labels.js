@@ -80,13 +80,13 @@ export function verdictOf(hit, label = now.label) {
 }
 
 /**
- * Set a verdict on hits: one step for undo. `verdict` null removes it; the same verdict on one hit takes it back.
+ * Set a verdict on hits: one step for undo. `verdict` null removes it; with `toggle`, so does the same verdict again.
  */
-export function judge(hits, label, verdict) {
+export function judge(hits, label, verdict, { toggle = false } = {}) {
   if (now.health?.read_only) return toast("This collection is open for reading only; verdicts are switched off.", true);
   if (!label) return emit("need-label");
   addLabel(label);
-  const taken = hits.length === 1 && verdictOf(hits[0], label)?.verdict === verdict ? null : verdict;
+  const taken = toggle && hits.length === 1 && verdictOf(hits[0], label)?.verdict === verdict ? null : verdict;
   const step = { fresh: [], changed: [], gone: [], label };
   for (const hit of hits) {
     const found = verdictOf(hit, label);

@@ -6,7 +6,7 @@ import { Deck } from "./deck.js";
 import { button, clear, el, plural, say, select, toast } from "./dom.js";
 import { exportMenu } from "./export.js";
 import { filterBody } from "./filters.js";
-import { addLabel, choose, countsOf, labelNames } from "./labels.js";
+import { addLabel, choose, countsOf, labelNames, questionIs } from "./labels.js";
 import { labelPanel } from "./panel.js";
 import { drained } from "./sender.js";
 import { go, now, on } from "./state.js";
@@ -125,7 +125,8 @@ function build() {
   }
 
   function drawFigures({ figures: found, histogram: bars, threshold, enough, curve, positive, negative }) {
-    const figure = (text, [value, low, high]) => el("div", { class: "figure" }, el("dt", { text }), el("dd", {}, el("b", { text: percent(value) }), el("small", { text: ` ${Math.round(100 * low)} – ${percent(high)}` })));
+    const figure = (text, known) => known && figureOf(text, known);
+    const figureOf = (text, [value, low, high]) => el("div", { class: "figure" }, el("dt", { text }), el("dd", {}, el("b", { text: percent(value) }), el("small", { text: ` ${Math.round(100 * low)} – ${percent(high)}` })));
     clear(
       figures,
       el("h2", { text: `Learned from ${positive} yes, ${negative} no` }),
@@ -141,7 +142,7 @@ function build() {
 
   function drawNext(result) {
     const threshold = el("input", { type: "number", min: "0", max: "1", step: "0.01", value: result.threshold.toFixed(2), "aria-label": "Threshold" });
-    const name = el("input", { type: "text", value: result.label, "aria-label": "Name of the head", maxlength: "80" });
+    const name = el("input", { type: "text", value: result.label.replace(/[^A-Za-z0-9 _-]/g, "").trim(), "aria-label": "Name of the head", maxlength: "60" });
     clear(
       next,
       el("h2", { text: "Use it" }),
@@ -149,14 +150,17 @@ function build() {
       el("label", { class: "field inline bare" }, "Threshold", threshold),
       el("div", { class: "buttons" },
         button("Save head", () => save(name.value, result.label), { disabled: now.health.read_only }),
-        button("Apply to everything", () => apply(name.value, Number(threshold.value), result.label), { disabled: now.health.read_only }),
-        exportMenu(() => deck.items)),
+        exportMenu(() => deck.items),
+        button("Apply to everything", () => apply(name.value, Number(threshold.value), result.label), { disabled: now.health.read_only })),
     );
   }
 
+  const saved = new Set(); // names that may be written over, since they were written here
+
   async function save(name, label) {
     try {
-      await post("/api/heads", { name, label });
+      await post("/api/heads", { name, label, replace: saved.has(name) });
+      saved.add(name);
       now.collection = await get("/api/collection");
       toast(`Kept as ${name}.head; mmasc head apply takes it.`);
       return true;
@@ -193,6 +197,7 @@ function build() {
   on("labels", () => node.isConnected && draw());
   node.opened = ({ values }) => {
     now.deck = deck;
+    questionIs(() => `review of ${now.label}`);
     const label = values.get("label");
     if (label && label !== now.label) choose(addLabel(label));
     draw();

@@ -111,9 +111,9 @@ function build() {
     );
   }
 
-  questionIs(() => now.query.parts.map(textOf).join(", "));
   node.opened = ({ values }) => {
     now.deck = deck;
+    questionIs(() => now.query.parts.map(textOf).join(", "));
     const address = values.toString();
     if (address === shown) return deck.refresh();
     const names = new Map(now.query.parts.map((part) => [`${part.recording}@${part.start}`, part.name]));

@@ -2,8 +2,10 @@
 
 const listeners = new Map();
 
+/** Listen; the answer is a function that ends it. */
 export function on(event, listener) {
   listeners.set(event, [...(listeners.get(event) ?? []), listener]);
+  return () => listeners.set(event, listeners.get(event).filter((one) => one !== listener));
 }
 
 export function emit(event, detail) {
