@@ -1,6 +1,11 @@
 """`mmasc serve`: a page on this machine over one collection."""
 
+import os
+import sys
+
 import click
+
+_STOPPED = 130  # exit status after Ctrl-C
 
 
 @click.command()
@@ -19,4 +24,11 @@ def serve(collection: str, port: int, space: str | None, by: str | None, read_on
     from mmasc.cli.output import echo
     from mmasc.web.serve import serve as run
 
-    run(collection, port, space, by, read_only, open_browser, echo)
+    try:
+        run(collection, port, space, by, read_only, open_browser, echo)
+    except KeyboardInterrupt:
+        # At once, whatever a thread may be in the middle of: what was answered is on the disk
+        echo("stopped; every label is kept", err=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_STOPPED)

@@ -76,6 +76,27 @@ def fit_moments(
     asked = moments or Moments()
     opened = collection if isinstance(collection, Collection) else Collection(collection)
     windows = annotated_windows(opened, asked)
+    fitted, tested = fit_windows(windows, head, folds, seed, progress)
+    if out is not None:
+        fitted.save(out)
+    over = "recordings" if asked.groups is None else f"groups of {asked.groups}"
+    return moment_report(windows, (tested.scores, tested.thresholds), fitted, (over, tested.folds, seed), out)
+
+
+def fit_windows(
+    windows: AnnotatedWindows,
+    head: str = "logistic",
+    folds: int = 5,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[FittedHead, Tested]:
+    """Fit a head to annotated windows, and say of each what heads said that had not heard its recording.
+
+    Args:
+        windows, head, folds, seed, progress: See `fit_moments`.
+    Raises:
+        MmascError: If the head does not exist, or the windows do not suffice.
+    """
     _check_sides(windows, head)
     fold = spread_groups(windows.truth == PRESENT, windows.groups, folds, seed)
     done, total = 0, (len(np.unique(fold)) + 1) * len(windows.classes)
@@ -98,11 +119,7 @@ def fit_moments(
         thresholds=tuple(tested.kept.tolist()),
         format=FORMAT,
     )
-    fitted = FittedHead(stamp, OneAgainstRest(members))
-    if out is not None:
-        fitted.save(out)
-    over = "recordings" if asked.groups is None else f"groups of {asked.groups}"
-    return moment_report(windows, (tested.scores, tested.thresholds), fitted, (over, tested.folds, seed), out)
+    return FittedHead(stamp, OneAgainstRest(members)), tested
 
 
 def _known(windows: AnnotatedWindows, column: int) -> tuple[Int[np.ndarray, " item"], Int[np.ndarray, " item"]]:

@@ -16,7 +16,7 @@ from mmasc.heads.fitted import FittedHead
 from mmasc.printing import plain
 from mmasc.version import __version__
 from mmasc.web.bodies import WordsCheck
-from mmasc.web.guard import Keys
+from mmasc.web.keys import Keys
 from mmasc.web.search import check_words
 from mmasc.web.state import Session
 
@@ -100,7 +100,7 @@ def _collection(session: Session, collection: Collection) -> dict[str, Any]:
         "columns": [_column(view.table, name) for name in view.own],
         "labels": label_counts(session),
         "heads": heads_of(session.folder),
-        "words": {one["name"]: _groups(one["encoder"]) for one in spaces},
+        "words": {name: _groups(space.encoder) for name, space in view.head.spaces.items()},
         "sites": sorted({str(site) for site in sites if site is not None}),
         "clock": bool(len(begins)),
         "first": str(begins.min()).replace("T", " ")[:19] if len(begins) else None,

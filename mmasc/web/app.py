@@ -9,13 +9,23 @@ from starlette.types import ASGIApp
 
 from mmasc.version import __version__
 from mmasc.web.about import about_router
+from mmasc.web.activity import activity_router
 from mmasc.web.annotations import annotation_router
+from mmasc.web.export import export_router
 from mmasc.web.faults import Refused, add_handlers
-from mmasc.web.guard import Guard, Keys
+from mmasc.web.guard import Guard
+from mmasc.web.heads import head_router
+from mmasc.web.jobs import Jobs, job_router
+from mmasc.web.keys import Keys
+from mmasc.web.learn import Learner, learn_router
+from mmasc.web.library import library_router
+from mmasc.web.map import Maps, map_router
 from mmasc.web.pictures import picture_router
+from mmasc.web.recordings import recording_router
 from mmasc.web.search import search_router
 from mmasc.web.sounds import sound_router
 from mmasc.web.state import Session
+from mmasc.web.timeline import timeline_router
 from mmasc.web.uploads import Uploads, upload_router
 
 _KINDS = {
@@ -46,7 +56,7 @@ def make_app(session: Session, keys: Keys) -> ASGIApp:
         redirect_slashes=False,
     )
     add_handlers(app, session.hidden)
-    uploads = Uploads(session.cache.folder)
+    uploads, jobs = Uploads(session.cache.folder), Jobs(session)
     routers = [
         about_router(session, keys),
         upload_router(session, uploads),
@@ -54,6 +64,15 @@ def make_app(session: Session, keys: Keys) -> ASGIApp:
         sound_router(session),
         picture_router(session),
         annotation_router(session),
+        learn_router(Learner(session, jobs)),
+        head_router(session, jobs),
+        job_router(jobs),
+        recording_router(session),
+        timeline_router(session),
+        export_router(session),
+        map_router(session, Maps(session)),
+        activity_router(session),
+        library_router(session, jobs),
     ]
     for router in routers:
         app.include_router(router)

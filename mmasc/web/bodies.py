@@ -153,6 +153,7 @@ class KeepHead(Body):
     label: Name | None = None
     labels: Annotated[list[Name], Field(min_length=1, max_length=200)] | None = None
     space: Name | None = None
+    replace: bool = False
 
 
 class Apply(Body):
@@ -160,7 +161,6 @@ class Apply(Body):
 
     head: Name
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
-    write: bool = False
 
 
 class Add(Body):

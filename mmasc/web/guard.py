@@ -8,11 +8,12 @@ other users of the machine can reach the port. So Host, Origin and Sec-Fetch-Sit
 import hmac
 import json
 import re
-import secrets
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mmasc.web.keys import Keys
 
 TOKEN_HEADER = "x-mmasc"  # noqa: S105  the name of a header
 UPLOADS = "/api/uploads"
@@ -35,27 +36,6 @@ _HEADERS = {
     "permissions-policy": "microphone=(self), camera=()",
 }
 _ENCODED = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
-
-
-class Keys:
-    """The secrets of one start of the server.
-
-    Attributes:
-        port: Port that it listens on.
-        token: 128 random bits, for the header of the page's requests.
-        cookie: Other 128 random bits, for media elements; `cookie_name` has the port in it, since cookies are shared
-            by all ports of a machine.
-    """
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.token, self.cookie = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-        self.cookie_name = f"mmasc_{port}"
-        self.hosts = tuple(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
-
-    def set_cookie(self) -> str:
-        """The header that gives the page its cookie."""
-        return f"{self.cookie_name}={self.cookie}; Path=/api; HttpOnly; SameSite=Strict"
 
 
 class Guard:

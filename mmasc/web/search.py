@@ -118,7 +118,7 @@ def _side(
     """Weighted mean of unit vectors, None where nothing is asked; and the windows that were asked with."""
     texts, files, moments = parts
     vectors: list[np.ndarray] = []
-    weights = [part.weight for part in [*texts, *files, *moments]]
+    weights = [one.weight for one in texts] + [one.weight for one in files] + [one.weight for one in moments]
     own = [np.zeros((0, reader.space.dim), np.float32)]
     if any(not part.text.strip() for part in texts):
         raise Refused(422, "the query is empty; write some words")

@@ -5,12 +5,14 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
-from mmasc.collection.head import HEAD_NAME, read_head
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, show_path
+from mmasc.web.keys import Keys
 
 HOST = "127.0.0.1"
+_NEEDED = ("fastapi", "uvicorn", "python_multipart")
 _GRACE_SECONDS = 1  # for requests that are being answered when it ends
 
 
@@ -36,19 +38,22 @@ def serve(
     Raises:
         MmascError: If there is no collection, the port is in use, or FastAPI and uvicorn are not installed.
     """
-    try:
-        import uvicorn
-
-        from mmasc.web.app import make_app
-        from mmasc.web.guard import Keys
-        from mmasc.web.state import Session
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("fastapi", "uvicorn", "starlette", "pydantic", "multipart"):
-            raise MmascError("the page needs more packages: pip install 'mmasc[web]'") from error
-        raise
-    read_head(Path(collection) / HEAD_NAME)  # no collection, no server
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise MmascError(f"the page needs {', '.join(missing)}: pip install 'mmasc[web]'")
+    if not (Path(collection) / "collection.json").is_file():
+        raise MmascError(f"{show_path(collection)} holds no collection; make one with: mmasc embed PATH --into ...")
     listening = _listen(port)
     keys = Keys(listening.getsockname()[1])
+    address = f"http://{HOST}:{keys.port}/#t={keys.token}"
+    tell(address)  # browsers that come now are answered as soon as the rest is imported
+    if open_browser:
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    import uvicorn
+
+    from mmasc.web.app import make_app
+    from mmasc.web.state import Session
+
     session = Session(collection, space, by, read_only)
     config = uvicorn.Config(
         make_app(session, keys),
@@ -60,11 +65,7 @@ def serve(
         ws="none",
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    address = f"http://{HOST}:{keys.port}/#t={keys.token}"
-    tell(address)
     session.start()
-    if open_browser:
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     try:
         uvicorn.Server(config).run(sockets=[listening])
     finally:

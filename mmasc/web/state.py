@@ -8,7 +8,6 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +27,7 @@ from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError, show_path
 from mmasc.web.cache import RenderCache
 from mmasc.web.faults import Refused
+from mmasc.web.worker import Worker
 from mmasc.windows.units import unit_float32
 
 _HELD_BYTES = 1_000_000_000  # vectors of a space that are kept in memory, at most
@@ -62,6 +62,11 @@ class View:
     def paths(self) -> list[str]:
         """Paths under the root."""
         return self.table.column("path").to_pylist()
+
+    @cached_property
+    def by_path(self) -> list[int]:
+        """Rows in the order of their paths."""
+        return sorted(range(len(self.paths)), key=self.paths.__getitem__)
 
     @cached_property
     def durations(self) -> np.ndarray:
@@ -119,7 +124,7 @@ class Session:
         self.state, self.error = "loading", ""
         self.cache, self.encoders = RenderCache(), QueryEncoders("cpu")
         self.loaded = threading.Event()
-        self._worker = ThreadPoolExecutor(1, "mmasc-worker")
+        self._worker = Worker("mmasc-worker")
         self._collection: Collection | None = None
         self._view: View | None = None
         self._marks: tuple[object, dict[int, list[Annotation]]] | None = None
@@ -179,12 +184,22 @@ class Session:
         """How many annotations there were when they were read last."""
         return 0 if self._marks is None else sum(map(len, self._marks[1].values()))
 
+    def counts(self) -> dict[int, int]:
+        """Number of annotations by recording, as they were read last."""
+        return {} if self._marks is None else {one: len(some) for one, some in self._marks[1].items()}
+
     def sample(self, reader: SpaceReader) -> np.ndarray:
         """Unit vectors of up to 20,000 windows spread evenly over a space; for the worker's thread."""
         if reader not in self._samples:
             places = np.linspace(0, len(reader) - 1, min(len(reader), _SAMPLE)).round().astype(np.int64)
             self._samples[reader] = unit_float32(reader.vectors(places))
         return self._samples[reader]
+
+    def vectors(self, reader: SpaceReader, positions: np.ndarray) -> np.ndarray:
+        """Vectors of windows `[item dim]`, for other threads than the worker's."""
+        if reader.held is not None:
+            return reader.held[positions]
+        return self.call(lambda _: reader.vectors(positions))
 
     def marks(self) -> dict[int, list[Annotation]]:
         """Annotations by recording; for the worker's thread."""
@@ -236,13 +251,8 @@ class Session:
 
     def close(self) -> None:
         """End: what waits for the worker is dropped, temporary files are deleted."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        self._worker.drop()
         self.cache.close()
-
-    def submit(self, work: Callable[[Collection], Any]) -> "Future[Any]":
-        """Like `call`, without waiting."""
-        _ = self.view
-        return self._worker.submit(lambda: work(self.collection))
 
     def _load(self) -> None:
         try:

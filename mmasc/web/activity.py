@@ -1,0 +1,62 @@
+"""`GET /api/activity`: when a label was annotated, or a head heard something, next to what was recorded."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from mmasc.collection import Collection
+from mmasc.web.about import HEADS_FOLDER, heads_of
+from mmasc.web.faults import Refused
+from mmasc.web.state import Session
+
+if TYPE_CHECKING:
+    from mmasc.studies.activity import Activity
+
+
+def activity_object(found: "Activity") -> dict[str, Any]:
+    """Detections of all labels and hours recorded, by day and bin of the day."""
+    return {
+        "hours": [found.clock_of(number) for number in range(found.recorded.shape[1])],
+        "days": [str(day) for day in found.days],
+        "counts": found.counts.sum(axis=0).tolist(),
+        "recorded": found.recorded.round(6).tolist(),
+        "labels": list(found.labels),
+        "by_label": {label: found.counts[place].tolist() for place, label in enumerate(found.labels)},
+        "bin_minutes": found.bin_minutes,
+        "without_clock": found.without_clock,
+    }
+
+
+def activity_router(session: Session) -> APIRouter:
+    """The endpoints of this module."""
+    router = APIRouter()
+
+    @router.get("/api/activity")
+    def counted(
+        label: str | None = None,
+        head: str | None = None,
+        bin_minutes: Annotated[int, Query(alias="bin", ge=1, le=1440)] = 60,
+    ) -> dict[str, Any]:
+        if 1440 % bin_minutes:
+            raise Refused(422, "bin must divide the 1440 minutes of a day")
+        if head is not None and head not in {one["name"] for one in heads_of(session.folder)}:
+            raise Refused(404, "there is no head of this name")
+        return session.call(lambda opened: _counted(opened, session.folder, (label, head), bin_minutes))
+
+    return router
+
+
+def _counted(
+    collection: Collection, folder: Path, asked: tuple[str | None, str | None], bin_minutes: int
+) -> dict[str, Any]:
+    from mmasc.studies.activity import activity  # late: it loads torch, which the first page does without
+    from mmasc.studies.detections import annotated, of_head
+
+    label, head = asked
+    labels = [label] if label else []
+    if head is None:
+        rows, _ = annotated(collection, labels)
+    else:
+        rows = of_head(collection, folder / HEADS_FOLDER / f"{head}.head", labels)
+    return activity_object(activity(collection, rows, bin_minutes=bin_minutes, labels=labels))
