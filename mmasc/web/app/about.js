@@ -1,12 +1,11 @@
 // The view "About": what the collection holds, adding a folder, duplicates, and what this page does with data.
 
 import { cancel, follow, get, post } from "./api.js";
-import { card } from "./card.js";
-import { openRecording } from "./deck.js";
 import { button, clear, el, plural } from "./dom.js";
 import { helpDialog } from "./help.js";
-import { judge } from "./labels.js";
-import { go, now } from "./state.js";
+import { now } from "./state.js";
+
+const MOST_GROUPS = 50;
 
 export function aboutView() {
   const { collection, health } = now;
@@ -69,7 +68,13 @@ function addFolder() {
   const [start, place] = jobButton(
     "Add",
     () => post("/api/add", { folder: folder.value.trim() }),
-    (result) => el("p", {}, `Added ${plural(result.recordings ?? result.added ?? 0, "recording")}. `, button("Reload", () => location.reload(), { class: "link" })),
+    ({ found, added, failed }) =>
+      el(
+        "div",
+        { class: "stack" },
+        el("p", {}, `Added ${added} of ${plural(found, "recording")}. `, added ? button("Reload", () => location.reload(), { class: "link" }) : ""),
+        failed.length ? el("ul", { class: "bad" }, failed.map(({ name, reason }) => el("li", { text: `${name}: ${reason}` }))) : "",
+      ),
   );
   return el("div", { class: "stack" }, el("div", { class: "line" }, folder, start), place);
 }
@@ -77,18 +82,19 @@ function addFolder() {
 function duplicates() {
   const [start, place] = jobButton("Find duplicates", () => get("/api/duplicates"), ({ groups }) =>
     groups.length
-      ? el("ol", { class: "stack" }, groups.slice(0, 50).map((group) => el("li", { class: "panel" }, group.map(one))))
+      ? el("ol", { class: "stack" }, groups.slice(0, MOST_GROUPS).map((group) => el("li", { class: "copies" }, group.map(copy))))
       : el("p", { class: "hint", text: "No recording is there twice." }));
   return el("div", { class: "stack" }, el("div", {}, start), place);
 }
 
-/** A member of a group: a hit when the server tells a moment, else a recording. */
-function one(member) {
-  if (member.start !== undefined && member.annotations) {
-    const act = { focus() {}, judged() {}, open: openRecording, more: (hit) => go("search", new URLSearchParams({ like: `${hit.recording}@${hit.start}-${hit.end}` })), less() {}, label: (hit) => judge([hit], now.label, "present") };
-    return card(member, act);
-  }
-  const id = member.recording ?? member.id;
-  return el("p", {}, id ? el("a", { href: `#/recording/${id}`, text: member.name ?? id }) : (member.name ?? String(member)));
+/** One copy of a group: its name, how it is related, and which one to keep. */
+function copy({ recording, path_shown: path, keep, relation, similarity, why }) {
+  const close = similarity === undefined || similarity === null ? "" : `${(100 * similarity).toFixed(1)} % alike`;
+  return el(
+    "div",
+    { class: "copy" },
+    el("a", { class: "long", href: `#/recording/${recording}`, text: path }),
+    keep ? el("span", { class: "chip small yes", text: "keep" }) : null,
+    el("small", { text: [relation, close, why].filter(Boolean).join(" · ") }),
+  );
 }
-

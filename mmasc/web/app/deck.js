@@ -3,7 +3,7 @@
 import { card } from "./card.js";
 import { clear, el, say } from "./dom.js";
 import { isAbout, judge, verdictOf } from "./labels.js";
-import { fetchAhead, leave, playHit, toggleHit } from "./player.js";
+import { fetchAhead, leadIn, leave, playHit, toggleHit } from "./player.js";
 import { labelMenu } from "./label_menu.js";
 import { go, now, on, settings } from "./state.js";
 
@@ -83,7 +83,7 @@ export class Deck {
     if (!quiet) {
       if (!this.stage) node.focus({ preventScroll: true });
       node.scrollIntoView({ block: "nearest", inline: "center", behavior: calm() ? "auto" : "smooth" });
-      if (settings.autoplay) playHit(this.hit, this.front);
+      if (settings.autoplay) playHit(this.hit, this.front, leadIn(this.hit));
     }
     fetchAhead(this.items[place + 1]);
   }

@@ -109,8 +109,14 @@ export function annotate(owner, span, label, verdict = "present") {
   judge([{ ...span, annotations: owner, score: null }], label, verdict);
 }
 
+/** What a verdict is about: the moment that fits best, where a hit joins several windows. */
+export function momentOf(hit) {
+  return [hit.best_start ?? hit.start, hit.best_end ?? hit.end];
+}
+
 function annotation(hit, label, verdict) {
-  const { recording, start, end, score = null } = hit;
+  const { recording, score = null } = hit;
+  const [start, end] = momentOf(hit);
   return { id: null, recording, start, end, label, verdict, score, question: question(), note: "", by: "" };
 }
 

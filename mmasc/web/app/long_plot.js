@@ -58,7 +58,7 @@ export function longPlot(recording, { seek, drew, moved, zoomed }) {
     const length = seen.to - seen.from;
     const step = timeStep(length, Math.max(2, plot.clientWidth / 90));
     const marks = [];
-    for (let second = Math.ceil(seen.from / step) * step; second <= seen.to; second += step) {
+    for (let second = Math.ceil(seen.from / step) * step; second <= seen.to - 0.015 * length; second += step) {
       const mark = el("span", { text: step < 1 ? clockOf(second, 1) : clockOf(second) });
       mark.style.left = place(second);
       marks.push(mark);

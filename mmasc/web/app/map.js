@@ -12,6 +12,7 @@ import { playHit } from "./player.js";
 import { go, now, settings } from "./state.js";
 
 const REST_MS = 120; // the pointer rests this long before a point is fetched
+const WAIT_MS = 600; // until a map that is being computed is asked for again
 
 let view = null;
 
@@ -78,15 +79,15 @@ function build() {
     try {
       const response = await send("GET", `/api/map?${new URLSearchParams({ space: space(), ...(column ? { colour: column } : {}) })}`);
       names = JSON.parse(response.headers.get("X-Colours") ?? "[]");
+      if (response.headers.get("X-Ready") === "0") return setTimeout(() => node.isConnected && load(), WAIT_MS); // being computed
       const map = readMap(await response.arrayBuffer());
-      if (response.headers.get("X-Ready") === "0") toast("The better map is not computed yet: this one is made from two main axes.");
-      canvas.show(map, names.length);
+      canvas.show(map, names);
       loaded = `${space()} ${column}`;
       drawBar(map.count);
-      clear(legend, names.length ? names.map((name, place) => {
+      clear(legend, names.some(Boolean) ? names.map((name, place) => {
         const swatch = el("i", { class: "dot" });
         swatch.style.background = canvas.colourOf(place);
-        return el("li", {}, swatch, el("span", { text: name || "(none)" }));
+        return el("li", {}, swatch, el("span", { text: name || "other" }));
       }) : el("li", { class: "hint", text: "Choose a column to colour the points." }));
     } catch (error) {
       clear(bar, el("span", { class: "bad", text: error.message }));

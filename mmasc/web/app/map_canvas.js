@@ -9,13 +9,17 @@ const CELLS = 256; // a side, of the grid in which points are found
 const PICK_PIXELS = 10;
 const DRAG_PIXELS = 4;
 
-export const colourAt = (place, count) => (count === 0 ? COLOURS[0] : place === 255 || place >= count ? OTHER : COLOURS[place % COLOURS.length]);
+/** The colour of a group of points: those without a name are grey, unless nothing has one. */
+export function colourAt(place, names) {
+  if (!names.some(Boolean)) return COLOURS[0];
+  return names[place] ? COLOURS[(place + COLOURS.length - (names[0] ? 0 : 1)) % COLOURS.length] : OTHER;
+}
 
 export function pointCanvas({ hover, lasso }) {
   const canvas = el("canvas", { class: "map-canvas", tabindex: "0", role: "img", "aria-label": "Map of all windows; the same windows are found by search" });
   const pen = canvas.getContext("2d", { alpha: false });
   let map = null;
-  let count = 0;
+  let names = [];
   let box = null; // [left, bottom, right, top] of the points
   let eye = { x: 0, y: 0, scale: 1 }; // middle in map units, pixels per unit
   let grid = null;
@@ -23,11 +27,11 @@ export function pointCanvas({ hover, lasso }) {
   let chosen = null; // point under the pointer
   let frame = 0;
   canvas.lassoing = false;
-  canvas.colourOf = (place) => colourAt(place, count);
+  canvas.colourOf = (place) => colourAt(place, names);
 
   canvas.show = (points, colours) => {
     map = points;
-    count = colours;
+    names = colours;
     box = extent(points);
     grid = gridOf(points, box);
     canvas.fit();
@@ -60,7 +64,7 @@ export function pointCanvas({ hover, lasso }) {
     pen.fillRect(0, 0, width, height);
     const image = pen.getImageData(0, 0, width, height);
     const pixels = new Uint32Array(image.data.buffer);
-    const table = Uint32Array.from({ length: 256 }, (_, place) => packed(colourAt(place, count)));
+    const table = Uint32Array.from({ length: 256 }, (_, place) => packed(colourAt(place, names)));
     const { places, colours } = map;
     const [scale, left, top] = [eye.scale * ratio, width / 2 - eye.x * eye.scale * ratio, height / 2 + eye.y * eye.scale * ratio];
     const size = Math.max(1, Math.min(5, Math.round((map.count > 20000 ? 1.6 : 3) * ratio * Math.min(2, Math.sqrt(eye.scale / fitScale())))));

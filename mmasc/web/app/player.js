@@ -57,7 +57,13 @@ export const playHit = (hit, owner, at = null) => play(urlOf(hit), owner, { from
 
 export function toggleHit(hit, owner) {
   if (isPlaying(owner)) pause();
-  else playHit(hit, owner);
+  else if (current?.owner === owner) play(current.url, owner, current);
+  else playHit(hit, owner, leadIn(hit));
+}
+
+/** Where a hit begins to play: shortly before its best moment, so that long ones need no waiting. */
+export function leadIn(hit) {
+  return Math.max(0, (hit.best_start ?? hit.start) - Math.max(settings.context, 0.5) - spanOf(hit).start);
 }
 
 export const isPlaying = (owner) => current?.owner === owner && !audio.paused;

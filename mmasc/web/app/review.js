@@ -102,12 +102,13 @@ function build() {
   function showResult(result) {
     drawn = now.label;
     start.hidden = Boolean(result?.queue.length);
-    figures.hidden = next.hidden = !result;
+    figures.hidden = !result;
+    next.hidden = typeof result?.threshold !== "number"; // nothing was learned yet: the clips come from the label's words
     deck.show(result?.queue ?? []);
     if (!result) return explain();
     if (!result.queue.length) clear(start, el("p", { text: "Everything that this choice of clips offers has a verdict. Choose other clips, or apply what was learned." }));
     drawFigures(result);
-    drawNext(result);
+    if (!next.hidden) drawNext(result);
   }
 
   function explain() {
@@ -133,8 +134,8 @@ function build() {
       found
         ? el("dl", { class: "figures" }, figure("Precision", found.precision), figure("Recall", found.recall), figure("Average precision", found.average_precision))
         : el("p", { class: "hint", text: "Too few verdicts for figures that can be trusted." }),
-      histogram({ edges: bars.edges, counts: bars.all, layers: [{ values: bars.present, name: "bar-present" }, { values: bars.absent, name: "bar-absent" }], marks: [threshold], label: `Histogram of scores; the threshold is ${threshold.toFixed(2)}` }),
-      el("p", { class: "hint legend" }, el("i", { class: "swatch all" }), "all windows ", el("i", { class: "swatch present" }), "yes ", el("i", { class: "swatch absent" }), "no ", el("i", { class: "swatch mark" }), `threshold ${threshold.toFixed(2)}`),
+      bars && histogram({ edges: bars.edges, counts: bars.all, layers: [{ values: bars.present, name: "bar-present" }, { values: bars.absent, name: "bar-absent" }], marks: [threshold].filter((one) => one !== null), label: `Histogram of scores; the threshold is ${threshold?.toFixed(2)}` }),
+      bars && el("p", { class: "hint legend" }, el("i", { class: "swatch all" }), "all windows ", el("i", { class: "swatch present" }), "yes ", el("i", { class: "swatch absent" }), "no ", el("i", { class: "swatch mark" }), "threshold"),
       curve?.length > 1 ? [el("h3", { text: "Precision, %" }), precisionCurve(curve)] : null,
       enough ? el("p", { class: "enough", text: enough }) : null,
     );

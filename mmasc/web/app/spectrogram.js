@@ -57,7 +57,7 @@ export function spectrogram(view, { inner, best, onseek, label }) {
     plot.append(shade(0, place(inner[0])), shade(place(inner[1]), "100%"));
   }
   if (best?.[0] !== undefined && best[0] !== null) {
-    const mark = el("i", { class: "spec-best", title: "the moment that fits best" });
+    const mark = el("i", { class: "spec-best", title: "The moment that fits best: verdicts are about it" });
     mark.style.left = place(Math.max(best[0], view.start));
     mark.style.right = `calc(100% - ${place(Math.min(best[1], view.end))})`;
     plot.append(mark);
