@@ -3,6 +3,7 @@
 const KEY = "mmasc-key";
 const LATE_MS = 400; // how long another window of this page has to hand over its key
 const JOB_MS = 350;
+const STRANGE_KEY = "The server was started again: open the address that it printed, in this browser.";
 
 export class ServerError extends Error {
   constructor(status, message) {
@@ -10,9 +11,9 @@ export class ServerError extends Error {
     this.status = status; // 0: nothing answered
   }
 
-  /** Whether the same request may work later. */
+  /** Whether the same request may work later; a server that was started again has another key. */
   get passing() {
-    return this.status === 0 || this.status === 429 || this.status >= 500;
+    return [0, 403, 408, 429].includes(this.status) || this.status >= 500;
   }
 }
 
@@ -20,17 +21,33 @@ let key = null;
 
 /** The key of this start: from the address, from this tab, or from another tab of the same page. */
 export async function findKey() {
-  const match = /^#t=([\w-]+)$/.exec(location.hash);
-  if (match) {
-    keep(match[1]);
-    history.replaceState(null, "", location.pathname + location.search); // never left in the address bar
-  }
+  const given = takeKey();
   key ??= sessionStorage.getItem(KEY);
   const channel = new BroadcastChannel("mmasc-key");
   if (!key) key = await askOthers(channel);
   if (key) keep(key);
-  channel.onmessage = ({ data }) => data === "who?" && key && channel.postMessage({ key });
+  channel.onmessage = ({ data }) => {
+    if (data.key) renew(data.key);
+    else if (key) channel.postMessage({ key });
+  };
+  if (given) channel.postMessage({ key }); // tabs of an earlier start of the server go on with it
   return key;
+}
+
+/** Take a key out of the address, where there is one: it is never left in the address bar. */
+export function takeKey() {
+  const match = /^#t=([\w-]+)$/.exec(location.hash);
+  if (!match) return false;
+  history.replaceState(null, "", location.pathname + location.search);
+  renew(match[1]);
+  return true;
+}
+
+function renew(value) {
+  if (value === key) return;
+  const first = key === null;
+  keep(value);
+  if (!first) post("/api/session"); // the cookie for sounds and pictures
 }
 
 function keep(value) {
@@ -61,10 +78,10 @@ export async function send(method, path, body, { signal } = {}) {
     response = await fetch(path, { method, headers, signal, body: form || body === undefined ? body : JSON.stringify(body) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ServerError(0, "the server does not answer; is mmasc serve still running?");
+    throw new ServerError(0, "the server does not answer.");
   }
   if (response.ok) return response;
-  throw new ServerError(response.status, await lineOf(response));
+  throw new ServerError(response.status, response.status === 403 ? STRANGE_KEY : await lineOf(response));
 }
 
 async function lineOf(response) {

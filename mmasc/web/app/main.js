@@ -1,6 +1,6 @@
 // The beginning: the key, the collection, the bar, and which view is shown.
 
-import { findKey, get, post } from "./api.js";
+import { findKey, get, post, takeKey } from "./api.js";
 import { takeFiles } from "./ask.js";
 import { button, clear, el, iconButton, plural, toast } from "./dom.js";
 import { applyTheme, helpDialog, settingsDialog } from "./help.js";
@@ -61,9 +61,12 @@ let lastSearch = "#/search";
 const searchAddress = () => lastSearch;
 
 let turn = 0;
+let shownAddress = "";
 
 async function showView() {
+  if (takeKey()) history.replaceState(null, "", shownAddress);
   const address = readAddress();
+  shownAddress = location.hash;
   const mine = ++turn;
   if (address.view === "search") lastSearch = location.hash || "#/search";
   const [, make] = VIEWS[address.view] ?? VIEWS.search;
@@ -125,7 +128,7 @@ async function start() {
     await waitUntilReady();
     now.collection = await get("/api/collection");
   } catch (error) {
-    return stopped(error.status === 403 ? "This key is not the one of the running server. Open the address that mmasc serve printed last." : error.message);
+    return stopped(error.message);
   }
   startLabels(now.collection);
   drawBar();
@@ -136,9 +139,9 @@ async function start() {
     if (["colours", "range", "context", "theme"].includes(name)) shown?.settings?.(name);
     if (["colours", "range", "context"].includes(name)) now.deck?.redraw();
   });
-  on("unsent", ({ count, failing }) => {
+  on("unsent", ({ count, failing, reason }) => {
     const node = document.getElementById("unsent");
-    node.textContent = failing ? `${plural(count, "change")} not sent yet; trying again` : "";
+    node.textContent = failing ? `${plural(count, "change")} not sent yet: ${reason} Trying again.` : "";
     node.classList.toggle("bad", failing);
   });
   takeFiles((files) => {

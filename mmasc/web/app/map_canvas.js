@@ -17,7 +17,7 @@ export function colourAt(place, names) {
 
 export function pointCanvas({ hover, lasso }) {
   const canvas = el("canvas", { class: "map-canvas", tabindex: "0", role: "img", "aria-label": "Map of all windows; the same windows are found by search" });
-  const pen = canvas.getContext("2d", { alpha: false });
+  const pen = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
   let map = null;
   let names = [];
   let box = null; // [left, bottom, right, top] of the points

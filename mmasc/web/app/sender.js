@@ -25,7 +25,7 @@ export async function drained() {
 async function run() {
   busy = true;
   while (waiting.length) {
-    emit("unsent", { count: waiting.length, failing: failures > 0 });
+    if (!failures) emit("unsent", { count: waiting.length, failing: false });
     const { work, failed } = waiting[0];
     try {
       await work();
@@ -34,7 +34,7 @@ async function run() {
     } catch (error) {
       if (error.passing) {
         const wait = WAITS_MS[Math.min(failures++, WAITS_MS.length - 1)];
-        emit("unsent", { count: waiting.length, failing: true });
+        emit("unsent", { count: waiting.length, failing: true, reason: error.message });
         await new Promise((go) => setTimeout(go, wait));
         continue;
       }
