@@ -6,11 +6,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, File, UploadFile
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
+from starlette.concurrency import run_in_threadpool
 
 from mmasc.audio.decode import open_audio
 from mmasc.collection.query import Query
@@ -26,6 +27,9 @@ _MOST_UPLOADS, _KEPT_SECONDS, _AT_ONCE = 20, 3_600.0, 4
 # First bytes of the formats of pictures that browsers send
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
 _NAME = 100
+# What the endpoint takes, for its description
+_PART = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+_FORM = {"requestBody": {"content": {"multipart/form-data": {"schema": _PART}}, "required": True}}
 
 
 @dataclass
@@ -173,9 +177,13 @@ def upload_router(session: Session, uploads: Uploads) -> APIRouter:
     """The endpoints of this module."""
     router = APIRouter()
 
-    @router.post("/api/uploads")
-    def upload(file: Annotated[UploadFile, File()]) -> dict[str, Any]:
-        key, kept = uploads.add(file.file, file.filename or "")
+    @router.post("/api/uploads", openapi_extra=_FORM)
+    async def upload(request: Request) -> dict[str, Any]:
+        async with request.form(max_files=1, max_fields=1) as form:
+            file = form.get("file")
+            if file is None or isinstance(file, str):
+                raise Refused(422, "send the file as the part 'file' of multipart/form-data")
+            key, kept = await run_in_threadpool(uploads.add, file.file, file.filename or "")
         return {"upload": key, "kind": kept.kind, "seconds": kept.seconds, "name": kept.name}
 
     @router.get("/api/uploads/{key}/audio")

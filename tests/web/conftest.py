@@ -1,0 +1,1 @@
+from tests.helpers.web import reader_only, server  # noqa: F401
