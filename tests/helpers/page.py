@@ -14,9 +14,9 @@ import mmasc
 from mmasc.synth import synthesise
 
 RATE = 48_000
-SECONDS = 4.0
+SECONDS = 4.5
 KINDS = ["rain", "rooster", "chainsaw", "church_bells", "crackling_fire", "clock_tick"]
-NIGHTS = 4
+NIGHTS = 6
 HOSTILE = "<img src=x onerror=document.title='broken'>_20240505_031500.wav"
 FAR_TOO_LONG_MS = 30_000
 
@@ -39,7 +39,7 @@ def make_collection(folder: Path) -> Path:
     soundfile.write(folder / "asked.wav", asked, RATE, subtype="PCM_16")
     mill = folder / "sounds" / "mill" / "asked_20240509_051500.wav"
     soundfile.write(mill, asked, RATE, subtype="PCM_16")
-    mmasc.embed(folder / "sounds", folder / "c", "mini", hop_seconds=1.0, folders=["site"])
+    mmasc.embed(folder / "sounds", folder / "c", "mini", folders=["site"])
     return folder / "c"
 
 
@@ -48,6 +48,7 @@ class Served:
 
     def __init__(self, collection: Path, port: int = 0) -> None:
         command = [sys.executable, "-m", "mmasc", "serve", str(collection), "--port", str(port), "--by", "Kim"]
+        self.collection = collection
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.address = self.process.stdout.readline().strip()
@@ -106,6 +107,7 @@ class Visit:
         self.page.on(
             "request", lambda request: self.hosts.add(request.url.split("/")[2] if "//" in request.url else "")
         )
+        self.page.on("response", lambda one: one.status >= 400 and self.faults.append(f"{one.status} {one.url}"))
         self.page.goto(address)
         self.page.wait_for_selector("#tools button")
 

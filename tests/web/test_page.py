@@ -1,10 +1,11 @@
 """The page in Chromium: ask, hear, judge by keys, undo, learn, record, draw, look at it narrow and dark."""
 
 import re
+from shutil import copytree
 
 import pytest
 
-from tests.helpers.page import HOSTILE, Served, Visit, make_collection, site  # noqa: F401
+from tests.helpers.page import HOSTILE, Served, Visit, site  # noqa: F401
 
 pytestmark = pytest.mark.browser
 VIEWS = ["search?text=rain", "review", "recordings", "map", "activity", "about"]
@@ -198,8 +199,8 @@ def test_every_icon_button_says_what_it_does(visit):
 
 
 def test_a_server_that_is_killed_and_started_again_loses_no_verdict(site, tmp_path):  # noqa: F811
-    browser, _ = site
-    served = Served(make_collection(tmp_path))
+    browser, first = site
+    served = Served(copytree(first.collection, tmp_path / "c"))
     one = Visit(browser, served.address)
     one.open("#/search?text=rain&f.windows=true")
     one.page.wait_for_selector(".card.here")
@@ -210,7 +211,7 @@ def test_a_server_that_is_killed_and_started_again_loses_no_verdict(site, tmp_pa
     one.page.wait_for_selector("#unsent.bad")
     again = Served(tmp_path / "c", served.port)
     one.page.goto(again.address)  # the same tab, so only its fragment changes
-    one.until("!document.querySelector('#unsent').textContent")
+    one.until(STORED, 6)
     assert "#t=" not in one.page.url
     assert sorted(found["verdict"] for found in one.annotations()) == ["absent"] * 3 + ["present"] * 3
     one.context.close()

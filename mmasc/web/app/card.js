@@ -1,7 +1,7 @@
 // One hit: picture, player, name, place in time, score, verdicts, labels and what can be done with it.
 
 import { clockOf, el, icon, iconButton, shortened } from "./dom.js";
-import { isAbout, judge, verdictOf, WORD } from "./labels.js";
+import { isIn, judge, verdictOf, WORD } from "./labels.js";
 import { isPlaying, playHit, spanOf, toggleHit } from "./player.js";
 import { now } from "./state.js";
 import { spectrogram } from "./spectrogram.js";
@@ -115,7 +115,7 @@ function verdictButton(hit, verdict, act) {
   );
 }
 
-const others = (hit) => hit.annotations.filter((one) => one.label !== now.label && isAbout(one, hit));
+const others = (hit) => hit.annotations.filter((one) => one.label !== now.label && isIn(one, hit));
 
 /** A label of the hit other than the current one; a click removes it. */
 function labelChip(hit, one) {

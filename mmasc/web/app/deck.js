@@ -2,7 +2,7 @@
 
 import { card } from "./card.js";
 import { clear, el, say } from "./dom.js";
-import { isAbout, judge, verdictOf } from "./labels.js";
+import { isIn, judge, verdictOf } from "./labels.js";
 import { fetchAhead, leadIn, leave, playHit, toggleHit } from "./player.js";
 import { labelMenu } from "./label_menu.js";
 import { go, now, on, settings } from "./state.js";
@@ -156,7 +156,7 @@ export class Deck {
 
   /** Take over annotations that were read again. */
   adopt(annotations) {
-    for (const hit of this.items) hit.annotations = annotations.filter((one) => isAbout(one, hit));
+    for (const hit of this.items) hit.annotations = annotations.filter((one) => isIn(one, hit));
     this.refresh();
   }
 }

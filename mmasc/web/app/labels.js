@@ -5,8 +5,7 @@ import { say, toast } from "./dom.js";
 import { later } from "./sender.js";
 import { emit, now, recall, remember } from "./state.js";
 
-const SHARED = 0.5; // an annotation is about a hit when they share half of the shorter one
-const MOST_READ = 20000;
+const SHARED = 0.5; // an annotation is about a moment when they share half of the shorter one
 export const VERDICTS = ["present", "absent", "unsure"];
 export const WORD = { present: "yes", absent: "no", unsure: "unsure" };
 
@@ -26,11 +25,18 @@ let order = [];
 export function startLabels(collection) {
   const name = `mmasc-labels-${collection.name}`;
   order = recall(name, []).filter((label) => typeof label === "string");
-  for (const { label } of collection.labels) if (!order.includes(label)) order.push(label);
-  counts.clear();
-  for (const one of collection.labels) counts.set(one.label, { present: one.present, absent: one.absent, unsure: one.unsure });
+  countLabels(collection.labels);
   keepOrder = () => remember(name, order);
   if (!now.label && order.length) now.label = order[0];
+}
+
+/** Take over how often each label was given. */
+function countLabels(labels) {
+  counts.clear();
+  for (const { label, present, absent, unsure } of labels) {
+    if (!order.includes(label)) order.push(label);
+    counts.set(label, { present, absent, unsure });
+  }
 }
 
 const counts = new Map();
@@ -69,11 +75,15 @@ export function renameLabel(old, fresh) {
 
 // Verdicts of hits
 
-const share = (one, hit) => Math.min(one.end, hit.end) - Math.max(one.start, hit.start);
-
-export function isAbout(one, hit) {
-  return one.recording === hit.recording && share(one, hit) >= SHARED * Math.min(one.end - one.start, hit.end - hit.start);
+function share(one, start, end) {
+  return (Math.min(one.end, end) - Math.max(one.start, start)) / Math.max(1e-3, Math.min(one.end - one.start, end - start));
 }
+
+/** Whether an annotation is about the moment that a verdict on this hit would be about. */
+export const isAbout = (one, hit) => one.recording === hit.recording && share(one, ...momentOf(hit)) >= SHARED;
+
+/** Whether an annotation lies in a hit, which may join many windows. */
+export const isIn = (one, hit) => one.recording === hit.recording && share(one, hit.start, hit.end) >= SHARED;
 
 export function verdictOf(hit, label = now.label) {
   return hit.annotations.findLast((one) => one.label === label && isAbout(one, hit)) ?? null;
@@ -223,10 +233,13 @@ export function redo() {
 
 /** Read the annotations of everything that is shown again, after a change that was not made here. */
 export async function readAgain() {
-  const { annotations } = await get(`/api/annotations?limit=${MOST_READ}`);
-  counts.clear();
-  for (const one of annotations) count(one.label, one.verdict, 1);
-  for (const one of annotations) addLabel(one.label);
+  let { total, annotations } = await get("/api/annotations");
+  if (total > annotations.length) {
+    const shown = new Set((now.deck?.items ?? []).map((hit) => hit.recording)); // too many for one answer
+    const answers = await Promise.all([...shown].map((id) => get(`/api/annotations?recording=${id}`)));
+    annotations = answers.flatMap((answer) => answer.annotations);
+  }
+  countLabels((await get("/api/collection")).labels);
   emit("annotations", annotations);
   emit("labels");
 }
