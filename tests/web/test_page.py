@@ -156,6 +156,10 @@ def test_more_like_this_and_open_in_the_recording_where_a_label_is_drawn(visit):
     assert visit.page.locator(".lane-mark.yes").count() == 1
     found = visit.annotations()[0]
     assert found["end"] - found["start"] > 1
+    visit.page.locator(".lane-mark").click()
+    visit.page.locator(".drawn-bar .chip", has_text="no").click()
+    visit.page.wait_for_selector(".lane-mark.no")
+    visit.page.keyboard.press("z")
     visit.page.keyboard.press("z")
     visit.until("document.querySelectorAll('.lane-mark').length === 0")
 

@@ -23,7 +23,8 @@ export function card(hit, act, size = "grid") {
       onseek: (second) => playHit(hit, node, second - span.start),
     },
   );
-  const verdicts = el("div", { class: "verdicts", role: "group", "aria-label": "Verdict" });
+  const buttons = Object.keys(SIGN).map((verdict) => verdictButton(hit, verdict, act));
+  const verdicts = el("div", { class: "verdicts", role: "group", "aria-label": "Verdict" }, buttons);
   const labels = el("div", { class: "labels" });
   const node = el(
     "li",
@@ -52,9 +53,9 @@ export function card(hit, act, size = "grid") {
     node.classList.toggle("playing", playing);
   };
   node.refresh = () => {
-    verdicts.replaceChildren(...Object.keys(SIGN).map((verdict) => verdictButton(hit, verdict, act)));
-    labels.replaceChildren(...others(hit).map((one) => labelChip(hit, one)));
     const found = verdictOf(hit)?.verdict ?? "none";
+    buttons.forEach((one) => one.refresh(found));
+    labels.replaceChildren(...others(hit).map((one) => labelChip(hit, one)));
     node.dataset.verdict = found;
   };
   node.refresh();
@@ -76,11 +77,12 @@ function facts(hit) {
 }
 
 function score(hit) {
+  if (!Number.isFinite(hit.score)) return null; // a moment that nothing was asked about
   const rare = hit.percentile ?? null;
   return el(
     "div",
     { class: "score", title: rare === null ? "Score" : `Score; higher than ${rare.toFixed(1)} % of all windows` },
-    el("div", { class: "value", text: hit.score?.toFixed(2) ?? "–" }),
+    el("div", { class: "value", text: hit.score.toFixed(2) }),
     rare === null ? null : el("div", { class: "rare", text: `top ${topShare(rare)} %` }),
   );
 }
@@ -91,18 +93,14 @@ function topShare(percentile) {
   return share >= 1 ? share.toFixed(0) : share >= 0.1 ? share.toFixed(1) : Math.max(share, 0.01).toFixed(2);
 }
 
+/** A verdict of the hit; it stays the same node, so that it keeps the focus. */
 function verdictButton(hit, verdict, act) {
-  const pressed = verdictOf(hit)?.verdict === verdict;
   const key = { present: "↑ or K", absent: "↓ or J", unsure: "U" }[verdict];
-  const about = now.label ? ` for “${now.label}”` : "";
-  return el(
+  const node = el(
     "button",
     {
       type: "button",
       class: `verdict ${SIGN[verdict]}`,
-      "aria-pressed": String(pressed),
-      "aria-label": `${WORD[verdict]}${about}`,
-      title: `${WORD[verdict]}${about} (${key})`,
       disabled: now.health?.read_only,
       onclick: () => {
         judge([hit], now.label, verdict, { toggle: true });
@@ -113,6 +111,13 @@ function verdictButton(hit, verdict, act) {
     el("span", { text: { present: "Yes", absent: "No", unsure: "Unsure" }[verdict] }),
     el("kbd", { "aria-hidden": "true", text: key[0] }),
   );
+  node.refresh = (found) => {
+    const words = `${WORD[verdict]}${now.label ? ` for “${now.label}”` : ""}`;
+    node.setAttribute("aria-pressed", String(found === verdict));
+    node.setAttribute("aria-label", words);
+    node.title = `${words} (${key})`;
+  };
+  return node;
 }
 
 const others = (hit) => hit.annotations.filter((one) => one.label !== now.label && isIn(one, hit));

@@ -84,7 +84,9 @@ function build() {
       canvas.show(map, names);
       loaded = `${space()} ${column}`;
       drawBar(map.count);
+      const used = new Set(map.colours);
       clear(legend, names.some(Boolean) ? names.map((name, place) => {
+        if (!used.has(place)) return null;
         const swatch = el("i", { class: "dot" });
         swatch.style.background = canvas.colourOf(place);
         return el("li", {}, swatch, el("span", { text: name || "other" }));

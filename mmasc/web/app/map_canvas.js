@@ -67,7 +67,7 @@ export function pointCanvas({ hover, lasso }) {
     const table = Uint32Array.from({ length: 256 }, (_, place) => packed(colourAt(place, names)));
     const { places, colours } = map;
     const [scale, left, top] = [eye.scale * ratio, width / 2 - eye.x * eye.scale * ratio, height / 2 + eye.y * eye.scale * ratio];
-    const size = Math.max(1, Math.min(5, Math.round((map.count > 20000 ? 1.6 : 3) * ratio * Math.min(2, Math.sqrt(eye.scale / fitScale())))));
+    const size = Math.max(1, Math.min(7, Math.round((map.count > 20000 ? 1.6 : map.count > 2000 ? 3 : 4) * ratio * Math.min(2, Math.sqrt(eye.scale / fitScale())))));
     for (let at = 0; at < map.count; at++) {
       const x = Math.round(left + places[2 * at] * scale);
       const y = Math.round(top - places[2 * at + 1] * scale);

@@ -29,7 +29,7 @@ export function labelPanel() {
     const name = el("span", { class: "label-name", text: label });
     const pick = el(
       "button",
-      { type: "button", class: "label-pick", "aria-pressed": String(here), title: here ? "Yes and no are about this label" : "Make it the label that yes and no are about", onclick: () => choose(label) },
+      { type: "button", class: "label-pick", "aria-pressed": String(here), title: here ? "Yes and no are about this label" : "Make it the label that yes and no are about", onclick: () => (here ? node.classList.toggle("open") : choose(label)) },
       el("kbd", { text: place < 9 ? place + 1 : "" }),
       name,
       el("span", { class: "label-counts", title: `${present} yes, ${absent} no, ${unsure} unsure` }, el("b", { text: present }), ` / ${absent}`),

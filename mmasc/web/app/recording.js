@@ -3,6 +3,7 @@
 import { audioUrl, get } from "./api.js";
 import { button, clear, clockOf, el, iconButton, secondsOf, select, toast } from "./dom.js";
 import { exportMenu } from "./export.js";
+import { drawnBar } from "./drawn_bar.js";
 import { annotate, judge, labelNames, questionIs } from "./labels.js";
 import { labelMenu } from "./label_menu.js";
 import { lanesOf } from "./lanes.js";
@@ -27,15 +28,25 @@ function build(recording) {
   let timeline = { labels: [], events: recording.events ?? [], curve: null };
   let head = 0;
   let drawn = null; // [start, end] drawn with the pointer
+  let mark = null; // the label that was clicked
   let playing = false;
 
   const strip = overviewStrip(recording, { go: (second) => centre(second) });
   const plot = longPlot(recording, { seek, drew, moved: pan, zoomed: zoom });
-  const lanes = lanesOf({ pick: (span) => show(span.start, span.end), mark: (one) => judge([{ ...one, annotations: marks }], one.label, null) });
+  const lanes = lanesOf({ pick: (span) => show(span.start, span.end), mark: (one) => pickMark(one) });
   const time = el("output", { class: "time", "aria-label": "Time of the play head" });
   const playButton = iconButton("play", "Play (Space)", toggle, { class: "play" });
   const jump = el("input", { type: "text", class: "jump", placeholder: "m:ss", "aria-label": "Jump to a time (Ctrl G)", onkeydown: (event) => event.key === "Enter" && jumpTo() });
-  const drawnBar = el("div", { class: "drawn-bar", "aria-live": "polite" });
+  const bar = drawnBar({
+    label,
+    turn(verdict) {
+      judge([{ recording: recording.id, start: mark.start, end: mark.end, annotations: marks }], mark.label, verdict);
+      drop();
+    },
+    menu: (at) => labelMenu(at, [asHit()], draw),
+    like: ([start, end]) => go("search", new URLSearchParams({ like: `${recording.id}@${start.toFixed(3)}-${end.toFixed(3)}` })),
+    drop,
+  });
   const source = el("span", { class: "pair" });
   const owner = { sounds };
 
@@ -69,7 +80,7 @@ function build(recording) {
     ),
     plot,
     lanes,
-    drawnBar,
+    bar,
   );
 
   function neighbour(name, text, other) {
@@ -151,7 +162,7 @@ function build(recording) {
 
   function seek(second) {
     head = second;
-    drawn = null;
+    drawn = mark = null;
     const again = playing;
     pause();
     draw();
@@ -163,38 +174,35 @@ function build(recording) {
 
   // Labels drawn with the pointer
 
+  function drop() {
+    drawn = mark = null;
+    draw();
+  }
+
+  function pickMark(one) {
+    mark = one;
+    drawn = [one.start, one.end];
+    head = one.start;
+    draw();
+  }
+
   function drew(span, over) {
+    mark = null;
     drawn = span;
     head = span[0];
     draw();
-    if (over && now.health?.read_only !== true) drawnBar.querySelector("button")?.focus({ preventScroll: true });
+    if (over && now.health?.read_only !== true) bar.querySelector("button")?.focus({ preventScroll: true });
   }
 
   const asHit = () => ({ recording: recording.id, start: drawn[0], end: drawn[1], annotations: marks, score: null });
 
   function drawDrawn() {
-    const key = drawn ? drawn.join() : "";
-    if (drawnBar.dataset.key === key + now.label) return;
-    drawnBar.dataset.key = key + now.label;
-    if (!drawn) return clear(drawnBar, el("p", { class: "hint", text: "Drag over the spectrogram to draw a label; the wheel moves, Ctrl and the wheel zoom." }));
-    const names = [now.label, ...labelNames().filter((name) => name !== now.label)].filter(Boolean).slice(0, 9);
-    clear(
-      drawnBar,
-      el("span", { class: "time", text: `${clockOf(drawn[0], 2)} – ${clockOf(drawn[1], 2)}` }),
-      names.map((name) => button(name, () => label(name), { class: "chip" })),
-      button("Other label… (L)", (event) => labelMenu(event.currentTarget, [asHit()], draw), { class: "chip add" }),
-      button("More like this", () => go("search", new URLSearchParams({ like: `${recording.id}@${drawn[0].toFixed(3)}-${drawn[1].toFixed(3)}` })), { class: "chip add" }),
-      iconButton("no", "Drop", () => {
-        drawn = null;
-        draw();
-      }),
-    );
+    bar.draw({ drawn, mark });
   }
 
   function label(name) {
     annotate(marks, { recording: recording.id, start: Number(drawn[0].toFixed(3)), end: Number(drawn[1].toFixed(3)) }, name);
-    drawn = null;
-    draw();
+    drop();
   }
 
   // Events of heads and words
@@ -236,10 +244,7 @@ function build(recording) {
     "-": () => zoom(2),
     "[": () => step(-1),
     "]": () => step(1),
-    Escape: () => {
-      drawn = null;
-      draw();
-    },
+    Escape: drop,
   };
 
   node.keys = (event) => {
@@ -249,7 +254,7 @@ function build(recording) {
       return true;
     }
     if (drawn && /^[1-9]$/.test(event.key) && labelNames()[event.key - 1]) return label(labelNames()[event.key - 1]), true;
-    if (drawn && event.key.toLowerCase() === "l") return labelMenu(drawnBar, [asHit()], draw), true;
+    if (drawn && event.key.toLowerCase() === "l") return labelMenu(bar, [asHit()], draw), true;
     const act = KEYS[event.key];
     act?.();
     return Boolean(act);
