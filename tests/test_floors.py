@@ -100,6 +100,7 @@ COMMANDS = {
     "prompts sweep": "mmasc.studies.prompt_sweep:sweep_prompts",
     "report": "mmasc.studies.report:report",
     "search": "mmasc.collection.collection:Collection.search",
+    "serve": "mmasc.web.serve:serve",
     "sweep": "mmasc.evaluation.tag_sweep:sweep_tags",
     "train align": "mmasc.training.alignment.train:train_alignment",
     "train ivf": "mmasc.training.ivf.train:train_ivf",
@@ -113,6 +114,7 @@ NOT_IN_THE_FACE = {
     "models fetch",
     "prompts lint",
     "prompts list",
+    "serve",
     "train scenes",
 }
 # Networks are commands too: `mmasc train NETWORK` is one function

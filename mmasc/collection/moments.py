@@ -174,7 +174,8 @@ class _Joining:
         """The moment around a window, and the windows that it covers wholly or in part."""
         reader = self._reader
         lane = int(reader.recording[seed]), int(reader.lane[seed])
-        track = np.flatnonzero((reader.recording == lane[0]) & (reader.lane == lane[1]))
+        track = reader.of_recording(lane[0])
+        track = track[reader.lane[track] == lane[1]]
         track = track[np.lexsort((track, reader.end[track], reader.start[track]))]
         earlier = self._found.setdefault(lane, [])
         free = track[self._allowed[track] & self._lies_free(track, seed, earlier)]

@@ -55,6 +55,12 @@ class SpaceReader:
             return self.held.copy() if positions is None else self.held[positions]
         return self.store.take_vectors(self.space, self.row_ids if positions is None else self.row_ids[positions])
 
+    def of_recording(self, recording: int) -> np.ndarray:
+        """Positions of the windows of a recording, ascending, int64 `[item]`."""
+        order, ids = self._by_recording
+        first, last = np.searchsorted(ids, recording, "left"), np.searchsorted(ids, recording, "right")
+        return order[first:last]
+
     def hold(self, most_bytes: int) -> bool:
         """Keep all vectors in memory from here on, for a reader that is asked very often.
 
@@ -75,6 +81,12 @@ class SpaceReader:
     def needs_silence(self) -> bool:
         """Whether nobody has kept yet what its encoder makes of silence."""
         return self._silence is None
+
+    @cached_property
+    def _by_recording(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions sorted by recording, and the recordings in this order."""
+        order = np.argsort(self.recording, kind="stable")
+        return order, self.recording[order]
 
     @cached_property
     def _silence(self) -> np.ndarray | None:

@@ -115,6 +115,7 @@ def run_demo(
         holds = f"it lists all, holds {result.shown} of them and plays the others from their files"
     say(f"   {result.page} ({result.page_bytes / 1e6:.1f} MB; {holds})")
     say(f"   ask on: mmasc search {quoted(result.collection)} {quoted('footsteps in the snow')}")
+    say(f"   or in the browser: mmasc serve {quoted(result.collection)}")
     return result
 
 

@@ -53,7 +53,7 @@ def labelled(session: Session, reader: SpaceReader, label: str | None) -> Bool[n
         chosen = [one for one in marks if label is None or (one.label == label and one.verdict != "absent")]
         if not chosen:
             continue
-        windows = np.flatnonzero(reader.recording == recording)
+        windows = reader.of_recording(recording)
         for one in chosen:
             point = one.start == one.end
             touching = (reader.start[windows] < one.end + 1e-6 * point) & (reader.end[windows] > one.start)

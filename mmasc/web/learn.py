@@ -52,8 +52,9 @@ class Learner:
         job.progress(0, 1, "reading what is labelled")
         try:
             windows, weak = session.call(lambda one: self._windows(one, asked))
-        except MmascError:
-            return session.call(lambda _: self._nothing(asked, str(error)))
+        except MmascError as error:
+            reason = str(error)
+            return session.call(lambda _: self._nothing(asked, reason))
         learned = learn_label(windows, weak, lambda done, total: job.progress(done, total, "learning"))
         if learned is None:
             return session.call(lambda _: self._nothing(asked, enough(None, None)))
@@ -110,7 +111,7 @@ class Learner:
         for recording, marks in self._session.marks().items():
             own = [one for one in marks if one.label == asked.label]
             if own:
-                windows = np.flatnonzero(reader.recording == recording)
+                windows = reader.of_recording(recording)
                 for one in own:
                     shared = np.minimum(reader.end[windows], one.end) - np.maximum(reader.start[windows], one.start)
                     free[windows[shared > 1e-6]] = False

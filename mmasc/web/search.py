@@ -158,7 +158,7 @@ def windows_of_moment(session: Session, reader: SpaceReader, moment: MomentPart)
         Refused: If the recording is gone, or has no windows in this space.
     """
     recording = int(session.view.ids[session.view.row(moment.recording)])
-    windows = np.flatnonzero(reader.recording == recording)
+    windows = reader.of_recording(recording)
     if not len(windows):
         raise Refused(404, f"the recording has no windows in the space {reader.name!r}")
     starts, ends = reader.start[windows], reader.end[windows]

@@ -31,7 +31,7 @@ from mmasc.web.worker import Worker
 from mmasc.windows.units import unit_float32
 
 _HELD_BYTES = 1_000_000_000  # vectors of a space that are kept in memory, at most
-_SAMPLE = 20_000  # windows that the distribution of scores is worked out from
+_SAMPLE = 10_000  # windows that the distribution of scores is worked out from
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class Session:
         return {} if self._marks is None else {one: len(some) for one, some in self._marks[1].items()}
 
     def sample(self, reader: SpaceReader) -> np.ndarray:
-        """Unit vectors of up to 20,000 windows spread evenly over a space; for the worker's thread."""
+        """Unit vectors of up to 10,000 windows spread evenly over a space; for the worker's thread."""
         if reader not in self._samples:
             places = np.linspace(0, len(reader) - 1, min(len(reader), _SAMPLE)).round().astype(np.int64)
             self._samples[reader] = unit_float32(reader.vectors(places))

@@ -1,0 +1,135 @@
+"""Learning over HTTP, and the laws of queues and figures."""
+
+import numpy as np
+
+from mmasc.collection import Collection
+from mmasc.heads.fitted import FittedHead
+from mmasc.labelling.apply import apply_head
+from mmasc.labelling.fit_moments import fit_moments
+from mmasc.labelling.moments import Moments
+from mmasc.web.learning import queue_of, seed_of
+from tests.helpers.web import SECONDS, annotate, finished, ids
+
+
+def judge(server, nights, seconds=range(SECONDS)) -> None:
+    """Say of seconds whether they are loud."""
+    for night in nights:
+        for second in seconds:
+            verdict = "present" if second % 2 == 0 else "absent"
+            annotate(server, ids(server)[night], second, second + 1, "loud", verdict=verdict)
+
+
+def learn(server, **asked) -> dict:
+    job = finished(server, server.client.post("/api/learn", json={"label": "loud"} | asked))
+    assert job["state"] == "done", job
+    return job["result"]
+
+
+def test_what_is_learned_is_what_the_library_learns(server):
+    judge(server, range(4))
+    found = learn(server, n=12, queue="likely")
+    assert (found["positive"], found["negative"]) == (12, 12)
+    report = fit_moments(Collection(server.folder), Moments(labels=["loud"]))
+    wanted = report.per_label["loud"]
+    for name in ("precision", "recall", "average_precision"):
+        value, low, high = found["figures"][name]
+        assert value == wanted[name]
+        assert low <= value <= high
+    assert found["threshold"] == wanted["threshold"]
+    assert found["curve"] == [[24, *found["figures"]["precision"]]]
+    assert sum(found["histogram"]["all"]) == 36
+    assert sum(found["histogram"]["present"]) == sum(found["histogram"]["absent"]) == 12
+    judged = {(one, second) for one in ids(server)[:4] for second in range(SECONDS)}
+    queue = [(one["recording"], round(one["start"])) for one in found["queue"]]
+    assert not judged & set(queue)
+    assert [second % 2 for _, second in queue] == [0] * 6  # three of each recording, the loud ones
+    assert "%" in found["enough"]
+
+
+def test_the_order_of_verdicts_changes_nothing(server):
+    judge(server, range(3))
+    first = learn(server)
+    server.client.post("/api/annotations/undo", json={"n": 18})
+    judge(server, reversed(range(3)), [4, 1, 0, 5, 3, 2])
+    second = learn(server)
+    for found in (first, second):
+        for one in found["queue"]:
+            one["annotations"] = []
+    assert first == second
+
+
+def test_before_there_are_labels(server):
+    found = learn(server, n=5)
+    assert (found["positive"], found["negative"], found["figures"], len(found["queue"])) == (0, 0, None, 5)
+    assert "yes" in found["enough"]
+    annotate(server, ids(server)[0], 0, 1, "loud")
+    found = learn(server, n=5, queue="likely")
+    assert (found["positive"], found["negative"], found["figures"]) == (1, 0, None)
+    assert "absent" in found["enough"]
+    assert all(round(one["start"]) % 2 == 0 for one in found["queue"])
+    judge(server, [1], [0, 1, 2])
+    found = learn(server, n=5)
+    assert (found["positive"], found["negative"], found["figures"]) == (3, 1, None)
+    assert found["enough"].startswith("16 more moments")
+
+
+def test_filters_hold_for_the_queue(server):
+    judge(server, range(2))
+    found = learn(server, filters={"site": ["site1"]}, n=50, queue="random")
+    assert {one["site"] for one in found["queue"]} == {"site1"}
+
+
+def test_heads_are_kept_and_applied(server):
+    judge(server, range(4))
+    kept = server.client.post("/api/heads", json={"name": "Loud ones", "label": "loud"})
+    assert kept.status_code == 200, kept.text
+    assert server.client.post("/api/heads", json={"name": "Loud ones", "label": "loud"}).status_code == 409
+    heads = server.client.get("/api/collection").json()["heads"]
+    assert [(one["name"], one["labels"]) for one in heads] == [("Loud ones", ["loud"])]
+    path = server.folder / "heads-of-mine" / "Loud ones.head"
+    collection = Collection(server.folder)
+    assert FittedHead.load(path).stamp.thresholds == tuple(kept.json()["thresholds"])
+    assert [one for one in collection.check() if one.level == "error"] == []
+    answers = list(apply_head(path, collection, timeline=True))
+    job = finished(server, server.client.post("/api/apply", json={"head": "Loud ones"}))
+    assert job["state"] == "done", job
+    result = job["result"]
+    assert result["events"] == sum(len(one.events) for one in answers) > 0
+    assert result["seconds"]["loud"] == round(sum(one.seconds["loud"] for one in answers), 3)
+    assert np.sum(result["activity"]["counts"]) == result["events"]
+    recording = ids(server)[5]
+    said = server.client.get(f"/api/recordings/{recording}/timeline", params={"head": "Loud ones"}).json()
+    wanted = next(one for one in answers if one.path == collection.path_of_id(int(recording)))
+    assert [(one["start"], one["end"]) for one in said["events"]] == [(one.start, one.end) for one in wanted.events]
+    counted = server.client.get("/api/activity", params={"head": "Loud ones", "bin": 30}).json()
+    assert np.sum(counted["counts"]) == result["events"]
+    assert len(counted["hours"]) == 48
+
+
+def test_heads_that_cannot_be(server):
+    for name in ("../x", "a/b", ".x", "", "x" * 61, "a\0"):
+        answer = server.client.post("/api/heads", json={"name": name, "label": "loud"})
+        assert answer.status_code == 422, name
+    assert server.client.post("/api/heads", json={"name": "x", "label": "nothing"}).status_code == 422
+    assert server.client.post("/api/heads", json={"name": "x"}).status_code == 422
+    assert server.client.post("/api/apply", json={"head": "../x"}).status_code == 404
+    assert server.client.get("/api/activity", params={"head": "../x"}).status_code == 404
+    assert not (server.folder / "heads-of-mine").exists()
+
+
+def test_queues():
+    generator = np.random.default_rng(0)
+    probabilities, recordings = generator.random(400), generator.integers(0, 30, 400)
+    free = generator.random(400) < 0.8
+    for kind in ("uncertain", "likely", "random", "spread"):
+        queue = queue_of(probabilities, recordings, free, (kind, 40, 0.6), 7)
+        assert free[queue].all()
+        assert len(set(queue.tolist())) == len(queue)
+        most = np.bincount(recordings[queue]).max()
+        assert (len(queue), most) == (40, 3) if kind != "spread" else most == 1
+        assert np.array_equal(queue, queue_of(probabilities, recordings, free, (kind, 40, 0.6), 7))
+    likely = queue_of(probabilities, np.arange(400), free, ("likely", 5, 0.6), 7)
+    assert likely.tolist() == sorted(np.flatnonzero(free), key=lambda one: -probabilities[one])[:5]
+    near = queue_of(probabilities, np.arange(400), free, ("uncertain", 5, 0.6), 7)
+    assert near.tolist() == sorted(np.flatnonzero(free), key=lambda one: abs(probabilities[one] - 0.6))[:5]
+    assert seed_of("a", 3) != seed_of("a", 4) != seed_of("b", 4)
