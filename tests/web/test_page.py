@@ -162,6 +162,7 @@ def test_more_like_this_and_open_in_the_recording_where_a_label_is_drawn(visit):
     visit.page.keyboard.press("z")
     visit.page.keyboard.press("z")
     visit.until("document.querySelectorAll('.lane-mark').length === 0")
+    visit.until(STORED, 0)
 
 
 def test_the_map_draws_and_shows_what_lies_under_the_pointer(visit):
@@ -220,3 +221,21 @@ def test_a_server_that_is_killed_and_started_again_loses_no_verdict(site, tmp_pa
     assert sorted(found["verdict"] for found in one.annotations()) == ["absent"] * 3 + ["present"] * 3
     one.context.close()
     again.end()
+
+
+def test_hits_are_saved_as_a_table_and_labels_get_other_names(visit):
+    visit.ask("rain")
+    judge_all(visit, "wet", ["ArrowUp", "ArrowUp"])
+    visit.page.get_by_text("Export", exact=True).click()
+    with visit.page.expect_download() as saved:
+        visit.page.get_by_text("Table (CSV)").click()
+    with open(saved.value.path(), encoding="utf-8") as file:
+        assert len(file.readlines()) == 1 + visit.page.locator(".card").count()
+    visit.page.locator(".label-list li").first.hover()
+    visit.page.get_by_label("Rename wet").click()
+    visit.page.keyboard.type("drops")
+    visit.page.keyboard.press("Enter")
+    visit.until("document.querySelector('.label-list .here .label-name')?.textContent === 'drops'")
+    visit.until("document.querySelector('.label-list .here b')?.textContent === '2'")
+    visit.page.wait_for_selector(".card .verdict.yes[aria-pressed=true]")
+    assert {one["label"] for one in visit.annotations()} == {"drops"}

@@ -1,6 +1,6 @@
 """Pictures of the page of `mmasc serve`, light and dark, wide and narrow, over sounds that mmasc makes itself.
 
-    python examples/pictures_of_the_page.py [FOLDER]
+    python examples/show/pictures_of_the_page.py [FOLDER]
 
 FOLDER is where the pictures go; default: docs/pictures. Needs playwright and Chromium; about two minutes.
 """
@@ -27,11 +27,12 @@ KINDS = [
 ]
 SITES = ["Alder fen", "Birch ridge", "Mill creek"]
 NIGHTS = 12
-COLOURS = 64  # of a picture: what keeps it small
+COLOURS = (256, 128, 96, 64, 48)  # of a picture: as many as keep it small
+MOST_BYTES = 145_000
 # name of the picture: (width, height, dark, what is done)
 PICTURES = {
     "page_search": (1440, 900, False, "search"),
-    "page_review_dark": (1280, 760, True, "review"),
+    "page_review_dark": (1200, 720, True, "review"),
     "page_recording": (1280, 680, False, "recording"),
     "page_map_dark": (1024, 768, True, "map"),
     "page_phone": (390, 844, False, "phone"),
@@ -74,7 +75,7 @@ def search(page: Page) -> None:
 
 def phone(page: Page) -> None:
     """The first hits on a small screen."""
-    ask(page, "church bells", "ArrowUp")
+    ask(page, "crickets chirping", "")
     page.evaluate("scrollTo(0, 0)")
 
 
@@ -135,6 +136,17 @@ def points(page: Page) -> None:
 ACTS = {"search": search, "phone": phone, "review": review, "recording": recording, "map": points}
 
 
+def small_png(content: bytes) -> bytes:
+    """The picture with as many colours as its size allows."""
+    picture = Image.open(io.BytesIO(content)).convert("RGB")
+    for colours in COLOURS:
+        buffer = io.BytesIO()
+        picture.quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+        if buffer.tell() <= MOST_BYTES:
+            break
+    return buffer.getvalue()
+
+
 def main(target: Path) -> None:
     """Serve, look, write."""
     program = shutil.which("chromium")
@@ -155,13 +167,13 @@ def main(target: Path) -> None:
                 page.wait_for_selector("#tools button", timeout=60_000)
                 ACTS[act](page)
                 page.wait_for_timeout(1500)
-                picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-                picture.quantize(COLOURS, dither=Image.Dither.NONE).save(target / f"{name}.png", optimize=True)
-                print(f"{name}.png: {(target / f'{name}.png').stat().st_size / 1000:.0f} kB")
+                content = small_png(page.screenshot())
+                (target / f"{name}.png").write_bytes(content)
+                print(f"{name}.png: {len(content) / 1000:.0f} kB")
                 context.close()
             browser.close()
             server.terminate()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "docs" / "pictures")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[2] / "docs" / "pictures")
