@@ -82,7 +82,9 @@ export class Deck {
     }
     if (!quiet) {
       if (!this.stage) node.focus({ preventScroll: true });
-      node.scrollIntoView({ block: "nearest", inline: "center", behavior: calm() ? "auto" : "smooth" });
+      const behavior = calm() ? "auto" : "smooth";
+      if (!this.stage) node.scrollIntoView({ block: "nearest", behavior });
+      else this.list.scrollTo({ left: node.offsetLeft - (this.list.clientWidth - node.offsetWidth) / 2, behavior }); // the page stays
       if (settings.autoplay) playHit(this.hit, this.front, leadIn(this.hit));
     }
     fetchAhead(this.items[place + 1]);
