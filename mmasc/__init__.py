@@ -48,6 +48,7 @@ _PUBLIC = {
     "sweep_prompts": "mmasc.studies.prompt_sweep",
     "report": "mmasc.studies.report",
     "activity": "mmasc.studies.activity",
+    "centre_tagger": "mmasc.labelling.centring",
     "find_clusters": "mmasc.studies.clusters",
     # labels of your own
     "HEADS": "mmasc.heads.registry",
@@ -55,6 +56,8 @@ _PUBLIC = {
     "fit_head": "mmasc.labelling.fit",
     "fit_moments": "mmasc.labelling.fit_moments",
     "Moments": "mmasc.labelling.moments",
+    "review": "mmasc.labelling.review",
+    "write_review": "mmasc.labelling.review_files",
     "apply_head": "mmasc.labelling.apply",
     "FittedHead": "mmasc.heads.fitted",
     "LabelRow": "mmasc.label_files.rows",
@@ -117,10 +120,13 @@ if TYPE_CHECKING:
     from mmasc.label_files.formats import read_rows, write_rows
     from mmasc.label_files.rows import LabelRow
     from mmasc.labelling.apply import apply_head
+    from mmasc.labelling.centring import centre_tagger
     from mmasc.labelling.classify import classify
     from mmasc.labelling.fit import fit_head
     from mmasc.labelling.fit_moments import fit_moments
     from mmasc.labelling.moments import Moments
+    from mmasc.labelling.review import review
+    from mmasc.labelling.review_files import write_review
     from mmasc.networks.export import export_network
     from mmasc.networks.load import load_network
     from mmasc.networks.registry import NETWORKS

@@ -174,7 +174,7 @@ def test_damaged_vectors_get_no_hits(tmp_path, standin, sounds, monkeypatch):
         return vectors
 
     monkeypatch.setattr(type(reader), "vectors", damaged)
-    hits = collection.search(text="a", encoder=standin, k=len(reader))
+    hits = collection.search(text="a", encoder=standin, k=len(reader), windows=True)
     assert len(hits) == len(reader) // 2
     assert all(np.isfinite(hit["score"]) for hit in hits)
 

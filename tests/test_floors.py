@@ -27,11 +27,12 @@ MOST_ARGUMENTS = 8
 LONG_FILES: dict[str, int] = {}
 # Functions with more arguments: public entries with flat arguments, commands, definitions of networks
 WIDE_FUNCTIONS: dict[str, int] = {
-    "mmasc.cli.clips:clips": 15,
+    "mmasc.cli.clips:clips": 16,
     "mmasc.cli.demo:demo": 9,
     "mmasc.cli.embed:embed": 19,
     "mmasc.cli.evaluate:evaluate": 9,
     "mmasc.cli.imagine:imagine": 9,
+    "mmasc.cli.review:review": 9,
     "mmasc.cli.search:search": 17,
     "mmasc.collection.collection:Collection.search": 15,
     "mmasc.collection.hits:Hit.__init__": 11,
@@ -41,8 +42,8 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "mmasc.evaluation.compare:compare": 11,
     "mmasc.evaluation.feature_sweep:sweep_features": 16,
     "mmasc.evaluation.tag_sweep:sweep_tags": 14,
-    "mmasc.labelling.apply:apply_head": 17,
-    "mmasc.labelling.classify:classify": 24,
+    "mmasc.labelling.apply:apply_head": 18,
+    "mmasc.labelling.classify:classify": 25,
     "mmasc.labelling.fit:fit_head": 14,
     "mmasc.networks.tag_conditioned:TaggedNetwork.__init__": 10,
     "mmasc.studies.clusters:find_clusters": 9,
@@ -81,6 +82,7 @@ COMMANDS = {
     "head fit": "mmasc.labelling.fit:fit_head",
     "imagine": "mmasc.ivf.imagine:imagine_files",
     "label add": "mmasc.collection.annotations:Annotations.add",
+    "review": "mmasc.labelling.review:review",
     "label compare": "mmasc.evaluation.label_comparison:compare_labels",
     "label export": "mmasc.collection.label_exchange:export_labels",
     "label import": "mmasc.collection.label_exchange:import_labels",

@@ -12,9 +12,9 @@ PROVE = Path(__file__).parent.parent / "examples" / "prove"
 
 @pytest.mark.slow
 def test_kills_lose_nothing():
-    wanted = ["embed", "head-fit", "fetch", "train"]
+    wanted = ["embed", "embed-long", "head-fit", "fetch", "train"]
     words = [word for name in wanted for word in ("--only", name)]
-    command = [sys.executable, str(PROVE / "kills.py"), "-n", "10", "--seed", "1", "--format", "json", *words]
+    command = [sys.executable, str(PROVE / "kills.py"), "-n", "12", "--seed", "1", "--format", "json", *words]
     found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1_800)
     counts = json.loads(found.stdout)
     assert [one["command"] for one in counts] == wanted

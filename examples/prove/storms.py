@@ -36,6 +36,7 @@ from mmasc.collection import Collection
 from mmasc.collection import journal as mmasc_journal
 from mmasc.collection.annotations import Annotation
 from mmasc.collection.ingest import embed
+from mmasc.encoders import embedding as mmasc_embedding
 from mmasc.heads.fitted import FittedHead
 from mmasc.ivf.pictures import read_film
 from mmasc.ivf.scenes import write_scenes
@@ -84,6 +85,10 @@ def prepare_all(inputs: str) -> None:
     make_sounds(folder / "sounds", _FILES)
     make_sounds(folder / "few", 12)
     shutil.copytree(folder / "sounds", folder / "moved")
+    (folder / "long").mkdir()
+    for item in range(3):
+        samples = np.random.default_rng(item).normal(size=(150 + 40 * item) * 4_000) * 0.1
+        soundfile.write(folder / "long" / f"{item}.wav", samples, 4_000)
     (folder / "prompts.yaml").write_text(_PROMPTS)
     generator = np.random.default_rng(0)
     (folder / "weights").mkdir()
@@ -165,6 +170,14 @@ class Embed(InCollection):
 
     def run(self, inputs: Path, work: Path) -> None:
         embed(inputs / "sounds", work / "c", "classic", window_seconds=1.0, commit_windows=8)
+
+
+class EmbedLong(InCollection):
+    """Recordings that take long, kept in parts until they are whole."""
+
+    def run(self, inputs: Path, work: Path) -> None:
+        mmasc_embedding.KEEP_SECONDS = 40.0
+        embed(inputs / "long", work / "c", "classic", window_seconds=1.0, threads=0)
 
 
 class EmbedSecond(InCollection):
@@ -510,6 +523,7 @@ class Scenes(Files):
 
 STORMS: dict[str, Storm] = {
     "embed": Embed(),
+    "embed-long": EmbedLong(),
     "embed-second": EmbedSecond(),
     "embed-compacting": EmbedCompacting(),
     "annotate": Annotate(),

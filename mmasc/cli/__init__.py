@@ -29,6 +29,7 @@ COMMANDS = {
     "clips": ("mmasc.cli.clips", "Cut what a search, a file or labels name out of the recordings."),
     "classify": ("mmasc.cli.classify", "Label recordings with a file of prompts, without training."),
     "head": ("mmasc.cli.head", "Fit classifiers to labels of your own, test them, apply them."),
+    "review": ("mmasc.cli.review", "Choose the moments to judge next, as clips and a table to fill in."),
     "label": ("mmasc.cli.label", "Label moments of recordings; list, change and undo labels."),
     "collection": ("mmasc.cli.collection", "Inspect, change, check, merge and export collections."),
     "prompts": ("mmasc.cli.prompts", "List, check, compare and calibrate prompt files."),

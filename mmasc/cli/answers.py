@@ -2,7 +2,6 @@
 
 import csv
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,6 @@ from mmasc.cli.classify_formats import (
 )
 from mmasc.cli.classify_target import LABEL_FILES, checked_target, fitting, output_to, write_label_files
 from mmasc.cli.output import echo, json_text, print_rows, remark, shown
-from mmasc.cli.progress import progress_line
 
 # What the mark next to a label says; the pages on heads and on the bundled encoder say how far it can be relied on
 UNLIKE = "unlike what it learned from: a label that was chosen because there was no better one"
@@ -97,14 +95,13 @@ def show_answers(results: "Answers", files: list[Path], output: Output) -> int:
     """
     read = _Read(results)
     each = output.output_format in LABEL_FILES and not output.together
-    with output_to(output.target, each) as streams_to_terminal:
-        shown = _progress(read, len(files), output.quiet or streams_to_terminal)
+    with output_to(output.target, each):
         if output.together:
-            echo(joined_labels(fitting(shown, output.output_format), output.output_format), nl=False)
+            echo(joined_labels(fitting(read, output.output_format), output.output_format), nl=False)
         elif each:
-            write_label_files(shown, output.output_format, output.target, files)
+            write_label_files(read, output.output_format, output.target, files)
         else:
-            _write(shown, results.names, output)
+            _write(read, results.names, output)
     for reason in read.truncated:
         remark(f"truncated: {reason}", output.quiet)
     for reason in read.odd[:_MOST_ODD]:
@@ -168,7 +165,7 @@ def _write(results: Iterable["Classification"], labels: Sequence[str], output: O
 
 
 def _write_csv(results: Iterable["Classification"], labels: Sequence[str], output: Output) -> None:
-    """A row per recording (or event); with a number of best labels a row per recording and label."""
+    """One row per recording or event; where only the best labels are asked for, one per recording and label."""
     about, timeline = output.about or {}, output.timeline
     ranked = output.top is not None and not timeline and output.with_cosines
     names = [*(RANKED_COLUMNS if ranked else csv_columns(list(labels), timeline)), *about]
@@ -179,18 +176,6 @@ def _write_csv(results: Iterable["Classification"], labels: Sequence[str], outpu
         rows = (row | about for row in found)
         writer.writerows([[shown(row.get(name, "")) for name in names] for row in rows])
         sys.stdout.flush()
-
-
-def _progress(results: _Read, total: int, silent: bool) -> Iterator["Classification"]:
-    """The results, with a bar on stderr while they come, where a person looks at it."""
-    with progress_line("labelling", total, silent) as line:
-        began, heard = time.monotonic(), 0.0
-        for result in results:
-            heard += result.duration
-            speed = heard / max(time.monotonic() - began, 1e-3)
-            bad = f", {len(results.failed)} bad" if results.failed else ""
-            line.update(results.seen, f"{heard / 3600:.2f} h, {speed:.0f} x real time{bad}")
-            yield result
 
 
 def recordings_of(collection: Any) -> list[Path]:

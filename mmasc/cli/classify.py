@@ -6,6 +6,7 @@ import click
 
 from mmasc.cli.answer_options import answer_options, check_source, check_thresholds
 from mmasc.cli.output import remark
+from mmasc.cli.progress import shown_progress
 
 
 @click.command(short_help="Label recordings with a file of prompts, without training.")
@@ -63,6 +64,13 @@ from mmasc.cli.output import remark
     help="Unlabelled sounds over whose windows all labels are made equally probable on average; excludes --centre-on.",
 )
 @click.option(
+    "--background",
+    default=None,
+    metavar="own|COLLECTION|PATH",
+    help="Unlabelled sounds that mostly hold none of the labels: a label must stand out from its usual cosine there. "
+    "own, with --timeline: each recording is its own (20 windows or more). Excludes the two above.",
+)
+@click.option(
     "--calibration",
     type=click.Path(),
     default=None,
@@ -92,10 +100,13 @@ def classify(
     from mmasc.cli.words import prompts_or_words
 
     _check_calibration(options)
+    if options["background"] == "own" and not options["timeline"]:
+        raise click.UsageError("--background own is about timelines: add --timeline")
     check_thresholds(options, options["calibration"] is not None or options["multi_label"])
     given = options["prompts"]
     about: dict[str, Any] = {"encoder": options["encoder"], "prompts": given}
-    for option, key in (("centre_on", "centred_on"), ("match_on", "matched_on"), ("calibration", "calibration")):
+    sources = {"centre_on": "centred_on", "match_on": "matched_on", "background": "background"}
+    for option, key in {**sources, "calibration": "calibration"}.items():
         if options[option] is not None:
             about[key] = options[option]
     # Before anything else is loaded, so that a fault in the file is reported immediately
@@ -108,17 +119,21 @@ def classify(
 
     collection, sounds = collection_or_sounds(paths)
     check_source(options, collection is not None)
-    files = find_audio(sounds) if collection is None else recordings_of(collection)
     if given is None:
         name = encoder_of(collection, options["space"], options["encoder"])
         options["prompts"] = prompts_or_words(None, name, quiet)
         about["prompts"] = options["prompts"].name
+    files = find_audio(sounds) if collection is None else recordings_of(collection)
     more = {"about": about, "with_cosines": True, "group_of": options["prompts"].group_of}
     output = Output.of(Chosen(output_format, to, together, quiet), options, files, **more)
-    results = classify_recordings(list(files) if collection is None else collection, **options)
-    about["encoder"] = results.encoder
-    _remark_on_words(results.encoder, options["prompts"], quiet)
-    if not show_answers(results, files, output):
+    with shown_progress("labelling", quiet):
+        results = classify_recordings(list(files) if collection is None else collection, **options)
+        about["encoder"] = results.encoder
+        _remark_on_words(results.encoder, options["prompts"], quiet)
+        read = show_answers(results, files, output)
+    for line in results.remarks:
+        remark(line, quiet)
+    if not read:
         no_answers(ctx, collection is not None, options["where"], quiet)
 
 
@@ -136,11 +151,11 @@ def _remark_on_words(encoder: str, prompts: Any, quiet: bool) -> None:
 
 def _check_calibration(options: dict[str, Any]) -> None:
     """Refuse options that contradict each other."""
-    if options["centre_on"] is not None and options["match_on"] is not None:
-        raise click.UsageError("--centre-on and --match-on exclude each other: give one of them")
+    if sum(options[name] is not None for name in ("centre_on", "match_on", "background")) > 1:
+        raise click.UsageError("--centre-on, --match-on and --background exclude each other: give one of them")
     if options["calibration"] is None:
         return
-    names = ("threshold", "minimum_cosine", "temperature", "centre_on", "match_on")
+    names = ("threshold", "minimum_cosine", "temperature", "centre_on", "match_on", "background")
     said = [name for name in names if options[name] is not None] + ["multi_label"] * options["multi_label"]
     if said:
         given = ", ".join(f"--{name.replace('_', '-')}" for name in said)

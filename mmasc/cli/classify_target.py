@@ -76,17 +76,17 @@ def _is_label_file(target: Path, files: list[Path]) -> bool:
 
 
 @contextlib.contextmanager
-def output_to(target: Path | None, each: bool) -> Iterator[bool]:
-    """Send output to stdout or a file; yields whether lines go to a terminal, where they would break a progress bar.
+def output_to(target: Path | None, each: bool) -> Iterator[None]:
+    """Send output to stdout or a file.
 
     File names that are not UTF-8 are written as their original bytes.
     """
     if target is None:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="surrogateescape")
-        yield sys.stdout.isatty()
+        yield
     elif each:
-        yield False
+        yield
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         stopped: KeyboardInterrupt | None = None
@@ -96,7 +96,7 @@ def output_to(target: Path | None, each: bool) -> Iterator[bool]:
             contextlib.redirect_stdout(file),
         ):
             try:
-                yield False
+                yield
             except KeyboardInterrupt as error:
                 stopped = error  # the file keeps what was written so far
         if stopped is not None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mmasc.collection import Collection
     from mmasc.label_files.rows import LabelRow
 
+_HITS = 10
 _seconds = click.FloatRange(min=0)
 
 
@@ -21,12 +22,23 @@ _seconds = click.FloatRange(min=0)
 @click.argument("queries", nargs=-1, metavar="[QUERY...]")
 @click.option("--to", required=True, metavar="DIR", help="Folder for the clips and clips.csv; created if necessary.")
 @click.option("--hits", metavar="FILE", help="Hits or labels in a file (csv, json, jsonl, raven, audacity) as moments.")
-@click.option("--label", metavar="LABEL", help="Annotations with this label as moments.")
+@click.option("--head", "head_file", metavar="FILE", help="What this head hears when as moments (`mmasc head fit`).")
+@click.option("--label", metavar="LABEL", help="Annotations with this label as moments; with --head: of its events.")
 @click.option("--not", "negatives", multiple=True, metavar="QUERY", help="Query to stay away from, as in search.")
-@click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Maximum number of hits.")
+@click.option(
+    "-k", "k", type=click.IntRange(min=1), default=None, show_default="10; with --head all",
+    help="Maximum number of hits, or of the best events of --head.",
+)  # fmt: skip
 @click.option("--where", metavar="SQL", help="Condition on columns, as in search.")
 @click.option("--space", metavar="NAME", help="Space to search; default: the oldest that understands the query.")
 @click.option("--spread", type=click.IntRange(min=1), metavar="N", help="Maximum number of hits of one recording.")
+@click.option("--threshold", type=click.FloatRange(0, 1), metavar="P", help="--head: minimum probability of a label.")
+@click.option("--gap", type=_seconds, default=0.0, metavar="SECONDS", help="--head: longest gap that is bridged.")
+@click.option("--minimum", type=_seconds, default=0.0, metavar="SECONDS", help="--head: shortest event that is cut.")
+@click.option(
+    "--background", type=click.Choice(["own"]), default=None,
+    help="--head: a label must stand out from what is usual in its own recording.",
+)  # fmt: skip
 @click.option("--best", is_flag=True, help="Only the best window of every hit instead of the whole moment.")
 @click.option("--pad", type=_seconds, default=0.0, metavar="SECONDS", help="Padding before and after; default: none.")
 @click.option("--before", type=_seconds, metavar="SECONDS", help="Padding before; default: that of --pad.")
@@ -41,6 +53,7 @@ def clips(
     queries: tuple[str, ...],
     to: str,
     hits: str | None,
+    head_file: str | None,
     label: str | None,
     best: bool,
     pad: float,
@@ -55,20 +68,29 @@ def clips(
 ) -> None:
     """Cut sounds out of the recordings of a collection, each into a file of its own.
 
-    What to cut is the answer to QUERY, as in search; or a file of hits or labels (--hits); or annotations (--label).
+    What to cut is the answer to QUERY, as in search; or a file of hits or labels (--hits); or what a head hears
+    (--head); or annotations (--label).
     Clips keep sample rate, channels and sample format (from lossy recordings: 16 bits). A second run cuts what is
     missing. Recordings that cannot be read are named, the rest is cut, and the exit status is 1.
     """
-    if (bool(queries) + (hits is not None) + (label is not None)) != 1:
-        raise click.UsageError("name what to cut by one of these: QUERY..., --hits FILE, --label LABEL")
-    from mmasc.cli.progress import progress_line
+    given = [bool(queries), hits is not None, head_file is not None, label is not None and head_file is None]
+    if sum(given) != 1:
+        raise click.UsageError("name what to cut by one of these: QUERY..., --hits FILE, --head FILE, --label LABEL")
+    if head_file is None and (asked["threshold"] is not None or asked["gap"] or asked["minimum"]):
+        raise click.UsageError("--threshold, --gap and --minimum are about --head: leave them out")
+    from mmasc.cli.progress import shown_progress
     from mmasc.collection import Collection
     from mmasc.collection.clips import cut_clips
+    from mmasc.progress import counting
 
     opened = Collection(collection, device=device)
     lost: list[tuple[str, str]] = []
     if hits is not None:
         rows, lost = _of_file(opened, hits, best)
+    elif head_file is not None:
+        if best:
+            raise click.UsageError("--best is about hits, and a head hears events: leave it out")
+        rows = _heard(opened, head_file, label, asked)
     elif label is not None:
         rows = _annotated(opened, label)
     else:
@@ -81,8 +103,8 @@ def clips(
     paths = map(opened.path_of, table.column("path").to_pylist())
     durations = dict(zip(paths, table.column("duration").to_pylist(), strict=True))
     padding = (pad if before is None else before, pad if after is None else after)
-    with progress_line("cut", quiet=quiet) as line:
-        report = cut_clips(rows, to, *padding, durations, flac, force, line.show)
+    with shown_progress("cutting", quiet), counting("cutting", "recordings") as show:
+        report = cut_clips(rows, to, *padding, durations, flac, force, show)
     failed = [*lost, *report.failed]
     if output_format != "table" or report.clips:
         shown = [vars(clip) for clip in report.clips]
@@ -100,8 +122,37 @@ def _found(opened: "Collection", queries: tuple[str, ...], best: bool, asked: Ma
     from mmasc.collection.hits import label_rows
 
     question = question_of(queries, asked["negatives"])
-    options = {name: asked[name] for name in ("k", "where", "space", "spread")}
+    options = {name: asked[name] for name in ("where", "space", "spread")}
+    options["k"] = asked["k"] or _HITS
     return label_rows(opened.search(**question, **options), question_label(question), best)
+
+
+def _heard(opened: "Collection", head_file: str, label: str | None, asked: Mapping[str, Any]) -> "list[LabelRow]":
+    """Events of a head, by path and time; with -k the best of them, with --spread the best of each recording."""
+    from collections import Counter
+
+    from mmasc.errors import MmascError
+    from mmasc.label_files.rows import LabelRow
+    from mmasc.labelling.apply import apply_head
+
+    options = {name: asked[name] for name in ("where", "space", "threshold", "background")}
+    cut = {"gap_seconds": asked["gap"], "minimum_seconds": asked["minimum"]}
+    answers = apply_head(head_file, opened, timeline=True, **options, **cut)
+    if label is not None and label not in answers.names:
+        raise MmascError(f"{head_file} has no label {label!r}; labels: {', '.join(answers.names)}")
+    rows = [
+        LabelRow(answer.path, event.start, event.end, event.label, event.score)
+        for answer in answers
+        for event in answer.events
+        if label in (None, event.label)
+    ]
+    of_recording: Counter[str] = Counter()
+    kept = []
+    for row in sorted(rows, key=lambda row: -(row.score or 0.0)):
+        of_recording[row.path] += 1
+        if asked["spread"] is None or of_recording[row.path] <= asked["spread"]:
+            kept.append(row)
+    return sorted(kept[: asked["k"]], key=lambda row: (row.path, row.start, row.end, row.label))
 
 
 def _of_file(opened: "Collection", file: str, best: bool) -> "tuple[list[LabelRow], list[tuple[str, str]]]":

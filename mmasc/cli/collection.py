@@ -10,6 +10,7 @@ from mmasc.cli.collection_clock import clock
 from mmasc.cli.collection_library import cluster, duplicates
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
+from mmasc.cli.progress import shown_progress
 
 
 @click.group()
@@ -57,11 +58,10 @@ def info(folder: str, output_format: str) -> None:
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 def add(folder: str, paths: tuple[str, ...]) -> None:
     """Embed more recordings with the encoder, hop and channels of the oldest space."""
-    from mmasc.cli.embed import embedding_progress, print_embedding
+    from mmasc.cli.embed import print_embedding
 
-    opened = _open(folder)
-    with embedding_progress() as show:
-        report = opened.add(list(paths), progress=show)
+    with shown_progress("embedding"):
+        report = _open(folder).add(list(paths))
     print_embedding(report, folder)
 
 
@@ -85,7 +85,8 @@ def remove(folder: str, paths: tuple[str, ...], where: str | None, missing: bool
 @format_option()
 def merge(folder: str, other: str, output_format: str) -> None:
     """Add the recordings, windows, columns and annotations of another collection, OTHER."""
-    result = _open(folder).merge(other)
+    with shown_progress("merging"):
+        result = _open(folder).merge(other)
     if output_format == "table":
         echo(
             f"{result['recordings']} recordings and {result['windows']} windows added, "
@@ -121,8 +122,9 @@ def move_root(folder: str, root: str) -> None:
 @_folder
 def compact(folder: str) -> None:
     """Join small files, drop deleted rows and old versions, and rebuild the index."""
-    opened = _open(folder)
-    opened.compact()
+    with shown_progress("compacting"):
+        opened = _open(folder)
+        opened.compact()
     for line in opened.remarks:
         remark(line)
     echo(f"{folder} is compact")
@@ -133,8 +135,9 @@ def compact(folder: str) -> None:
 @format_option()
 def check(folder: str, output_format: str) -> None:
     """Check the collection for faults; exit status 1 if one makes answers wrong."""
-    opened = _open(folder)
-    findings = opened.check()
+    with shown_progress("checking"):
+        opened = _open(folder)
+        findings = opened.check()
     for line in opened.remarks:
         remark(line)
     rows = [{"level": one.level, "message": one.message} for one in findings]
@@ -155,7 +158,9 @@ def check(folder: str, output_format: str) -> None:
 )  # fmt: skip
 def export(folder: str, to: str, space: str | None, file_format: str) -> None:
     """Write a space's vectors and windows for other programs."""
-    for path in _open(folder).export(to, space, file_format):
+    with shown_progress("exporting"):
+        written = _open(folder).export(to, space, file_format)
+    for path in written:
         echo(str(path))
 
 

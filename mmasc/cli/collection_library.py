@@ -7,6 +7,8 @@ import click
 
 from mmasc.cli.options import format_option, quiet_option
 from mmasc.cli.output import echo, print_rows, remark
+from mmasc.cli.progress import shown_progress
+from mmasc.progress import counting
 
 _COLUMNS = ("group", "keep", "path", "relation", "similarity", "offset", "duration", "sample_rate", "why")
 
@@ -34,13 +36,11 @@ def duplicates(
     candidates, the waveforms decide. Kept is the longest, then the one with the most channels, the highest sample
     rate, a lossless coding, the oldest file. Nothing is removed; `mmasc collection remove` takes recordings out.
     """
-    from mmasc.cli.progress import progress_line
     from mmasc.collection import Collection
     from mmasc.collection.duplicates import find_duplicates
 
-    opened = Collection(folder)
-    with progress_line("comparing", quiet=quiet) as line:
-        found = find_duplicates(opened, threshold, space, where, line.show)
+    with shown_progress("looking for candidates", quiet), counting("comparing", "pairs") as show:
+        found = find_duplicates(Collection(folder), threshold, space, where, show)
     rows = [{"group": number, **vars(copy)} for number, group in enumerate(found.groups, 1) for copy in group]
     if output_format == "table":
         _show_groups(found)
@@ -113,8 +113,9 @@ def cluster(folder: str, prompts: str | None, to: str | None, quiet: bool, outpu
     from mmasc.collection import Collection
     from mmasc.studies.clusters import find_clusters, write_clusters
 
-    opened = Collection(folder)
-    found = find_clusters(opened, prompts=prompts, **options)
+    with shown_progress("clustering", quiet):
+        opened = Collection(folder)
+        found = find_clusters(opened, prompts=prompts, **options)
     rows: list[dict[str, Any]] = [
         {
             "cluster": one.number,

@@ -8,7 +8,7 @@ import click
 
 from mmasc.cli.options import data_of_runs_option, decoded_cache_option, device_option, format_option, quiet_option
 from mmasc.cli.output import echo, print_note, print_object, print_rows, remark
-from mmasc.cli.progress import progress_line
+from mmasc.cli.progress import shown_progress
 from mmasc.heads.registry import HEADS
 
 
@@ -59,13 +59,8 @@ def compare(
     from mmasc.evaluation.compare import comparison_object, tests_of
     from mmasc.evaluation.compare_table import markdown, notes_on, write_comparison
 
-    with progress_line("testing", quiet=quiet) as line:
-
-        def show(done: int, total: int, what: str) -> None:
-            line.set_total(total)
-            line.update(done, what)
-
-        found = compare_systems(paths, remark=lambda text: remark(text, quiet), progress=show, **options)
+    with shown_progress("comparing", quiet):
+        found = compare_systems(paths, remark=lambda text: remark(text, quiet), **options)
     command = " ".join(["mmasc", *(Path(word).name if "/" in word else word for word in sys.argv[1:])])
     if to is not None:
         for path in write_comparison(found, to, name, command):

@@ -1,7 +1,5 @@
 """`mmasc demo`: all steps in one command, with a page at the end."""
 
-import contextlib
-
 import click
 
 from mmasc.cli.options import device_option, encoder_option, quiet_option
@@ -63,29 +61,20 @@ def demo(
     wrote into the folder.
     """
     from mmasc.cli.output import echo, print_object
-    from mmasc.cli.progress import ProgressLine, progress_line
-    from mmasc.collection.report import EmbedReport
+    from mmasc.cli.progress import shown_progress
     from mmasc.demo.run import run_demo
 
     for text in questions:
         if not text.strip():
             raise click.BadParameter("a question must not be empty", param_hint="--ask")
     table = output_format == "table"
-    with contextlib.ExitStack() as bars:
-        lines: list[ProgressLine] = []
 
-        def show(report: EmbedReport) -> None:
-            if not lines:
-                lines.append(bars.enter_context(progress_line("embedding", report.found, quiet)))
-            lines[0].update(report.done)
+    def tell(line: str) -> None:
+        if table and not quiet:
+            echo(line)
 
-        def tell(line: str) -> None:
-            # The bar must be gone before the report goes on: both may be on one terminal
-            bars.close()
-            if table and not quiet:
-                echo(line)
-
-        result = run_demo(sounds, into, prompts, encoder, questions, shown, device, tell, show)
+    with shown_progress("at work", quiet):
+        result = run_demo(sounds, into, prompts, encoder, questions, shown, device, tell)
     if table and quiet:
         echo(str(result.page))
     if not table:

@@ -45,6 +45,7 @@ def examine() -> Iterator[Check]:
     yield from _package("soxr", "soxr", "pip install soxr")
     yield _soundfile()
     yield _pyav()
+    yield _web()
     yield from _encoders()
     yield _prompts()
 
@@ -124,6 +125,18 @@ def _pyav() -> Check:
         return f"{av.__version__}: M4A, AAC, WMA, MP4, MKV, WebM and other sound and video"
 
     return _try("PyAV", look, "pip install 'mmasc[video]' (for M4A, AAC and the sound of videos)", optional=True)
+
+
+def _web() -> Check:
+    def look() -> str:
+        import fastapi
+        import python_multipart
+        import uvicorn
+
+        several = {"FastAPI": fastapi, "uvicorn": uvicorn, "python-multipart": python_multipart}
+        return ", ".join(f"{name} {module.__version__}" for name, module in several.items())
+
+    return _try("mmasc serve", look, "pip install 'mmasc[web]' (for the page of mmasc serve)", optional=True)
 
 
 def _encoders() -> Iterator[Check]:

@@ -1,8 +1,6 @@
 """`mmasc embed`: recordings into a collection."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -21,7 +19,7 @@ from mmasc.cli.options import (
     window_option,
 )
 from mmasc.cli.output import echo, print_object, remark
-from mmasc.cli.progress import progress_line
+from mmasc.cli.progress import shown_progress
 from mmasc.printing import printable
 
 if TYPE_CHECKING:
@@ -90,7 +88,7 @@ def embed(
     if no_clock and (clock is not None or timezone is not None):
         raise click.UsageError("--no-clock reads no clocks: leave out --clock and --timezone, or --no-clock")
 
-    with embedding_progress(quiet) as show:
+    with shown_progress("embedding", quiet):
         report = run(
             list(paths),
             into,
@@ -108,22 +106,8 @@ def embed(
             backend=backend,
             threads=threads,
             strict=strict,
-            progress=show,
         )
     print_embedding(report, into, quiet, output_format)
-
-
-@contextmanager
-def embedding_progress(quiet: bool = False) -> "Iterator[Callable[[EmbedReport], None]]":
-    """A progress bar of files; gives what `embed` calls with its report."""
-    with progress_line("embedding", quiet=quiet) as line:
-
-        def show(report: "EmbedReport") -> None:
-            line.set_total(report.found)
-            bad = f", {len(report.failed)} bad files" if report.failed else ""
-            line.update(report.done, f"{report.audio_seconds / 3600:.2f} h of sound{bad}")
-
-        yield show
 
 
 def print_embedding(report: "EmbedReport", into: str, quiet: bool = False, output_format: str = "table") -> None:

@@ -6,7 +6,7 @@ import click
 
 from mmasc.cli.options import data_of_runs_option, decoded_cache_option, device_option, format_option, quiet_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
-from mmasc.cli.progress import progress_line
+from mmasc.cli.progress import shown_progress
 
 if TYPE_CHECKING:
     from mmasc.evaluation.evaluate import Evaluation
@@ -56,13 +56,8 @@ def evaluate(
     from mmasc.evaluation.evaluate import evaluation_object
     from mmasc.evaluation.run_figures import write_figures
 
-    with progress_line("testing", quiet=quiet) as line:
-
-        def show(done: int, total: int, name: str) -> None:
-            line.set_total(total)
-            line.update(done, name)
-
-        found = evaluate_runs(runs, data, by, cache, device, lambda text: remark(text, quiet), show, svm or "")
+    with shown_progress("testing", quiet):
+        found = evaluate_runs(runs, data, by, cache, device, lambda text: remark(text, quiet), svm=svm or "")
     # The figures in the folders belong to the networks, not to the support vector machines
     if figures and not svm:
         shared = [one.folder for one in found]

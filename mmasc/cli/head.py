@@ -9,7 +9,7 @@ from mmasc.cli.head_apply import apply
 from mmasc.cli.lists import ListCommand
 from mmasc.cli.options import format_option, quiet_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark, shorten
-from mmasc.cli.progress import progress_line
+from mmasc.cli.progress import shown_progress
 from mmasc.heads.registry import HEADS
 
 if TYPE_CHECKING:
@@ -130,13 +130,8 @@ def fit(
         _fit_several(collection, moments, folds or 5, options, quiet, output_format)
         return
     options.pop("single", None)
-    with progress_line("fitting", quiet=quiet) as line:
-
-        def show(done: int, total: int) -> None:
-            line.set_total(total)
-            line.update(done)
-
-        report = fit_head(collection, wanted, folds=folds, progress=show, **options)
+    with shown_progress("reading vectors", quiet):
+        report = fit_head(collection, wanted, folds=folds, **options)
     if report.unlabelled:
         remark(f"{report.unlabelled} recordings without a label in {label!r} were left out", quiet)
     if report.without_vectors:
@@ -193,9 +188,9 @@ def _fit_several(
     from mmasc.cli.moment_output import print_moments
     from mmasc.labelling.fit_moments import fit_moments
 
-    with progress_line("fitting", quiet=quiet) as line:
+    with shown_progress("reading vectors", quiet):
         chosen = {name: options[name] for name in ("head", "out", "seed")}
-        report = fit_moments(collection, moments, folds=folds, progress=line.show, **chosen)
+        report = fit_moments(collection, moments, folds=folds, **chosen)
     _remark_left_out(report.left_out, quiet)
     if report.not_tested:
         names = shorten(", ".join(report.not_tested), _NAMES_WIDTH)

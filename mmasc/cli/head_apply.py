@@ -5,11 +5,17 @@ from typing import Any
 import click
 
 from mmasc.cli.answer_options import answer_options, check_source, check_thresholds
+from mmasc.cli.output import remark
+from mmasc.cli.progress import shown_progress
 
 
 @click.command()
 @click.argument("head_file", metavar="HEAD|RUN")
 @click.argument("paths", nargs=-1, required=True, metavar="COLLECTION|PATH...")
+@click.option(
+    "--background", type=click.Choice(["own"]), default=None,
+    help="own, with --timeline: a label must stand out from what is usual in its own recording (20 windows or more).",
+)  # fmt: skip
 @answer_options
 @click.pass_context
 def apply(
@@ -40,8 +46,14 @@ def apply(
     cut = [name for name in ("hop_seconds", "window_seconds", "channels") if options[name] is not None]
     if cut and not is_network(head_file):
         raise click.UsageError("a head hears recordings as it was fitted: leave out --hop, --window and --channels")
+    if options["background"] is not None and (not options["timeline"] or is_network(head_file)):
+        raise click.UsageError("--background own is about timelines of heads: add --timeline")
     files = find_audio(sounds) if collection is None else recordings_of(collection)
     output = Output.of(Chosen(output_format, to, together, quiet), options, files)
-    results = apply_head(head_file, list(files) if collection is None else collection, **options)
-    if not show_answers(results, files, output):
+    with shown_progress("labelling", quiet):
+        results = apply_head(head_file, list(files) if collection is None else collection, **options)
+        read = show_answers(results, files, output)
+    for line in results.remarks:
+        remark(line, quiet)
+    if not read:
         no_answers(ctx, collection is not None, options["where"], quiet)

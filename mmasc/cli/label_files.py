@@ -2,13 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mmasc.cli.output import echo, remark
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.formats import FORMATS, READABLE
+
+if TYPE_CHECKING:
+    from mmasc.collection.label_exchange import LabelImport
 
 _VERDICTS = ["present", "absent", "unsure"]
 _MOST_PROBLEMS = 20
@@ -42,7 +45,8 @@ def import_files(
 ) -> None:
     """Add labels to a collection from label files: selection tables of Raven, label tracks of Audacity, CSV, JSON.
 
-    FILE may be a folder of label files. A file that names no recording belongs to the one that it is named after.
+    FILE may be a folder of label files, or the table of `mmasc review` with your verdicts (yes, no, unsure). A file
+    that names no recording belongs to the one that it is named after.
     Lines that cannot be used are listed, the rest is added; what is there already is not added again.
     """
     if (bool(files) + from_folders + (from_column is not None)) != 1:
@@ -75,15 +79,17 @@ def import_files(
     elif found.missing:
         where = "lie in no folder under the root" if from_folders else f"have no {from_column}"
         remark(f"{len(found.missing)} recordings {where}: they got no label")
-    echo(_summary(len(found.added), found.known, len(found.problems), sum(found.missing.values()), len(found.unclear)))
+    echo(_summary(found))
     if not found.added and not found.known:
         ctx.exit(1)
 
 
-def _summary(added: int, known: int, bad: int, missing: int, unclear: int) -> str:
-    parts = [f"{added} added", f"{known} already there", f"{bad} lines not usable"]
+def _summary(found: "LabelImport") -> str:
+    parts = [f"{len(found.added)} added", f"{found.known} already there", f"{len(found.problems)} lines not usable"]
+    missing = sum(found.missing.values())
     parts += [f"{missing} of recordings that are not here"] if missing else []
-    parts += [f"{unclear} unclear recordings"] if unclear else []
+    parts += [f"{len(found.unclear)} unclear recordings"] if found.unclear else []
+    parts += [f"{found.unjudged} without a verdict"] if found.unjudged else []
     return ", ".join(parts)
 
 

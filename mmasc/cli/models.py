@@ -1,6 +1,7 @@
 """`mmasc models`: encoders and networks, their weights, what they are, and the check that they are deterministic."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import echo, print_object, print_rows, remark
 from mmasc.encoders.spec import EncoderSpec
+from mmasc.progress import counting
 
 
 @click.group()
@@ -71,7 +73,7 @@ def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_for
     An interrupted download continues where it stopped. Files go to the folder MMASC_HOME, otherwise to the cache folder
     of the platform; no other command of mmasc downloads anything.
     """
-    from mmasc.cli.progress import ProgressLine, progress_line
+    from mmasc.cli.progress import shown_progress
     from mmasc.encoders.registry import ENCODERS
     from mmasc.weights import download as weights
     from mmasc.weights import table as weights_table
@@ -87,13 +89,12 @@ def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_for
             size = "size unknown" if remote.size is None else f"{remote.size / 1e6:.1f} MB"
             place = remote.address if from_file is None else f"{remote.filename} from {from_file}"
             remark(f"{name}: {place} ({size}), {terms}", quiet)
-        with progress_line(f"{name}, MB", quiet=quiet) as line:
+        with shown_progress(f"fetching {name}", quiet), counting(f"fetching {name}", "MB") as show:
 
-            def show(filename: str, done: int, total: int | None, line: ProgressLine = line) -> None:
-                line.set_total((total or 0) // 1_000_000)
-                line.update(done // 1_000_000, filename)
+            def tell(filename: str, done: int, total: int | None, show: Callable[..., None] = show) -> None:
+                show(done / 1e6, total and total / 1e6, filename)
 
-            stored = weights.fetch(name, from_file, show)
+            stored = weights.fetch(name, from_file, tell)
         for file in stored:
             if file.new and not file.published:
                 remark(f"no digest of {file.path.name} was published; trusted on first use: {file.sha256}", quiet)
@@ -213,11 +214,11 @@ def centre(tagger: str, sounds: tuple[str, ...], to: str | None, quiet: bool, ou
 
     TAGGER is a network with published weights (yamnet), NETWORK:FILE, or a run of `mmasc train tagging`.
     """
-    from mmasc.cli.progress import progress_line
+    from mmasc.cli.progress import shown_progress
     from mmasc.labelling.centring import centre_tagger
 
-    with progress_line("sounds", quiet=quiet) as line:
-        path, usual = centre_tagger(tagger, sounds, to, line.show)
+    with shown_progress("loading", quiet), counting("listening", "recordings") as show:
+        path, usual = centre_tagger(tagger, sounds, to, show)
     about = {"path": str(path), "classes": len(usual.classes), "windows": usual.windows, "source": usual.source}
     if output_format != "table":
         print_object(about, output_format)

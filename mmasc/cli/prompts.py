@@ -14,6 +14,7 @@ from mmasc.cli.options import (
     where_option,
 )
 from mmasc.cli.output import print_note, print_object, print_rows, remark
+from mmasc.cli.progress import shown_progress
 from mmasc.printing import plain
 
 
@@ -132,7 +133,8 @@ def sweep_prompts(
     for template in templates:
         if template.count(PLACE) != 1:
             raise click.UsageError(f"a template must contain {PLACE} exactly once, got {template!r}")
-    found = compare(collection, label, names, templates, **options)
+    with shown_progress("comparing", quiet):
+        found = compare(collection, label, names, templates, **options)
     if output_format == "json":
         print_object(asdict(found), output_format)
     else:
@@ -214,7 +216,8 @@ def calibrate_prompts(collection: str, label: str, name: str, quiet: bool, outpu
     from mmasc.storage.texts import listed
     from mmasc.studies.prompt_tuning import tune_prompts
 
-    found = tune_prompts(collection, label, name, **options)
+    with shown_progress("calibrating", quiet):
+        found = tune_prompts(collection, label, name, **options)
     if output_format == "json":
         print_object(asdict(found), output_format)
     else:

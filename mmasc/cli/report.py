@@ -14,6 +14,7 @@ from mmasc.cli.options import (
     where_option,
 )
 from mmasc.cli.output import print_note, print_object, print_rows, remark
+from mmasc.cli.progress import shown_progress
 
 
 @click.command(cls=ListCommand, short_help="Study prompts on a labelled collection: numbers, figures, a page.")
@@ -46,7 +47,8 @@ def report(
     from mmasc.studies.report import report as write_report
     from mmasc.studies.report import report_object
 
-    found = write_report(collection, label, prompts, to, **options)
+    with shown_progress("reporting", quiet):
+        found = write_report(collection, label, prompts, to, **options)
     if found.unlabelled:
         remark(f"{found.unlabelled} recordings without a label in {label!r} were left out", quiet)
     if output_format in ("json", "jsonl"):

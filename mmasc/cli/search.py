@@ -142,8 +142,8 @@ def _print_table(hits: Sequence[Mapping[str, Any]], root: str, quiet: bool) -> N
     if any(getattr(hit, "clock", None) for hit in hits):
         names.append("clock")
     # The clock says what recorded_at says
-    shown = (*names, "best_start", "best_end", "duplicate", *(["recorded_at"] if "clock" in names else []))
-    own_names = [name for name in hits[0] if name not in shown]
+    left_out = {*names, "best_start", "best_end", "duplicate", *(["recorded_at"] if "clock" in names else [])}
+    own_names = [name for name in hits[0] if name not in left_out]
     room = Console().width if sys.stdout.isatty() else TABLE_WIDTH
     while own_names and sum(_width(rows, name) for name in (*names, own_names[0])) <= room:
         names.append(own_names.pop(0))

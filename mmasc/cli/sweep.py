@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from mmasc.cli.output import echo, print_rows, print_table, remark
-from mmasc.cli.progress import progress_line
+from mmasc.cli.progress import shown_progress
 from mmasc.cli.train_network import Several
 from mmasc.cli.train_network import network as train_network
 
@@ -92,13 +92,8 @@ def _features(network: str, output_format: str, quiet: bool, given: dict[str, An
 
 def _with_progress(run: Callable[..., Any], network: str, quiet: bool, given: Mapping[str, Any]) -> Any:
     try:
-        with progress_line("sweep", quiet=quiet) as line:
-
-            def show(step: int, steps: int, said: str) -> None:
-                line.set_total(steps)
-                line.update(step, said)
-
-            return run(network, remark=lambda text: remark(text, quiet), progress=show, **given)
+        with shown_progress("sweeping", quiet):
+            return run(network, remark=lambda text: remark(text, quiet), **given)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 

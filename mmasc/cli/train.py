@@ -6,6 +6,7 @@ import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option, strict_option
 from mmasc.cli.output import print_object, remark
+from mmasc.cli.progress import shown_progress
 from mmasc.cli.train_ivf import ivf, scenes, vqvae
 
 
@@ -118,7 +119,8 @@ def align(output_format: str, quiet: bool, **options: object) -> None:
 
     from mmasc.training.alignment.train import train_alignment
 
-    result = train_alignment(**options, remark=lambda line: remark(line, quiet))  # type: ignore[arg-type]
+    with shown_progress("reading sounds", quiet):
+        result = train_alignment(**options, remark=lambda line: remark(line, quiet))  # type: ignore[arg-type]
     print_object(asdict(result), output_format)
 
 

@@ -9,7 +9,8 @@ import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import echo, print_object, remark
-from mmasc.cli.progress import progress_line
+from mmasc.cli.progress import shown_progress
+from mmasc.progress import counting
 
 
 def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -124,8 +125,8 @@ def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
     from mmasc.training.ivf.train import train_vqvae
 
     given = {name: value for name, value in options.items() if value is not None}
-    with progress_line("decoding", quiet=quiet) as line:
-        result = train_vqvae(**given, remark=lambda said: remark(said, quiet), progress=line.show)
+    with shown_progress("training", quiet), counting("decoding", "films") as show:
+        result = train_vqvae(**given, remark=lambda said: remark(said, quiet), progress=show)
     print_object(asdict(result), output_format)
 
 
@@ -195,9 +196,9 @@ def ivf(output_format: str, quiet: bool, kind: str, **options: Any) -> None:
     shaping = {name: options.pop(name) for name in (*_SHAPING, "vqvae_steps")}
     vqvae = {name.removeprefix("vqvae_"): value for name, value in shaping.items() if value is not None}
     network = TransformationConfig(kind=kind)  # type: ignore[arg-type]
-    with progress_line("decoding", quiet=quiet) as line:
+    with shown_progress("training", quiet), counting("decoding", "films") as show:
         result = train_ivf(
-            **options, vqvae=vqvae, network=network, remark=lambda said: remark(said, quiet), progress=line.show
+            **options, vqvae=vqvae, network=network, remark=lambda said: remark(said, quiet), progress=show
         )
     print_object(asdict(result), output_format)
 
@@ -215,5 +216,6 @@ def scenes(to: Path, n: int, seed: int, seconds: float, size: int, quiet: bool) 
     """Synthesise films in which everything visible can be heard, for users without films of their own."""
     from mmasc.ivf.scenes import write_scenes
 
-    with progress_line("films", n, quiet) as line:
-        echo(str(write_scenes(to, n, seed, seconds, size, progress=line.show)))
+    with shown_progress("writing films", quiet), counting("writing", "films") as show:
+        written = write_scenes(to, n, seed, seconds, size, progress=show)
+    echo(str(written))

@@ -1,7 +1,5 @@
 """`mmasc train NETWORK`: supervised networks on labelled data. Every value of a recipe has an option here."""
 
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -10,14 +8,11 @@ import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import print_rows, remark
-from mmasc.cli.progress import ProgressLine, progress_line
+from mmasc.cli.progress import shown_progress
 from mmasc.storage.texts import parse_json
 from mmasc.training.supervised.config import SupervisedConfig
 from mmasc.training.supervised.options import options_of
 from mmasc.training.supervised.recipes import RECIPES
-
-# Seconds between lines of progress where stderr is not a terminal
-_SECONDS_A_LINE = 30.0
 
 
 class Several(click.ParamType):
@@ -177,34 +172,11 @@ def network(ctx: click.Context, output_format: str, quiet: bool, **options: Any)
     given = {name: value for name, value in options.items() if value is not None}
     folds = given.pop("folds", ())
     try:
-        with progress_line(str(ctx.info_name), quiet=quiet) as line:
-            show = _Progress(line, quiet)
-            results = train_network(
-                str(ctx.info_name), folds=folds, remark=lambda text: remark(text, quiet), progress=show, **given
-            )
+        with shown_progress("loading", quiet):
+            results = train_network(str(ctx.info_name), folds=folds, remark=lambda text: remark(text, quiet), **given)
     except OptionError as error:
         raise click.UsageError(str(error)) from error
     print_rows([_row(asdict(result)) for result in results], output_format)
-
-
-class _Progress:
-    """A live line on a terminal; elsewhere, a line every half minute with the time left."""
-
-    def __init__(self, line: ProgressLine, quiet: bool) -> None:
-        self.line, self.quiet = line, quiet
-        self.first, self.began, self.shown = -1, 0.0, time.monotonic()
-
-    def __call__(self, step: int, steps: int, said: str) -> None:
-        self.line.set_total(steps)
-        self.line.update(step, said)
-        now = time.monotonic()
-        if self.first < 0 or step < self.first:
-            # the first report, of a run or of the next fold
-            self.first, self.began = step, now
-        if not sys.stderr.isatty() and now - self.shown >= _SECONDS_A_LINE and step > self.first:
-            left = (steps - step) * (now - self.began) / (step - self.first)
-            remark(f"{said}, {left:.0f} s left", self.quiet)
-            self.shown = now
 
 
 def _row(result: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from mmasc.collection.head import HEAD_NAME, read_copies
 from mmasc.collection.leases import copy_path
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
+from mmasc.progress import current, one_by_one
 from mmasc.windows.units import unit_float32
 
 # A recording may end this much after its last window: one sample of the slowest encoder
@@ -63,7 +64,7 @@ def check(collection: Snapshot) -> list[Finding]:
         )
     findings += [Finding("warning", line) for line in uncovered(collection)]
     findings += [Finding(level, line) for level, line in Annotations(collection).faults()]
-    for name in collection.spaces:
+    for name in one_by_one("space", collection.spaces):
         reader = collection.space(name)
         findings += [Finding(one.level, f"space {name!r}: {one.message}") for one in _check_space(reader, collection)]
     return findings
@@ -72,7 +73,8 @@ def check(collection: Snapshot) -> list[Finding]:
 def _check_files(collection: Snapshot) -> list[Finding]:
     """Files of the tables that are not as they were written, and a head that is not as its copy says."""
     store, findings = collection.store, []
-    damaged = store.damaged_files(collection.head)
+    with current().phase("comparing files with their checksums"):
+        damaged = store.damaged_files(collection.head)
     if damaged:
         findings.append(
             Finding(

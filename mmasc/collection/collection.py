@@ -34,6 +34,7 @@ from mmasc.encoders.registry import ENCODERS, window_of
 from mmasc.encoders.words import remarks_on_words
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
+from mmasc.progress import current
 
 if TYPE_CHECKING:
     from mmasc.encoders.base import Encoder
@@ -206,7 +207,8 @@ class Collection(Snapshot):
         if isinstance(encoder, str):
             alike = [name for name, space in self.head.spaces.items() if space.encoder == encoder]
         else:
-            alike = [name for name, space in self.head.spaces.items() if space.identity == encoder.identity]
+            identity = getattr(encoder, "identity", None)  # something else than an encoder is refused by `embed`
+            alike = [name for name, space in self.head.spaces.items() if space.identity == identity]
         return alike[0] if alike else None
 
     def remove(self, paths: Sequence[str | Path] = (), where: str | None = None, missing: bool = False) -> int:
@@ -300,7 +302,8 @@ class Collection(Snapshot):
         for name, space in self.head.spaces.items():
             forget(self.store.space_folder(space.identity))
             if space.windows:
-                self.space(name).refresh_index()
+                with current().phase(f"search index of {name}"):
+                    self.space(name).refresh_index()
 
     def check(self) -> list[Finding]:
         """Look for faults: windows without recordings, doubles, gaps, NaN, missing files, an index that is wrong."""

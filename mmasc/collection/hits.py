@@ -23,23 +23,13 @@ class Hit(dict[str, Any]):
         lane: Which lane of the channel policy the window comes from; None where there is one only.
         columns: The recording's own columns, by name; read-only.
         best_start, best_end: Start and end of its best window, in seconds: where to listen first.
-        clock: When it began, as "2024-05-01 04:13:20"; None where it is not known, or where a column of the user's own
-            has that name.
+        clock: When the hit begins, as "2024-05-01 04:13:20"; None where it is not known, or where a column of the
+            user's own has that name.
     """
 
     __slots__ = (
-        "best_end",
-        "best_start",
-        "clock",
-        "columns",
-        "duplicate",
-        "end",
-        "lane",
-        "path",
-        "rank",
-        "score",
-        "start",
-    )
+        "best_end", "best_start", "clock", "columns", "duplicate", "end", "lane", "path", "rank", "score", "start"
+    )  # fmt: skip
     rank: int
     path: str
     start: float

@@ -5,8 +5,9 @@ Killed at any moment, nothing that was committed is lost and nothing is there tw
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,15 +16,17 @@ from mmasc.audio.clock import ClockRules
 from mmasc.collection.clock import ClockColumns, columns_of_users
 from mmasc.collection.head import HEAD_NAME
 from mmasc.collection.intake import COMMIT_SECONDS, COMMIT_WINDOWS, Intake, OwnColumns
-from mmasc.collection.known import Known, place_of, read_known, refuse_another_root
+from mmasc.collection.known import Known, not_untouched, place_of, read_known, refuse_another_root
 from mmasc.collection.metadata import Metadata, folder_columns, own_columns
 from mmasc.collection.report import BadFile, EmbedReport
 from mmasc.collection.schema import RECORDING_FIELDS
 from mmasc.collection.store import Store
 from mmasc.encoders.base import Encoder
-from mmasc.encoders.embedding import embed_files
+from mmasc.encoders.embedding import FileVectors, embed_files
 from mmasc.encoders.registry import load_encoder
+from mmasc.encoders.sound_progress import sound_phase
 from mmasc.errors import MmascError, show_path
+from mmasc.progress import current
 from mmasc.storage.contents import digest_of
 
 __all__ = ["BadFile", "EmbedReport", "embed"]
@@ -83,7 +86,8 @@ def embed(
     """
     begun = time.perf_counter()
     rules = None if clock is False else ClockRules.of(None if clock is True else clock, timezone)
-    files = [Path(os.path.abspath(path)) for path in find_audio(paths)]
+    with current().phase("looking for recordings"):
+        files = [Path(os.path.abspath(path)) for path in find_audio(paths)]
     given_root = os.path.abspath(root) if root is not None else _common_root(paths, files)
     own, remarks = _own_columns(Path(into), given_root, files, metadata, tuple(folders))
     if not isinstance(encoder, Encoder):
@@ -104,8 +108,8 @@ def embed(
     report.found = len(files)
     try:
         intake.prepare(files)
-        for result in embed_files(intake.still_to_do(files), encoder, hop, channels, threads, digest_of):
-            intake.add(result)
+        cut = {"hop_seconds": hop, "channels": channels, "threads": threads}
+        for _ in _embedded(intake, files, **cut):
             if progress is not None:
                 progress(report)
             if strict and report.failed:
@@ -114,7 +118,8 @@ def embed(
         # Also after Ctrl-C: what went through the network is kept
         intake.commit()
         report.seconds = time.perf_counter() - begun
-    intake.finish(_folders_of(paths))
+    with current().phase("search index"):
+        intake.finish(_folders_of(paths))
     if root is not None and intake.root != given_root:
         remarks.append(
             f"{show_path(into)} has the root {show_path(intake.root)}, --root {show_path(root)} was not used; "
@@ -123,6 +128,18 @@ def embed(
     report.remarks = remarks + report.remarks
     report.seconds = time.perf_counter() - begun
     return report
+
+
+def _embedded(intake: Intake, files: Sequence[Path], **cut: Any) -> Iterator[FileVectors]:
+    """What is still to do, once it waits for a commit or has come into one."""
+    with sound_phase("embedding", not_untouched(intake.known, intake.root, files)) as sound:
+        to_do = intake.still_to_do(files)
+        for result in embed_files(
+            to_do, intake.encoder, **cut, digest=digest_of, keeper=intake.partials, heard=sound.heard
+        ):
+            intake.add(result)
+            sound.done(result)
+            yield result
 
 
 def _own_columns(

@@ -21,8 +21,9 @@ import pyarrow.compute as pc
 from mmasc.collection.clock import CLOCK_TYPES, ClockColumns, renewed, without_note
 from mmasc.collection.coverage import embed_command, gone_under
 from mmasc.collection.head import SpaceHead
-from mmasc.collection.known import Known, moved_files, read_known, some
+from mmasc.collection.known import Known, changed_while_read, moved_files, place_of, read_known, some, stored_path
 from mmasc.collection.metadata import metadata_table
+from mmasc.collection.partial import Partials, Subject
 from mmasc.collection.report import BadFile, EmbedReport
 from mmasc.collection.rows import (
     facts,
@@ -102,11 +103,12 @@ class Intake:
             head = change.head
         self.root = head.root
         self.seen, self.known = head, read_known(store, head, self.name)
+        self.partials = Partials(store.folder, head.spaces[self.name], self._subject)
 
     def prepare(self, files: Sequence[Path]) -> None:
         """Before anything is decoded: give moved recordings their new paths, and set own columns of all that are
         there already."""
-        stored = {path: name for path in files if (name := _stored_path(path, self.root)) is not None}
+        stored = {path: name for path in files if (name := stored_path(path, self.root)) is not None}
         moves = moved_files(self.known, self.root, dict(zip(stored.values(), stored, strict=True)))
         with self.store.transaction() as change:
             self._see(change)
@@ -121,12 +123,13 @@ class Intake:
             }
             self._set_own(change, own)
         self.seen, self.moved = change.head, set(moves)
+        self.partials.sweep({space.identity for space in change.head.spaces.values()}, self._is_wanted)
 
     def still_to_do(self, files: Sequence[Path]) -> Iterator[Path]:
         """The files that are new to the collection or have changed; the others are counted as skipped or moved."""
         for path in files:
             try:
-                stored, stat = _stored_path(path, self.root), path.stat()
+                stored, stat = stored_path(path, self.root), path.stat()
                 if stored is None or path in self.own.faults:
                     raise MmascError(self.own.faults.get(path) or f"{path!r}: the name is not valid UTF-8; rename it")
                 if self._is_there(stored, path, stat):
@@ -142,13 +145,14 @@ class Intake:
     def add(self, result: FileVectors) -> None:
         """Keep a file's vectors for the next commit, and commit when enough are waiting."""
         before = self.stats.pop(result.path)
+        stored = stored_path(result.path, self.root)
+        assert stored is not None
         if result.status.state == "failed":
             self._fail(result.path, result.status.reason)
-        elif reason := _changed_while_read(result.path, before):
+        elif reason := changed_while_read(result.path, before):
+            self.partials.forget(stored)
             self._fail(result.path, reason)
         else:
-            stored = _stored_path(result.path, self.root)
-            assert stored is not None
             now, known = Stamp.of(before, result.digest), self.known.get(stored)
             same = known is not None and self._same(known, now, result)
             clock = self.clocks.of(result.path) if self.clocks is not None and not same else {}
@@ -178,6 +182,8 @@ class Intake:
                 self._write(change, waiting)
                 self._restamp(change, touched)
             self.seen = change.head
+        for one in waiting:
+            self.partials.forget(one.stored)
         self.last_commit = time.perf_counter()
         self.report.store_seconds += self.last_commit - begun
 
@@ -206,6 +212,8 @@ class Intake:
             )
         if self.clocks is not None:
             self.report.remarks += self.clocks.report.remarks
+        self.partials.close()
+        self.report.remarks += self.partials.remarks
         self.report.remarks += self.noted[:_NOTED]
         if len(self.noted) > _NOTED:
             self.report.remarks.append(
@@ -245,6 +253,22 @@ class Intake:
                 f"another collection"
             )
 
+    def _subject(self, path: Path) -> Subject:
+        """A file that is being embedded, for those who keep its parts."""
+        stored = stored_path(path, self.root)
+        assert stored is not None
+        return Subject(stored, Stamp.of(self.stats[path]))
+
+    def _is_wanted(self, subject: Subject) -> bool:
+        """Whether parts of a recording will be asked for: its file is as it was, and the space does not hold it."""
+        try:
+            now = Stamp.of(os.stat(place_of(self.root, subject.stored)))
+        except OSError:
+            return False
+        known = self.known.get(subject.stored)
+        there = known is not None and known.embedded and known.stamp.untouched(now)
+        return not there and subject.stamp.untouched(now)
+
     def _is_there(self, stored: str, path: Path, stat: os.stat_result) -> bool:
         """Whether nothing has to be embedded; the digest is looked at only where the times differ."""
         known, now = self.known.get(stored), Stamp.of(stat)
@@ -257,7 +281,7 @@ class Intake:
         if now.size != known.stamp.size or known.stamp.digest is None:
             return False
         now = replace(now, digest=digest_of(path))
-        if now.digest != known.stamp.digest or _changed_while_read(path, stat):
+        if now.digest != known.stamp.digest or changed_while_read(path, stat):
             return False
         self.touched.put((stored, known, now))
         return True
@@ -370,24 +394,3 @@ class Intake:
 
     def _fail(self, path: Path, reason: str) -> None:
         self.report.failed.append(BadFile(str(path), reason))
-
-
-def _stored_path(path: Path, root: str) -> str | None:
-    """Path under the root with `/`; None where the name is not UTF-8."""
-    stored = os.path.relpath(path, root).replace(os.sep, "/")
-    try:
-        stored.encode()
-    except UnicodeEncodeError:
-        return None
-    return stored
-
-
-def _changed_while_read(path: Path, before: os.stat_result) -> str:
-    """What happened to a file between a look at it and now, for people; "" for nothing."""
-    try:
-        now = path.stat()
-    except FileNotFoundError:
-        return f"{show_path(path)}: was removed while it was read"
-    if Stamp.of(before).untouched(Stamp.of(now)):
-        return ""
-    return f"{show_path(path)}: was changed while it was read; embed it again when it is complete"

@@ -1,5 +1,6 @@
 """What a collection knows of the files that it is given: which are there, which were moved, and whether all were."""
 
+import contextlib
 import os
 import shlex
 from collections import defaultdict
@@ -131,3 +132,35 @@ def _stamp_now(path: Path) -> Stamp | None:
 def some(names: Sequence[str], count: int = 3) -> str:
     """The first few names."""
     return ", ".join(show_path(name) for name in names[:count]) + (", ..." if len(names) > count else "")
+
+
+def not_untouched(known: Mapping[str, Known], root: str, files: Sequence[Path]) -> list[Path]:
+    """The files that are not certainly as they were embedded: new ones, and others that must be looked at."""
+    left = []
+    for path in files:
+        one = known.get(stored_path(path, root) or "")
+        with contextlib.suppress(OSError):
+            if one is None or not one.embedded or not one.stamp.untouched(Stamp.of(path.stat())):
+                left.append(path)
+    return left
+
+
+def stored_path(path: Path, root: str) -> str | None:
+    """Path under the root with `/`; None where the name is not UTF-8."""
+    stored = os.path.relpath(path, root).replace(os.sep, "/")
+    try:
+        stored.encode()
+    except UnicodeEncodeError:
+        return None
+    return stored
+
+
+def changed_while_read(path: Path, before: os.stat_result) -> str:
+    """What happened to a file between a look at it and now, for people; "" for nothing."""
+    try:
+        now = path.stat()
+    except FileNotFoundError:
+        return f"{show_path(path)}: was removed while it was read"
+    if Stamp.of(before).untouched(Stamp.of(now)):
+        return ""
+    return f"{show_path(path)}: was changed while it was read; embed it again when it is complete"

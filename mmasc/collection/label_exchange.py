@@ -32,6 +32,7 @@ class LabelImport:
         problems: Lines that could not be used.
         missing: Recordings that are not in the collection, as the files write them, with their rows.
         unclear: Recordings that could be several, with these.
+        unjudged: Rows of tables of clips to judge that have no verdict yet.
     """
 
     added: list[str] = field(default_factory=list)
@@ -39,6 +40,7 @@ class LabelImport:
     problems: list[Problem] = field(default_factory=list)
     missing: Counter[str] = field(default_factory=Counter)
     unclear: dict[str, list[str]] = field(default_factory=dict)
+    unjudged: int = 0
 
 
 def import_labels(
@@ -72,6 +74,7 @@ def import_labels(
     annotations = []
     for file in files:
         found.problems.extend(replace(problem, source=file.path) for problem in file.problems)
+        found.unjudged += file.unjudged
         matcher = FileMatcher(ids, [collection.head.root, os.path.abspath(os.path.dirname(file.path))])
         recordings: dict[str, int | None] = {}
         for row, line in zip(file.rows, file.lines, strict=True):

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from mmasc.audio.clock_parts import wall_of_iso
 from mmasc.collection.schema import RECORDING_COLUMNS, WINDOW_COLUMNS
+from mmasc.collection.stamps import CLOCK_NOTE
 from mmasc.errors import MmascError, show_path
 from mmasc.storage.matching import FileMatcher, match_rows, one_statement
 from mmasc.storage.tables import convert, read_table, type_of
@@ -159,7 +160,9 @@ def own_columns(
     arrays = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         values = [row.get(name) for row in rows]
-        if name in RECORDING_COLUMNS or _kept_name(name) != name:
+        # Types are given by mmasc alone, when it writes down what it read from recordings
+        noted = types is not None and name == CLOCK_NOTE
+        if (name in RECORDING_COLUMNS and not noted) or _kept_name(name) != name:
             raise MmascError(f"a column of your own cannot be called {name!r}; name it {_column_name(name)!r}")
         if name in schema.names:
             wanted = schema.field(name).type

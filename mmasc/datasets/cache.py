@@ -21,6 +21,7 @@ from jaxtyping import Float32
 
 from mmasc.audio import CHANNELS, stream_audio
 from mmasc.errors import MmascError, show_path
+from mmasc.progress import told
 from mmasc.storage.arrays import read_array
 from mmasc.storage.files import write_atomically
 
@@ -121,7 +122,7 @@ class WaveformCache:
         pool = ThreadPoolExecutor(n_threads or min(4, os.cpu_count() or 1), thread_name_prefix="decode")
         try:
             jobs = {pool.submit(work.keep, Path(path)): position for position, path in enumerate(paths)}
-            for done, job in enumerate(as_completed(jobs), start=1):
+            for done, job in enumerate(told("reading sounds", as_completed(jobs), len(jobs), "files"), start=1):
                 try:
                     kept[jobs[job]] = job.result()
                 except _BrokenError as error:

@@ -3,13 +3,11 @@
 Memory does not grow with the length of a recording (only its vectors are kept) nor with the number of recordings.
 """
 
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from queue import Empty, Full, Queue
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,15 +15,18 @@ import torch
 
 from mmasc.audio import AudioStatus, stream_audio
 from mmasc.audio.memory import MemorySound, Sound, as_source, is_one
+from mmasc.encoders.ahead import parts_ahead
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
 from mmasc.windows.cut import WindowStream
 from mmasc.windows.pooling import recording_vector
 
 BLOCK_SECONDS = 30.0  # of audio that travels at once from a decoder to the network
-_BLOCKS_AHEAD = 3  # of one file, waiting
+# Sound of a long file that is embedded twice at most, where somebody keeps the parts
+KEEP_SECONDS = 600.0
 _EDGE_SECONDS = 1e-3  # of sound at the edge of a window of silence that do not make it sound
-_FILES_AHEAD = 16  # decoded or being decoded, waiting for the network
+# Lane, start and end of a window, in samples at the encoder's rate
+Place = tuple[int, int, int]
 
 
 @runtime_checkable
@@ -48,6 +49,19 @@ class WindowEncoder(Protocol):
 
     def embed(self, waveforms: Any) -> np.ndarray:
         """float32 `[window dim]` of windows `[window time]`."""
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """Who keeps the vectors of long files before these are whole, so that an interrupted run can go on inside them."""
+
+    def begun(self, path: Path) -> Mapping[Place, np.ndarray]:
+        """Vectors that an earlier run kept, float32 `[dim]` each; of this very content only."""
+        ...
+
+    def keep(self, path: Path, places: Sequence[Place], vectors: np.ndarray) -> None:
+        """Keep the next windows of a file, float32 `[item dim]`."""
+        ...
 
 
 @dataclass
@@ -120,6 +134,8 @@ def embed_files(
     channels: str = "mix",
     threads: int = 1,
     digest: Callable[[Path], bytes] | None = None,
+    keeper: Keeper | None = None,
+    heard: Callable[[Path, float], None] | None = None,
 ) -> Iterator[FileVectors]:
     """Vectors of many files' windows, in the order of `paths`; a file that cannot be read comes back as failed.
 
@@ -130,30 +146,39 @@ def embed_files(
         channels: "mix", "left", "right", "each" or "mid-side".
         threads: Number of threads that decode ahead of the network; 0 decodes in the caller's thread.
         digest: Called with each file once it is decoded, where it was decoded, while its bytes are still in memory.
+        keeper: Asked for windows of an earlier run, which are decoded but not embedded again, and given those of files
+            that take long: no more than `KEEP_SECONDS` of sound (or what the network takes at once) are not kept.
+        heard: Called with a file on its way and the seconds of it that are embedded.
     """
     hop = encoder.spec.window_seconds if hop_seconds is None else float(hop_seconds)
     window = encoder.spec.window_seconds
     if not 0 < hop <= window:
         raise MmascError(f"hop must be above 0 and at most the window of {window:g} s, got {hop:g}")
     files = (as_source(path) for path in ([paths] if is_one(paths) else paths))
-    decode = partial(_decode_ahead, threads=threads) if threads else _decode
-    decoded = decode(files, partial(_decode_file, encoder=encoder, hop=hop, channels=channels, digest=digest))
+    parts_of = partial(_decode_file, encoder=encoder, hop=hop, channels=channels, digest=digest)
     waiting: deque[_Pending] = deque()
     windows: list[tuple[_Pending, int, np.ndarray]] = []
-    for part in decoded:
+    follow = _Follower(encoder, hop, keeper, heard)
+    for part in parts_ahead(files, parts_of, threads):
         if not waiting or waiting[-1].source is not part.source:
-            waiting.append(_Pending(part.source))
+            waiting.append(follow.begin(part.source))
         file = waiting[-1]
         for lane, start, end, samples in part.windows:
-            windows.append((file, file.add(lane, start, end), samples))
+            item = file.add(lane, start, end)
+            if item not in file.vectors:
+                windows.append((file, item, samples))
         if part.done is not None:
             file.done = part.done
         while len(windows) >= encoder.windows_at_once:
             windows = _embed_windows(windows, encoder)
+            follow.look(waiting)
+        if file.begun:
+            follow.look(waiting)
         while waiting and waiting[0].complete:
             yield waiting.popleft().result(encoder)
     while windows:
         windows = _embed_windows(windows, encoder)
+        follow.look(waiting)
     while waiting:
         yield waiting.popleft().result(encoder)
 
@@ -179,20 +204,44 @@ class _Part:
 
 @dataclass
 class _Pending:
-    """A file whose windows are on their way through the network."""
+    """A file whose windows are on their way through the network.
+
+    Attributes:
+        source: What is read.
+        begun: Vectors that an earlier run kept.
+        lanes, starts, ends: Of its windows so far.
+        vectors: By number of the window.
+        reached: The windows before this number have vectors.
+        kept: The windows before this number are kept.
+        kept_until: Sample at which they end.
+        done: How decoding ended.
+    """
 
     source: Path | MemorySound
+    begun: Mapping[Place, np.ndarray] = field(default_factory=dict)
     lanes: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     vectors: dict[int, np.ndarray] = field(default_factory=dict)
+    reached: int = 0
+    kept: int = 0
+    kept_until: int = 0
     done: _Done | None = None
 
     def add(self, lane: int, start: int, end: int) -> int:
         self.lanes.append(lane)
         self.starts.append(start)
         self.ends.append(end)
-        return len(self.starts) - 1
+        item = len(self.starts) - 1
+        known = self.begun.get((lane, start, end))
+        if known is not None:
+            self.vectors[item] = known
+            if item == self.kept:
+                self.kept, self.kept_until = item + 1, end
+        return item
+
+    def places(self, first: int, last: int) -> list[Place]:
+        return list(zip(self.lanes[first:last], self.starts[first:last], self.ends[first:last], strict=True))
 
     @property
     def complete(self) -> bool:
@@ -221,6 +270,42 @@ class _Pending:
             self.done.digest,
             _silent(lanes[order], starts[order] / rate, seconds, self.done.silence),
         )
+
+
+class _Follower:
+    """What happens with files on their way: parts of long ones are kept, and who listens hears how far they are."""
+
+    def __init__(
+        self,
+        encoder: WindowEncoder,
+        hop: float,
+        keeper: Keeper | None,
+        heard: Callable[[Path, float], None] | None,
+    ) -> None:
+        self.rate, self.keeper, self.heard = encoder.spec.sample_rate, keeper, heard
+        # What goes through the network at once is lost as well, and lanes come one after the other in a block
+        self.least = round((KEEP_SECONDS - encoder.windows_at_once * hop - BLOCK_SECONDS) * self.rate)
+
+    def begin(self, source: Path | MemorySound) -> _Pending:
+        """A file whose first part has come."""
+        if self.keeper is None or not isinstance(source, Path):
+            return _Pending(source)
+        return _Pending(source, self.keeper.begun(source))
+
+    def look(self, waiting: Iterable[_Pending]) -> None:
+        """Some windows have got vectors."""
+        for file in waiting:
+            while file.reached in file.vectors:
+                file.reached += 1
+            if not file.reached or not isinstance(file.source, Path):
+                continue
+            until = file.ends[file.reached - 1]
+            if self.heard is not None:
+                self.heard(file.source, until / self.rate)
+            if self.keeper is not None and not file.complete and until - file.kept_until >= max(self.least, 1):
+                vectors = np.stack([file.vectors[item] for item in range(file.kept, file.reached)])
+                self.keeper.keep(file.source, file.places(file.kept, file.reached), vectors.astype(np.float32))
+                file.kept, file.kept_until = file.reached, until
 
 
 def _silent(lanes: np.ndarray, starts: np.ndarray, ends: np.ndarray, silence: list[np.ndarray]) -> np.ndarray:
@@ -252,13 +337,6 @@ def _path(source: Path | MemorySound) -> Path:
     return source if isinstance(source, Path) else source.path
 
 
-def _decode(
-    paths: Iterable[Path | MemorySound], parts_of: Callable[[Path | MemorySound], Iterator[_Part]]
-) -> Iterator[_Part]:
-    for path in paths:
-        yield from parts_of(path)
-
-
 def _decode_file(
     path: Path | MemorySound,
     encoder: WindowEncoder,
@@ -288,75 +366,3 @@ def _decode_file(
     silence = [np.array([[0.0, np.inf]]) if stream.is_silent else stream.silence(lane) for lane in lanes]
     done = _Done(status, stream.native_rate, stream.native_channels, status.decoded_seconds, content, silence)
     yield _Part(path, last, done)
-
-
-def _decode_ahead(
-    paths: Iterable[Path | MemorySound],
-    parts_of: Callable[[Path | MemorySound], Iterator[_Part]],
-    threads: int,
-) -> Iterator[_Part]:
-    """The parts of `_decode`, in the same order, made by threads that stay a bounded number of files ahead."""
-    source, order = iter(paths), Queue[Queue[_Part | BaseException | None] | None]()
-    lock, stop, ahead = threading.Lock(), threading.Event(), threading.Semaphore(_FILES_AHEAD)
-
-    def put(queue: Queue, item: object) -> None:
-        while not stop.is_set():
-            try:
-                return queue.put(item, timeout=0.2)
-            except Full:
-                continue
-        return None
-
-    def work() -> None:
-        while not stop.is_set():
-            if not ahead.acquire(timeout=0.2):
-                continue
-            with lock:
-                try:
-                    path = next(source, None)
-                except BaseException as error:  # what the caller's iterator raises belongs to the caller
-                    failure: Queue = Queue()
-                    failure.put(error)
-                    order.put(failure)
-                    return
-                if path is None:
-                    order.put(None)
-                    return
-                parts: Queue = Queue(_BLOCKS_AHEAD)
-                order.put(parts)
-            try:
-                for part in parts_of(path):
-                    put(parts, part)
-                put(parts, None)
-            except BaseException as error:  # handed over to the caller's thread, which raises it
-                put(parts, error)
-                return
-
-    workers = [threading.Thread(target=work, name=f"mmasc-decode-{item}", daemon=True) for item in range(threads)]
-    for worker in workers:
-        worker.start()
-    try:
-        finished = 0
-        while finished < threads:
-            parts = _get(order)
-            if parts is None:
-                finished += 1
-                continue
-            while (part := _get(parts)) is not None:
-                if isinstance(part, BaseException):
-                    raise part
-                yield part
-            ahead.release()
-    finally:
-        stop.set()
-        for worker in workers:
-            worker.join()
-
-
-def _get(queue: Queue) -> Any:
-    """Wait for an item, yet let Ctrl-C through on every platform."""
-    while True:
-        try:
-            return queue.get(timeout=0.5)
-        except Empty:
-            continue

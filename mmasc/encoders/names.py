@@ -29,7 +29,7 @@ from mmasc.networks.load import load_network
 from mmasc.networks.registry import NETWORKS
 
 # Windows of these spaces, whatever the tagger was trained on
-NAMES_SECONDS = 5.0
+NAMES_SECONDS = 5.12
 # Of 1, 2 and 3 the best for finding recordings of two collections by their labels; a class that is heard clearly counts
 # far more than many that are heard a little
 _POWER = 3

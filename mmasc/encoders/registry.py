@@ -8,6 +8,7 @@ from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.training_data import AUDIOCLIP, AUDIOSET, CLAP, CLAP_GENERAL, CLAP_MUSIC_SPEECH, MINI, MINI_STRICT
 from mmasc.errors import MmascError
 from mmasc.networks.registry import NETWORKS
+from mmasc.progress import current
 
 if TYPE_CHECKING:
     from mmasc.encoders.base import Encoder
@@ -131,7 +132,7 @@ ENCODERS: dict[str, EncoderSpec] = {
             "names",
             "mmasc.encoders.names:Names",
             sample_rate=16_000,
-            window_seconds=5.0,
+            window_seconds=5.12,  # as `mini`
             dim=256,
             modalities=("audio", "text"),
             padding="minimum",
@@ -154,7 +155,7 @@ ENCODERS: dict[str, EncoderSpec] = {
 
 SPECS = ENCODERS  # its name in version 0.1.0; goes with the next release
 
-_AUDIOSET_CLASSES = 527
+_AUDIOSET_CLASSES = (521, 527)
 # How a network is run: by torch, or by ONNX Runtime (the extra `onnx`; CPU only)
 BACKENDS = ("eager", "onnx")
 
@@ -180,9 +181,10 @@ def load_encoder(
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}")
     spec, path = _asked_spec(name, window_seconds)
-    encoder = _class_at(spec.target)(spec, path=path, device=device)
-    if backend == "onnx":
-        encoder.use_onnx()
+    with current().phase(f"loading {spec.name}"):
+        encoder = _class_at(spec.target)(spec, path=path, device=device)
+        if backend == "onnx":
+            encoder.use_onnx()
     return encoder
 
 
@@ -262,5 +264,5 @@ def network_spec(name: str) -> EncoderSpec | None:
         weights=known.weights or "your own",
         description=known.description,
         # Official weights with these classes are those of PANNs (Kong et al. 2020)
-        trained_on=(AUDIOSET,) if known.n_classes == _AUDIOSET_CLASSES else None,
+        trained_on=(AUDIOSET,) if known.n_classes in _AUDIOSET_CLASSES else None,
     )

@@ -6,7 +6,7 @@ interval draws whole recordings, a recording's answers of all seeds together.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from mmasc.evaluation.learned import learned_before
 from mmasc.evaluation.runs import Run, find_runs
 from mmasc.evaluation.scores import TestScores, read_scores
 from mmasc.metrics.predictions import Metric, Predictions, by_column, class_table, measure, measure_accuracy
+from mmasc.progress import counting, one_by_one
 
 COLUMNS = ("city", "device")  # looked at by themselves wherever a data set has them
 
@@ -138,11 +139,12 @@ def evaluate(
     found = []
     for runs in systems.values():
         scores = []
-        for run in runs:
+        for run, tell in _told(runs):
             if run.unfinished:
                 once(f"{run.folder} is not finished: {run.unfinished}; tested as it is")
 
-            def show(done: int, total: int, run: Run = run) -> None:
+            def show(done: int, total: int, run: Run = run, tell: Callable[..., None] = tell) -> None:
+                tell(done, total, str(run.folder))
                 if progress is not None:
                     progress(done, total, str(run.folder))
 
@@ -158,6 +160,13 @@ def evaluate(
             pooled = replace(pooled, network=f"{pooled.network}, SVM on its code (kernel chosen on {svm})")
         found.append(pooled)
     return found
+
+
+def _told(runs: Sequence[Run]) -> Iterator[tuple[Run, Callable[..., None]]]:
+    """The runs, with what tells of each how many clips are tested."""
+    for run in one_by_one("run", runs):
+        with counting("testing", "clips") as tell:
+            yield run, tell
 
 
 def pool(runs: Sequence[Run], scores: Sequence[TestScores], by: Sequence[str] = ()) -> Evaluation:

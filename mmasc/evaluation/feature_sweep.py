@@ -21,6 +21,7 @@ from mmasc.errors import MmascError
 from mmasc.evaluation.feature_table import FeatureRow, feature_row
 from mmasc.features.registry import FRONT_ENDS, front_end_constants
 from mmasc.networks.load import load_network
+from mmasc.progress import one_by_one
 from mmasc.storage.files import write_atomically
 from mmasc.storage.texts import parse_json
 from mmasc.training.supervised.batches import check_stages
@@ -140,7 +141,7 @@ def sweep_features(
         **values,
     )
     jobs = [(seed, name, fold) for seed in seeds for name in chosen for fold in wanted]
-    for number, (seed, name, fold) in enumerate(jobs, 1):
+    for number, (seed, name, fold) in enumerate(one_by_one("run", jobs), 1):
         if minutes is not None and time.monotonic() - began >= 60 * minutes:
             _say_what_is_left(jobs[number - 1 :], len(jobs), place, say)
             break

@@ -11,18 +11,18 @@ from mmasc.metrics.events import (
     EventCounts,
     EventScores,
     EventsOf,
-    ThresholdScores,
-    best_threshold,
     event_counts,
     label_scores,
     macro_scores,
     micro_scores,
     score_intervals,
     segment_counts,
-    threshold_curve,
 )
+from mmasc.metrics.threshold_curves import ThresholdScores, best_threshold, event_curve, segment_curve
 
 _LEVEL = 0.95
+_Count = Callable[[EventsOf, EventsOf], EventCounts]
+_Curve = Callable[[EventsOf, EventsOf, str], list[ThresholdScores]]
 
 
 @dataclass(frozen=True)
@@ -112,14 +112,21 @@ def compare_labels(
             f"were left out, the first is {show_path(strange[0])}"
         )
         said = {name: events for name, events in said.items() if name in true}
-    ways: list[tuple[str, Callable[[EventsOf, EventsOf], EventCounts]]] = [
-        (f"segments of {segment_seconds:g} s", partial(segment_counts, segment_seconds=segment_seconds)),
+    by_segments: dict[str, Any] = {"segment_seconds": segment_seconds}
+    by_events: dict[str, Any] = {
+        "collar_seconds": collar_seconds,
+        "length_share": length_share,
+        "with_offset": with_offset,
+    }
+    ways: list[tuple[str, _Count, _Curve]] = [
         (
-            _in_words(collar_seconds, length_share, with_offset),
-            partial(event_counts, collar_seconds=collar_seconds, length_share=length_share, with_offset=with_offset),
+            f"segments of {segment_seconds:g} s",
+            partial(segment_counts, **by_segments),
+            partial(segment_curve, **by_segments),
         ),
+        (_in_words(**by_events), partial(event_counts, **by_events), partial(event_curve, **by_events)),
     ]
-    found = [_figures(words, count, true, said, sides[1].scored, seed) for words, count in ways]
+    found = [_figures(words, (count, curve), true, said, sides[1].scored, seed) for words, count, curve in ways]
     return LabelComparison(len({*true, *said}), found[0], found[1], remarks)
 
 
@@ -155,22 +162,25 @@ def comparison_rows(found: LabelComparison) -> list[dict[str, Any]]:
     return rows
 
 
-def _in_words(collar: float, share: float, with_offset: bool) -> str:
-    words = f"events that begin within {collar:g} s"
-    return f"{words} and end within {collar:g} s or {share:.0%} of their length" if with_offset else words
+def _in_words(collar_seconds: float, length_share: float, with_offset: bool) -> str:
+    words = f"events that begin within {collar_seconds:g} s"
+    if not with_offset:
+        return words
+    return f"{words} and end within {collar_seconds:g} s or {length_share:.0%} of their length"
 
 
 def _figures(
     words: str,
-    count: Callable[[EventsOf, EventsOf], EventCounts],
+    way: tuple[_Count, _Curve],
     true: EventsOf,
     said: EventsOf,
     scored: bool,
     seed: int,
 ) -> LabelFigures:
+    count, curve_of = way
     counts = count(true, said)
     several = len(counts.recordings) > 1
-    curves = {label: threshold_curve(true, said, label, count) for label in counts.labels} if scored else {}
+    curves = {label: curve_of(true, said, label) for label in counts.labels} if scored else {}
     best = {label: point for label, curve in curves.items() if (point := best_threshold(curve)) is not None}
     totals = [part.sum(axis=0) for part in (counts.true, counts.said, counts.hits)]
     return LabelFigures(

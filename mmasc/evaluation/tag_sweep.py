@@ -17,6 +17,7 @@ from mmasc.errors import MmascError
 from mmasc.evaluation.evaluate import Evaluation, evaluate
 from mmasc.metrics.predictions import measure_gain
 from mmasc.networks.tag_presets import TAG_PRESETS, TagPreset
+from mmasc.progress import one_by_one
 from mmasc.training.supervised.data import DataChoice
 from mmasc.training.supervised.tag_sources import TAGS, ClipTags
 
@@ -115,9 +116,9 @@ def sweep_tags(
     cells, place = cells_of(grid, heads, layers), Path(out)
     clip_tags = _tags_of_all(network, DataChoice.among(dataset, data, options), place, tags, session)
     done = []
-    for number, cell in enumerate(cells, 1):
+    for number, cell in enumerate(one_by_one("cell", cells), 1):
         session.say(f"cell {number} of {len(cells)}: {cell.name}")
-        for seed in seeds:
+        for seed in one_by_one("seed", seeds):
             train_network(
                 network,
                 data,

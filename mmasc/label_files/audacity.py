@@ -1,6 +1,7 @@
 """Label tracks of Audacity: start, end and label between tabs, no header; frequencies after a backslash.
 
-Source: the Audacity manual, "Importing and exporting labels"; further values of a line are passed over by Audacity.
+Source: the Audacity manual, "Importing and exporting labels"; Audacity's LabelImportExport.cpp takes the label
+from the third value and looks at no further one.
 Here a fourth one names the recording, where one file holds the labels of several.
 """
 

@@ -71,7 +71,7 @@ def read_rows(path: str | Path, format: str | None = None, label_column: str | N
         found.rows.extend(one.rows)
         found.problems.extend(replace(problem, source=one.path) for problem in one.problems)
         found.lines.extend(one.lines)
-    return found
+    return replace(found, unjudged=sum(one.unjudged for one in files))
 
 
 def read_each(path: Path, format: str | None = None, label_column: str | None = None) -> list[LabelFile]:

@@ -1,6 +1,7 @@
 """Selection tables of Raven: tabs between values, a header, a line for each view of a selection.
 
-Source: the Raven Pro 1.6 user's manual, chapter 6; the columns that BirdNET-Analyzer writes.
+Source: the header that BirdNET-Analyzer writes. That a time in its file is File Offset, and its length End Time less
+Begin Time, is how other readers of tables over several files take it; no table saved by Raven itself was at hand.
 """
 
 import re
@@ -10,7 +11,16 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from mmasc.errors import show_path
 from mmasc.label_files.columns import columns_of
-from mmasc.label_files.rows import BadRowError, LabelFile, LabelRow, Problem, number, recording_named_by, row_from
+from mmasc.label_files.rows import (
+    DEFAULTS,
+    BadRowError,
+    LabelFile,
+    LabelRow,
+    Problem,
+    number,
+    recording_named_by,
+    row_from,
+)
 from mmasc.label_files.texts import cell, seconds_text
 from mmasc.storage.tables import Row, read_leniently
 
@@ -86,7 +96,7 @@ def raven_text(rows: Iterable[LabelRow], decimals: int | None = None) -> str:
         MmascError: If a label has no end.
     """
     rows = list(rows)
-    more = [name for name, key in _MORE.items() if any(getattr(row, key) not in ("", "present") for row in rows)]
+    more = [name for name, key in _MORE.items() if any(getattr(row, key) != DEFAULTS[key] for row in rows)]
     lines = ["\t".join([*_COLUMNS, *more])]
     for place, row in enumerate(rows, 1):
         banded = row.low_hz is not None or row.high_hz is not None

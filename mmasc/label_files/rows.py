@@ -11,6 +11,12 @@ from mmasc.errors import show_path
 from mmasc.storage.tables import is_missing
 
 VERDICTS = ("present", "absent", "unsure")
+# What people write for them in tables that they fill in by hand
+_VERDICT_WORDS = {
+    **dict.fromkeys(("present", "yes", "y", "1", "true"), "present"),
+    **dict.fromkeys(("absent", "no", "n", "0", "false"), "absent"),
+    **dict.fromkeys(("unsure", "?", "maybe", "unknown"), "unsure"),
+}
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _CLOCK = re.compile(r"(?:([0-9]+):)?([0-9]+):([0-9]+(?:\.[0-9]*)?)")
 _MOST_SECONDS = 1e9
@@ -58,6 +64,7 @@ class LabelRow:
 
 _TEXTS = ("by", "at", "note", "clock", "identity", "question")
 FIELDS = tuple(LabelRow.__dataclass_fields__)
+DEFAULTS = {name: one.default for name, one in LabelRow.__dataclass_fields__.items()}
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,7 @@ class LabelFile:
         lines: Number of the line of each row, from 1.
         path: The file (or the folder of files) that was read.
         format: Format of the file; "" for a folder.
+        unjudged: Rows of a table of clips to judge (columns clip and verdict) without a verdict, which are left out.
     """
 
     rows: list[LabelRow]
@@ -95,6 +103,7 @@ class LabelFile:
     lines: list[int] = field(default_factory=list)
     path: str = ""
     format: str = ""
+    unjudged: int = 0
 
 
 class BadRowError(ValueError):
@@ -134,9 +143,10 @@ def row_from(values: Mapping[str, Any], path: str = "", decimal_comma: bool = Fa
         raise BadRowError("no label")
     if any("\udc80" <= sign <= "\udcff" for sign in label):
         raise BadRowError("not UTF-8; save the file as UTF-8")
-    verdict = text_of(values.get("verdict")).lower() or "present"
-    if verdict not in VERDICTS:
-        raise BadRowError(f"the verdict must be present, absent or unsure, not {verdict}")
+    written = text_of(values.get("verdict"))
+    verdict = _VERDICT_WORDS.get(written.lower() or "present")
+    if verdict is None:
+        raise BadRowError(f"the verdict must be present, absent or unsure (or yes, no, 1, 0), not {written}")
     channel = read("channel")
     if channel is not None and (channel != int(channel) or channel < 1):
         raise BadRowError(f"the channel must be 1 or more, not {channel:g}")

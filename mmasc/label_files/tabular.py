@@ -4,6 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from mmasc.errors import show_path
@@ -15,7 +16,8 @@ from mmasc.storage.tables import read_leniently
 def read_csv(path: Path, label_column: str | None = None) -> LabelFile:
     """Rows of a table with commas, semicolons or tabs (there 1,5 is a number, unless others have a point).
 
-    A table without columns of time labels whole recordings.
+    A table without columns of time labels whole recordings. In a table of clips to judge (columns clip and verdict)
+    rows without a verdict are counted and left out.
 
     Raises:
         MmascError: If the file cannot be read, or has no column of labels.
@@ -25,8 +27,12 @@ def read_csv(path: Path, label_column: str | None = None) -> LabelFile:
     numbers = [columns[name] for name in ("start", "end", "duration") if name in columns]
     decimal_comma = table.delimiter != "," and not any("." in row[name] for row in table.rows for name in numbers)
     found = LabelFile([], [Problem(line, fault) for line, fault in faults], [], str(path), "csv")
-    own = recording_named_by(path)
+    own, unjudged = recording_named_by(path), 0
+    to_fill_in = columns.get("verdict") if "clip" in {name.lower() for name in table.columns} else None
     for row in table.rows:
+        if to_fill_in is not None and not row[to_fill_in].strip():
+            unjudged += 1
+            continue
         try:
             values = {name: row[column] for name, column in columns.items()}
             found.rows.append(row_from(values, own, decimal_comma))
@@ -34,7 +40,7 @@ def read_csv(path: Path, label_column: str | None = None) -> LabelFile:
         except BadRowError as fault:
             found.problems.append(Problem(row.line, str(fault)))
     found.problems.sort(key=lambda problem: problem.line)
-    return found
+    return replace(found, unjudged=unjudged)
 
 
 def csv_text(rows: Iterable[LabelRow]) -> str:

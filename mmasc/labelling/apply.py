@@ -11,8 +11,10 @@ from mmasc.audio import find_audio
 from mmasc.collection import Collection
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.registry import load_encoder, window_of
+from mmasc.heads.background import STANDS_OUT, logits_of
 from mmasc.heads.fitted import FittedHead
 from mmasc.labelling.network_head import NetworkHead, accepted, is_network, onsets_of
+from mmasc.labelling.own_background import OWN, OwnBackground
 from mmasc.labelling.sources import collection_or_sounds, heard_in_collection, heard_in_files
 from mmasc.labelling.timelines import Answers, Classification, Heard, Measures, Wanted
 from mmasc.labelling.unlike import mark_of_head
@@ -26,15 +28,16 @@ class HeadLabeller:
     Args:
         fitted: The head.
         threshold: Least probability of all labels; default: those of the head, where it has some.
+        own: In timelines, a label's logit must stand out from what is usual in its own recording.
     """
 
-    def __init__(self, fitted: FittedHead, threshold: float | None = None) -> None:
-        self.fitted = fitted
+    def __init__(self, fitted: FittedHead, threshold: float | None = None, own: OwnBackground | None = None) -> None:
+        self.fitted, self.own = fitted, own
         self.labels = fitted.classes_.tolist()
         self.names = list(fitted.stamp.classes)
         self.multi_label = fitted.stamp.thresholds is not None
-        own = np.array(fitted.stamp.thresholds) if fitted.stamp.thresholds is not None else None
-        self.threshold: Any = own if threshold is None else threshold
+        of_head = np.array(fitted.stamp.thresholds) if fitted.stamp.thresholds is not None else None
+        self.threshold: Any = of_head if threshold is None else threshold
         self.mark = mark_of_head(fitted)
         self._counts = np.array([name != fitted.stamp.background for name in self.names])
 
@@ -44,7 +47,17 @@ class HeadLabeller:
 
     def accept(self, *scores: np.ndarray) -> np.ndarray:
         """Which labels hold; the background is none."""
-        return accepted(scores[0], self.multi_label, self.threshold) & self._counts
+        said = accepted(scores[0], self.multi_label, self.threshold) & self._counts
+        return said & (scores[1] >= self.own.stands_out) if self.own is not None and len(scores) > 1 else said
+
+    def against_own(self, measures: Measures, bounds: np.ndarray) -> Measures:
+        """Probabilities, and how far their logits stand out in their recordings."""
+        return measures if self.own is None else (*measures, self.own.measure(logits_of(measures[0]), bounds))
+
+    @property
+    def remarks(self) -> list[str]:
+        """What could not be done."""
+        return [] if self.own is None else self.own.remarks
 
     def onsets(self) -> np.ndarray | None:
         """Least probability of each label `[class]`; None where there is none."""
@@ -75,6 +88,7 @@ def apply_head(
     channels: str | None = None,
     offset_threshold: float | None = None,
     smooth_seconds: float | None = None,
+    background: str | None = None,
 ) -> Answers:
     """Label recordings with a head, or with a trained network.
 
@@ -95,6 +109,8 @@ def apply_head(
         hop_seconds, window_seconds, channels: How a network hears recordings: see `classify`. Heads hear as they were
             fitted.
         offset_threshold, smooth_seconds: How events go on, and short moments are judged: see `classify`.
+        background: "own": a label must stand out from what is usual in its own recording, as in `classify`; of heads
+            alone.
     Returns:
         One answer per recording: those of a collection sorted by path, files in the order found, while they are read.
     Raises:
@@ -106,11 +122,15 @@ def apply_head(
     wanted = Wanted(timeline, gap_seconds, minimum_seconds, top, offset_threshold, smooth_seconds, threshold)
     if threshold is not None and not 0 <= threshold <= 1:
         raise ValueError(f"threshold is a probability in [0, 1], got {threshold}")
+    if background not in (None, OWN) or (background is not None and not timeline):
+        raise ValueError(f"background can be {OWN!r}, with timeline=True, got {background!r}")
     cut = (hop_seconds, window_seconds, channels)
     of_network = not isinstance(head, FittedHead) and is_network(head)
     fitted = None if of_network else head if isinstance(head, FittedHead) else FittedHead.load(head)
     if fitted is not None and any(one is not None for one in cut):
         raise ValueError("a head hears recordings as it was fitted: leave out hop_seconds, window_seconds and channels")
+    if of_network and background is not None:
+        raise ValueError("background is for heads, this is a network")
     collection, sounds = collection_or_sounds(paths)
     if collection is None and (space is not None or where is not None):
         raise ValueError("space and where are for a collection, these are recordings")
@@ -121,8 +141,9 @@ def apply_head(
             heard = _files_for_head(fitted, find_audio(sounds), encoder, device, strict)
         else:
             heard = _collection_for_head(fitted, collection, space, where)
+        own = None if background is None else OwnBackground(STANDS_OUT)
         wanted = wanted.with_hop(fitted.stamp.hop_seconds)
-        return Answers(heard, HeadLabeller(fitted, threshold), wanted, fitted.stamp.encoder)
+        return Answers(heard, HeadLabeller(fitted, threshold, own), wanted, fitted.stamp.encoder)
     if collection is None:
         files = find_audio(sounds)
         network = NetworkHead(str(head), device, window_seconds, threshold)

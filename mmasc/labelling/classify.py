@@ -18,9 +18,11 @@ from mmasc.encoders.base import Encoder
 from mmasc.encoders.identity import require_identity
 from mmasc.encoders.registry import load_encoder, spec_of
 from mmasc.errors import MmascError
+from mmasc.heads.background import STANDS_OUT, BackgroundZeroShot
 from mmasc.heads.calibration_file import Calibration
 from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
 from mmasc.heads.zeroshot import MULTI_LABEL_THRESHOLD, ZeroShotClassifier
+from mmasc.labelling.own_background import OWN, OwnBackground
 from mmasc.labelling.sources import collection_or_sounds, heard_in_collection, heard_in_files, unlabelled_vectors
 from mmasc.labelling.timelines import Answers, Classification, Heard, Measures, Wanted
 from mmasc.labelling.unlike import Mark, mark_of_encoder
@@ -32,10 +34,18 @@ _FILES_ENCODER = "mini"
 
 
 class PromptLabeller:
-    """A fitted zero-shot classifier as a `Labeller`: it measures probabilities and cosines."""
+    """A fitted zero-shot classifier as a `Labeller`: it measures probabilities and cosines.
 
-    def __init__(self, classifier: ZeroShotClassifier, mark: Mark | None = None) -> None:
-        self.classifier, self.mark = classifier, mark
+    Args:
+        classifier: The classifier.
+        mark: What marks sounds that the encoder knows nothing of.
+        own: In timelines, a label must stand out from what is usual in its own recording.
+    """
+
+    def __init__(
+        self, classifier: ZeroShotClassifier, mark: Mark | None = None, own: OwnBackground | None = None
+    ) -> None:
+        self.classifier, self.mark, self.own = classifier, mark, own
         self.labels = self.names = [str(label) for label in classifier.classes_]
         self.multi_label = classifier.multi_label
 
@@ -46,7 +56,17 @@ class PromptLabeller:
 
     def accept(self, *scores: np.ndarray) -> np.ndarray:
         """Which labels hold, see `ZeroShotClassifier.accept`."""
-        return self.classifier.accept(*scores)
+        accepted = self.classifier.accept(*scores[:2])
+        return accepted & (scores[2] >= self.own.stands_out) if self.own is not None and len(scores) > 2 else accepted
+
+    def against_own(self, measures: Measures, bounds: np.ndarray) -> Measures:
+        """Probabilities, cosines, and how far these stand out in their recordings."""
+        return measures if self.own is None else (*measures, self.own.measure(measures[1], bounds))
+
+    @property
+    def remarks(self) -> list[str]:
+        """What could not be done."""
+        return [] if self.own is None else self.own.remarks
 
     def onsets(self) -> np.ndarray | None:
         """Least probability of each label `[class]`; None where there is none."""
@@ -61,7 +81,7 @@ class PromptLabeller:
         """The same with these least probabilities `[class]`."""
         looser = copy.copy(self.classifier)
         looser.threshold = dict(zip(self.classifier.classes_.tolist(), offsets.tolist(), strict=True))
-        return PromptLabeller(looser)
+        return PromptLabeller(looser, own=self.own)
 
 
 def classify(
@@ -89,6 +109,7 @@ def classify(
     where: str | None = None,
     offset_threshold: float | None = None,
     smooth_seconds: float | None = None,
+    background: str | Path | Collection | Sequence[str | Path] | None = None,
 ) -> Answers:
     """Classify recordings with prompts, one after the other as they are decoded, or from a collection's vectors.
 
@@ -118,6 +139,9 @@ def classify(
             shares.
         match_on: Instead of `centre_on`: on these sounds all labels get the same mean probability, see
             `PriorMatchedZeroShot`.
+        background: Instead of `centre_on` and `match_on`: unlabelled sounds that mostly hold none of the labels; a
+            label must stand out from what its cosine usually is there, see `BackgroundZeroShot`. "own": each
+            recording is the background of its own timeline, for long recordings in which the labels are rare.
         calibration: A file of `mmasc.studies.prompt_tuning.tune_prompts` (or what it holds), made for these prompts and
             this encoder: it says shifts, temperature, thresholds and least cosine, which are then not given here.
         space: Space of the collection; default: the oldest of this encoder, or that knows texts.
@@ -137,9 +161,12 @@ def classify(
     wanted = Wanted(timeline, gap_seconds, minimum_seconds, top, offset_threshold, smooth_seconds, threshold)
     if isinstance(encoder, Encoder) and window_seconds is not None:
         raise ValueError("a loaded encoder has its window already: load_encoder(name, window_seconds=...)")
-    if centre_on is not None and match_on is not None:
-        raise ValueError("centre_on and match_on exclude each other: give one of them")
-    said = (threshold, minimum_cosine, temperature, centre_on, match_on)
+    if sum(one is not None for one in (centre_on, match_on, background)) > 1:
+        raise ValueError("centre_on, match_on and background exclude each other: give one of them")
+    own = isinstance(background, str) and background == OWN
+    if own and not timeline:
+        raise ValueError(f"background={OWN!r} is about timelines: timeline=True")
+    said = (threshold, minimum_cosine, temperature, centre_on, match_on, background)
     if calibration is not None and (multi_label or any(one is not None for one in said)):
         raise ValueError(
             "a calibration says threshold, minimum_cosine, temperature, multi_label and what to centre or match on: "
@@ -169,22 +196,33 @@ def classify(
         classifier: ZeroShotClassifier = loaded.classifier(encoder, prompts)
     else:
         options = (encoder, temperature, multi_label, threshold, minimum_cosine)
-        classifier = _classifier(options, prompts, centre_on, match_on, (hop_seconds, channels))
+        unlabelled = {
+            CentredZeroShot: centre_on,
+            PriorMatchedZeroShot: match_on,
+            BackgroundZeroShot: None if own else background,
+        }
+        classifier = _classifier(options, prompts, unlabelled, (hop_seconds, channels))
     hop = encoder.spec.window_seconds if hop_seconds is None else hop_seconds
-    labeller = PromptLabeller(classifier, mark_of_encoder(name, encoder.spec.window_seconds))
+    mark = mark_of_encoder(name, encoder.spec.window_seconds)
+    labeller = PromptLabeller(classifier, mark, OwnBackground(STANDS_OUT) if own else None)
     return Answers(heard, labeller, wanted.with_hop(hop), name)
 
 
 def _classifier(
-    options: tuple[Any, ...], prompts: Prompts, centre_on: Any, match_on: Any, cut: tuple[float | None, str]
+    options: tuple[Any, ...], prompts: Prompts, unlabelled: Mapping[Any, Any], cut: tuple[float | None, str]
 ) -> ZeroShotClassifier:
-    """A classifier of these prompts, calibrated on unlabelled sounds where there are some."""
-    if centre_on is None and match_on is None:
-        return ZeroShotClassifier(*options).fit(prompts)
-    shifted = CentredZeroShot(*options) if match_on is None else PriorMatchedZeroShot(*options)
-    shifted.fit(prompts)
-    heard = centre_on if match_on is None else match_on
-    return shifted.calibrate(unlabelled_vectors(heard, options[0], *cut))
+    """A classifier of these prompts, calibrated on unlabelled sounds where there are some.
+
+    Args:
+        options: Of `ZeroShotClassifier`, the encoder first.
+        prompts: What is asked.
+        unlabelled: Kind of classifier → sounds that it is calibrated on; one at most.
+        cut: Hop and channels of sounds that are embedded here.
+    """
+    for kind, sounds in unlabelled.items():
+        if sounds is not None:
+            return kind(*options).fit(prompts).calibrate(unlabelled_vectors(sounds, options[0], *cut))
+    return ZeroShotClassifier(*options).fit(prompts)
 
 
 def _space_with_text(

@@ -23,6 +23,7 @@ from mmasc.labelling.folds import Fold, draw_few, group_folds, make_folds
 from mmasc.labelling.head_report import FewShot, HeadReport, head_report
 from mmasc.labelling.moments import ANNOTATIONS, Moments, annotated_windows, one_label_each
 from mmasc.labelling.recordings import LabelledRecordings, Selection, labelled_recordings
+from mmasc.progress import current, one_by_one
 from mmasc.version import __version__
 
 _FOLDS = 5
@@ -99,7 +100,8 @@ def fit_head(
     count = _Count(len(parts) + draws * len(few) + 1, progress)
     probabilities = _cross_validate(recordings, parts, head, count)
     curve = [_few_shot(recordings, n, few[n], head, count) for n in few]
-    fitted = _fit_all(recordings, head, label, parts)
+    with current().phase("fitting to all"):
+        fitted = _fit_all(recordings, head, label, parts)
     count.add()
     if out is not None:
         fitted.save(out)
@@ -123,7 +125,7 @@ class _Count:
 def _cross_validate(recordings: LabelledRecordings, parts: list[Fold], head: str, count: _Count) -> np.ndarray:
     """Probabilities `[item class]` of every recording, from the head that has not heard it; NaN where none is."""
     probabilities = np.full((len(recordings), len(recordings.classes)), np.nan)
-    for part in parts:
+    for part in one_by_one("fold", parts):
         model = make_head(head).fit(recordings.vectors[part.train], recordings.codes[part.train])
         probabilities[part.test] = 0.0  # of classes that were not learnt here
         probabilities[np.ix_(part.test, model.classes_)] = model.predict_proba(recordings.vectors[part.test])
@@ -135,7 +137,7 @@ def _few_shot(
     recordings: LabelledRecordings, shots: int, draws: list[tuple[np.ndarray, np.ndarray]], head: str, count: _Count
 ) -> FewShot:
     accuracies = []
-    for train, test in draws:
+    for train, test in one_by_one(f"{shots} a class, draw", draws):
         model = make_head(head).fit(recordings.vectors[train], recordings.codes[train])
         accuracies.append(float((model.predict(recordings.vectors[test]) == recordings.codes[test]).mean()))
         count.add()

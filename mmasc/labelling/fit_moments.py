@@ -5,16 +5,13 @@ the best of the other folds' windows; the one that is kept is the best of all of
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from mmasc.collection import Collection
 from mmasc.errors import MmascError
-from mmasc.heads.calibration import fit_thresholds
 from mmasc.heads.conversion import predictor_of
 from mmasc.heads.fitted import FORMAT, FittedHead
 from mmasc.heads.one_against_rest import OneAgainstRest
@@ -22,26 +19,9 @@ from mmasc.heads.registry import HEADS, make_head
 from mmasc.labelling.fit import stamp_of
 from mmasc.labelling.folds import spread_groups
 from mmasc.labelling.moment_report import MomentReport, moment_report
-from mmasc.labelling.moments import ABSENT, ANNOTATIONS, PRESENT, UNKNOWN, AnnotatedWindows, Moments, annotated_windows
-
-_UNTESTED_THRESHOLD = 0.5  # where a label is as probable as not
-
-
-@dataclass(frozen=True)
-class Tested:
-    """What heads said of windows that they had not heard.
-
-    Attributes:
-        scores: Probabilities `[window class]`; NaN where a label was not tested.
-        thresholds: The threshold that each is compared with `[window class]`.
-        kept: The threshold of each label that the head keeps `[class]`.
-        folds: Folds that were tested.
-    """
-
-    scores: Float[np.ndarray, "window class"]
-    thresholds: Float[np.ndarray, "window class"]
-    kept: Float[np.ndarray, " class"]
-    folds: int
+from mmasc.labelling.moments import ABSENT, ANNOTATIONS, PRESENT, AnnotatedWindows, Moments, annotated_windows
+from mmasc.labelling.out_of_fold import Tested, cross_validate, known_rows
+from mmasc.progress import one_by_one
 
 
 def fit_moments(
@@ -107,10 +87,10 @@ def fit_windows(
         if progress is not None:
             progress(done, total)
 
-    tested = _cross_validate(windows, fold, head, count)
+    tested = cross_validate(windows, fold, head, count)
     members = []
-    for column in range(len(windows.classes)):
-        rows, codes = _known(windows, column)
+    for column in one_by_one("fitting label", range(len(windows.classes))):
+        rows, codes = known_rows(windows, column)
         model = make_head(head).fit(windows.vectors[rows], codes)
         members.append(predictor_of(model, windows.vectors[rows]))
         count()
@@ -120,12 +100,6 @@ def fit_windows(
         format=FORMAT,
     )
     return FittedHead(stamp, OneAgainstRest(members)), tested
-
-
-def _known(windows: AnnotatedWindows, column: int) -> tuple[Int[np.ndarray, " item"], Int[np.ndarray, " item"]]:
-    """Windows of which a label is known, and whether it is there (1) or not (0)."""
-    rows = np.flatnonzero(windows.truth[:, column] != UNKNOWN)
-    return rows, (windows.truth[rows, column] == PRESENT).astype(np.int64)
 
 
 def _check_sides(windows: AnnotatedWindows, head: str) -> None:
@@ -149,37 +123,3 @@ def _check_sides(windows: AnnotatedWindows, head: str) -> None:
                 f"one window alone carries {label!r}, from which {head} learns nothing: annotate more, or use "
                 f"--head prototypes (others that can: {able})"
             )
-
-
-def _cross_validate(windows: AnnotatedWindows, fold: np.ndarray, head: str, count: Callable[[], Any]) -> Tested:
-    scores = np.full(windows.truth.shape, np.nan)
-    for number in np.unique(fold):
-        here = fold == number
-        for column in range(len(windows.classes)):
-            rows, codes = _known(windows, column)
-            train = ~here[rows]
-            if len(np.unique(codes[train])) == 2:
-                model = make_head(head).fit(windows.vectors[rows[train]], codes[train])
-                scores[here, column] = model.predict_proba(windows.vectors[here])[:, 1]
-            count()
-    tested = ~np.isnan(scores)
-    scores[(windows.truth == UNKNOWN)] = np.nan
-    thresholds = np.full(scores.shape, np.nan)
-    kept = np.full(len(windows.classes), _UNTESTED_THRESHOLD)
-    for column in range(len(windows.classes)):
-        known = ~np.isnan(scores[:, column])
-        if not (windows.truth[known, column] == PRESENT).any():
-            scores[:, column] = np.nan  # what is there was never tested: all of it lies in one recording
-            continue
-        kept[column] = _threshold(windows, scores, column, known)
-        for number in np.unique(fold[known]):
-            thresholds[fold == number, column] = _threshold(windows, scores, column, known & (fold != number))
-    return Tested(scores, thresholds, kept, len(np.unique(fold[tested.any(axis=1)])))
-
-
-def _threshold(windows: AnnotatedWindows, scores: np.ndarray, column: int, rows: np.ndarray) -> float:
-    """The threshold with the best F1 over these windows; 0.5 where all of them carry the label, or none."""
-    true = windows.truth[rows, column] == PRESENT
-    if true.all() or not true.any():
-        return _UNTESTED_THRESHOLD
-    return float(np.clip(fit_thresholds(scores[rows, column][:, None], true[:, None], ["label"])["label"], 0, 1))

@@ -79,6 +79,7 @@ class AnnotatedWindows:
         others: Whether a window carries a label that is not learnt, bool `[window]`.
         classes: Labels, sorted.
         recordings: Id of the recording of each window, int64 `[window]`.
+        starts, ends: Seconds `[window]`.
         groups: What stays together in folds, as text `[window]`.
         annotations: How many annotations were read.
         left_out: Windows that were left out, by reason.
@@ -90,6 +91,8 @@ class AnnotatedWindows:
     others: Bool[np.ndarray, " window"]
     classes: tuple[str, ...]
     recordings: Int[np.ndarray, " window"]
+    starts: Float[np.ndarray, " window"]
+    ends: Float[np.ndarray, " window"]
     groups: np.ndarray
     annotations: int
     left_out: dict[str, int]
@@ -155,6 +158,8 @@ def annotated_windows(collection: Collection, moments: Moments) -> AnnotatedWind
         np.concatenate([np.zeros(0, bool), *others])[sounding],
         classes,
         recordings.astype(np.int64),
+        reader.start[positions[sounding]],
+        reader.end[positions[sounding]],
         _groups(collection, moments.groups, recordings),
         len(found),
         {reason: number for reason, number in left_out.items() if number},
@@ -207,6 +212,27 @@ def one_label_each(windows: AnnotatedWindows, background: bool) -> tuple[Labelle
     )
 
 
+def carried(
+    reader: SpaceReader, positions: Int[np.ndarray, " window"], annotations: Sequence[Annotation], share: float
+) -> tuple[Bool[np.ndarray, "window annotation"], Bool[np.ndarray, "window annotation"]]:
+    """Which windows of a recording carry which of its annotations, and which of them an annotation touches at all.
+
+    Args:
+        reader: The space.
+        positions: Windows of one recording.
+        annotations: Annotations of the same recording.
+        share: Least share of the shorter of the two that both have in common.
+    """
+    starts, ends = reader.start[positions][:, None], reader.end[positions][:, None]
+    froms = np.array([one.start for one in annotations])
+    tos = np.array([one.end for one in annotations])
+    common = np.minimum(ends, tos) - np.maximum(starts, froms)
+    # A moment without length belongs to the windows that it lies in
+    inside = (froms == tos) & (starts <= froms) & (froms < ends)
+    carries = inside | ((common > 0) & (common >= share * np.minimum(ends - starts, tos - froms) - 1e-9))
+    return carries, (common > 0) | inside
+
+
 def _annotations(collection: Collection, moments: Moments) -> tuple[list[Annotation], tuple[str, ...]]:
     """The annotations that count, and the labels that are learnt.
 
@@ -241,14 +267,7 @@ def _known(
 ) -> tuple[Int8[np.ndarray, "window class"], Bool[np.ndarray, " window"], Bool[np.ndarray, " window"]]:
     """Of windows of one recording: what is known of each label, whether another label is there, and whether any
     annotation touches the window at all."""
-    starts, ends = reader.start[positions][:, None], reader.end[positions][:, None]
-    froms = np.array([one.start for one in annotations])
-    tos = np.array([one.end for one in annotations])
-    common = np.minimum(ends, tos) - np.maximum(starts, froms)
-    # A moment without length belongs to the windows that it lies in
-    inside = (froms == tos) & (starts <= froms) & (froms < ends)
-    touches = (common > 0) | inside
-    carries = inside | ((common > 0) & (common >= share * np.minimum(ends - starts, tos - froms) - 1e-9))
+    carries, touches = carried(reader, positions, annotations, share)
     column = {name: number for number, name in enumerate(classes)}
     said = {verdict: np.zeros((len(positions), len(classes)), bool) for verdict in ("present", "absent", "unsure")}
     other, decided = np.zeros(len(positions), bool), np.zeros(len(positions), bool)
@@ -263,7 +282,7 @@ def _known(
     truth = np.where((decided[:, None] & ~said["unsure"]) | absent, ABSENT, UNKNOWN).astype(np.int8)
     truth[present & ~absent] = PRESENT
     truth[present & absent] = UNKNOWN
-    return truth, other, touches.any(axis=1)
+    return truth, other, np.asarray(touches.any(axis=1))
 
 
 def _unannotated(

@@ -16,6 +16,7 @@ from mmasc.collection.space import SpaceReader
 from mmasc.collection.vectors import check_finite_vectors, means_of, stored_windows
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import FileVectors, WindowEncoder, embed_files
+from mmasc.encoders.sound_progress import sound_phase
 from mmasc.errors import MmascError
 from mmasc.labelling.timelines import Heard, Recording
 
@@ -97,10 +98,12 @@ def heard_in_files(
     Raises:
         MmascError: If the hop is none, or (strict) a file cannot be read.
     """
-    for file in embed_files(files, encoder, hop_seconds, channels):
-        if strict and file.status.state == "failed":
-            raise MmascError(file.status.reason)
-        yield _heard_in_file(file, encoder.spec.dim)
+    with sound_phase("labelling", [file for file in files if isinstance(file, Path)]) as progress:
+        for file in embed_files(files, encoder, hop_seconds, channels, heard=progress.heard):
+            progress.done(file)
+            if strict and file.status.state == "failed":
+                raise MmascError(file.status.reason)
+            yield _heard_in_file(file, encoder.spec.dim)
 
 
 def _heard_in_file(file: FileVectors, dim: int) -> Heard:

@@ -181,8 +181,13 @@ class Answers(Iterator[Classification]):
     def __init__(self, heard: Iterator[Heard], labeller: Labeller, wanted: Wanted, encoder: str) -> None:
         if wanted.offset_threshold is not None and labeller.onsets() is None:
             raise ValueError("offset_threshold needs a threshold that lets events begin")
-        self.names, self.encoder = tuple(labeller.names), encoder
+        self.names, self.encoder, self._labeller = tuple(labeller.names), encoder, labeller
         self._results = (answer for some in heard for answer in label_recordings(some, labeller, wanted))
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said of the answers so far, a line each."""
+        return list(getattr(self._labeller, "remarks", []))
 
     def __next__(self) -> Classification:
         return next(self._results)
@@ -227,6 +232,9 @@ def _timelines(heard: Heard, labeller: Labeller, wanted: Wanted) -> list[dict[st
     names, chosen = list(labeller.names), heard.heard
     bounds = bounds_of(chosen, heard.bounds)
     measures = labeller.scores(heard.vectors[chosen])
+    against = getattr(labeller, "against_own", None)  # what stands out in its own recording
+    if against is not None:
+        measures = against(measures, bounds)
     cells = cells_of_several(measures, heard.starts[chosen], heard.ends[chosen], bounds)
     if wanted.smooth_seconds:
         cells = joined_of_several(cells, wanted.smooth_seconds)

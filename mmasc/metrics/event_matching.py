@@ -1,5 +1,7 @@
 """Which found event is which true one: those that begin and end near each other, in as many pairs as possible."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from mmasc.windows.timeline import Event
@@ -28,7 +30,7 @@ def near_events(
     return fits
 
 
-def largest_matching(fits: list[list[int]], n_said: int) -> dict[int, int]:
+def largest_matching(fits: list[list[int]]) -> dict[int, int]:
     """A largest matching: true → found. First come, first served, then along augmenting paths."""
     pairs: dict[int, int] = {}
     taken: dict[int, int] = {}
@@ -36,19 +38,37 @@ def largest_matching(fits: list[list[int]], n_said: int) -> dict[int, int]:
         other = next((other for other in fits[one] if other not in taken), None)
         if other is not None:
             pairs[one], taken[other] = other, one
+    closed: set[int] = set()
     for one in range(len(fits)):
         if one not in pairs:
-            _augment(one, fits, pairs, taken)
+            _augment(one, fits, pairs, taken, closed)
     return pairs
 
 
-def _augment(first: int, fits: list[list[int]], pairs: dict[int, int], taken: dict[int, int]) -> None:
-    """Find a partner for one more true event by moving others to other partners; breadth first, without recursion."""
-    came_from: dict[int, int] = {}  # found → the true event from which it was reached
+def matchable(fits: list[list[int]], order: Iterable[int]) -> list[int]:
+    """Which rows make a largest matching longer when they come in one after the other, in this order.
+
+    As many as a largest matching of the rows so far has, at every point of the order: rows that can be matched at the
+    same time are the independent sets of a matroid, in which what was refused once stays refused.
+
+    Source: Edmonds and Fulkerson 1965, "Transversals and matroid partition".
+    """
+    pairs: dict[int, int] = {}
+    taken: dict[int, int] = {}
+    closed: set[int] = set()
+    return [one for one in order if _augment(one, fits, pairs, taken, closed)]
+
+
+def _augment(first: int, fits: list[list[int]], pairs: dict[int, int], taken: dict[int, int], closed: set[int]) -> bool:
+    """Find a partner for one more row by moving others to other partners; breadth first, without recursion.
+
+    Partners in `closed` lead nowhere: what a search without success has met is met in vain by every later one.
+    """
+    came_from: dict[int, int] = {}  # partner → the row from which it was reached
     queue = [first]
     for one in queue:
         for other in fits[one]:
-            if other in came_from:
+            if other in came_from or other in closed:
                 continue
             came_from[other] = one
             if other in taken:
@@ -58,8 +78,10 @@ def _augment(first: int, fits: list[list[int]], pairs: dict[int, int], taken: di
                 before = pairs.get(came_from[other])
                 pairs[came_from[other]], taken[other] = other, came_from[other]
                 if before is None:
-                    return
+                    return True
                 other = before
+    closed.update(came_from)
+    return False
 
 
 def substituted(fits: list[list[int]], pairs: dict[int, int]) -> int:

@@ -19,7 +19,6 @@ from mmasc.windows.timeline import Event
 EventsOf = Mapping[str, Sequence[Event]]
 # Edges this close to the edge of a segment (in segments) are on it: 0.3 / 0.1 is 2.9999999999999996
 _ON_THE_EDGE = 1e-6
-_MOST_THRESHOLDS = 100
 _MOST_SEGMENTS = 1e15  # a float counts them exactly
 
 
@@ -78,16 +77,16 @@ def segment_counts(truth: EventsOf, guess: EventsOf, segment_seconds: float = 1.
     """
     if not 0 < segment_seconds < math.inf:
         raise ValueError(f"segment_seconds must be above 0, got {segment_seconds}")
-    labels, recordings = _sides(truth, guess)
+    labels, recordings = sides_of(truth, guess)
     counted = []
     for recording in recordings:
         last = max((event.end for side in (truth, guess) for event in side.get(recording, ())), default=0.0)
         if last / segment_seconds > _MOST_SEGMENTS:
             raise ValueError(f"segment_seconds must be longer: {last:g} s cannot be counted in {segment_seconds:g} s")
-        sides = [_spans(side.get(recording, ()), labels, segment_seconds) for side in (truth, guess)]
+        sides = [spans_of(side.get(recording, ()), labels, segment_seconds) for side in (truth, guess)]
         # Between two edges nothing changes: no array of all segments is needed
         edges = np.unique(np.concatenate([side[:, 1:].ravel() for side in sides]))
-        true, said = (_active(side, edges, len(labels)) for side in sides)
+        true, said = (active_between(side, edges, len(labels)) for side in sides)
         weights = np.diff(edges)
         n_true, n_said, n_hits = true.sum(axis=1), said.sum(axis=1), (true & said).sum(axis=1)
         counted.append(
@@ -129,7 +128,7 @@ def event_counts(
         raise ValueError(
             f"collar_seconds must be above 0 and length_share in [0, 1], got {collar_seconds} and {length_share}"
         )
-    labels, recordings = _sides(truth, guess)
+    labels, recordings = sides_of(truth, guess)
     place = {label: column for column, label in enumerate(labels)}
     counted = []
     for recording in recordings:
@@ -139,8 +138,7 @@ def event_counts(
             [
                 [column for column in columns if said[column].label == one.label]
                 for columns, one in zip(fits, true, strict=True)
-            ],
-            len(said),
+            ]
         )
         swapped = substituted(fits, pairs)
         counts = [np.zeros(len(labels), np.int64) for _ in range(3)]
@@ -161,7 +159,7 @@ def micro_scores(counts: EventCounts, rows: Int[np.ndarray, " row"] | None = Non
     chosen = slice(None) if rows is None else rows
     true, said, hits = (int(part[chosen].sum()) for part in (counts.true, counts.said, counts.hits))
     parts = [int(part[chosen].sum()) for part in (counts.substitutions, counts.deletions, counts.insertions)]
-    return _scores(true, said, hits, *parts)
+    return scores_of(true, said, hits, *parts)
 
 
 def label_scores(counts: EventCounts, rows: Int[np.ndarray, " row"] | None = None) -> dict[str, EventScores]:
@@ -169,7 +167,7 @@ def label_scores(counts: EventCounts, rows: Int[np.ndarray, " row"] | None = Non
     chosen = slice(None) if rows is None else rows
     true, said, hits = (part[chosen].sum(axis=0) for part in (counts.true, counts.said, counts.hits))
     return {
-        label: _scores(int(t), int(s), int(h), 0, int(t - h), int(s - h))
+        label: scores_of(int(t), int(s), int(h), 0, int(t - h), int(s - h))
         for label, t, s, h in zip(counts.labels, true, said, hits, strict=True)
     }
 
@@ -217,50 +215,7 @@ def score_intervals(
     )
 
 
-class ThresholdScores(NamedTuple):
-    """Figures of a label where only events that score at least `threshold` count."""
-
-    threshold: float
-    scores: EventScores
-
-
-def threshold_curve(
-    truth: EventsOf, guess: EventsOf, label: str, count: Callable[[EventsOf, EventsOf], EventCounts]
-) -> list[ThresholdScores]:
-    """Figures of a label at every score that its found events have (at most 100 of them, evenly chosen), ascending.
-
-    Args:
-        truth: Events by recording.
-        guess: Events with scores.
-        label: One of the labels.
-        count: `segment_counts` or `event_counts` with its options.
-    """
-    own = [
-        {recording: [event for event in events if event.label == label] for recording, events in side.items()}
-        for side in (truth, guess)
-    ]
-    levels = np.unique([event.score for events in own[1].values() for event in events])
-    if len(levels) > _MOST_THRESHOLDS:
-        levels = levels[np.unique(np.linspace(0, len(levels) - 1, _MOST_THRESHOLDS).round().astype(int))]
-    curve = []
-    for level in levels:
-        kept = {name: [event for event in events if event.score >= level] for name, events in own[1].items()}
-        scores = label_scores(count(own[0], kept)).get(label)
-        if scores is not None:
-            curve.append(ThresholdScores(float(level), scores))
-    return curve
-
-
-def best_threshold(curve: Sequence[ThresholdScores]) -> ThresholdScores | None:
-    """The point of the highest F1, of equal ones that with the highest threshold; None where no F1 is known.
-
-    It is chosen on the data that it is measured on: on others it will do worse.
-    """
-    known = [point for point in curve if point.scores.f1 is not None]
-    return max(known, key=lambda point: (point.scores.f1, point.threshold), default=None)
-
-
-def _sides(truth: EventsOf, guess: EventsOf) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def sides_of(truth: EventsOf, guess: EventsOf) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Labels and recordings of both sides, sorted; every time is checked."""
     events = [event for side in (truth, guess) for own in side.values() for event in own]
     for event in events:
@@ -269,7 +224,7 @@ def _sides(truth: EventsOf, guess: EventsOf) -> tuple[tuple[str, ...], tuple[str
     return tuple(sorted({event.label for event in events})), tuple(sorted({*truth, *guess}))
 
 
-def _spans(events: Sequence[Event], labels: tuple[str, ...], seconds: float) -> Int[np.ndarray, "event 3"]:
+def spans_of(events: Sequence[Event], labels: tuple[str, ...], seconds: float) -> Int[np.ndarray, "event 3"]:
     """Column of the label, first segment, and the one after the last; a point in time touches one segment."""
     place = {label: column for column, label in enumerate(labels)}
     spans = []
@@ -279,7 +234,7 @@ def _spans(events: Sequence[Event], labels: tuple[str, ...], seconds: float) -> 
     return np.array(spans, np.int64).reshape(-1, 3)
 
 
-def _active(spans: Int[np.ndarray, "event 3"], edges: np.ndarray, n_labels: int) -> np.ndarray:
+def active_between(spans: Int[np.ndarray, "event 3"], edges: np.ndarray, n_labels: int) -> np.ndarray:
     """Which label is active between which edges, as booleans [gap, label]."""
     changes = np.zeros((max(len(edges), 1), n_labels), np.int64)
     np.add.at(changes, (np.searchsorted(edges, spans[:, 1]), spans[:, 0]), 1)
@@ -296,7 +251,7 @@ def _counts(labels: tuple[str, ...], recordings: tuple[str, ...], counted: list[
     return EventCounts(labels, recordings, *parts)
 
 
-def _scores(true: int, said: int, hits: int, substituted: int, missed: int, more: int) -> EventScores:
+def scores_of(true: int, said: int, hits: int, substituted: int, missed: int, more: int) -> EventScores:
     precision = hits / said if said else 0.0 if true else None
     if not true:
         return EventScores(precision, None, None, None, None, None, None)

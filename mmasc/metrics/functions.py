@@ -237,6 +237,17 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def wilson_interval(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """95 % interval of a share.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """
+    share, widened = hits / n, z * z / n
+    middle = (share + widened / 2) / (1 + widened)
+    half = z * math.sqrt(share * (1 - share) / n + widened / (4 * n)) / (1 + widened)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def _scores(hits: np.ndarray, said: np.ndarray, there: np.ndarray) -> Scores:
     """0 divided by 0 is 0 here, as is usual."""
     precision = hits / np.maximum(said, 1)

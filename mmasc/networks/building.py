@@ -17,8 +17,8 @@ def building(path: Path, name: str, sizes: Any) -> Iterator[None]:
     """Around building a network from a file; what does not hold together becomes one line.
 
     Args:
-        path: The file, for the message.
-        name: Name of the network.
+        path: File that is read, for the message.
+        name: Name of the network, for the message.
         sizes: What the record says of its shape: numbers, texts, lists and mappings of them.
     Raises:
         MmascError: If a size is absurd, or no network can be built of them. KeyError and IndexError pass through.

@@ -23,6 +23,7 @@ from mmasc.encoders.identity import require_identity
 from mmasc.encoders.registry import load_encoder, spec_of, window_of
 from mmasc.errors import MmascError, show_path
 from mmasc.heads.zeroshot import ZeroShotClassifier
+from mmasc.progress import current
 from mmasc.prompts.prompts import Prompts, as_prompts
 from mmasc.storage.files import write_atomically
 from mmasc.windows.units import unit_float64
@@ -123,8 +124,10 @@ def find_clusters(
     if len(vectors) > _MOST_ITEMS:
         raise MmascError(f"{len(vectors):,} {what} are too many ({_MOST_ITEMS:,} at most): choose with --where")
     unit = unit_float64(vectors)
-    labels = _largest_first(dense_regions(reduce(unit, components), minimum_size))
-    words, name = _words(reader.space, collection, prompts, encoder)
+    with current().phase("finding dense regions"):
+        labels = _largest_first(dense_regions(reduce(unit, components), minimum_size))
+    with current().phase("words for clusters"):
+        words, name = _words(reader.space, collection, prompts, encoder)
     paths = items.column("path").to_pylist()
     clusters = []
     for number in range(1, labels.max(initial=0) + 1):

@@ -16,6 +16,7 @@ from mmasc.encoders.base import Encoder
 from mmasc.encoders.heard import Heard
 from mmasc.heads.calibration import MINIMUM_UNLABELLED, centring_shifts, prior_biases, softmax
 from mmasc.heads.zeroshot import ZeroShotClassifier
+from mmasc.progress import one_by_one
 from mmasc.prompts.prompts import Prompts
 from mmasc.prompts.reader import PLACE
 from mmasc.studies.study import Study, accuracy_interval, load_study, text_vectors
@@ -110,7 +111,11 @@ def sweep_prompts(
     if wrong:
         raise ValueError(f"a template must hold {PLACE} exactly once, got {wrong[0]!r}")
     study = load_study(collection, label, prompts, space, where, groups, encoder, device)
-    rows = [row for number in range(len(study.prompts)) for row in _rows(study, number, templates)]
+    rows = [
+        row
+        for number in one_by_one("prompt file", range(len(study.prompts)))
+        for row in _rows(study, number, templates)
+    ]
     written = [row.accuracy for row in rows if row.way in ("as written", "template", "variant")]
     recordings = study.recordings
     return SweepReport(

@@ -17,6 +17,7 @@ from mmasc.collection import Collection
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import ZeroShotClassifier
+from mmasc.progress import current
 from mmasc.prompts.prompts import Prompts
 from mmasc.storage.files import write_atomically
 from mmasc.studies.plots import principal_components
@@ -63,12 +64,14 @@ def report(
         "sounds": study.vectors,
         "joint": np.concatenate([study.vectors, *texts]),
     }
-    positions = {name: principal_components(vectors) for name, vectors in clouds.items()}
+    with current().phase("principal components"):
+        positions = {name: principal_components(vectors) for name, vectors in clouds.items()}
     from mmasc.studies.report_figures import draw_figures
     from mmasc.studies.report_page import render_report
 
     folder.mkdir(parents=True, exist_ok=True)
-    figures = draw_figures(study, results, {name: places for name, (places, _) in positions.items()}, pairs, folder)
+    with current().phase("drawing figures"):
+        figures = draw_figures(study, results, {name: places for name, (places, _) in positions.items()}, pairs, folder)
     found = StudyReport(
         collection=str(collection.store.folder if isinstance(collection, Collection) else collection),
         label=label,

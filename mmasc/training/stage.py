@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mmasc.devices import ProcessGroup
 from mmasc.errors import MmascError
+from mmasc.progress import SILENT, current
 from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.training.run_folder import Metrics, pack_optimizer, unpack_optimizer
 
@@ -93,6 +94,11 @@ class Stage:
         """Whether a round of training ends with this step, so that `end_round` follows."""
         return False
 
+    @property
+    def pace(self) -> tuple[str, int, float]:
+        """How progress is told: what is counted, how many there are of it, and how much of it a step is."""
+        return f"{self.name} step".strip(), self.steps, 1.0
+
     def end_round(self, metrics: Metrics | None) -> None:
         """Validate, and decide whether to go on."""
 
@@ -144,11 +150,14 @@ class Stage:
         metrics = Metrics(self.folder / "metrics.jsonl", self.step) if self.processes.first else None
         waiting: list[Values] = []
         seconds = 0.0
-        with self.arithmetic():
+        progress, (name, total, a_step) = current() if self.processes.first else SILENT, self.pace
+        with progress.phase(name, total), self.arithmetic():
+            progress.advance(self.step * a_step)
             while self.step < stop and not self.stopped:
                 began = time.monotonic()
                 waiting.append(self.train_step(self._generator()))
                 self.step += 1
+                progress.advance(a_step)
                 last, over = self.step == stop, self.round_over()
                 due = self.checkpoint_due() or last
                 look = due or over or self.look_due(len(waiting))

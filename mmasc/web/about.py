@@ -36,6 +36,8 @@ def about_router(session: Session, keys: Keys) -> APIRouter:
 
     @router.post("/api/session", status_code=204)
     def give_cookie() -> Response:
+        if session.state == "ready" and session.has_changed():
+            session.reload()  # a page that is loaded again shows what is new
         return Response(status_code=204, headers={"set-cookie": keys.set_cookie()})
 
     @router.post("/api/reload")

@@ -91,4 +91,4 @@ def _day(text: str) -> np.datetime64:
     try:
         return np.datetime64(date.fromisoformat(text), "us")
     except ValueError as error:
-        raise Refused(422, f"{text} is no day; write it as 2024-05-31") from error
+        raise Refused(422, f"{text} is not a day; write it as 2024-05-31") from error

@@ -114,12 +114,12 @@ def _of(session: Session, ids: list[str]) -> list[Annotation]:
     """Annotations by id, in order.
 
     Raises:
-        Refused: If one is not there any more.
+        Refused: If one is gone.
     """
     wanted = set(ids)
     there = {one.id: one for marks in session.marks().values() for one in marks if one.id in wanted}
     if wanted - there.keys():
-        raise Refused(404, "an annotation is not there any more; load the page again")
+        raise Refused(404, "an annotation does not exist any more; load the page again")
     return [there[one] for one in dict.fromkeys(ids)]
 
 

@@ -36,7 +36,7 @@ class RenderCache:
         Args:
             key: What is in it.
             suffix: Ending of its name.
-            make: Writes it, if it is not there.
+            make: Writes it, if it is missing.
         """
         name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:40] + suffix
         with self._lock:

@@ -99,7 +99,8 @@ def _apply(job: Job, collection: Collection, path: Path, threshold: float | None
         "recordings": len(rows),
         "of": total,
         "events": len(detections),
-        "seconds": {label: round(value, 3) for label, value in seconds.items()},
+        "seconds": round(sum(seconds.values()), 3),
+        "seconds_by_label": {label: round(value, 3) for label, value in seconds.items()},
         "activity": activity_object(activity(collection, detections)) if clocks and detections else None,
         "most": rows[:_SHOWN],
     }

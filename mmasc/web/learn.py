@@ -12,7 +12,7 @@ from mmasc.errors import MmascError
 from mmasc.web.allowed import allowed_windows
 from mmasc.web.bodies import Learn
 from mmasc.web.jobs import Job, Jobs
-from mmasc.web.search import hits_of, text_side
+from mmasc.web.search import hits_of
 from mmasc.web.state import Session
 from mmasc.windows.units import unit_float32
 
@@ -132,7 +132,7 @@ class Learner:
         reader = self._session.reader(asked.space)
         marks = [one for some in self._session.marks().values() for one in some if one.label == asked.label]
         counts = [sum(one.verdict == verdict for one in marks) for verdict in ("present", "absent")]
-        side = text_side(self._session, reader)
+        side = self._session.text_side(reader)
         scores = np.random.default_rng(seed_of(asked.label, len(marks))).random(len(reader)).astype(np.float32)
         if side is not None and asked.queue != "random":
             target = unit_float32(side.embed_text([asked.label]))[0]

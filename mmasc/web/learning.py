@@ -13,9 +13,10 @@ from jaxtyping import Bool, Float, Int
 
 from mmasc.collection import Collection
 from mmasc.heads.fitted import FittedHead
-from mmasc.labelling.fit_moments import Tested, fit_windows
+from mmasc.labelling.fit_moments import fit_windows
 from mmasc.labelling.moments import ABSENT, PRESENT, AnnotatedWindows, Moments, annotated_windows
-from mmasc.metrics.functions import average_precision, bootstrap_interval
+from mmasc.labelling.out_of_fold import Tested
+from mmasc.metrics.functions import average_precision, bootstrap_interval, wilson_interval
 
 FEW = 20  # annotated windows; figures of fewer say nothing
 _DRAWS = 500  # of intervals
@@ -89,7 +90,9 @@ def learn_label(
 
 
 def figures_of(learned: Learned, seed: int = 0) -> dict[str, Figure] | None:
-    """Precision, recall and average precision, each with a 95 % interval over recordings.
+    """Precision, recall and average precision, each with a 95 % interval.
+
+    The interval is the wider of Wilson's and one over draws of recordings.
 
     None with fewer than 20 windows that were judged, or where nothing was tested.
     """
@@ -113,9 +116,17 @@ def figures_of(learned: Learned, seed: int = 0) -> dict[str, Figure] | None:
 
     everything = np.arange(len(true))
     figures: dict[str, Figure] = {}
-    for name, metric in (("precision", precision), ("recall", recall), ("average_precision", ranked)):
+    n_said, n_true = int(said.sum()), int(true.sum())
+    for name, metric, n in (
+        ("precision", precision, n_said),
+        ("recall", recall, n_true),
+        ("average_precision", ranked, n_true),
+    ):
+        value = metric(everything)
         low, high = bootstrap_interval(metric, len(true), groups, n_draws=_DRAWS, seed=seed)
-        figures[name] = [metric(everything), low, high]
+        # Draws from a few windows that are all right never show a wrong one
+        least, most = wilson_interval(round(value * n), n) if n else (0.0, 1.0)
+        figures[name] = [value, min(low, least), max(high, most)]
     if not said.any():
         figures["precision"] = None
     return figures
@@ -149,12 +160,12 @@ def queue_of(
     """Positions of windows to ask about next; at most three of one recording.
 
     Args:
-        probabilities: Of the label, of all windows.
+        probabilities: Probability of the label in each window.
         recordings: Their recordings.
         free: Which windows may be asked about: those that nobody judged.
         how: "uncertain" (nearest to the threshold), "likely" (most probable), "random", or "spread" (half of the first,
             a quarter of each of the others, one of each recording); how many; and the threshold.
-        seed: Of what is random.
+        seed: Random seed.
     """
     kind, n, threshold = how
     order = np.random.default_rng(seed).permutation(len(probabilities))

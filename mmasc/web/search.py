@@ -124,7 +124,7 @@ def _side(
         raise Refused(422, "the query is empty; write some words")
     if texts:
         words = tuple(part.text for part in texts)
-        encoder = text_side(session, reader)
+        encoder = session.text_side(reader)
         if encoder is None:
             raise Refused(422, f"the space {reader.name!r} does not understand text; ask it with a sound")
         remarks += remarks_on_words(encoder, words)
@@ -141,14 +141,6 @@ def _side(
         return None, own[0]
     units = unit_float32(np.stack(vectors))
     return np.average(units, axis=0, weights=weights), unit_float32(np.concatenate(own))
-
-
-def text_side(session: Session, reader: SpaceReader) -> Any:
-    """What makes vectors of words in a space; None where it understands none. For the worker's thread."""
-    query = Query(texts=("sound",))
-    if not query.fits(reader.space.encoder):
-        return None
-    return session.encoders.of(reader, None, query)
 
 
 def windows_of_moment(session: Session, reader: SpaceReader, moment: MomentPart) -> Int[np.ndarray, " item"]:
@@ -241,7 +233,7 @@ def _mark_duplicates(
 def check_words(session: Session, space: str | None, texts: Sequence[str]) -> list[str]:
     """What is to be said of words that an encoder does not know. For the worker's thread."""
     try:
-        encoder = text_side(session, session.reader(space))
+        encoder = session.text_side(session.reader(space))
     except MmascError as error:
         return [session.hidden(str(error))]
     return [] if encoder is None else remarks_on_words(encoder, texts)

@@ -22,7 +22,7 @@ from mmasc.collection.annotations import UNNAMED, Annotation
 from mmasc.collection.clock import begin_column
 from mmasc.collection.head import HEAD_NAME, Head, read_head
 from mmasc.collection.journal import Journal
-from mmasc.collection.query import QueryEncoders
+from mmasc.collection.query import Query, QueryEncoders
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError, show_path
 from mmasc.web.cache import RenderCache
@@ -98,7 +98,7 @@ class View:
         path = Path(os.path.normpath(os.path.join(self.head.root, self.paths[row])))
         if not path.is_file():
             shown = show_path(self.paths[row])
-            raise Refused(404, f"{shown} is not there any more; if it was moved: mmasc collection move-root")
+            raise Refused(404, f"{shown} does not exist any more; if it was moved: mmasc collection move-root")
         return path, float(self.durations[row])
 
 
@@ -112,7 +112,7 @@ class Session:
         read_only: Whether nothing may be written.
     Attributes:
         state: "loading", "ready" or "failed"; `error` says why.
-        encoders: Of queries; for the worker's thread.
+        encoders: Encoders of queries; for the worker's thread.
         cache: Rendered files.
     """
 
@@ -188,6 +188,15 @@ class Session:
         """Number of annotations by recording, as they were read last."""
         return {} if self._marks is None else {one: len(some) for one, some in self._marks[1].items()}
 
+    def text_side(self, reader: SpaceReader) -> Any:
+        """What makes vectors of words in a space; None where it understands none. For the worker's thread.
+
+        Raises:
+            MmascError: If it cannot be loaded, or another one made the space.
+        """
+        query = Query(texts=("sound",))
+        return self.encoders.of(reader, None, query) if query.fits(reader.space.encoder) else None
+
     def sample(self, reader: SpaceReader) -> np.ndarray:
         """Unit vectors of up to 10,000 windows spread evenly over a space; for the worker's thread."""
         if reader not in self._samples:
@@ -222,16 +231,17 @@ class Session:
 
     def new_recordings(self) -> int:
         """How many recordings came since the collection was read; counted in the background."""
-        try:
-            head = read_head(self.folder / HEAD_NAME)
-        except MmascError:
+        generation = self._generation()
+        if generation == self.view.head.generation:
             return 0
-        if head.generation == self.view.head.generation:
-            return 0
-        if self._newer[0] != head.generation:
-            self._newer = (head.generation, self._newer[1])
-            self._worker.submit(self._count_newer, head.generation)
+        if self._newer[0] != generation:
+            self._newer = (generation, self._newer[1])
+            self._worker.submit(self._count_newer, generation)
         return self._newer[1]
+
+    def has_changed(self) -> bool:
+        """Whether other processes have changed the collection since it was read."""
+        return self._generation() != self.view.head.generation
 
     def check_writable(self) -> None:
         """Raises:
@@ -281,14 +291,19 @@ class Session:
         reader = self.reader()
         reader.refresh_index()
         try:
-            from mmasc.web.search import text_side
-
-            side = text_side(self, reader)
+            side = self.text_side(reader)
             if side is not None:
                 side.embed_text(["sound"])
             self.sample(reader)
         except MmascError as error:
             self.error = self.hidden(str(error))
+
+    def _generation(self) -> int:
+        """The newest version of the collection; where it cannot be read just now, the one that was read."""
+        try:
+            return read_head(self.folder / HEAD_NAME).generation
+        except MmascError:
+            return self.view.head.generation
 
     def _count_newer(self, generation: int) -> None:
         store = self.collection.store

@@ -17,7 +17,6 @@ from mmasc.labelling.timelines import Heard, Labeller, Recording, Wanted, label_
 from mmasc.prompts.prompts import load_prompts
 from mmasc.web.faults import Refused
 from mmasc.web.heads import head_file
-from mmasc.web.search import text_side
 from mmasc.web.state import Session
 from mmasc.windows.units import unit_float32
 
@@ -35,7 +34,7 @@ def by_head(session: Session, name: str, space: str | None) -> tuple[Labeller, S
 
 def by_prompts(session: Session, name: str, space: str | None) -> tuple[Labeller, SpaceReader]:
     reader = session.reader(space)
-    encoder = text_side(session, reader)
+    encoder = session.text_side(reader)
     if encoder is None:
         raise Refused(422, f"the space {reader.name!r} does not understand text")
     return PromptLabeller(ZeroShotClassifier(encoder).fit(load_prompts(name))), reader
@@ -82,7 +81,7 @@ def of_labeller(session: Session, reader: SpaceReader, row: int, labeller: Label
 
 def of_text(session: Session, reader: SpaceReader, row: int, text: str) -> dict[str, Any]:
     """Cosines of words and windows: a curve without events, since no cosine by itself means yes."""
-    encoder = text_side(session, reader)
+    encoder = session.text_side(reader)
     if encoder is None or not text.strip():
         raise Refused(422, "write some words; the space must understand text")
     some = _windows(session, reader, row)

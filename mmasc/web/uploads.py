@@ -70,12 +70,12 @@ class Uploads:
         """One of them.
 
         Raises:
-            Refused: If it is not there any more.
+            Refused: If it is gone.
         """
         with self._lock:
             found = self._known.get(upload)
             if found is None:
-                raise Refused(404, "this upload is not there any more; send the file again")
+                raise Refused(404, "this upload does not exist any more; send the file again")
             found.at = time.monotonic()
             return found
 

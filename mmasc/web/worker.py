@@ -11,7 +11,7 @@ class Worker:
     """Does what is submitted, in order, in one thread.
 
     Args:
-        name: Of the thread.
+        name: Name of the thread.
     """
 
     def __init__(self, name: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from mmasc.audio import load_audio, open_audio, stream_audio
 from mmasc.audio.container import has_pyav
+from mmasc.audio.layout import Header
 from mmasc.errors import MmascError
 from tests.helpers.recordings import NATIVE, RATE, cut, sound, wav_header, write, write_av
 
@@ -169,3 +170,14 @@ def test_damage_of_any_kind_is_ok_truncated_or_failed(tmp_path):
     counts = [int(count) for count in done.stdout.split()]
     assert sum(counts) == 10 * len(names)
     assert min(counts) > 0
+
+
+@pytest.mark.parametrize(("more", "state"), [(0.0, "ok"), (0.2, "ok"), (0.3, "truncated"), (1.0, "truncated")])
+def test_frames_that_were_counted_and_not_decoded_are_missed(tmp_path, monkeypatch, more, state):
+    """A quarter of a second is what encoders may add; more is sound that the decoder passed over without a word."""
+    path = write(tmp_path, "wav", {}, sound(2.0))
+    monkeypatch.setattr("mmasc.audio.decode.read_header", lambda *_: Header(holds=2.0 + more))
+    with open_audio(path) as file:
+        assert sum(block.shape[1] for block in file.blocks()) == 2 * RATE
+        assert file.status.state == state
+        assert (f"of {2 + more:.3f} s" in file.status.reason) == (state == "truncated")

@@ -234,6 +234,18 @@ def test_an_ogg_without_some_pages_is_told(tmp_path):
     assert samples.shape[1] < 19.9 * RATE
 
 
+def test_an_ogg_without_half_a_second_is_told(tmp_path):
+    path = write(tmp_path, "ogg", JOINED["ogg"][0], 10.0, 1, 44_100)
+    content = path.read_bytes()
+    pages = [place for place in range(len(content)) if content.startswith(b"OggS", place)]
+    moments = [struct.unpack_from("<Q", content, place + 6)[0] / 44_100 for place in pages]
+    middle = len(pages) // 2
+    later = next(n for n in range(middle + 1, len(pages)) if moments[n - 1] - moments[middle - 1] > 0.4)
+    assert moments[later - 1] - moments[middle - 1] < 1.1
+    path.write_bytes(content[: pages[middle]] + content[pages[later] :])
+    assert read(path)[1].state == "truncated"
+
+
 # --- flac and mp3 ---
 
 

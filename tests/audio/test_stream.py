@@ -79,6 +79,13 @@ def test_a_recording_too_long_to_hold_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["mmasc.audio.stream"], "_MOST_NUMBERS", 1_000)
     with pytest.raises(MmascError, match="too long to be held in memory; read it with stream_audio"):
         load_audio(path)
+    for room in (numbers := sound().size, numbers - 1):
+        monkeypatch.setattr(sys.modules["mmasc.audio.stream"], "_MOST_NUMBERS", room)
+        if room == numbers:
+            assert load_audio(path, channels="each")[0].numel() == room
+        else:
+            with pytest.raises(MmascError, match="too long"):
+                load_audio(path, channels="each")
 
 
 def test_a_stream_can_be_left_early(tmp_path):

@@ -114,7 +114,7 @@ def test_collection_info_keeps_its_promise(filled, standin, capsys):
 
 
 def test_search_prints_the_same_hits_in_every_format(filled, capsys):
-    command = ("search", filled, "aab", "-k", "4", "--where", "place = 'wood'")
+    command = ("search", filled, "aab", "-k", "4", "--where", "place = 'wood'", "--windows")
     _, out, _ = run(*command, "--format", "jsonl", capsys=capsys)
     hits = [json.loads(line) for line in out.splitlines()]
     assert [hit["rank"] for hit in hits] == [1, 2, 3, 4]
@@ -131,13 +131,14 @@ def test_search_prints_the_same_hits_in_every_format(filled, capsys):
 def test_fewer_hits_than_asked_for_are_no_error(filled, capsys):
     for condition, windows in (("path is not null", 14), ("place = 'wood' and start < 1", 2)):
         status, out, err = run(
-            "search", filled, "aab", "-k", "999", "--where", condition, "--format", "jsonl", capsys=capsys
+            *("search", filled, "aab", "-k", "999", "--where", condition, "--windows", "--format", "jsonl"),
+            capsys=capsys,
         )
         assert (status, len(out.splitlines()), err) == (0, windows, "")
 
 
 def test_search_takes_an_existing_file_for_a_sound(filled, sounds, capsys):
-    _, out, _ = run("search", filled, sounds / "wood" / "d.wav", "--format", "jsonl", "-k", "2", capsys=capsys)
+    _, out, _ = run("search", filled, sounds / "wood" / "d.wav", "--format", "jsonl", "-k", "1", capsys=capsys)
     assert {Path(json.loads(line)["path"]).name for line in out.splitlines()} == {"d.wav"}
 
 

@@ -145,7 +145,7 @@ def test_times_of_users_are_clocks_too(tmp_path, registered):
     write(tmp_path / "s" / "a.wav", 0.25, 3)
     (tmp_path / "m.csv").write_text("path,recorded_at\na.wav,2023-05-04T23:59:59\n")
     mmasc.embed(tmp_path / "s", tmp_path / "c", registered, metadata=tmp_path / "m.csv")
-    hits = Collection(tmp_path / "c").search(text="ab", k=3, where="hour(clock) = 0")
+    hits = Collection(tmp_path / "c").search(text="ab", k=3, where="hour(clock) = 0", windows=True)
     assert sorted(hit.clock for hit in hits) == ["2023-05-05 00:00:00", "2023-05-05 00:00:01"]
 
 
@@ -196,7 +196,7 @@ def test_merging_takes_clocks_over_as_clocks(field, tmp_path, registered):
 def test_hits_have_the_clock_of_their_window(field, tmp_path, registered, standin):
     mmasc.embed(field, tmp_path / "c", registered)
     collection = Collection(tmp_path / "c")
-    hits = collection.search(text="ab", k=20)
+    hits = collection.search(text="ab", k=20, windows=True)
     known = {(hit.path.rpartition("/")[2], hit.start): hit.clock for hit in hits}
     assert known["POND_20230504_043000.wav", 2.0] == "2023-05-04 04:30:02"
     assert known["rain.wav", 0.0] is None
@@ -208,7 +208,7 @@ def test_hits_have_the_clock_of_their_window(field, tmp_path, registered, standi
         ("clock is null", [0.0]),
         ("hour(recorded_at) between 4 and 7", [0.0, 1.0, 2.0]),
     ]:
-        assert sorted(hit.start for hit in collection.search(text="ab", k=20, where=where)) == found
+        assert sorted(hit.start for hit in collection.search(text="ab", k=20, where=where, windows=True)) == found
 
 
 def test_clock_at():

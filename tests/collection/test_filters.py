@@ -53,11 +53,15 @@ def passing(where: str) -> list[int]:
         ('"recorded by" IS NOT NULL', [0, 2, 3, 4, 6, 7]),
         ("\"recorded by\" ILIKE 'ANN'", [0, 3, 6]),
         ("site.name = 'pond'", [0, 3]),
+        ("site.\"name\" = 'pond'", [0, 3]),
+        ("SITE.Name = 'pond'", [0, 3]),
         ("\"site.name\" IN ('pond', 'x')", [0, 3, 7]),
         ('"quo""te" > 1.5 AND level < 2.5', [6, 7]),
         ("end = 'x'", [0, 1, 2, 3]),
         ("PATH LIKE 'a%'", [0, 4]),
         ("path LIKE 'a\\%b\\_c%'", [4]),
+        ("path LIKE 'a\\%b\\_c%' ESCAPE '\\'", [4]),
+        ("path LIKE '%.wav' ESCAPE '\\' AND level = 5", [4]),
         ("path = 'it''s.wav'", [2]),
         ("path = 'x;y.wav'", [5]),
         ("path = 'back\\slash'", [6]),
@@ -350,3 +354,12 @@ def test_names_and_values_in_quotes_are_read_as_they_were(name, value):
     if condition.isprintable():
         assert shlex.split(where_option(condition)) == ["--where", condition]
     assert len(where_option(condition).splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [2**62 + 1, -(2**62) - 1, 2**63 - 1, -(2**63)])
+def test_whole_numbers_of_64_bits_are_compared_to_the_last_one(number):
+    other = number - 1 if number > 0 else number + 1
+    table = pa.table(
+        {"id": pa.array([0, 1], pa.int64()), "path": ["a", "b"], "n": pa.array([other, number], pa.int64())}
+    )
+    assert passing_recordings(f"n = {number}", table).tolist() == [1]

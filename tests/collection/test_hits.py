@@ -38,7 +38,7 @@ def test_one_lane_is_no_key():
 
 def test_the_clock_stands_at_the_end_where_it_is_known():
     hit = Hit(*PLAIN.values(), columns=OWN, clock="2024-05-01 04:13:20")
-    assert (hit.clock, list(hit)) == ("2024-05-01 04:13:20", [*PLAIN, *OWN, "clock"])
+    assert (hit.clock, list(hit)) == ("2024-05-01 04:13:20", [*PLAIN, *BEST, *OWN, "clock"])
     assert pickle.loads(pickle.dumps(hit)).clock == hit.clock
     for unknown in (None, ""):
         assert (Hit(*PLAIN.values(), clock=unknown).clock, "clock" in Hit(*PLAIN.values(), clock=unknown)) == (

@@ -136,3 +136,19 @@ def test_without_pandas_a_line_says_what_to_install(collection, monkeypatch):
         collection.to_frame()
     with pytest.raises(ValueError, match="give windows=True"):
         collection.to_frame(space="standin")
+
+
+def test_a_reader_can_hold_its_vectors(collection):
+    plain, held = collection.space(), mmasc.Collection(collection.store.folder).space()
+    assert not held.hold(4 * len(held) * held.space.dim - 1)
+    assert held.held is None
+    assert held.hold(4 * len(held) * held.space.dim)
+    some = np.array([2, 0])
+    assert np.array_equal(held.vectors(some), plain.vectors(some))
+    everything = held.vectors()
+    assert np.array_equal(everything, plain.vectors())
+    everything[:] = 0  # a copy
+    assert np.array_equal(held.vectors(), plain.vectors())
+    for one in np.unique(plain.recording).tolist():
+        assert plain.of_recording(one).tolist() == np.flatnonzero(plain.recording == one).tolist()
+    assert len(plain.of_recording(5)) == 0

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mmasc.datasets import DATASETS, Clip, Dataset, read_dataset
+from mmasc.datasets.splits import draw_groups
 from mmasc.errors import MmascError
 
 
@@ -357,6 +358,14 @@ def test_a_share_follows_its_seed():
 def test_a_share_of_too_few_groups_is_refused():
     with pytest.raises(MmascError, match="too few to hold back 10%"):
         clips_of(6, 2, n_classes=3, n_folds=2).split("1", 0.1)
+
+
+def test_a_group_that_brings_a_share_no_nearer_is_not_held_back():
+    """Two groups of two, of which a quarter is wanted: one clip too many or one too few."""
+    has = np.ones((4, 1), bool)
+    with pytest.raises(MmascError, match="2 groups of 4 clips are too few to hold back 25%"):
+        draw_groups(has, ["a", "a", "b", "b"], 0.25, 0)
+    assert draw_groups(has, ["a", "a", "b", "b"], 0.26, 0).sum() == 2
 
 
 def test_folds_that_tear_a_group_are_refused():

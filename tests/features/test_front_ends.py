@@ -325,3 +325,10 @@ def test_classic_numbers_are_an_encoder():
     assert np.isfinite(encoder.embed(np.zeros((1, 100), np.float32))).all()
     with pytest.raises(MmascError, match="classic has no weights and takes no path; leave 'some/file' out"):
         load_encoder("classic:some/file")
+
+
+def test_nine_frames_are_the_least_that_has_a_slope():
+    ramp = torch.arange(9.0)[None, :, None] * torch.tensor([1.0, -2.0])
+    torch.testing.assert_close(deltas(ramp), torch.tensor([[[1.0, -2.0]]]))
+    with pytest.raises(ValueError, match="deltas need 9 frames, got 8"):
+        deltas(ramp[:, 1:])

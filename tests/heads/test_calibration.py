@@ -194,6 +194,10 @@ def test_thresholds_follow_the_stated_rule():
     scores = np.array([[0.1, 0.9], [0.2, 0.3], [0.8, 0.2]])
     true = np.array([[False, True], [False, False], [True, False]])
     assert fit_thresholds(scores, true, ["x", "y"]) == pytest.approx({"x": 0.5, "y": 0.6})
+    # F1 2/3 at 0.125 and at 0.75, where the gap is narrower; and both gaps alike: the higher one
+    held = np.array([[False], [True], [False], [False], [True]])
+    assert fit_thresholds(np.array([[0.0], [0.25], [0.5], [0.6875], [0.8125]]), held, ["x"]) == {"x": 0.125}
+    assert fit_thresholds(np.array([[0.0], [0.25], [0.5], [0.625], [0.875]]), held, ["x"]) == {"x": 0.75}
     # everything true and false in equal places: all hold from the lowest score on
     assert fit_thresholds(np.array([[0.3], [0.3]]), np.array([[True], [False]]), ["x"]) == {"x": 0.3}
     with pytest.raises(MmascError, match="sounds without it: 'x' lack one of them; label some more"):
@@ -244,6 +248,14 @@ def test_reliability_is_a_loop_over_bins_and_its_gaps_sum_to_the_error():
     gaps = np.nan_to_num(np.abs(curve.confidence - curve.right)) * curve.counts / 300
     assert gaps.sum() == pytest.approx(curve.error)
     assert curve.error == pytest.approx(calibration_error(true, probabilities, LABELS, 10))
+
+
+def test_fifteen_bins_unless_said_otherwise():
+    probabilities = np.array([[0.9, 0.1], [0.6, 0.4]])
+    curve = reliability_curve(["b", "a"], probabilities, ["a", "b"])
+    assert len(curve.edges) == 16
+    assert curve.error == calibration_error(["b", "a"], probabilities, ["a", "b"], 15)
+    assert MINIMUM_UNLABELLED == 20
 
 
 def test_a_fitted_temperature_calibrates():

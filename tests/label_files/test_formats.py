@@ -283,6 +283,12 @@ def test_playlists_name_spans(tmp_path):
     assert "sub/a.wav" in m3u_text(rows[:1], tmp_path).splitlines()
 
 
+def test_a_word_that_is_another_fields_default_is_kept(tmp_path):
+    rows = [LabelRow("a.wav", 0.0, 1.0, "x", channel=1, note="present")]
+    write_rows(rows, "raven", tmp_path / "t.txt")
+    assert read_rows(tmp_path / "t.txt").rows == rows
+
+
 def test_raven_tables_without_more_columns_are_what_they_were():
     row = LabelRow("/r/a.wav", 0.1 + 0.2, 1.0, "x", 0.98765, low_hz=0.0, high_hz=4000.0, channel=1)
     assert raven_text([row], decimals=6).splitlines()[1].split("\t") == [

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import mmasc
+from mmasc.audio import AudioStatus
 from mmasc.collection import Collection
 from mmasc.errors import MmascError
 from mmasc.heads.registry import make_head
-from mmasc.labelling.apply import apply_head
+from mmasc.labelling.apply import HeadAnswer, apply_head
 from mmasc.labelling.fit import fit_head
 from mmasc.labelling.recordings import Selection, labelled_recordings
 from tests.conftest import STANDIN_SPEC, StandIn
@@ -51,3 +52,7 @@ def test_vectors_of_another_encoder_are_refused(collection, noises, standin, tmp
     # Where the right vectors are there too, under whatever name, they are found
     mmasc.embed(noises / "00.wav", tmp_path / "c", standin, space="mine", hop_seconds=0.5)
     assert len(list(apply_head(report.fitted, tmp_path / "c"))) == 1
+
+
+def test_a_recording_that_failed_has_no_length():
+    assert HeadAnswer("a.wav", None, None, {}, AudioStatus("failed", "no sound", None, 0.0)).duration == 0

@@ -471,7 +471,7 @@ def test_truncated_files_are_remarked(town):
 
 
 def test_jsonl_lines_come_while_recordings_are_read(town, monkeypatch):
-    def stop_after_one(files, encoder, hop_seconds, channels):
+    def stop_after_one(files, encoder, hop_seconds, channels, **_told):
         yield next(embed_files(files, encoder, hop_seconds, channels))
         raise MmascError("the disk went away")
 

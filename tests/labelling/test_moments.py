@@ -246,7 +246,7 @@ def test_commands_fit_and_apply(annotated, registered, tmp_path, capsys):
     for arguments, message in [
         (("--label", "place", "--annotations"), "say what the labels are"),
         ((), "say what the labels are"),
-        (("--label", "place", "--background"), "--background is about annotations"),
+        (("--label", "place", "--background"), "with --label the background is recordings"),
         (("--annotations", "--shots", "1"), "--shots needs one label per window"),
         (("--annotations", "--folds-column", "place"), "--folds-column is for --label"),
     ]:

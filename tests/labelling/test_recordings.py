@@ -14,7 +14,7 @@ from mmasc.collection.vectors import recording_vectors
 from mmasc.encoders.embedding import embed_file
 from mmasc.errors import MmascError
 from mmasc.labelling.folds import draw_few, make_folds
-from mmasc.labelling.recordings import labelled_recordings
+from mmasc.labelling.recordings import Selection, labelled_recordings
 from mmasc.prompts.prompts import Prompts
 from mmasc.studies.study import match_labels
 
@@ -50,21 +50,22 @@ def test_conditions_in_messages_work_when_they_are_pasted(noises, tmp_path, stan
     opened.set_metadata({row["id"]: {f"kind {column}": kinds[row["id"]]} for row in rows})
 
     with pytest.raises(MmascError, match="is empty for 1 labelled") as caught:
-        labelled_recordings(opened, f"kind {column}", groups=column)
+        labelled_recordings(opened, Selection(f"kind {column}", groups=column))
     where = pasted(str(caught.value))
-    assert len(labelled_recordings(opened, f"kind {column}", groups=column, where=where)) == len(rows) - 1
+    assert len(labelled_recordings(opened, Selection(f"kind {column}", groups=column, where=where))) == len(rows) - 1
 
-    table = labelled_recordings(opened, f"kind {column}")
+    table = labelled_recordings(opened, Selection(f"kind {column}"))
     prompts = Prompts("some", "", ("{}",), {"a": ("x",), "b": ("y",)})
     for call in (lambda: make_folds(table, 2), lambda: draw_few(table, 1, 0), lambda: match_labels(table, prompts)):
         with pytest.raises(MmascError, match="--where") as caught:
             call()
-        left = labelled_recordings(opened, f"kind {column}", where=f"{pasted(str(caught.value))} OR path = '00.wav'")
+        others = f"{pasted(str(caught.value))} OR path = '00.wav'"
+        left = labelled_recordings(opened, Selection(f"kind {column}", where=others))
         assert "it's rare" not in left.classes
 
 
 def test_numbers_are_left_out_as_numbers(collection):
-    table = labelled_recordings(Collection(collection), "level")
+    table = labelled_recordings(Collection(collection), Selection("level"))
     assert table.where_not("8", "10") == '--where "level NOT IN (8, 10)"'
-    fewer = labelled_recordings(Collection(collection), "level", where=shlex.split(table.where_not("8"))[1])
+    fewer = labelled_recordings(Collection(collection), Selection("level", where=shlex.split(table.where_not("8"))[1]))
     assert fewer.classes == ("9", "10")

@@ -14,7 +14,7 @@ import mmasc
 from mmasc.collection import Collection
 from mmasc.encoders.embedding import embed_file
 from mmasc.errors import MmascError
-from mmasc.heads.zeroshot import NONE
+from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
 from mmasc.labelling.apply import apply_head
 from mmasc.labelling.classify import classify
 from mmasc.labelling.fit import fit_head
@@ -77,6 +77,8 @@ def test_timelines_from_stored_vectors_are_those_of_the_files(levels, standin, t
         {"timeline": True},
         {"timeline": True, "threshold": 0.45, "gap_seconds": 0.6, "minimum_seconds": 0.4, "top": 2},
         {"timeline": True, "multi_label": True, "minimum_cosine": 0.3},
+        {"timeline": True, "threshold": 0.5, "offset_threshold": 0.4},
+        {"timeline": True, "smooth_seconds": 0.7},
         {},
     ):
         files = list(classify(levels, PROMPTS, standin, **cut, **options))
@@ -87,7 +89,11 @@ def test_timelines_from_stored_vectors_are_those_of_the_files(levels, standin, t
         NONE  # all silent
     }
     head = fit_head(collection, "kind", head="logistic", folds=2).fitted
-    for options in ({"timeline": True}, {"timeline": True, "threshold": 0.6, "gap_seconds": 0.5}):
+    for options in (
+        {"timeline": True},
+        {"timeline": True, "threshold": 0.6, "gap_seconds": 0.5},
+        {"timeline": True, "threshold": 0.55, "offset_threshold": 0.5},
+    ):
         files = list(apply_head(head, levels, encoder=standin, **options))
         assert any(one.events for one in files)
         assert_alike(list(apply_head(head, collection, **options)), files)
@@ -228,3 +234,100 @@ def test_commands_label_a_collection_in_every_format(levels, registered, tmp_pat
     status, _, err = run("head", "apply", tmp_path / "k.head", levels, "--hop", "0.5", capsys=capsys)
     assert status == 2
     assert "a head hears recordings as it was fitted" in err
+
+
+def test_clips_are_the_events_of_a_head(annotated, tmp_path, capsys):
+    """`mmasc clips --head` cuts what `head apply --timeline` names."""
+    from mmasc.labelling.fit_moments import fit_moments
+
+    head = tmp_path / "levels.head"
+    fit_moments(annotated, out=head)
+    events = [
+        (answer.path, event.start, event.end, event.label, event.score)
+        for answer in apply_head(head, annotated, timeline=True)
+        for event in answer.events
+    ]
+    places = [*("clips", annotated, "--head", head, "--to")]
+    status, out, _ = run(*places, tmp_path / "all", "--format", "jsonl", capsys=capsys)
+    cut = [json.loads(line) for line in out.splitlines()]
+    assert (status, [tuple(one[name] for name in ("path", "start", "end", "label", "score")) for one in cut]) == (
+        0,
+        events,
+    )
+    assert all((tmp_path / "all" / one["clip"]).is_file() for one in cut)
+    status, out, _ = run(
+        *places, tmp_path / "up", "--label", "up", "-k", "3", "--spread", "1", "--format", "jsonl", capsys=capsys
+    )
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [one["label"] for one in found] == ["up"] * 3
+    assert len({one["path"] for one in found}) == 3
+    assert max(one["score"] for one in found) == max(event[4] for event in events if event[3] == "up")
+    for arguments, message in [
+        (("--head", head, "rain"), "one of these"),
+        (("--label", "up", "--threshold", "0.5"), "are about --head"),
+        (("--head", head, "--best"), "leave it out"),
+    ]:
+        status, _, err = run("clips", annotated, *arguments, "--to", tmp_path / "no", capsys=capsys)
+        assert (status, message in " ".join(err.split())) == (2, True)
+    status, _, err = run(*places, tmp_path / "no", "--label", "cat", capsys=capsys)
+    assert (status, "has no label 'cat'; labels: down, loud, up" in err) == (1, True)
+
+
+def test_a_recording_is_its_own_background(tmp_path, capsys):
+    """A label is said where its cosine stands out in its recording, by the rule applied to vectors by hand."""
+    generator = np.random.default_rng(3)
+    for name, seconds in (("long", 60), ("short", 5)):
+        steps = 0.3 + 0.02 * generator.standard_normal(seconds)
+        steps[2] = -0.7
+        samples = np.repeat(steps, 8_000) * np.sign(generator.standard_normal(seconds * 8_000) + 3)
+        (tmp_path / "in").mkdir(exist_ok=True)
+        soundfile.write(tmp_path / "in" / f"{name}.wav", samples, 8_000)
+    encoder = StandIn(STANDIN_SPEC)
+    mmasc.embed(tmp_path / "in", tmp_path / "c", encoder)
+    answers = classify(tmp_path / "in", PROMPTS, encoder, timeline=True, background="own")
+    found = {Path(answer.path).stem: answer for answer in answers}
+    assert answers.remarks == [
+        "1 recording has fewer than 20 windows to be its own background: nothing had to stand out there"
+    ]
+    plain = ZeroShotClassifier(encoder).fit(PROMPTS)
+    for name, answer in found.items():
+        vectors = embed_file(tmp_path / "in" / f"{name}.wav", encoder).vectors
+        cosines = plain.decision_function(vectors)
+        best = cosines.argmax(axis=1)
+        deviations = np.median(np.abs(cosines - np.median(cosines, axis=0)), axis=0) * 1.4826
+        out = (cosines - np.median(cosines, axis=0)) / np.maximum(deviations, 1e-3)
+        said = out[np.arange(len(best)), best] >= 3 if name == "long" else np.ones(len(best), bool)
+        expected = {label: float(sum(said & (best == place))) for place, label in enumerate(plain.classes_.tolist())}
+        assert answer.seconds == expected
+    assert 0 < sum(found["long"].seconds.values()) < 30
+    with pytest.raises(ValueError, match="about timelines"):
+        classify(tmp_path / "in", PROMPTS, encoder, background="own")
+    pooled = classify(tmp_path / "in", PROMPTS, encoder, timeline=True, background=tmp_path / "c")
+    assert sum(answer.seconds[label] for answer in pooled for label in PROMPTS) < 30
+    status, _, err = run("classify", tmp_path / "in", "--prompts", "demo", "--background", "own", capsys=capsys)
+    assert (status, "add --timeline" in err) == (2, True)
+
+
+def test_what_a_head_says_stands_out_in_its_recording(annotated, tmp_path, capsys):
+    """With a background of its own, a window is said whose logit lies three deviations above the recording's median."""
+    from mmasc.labelling.fit_moments import fit_moments
+
+    head = tmp_path / "levels.head"
+    fitted = fit_moments(annotated, head="prototypes", out=head).fitted
+    levels = 0.02 * np.random.default_rng(1).standard_normal(40) - 0.2
+    levels[7] = 0.85
+    soundfile.write(tmp_path / "field.wav", np.repeat(levels, 8_000), 8_000)
+    encoder = StandIn(STANDIN_SPEC)
+    (answer,) = apply_head(head, tmp_path / "field.wav", encoder=encoder, timeline=True, background="own")
+    scores = fitted.predict_proba(embed_file(tmp_path / "field.wav", encoder).vectors)
+    inside = np.clip(scores, 1e-9, 1 - 1e-9)
+    logits = np.log(inside / (1 - inside))
+    deviations = np.maximum(1.4826 * np.median(abs(logits - np.median(logits, axis=0)), axis=0), 1e-3)
+    said = (scores >= fitted.stamp.thresholds) & (logits >= np.median(logits, axis=0) + 3 * deviations)
+    assert answer.seconds == dict(zip(["down", "loud", "up"], said.sum(axis=0).astype(float).tolist(), strict=True))
+    assert answer.seconds["up"] >= 1
+    for arguments in ((), ("--timeline", "--background", "other")):
+        status, _, _ = run("head", "apply", head, annotated, "--background", "own", *arguments, capsys=capsys)
+        assert status == 2
+    with pytest.raises(ValueError, match="timeline=True"):
+        apply_head(head, annotated, background="own")

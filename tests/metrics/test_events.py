@@ -1,6 +1,5 @@
 """Figures of events: equal to recorded answers of sed_eval, to a raster of segments and to every possible pairing."""
 
-import functools
 import itertools
 import json
 from pathlib import Path
@@ -11,14 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmasc.metrics.events import (
-    best_threshold,
     event_counts,
     label_scores,
     macro_scores,
     micro_scores,
     score_intervals,
     segment_counts,
-    threshold_curve,
 )
 from mmasc.windows.timeline import Event
 
@@ -158,19 +155,6 @@ def test_intervals_hold_the_figure_and_are_the_same_each_time():
         for value, (low, high) in zip(whole, intervals, strict=True):
             assert low <= value <= high
         assert intervals.f1[0] < intervals.f1[1]
-
-
-def test_the_best_threshold_is_the_best_of_all_thresholds():
-    truth = {"a": [Event(0, 2, "x", 1.0), Event(5, 7, "x", 1.0)], "b": [Event(0, 1, "y", 1.0)]}
-    guess = {"a": [Event(0, 2, "x", 0.9), Event(5, 7, "x", 0.6), Event(10, 14, "x", 0.3), Event(20, 21, "x", 0.6)]}
-    for count in (segment_counts, functools.partial(event_counts, collar_seconds=0.1)):
-        curve = threshold_curve(truth, guess, "x", count)
-        assert [point.threshold for point in curve] == [0.3, 0.6, 0.9]
-        best = best_threshold(curve)
-        for level in (0.0, 0.3, 0.5, 0.6, 0.7, 0.9, 1.0):
-            kept = {"a": [event for event in guess["a"] if event.score >= level]}
-            assert label_scores(count({"a": truth["a"]}, kept))["x"].f1 <= best.scores.f1
-    assert best_threshold(threshold_curve(truth, guess, "y", segment_counts)) is None
 
 
 @pytest.mark.parametrize(

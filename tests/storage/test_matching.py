@@ -128,6 +128,13 @@ def test_rows_are_given_counted_and_named():
     assert "line 3: x.wav is /data/rec/siteA/x.wav, /data/rec/siteB/x.wav; write the folder too" in line
 
 
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_three_files_that_a_row_may_mean_are_named(count):
+    files = [f"/r/{place}/x.wav" for place in "abcd"[:count]]
+    (line,) = match_rows([row(2, path="x.wav")], "path", FileMatcher(files, ["/r"])).remarks("meta.csv", "path")
+    assert f"x.wav is {', '.join(files[:3])}{', ...' if count > 3 else ''}; write" in line
+
+
 def test_rows_of_one_file_say_one_thing():
     rows = [row(2, a="1", b=""), row(5, a="1", b="x"), row(7, a="", b="x")]
     assert one_statement("m.csv", "f.wav", rows, ["a", "b"]) == {"a": "1", "b": "x"}

@@ -115,6 +115,10 @@ def test_types_of_columns():
     assert type_of(["1", "x"]) is str
     assert type_of(["1", "007"]) is str
     assert type_of([""]) is str
+    # What 64 bits hold are numbers, beyond them names
+    assert type_of(["9223372036854775807", "-9223372036854775807"]) is int
+    assert type_of(["9223372036854775808"]) is str
+    assert type_of(["1" * 19]) is int
     assert type_of(["1,5", "2"], decimal_comma=True) is float
     assert type_of(["1,5", "2.5"], decimal_comma=True) is str
     assert convert("1,5", float) == 1.5

@@ -229,7 +229,7 @@ def test_classify_matches_even_shares_on_unlabelled_sounds(collection, registere
     [
         (["--calibration", "c", "--threshold", "0.2", "--multi-label"], "leave out --threshold, --multi-label"),
         (["--calibration", "c", "--centre-on", "d"], "leave out --centre-on"),
-        (["--match-on", "c", "--centre-on", "d"], "--centre-on and --match-on exclude each other"),
+        (["--match-on", "c", "--centre-on", "d"], "--centre-on, --match-on and --background exclude each other"),
     ],
 )
 def test_what_is_said_twice_exits_with_2(arguments, message, capsys):

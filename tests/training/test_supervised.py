@@ -1,6 +1,7 @@
 """Supervised training: runs that go on to the same weights, sides that never leak, and what is said when it fails."""
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from itertools import chain
@@ -21,6 +22,7 @@ from mmasc.networks.body import Body
 from mmasc.networks.load import load_network
 from mmasc.networks.registry import NETWORKS
 from mmasc.networks.spec import NetworkSpec
+from mmasc.progress import listening
 from mmasc.storage.configs import config_from_dict, config_to_json
 from mmasc.storage.tensors import load_tensors
 from mmasc.training.supervised.config import SupervisedConfig
@@ -30,6 +32,7 @@ from mmasc.training.supervised.recipes import RECIPES
 from mmasc.training.supervised.scoring import score_clips
 from mmasc.training.supervised.train import train_network
 from tests.helpers.killing import kill_in_mid_work
+from tests.helpers.listener import Listener
 
 RATE = 16_000
 KINDS = {"low": 300.0, "high": 3_000.0, "noise": None}
@@ -499,19 +502,33 @@ def test_wrong_usage_is_said(sounds, arguments, message):
     assert message in result.output
 
 
-def test_progress_comes_in_lines_where_there_is_no_terminal(sounds, tmp_path, monkeypatch):
-    from mmasc.cli import train_network as command
+def test_progress_says_which_fold_and_which_epoch(sounds, tmp_path):
+    listener, said = Listener(), []
+    with listening(listener):
+        train(sounds, tmp_path / "run", folds=["1", "2"], epochs=3, remark=said.append)
+    assert "18 clips to learn from, 0 to validate on, 9 to test on" in said[0]
+    assert [one[:2] for one in listener.phases if one[0] in ("fold", "epoch")] == [
+        ("fold", 2),
+        ("epoch", 3),
+        ("epoch", 3),
+    ]
+    assert listener.amounts["fold"] == 2
+    assert listener.amounts["epoch"] == pytest.approx(6)
+    assert all(re.fullmatch(r"loss \d+\.\d{3}, \d+\.\d clips/s", note) for note in listener.notes)
+    assert listener.notes
 
-    monkeypatch.setattr(command, "_SECONDS_A_LINE", 0.0)
-    arguments = ["train", "tiny", "--data", str(sounds), "--dataset", "csv", "--data-option", "fold_column=fold"]
-    arguments += ["--out", str(tmp_path / "run"), "--folds", "1", "--recipe", "plain", "--epochs", "3", "--batch", "6"]
-    result = CliRunner().invoke(cli, arguments)
-    assert result.exit_code == 0, result.output
-    assert "18 clips to learn from, 0 to validate on, 9 to test on" in result.stderr
-    lines = [line for line in result.stderr.splitlines() if line.endswith(" s left")]
-    assert len(lines) == 2  # the first look is where the clock begins
-    assert lines[-1].startswith("epoch 3 of 3, loss ")
-    assert " clips/s, 0 s left" in lines[-1]
+
+def test_a_run_that_goes_on_says_how_far_it_was(sounds, tmp_path):
+    train(sounds, tmp_path / "run", epochs=4, pause_at=5)
+    listener = Listener()
+    with listening(listener):
+        train(sounds, tmp_path / "run", epochs=4)
+    assert [one for one in listener.phases if one[0] == "epoch"] == [("epoch", 4, "")]
+    first = next(
+        one[1] for one in listener.said[listener.said.index(("begin", "epoch", 4, "")) :] if one[0] == "advance"
+    )
+    assert 0 < first < 4
+    assert listener.amounts["epoch"] == pytest.approx(4)
 
 
 @pytest.mark.parametrize(("name", "message"), [("sp4sc-merged", "train the plain network"), ("sp4sc-tags", "tags")])

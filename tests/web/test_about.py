@@ -1,10 +1,12 @@
 import numpy as np
+from starlette.testclient import TestClient
 
 from mmasc.collection import Collection
+from mmasc.web.app import make_app
 from mmasc.web.state import Session
 from tests.conftest import STANDIN_SPEC, StandIn
 from tests.helpers.collections import write
-from tests.helpers.web import NIGHTS, SECONDS, annotate, ids, serving
+from tests.helpers.web import NIGHTS, SECONDS, annotate, ids
 
 
 def test_health_and_collection(server):
@@ -30,16 +32,10 @@ def test_health_and_collection(server):
 
 def test_loading_is_said_and_answered_with_503(server):
     for folder, state in ((server.folder, "loading"), (server.folder / "nothing", "failed")):
-        begun = serving.__wrapped__ if hasattr(serving, "__wrapped__") else None
-        assert begun is None
         session = Session(folder)
         if state == "failed":
             session.start()
             assert session.loaded.wait(60)
-        from starlette.testclient import TestClient
-
-        from mmasc.web.app import make_app
-
         client = TestClient(
             make_app(session, server.keys), base_url="http://127.0.0.1:8617", headers={"X-Mmasc": server.keys.token}
         )
@@ -66,6 +62,10 @@ def test_new_recordings_are_counted_and_seen_after_a_reload(server, tmp_path):
     health = server.client.post("/api/reload").json()
     assert (health["recordings"], health["new_recordings"]) == (NIGHTS + 1, 0)
     assert server.client.get("/api/recordings").json()["total"] == NIGHTS + 1
+    write(tmp_path / "sounds" / "newer.wav", 0.2)
+    Collection(server.folder).add([tmp_path / "sounds"], StandIn(STANDIN_SPEC))
+    assert server.client.post("/api/session").status_code == 204  # as a page that is loaded again does
+    assert server.client.get("/api/recordings").json()["total"] == NIGHTS + 2
 
 
 def test_words_are_completed_and_remarked(server, monkeypatch):
@@ -76,6 +76,37 @@ def test_words_are_completed_and_remarked(server, monkeypatch):
     monkeypatch.setattr(StandIn, "nearest_words", lambda self, word: ["quack"], raising=False)
     remarks = server.client.post("/api/words", json={"texts": ["a qqq"]}).json()["remarks"]
     assert remarks == ['"qqq" is not a word that standin learned; nearest known: quack']
+
+
+def test_no_answer_holds_a_path_of_the_disk(server):
+    annotate(server, ids(server)[0], 0, 1, "frog")
+    one = f"/api/recordings/{ids(server)[0]}"
+    paths = [
+        "/api/health",
+        "/api/collection",
+        "/api/words",
+        "/api/recordings",
+        one,
+        f"{one}/overview",
+        "/api/annotations",
+    ]
+    paths += [
+        f"{one}/timeline?prompts=demo",
+        "/api/map",
+        "/api/windows/0",
+        "/api/activity",
+        "/api/schema.json",
+        "/nothing",
+    ]
+    answers = [server.client.get(path) for path in paths]
+    answers.append(server.client.post("/api/search", json={"texts": [{"text": "a"}]}))
+    answers.append(server.client.post("/api/search", json={"texts": [{"text": "a"}], "where": "path = 3"}))
+    for answer in answers:
+        for root in (server.folder.parent, server.session.cache.folder):
+            assert str(root) not in answer.text + str(answer.headers), answer.url
+    hidden = server.session.hidden
+    root = server.folder.parent / "sounds"
+    assert hidden(f"{root}/wood/a.wav: not a sound; see {server.folder}") == "wood/a.wav: not a sound; see c"
 
 
 def test_ids_are_texts(server):

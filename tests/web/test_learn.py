@@ -95,7 +95,8 @@ def test_heads_are_kept_and_applied(server):
     assert job["state"] == "done", job
     result = job["result"]
     assert result["events"] == sum(len(one.events) for one in answers) > 0
-    assert result["seconds"]["loud"] == round(sum(one.seconds["loud"] for one in answers), 3)
+    assert result["seconds"] == result["seconds_by_label"]["loud"]
+    assert result["seconds"] == round(sum(one.seconds["loud"] for one in answers), 3)
     assert np.sum(result["activity"]["counts"]) == result["events"]
     recording = ids(server)[5]
     said = server.client.get(f"/api/recordings/{recording}/timeline", params={"head": "Loud ones"}).json()

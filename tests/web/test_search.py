@@ -93,7 +93,7 @@ def test_metadata_and_names_are_those_of_the_recording(server):
         ({"texts": [{"text": "a"}], "where": "drop table"}, 422, "condition"),
         ({"texts": [{"text": "a"}], "where": "x" * 2001}, 422, "where"),
         ({"texts": [{"text": "a"}], "space": "other"}, 404, "there is no space 'other'"),
-        ({"texts": [{"text": "a"}], "filters": {"from": "2024-13-01"}}, 422, "no day"),
+        ({"texts": [{"text": "a"}], "filters": {"from": "2024-13-01"}}, 422, "not a day"),
         ({"texts": [{"text": "a"}], "filters": {"hours": [3, 25]}}, 422, "hours"),
         ({"moments": [{"recording": "7", "start": 0, "end": 1}]}, 404, "no such recording"),
         ({"moments": [{"recording": 7, "start": 0, "end": 1}]}, 422, "recording"),

@@ -559,3 +559,12 @@ def test_fetching_what_comes_with_mmasc_needs_nothing(register):
     assert "mini comes with mmasc" in result.stderr
     with pytest.raises(MmascError, match="there are no weights 'nonsense'"):
         CliRunner().invoke(models, ["fetch", "nonsense"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("network", ["alexnet", "vgg16", "resnet18", "resnet34", "resnet50"])
+def test_weights_of_imagenet_are_those_that_torchvision_names(network):
+    models_of = pytest.importorskip("torchvision.models")
+    (file,) = weights.WEIGHTS[f"{network}-imagenet"].files
+    assert file.address == models_of.get_model_weights(network).IMAGENET1K_V1.url
+    assert file.filename == file.address.rpartition("/")[2]
+    assert file.filename.endswith(f"-{file.begins}.pth")

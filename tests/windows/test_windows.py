@@ -395,3 +395,10 @@ def test_events_of_unknown_labels_are_refused():
 def test_no_cells_no_events():
     assert find_events(np.zeros((0, 2)), np.zeros(0), np.zeros(0), ["a", "b"]) == []
     assert class_seconds([], ["a"]) == {"a": 0.0}
+
+
+@pytest.mark.parametrize("option", ["gap_seconds", "minimum_seconds"])
+@pytest.mark.parametrize("value", [-0.5, -1.0, float("nan")])
+def test_events_have_no_negative_gaps_or_lengths(option, value):
+    with pytest.raises(ValueError, match="must not be negative"):
+        find_events(np.ones((1, 1)), np.zeros(1), np.ones(1), ["a"], **{option: value})

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mmasc.devices import ProcessGroup
 from mmasc.networks.network import Network
 from mmasc.networks.tagger import multitask_loss, pseudo_label_loss
+from mmasc.progress import current
 from mmasc.training.run_folder import Metrics
 from mmasc.training.stage import Stage
 from mmasc.training.supervised.augment import jitter_tags, mixup
@@ -199,6 +200,8 @@ class Run(Stage):
         self._train_seconds += seconds
         self.seconds += seconds
         self.progress(self.step, self.steps, self._line())
+        if self.processes.first:
+            current().note(self._rates())
 
     def end_round(self, metrics: Metrics | None) -> None:
         """Score what was held back, and decide by it whether to go on."""
@@ -241,10 +244,18 @@ class Run(Stage):
             self._export("best")
         self.stopped = self.epoch - self.best_epoch >= self.config.patience
 
+    @property
+    def pace(self) -> tuple[str, int, float]:
+        """Epochs are counted."""
+        return "epoch", self.config.epochs, 1 / self.batches.steps_an_epoch
+
     def _line(self) -> str:
-        rate = self._loss_count * self.batches.batch / max(self._train_seconds, 1e-9)
         epochs = self.config.epochs
-        return f"epoch {min(self.epoch + 1, epochs)} of {epochs}, loss {self.loss:.3f}, {rate:.1f} clips/s"
+        return f"epoch {min(self.epoch + 1, epochs)} of {epochs}, {self._rates()}"
+
+    def _rates(self) -> str:
+        rate = self._loss_count * self.batches.batch / max(self._train_seconds, 1e-9)
+        return f"loss {self.loss:.3f}, {rate:.1f} clips/s"
 
     @property
     def loss(self) -> float:

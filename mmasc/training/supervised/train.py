@@ -22,6 +22,7 @@ from mmasc.datasets.dataset import Dataset
 from mmasc.devices import ProcessGroup, Session, join_processes, resolve_device
 from mmasc.errors import MmascError
 from mmasc.networks.network import Network
+from mmasc.progress import one_by_one
 from mmasc.storage.files import write_atomically
 from mmasc.training.run_folder import claim_run
 from mmasc.training.supervised.batches import Batches, check_stages
@@ -184,7 +185,7 @@ def train_network(
         raise MmascError(f"{place} holds the run of one fold; several need another folder")
     return [
         _train_fold(job, config, sides, start(), place / f"fold-{config.fold}" if len(runs) > 1 else place)
-        for config, sides in runs
+        for config, sides in one_by_one("fold", runs)
     ]
 
 

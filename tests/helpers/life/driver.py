@@ -18,6 +18,7 @@ from mmasc.collection import Collection
 from mmasc.collection import journal as journal_module
 from mmasc.collection import space as space_module
 from mmasc.collection import transaction as transaction_module
+from mmasc.encoders import embedding as embedding_module
 from mmasc.errors import MmascError
 from tests.helpers.life import observed
 from tests.helpers.life.disk import Files
@@ -62,9 +63,11 @@ class Driver(RuleBasedStateMachine):
         self.random = random.Random(0)
         self.limits = (
             space_module._GONE_SHARE, space_module._FRESH_SHARE, transaction_module._FRAGMENTS_BEFORE_COMPACTION,
-            journal_module.FOLD_BYTES,
+            journal_module.FOLD_BYTES, embedding_module.KEEP_SECONDS,
         )  # fmt: skip
         journal_module.FOLD_BYTES = 600
+        # Every window of a recording that is not whole yet is kept by itself
+        embedding_module.KEEP_SECONDS = 0.0
         # A small collection's index would be built again after every change; a large one's goes on beside the store
         space_module._GONE_SHARE, space_module._FRESH_SHARE = 0.7, 3.0
         self.counts["lives"] += 1
@@ -72,7 +75,7 @@ class Driver(RuleBasedStateMachine):
     def teardown(self) -> None:
         (
             space_module._GONE_SHARE, space_module._FRESH_SHARE, transaction_module._FRAGMENTS_BEFORE_COMPACTION,
-            journal_module.FOLD_BYTES,
+            journal_module.FOLD_BYTES, embedding_module.KEEP_SECONDS,
         ) = self.limits  # fmt: skip
         shutil.rmtree(self.base)
 
