@@ -4,6 +4,7 @@ Two kinds of truth. One label per item: labels `[item]`, with the classes in a f
 booleans `[item class]`, with scores of the same shape. Every metric raises ValueError for no items at all.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 

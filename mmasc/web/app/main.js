@@ -1,0 +1,160 @@
+// The beginning: the key, the collection, the bar, and which view is shown.
+
+import { findKey, get, post, takeKey } from "./api.js";
+import { takeFiles } from "./ask.js";
+import { button, clear, el, iconButton, plural, toast } from "./dom.js";
+import { applyTheme, helpDialog, settingsDialog } from "./help.js";
+import { startKeys } from "./keys.js";
+import { redo, startLabels, undo } from "./labels.js";
+import { closeMenu } from "./label_menu.js";
+import { leave } from "./player.js";
+import { searchView } from "./search.js";
+import { go, now, on, readAddress, set, settings } from "./state.js";
+
+const LOADING_MS = 700;
+const HEALTH_MS = 30000;
+const late = (file, name) => async (address) => (await import(`/app/${file}.js`))[name](address);
+const VIEWS = {
+  search: ["Search", async () => searchView()],
+  review: ["Review", late("review", "reviewView")],
+  recordings: ["Recordings", late("recordings", "recordingsView")],
+  map: ["Map", late("map", "mapView")],
+  activity: ["Activity", late("activity", "activityView")],
+  about: ["About", late("about", "aboutView")],
+  recording: [null, late("recording", "recordingView")],
+};
+
+const main = document.getElementById("main");
+const notice = document.getElementById("notice");
+let shown = null;
+
+function drawBar() {
+  document.getElementById("brand-name").textContent = now.collection.name;
+  document.title = `${now.collection.name} – mmasc`;
+  clear(
+    document.getElementById("tools"),
+    el("span", { id: "unsent", class: "unsent", role: "status" }),
+    iconButton("undo", "Undo (Z)", undo),
+    iconButton("redo", "Bring back (Shift Z)", redo),
+    iconButton("theme", "Light or dark", switchTheme),
+    iconButton("gear", "Settings", settingsDialog),
+    iconButton("keys", "Keys (?)", helpDialog),
+  );
+}
+
+function switchTheme() {
+  const dark = getComputedStyle(document.documentElement).colorScheme === "dark" || (settings.theme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
+  set("theme", dark ? "light" : "dark");
+}
+
+function drawTabs(view) {
+  const here = view === "recording" ? "recordings" : view;
+  clear(
+    document.getElementById("tabs"),
+    Object.entries(VIEWS).filter(([, [text]]) => text).map(([name, [text]]) =>
+      el("a", { href: name === "search" ? searchAddress() : `#/${name}`, "aria-current": name === here ? "page" : null, text }),
+    ),
+  );
+}
+
+let lastSearch = "#/search";
+const searchAddress = () => lastSearch;
+
+let turn = 0;
+let shownAddress = "";
+
+async function showView() {
+  if (takeKey()) history.replaceState(null, "", shownAddress);
+  const address = readAddress();
+  shownAddress = location.hash;
+  const mine = ++turn;
+  if (address.view === "search") lastSearch = location.hash || "#/search";
+  const [, make] = VIEWS[address.view] ?? VIEWS.search;
+  leave();
+  closeMenu();
+  let node;
+  try {
+    node = await make(address);
+  } catch (error) {
+    node = el("p", { class: "empty bad", text: error.message });
+  }
+  if (mine !== turn) return; // another view was opened meanwhile
+  drawTabs(VIEWS[address.view] ? address.view : "search");
+  now.deck = null;
+  if (shown !== node) {
+    shown?.closed?.();
+    shown = node;
+    clear(main, node);
+    scrollTo(0, 0);
+  }
+  node.opened?.(address);
+}
+
+now.focusQuery = () => {
+  if (shown !== searchView()) go("search", new URLSearchParams(lastSearch.split("?")[1] ?? ""));
+  setTimeout(() => searchView().focusInput());
+};
+now.help = helpDialog;
+
+function tellHealth(health) {
+  now.health = health;
+  const fresh = health.new_recordings;
+  notice.hidden = !fresh && !health.read_only;
+  if (fresh) clear(notice, `${plural(fresh, "new recording")} since this page was opened. `, button("Reload", () => location.reload(), { class: "link" }));
+  else if (health.read_only) clear(notice, "This collection is open for reading only: verdicts are switched off.");
+}
+
+function stopped(text) {
+  notice.hidden = true;
+  clear(main, el("p", { class: "empty bad", text }));
+}
+
+/** Wait until the collection is loaded; the reason is shown when it cannot be. */
+async function waitUntilReady() {
+  for (;;) {
+    const health = await get("/api/health");
+    if (health.state === "ready") return tellHealth(health);
+    if (health.state === "failed") throw new Error(health.error);
+    clear(main, el("p", { class: "empty", text: "Loading the collection…" }));
+    await new Promise((later) => setTimeout(later, LOADING_MS));
+  }
+}
+
+async function start() {
+  applyTheme();
+  if (!(await findKey())) return stopped("This address has no key. Open the one that mmasc serve printed: it ends in #t= and a key.");
+  try {
+    await post("/api/session");
+    await waitUntilReady();
+    now.collection = await get("/api/collection");
+  } catch (error) {
+    return stopped(error.message);
+  }
+  startLabels(now.collection);
+  drawBar();
+  addEventListener("popstate", showView);
+  on("address", showView);
+  on("setting", (name) => {
+    if (name === "theme") applyTheme();
+    if (["colours", "range", "context", "theme"].includes(name)) shown?.settings?.(name);
+    if (["colours", "range", "context"].includes(name)) now.deck?.redraw();
+  });
+  on("unsent", ({ count, failing, reason }) => {
+    const node = document.getElementById("unsent");
+    node.textContent = failing ? `${plural(count, "change")} not sent yet: ${reason} Trying again.` : "";
+    node.classList.toggle("bad", failing);
+  });
+  takeFiles((files) => {
+    if (shown !== searchView()) go("search");
+    searchView().take(files);
+  });
+  startKeys(() => shown);
+  setInterval(() => get("/api/health").then(tellHealth).catch(() => {}), HEALTH_MS);
+  showView();
+}
+
+addEventListener("unhandledrejection", ({ reason }) => {
+  if (reason?.status !== undefined) toast(reason.message, true);
+});
+start();
+

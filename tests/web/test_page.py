@@ -1,0 +1,241 @@
+"""The page in Chromium: ask, hear, judge by keys, undo, learn, record, draw, look at it narrow and dark."""
+
+import re
+from shutil import copytree
+
+import pytest
+
+from tests.helpers.page import HOSTILE, Served, Visit, site  # noqa: F401
+
+pytestmark = pytest.mark.browser
+VIEWS = ["search?text=rain", "review", "recordings", "map", "activity", "about"]
+STORED = "n => fetch('/api/annotations?limit=1000', {headers: {'X-Mmasc': sessionStorage.getItem('mmasc-key')}})"
+STORED += ".then(a => a.json()).then(a => a.annotations.length === n)"
+
+
+@pytest.fixture
+def visit(site):  # noqa: F811
+    """A visit with nothing stored before it; afterwards nothing may have gone wrong, or gone elsewhere."""
+    browser, served = site
+    one = Visit(browser, served.address)
+    yield one
+    one.page.keyboard.press("Escape")
+    ids = [found["id"] for found in one.annotations()]
+    if ids:
+        script = "ids => fetch('/api/annotations', {method: 'DELETE', body: JSON.stringify({ids}), headers: {"
+        script += (
+            "'Content-Type': 'application/json', 'X-Mmasc': sessionStorage.getItem('mmasc-key')}}).then(a => a.ok)"
+        )
+        assert one.page.evaluate(script, ids)
+    one.context.close()
+    assert one.faults == []
+    assert one.hosts <= {f"127.0.0.1:{served.port}", ""}
+
+
+def judge_all(visit, label: str, keys: list[str], stored: int = 0) -> None:
+    """Name a label and press one key per hit; `stored` are there already."""
+    visit.page.fill("#new-label", label)
+    visit.page.press("#new-label", "Enter")
+    for key in keys:
+        visit.page.keyboard.press(key)
+    visit.until(STORED, stored + len(keys))
+
+
+def test_words_find_sounds_and_space_plays_one(visit):
+    assert "#t=" not in visit.page.url
+    names = visit.ask("rooster crowing")
+    assert len(names) > 5
+    assert visit.page.locator(".card.here .where").inner_text().startswith(("fen", "mill"))
+    visit.until("document.querySelector('.card.here img')?.naturalWidth > 100")
+    visit.page.keyboard.press(" ")
+    visit.page.wait_for_selector(".card.here.playing .spec-head:not([hidden])")
+    first = visit.page.eval_on_selector(".card.playing .spec-head", "node => node.style.left")
+    visit.until("before => document.querySelector('.card.playing .spec-head')?.style.left !== before", first)
+    visit.page.keyboard.press(" ")
+    visit.page.wait_for_selector(".card.here:not(.playing)")
+
+
+def test_for_against_and_weights_are_in_the_address_and_come_back(visit):
+    visit.ask("rain")
+    visit.ask("-church bells")
+    visit.page.locator(".chip.part.against .weight").click()
+    visit.until("location.hash.includes('not=church+bells*1.5') && location.hash.includes('text=rain')")
+    visit.page.reload()
+    visit.page.wait_for_selector(".card.here")
+    assert visit.page.locator(".chip.part").count() == 2
+    visit.page.go_back()
+    visit.until("document.querySelectorAll('.chip.part.against .weight')[0]?.textContent === '×1'")
+    visit.page.fill("#query", "xyzzyq")
+    visit.page.press("#query", "Enter")
+    assert "xyzzyq" in visit.page.locator(".remarks li").first.inner_text()
+
+
+def test_twenty_verdicts_by_keys_and_all_undone(visit):
+    visit.open("#/search?text=rain&f.windows=true")
+    visit.page.wait_for_selector(".card.here")
+    judged = [["ArrowUp", "j", "u", "k"][place % 4] for place in range(20)]
+    judge_all(visit, "wet", judged)
+    stored = visit.annotations()
+    assert sorted(one["verdict"] for one in stored) == ["absent"] * 5 + ["present"] * 10 + ["unsure"] * 5
+    assert {(one["by"], one["question"]) for one in stored} == {("Kim", "rain")}
+    for _ in judged:
+        visit.page.keyboard.press("z")
+    visit.until(STORED, 0)
+    assert visit.page.locator(".verdict[aria-pressed=true]").count() == 0
+    visit.page.keyboard.press("Shift+Z")
+    visit.until(STORED, 1)
+    visit.page.reload()  # what was done before can still be undone
+    visit.page.wait_for_selector(".card.here .verdict, .verdict[aria-pressed=true]")
+    visit.page.keyboard.press("z")
+    visit.until(STORED, 0)
+
+
+def test_several_hits_and_several_labels_at_once(visit):
+    visit.ask("rain")
+    judge_all(visit, "wet", ["ArrowUp"])
+    for _ in range(3):
+        visit.page.keyboard.press("Shift+ArrowRight")
+    assert visit.page.locator(".card.chosen").count() == 4
+    visit.page.keyboard.press("ArrowDown")
+    visit.until(STORED, 5)
+    visit.page.keyboard.press("Escape")
+    visit.page.keyboard.press("l")
+    visit.page.keyboard.type("dripping")
+    visit.page.keyboard.press("Enter")
+    visit.until(STORED, 6)
+    assert visit.page.locator(".card.here .chip.small").inner_text() == "dripping"
+    visit.page.keyboard.press("z")
+    visit.page.keyboard.press("z")
+    visit.until(STORED, 1)  # the four were one step
+
+
+def test_a_label_is_learned_reviewed_and_applied(visit):
+    visit.ask("rooster crowing")
+    judge_all(visit, "rooster", ["ArrowUp", "ArrowUp"])
+    visit.ask("rain")
+    judge_all(visit, "rooster", ["ArrowDown"] * 3, stored=2)
+    visit.open("#/review?label=rooster")
+    visit.page.locator(".review-top .strong").click()
+    visit.page.wait_for_selector(".card.as-stage")
+    assert visit.page.locator(".strip .card").count() > 3
+    assert re.search(r"\d yes, \d no", visit.page.locator(".side h2").first.inner_text())
+    visit.page.keyboard.press("ArrowDown")
+    visit.page.wait_for_selector(".strip .card[data-verdict=absent]")
+    visit.page.get_by_text("Apply to everything").click()
+    visit.page.get_by_text("See when").click()
+    visit.page.wait_for_selector(".heat rect")
+
+
+def test_the_microphone_finds_its_own_sound(visit):
+    visit.page.get_by_label("Ask with the microphone").click()
+    visit.until("parseFloat(document.querySelector('.microphone .time')?.textContent.split(':')[1]) >= 3.2")
+    visit.page.get_by_text("Stop", exact=True).click()
+    visit.until("document.querySelector('.microphone audio')?.duration > 2.5")  # heard before it is asked
+    visit.page.get_by_text("Ask with this").click()
+    visit.page.wait_for_selector(".card.here")
+    assert visit.page.locator(".card .name").first.inner_text().startswith("asked")
+    assert visit.page.locator(".chip.part").count() == 1
+
+
+def test_more_like_this_and_open_in_the_recording_where_a_label_is_drawn(visit):
+    visit.ask("rain")
+    visit.page.keyboard.press("s")
+    visit.until("document.querySelectorAll('.chip.part').length === 2 && location.hash.includes('like=')")
+    visit.page.wait_for_selector(".card.here")
+    visit.page.fill("#new-label", "wet")
+    visit.page.press("#new-label", "Enter")
+    visit.page.keyboard.press("f")
+    visit.page.wait_for_selector(".tiles img")
+    box = visit.page.locator(".long-plot .spec-plot").bounding_box()
+    visit.page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 50)
+    visit.page.mouse.down()
+    visit.page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 50, steps=4)
+    visit.page.mouse.up()
+    visit.page.locator(".drawn-bar .chip", has_text="wet").click()
+    visit.until(STORED, 1)
+    assert visit.page.locator(".lane-mark.yes").count() == 1
+    found = visit.annotations()[0]
+    assert found["end"] - found["start"] > 1
+    visit.page.locator(".lane-mark").click()
+    visit.page.locator(".drawn-bar .chip", has_text="no").click()
+    visit.page.wait_for_selector(".lane-mark.no")
+    visit.page.keyboard.press("z")
+    visit.page.keyboard.press("z")
+    visit.until("document.querySelectorAll('.lane-mark').length === 0")
+    visit.until(STORED, 0)
+
+
+def test_the_map_draws_and_shows_what_lies_under_the_pointer(visit):
+    visit.open("#/map")
+    visit.until("document.querySelector('.map-view .hint')?.textContent.endsWith('windows')")
+    ink = "() => { const c = document.querySelector('.map-canvas'); const d = c.getContext('2d')"
+    ink += ".getImageData(0, 0, c.width, c.height).data; const first = d.slice(0, 3).join();"
+    ink += "for (let i = 0; i < d.length; i += 4) if (d.slice(i, i + 3).join() !== first)"
+    ink += "return [(i / 4) % c.width, Math.floor(i / 4 / c.width)]; return null; }"
+    visit.until(f"({ink})() !== null")
+    x, y = visit.page.evaluate(ink)
+    box = visit.page.locator(".map-canvas").bounding_box()
+    visit.page.mouse.move(box["x"] + x + 1, box["y"] + y + 1)
+    visit.page.wait_for_selector(".map-hit .card")
+
+
+def test_names_are_text_and_no_view_is_wider_than_a_phone(site, visit):  # noqa: F811
+    browser, served = site
+    phone = Visit(browser, served.address, 390, 844, color_scheme="dark", reduced_motion="reduce")
+    for view in VIEWS:
+        phone.open(f"#/{view}")
+        phone.until("document.querySelector('#tabs [aria-current]') && !document.querySelector('main > .empty')")
+        assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390, view
+    phone.open("#/recordings")
+    phone.page.get_by_role("link", name=HOSTILE).wait_for()
+    assert "broken" not in phone.page.title()
+    dark = phone.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(map(int, re.findall(r"\d+", dark)[:3])) < 40
+    assert phone.faults == []
+    phone.context.close()
+
+
+def test_every_icon_button_says_what_it_does(visit):
+    visit.ask("rain")
+    assert visit.page.locator("button:not([aria-label]):not([title])", has_not_text=re.compile(r"\w")).count() == 0
+    visit.page.keyboard.press("?")
+    legend = visit.page.locator("dialog").inner_text()
+    assert all(word in legend for word in ("Play or pause", "Unsure", "More like this", "Undo", "Select several"))
+
+
+def test_a_server_that_is_killed_and_started_again_loses_no_verdict(site, tmp_path):  # noqa: F811
+    browser, first = site
+    served = Served(copytree(first.collection, tmp_path / "c"))
+    one = Visit(browser, served.address)
+    one.open("#/search?text=rain&f.windows=true")
+    one.page.wait_for_selector(".card.here")
+    judge_all(one, "wet", ["ArrowUp"] * 3)
+    served.end()
+    for _ in range(3):
+        one.page.keyboard.press("ArrowDown")
+    one.page.wait_for_selector("#unsent.bad")
+    again = Served(tmp_path / "c", served.port)
+    one.page.goto(again.address)  # the same tab, so only its fragment changes
+    one.until(STORED, 6)
+    assert "#t=" not in one.page.url
+    assert sorted(found["verdict"] for found in one.annotations()) == ["absent"] * 3 + ["present"] * 3
+    one.context.close()
+    again.end()
+
+
+def test_hits_are_saved_as_a_table_and_labels_get_other_names(visit):
+    visit.ask("rain")
+    judge_all(visit, "wet", ["ArrowUp", "ArrowUp"])
+    visit.page.get_by_text("Export", exact=True).click()
+    with visit.page.expect_download() as saved:
+        visit.page.get_by_text("Table (CSV)").click()
+    with open(saved.value.path(), encoding="utf-8") as file:
+        assert len(file.readlines()) == 1 + visit.page.locator(".card").count()
+    visit.page.locator(".label-list li").first.hover()
+    visit.page.get_by_label("Rename wet").click()
+    visit.page.keyboard.type("drops")
+    visit.page.keyboard.press("Enter")
+    visit.until("document.querySelector('.label-list .here .label-name')?.textContent === 'drops'")
+    visit.until("document.querySelector('.label-list .here b')?.textContent === '2'")
+    visit.page.wait_for_selector(".card .verdict.yes[aria-pressed=true]")
+    assert {one["label"] for one in visit.annotations()} == {"drops"}
