@@ -21,10 +21,8 @@ def print_moments(report: "MomentReport", output_format: str) -> None:
 
 def _print_lines(report: "MomentReport") -> None:
     background = f", {report.background} of them of no label" if report.background else ""
-    echo(
-        f"{report.head} on {report.annotations} annotations: {report.windows} windows of {report.recordings} "
-        f"recordings{background}"
-    )
+    recordings = "1 recording" if report.recordings == 1 else f"{report.recordings} recordings"
+    echo(f"{report.head} on {report.annotations} annotations: {report.windows} windows of {recordings}{background}")
     echo(f"{len(report.classes)} labels, space {report.space} ({report.encoder} {report.identity[:8]})")
     if report.macro_f1 is None:
         echo("how good it is is unknown: no label lies in two recordings, so nothing is left to test on")

@@ -115,9 +115,9 @@ def _figures(opened: Any, head_file: str, more: int, seed: int, quiet: bool) -> 
 
 def _lines(figures: "Learning") -> list[str]:
     """How good the head is, in words."""
+    recordings = "1 recording" if figures.recordings == 1 else f"{figures.recordings} recordings"
     lines = [
-        f"{figures.annotations} annotations: {figures.windows} windows of {figures.recordings} recordings, "
-        f"{figures.tested} labels tested"
+        f"{figures.annotations} annotations: {figures.windows} windows of {recordings}, {figures.tested} labels tested"
     ]
     if figures.mean_average_precision is None:
         lines.append("how good the head is cannot be known: no label lies in two recordings")

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 _SCORE_BINS = 5
+_LONG_SECONDS, _APART_SECONDS = 600.0, 30.0  # in long recordings, moments next to each other are much the same
 _MOST_SPREAD = 200_000  # questions among which is spread; of more, so many are drawn
 
 
@@ -43,14 +44,20 @@ class _Taken:
         self._questions, self._most = questions, most
         self._of_recording: Counter[int] = Counter()
         self._spans: dict[int, list[tuple[float, float]]] = {}
+        ids, of = np.unique(questions.recordings, return_inverse=True)
+        last = np.zeros(len(ids))
+        np.maximum.at(last, of, questions.ends)
+        self._apart = dict(zip(ids.tolist(), np.where(last > _LONG_SECONDS, _APART_SECONDS, 0.0).tolist(), strict=True))
 
     def take(self, row: int, column: int) -> bool:
-        """Take a question, if its recording has few enough and nothing at this time was taken."""
+        """Take a question, unless its recording has enough, or one at this time (in long ones: near it) was taken."""
         questions = self._questions
         recording = int(questions.recordings[row])
         start, end = float(questions.starts[row]), float(questions.ends[row])
         spans = self._spans.setdefault(recording, [])
-        if self._of_recording[recording] >= self._most or any(a < end and start < b for a, b in spans):
+        apart = self._apart[recording]
+        near = any(a < end + apart and start < b + apart for a, b in spans)
+        if near or self._of_recording[recording] >= self._most:
             return False
         spans.append((start, end))
         self._of_recording[recording] += 1

@@ -115,7 +115,7 @@ def _check_sides(windows: AnnotatedWindows, head: str) -> None:
         if not (windows.truth[:, column] == ABSENT).any():
             raise MmascError(
                 f"nothing is known to be without {label!r}; annotate other sounds, or where it is absent "
-                "(--verdict absent), or take windows without annotations as background"
+                "(--verdict absent), or take windows without annotations as background (--background)"
             )
         if there == 1 and not HEADS[head].learns_from_one:
             able = ", ".join(name for name, spec in HEADS.items() if spec.learns_from_one)

@@ -129,6 +129,15 @@ def test_spread_covers_scores_sites_and_hours():
     assert np.bincount(columns).tolist() == [10, 10]
 
 
+def test_moments_of_long_recordings_lie_apart():
+    long = {"recordings": np.zeros(400, int), "starts": np.arange(400) * 5.0, "ends": np.arange(400) * 5.0 + 5}
+    for by in WAYS:
+        rows = choose(questions(**long), 10, by, 10, np.random.default_rng(0))
+        starts = sorted(row * 5.0 for row, _ in rows)
+        assert len(starts) == 10
+        assert min(np.diff(starts)) >= 35
+
+
 def test_random_draws_windows_with_equal_chances():
     counts = np.zeros(40, int)
     for seed in range(300):
