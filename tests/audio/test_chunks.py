@@ -202,3 +202,35 @@ def test_compressed_waves_whose_rate_is_an_average(average):
     cut = measured(wav("<", form, 32_000, 64_000))
     assert cut.cut == ("its header declares 64000 bytes of samples, it holds 32000" if average else "")
     assert cut.seconds is None
+
+
+def aiff(coding: bytes, bits: int, half: bool = True, channels: int = 2) -> bytes:
+    size = FRAMES * channels * bits // 8
+    frames = FRAMES // 2 if half else FRAMES
+    # 8,000 as an extended number: exponent 12, mantissa 8,000 / 4,096
+    common = struct.pack(">hIhHQ", channels, frames, bits, 16_383 + 12, 8_000 << 51) + coding
+    declared = 8 + (size // 2 if half else size)
+    content = (b"AIFC" if coding else b"AIFF") + b"COMM" + struct.pack(">I", len(common)) + common
+    content += b"SSND" + struct.pack(">III", declared, 0, 0) + body(size)[:size]
+    return b"FORM" + struct.pack(">I", len(content)) + content
+
+
+@pytest.mark.parametrize(
+    ("coding", "bits", "kind"),
+    [
+        *[(name, bits, f">i{bits // 8}") for name in (b"", b"NONE", b"twos") for bits in (16, 24, 32)],
+        *[(b"sowt", bits, f"<i{bits // 8}") for bits in (16, 24, 32)],
+        (b"", 8, "i1"), (b"NONE", 8, "i1"), (b"sowt", 8, "i1"), (b"raw ", 8, "u1"),
+        (b"fl32", 32, ">f4"), (b"FL32", 32, ">f4"), (b"fl64", 64, ">f8"), (b"FL64", 64, ">f8"),
+        (b"ulaw", 8, "ulaw"), (b"ULAW", 8, "ulaw"), (b"alaw", 8, "alaw"), (b"ALAW", 8, "alaw"),
+    ],
+)  # fmt: skip
+def test_kinds_of_samples_in_aiff(coding, bits, kind):
+    size = FRAMES * 2 * bits // 8
+    found = measured(aiff(coding, bits))
+    assert found.samples == Samples(12 + 8 + 18 + len(coding) + 16, size, kind, 2, RATE)
+    assert found.seconds == 2.0
+    whole = measured(aiff(coding, bits, half=False))
+    assert (whole.seconds, whole.samples, whole.cut) == (2.0, None, "")
+    cut = measured(aiff(coding, bits, half=False)[:-1_000])
+    assert cut.cut == f"its header declares {size + 8} bytes of samples, it holds {size + 8 - 1_000}"
