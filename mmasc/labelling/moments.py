@@ -71,7 +71,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class AnnotatedWindows:
-    """Windows with what is known of them, sorted by recording, lane and start.
+    """Windows with what is known of them, sorted by path of the recording, lane and start.
 
     Attributes:
         vectors: float64 `[window dim]`.
@@ -120,9 +120,12 @@ def annotated_windows(collection: Collection, moments: Moments) -> AnnotatedWind
     allowed = np.ones(len(reader), bool)
     if moments.where is not None:
         allowed = passing_windows(moments.where, collection.recordings, reader)
-    order = np.lexsort((reader.start, reader.lane, reader.recording))
+    # By path: ids are drawn at random, and what is learnt must not hang on them
+    places = _places(collection, reader)
+    order = np.lexsort((reader.start, reader.lane, places))
     order = order[allowed[order]]
-    ids, firsts = np.unique(reader.recording[order], return_index=True)
+    _, firsts = np.unique(places[order], return_index=True)
+    ids = reader.recording[order[firsts]]
     kept, truths, others, left_out = [], [], [], Counter[str]()
     for one, positions in zip(ids.tolist(), np.split(order, firsts[1:]), strict=True):
         if one in by_recording:
@@ -292,6 +295,16 @@ def _unannotated(
     annotated = np.array(sorted({one.recording for one in collection.annotations.all()}), np.int64)
     free = order[~np.isin(reader.recording[order], annotated)]
     return free[:: -(-len(free) // _BACKGROUND_WINDOWS) or 1]
+
+
+def _places(collection: Collection, reader: SpaceReader) -> Int[np.ndarray, " window"]:
+    """Of each window, the place of its recording in the order of paths."""
+    ids = collection.recordings.column("id").to_numpy()
+    paths = collection.recordings.column("path").to_pylist()
+    by_path = np.empty(len(ids), np.int64)
+    by_path[sorted(range(len(ids)), key=paths.__getitem__)] = np.arange(len(ids))
+    by_id = np.argsort(ids)
+    return by_path[by_id[np.searchsorted(ids[by_id], reader.recording)]]
 
 
 def _groups(collection: Collection, column: str | None, recordings: Int[np.ndarray, " window"]) -> np.ndarray:
