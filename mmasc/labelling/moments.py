@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, Int, Int8
 from mmasc.collection import Collection
 from mmasc.collection.annotations import Annotation
 from mmasc.collection.filters import passing_windows
+from mmasc.collection.frames import window_order
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.vectors import check_column, check_finite_vectors, values_of
@@ -121,13 +122,14 @@ def annotated_windows(collection: Collection, moments: Moments) -> AnnotatedWind
     if moments.where is not None:
         allowed = passing_windows(moments.where, collection.recordings, reader)
     # By path: ids are drawn at random, and what is learnt must not hang on them
-    places = _places(collection, reader)
-    order = np.lexsort((reader.start, reader.lane, places))
+    order = window_order(collection, reader, np.arange(len(reader)))
     order = order[allowed[order]]
-    _, firsts = np.unique(places[order], return_index=True)
-    ids = reader.recording[order[firsts]]
+    of_windows = reader.recording[order]
+    firsts = np.flatnonzero(np.diff(of_windows, prepend=of_windows[:1] - 1))
+    ids = of_windows[firsts]
     kept, truths, others, left_out = [], [], [], Counter[str]()
-    for one, positions in zip(ids.tolist(), np.split(order, firsts[1:]), strict=True):
+    parts = np.split(order, firsts[1:]) if len(firsts) else []  # of nothing, NumPy makes a part
+    for one, positions in zip(ids.tolist(), parts, strict=True):
         if one in by_recording:
             truth, other, touched = _known(reader, positions, by_recording[one], classes, moments.overlap)
             untouched = ~touched & (moments.background == "moments")
@@ -295,16 +297,6 @@ def _unannotated(
     annotated = np.array(sorted({one.recording for one in collection.annotations.all()}), np.int64)
     free = order[~np.isin(reader.recording[order], annotated)]
     return free[:: -(-len(free) // _BACKGROUND_WINDOWS) or 1]
-
-
-def _places(collection: Collection, reader: SpaceReader) -> Int[np.ndarray, " window"]:
-    """Of each window, the place of its recording in the order of paths."""
-    ids = collection.recordings.column("id").to_numpy()
-    paths = collection.recordings.column("path").to_pylist()
-    by_path = np.empty(len(ids), np.int64)
-    by_path[sorted(range(len(ids)), key=paths.__getitem__)] = np.arange(len(ids))
-    by_id = np.argsort(ids)
-    return by_path[by_id[np.searchsorted(ids[by_id], reader.recording)]]
 
 
 def _groups(collection: Collection, column: str | None, recordings: Int[np.ndarray, " window"]) -> np.ndarray:

@@ -11,6 +11,7 @@ from mmasc.audio import AudioStatus, find_audio
 from mmasc.audio.memory import MemorySound, Sound, is_one
 from mmasc.collection import Collection
 from mmasc.collection.filters import passing_windows
+from mmasc.collection.frames import window_order
 from mmasc.collection.head import HEAD_NAME
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.vectors import check_finite_vectors, means_of, stored_windows
@@ -152,8 +153,7 @@ def unlabelled_vectors(
             f"name another encoder, or add one with: mmasc embed PATH --into ... --encoder {encoder.spec.name}"
         )
     reader = collection.space(same[0])
-    order = np.lexsort((reader.start, reader.lane, reader.recording))
-    vectors = reader.vectors(_spread(order))
+    vectors = reader.vectors(_spread(window_order(collection, reader, np.arange(len(reader)))))
     check_finite_vectors(reader, vectors)
     return vectors[~reader.is_silence(vectors)].astype(np.float64)
 
