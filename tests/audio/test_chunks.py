@@ -234,3 +234,18 @@ def test_kinds_of_samples_in_aiff(coding, bits, kind):
     assert (whole.seconds, whole.samples, whole.cut) == (2.0, None, "")
     cut = measured(aiff(coding, bits, half=False)[:-1_000])
     assert cut.cut == f"its header declares {size + 8} bytes of samples, it holds {size + 8 - 1_000}"
+
+
+def test_chunks_behind_the_samples_of_caf():
+    whole = caf(b"lpcm", 2, 16, half=False)
+    for length in (0, 1, 5_000):
+        chunk = b"info" + struct.pack(">q", length) + body(length)[:length]
+        for behind in (chunk, chunk + b"free" + struct.pack(">q", 6_000) + body(6_000)[:6_000]):
+            found = measured(whole + behind)
+            assert (found.seconds, found.samples, found.unread) == (2.0, None, "")
+    # No name, and a length below 0, are no chunk
+    for behind in (
+        b"\0\1\2\3" + struct.pack(">q", 5_000) + body(5_000)[:5_000],
+        b"info" + struct.pack(">q", -1) + body(5_000)[:5_000],
+    ):
+        assert measured(whole + behind).samples.size == FRAMES * 4 + 12 + 5_000

@@ -177,6 +177,10 @@ def test_conditions_on_clocks_that_are_refused(where, said):
         ("level IN ()", "expected a value"),
         ("path LIKE path", "pattern .* must be a text in single quotes"),
         ("path LIKE 'a' ESCAPE '!'", "ESCAPE must be"),
+        (
+            "CASE WHEN level > 2 THEN 1 WHEN channels = 1 THEN 'x' ELSE 2 END = 1",
+            r"CASE at character 1 cannot take 1 \(number\) with 'x' \(text\) with 2 \(number\)",
+        ),
         ("regexp_like(path, '(a{1000}){1000}')", "cannot be worked out"),
         ("regexp_like(path, '(')", "cannot be worked out"),
         ("replace(path, 'a', 'aaaa') = 'x'", "must not be longer"),

@@ -115,6 +115,14 @@ def test_a_row_with_a_folder_never_reaches_another_folder():
     assert found > len(places)
 
 
+@pytest.mark.parametrize("bases", [[], ["/"]])
+def test_a_path_from_the_root_has_as_many_folders_as_it_names(bases):
+    matcher = FileMatcher(["/a/x.wav", "/b/c/x.wav"], bases)
+    assert matcher.find("disk/a/x.wav") == ["/a/x.wav"]
+    assert matcher.find("disk/b/c/x.wav") == ["/b/c/x.wav"]
+    assert matcher.find("disk/c/x.wav") == []
+
+
 def row(line: int, **values: str) -> Row:
     return Row(values.items(), line)
 
