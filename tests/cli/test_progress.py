@@ -201,9 +201,9 @@ def test_long_work_says_a_line_a_minute(capsys, monkeypatch):
             while current().text(80) not in progress_module.sys.stderr.getvalue():  # type: ignore[attr-defined]
                 pass
     lines = capsys.readouterr().err.splitlines()
-    assert list(dict.fromkeys(line.split("  ")[0] for line in lines))[:4] == [
-        f"fold {number} of 4" for number in range(1, 5)
-    ]
+    told = dict.fromkeys(line.split("  ")[0] for line in lines)
+    # A line may fall before the first fold
+    assert [name for name in told if name != "working"] == [f"fold {number} of 4" for number in range(1, 5)]
     with shown_progress("working", quiet=True):
         current().advance()
     assert capsys.readouterr().err == ""

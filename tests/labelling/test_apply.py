@@ -55,4 +55,4 @@ def test_vectors_of_another_encoder_are_refused(collection, noises, standin, tmp
 
 
 def test_a_recording_that_failed_has_no_length():
-    assert HeadAnswer("a.wav", None, None, {}, AudioStatus("failed", "no sound", None, 0.0)).duration == 0
+    assert HeadAnswer("a.wav", None, None, {}, {}, (), AudioStatus("failed", "no sound", None, 0.0)).duration == 0
