@@ -355,7 +355,7 @@ _WORDS = {*_BINDS, *_STATEMENTS, "true", "false", "null", "case", "when", "then"
 
 
 def quoted_name(column: str) -> str:
-    """A column as a condition names it: in double quotes where it is no plain word."""
+    """A column as a condition names it: in double quotes unless it is a plain word."""
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) and column.lower() not in _WORDS:
         return column
     return '"' + column.replace('"', '""') + '"'
