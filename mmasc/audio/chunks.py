@@ -109,7 +109,7 @@ def _judge(
 
 def _compare(declared: int, available: int, bytes_per_second: float, exact: bool = True) -> Header:
     """Header of a format that declares the bytes of its samples; not exact: compressed, the rate is an average."""
-    if not bytes_per_second > 0 or declared < 0:
+    if not bytes_per_second > 0:
         return Header()
     cut = ""
     if declared - available > bytes_per_second * _SLOPPY_SECONDS:

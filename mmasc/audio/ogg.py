@@ -88,7 +88,7 @@ def _take(links: list[_Link], piece: bytes, place: int, body: int, begin: int) -
     if flags & 2:
         if not links or links[-1].begun:
             links.append(_Link(begin + place))
-        rate = _sound_rate(piece[body : body + 80])
+        rate = _sound_rate(piece[body : body + min(sum(piece[place + 27 : body]), 80)])
         if rate:
             links[-1].tracks[serial] = _Track(rate)
         return
