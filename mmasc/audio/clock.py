@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from mmasc.audio.clock_chunks import Noted, chunks_of_file
 from mmasc.audio.clock_names import NamedClock, clock_of_name, numbers_are_times, with_trust_in_numbers
-from mmasc.audio.clock_parts import Wall, in_zone, zone_of
+from mmasc.audio.clock_parts import Told, Wall, in_zone, zone_of
 from mmasc.audio.clock_patterns import Pattern, read_pattern
 
 SOURCES = ("pattern", "guano", "wamd", "audiomoth", "name", "bext")
@@ -46,29 +46,17 @@ class ClockRules:
 
 
 @dataclass(frozen=True)
-class Clock:
-    """What is known of a recording's begin and recorder.
+class Clock(Told):
+    """What is known of a recording's begin, in the zone of the rules, and of its recorder.
 
     Attributes:
-        wall: When it began, in the zone of the rules; None where nothing says it.
-        source: Which of `SOURCES` says it; "" for none.
-        site, recorder, serial, gain: Texts; None where nothing says it.
-        temperature: In degrees Celsius.
-        latitude, longitude: In degrees, WGS84.
+        source: Which of `SOURCES` says when it began; "" for none.
         named: What its name says.
         apart: Seconds between the times of name and recorder, where both say one and they differ; else 0.
         misfit: Whether the pattern of the user does not fit the name.
     """
 
-    wall: Wall | None = None
     source: str = ""
-    site: str | None = None
-    recorder: str | None = None
-    serial: str | None = None
-    temperature: float | None = None
-    gain: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
     named: NamedClock = field(default_factory=NamedClock)
     apart: float = 0.0
     misfit: bool = False
@@ -113,8 +101,8 @@ class ClockReader:
         }
         zone = self._rules.zone
         return Clock(
-            in_zone(wall, zone) if wall is not None and zone is not None else wall,
             source,
+            wall=in_zone(wall, zone) if wall is not None and zone is not None else wall,
             **said,
             named=named,
             apart=_apart(read or named.wall, notes),

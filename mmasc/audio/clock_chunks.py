@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 
-from mmasc.audio.clock_parts import Wall, offset_of, wall_of, wall_of_iso
+from mmasc.audio.clock_parts import Told, Wall, offset_of, wall_of, wall_of_iso
 from mmasc.audio.layout import ByteSource, open_source, read_at
 from mmasc.printing import printable
 
@@ -35,29 +35,14 @@ _CELSIUS = re.compile(r"temperature was (-?\d{1,3}(?:\.\d+)?)C\b")
 
 
 @dataclass(frozen=True)
-class Noted:
-    """What one chunk says; None where it says nothing.
+class Noted(Told):
+    """What one chunk says.
 
     Attributes:
         source: "guano", "wamd", "audiomoth" or "bext".
-        wall: When the recording began.
-        site: Name of the place, as the owner set it.
-        recorder: Make and model.
-        serial: Serial number.
-        temperature: In degrees Celsius.
-        gain: As the recorder words it.
-        latitude, longitude: In degrees, WGS84.
     """
 
     source: str
-    wall: Wall | None = None
-    site: str | None = None
-    recorder: str | None = None
-    serial: str | None = None
-    temperature: float | None = None
-    gain: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
 
     @property
     def says_nothing(self) -> bool:
@@ -132,14 +117,14 @@ def _guano(body: bytes) -> Noted | None:
     site = next((value for name, value in said.items() if name.rpartition("|")[2] in ("Prefix", "Site")), None)
     return Noted(
         "guano",
-        wall_of_iso(said.get("Timestamp", "")),
-        _text(site),
-        _text(_maker(makers)),
-        _text(said.get("Serial")),
-        _number(said.get("Temperature Ext"), -90, 90, _number(said.get("Temperature Int"), -90, 90)),
-        _text(gain),
-        latitude,
-        longitude,
+        wall=wall_of_iso(said.get("Timestamp", "")),
+        site=_text(site),
+        recorder=_text(_maker(makers)),
+        serial=_text(said.get("Serial")),
+        temperature=_number(said.get("Temperature Ext"), -90, 90, _number(said.get("Temperature Int"), -90, 90)),
+        gain=_text(gain),
+        latitude=latitude,
+        longitude=longitude,
     )
 
 
@@ -164,15 +149,15 @@ def _wamd(body: bytes) -> Noted | None:
     model = said.get(0x01)
     return Noted(
         "wamd",
-        wall_of_iso(time),
+        wall=wall_of_iso(time),
         # Echo Meters keep the name of the telephone there
-        None if (model or "").startswith("Echo Meter") else _text(said.get(0x04)),
-        _text(_maker(["Wildlife Acoustics", model])) if model else None,
-        _text(said.get(0x02)),
-        _number(celsius[0], -90, 90) if celsius else None,
-        None,
-        latitude,
-        longitude,
+        site=None if (model or "").startswith("Echo Meter") else _text(said.get(0x04)),
+        recorder=_text(_maker(["Wildlife Acoustics", model])) if model else None,
+        serial=_text(said.get(0x02)),
+        temperature=_number(celsius[0], -90, 90) if celsius else None,
+        gain=None,
+        latitude=latitude,
+        longitude=longitude,
     )
 
 
@@ -202,12 +187,12 @@ def _comment(comment: str) -> Noted | None:
     serial, gain, celsius = (one.search(comment) for one in (_AUDIOMOTH_SERIAL, _AUDIOMOTH_GAIN, _CELSIUS))
     return Noted(
         "audiomoth",
-        wall_of([year, month, day, hour, minute, second], milli * 1000, offset),
-        None,
-        "HydroMoth" if "HydroMoth" in comment else "AudioMoth",
-        serial[1] if serial else None,
-        _number(celsius[1], -90, 90) if celsius else None,
-        (gain[1] or gain[2]) if gain else None,
+        wall=wall_of([year, month, day, hour, minute, second], milli * 1000, offset),
+        site=None,
+        recorder="HydroMoth" if "HydroMoth" in comment else "AudioMoth",
+        serial=serial[1] if serial else None,
+        temperature=_number(celsius[1], -90, 90) if celsius else None,
+        gain=(gain[1] or gain[2]) if gain else None,
     )
 
 
@@ -227,7 +212,7 @@ def _bext(body: bytes, rate: int) -> Noted | None:
         # A time code runs freely on many recorders: it only says the fraction of the second
         if abs(seconds - (wall.time - midnight).total_seconds()) < _SAME_TIME_SECONDS and seconds < 86_400:
             wall = Wall(midnight + timedelta(seconds=seconds))
-    return Noted("bext", wall, recorder=_text(originator)) if wall is not None else None
+    return Noted("bext", wall=wall, recorder=_text(originator)) if wall is not None else None
 
 
 def _position(parts: list[str]) -> tuple[float | None, float | None]:

@@ -38,6 +38,30 @@ class Wall:
         return abs(((self.time - self.offset) - (other.time - other.offset)).total_seconds())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What names and chunks tell of a recording; None where nothing says it.
+
+    Attributes:
+        wall: When it began.
+        site: Name of the place, as the owner set it.
+        recorder: Make and model.
+        serial: Serial number.
+        temperature: In degrees Celsius.
+        gain: As the recorder words it.
+        latitude, longitude: In degrees, WGS84.
+    """
+
+    wall: Wall | None = None
+    site: str | None = None
+    recorder: str | None = None
+    serial: str | None = None
+    temperature: float | None = None
+    gain: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+
 def wall_of(parts: Sequence[int], microsecond: int = 0, offset: timedelta | None = None) -> Wall | None:
     """A wall clock of year, month, day, hour, minute and second; None if there is no such time, or no recording can be
     of it."""
