@@ -40,7 +40,7 @@ _WRITING = ["collection/collection", "collection/changes", "collection/durabilit
 _READING = ["collection/collection", "collection/ingest"]
 _ANNOTATIONS = ["collection/annotations", "collection/journal"]
 _CONDITIONS = ["collection/filters", "collection/collection"]
-_ZERO_SHOT = ["heads/zeroshot", "heads/calibration"]
+_ZERO_SHOT = ["heads/zeroshot", "heads/calibration", "heads/unlabelled_shifts", "heads/thresholds"]
 _PROMPTS = ["heads/zeroshot", "prompts/prompts"]
 _WEIGHTS = ["weights/weights"]
 _FRONT_ENDS = ["features/log_mel", "features/front_ends"]
@@ -140,6 +140,8 @@ TESTS: dict[str, list[str]] = {
     "mmasc/heads/predictors.py": ["heads/estimators", "heads/fitted"],
     "mmasc/heads/registry.py": ["heads/registry", "heads/estimators"],
     "mmasc/heads/shifted.py": _ZERO_SHOT,
+    "mmasc/heads/thresholds.py": ["heads/thresholds", "labelling/moments"],
+    "mmasc/heads/unlabelled_shifts.py": _ZERO_SHOT,
     "mmasc/heads/zeroshot.py": _ZERO_SHOT,
     "mmasc/ivf/losses.py": ["ivf/losses", "ivf/vqvae"],
     "mmasc/ivf/vqvae.py": ["ivf/vqvae"],

@@ -15,17 +15,10 @@ from jaxtyping import Float, Int
 from mmasc.collection import Collection
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
-from mmasc.heads.calibration import (
-    FEW,
-    MINIMUM_UNLABELLED,
-    centring_shifts,
-    fit_minimum_against,
-    fit_minimum_cosine,
-    fit_temperature,
-    fit_thresholds,
-    prior_biases,
-)
+from mmasc.heads.calibration import fit_temperature
 from mmasc.heads.calibration_file import Calibration, digest_of
+from mmasc.heads.thresholds import FEW, fit_minimum_against, fit_minimum_cosine, fit_thresholds
+from mmasc.heads.unlabelled_shifts import MINIMUM_UNLABELLED, centring_shifts, prior_biases
 from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.labelling.folds import make_folds
 from mmasc.labelling.sources import unlabelled_vectors

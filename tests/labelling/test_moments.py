@@ -9,9 +9,9 @@ import pytest
 
 from mmasc.collection import Collection
 from mmasc.errors import MmascError
-from mmasc.heads.calibration import fit_thresholds
 from mmasc.heads.fitted import FittedHead
 from mmasc.heads.registry import make_head
+from mmasc.heads.thresholds import fit_thresholds
 from mmasc.labelling.apply import apply_head
 from mmasc.labelling.carrying import ABSENT, PRESENT, UNKNOWN
 from mmasc.labelling.fit import fit_head
