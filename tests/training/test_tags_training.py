@@ -427,7 +427,7 @@ def test_the_kernel_is_chosen_without_the_test_fold():
     assert kernel == "rbf"
     assert "chosen on 30 validation clips" in said
     # the test fold's labels are what the other kernel says: only the way of the papers follows them
-    from mmasc.heads.estimators import SupportVectors
+    from mmasc.heads.support_vectors import SupportVectors
 
     train, test = codes.positions.train, codes.positions.test
     labels = codes.labels.copy()
