@@ -19,7 +19,8 @@ import torch
 
 from mmasc.errors import MmascError
 from mmasc.evaluation.cost import command_text, machine, without_folder
-from mmasc.evaluation.evaluate import Evaluation, evaluate
+from mmasc.evaluation.evaluate import evaluate
+from mmasc.evaluation.pooling import Evaluation
 from mmasc.evaluation.tag_sweep import sweep_tags
 from mmasc.metrics.predictions import measure_gain
 from mmasc.networks.tag_presets import tag_preset

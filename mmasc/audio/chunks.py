@@ -1,44 +1,18 @@
 """Lengths of files made of chunks: RIFF/WAVE, RF64, W64, AIFF, CAF; and AU, which has one.
 
-A header can say more than there is (a cut file) and less: more than 4 GiB do not fit into 32 bits, a recorder that
-lost its power never wrote the last length, a writer to a pipe did not know it. So what lies behind the declared samples
-is looked at: chunks, tags and zeros belong there, anything else is sound that the header does not know of.
+What a header declares is held against what is there in `declared.py`.
 Sources: RIFF/WAVE (Microsoft), EBU Tech 3306 (RF64), Sony W64, AIFF and CAF (Apple), AU (Sun).
 """
 
 import math
 import struct
-from dataclasses import dataclass
 
+from mmasc.audio.declared import MOST_CHUNKS, Form, judge
 from mmasc.audio.layout import ByteSource, Header, NextChunk, Samples, read_at
 from mmasc.audio.pcm import sample_bytes
 
-# No header of a sane file has more pieces; a hostile one ends here.
-_MOST_CHUNKS = 4096
-# What is missing at the end of a file by sloppy counting, in seconds of sound: below, a file counts as whole.
-_SLOPPY_SECONDS = 1e-3
-# Less than this behind the samples is not sound that was lost, whatever it is
-_REST_SECONDS, _REST_BYTES = 0.1, 4096
 _W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _W64_END = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of the names of all chunks that W64 itself defines
-_RIFF_CHUNKS = frozenset(
-    b"LIST list bext iXML _PMX id3\x20 ID3\x20 cue\x20 smpl inst JUNK junk PAD\x20 fact PEAK acid DISP afsp levl cart "
-    b"axml chna plst note labl SAUR minf elm1 regn umid COMT MARK INST NAME AUTH (c)\x20 ANNO APPL MIDI SAXL".split(
-        b" "
-    )
-)
-_TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")
-
-
-@dataclass(frozen=True)
-class _Form:
-    """How samples are stored; kind as in `Samples`, "" if compressed or unknown; exact: the rate is not an average."""
-
-    sample_rate: int = 0
-    channels: int = 0
-    kind: str = ""
-    bytes_per_second: float = 0.0
-    exact: bool = True
 
 
 def measure(file: ByteSource, size: int, start: bytes) -> Header | None:
@@ -65,7 +39,7 @@ def measure(file: ByteSource, size: int, start: bytes) -> Header | None:
 def _joined(file: ByteSource, size: int, start: bytes) -> Header | None:
     """Whole files one after the other (cat a.wav b.wav); None if there is one."""
     begins, position = [0], 0
-    while len(begins) < _MOST_CHUNKS:
+    while len(begins) < MOST_CHUNKS:
         if start == _W64_RIFF:
             head = read_at(file, position, 24)
             if len(head) < 24 or (length := int.from_bytes(head[16:], "little")) < 24:
@@ -83,64 +57,6 @@ def _joined(file: ByteSource, size: int, start: bytes) -> Header | None:
     return None if len(begins) == 1 else Header(parts=tuple(zip(begins, [*begins[1:], size], strict=True)))
 
 
-def _judge(
-    file: ByteSource, size: int, position: int, declared: int, form: _Form, following: NextChunk, wraps: bool
-) -> Header:
-    """Header of samples that begin at `position`: what is declared, held against what is there."""
-    rate = form.bytes_per_second if math.isfinite(form.bytes_per_second) else 0.0
-    available = max(size - position, 0)
-    rest = _strange(file, position + declared, size, following) if 0 <= declared < available else 0
-    if rest <= max(_REST_SECONDS * rate, 1) or (not rate and rest <= _REST_BYTES):
-        return _compare(declared, available, rate, form.exact)
-    total, remark = available, ""
-    if wraps:
-        total = declared + (available - declared >> 32 << 32)
-    if total == declared or _strange(file, position + total, size, following) > max(_REST_SECONDS * rate, 1):
-        total = available
-    if total == available and declared and not (wraps and available - declared >= 1 << 32):
-        remark = f"its header declares {declared / max(rate, 1):.3f} s, all of {total / max(rate, 1):.3f} s was read"
-    if not form.kind or not rate:
-        unread = f"its header declares {declared} bytes of samples, behind them lie {rest} bytes that are not chunks"
-        return Header(declared / rate if rate and form.exact else None, unread=unread)
-    return Header(
-        total / rate, samples=Samples(position, total, form.kind, form.channels, form.sample_rate), remark=remark
-    )
-
-
-def _compare(declared: int, available: int, bytes_per_second: float, exact: bool = True) -> Header:
-    """Header of a format that declares the bytes of its samples; not exact: compressed, the rate is an average."""
-    if not bytes_per_second > 0:
-        return Header()
-    cut = ""
-    if declared - available > bytes_per_second * _SLOPPY_SECONDS:
-        cut = f"its header declares {declared} bytes of samples, it holds {available}"
-    return Header(declared / bytes_per_second if exact else None, cut)
-
-
-def _strange(file: ByteSource, position: int, size: int, following: NextChunk) -> int:
-    """Bytes from a position on that are neither chunks nor tags nor zeros."""
-    for _ in range(_MOST_CHUNKS):
-        if position >= size:
-            return 0
-        # The byte that makes odd lengths even is missing in some files
-        after = following(file, position)
-        if after is None and (after := following(file, position + 1)) is None:
-            break
-        if after > size and read_at(file, position, 4) not in _RIFF_CHUNKS:
-            break
-        position = after
-    if read_at(file, position, 16).startswith(_TAGS):
-        return 0
-    return 0 if _is_zero(file, position, size) else size - position
-
-
-def _is_zero(file: ByteSource, position: int, size: int) -> bool:
-    """Whether a stretch is zeros, at 64 places of 4 KiB where it is long: room that a recorder had reserved."""
-    step = max((size - position) // 64, 4096)
-    places = [*range(position, size, step), max(size - 4096, position)]
-    return not any(any(read_at(file, place, min(4096, size - place))) for place in places)
-
-
 def _riff_chunk(order: str) -> NextChunk:
     def following(file: ByteSource, position: int) -> int | None:
         head = read_at(file, position, 8)
@@ -153,8 +69,8 @@ def _riff_chunk(order: str) -> NextChunk:
 
 
 def _riff(file: ByteSource, size: int, order: str) -> Header:
-    position, form, long_size = 12, _Form(), None
-    for _ in range(_MOST_CHUNKS):
+    position, form, long_size = 12, Form(), None
+    for _ in range(MOST_CHUNKS):
         chunk = read_at(file, position, 8)
         if len(chunk) < 8:
             break
@@ -173,15 +89,15 @@ def _riff(file: ByteSource, size: int, order: str) -> Header:
             elif length >= 0x7FFFF000 and length > available:
                 # Written to a pipe, or never closed: the writer did not know.
                 return Header()
-            return _judge(file, size, position, length, form, _riff_chunk(order), long_size is None)
+            return judge(file, size, position, length, form, _riff_chunk(order), long_size is None)
         position += length + (length & 1)
     return Header()
 
 
-def _wave_form(body: bytes, order: str) -> _Form:
+def _wave_form(body: bytes, order: str) -> Form:
     """The fmt chunk of WAVE."""
     if len(body) < 16:
-        return _Form()
+        return Form()
     code, channels, rate, average, frame_bytes, _ = struct.unpack(order + "HHIIHH", body[:16])
     exact = code in (1, 3, 6, 7, 0xFFFE)
     if code == 0xFFFE and len(body) == 26:
@@ -191,7 +107,7 @@ def _wave_form(body: bytes, order: str) -> _Form:
         (1, 1): "u1", (1, 2): order + "i2", (1, 3): order + "i3", (1, 4): order + "i4", (3, 4): order + "f4",
         (3, 8): order + "f8", (6, 1): "alaw", (7, 1): "ulaw",
     }  # fmt: skip
-    return _Form(rate, channels, kinds.get((code, width), ""), float(rate * frame_bytes if exact else average), exact)
+    return Form(rate, channels, kinds.get((code, width), ""), float(rate * frame_bytes if exact else average), exact)
 
 
 def _w64_chunk(file: ByteSource, position: int) -> int | None:
@@ -203,8 +119,8 @@ def _w64_chunk(file: ByteSource, position: int) -> int | None:
 
 
 def _w64(file: ByteSource, size: int) -> Header:
-    position, form = 40, _Form()
-    for _ in range(_MOST_CHUNKS):
+    position, form = 40, Form()
+    for _ in range(MOST_CHUNKS):
         chunk = read_at(file, position, 24)
         if len(chunk) < 24:
             break
@@ -212,15 +128,15 @@ def _w64(file: ByteSource, size: int) -> Header:
         if name == b"fmt " + _W64_END:
             form = _wave_form(read_at(file, position + 24, 26), "<")
         elif name == b"data" + _W64_END:
-            return _judge(file, size, position + 24, max(length - 24, 0), form, _w64_chunk, wraps=False)
+            return judge(file, size, position + 24, max(length - 24, 0), form, _w64_chunk, wraps=False)
         position += max(length + 7 & ~7, 24)
     return Header()
 
 
 def _aiff(file: ByteSource, size: int) -> Header:
-    position, frames, form, cut = 12, 0, _Form(), ""
+    position, frames, form, cut = 12, 0, Form(), ""
     measured = Header()
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(MOST_CHUNKS):
         chunk = read_at(file, position, 8)
         if len(chunk) < 8:
             break
@@ -233,7 +149,7 @@ def _aiff(file: ByteSource, size: int) -> Header:
             if length > size - position:
                 cut = f"its header declares {length} bytes of samples, it holds {max(size - position, 0)}"
             elif form.kind:
-                measured = _judge(
+                measured = judge(
                     file, size, position + 8 + offset, max(length - 8 - offset, 0), form, _riff_chunk(">"), True
                 )
         position += length + (length & 1)
@@ -242,10 +158,10 @@ def _aiff(file: ByteSource, size: int) -> Header:
     return Header(frames / form.sample_rate, cut) if form.sample_rate > 0 else Header(None, cut)
 
 
-def _common(body: bytes) -> tuple[int, _Form]:
+def _common(body: bytes) -> tuple[int, Form]:
     """Frames and form of the COMM chunk of AIFF."""
     if len(body) < 18:
-        return 0, _Form()
+        return 0, Form()
     channels, frames, bits, exponent, mantissa = struct.unpack(">hIhHQ", body[:18])
     rate = mantissa * 2.0 ** ((exponent & 0x7FFF) - 16446) if exponent & 0x7FFF < 16446 else 0.0
     width, coding = (bits + 7) // 8, body[18:22]
@@ -254,7 +170,7 @@ def _common(body: bytes) -> tuple[int, _Form]:
     kinds |= {(b"sowt", one): f"<i{one}" for one in (2, 3, 4)} | {(b"", 1): "i1"}
     kind = {b"fl32": ">f4", b"FL32": ">f4", b"fl64": ">f8", b"FL64": ">f8", b"ulaw": "ulaw", b"ULAW": "ulaw",
             b"alaw": "alaw", b"ALAW": "alaw"}.get(coding) or kinds.get((coding, width), "")  # fmt: skip
-    return frames, _Form(round(rate), channels, kind, float(rate * channels * sample_bytes(kind)))
+    return frames, Form(round(rate), channels, kind, float(rate * channels * sample_bytes(kind)))
 
 
 def _caf_chunk(file: ByteSource, position: int) -> int | None:
@@ -266,8 +182,8 @@ def _caf_chunk(file: ByteSource, position: int) -> int | None:
 
 
 def _caf(file: ByteSource, size: int) -> Header:
-    position, form = 8, _Form()
-    for _ in range(_MOST_CHUNKS):
+    position, form = 8, Form()
+    for _ in range(MOST_CHUNKS):
         chunk = read_at(file, position, 12)
         if len(chunk) < 12:
             break
@@ -279,22 +195,22 @@ def _caf(file: ByteSource, size: int) -> Header:
             # The chunk begins with an edit count of four bytes; -1: written to a pipe
             if length < 0:
                 return Header()
-            return _judge(file, size, position + 4, max(length - 4, 0), form, _caf_chunk, wraps=False)
+            return judge(file, size, position + 4, max(length - 4, 0), form, _caf_chunk, wraps=False)
         if length < 0:
             break
         position += length
     return Header()
 
 
-def _caf_form(body: bytes) -> _Form:
+def _caf_form(body: bytes) -> Form:
     """The desc chunk of CAF."""
     if len(body) < 32:
-        return _Form()
+        return Form()
     rate, coding, flags, packet_bytes, packet_frames, channels, bits = struct.unpack(">d4sIIIII", body)
     # 0 bytes: packets of different lengths, the header does not tell seconds
     per_second = rate * packet_bytes / packet_frames if packet_frames else 0.0
     if not math.isfinite(per_second) or not 0 < rate < 1 << 31:
-        return _Form()
+        return Form()
     order, width = "<" if flags & 2 else ">", bits // 8
     kind = coding.decode("latin-1") if coding in (b"ulaw", b"alaw") else ""
     if coding == b"lpcm" and flags & 1 and width in (4, 8):
@@ -303,7 +219,7 @@ def _caf_form(body: bytes) -> _Form:
         kind = "i1" if width == 1 else f"{order}i{width}"
     if kind and packet_bytes != packet_frames * channels * sample_bytes(kind):
         kind = ""
-    return _Form(round(rate), channels, kind, per_second)
+    return Form(round(rate), channels, kind, per_second)
 
 
 def _au(file: ByteSource, size: int, order: str) -> Header:
@@ -314,10 +230,10 @@ def _au(file: ByteSource, size: int, order: str) -> Header:
     kind = {1: "ulaw", 2: "i1", 3: order + "i2", 4: order + "i3", 5: order + "i4", 6: order + "f4", 7: order + "f8",
             27: "alaw"}.get(encoding, "")  # fmt: skip
     available = max(size - offset, 0)
-    form = _Form(rate, channels, kind, float(rate * channels * sample_bytes(kind)))
+    form = Form(rate, channels, kind, float(rate * channels * sample_bytes(kind)))
     if length in (0, 0xFFFFFFFF) and available and kind:
         # The writer did not know, and nothing can stand behind the samples
         return Header(samples=Samples(offset, available, kind, channels, rate))
     if length == 0xFFFFFFFF:
         return Header()
-    return _judge(file, size, offset, length, form, lambda file, position: None, wraps=True)
+    return judge(file, size, offset, length, form, lambda file, position: None, wraps=True)

@@ -9,7 +9,7 @@ from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 from mmasc.cli.progress import shown_progress
 
 if TYPE_CHECKING:
-    from mmasc.evaluation.evaluate import Evaluation
+    from mmasc.evaluation.pooling import Evaluation
 
 _SHOWN = ("balanced_accuracy", "macro_f1", "micro_f1", "mean_average_precision", "lwlrap", "log_loss")
 
@@ -53,7 +53,7 @@ def evaluate(
     evaluation.json.
     """
     from mmasc.evaluation.evaluate import evaluate as evaluate_runs
-    from mmasc.evaluation.evaluate import evaluation_object
+    from mmasc.evaluation.pooling import evaluation_object
     from mmasc.evaluation.run_figures import write_figures
 
     with shown_progress("testing", quiet):

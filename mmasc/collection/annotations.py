@@ -1,8 +1,6 @@
 """Annotations of a collection: added, asked for, changed, undone, and compared between annotators."""
 
-import os
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -11,19 +9,18 @@ import pyarrow as pa
 
 from mmasc.collection.annotation import FIELDS, UNNAMED, VERDICTS, Annotation, check_label, new_id, now
 from mmasc.collection.annotation_table import annotation_columns
+from mmasc.collection.contradictions import contradictions
 from mmasc.collection.history import Event, History
 from mmasc.collection.journal import Contents, Journal
+from mmasc.collection.named_recordings import NamedRecordings
 from mmasc.collection.snapshot import Snapshot
 from mmasc.errors import MmascError, show_path
-from mmasc.storage.matching import FileMatcher
 from mmasc.storage.texts import listed
 
 __all__ = ["FIELDS", "UNNAMED", "VERDICTS", "Annotation", "Annotations"]
 
 # An end this much after the recording's is set to it: programs round times, and decoders find other lengths of MP3
 END_SLACK_SECONDS = 0.1
-# Two annotations are about one moment if they share this much of the shorter one
-_SHARED = 0.5
 # What can be undone
 _CHANGES = ("set", "remove", "rename")
 
@@ -39,9 +36,9 @@ class Annotations:
 
     def __init__(self, collection: Snapshot) -> None:
         self._collection = collection
+        self._recordings = NamedRecordings(collection)
         self._journal = Journal(collection.store.folder)
         self._read: tuple[object, Contents, History] | None = None
-        self._columns: tuple[pa.Table, list[str], list[float]] | None = None
 
     def __len__(self) -> int:
         return sum(one.recording in self._collection.row_of for one in self._history().state.values())
@@ -196,10 +193,7 @@ class Annotations:
 
         Both are about one moment: they share half or more of the shorter one's time.
         """
-        groups: dict[tuple[int, str], list[Annotation]] = defaultdict(list)
-        for one in self.all():
-            groups[one.recording, one.label].append(one)
-        return [pair for group in groups.values() for pair in _contrary(group)]
+        return contradictions(self.all())
 
     def recording_id(self, path: str | Path) -> int:
         """Id of the recording that a path means: under the root, from here, or the end of its path where it is clear.
@@ -207,16 +201,7 @@ class Annotations:
         Raises:
             MmascError: If no recording, or more than one, is meant.
         """
-        table, root = self._collection.recordings, self._collection.head.root
-        paths = map(self._collection.path_of, table.column("path").to_pylist())
-        ids = dict(zip(paths, table.column("id").to_pylist(), strict=True))
-        found = FileMatcher(ids, [root, os.getcwd()]).find(os.fspath(path))
-        if not found:
-            raise MmascError(f"{show_path(path)}: no recording of the collection lies there; its root is {root}")
-        if len(found) > 1:
-            several = listed(map(show_path, found))
-            raise MmascError(f"{show_path(path)} could be several recordings: {several}; write the folder too")
-        return ids[found[0]]
+        return self._recordings.id_of(path)
 
     def duration_of(self, recording: int) -> float:
         """Seconds of a recording: the end of a label of the whole of it.
@@ -224,15 +209,15 @@ class Annotations:
         Raises:
             MmascError: If there is no such recording.
         """
-        return self._known(recording)[1]
+        return self._recordings.known(recording)[1]
 
     def path_of(self, annotation: Annotation) -> str:
         """Where its recording lies now."""
-        return self._collection.path_of(self._known(annotation.recording)[0])
+        return self._collection.path_of(self._recordings.known(annotation.recording)[0])
 
     def stored_path(self, annotation: Annotation) -> str:
         """The path of its recording under the root."""
-        return self._known(annotation.recording)[0]
+        return self._recordings.known(annotation.recording)[0]
 
     def faults(self) -> list[tuple[Literal["error", "warning"], str]]:
         """What does not hold: damaged lines, annotations of no recording, times past a recording's end."""
@@ -289,16 +274,6 @@ class Annotations:
             )
         return replace(one, id=one.id or new_id(), end=min(one.end, duration), by=one.by or UNNAMED, at=one.at or at)
 
-    def _known(self, recording: int) -> tuple[str, float]:
-        """Path under the root and duration of a recording."""
-        table = self._collection.recordings
-        if self._columns is None or self._columns[0] is not table:
-            self._columns = (table, table.column("path").to_pylist(), table.column("duration").to_pylist())
-        if recording not in self._collection.row_of:
-            raise MmascError(f"{self._folder} has no recording with the id {recording}")
-        row = self._collection.row_of[recording]
-        return self._columns[1][row], self._columns[2][row]
-
     def _place(self, one: Annotation) -> tuple[str, float, float, str, str, str, str]:
         path = self.stored_path(one)
         return path, one.start, one.end, one.label, one.by, one.identity or "", one.id
@@ -313,20 +288,3 @@ class Annotations:
         """Whether an event is about recordings that are here: others' changes cannot be seen."""
         rows = self._collection.row_of
         return event.op != "set" or any(one.recording in rows for one in event.annotations)
-
-
-def _contrary(group: Sequence[Annotation]) -> Iterator[tuple[Annotation, Annotation]]:
-    """Pairs of contrary verdicts among annotations of one recording and label, sorted by start."""
-    for place, one in enumerate(group):
-        for other in group[place + 1 :]:
-            if other.start > one.end:
-                break
-            contrary = {one.verdict, other.verdict} == {"present", "absent"}
-            if contrary and one.annotator != other.annotator and _share(one, other):
-                yield one, other
-
-
-def _share(one: Annotation, other: Annotation) -> bool:
-    """Whether two annotations, the earlier first, share half or more of the shorter one's time."""
-    shorter = min(one.end - one.start, other.end - other.start)
-    return min(one.end, other.end) - other.start >= _SHARED * shorter

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmasc.collection.condition_tokens import ConditionError
-from mmasc.collection.conditions import Call, Column, Literal, Node
+from mmasc.collection.condition_tree import Call, Column, Literal, Node
 
 TIME = pa.timestamp("us")
 

@@ -6,23 +6,19 @@ column, single quotes always hold a text, and neither length nor depth can exhau
 """
 
 import math
-import re
-import shlex
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from mmasc.collection.condition_tokens import ConditionError, Token, tokens_of
-from mmasc.printing import printable
+from mmasc.collection.condition_tree import MAX_DEPTH, Call, Column, Literal, Node
 
-_MAX_DEPTH = 50  # of parentheses, calls and operators inside each other
 _MAX_ARGUMENTS = 100  # of a function
-_STATEMENTS = {"select", "with", "values", "insert", "update", "delete", "drop", "create", "alter", "exists"}
+STATEMENTS = {"select", "with", "values", "insert", "update", "delete", "drop", "create", "alter", "exists"}
 # How tightly operators between two values bind; comparisons do not chain
 _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT = range(1, 7)
-_BINDS = {"or": _OR, "and": _AND, "+": _SUM, "-": _SUM, "||": _SUM, "*": _PRODUCT, "/": _PRODUCT, "%": _PRODUCT}
-_BINDS |= dict.fromkeys(["=", "==", "<>", "!=", "<", "<=", ">", ">=", "~", "~*", "!~", "!~*"], _COMPARISON)
-_BINDS |= dict.fromkeys(["is", "not", "between", "in", "like", "ilike"], _COMPARISON)
+BINDS = {"or": _OR, "and": _AND, "+": _SUM, "-": _SUM, "||": _SUM, "*": _PRODUCT, "/": _PRODUCT, "%": _PRODUCT}
+BINDS |= dict.fromkeys(["=", "==", "<>", "!=", "<", "<=", ">", ">=", "~", "~*", "!~", "!~*"], _COMPARISON)
+BINDS |= dict.fromkeys(["is", "not", "between", "in", "like", "ilike"], _COMPARISON)
 _SAME = {"==": "=", "!=": "<>"}
 _TYPES = {
     **dict.fromkeys(["text", "string", "varchar", "char"], "text"),
@@ -31,43 +27,6 @@ _TYPES = {
     **dict.fromkeys(["boolean", "bool"], "boolean"),
     **dict.fromkeys(["timestamp", "datetime", "date"], "timestamp"),
 }
-
-
-@dataclass(frozen=True)
-class Literal:
-    """A number, text, truth value or NULL (None) that stands in the condition."""
-
-    value: str | float | int | bool | None
-    at: int
-    height: int = 1
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column by its name in the table."""
-
-    name: str
-    at: int
-    height: int = 1
-
-
-@dataclass(frozen=True)
-class Call:
-    """An operator or a function with its operands; `and` and `or` have two or more."""
-
-    name: str
-    arguments: "tuple[Node, ...]"
-    at: int
-    height: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        height = 1 + max((one.height for one in self.arguments), default=0)
-        if height > _MAX_DEPTH:
-            raise ConditionError(f"nested deeper than {_MAX_DEPTH} at character {self.at}")
-        object.__setattr__(self, "height", height)
-
-
-Node = Literal | Column | Call
 
 
 def read_condition(text: str, columns: Collection[str], functions: Collection[str]) -> Node:
@@ -84,18 +43,6 @@ def read_condition(text: str, columns: Collection[str], functions: Collection[st
         return _Reader(tokens_of(text), columns, functions).whole()
     except RecursionError:  # the caller stands deep in calls itself
         raise ConditionError("nested too deep") from None
-
-
-def columns_of(node: Node) -> set[str]:
-    """Names of the columns that a tree uses."""
-    found, waiting = set(), [node]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Column):
-            found.add(one.name)
-        elif isinstance(one, Call):
-            waiting += one.arguments
-    return found
 
 
 class _Reader:
@@ -141,14 +88,14 @@ class _Reader:
 
     def _expression(self, least: int) -> Node:
         self._depth += 1
-        if self._depth > _MAX_DEPTH:
-            raise ConditionError(f"nested deeper than {_MAX_DEPTH} at character {self._now.at}")
+        if self._depth > MAX_DEPTH:
+            raise ConditionError(f"nested deeper than {MAX_DEPTH} at character {self._now.at}")
         left = self._prefix(least)
-        while self._now.kind in ("word", "sign") and (binds := _BINDS.get(self._now.value, 0)) >= least:
+        while self._now.kind in ("word", "sign") and (binds := BINDS.get(self._now.value, 0)) >= least:
             token = self._need(self._now.value)
             if binds == _COMPARISON:
                 left = self._comparison(token, left)
-                if self._now.kind in ("word", "sign") and _BINDS.get(self._now.value) == _COMPARISON:
+                if self._now.kind in ("word", "sign") and BINDS.get(self._now.value) == _COMPARISON:
                     raise ConditionError(f"a second comparison {self._here()}; put parentheses around the first")
             elif token.value in ("and", "or"):
                 parts = [left, self._expression(binds + 1)]
@@ -271,7 +218,7 @@ class _Reader:
                 return Literal({"true": True, "false": False, "null": None}[token.value], token.at)
             if token.value == "case":
                 return self._case(token)
-            if token.value in _STATEMENTS:
+            if token.value in STATEMENTS:
                 raise ConditionError(f"a statement ({token.raw}) at character {token.at}; give a condition alone")
         if self._now.kind == "text" and token.value in ("date", "timestamp"):
             text = self._now
@@ -348,25 +295,3 @@ class _Reader:
 def _meant(name: str, names: Collection[str]) -> str:
     close = get_close_matches(name, sorted(names), 1)
     return f"; did you mean {close[0]}?" if close else ""
-
-
-# Words that a condition reads as something else than a column
-_WORDS = {*_BINDS, *_STATEMENTS, "true", "false", "null", "case", "when", "then", "else", "end", "cast", "extract"}
-
-
-def quoted_name(column: str) -> str:
-    """A column as a condition names it: in double quotes where it is not a plain word."""
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) and column.lower() not in _WORDS:
-        return column
-    return '"' + column.replace('"', '""') + '"'
-
-
-def quoted_value(value: str) -> str:
-    """A text as a condition holds it, in single quotes."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def where_option(condition: str) -> str:
-    """`--where` with a condition, in one line that a shell takes when it is pasted."""
-    plain = not set(condition) & set('"$`\\!')
-    return printable(f'--where "{condition}"' if plain else f"--where {shlex.quote(condition)}")

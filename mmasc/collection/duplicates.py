@@ -4,27 +4,21 @@ Vectors only name candidates: recordings with windows that are near each other, 
 two hold the same sound is decided by `mmasc.audio.similarity`. What is found is told, nothing is removed.
 """
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from mmasc.audio.comparable_files import ComparableFiles
-from mmasc.audio.similarity import NO_MATCH, Match, match_waveforms
-from mmasc.collection.copies import Facts, best_first, equally_long, facts_of, reason_to_keep
+from mmasc.audio.similarity import NO_MATCH, Match
+from mmasc.collection.copies import best_first, equally_long, reason_to_keep
 from mmasc.collection.filters import passing_windows
+from mmasc.collection.near_recordings import candidates
+from mmasc.collection.pair_matches import PairMatches
 from mmasc.collection.snapshot import Snapshot
-from mmasc.collection.space import SpaceReader
-from mmasc.collection.stamps import DIGEST
-from mmasc.errors import MmascError, show_path
-from mmasc.windows.units import unit_float32
+from mmasc.errors import show_path
 
 SIMILARITY = 0.8  # lossy coding at the lowest rates leaves 0.88 and more, two takes of one thing below 0.5
-_NEAR_COSINE = 0.7  # of windows of two recordings that are worth a look
-_NEIGHBOURS = 20  # of each window
-_PARTNERS = 40  # of each recording: the nearest
-_WINDOWS_AT_ONCE = 1_024
 # A recording lies whole in another one if this share of it does, or all but so many seconds: encoders pad both ends
 _WHOLE_SHARE, _PADDING_SECONDS = 0.98, 0.15
 
@@ -109,7 +103,7 @@ def find_duplicates(
     chosen = reader.recording if allowed is None else reader.recording[allowed]
     rows = sorted(collection.row_of[int(one)] for one in np.unique(chosen))
     with ComparableFiles() as files:
-        bench = _Bench(collection, files, threshold)
+        bench = PairMatches(collection, files, threshold)
         rows = bench.present(rows)
         same_bytes = bench.same_bytes(rows)
         pairs = candidates(collection, reader, allowed)
@@ -129,100 +123,6 @@ def find_duplicates(
         found = [_judged(bench, group) for group in groups.all()]
     found.sort(key=lambda group: group[0].path)
     return Duplicates(found, len(bench.matches), list(bench.problems.values()))
-
-
-def candidates(collection: Snapshot, reader: SpaceReader, allowed: np.ndarray | None = None) -> set[tuple[int, int]]:
-    """Pairs of rows of recordings, the lower one first, that have windows near each other.
-
-    Of every recording the nearest forty others, by the cosine of the nearest two windows; silence is near nothing.
-    """
-    pairs: set[tuple[int, int]] = set()
-    order = np.argsort(reader.recording, kind="stable")
-    order = order if allowed is None else order[allowed[order]]
-    best: dict[int, float] = {}
-    current = -1
-    for first in range(0, len(order), _WINDOWS_AT_ONCE):
-        positions = order[first : first + _WINDOWS_AT_ONCE]
-        vectors = reader.vectors(positions)
-        usable = np.isfinite(vectors).all(axis=1) & ~reader.is_silence(vectors) & vectors.any(axis=1)
-        positions = positions[usable]
-        scores, found = reader.search(unit_float32(vectors[usable]), _NEIGHBOURS + 1, allowed)
-        for position, near, places in zip(positions, scores, found, strict=True):
-            recording = int(reader.recording[position])
-            if recording != current:
-                pairs |= _nearest(collection, current, best)
-                current, best = recording, {}
-            for other, score in zip(reader.recording[places].tolist(), near.tolist(), strict=True):
-                if other != recording and score >= _NEAR_COSINE:
-                    best[other] = max(score, best.get(other, -1.0))
-    return pairs | _nearest(collection, current, best)
-
-
-def _nearest(collection: Snapshot, recording: int, best: dict[int, float]) -> set[tuple[int, int]]:
-    """Pairs of rows of one recording and those nearest to it."""
-    others = sorted(best, key=lambda other: (-best[other], other))[:_PARTNERS]
-    rows = [(collection.row_of[recording], collection.row_of[other]) for other in others]
-    return {(min(one, other), max(one, other)) for one, other in rows}
-
-
-class _Bench:
-    """Compares recordings by row of the table, each pair once; knows which files cannot be read."""
-
-    def __init__(self, collection: Snapshot, files: ComparableFiles, threshold: float) -> None:
-        table = collection.recordings
-        self.stored = table.column("path").to_pylist()  # under the root, for people
-        self.paths = [collection.path_of(path) for path in self.stored]
-        self.digests = table.column(DIGEST).to_pylist()
-        self.durations = table.column("duration").to_pylist()
-        self.threshold = threshold
-        self.matches: dict[tuple[int, int], Match] = {}
-        self.problems: dict[int, str] = {}
-        self._table, self._files = table, files
-
-    def present(self, rows: Iterable[int]) -> list[int]:
-        """Rows whose files exist; the others are problems."""
-        there = []
-        for row in rows:
-            if os.path.exists(self.paths[row]):
-                there.append(row)
-            else:
-                self.problems[row] = f"{show_path(self.paths[row])}: no such file"
-        return there
-
-    def same_bytes(self, rows: Iterable[int]) -> list[list[int]]:
-        """Groups of rows whose files hold the same bytes."""
-        groups: dict[bytes, list[int]] = {}
-        for row in rows:
-            if self.digests[row] is not None:
-                groups.setdefault(self.digests[row], []).append(row)
-        return [group for group in groups.values() if len(group) > 1]
-
-    def match(self, one: int, other: int) -> Match:
-        """How `other` lies in `one`; no match if one of them cannot be read."""
-        if one > other:
-            return self.match(other, one).turned()
-        if self.digests[one] is not None and self.digests[one] == self.digests[other]:
-            return Match(1.0, 0.0, self.durations[one], 1.0)
-        if (one, other) not in self.matches:
-            waveforms = [self._waveform(row) for row in (one, other)]
-            whole = all(waveform is not None for waveform in waveforms)
-            self.matches[one, other] = match_waveforms(*waveforms) if whole else NO_MATCH  # type: ignore[arg-type]
-        return self.matches[one, other]
-
-    def facts(self, row: int) -> Facts:
-        """Facts of the file of a row."""
-        return facts_of(self.paths[row], self._table.slice(row, 1).to_pylist()[0])
-
-    def _waveform(self, row: int) -> np.ndarray | None:
-        if row in self.problems:
-            return None
-        try:
-            return self._files.get(self.paths[row])
-        except (MmascError, OSError) as error:
-            self.problems[row] = (
-                str(error) if isinstance(error, MmascError) else f"{show_path(self.paths[row])}: {error}"
-            )
-            return None
 
 
 class _Groups:
@@ -251,7 +151,7 @@ class _Groups:
         return row
 
 
-def _judged(bench: _Bench, rows: list[int]) -> list[Copy]:
+def _judged(bench: PairMatches, rows: list[int]) -> list[Copy]:
     """The members of a group, the best first: each is a copy of one that is kept, or is kept itself."""
     facts = {row: bench.facts(row) for row in rows}
     kept: list[int] = []
@@ -301,7 +201,7 @@ def _is_whole(match: Match, duration: float) -> bool:
     return match.overlap >= min(_WHOLE_SHARE * duration, max(duration - _PADDING_SECONDS, 0.9 * duration))
 
 
-def _relation(bench: _Bench, keeper: int, row: int) -> str:
+def _relation(bench: PairMatches, keeper: int, row: int) -> str:
     if bench.digests[row] is not None and bench.digests[row] == bench.digests[keeper]:
         return "same file"
     return "same sound" if equally_long(bench.durations[row], bench.durations[keeper]) else "part"

@@ -8,8 +8,9 @@ import pyarrow.compute as pc
 
 from mmasc.collection.clock import begin_column
 from mmasc.collection.condition_tokens import ConditionError
+from mmasc.collection.condition_tree import Node, columns_of
 from mmasc.collection.condition_values import CALLABLE, passing_rows
-from mmasc.collection.conditions import Node, columns_of, read_condition
+from mmasc.collection.conditions import read_condition
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError
 

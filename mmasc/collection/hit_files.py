@@ -7,7 +7,8 @@ from typing import Any
 
 from mmasc.collection.hits import Hit
 from mmasc.errors import MmascError, show_path
-from mmasc.storage.tables import read_table, text_of_file
+from mmasc.storage.table_texts import text_of_file
+from mmasc.storage.tables import read_table
 from mmasc.storage.texts import parse_json
 
 _NUMBERS = ("start", "end", "score", "best_start", "best_end")

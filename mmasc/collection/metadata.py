@@ -14,7 +14,8 @@ from mmasc.collection.schema import RECORDING_COLUMNS, WINDOW_COLUMNS
 from mmasc.collection.stamps import CLOCK_NOTE
 from mmasc.errors import MmascError, show_path
 from mmasc.storage.matching import FileMatcher, match_rows, one_statement
-from mmasc.storage.tables import convert, read_table, type_of
+from mmasc.storage.tables import read_table
+from mmasc.storage.values import convert, type_of
 
 _KEYS = ("path", "filename", "file", "file_name", "fname", "slice_file_name")
 _TAKEN = {*RECORDING_COLUMNS, *WINDOW_COLUMNS, "vector", "rank", "score", "duplicate", "best_start", "best_end"}

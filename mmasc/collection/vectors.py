@@ -13,7 +13,7 @@ from mmasc.collection.frames import described, window_order, windows_described
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError
-from mmasc.storage.tables import is_missing
+from mmasc.storage.values import is_missing
 from mmasc.windows.pooling import recording_vector
 
 _WINDOWS_AT_ONCE = 65_536

@@ -9,12 +9,10 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from mmasc.collection import Collection
 from mmasc.collection.ingest import embed
@@ -22,16 +20,15 @@ from mmasc.collection.report import EmbedReport
 from mmasc.collection.vectors import recording_vectors
 from mmasc.demo.lines import best, listed, many, printable, quoted, short
 from mmasc.demo.result import HITS, MOST_LABELS, MOST_SHOWN, Asked, DemoResult, Labelled
+from mmasc.demo.sounds import SECONDS, make_sounds, write_sound
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.default_prompts import words_of
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.prompts.prompts import Prompts, load_prompts
-from mmasc.storage.files import write_atomically
-from mmasc.synth import SYNTH, synthesise
+from mmasc.synth import SYNTH
 
-SAMPLE_RATE, SECONDS = 32_000, 5.0  # of the sounds that are made here
 _MOST_TEXTS = 8  # questions in words where the user asks none
 _TOLD = 16  # sounds that are named one by one in the terminal
 
@@ -117,29 +114,6 @@ def run_demo(
     say(f"   ask on: mmasc search {quoted(result.collection)} {quoted('footsteps in the snow')}")
     say(f"   or in the browser: mmasc serve {quoted(result.collection)}")
     return result
-
-
-def make_sounds(folder: str | Path) -> Path:
-    """Write every sound of `SYNTH` as a 16-bit WAV file into a folder; files that are right already are left alone.
-
-    Returns:
-        The folder.
-    """
-    folder = Path(folder)
-    for name in SYNTH:
-        _write_sound(folder / f"{name}.wav", [name], seed=0)
-    return folder
-
-
-def _write_sound(path: Path, names: Sequence[str], seed: int) -> None:
-    """Sounds one after another as one WAV file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    waveform = np.concatenate([synthesise(name, SAMPLE_RATE, SECONDS, seed) for name in names])
-    content = BytesIO()
-    soundfile.write(content, waveform, SAMPLE_RATE, "PCM_16", format="WAV")
-    # The same bytes are not written again: the file keeps its date, and embed knows that it has not changed
-    if not path.exists() or path.read_bytes() != content.getvalue():
-        write_atomically(path, content.getvalue())
 
 
 def _embed(
@@ -297,7 +271,7 @@ def _sound_questions(result: DemoResult, into: Path) -> list[tuple[str, Path]]:
     asked = []
     for name in list(SYNTH)[:2]:
         path = into / "questions" / f"{name}_second_take.wav"
-        _write_sound(path, [name], seed=1)
+        write_sound(path, [name], seed=1)
         asked.append((f"{name}, a second take", path))
-    _write_sound(into / "questions" / "one_after_another.wav", SEQUENCE, seed=2)
+    write_sound(into / "questions" / "one_after_another.wav", SEQUENCE, seed=2)
     return asked

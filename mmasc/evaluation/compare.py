@@ -15,7 +15,8 @@ import numpy as np
 from mmasc.encoders.heard import Heard
 from mmasc.errors import MmascError
 from mmasc.evaluation.cost import Cost, machine, network_cost
-from mmasc.evaluation.evaluate import Evaluation, evaluate, evaluation_object
+from mmasc.evaluation.evaluate import evaluate
+from mmasc.evaluation.pooling import Evaluation, evaluation_object
 from mmasc.evaluation.provenance import commit, versions
 from mmasc.evaluation.published import Published, published_beside, published_for
 from mmasc.labelling.fit import fit_head

@@ -3,17 +3,15 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmasc.errors import MmascError
 from mmasc.evaluation.compare import Comparison, Row, comparison_object, tests_of
+from mmasc.evaluation.comparison_picture import write_picture
 from mmasc.evaluation.published import Published
+from mmasc.evaluation.row_texts import percent, row_name
 from mmasc.evaluation.run_figures import time_text
-from mmasc.metrics.figures import save_figure
 from mmasc.printing import plain
 from mmasc.storage.files import write_atomically
-
-_OWN, _THEIRS = "#14696b", "#9a5a12"
 
 
 def write_comparison(found: Comparison, folder: str | Path, name: str | None = None, command: str = "") -> list[Path]:
@@ -36,7 +34,7 @@ def write_comparison(found: Comparison, folder: str | Path, name: str | None = N
     files = [folder / f"{name}.{ending}" for ending in ("md", "json", "png")]
     write_atomically(files[0], markdown(found, f"{name}.png", command).encode())
     write_atomically(files[1], (json.dumps(plain(comparison_object(found)), indent=1) + "\n").encode())
-    _draw(found, files[2])
+    write_picture(found, files[2])
     return files
 
 
@@ -61,11 +59,6 @@ def markdown(found: Comparison, picture: str = "", command: str = "") -> str:
     if found.published:
         parts += ["## Published on the same data", _published_table(found)]
     return "\n\n".join(parts) + "\n"
-
-
-def percent(value: float) -> str:
-    """A share in percent, one digit."""
-    return f"{100 * value:.1f}"
 
 
 def _about(found: Comparison, command: str) -> str:
@@ -148,7 +141,7 @@ def _fold_table(rows: Sequence[Row]) -> str:
     lines = []
     for row in rows:
         own = dict(zip(row.fold_names, row.folds, strict=True))
-        lines.append([_name(row), *(percent(own[name]) if name in own else "-" for name in names)])
+        lines.append([row_name(row), *(percent(own[name]) if name in own else "-" for name in names)])
     return _table(["system", *(f"fold {name}" for name in names)], lines, numbers=[f"fold {name}" for name in names])
 
 
@@ -163,7 +156,7 @@ def _cost_table(rows: Sequence[Row]) -> str:
         assert cost is not None
         lines.append(
             [
-                _name(row),
+                row_name(row),
                 f"{cost.parameters:,}",
                 f"{cost.merged_numbers:,}",
                 *(f"{cost.bytes[kind] / 1024:,.1f}" for kind in ("float32", "float16", "int8")),
@@ -196,7 +189,7 @@ def _metric_table(rows: Sequence[Row]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row.metrics if name != "accuracy"))
     shown = [name for name in names if not name.startswith("micro_")] if _one_label(rows) else names
     lines = [
-        [_name(row), *(f"{row.metrics[name]:.3f}" if name in row.metrics else "-" for name in shown)] for row in rows
+        [row_name(row), *(f"{row.metrics[name]:.3f}" if name in row.metrics else "-" for name in shown)] for row in rows
     ]
     return _table(
         ["system", *(name.replace("_", " ") for name in shown)], lines, numbers=[n.replace("_", " ") for n in shown]
@@ -232,71 +225,8 @@ def _published_table(found: Comparison) -> str:
     return _table(header, lines, numbers=[name for name in header if name.startswith("%")])
 
 
-def _name(row: Row) -> str:
-    return f"{row.system}, {row.features}" + (f", {row.recipe}" if row.recipe else "")
-
-
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> str:
     """Columns of `numbers` stand at the right; bars inside cells are escaped."""
     rule = ["---:" if name in numbers else "---" for name in header]
     rows = [header, rule, *[[cell.replace("|", "\\|") for cell in line] for line in lines]]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _draw(found: Comparison, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    rows = found.rows[::-1]
-    figure = Figure(figsize=(8.4, 1.4 + 0.42 * len(rows)), layout="constrained")
-    draw_comparison(figure.add_subplot(), rows)
-    save_figure(figure, path)
-
-
-def draw_comparison(ax: Any, rows: Sequence[Row]) -> None:
-    """Accuracies with intervals, one system below the other, folds as ticks, published figures as open diamonds.
-
-    Args:
-        ax: Axes of matplotlib.
-        rows: Rows from the bottom up.
-    """
-    labelled: set[str] = set()
-
-    def once(text: str) -> str | None:
-        if text in labelled:
-            return None
-        labelled.add(text)
-        return text
-
-    for place, row in enumerate(rows):
-        if row.interval is not None:
-            ax.plot([100 * end for end in row.interval], [place, place], color=_OWN, linewidth=2.4, alpha=0.45)
-        ax.plot(
-            [100 * value for value in row.folds],
-            [place] * len(row.folds),
-            linestyle="none",
-            marker="|",
-            markersize=9,
-            color="0.35",
-            label=once("folds"),
-        )
-        ax.plot([100 * row.accuracy], [place], marker="o", color=_OWN, linestyle="none", label=once("measured here"))
-        ax.annotate(
-            percent(row.accuracy), (100 * row.accuracy, place), (0, 7), textcoords="offset points", size=7, ha="center"
-        )
-        same = [item for item in row.published if item.metric == "accuracy"]
-        if same:
-            ax.plot(
-                [100 * item.value for item in same],
-                [place] * len(same),
-                linestyle="none",
-                marker="D",
-                markerfacecolor="none",
-                color=_THEIRS,
-                label=once("published, other clips or folds"),
-            )
-    ax.set_yticks(range(len(rows)), [_name(row) for row in rows], fontsize=8, parse_math=False)
-    ax.set_ylim(-0.7, len(rows) - 0.2)
-    ax.set_xlabel("accuracy, % (bar: 95 % interval over recordings)")
-    ax.grid(axis="x", color="0.92", linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.legend(frameon=False, fontsize=8, loc="best")

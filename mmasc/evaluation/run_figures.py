@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from mmasc.evaluation.evaluate import Evaluation, evaluation_object
+from mmasc.evaluation.pooling import Evaluation, evaluation_object
 from mmasc.evaluation.runs import Run
 from mmasc.metrics.figures import class_colours, draw_confusion, save_figure
 from mmasc.printing import plain

@@ -21,7 +21,7 @@ from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.evaluation.runs import Run, hear
 from mmasc.evaluation.scores import TestScores, kept_or_made, test_scores_of
-from mmasc.heads.estimators import SupportVectors
+from mmasc.heads.support_vectors import SupportVectors
 from mmasc.training.supervised.data import Sides
 
 KERNELS = ("rbf", "sigmoid")

@@ -14,7 +14,8 @@ from typing import Any
 
 from mmasc.devices import Session
 from mmasc.errors import MmascError
-from mmasc.evaluation.evaluate import Evaluation, evaluate
+from mmasc.evaluation.evaluate import evaluate
+from mmasc.evaluation.pooling import Evaluation
 from mmasc.metrics.predictions import measure_gain
 from mmasc.networks.tag_presets import TAG_PRESETS, TagPreset
 from mmasc.progress import one_by_one

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from sklearn.utils.validation import check_is_fitted
 
 from mmasc.errors import MmascError
-from mmasc.heads.calibration import MINIMUM_UNLABELLED
+from mmasc.heads.unlabelled_shifts import MINIMUM_UNLABELLED
 from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
 
 STANDS_OUT = 3.0  # deviations: what wavers normally is above in 1 of 741 cases

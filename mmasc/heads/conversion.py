@@ -10,8 +10,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mmasc.errors import MmascError
-from mmasc.heads.estimators import NEAR, FixedPCA, Neighbours, Prototypes, SupportVectors
-from mmasc.heads.predictors import Linear, Nearest, Predictor, SupportVectorPairs, Trees
+from mmasc.heads.estimators import NEAR, FixedPCA, Neighbours
+from mmasc.heads.predictor import Predictor
+from mmasc.heads.predictors import Linear, Nearest, SupportVectorPairs
+from mmasc.heads.prototypes import Prototypes
+from mmasc.heads.support_vectors import SupportVectors
+from mmasc.heads.tree_sums import Trees
 from mmasc.windows.units import unit_as_normalizer
 
 

@@ -20,7 +20,8 @@ from mmasc.encoders.identity import require_identity
 from mmasc.errors import MmascError
 from mmasc.heads.familiarity import Familiarity
 from mmasc.heads.one_against_rest import OneAgainstRest
-from mmasc.heads.predictors import PREDICTORS, Predictor
+from mmasc.heads.predictor import Predictor
+from mmasc.heads.predictors import PREDICTORS
 from mmasc.storage.files import write_atomically
 from mmasc.storage.texts import parse_json
 from mmasc.windows.units import unit_as_normalizer

@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from mmasc.heads.predictors import PREDICTORS, Arrays, Predictor
+from mmasc.heads.predictor import Arrays, Predictor
+from mmasc.heads.predictors import PREDICTORS
 
 _MOST_LABELS = 10_000
 

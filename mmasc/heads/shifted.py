@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.utils.validation import check_is_fitted
 
-from mmasc.heads.calibration import centring_shifts, prior_biases
+from mmasc.heads.unlabelled_shifts import centring_shifts, prior_biases
 from mmasc.heads.zeroshot import ZeroShotClassifier
 
 
@@ -56,8 +56,8 @@ class _ShiftedZeroShot(ZeroShotClassifier):
 class CentredZeroShot(_ShiftedZeroShot):
     """Zero-shot classification after each label's mean cosine over unlabelled sounds is taken out.
 
-    See `mmasc.heads.calibration.centring_shifts`; parameters as in `ZeroShotClassifier`. A `minimum_cosine` is compared
-    with the shifted cosine.
+    See `mmasc.heads.unlabelled_shifts.centring_shifts`; parameters as in `ZeroShotClassifier`. A `minimum_cosine` is
+    compared with the shifted cosine.
     """
 
     def _shifts(self, cosines: Float[np.ndarray, "item class"]) -> Float[np.ndarray, " class"]:
@@ -67,7 +67,7 @@ class CentredZeroShot(_ShiftedZeroShot):
 class PriorMatchedZeroShot(_ShiftedZeroShot):
     """Zero-shot classification whose mean probabilities over unlabelled sounds are a prior.
 
-    See `mmasc.heads.calibration.prior_biases`; the biases are kept as shifts of cosines.
+    See `mmasc.heads.unlabelled_shifts.prior_biases`; the biases are kept as shifts of cosines.
 
     Args:
         encoder, temperature, multi_label, threshold, minimum_cosine: As in `ZeroShotClassifier`.

@@ -40,7 +40,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         multi_label: Judge every label by itself instead of one against the others, see `predict_proba`.
         threshold: Least probability, in [0, 1]. One label: below it the answer is "none of these"; default: no
             threshold. Several labels: a label holds from here on; default: 0.5. A mapping of all labels to numbers
-            (`mmasc.heads.calibration.fit_thresholds` makes one) gives each label its own.
+            (`mmasc.heads.thresholds.fit_thresholds` makes one) gives each label its own.
         minimum_cosine: Least cosine, in [-1, 1], on top of `threshold`; default: none. Probabilities compare labels
             with each other, so a sound that fits none of them still has a best one; only the cosine knows that it
             fits badly. Cosines differ from space to space: look at those of your own sounds first.

@@ -12,7 +12,7 @@ from pathlib import Path
 from mmasc.errors import MmascError
 from mmasc.label_files.rows import BadRowError, LabelFile, LabelRow, Problem, recording_named_by, row_from
 from mmasc.label_files.texts import cell, seconds_text
-from mmasc.storage.tables import text_of_file
+from mmasc.storage.table_texts import text_of_file
 
 _AMOUNT = re.compile(r"\s*[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?\s*")
 

@@ -17,7 +17,7 @@ from mmasc.label_files.raven import looks_like_raven, raven_text, read_raven
 from mmasc.label_files.rows import LabelFile, LabelRow, Problem, recording_named_by
 from mmasc.label_files.tabular import csv_text, read_csv
 from mmasc.storage.files import write_atomically
-from mmasc.storage.tables import text_of_file
+from mmasc.storage.table_texts import text_of_file
 
 FORMATS = ("csv", "jsonl", "json", "raven", "audacity", "m3u")
 READABLE = tuple(name for name in FORMATS if name != "m3u")

@@ -10,7 +10,7 @@ from typing import Any
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.columns import columns_of
 from mmasc.label_files.rows import FIELDS, BadRowError, LabelFile, LabelRow, Problem, recording_named_by, row_from
-from mmasc.storage.tables import text_of_file
+from mmasc.storage.table_texts import text_of_file
 from mmasc.storage.texts import parse_json
 
 _LISTS = ("events", "labels", "annotations", "rows")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmasc.errors import show_path
-from mmasc.storage.tables import is_missing
+from mmasc.storage.values import is_missing
 
 VERDICTS = ("present", "absent", "unsure")
 # What people write for them in tables that they fill in by hand

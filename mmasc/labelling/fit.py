@@ -21,7 +21,8 @@ from mmasc.heads.registry import HEADS, make_head
 from mmasc.labelling.apply import apply_head
 from mmasc.labelling.folds import Fold, draw_few, group_folds, make_folds
 from mmasc.labelling.head_report import FewShot, HeadReport, head_report
-from mmasc.labelling.moments import ANNOTATIONS, Moments, annotated_windows, one_label_each
+from mmasc.labelling.moments import ANNOTATIONS, Moments, annotated_windows
+from mmasc.labelling.one_label_rows import one_label_each
 from mmasc.labelling.recordings import LabelledRecordings, Selection, labelled_recordings
 from mmasc.progress import current, one_by_one
 from mmasc.version import __version__

@@ -16,10 +16,11 @@ from mmasc.heads.conversion import predictor_of
 from mmasc.heads.fitted import FORMAT, FittedHead
 from mmasc.heads.one_against_rest import OneAgainstRest
 from mmasc.heads.registry import HEADS, make_head
+from mmasc.labelling.carrying import ABSENT, PRESENT
 from mmasc.labelling.fit import stamp_of
 from mmasc.labelling.folds import spread_groups
 from mmasc.labelling.moment_report import MomentReport, moment_report
-from mmasc.labelling.moments import ABSENT, ANNOTATIONS, PRESENT, AnnotatedWindows, Moments, annotated_windows
+from mmasc.labelling.moments import ANNOTATIONS, AnnotatedWindows, Moments, annotated_windows
 from mmasc.labelling.out_of_fold import Tested, cross_validate, known_rows
 from mmasc.progress import one_by_one
 

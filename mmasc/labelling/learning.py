@@ -13,9 +13,10 @@ import numpy as np
 
 from mmasc.collection import Collection
 from mmasc.heads.fitted import FittedHead
+from mmasc.labelling.carrying import PRESENT
 from mmasc.labelling.folds import spread_groups
 from mmasc.labelling.head_report import LEVEL
-from mmasc.labelling.moments import PRESENT, AnnotatedWindows, Moments, annotated_windows
+from mmasc.labelling.moments import AnnotatedWindows, Moments, annotated_windows
 from mmasc.labelling.out_of_fold import Tested, cross_validate, out_of_fold
 from mmasc.labelling.review import OVERLAP, is_random
 from mmasc.metrics.functions import average_precision, bootstrap_interval, wilson_interval

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from mmasc.heads.fitted import FittedHead
+from mmasc.labelling.carrying import PRESENT
 from mmasc.labelling.head_report import LEVEL
-from mmasc.labelling.moments import PRESENT, AnnotatedWindows
+from mmasc.labelling.moments import AnnotatedWindows
 from mmasc.metrics.functions import average_precision, bootstrap_interval
 
 

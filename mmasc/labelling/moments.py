@@ -1,15 +1,7 @@
 """Annotated moments of a collection → windows with labels, from which a head learns when something sounds.
 
-A window carries a label if an annotation shares at least half of the shorter of the two with it. What is known of a
-window and a label:
-
-- present: an annotation says so, and none says that it is absent;
-- absent: an annotation says so, and none says that it is present; or the window carries other labels, which somebody
-  listened to it for;
-- nothing, so that the label does not learn from the window: annotators contradict each other, or are unsure.
-
-A window that no annotation touches says nothing by itself: nobody may have listened. With `background` it stands for
-"none of these".
+What annotations say of a window is worked out in `carrying.py`. A window that no annotation touches says nothing by
+itself: nobody may have listened. With `background` it stands for "none of these".
 """
 
 from collections import Counter
@@ -27,14 +19,12 @@ from mmasc.collection.head import SpaceHead
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.vectors import check_column, check_finite_vectors, values_of
 from mmasc.errors import MmascError
-from mmasc.heads.zeroshot import NONE
-from mmasc.labelling.recordings import LabelledRecordings
+from mmasc.labelling.carrying import ABSENT, PRESENT, UNKNOWN, known_of_windows
 from mmasc.storage.texts import listed
 
 BACKGROUNDS = ("moments", "recordings")
 ANNOTATIONS = "annotations"  # what a head of annotated moments has in the place of a column
 _BACKGROUND_WINDOWS = 5_000  # of recordings without annotations, at most
-PRESENT, ABSENT, UNKNOWN = 1, 0, -1
 
 
 @dataclass(frozen=True)
@@ -131,7 +121,7 @@ def annotated_windows(collection: Collection, moments: Moments) -> AnnotatedWind
     parts = np.split(order, firsts[1:]) if len(firsts) else []  # of nothing, NumPy makes a part
     for one, positions in zip(ids.tolist(), parts, strict=True):
         if one in by_recording:
-            truth, other, touched = _known(reader, positions, by_recording[one], classes, moments.overlap)
+            truth, other, touched = known_of_windows(reader, positions, by_recording[one], classes, moments.overlap)
             untouched = ~touched & (moments.background == "moments")
             truth[untouched] = ABSENT
             chosen = (truth != UNKNOWN).any(axis=1)
@@ -173,71 +163,6 @@ def annotated_windows(collection: Collection, moments: Moments) -> AnnotatedWind
     )
 
 
-def one_label_each(windows: AnnotatedWindows, background: bool) -> tuple[LabelledRecordings, int]:
-    """Windows as rows of one label each, groups being recordings (or what was asked for).
-
-    Args:
-        windows: From `annotated_windows`.
-        background: Whether windows that carry nothing are a class of their own, "none of these".
-    Returns:
-        The rows, and how many windows were left out because they carry several labels or none.
-    Raises:
-        MmascError: If fewer than two classes are left.
-    """
-    present = windows.truth == PRESENT
-    one = (present.sum(axis=1) == 1) & ~windows.others
-    nothing = (windows.truth == ABSENT).all(axis=1) & background
-    codes = np.where(one, present.argmax(axis=1), len(windows.classes))[one | nothing]
-    names = (*windows.classes, *[NONE] * bool(nothing.any()))
-    used = np.unique(codes)
-    if len(used) < 2:
-        only = repr(names[used[0]]) if len(used) else "nothing"
-        raise MmascError(
-            f"the annotated windows hold {only} alone, so there is nothing to tell apart; annotate other sounds, or "
-            "take windows without annotations as background"
-        )
-    rows = np.flatnonzero(one | nothing)
-    return (
-        LabelledRecordings(
-            paths=[str(row) for row in rows],
-            vectors=windows.vectors[rows],
-            codes=np.searchsorted(used, codes),
-            classes=tuple(names[code] for code in used),
-            groups=windows.groups[rows],
-            folds=None,
-            fold_names=(),
-            unlabelled=0,
-            without_vectors=0,
-            space_name=windows.space_name,
-            space=windows.space,
-            unit="windows",
-            background=NONE if NONE in names else None,
-        ),
-        len(windows) - len(rows),
-    )
-
-
-def carried(
-    reader: SpaceReader, positions: Int[np.ndarray, " window"], annotations: Sequence[Annotation], share: float
-) -> tuple[Bool[np.ndarray, "window annotation"], Bool[np.ndarray, "window annotation"]]:
-    """Which windows of a recording carry which of its annotations, and which of them an annotation touches at all.
-
-    Args:
-        reader: The space.
-        positions: Windows of one recording.
-        annotations: Annotations of the same recording.
-        share: Least share of the shorter of the two that both have in common.
-    """
-    starts, ends = reader.start[positions][:, None], reader.end[positions][:, None]
-    froms = np.array([one.start for one in annotations])
-    tos = np.array([one.end for one in annotations])
-    common = np.minimum(ends, tos) - np.maximum(starts, froms)
-    # A moment without length belongs to the windows that it lies in
-    inside = (froms == tos) & (starts <= froms) & (froms < ends)
-    carries = inside | ((common > 0) & (common >= share * np.minimum(ends - starts, tos - froms) - 1e-9))
-    return carries, (common > 0) | inside
-
-
 def _annotations(collection: Collection, moments: Moments) -> tuple[list[Annotation], tuple[str, ...]]:
     """The annotations that count, and the labels that are learnt.
 
@@ -261,33 +186,6 @@ def _annotations(collection: Collection, moments: Moments) -> tuple[list[Annotat
     if missing:
         raise MmascError(f"no annotation of {folder} has {missing[0]!r} present; labels: {listed(present)}")
     return found, tuple(sorted(set(moments.labels)))
-
-
-def _known(
-    reader: SpaceReader,
-    positions: Int[np.ndarray, " window"],
-    annotations: Sequence[Annotation],
-    classes: Sequence[str],
-    share: float,
-) -> tuple[Int8[np.ndarray, "window class"], Bool[np.ndarray, " window"], Bool[np.ndarray, " window"]]:
-    """Of windows of one recording: what is known of each label, whether another label is there, and whether any
-    annotation touches the window at all."""
-    carries, touches = carried(reader, positions, annotations, share)
-    column = {name: number for number, name in enumerate(classes)}
-    said = {verdict: np.zeros((len(positions), len(classes)), bool) for verdict in ("present", "absent", "unsure")}
-    other, decided = np.zeros(len(positions), bool), np.zeros(len(positions), bool)
-    for number, one in enumerate(annotations):
-        if one.verdict == "present":
-            decided |= carries[:, number]
-        if one.label in column:
-            said[one.verdict][:, column[one.label]] |= carries[:, number]
-        elif one.verdict == "present":
-            other |= carries[:, number]
-    present, absent = said["present"], said["absent"]
-    truth = np.where((decided[:, None] & ~said["unsure"]) | absent, ABSENT, UNKNOWN).astype(np.int8)
-    truth[present & ~absent] = PRESENT
-    truth[present & absent] = UNKNOWN
-    return truth, other, np.asarray(touches.any(axis=1))
 
 
 def _unannotated(

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from mmasc.heads.calibration import fit_thresholds
 from mmasc.heads.registry import make_head
-from mmasc.labelling.moments import PRESENT, UNKNOWN, AnnotatedWindows
+from mmasc.heads.thresholds import fit_thresholds
+from mmasc.labelling.carrying import PRESENT, UNKNOWN
+from mmasc.labelling.moments import AnnotatedWindows
 from mmasc.progress import one_by_one
 
 _UNTESTED_THRESHOLD = 0.5  # where a label is as probable as not

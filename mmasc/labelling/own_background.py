@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mmasc.heads.background import standing_out
-from mmasc.heads.calibration import MINIMUM_UNLABELLED
+from mmasc.heads.unlabelled_shifts import MINIMUM_UNLABELLED
 
 OWN = "own"  # what options say for it
 _ALWAYS_OUT = 1e6

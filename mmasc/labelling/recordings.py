@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mmasc.collection import Collection
-from mmasc.collection.conditions import quoted_name, quoted_value, where_option
+from mmasc.collection.condition_texts import quoted_name, quoted_value, where_option
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.vectors import check_column, recording_vectors, values_of

@@ -30,8 +30,8 @@ from mmasc.errors import MmascError, show_path
 from mmasc.heads.background import logits_of
 from mmasc.heads.fitted import FittedHead
 from mmasc.labelling.apply import HeadLabeller
+from mmasc.labelling.carrying import carried
 from mmasc.labelling.choosing import Questions, choose
-from mmasc.labelling.moments import carried
 from mmasc.storage.texts import listed
 
 WAYS = ("uncertain", "likely", "random", "spread")

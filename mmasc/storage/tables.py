@@ -10,23 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mmasc.errors import MmascError, show_path
+from mmasc.storage.table_texts import decoded_text
 from mmasc.storage.texts import listed
+from mmasc.storage.values import MISSING
 
-# What R, pandas, spreadsheets and databases write where nothing is known. "None" and "none" are not among them: people
-# use them as labels ("none of the species"), and no program writes them for a missing value but Python's own print.
-MISSING = frozenset(
-    ["NA", "N/A", "n/a", "<NA>", "#N/A", "#NA", "#N/A N/A", "NaN", "nan", "-NaN", "-nan", "NULL", "null"]
-    + ["1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"]
-)
 _DELIMITERS = ",;\t"
-_INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]*)")
-_NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_INFINITY = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"[+-]?(0|[1-9][0-9]*),[0-9]+([eE][+-]?[0-9]+)?")
-_SAVE = "save it as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
 
 
 class Row(dict[str, str]):
@@ -104,7 +94,7 @@ def read_table(path: str | Path, names: Sequence[str] | None = None) -> Table:
             values than columns (the line is named), a quote that is never closed, or no rows.
     """
     path = Path(path)
-    text = _text(path)
+    text = decoded_text(path)
     delimiter, records = _records(path, text, comments=names is not None)
     if not records:
         raise MmascError(f"{show_path(path)}: empty; the first line must name the columns")
@@ -145,7 +135,7 @@ def read_leniently(
     """
     path = Path(path)
     faults: list[tuple[int, str]] = []
-    delimiter, records = _records(path, _text(path, lenient=True), False, delimiter, quotes, faults)
+    delimiter, records = _records(path, decoded_text(path, lenient=True), False, delimiter, quotes, faults)
     if not records:
         raise MmascError(f"{show_path(path)}: empty; the first line must name the columns")
     header = [name.strip() for name in records[0][1]]
@@ -164,83 +154,8 @@ def read_leniently(
 def first_values(path: str | Path) -> list[str]:
     """The values of the first line of a table: the names of its columns, where it has such a line."""
     path = Path(path)
-    _, records = _records(path, _text(path), comments=True)
+    _, records = _records(path, decoded_text(path), comments=True)
     return [value.strip() for value in records[0][1]] if records else []
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a value says nothing: None, NaN, blank text or one of `MISSING`."""
-    return value is None or value != value or not str(value).strip() or str(value).strip() in MISSING
-
-
-def type_of(values: Iterable[str], decimal_comma: bool = False) -> type:
-    """Type of a column of text: int, float or str; str where no value says anything.
-
-    "007", "1_000" and whole numbers beyond 64 bits are names, not numbers.
-
-    Args:
-        values: "" for missing ones.
-        decimal_comma: Whether "1,5" is a number, as in tables with semicolons, unless others have a point.
-    """
-    known = [value for value in values if value]
-    if decimal_comma and any(_DECIMAL_COMMA.fullmatch(value) for value in known):
-        alike = all(_DECIMAL_COMMA.fullmatch(value) or _INTEGER.fullmatch(value) for value in known)
-        return float if alike else str
-    found = {_narrowest(value) for value in known}
-    if not found or not found <= {int, float}:
-        return str
-    return float if float in found else int
-
-
-def convert(value: str, kind: type) -> Any:
-    """A value of a column of the given type; None for a missing one."""
-    if not value:
-        return None
-    return float(value.replace(",", ".")) if kind is float else kind(value)
-
-
-def _narrowest(value: str) -> type:
-    if _INTEGER.fullmatch(value):
-        return int if abs(int(value)) < 2**63 else str
-    if _INFINITY.fullmatch(value):
-        return float
-    if _NUMBER.fullmatch(value) and abs(float(value)) != float("inf"):
-        return float
-    return str
-
-
-def text_of_file(path: Path) -> str:
-    """The text of a file that other programs may have written: UTF-8, or UTF-16 with a byte order mark.
-
-    Bytes that are neither become lone surrogates, so that only the line in which they stand is lost.
-
-    Raises:
-        MmascError: If the file cannot be read or holds zero bytes.
-    """
-    return _text(path, lenient=True)
-
-
-def _text(path: Path, lenient: bool = False) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise MmascError(
-            f"{show_path(path)} cannot be read ({error.strerror or error}); check the name and its permissions"
-        ) from error
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        if lenient:
-            return content.decode("utf-16", "replace").replace("\0", " ")
-        raise MmascError(f"{show_path(path)}: text in UTF-16; {_SAVE}")
-    if b"\0" in content:
-        line = content[: content.index(b"\0")].count(b"\n") + 1
-        raise MmascError(f"{show_path(path)}: line {line} holds zero bytes, so this is not a table of text; {_SAVE}")
-    try:
-        return content.decode("utf-8-sig", "surrogateescape" if lenient else "strict")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise MmascError(
-            f"{show_path(path)}: not UTF-8 (byte {content[error.start]:#04x} in line {line}; perhaps Latin-1); {_SAVE}"
-        ) from error
 
 
 def _records(

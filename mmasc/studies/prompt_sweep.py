@@ -14,7 +14,7 @@ from jaxtyping import Float
 from mmasc.collection import Collection
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.heard import Heard
-from mmasc.heads.calibration import MINIMUM_UNLABELLED, centring_shifts, prior_biases, softmax
+from mmasc.heads.unlabelled_shifts import MINIMUM_UNLABELLED, centring_shifts, prior_biases, softmax
 from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.progress import one_by_one
 from mmasc.prompts.prompts import Prompts

@@ -7,14 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from mmasc.encoders.heard import Heard
-from mmasc.heads.calibration import (
-    MINIMUM_UNLABELLED,
-    Reliability,
-    centring_shifts,
-    prior_biases,
-    reliability_curve,
-    softmax,
-)
+from mmasc.heads.calibration import Reliability, reliability_curve
+from mmasc.heads.unlabelled_shifts import MINIMUM_UNLABELLED, centring_shifts, prior_biases, softmax
 from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.metrics.functions import accuracy, balanced_accuracy, class_scores, confusion_matrix, log_loss, macro_scores
 from mmasc.studies.study import Study, accuracy_interval

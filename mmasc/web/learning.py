@@ -13,8 +13,9 @@ from jaxtyping import Bool, Float, Int
 
 from mmasc.collection import Collection
 from mmasc.heads.fitted import FittedHead
+from mmasc.labelling.carrying import ABSENT, PRESENT
 from mmasc.labelling.fit_moments import fit_windows
-from mmasc.labelling.moments import ABSENT, PRESENT, AnnotatedWindows, Moments, annotated_windows
+from mmasc.labelling.moments import AnnotatedWindows, Moments, annotated_windows
 from mmasc.labelling.out_of_fold import Tested
 from mmasc.metrics.functions import average_precision, bootstrap_interval, wilson_interval
 

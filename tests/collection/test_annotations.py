@@ -314,20 +314,6 @@ def test_exported_annotations_are_the_table(labelled):  # noqa: F811
     assert len(pq.read_table(collection.export(labelled / "e")[-1])) == 0  # not those of before
 
 
-def test_recordings_are_found_like_elsewhere(labelled, monkeypatch):  # noqa: F811
-    annotations = Collection(labelled / "c").annotations
-    wanted = annotations.recording_id("b/y.wav")
-    monkeypatch.chdir(labelled / "s/b")
-    for name in ("y.wav", labelled / "s/b/y.wav", "./y.wav"):
-        assert annotations.recording_id(name) == wanted
-    assert annotations.duration_of(wanted) == 1.0
-    monkeypatch.chdir(labelled)
-    with pytest.raises(MmascError, match="x.wav could be several recordings: "):
-        annotations.recording_id("x.wav")
-    with pytest.raises(MmascError, match="no recording of the collection lies there"):
-        annotations.recording_id("z.wav")
-
-
 def test_times_past_the_end_of_a_changed_recording_are_said(labelled):  # noqa: F811
     collection = Collection(labelled / "c")
     number = collection.annotations.recording_id("b/y.wav")

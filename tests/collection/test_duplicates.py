@@ -13,10 +13,10 @@ import soxr
 
 import mmasc
 from mmasc.audio import similarity
-from mmasc.collection import Collection
-from mmasc.collection import duplicates as module
+from mmasc.collection import Collection, pair_matches
 from mmasc.collection.copies import Facts, best_first, reason_to_keep
-from mmasc.collection.duplicates import candidates, find_duplicates
+from mmasc.collection.duplicates import find_duplicates
+from mmasc.collection.near_recordings import candidates
 from tests.helpers.command import run
 
 RATE = 32_000
@@ -189,7 +189,7 @@ def test_the_command_prints_the_same_in_every_format(library, capsys):
 def test_every_pair_is_compared_once_and_progress_ends(library, monkeypatch):
     compared, steps = [], []
     plain = similarity.match_waveforms
-    monkeypatch.setattr(module, "match_waveforms", lambda a, b: compared.append((len(a), len(b))) or plain(a, b))
+    monkeypatch.setattr(pair_matches, "match_waveforms", lambda a, b: compared.append((len(a), len(b))) or plain(a, b))
     found = find_duplicates(Collection(library / "c"), progress=lambda done, total: steps.append((done, total)))
     assert len(compared) == found.compared
     assert steps[-1][0] == steps[-1][1] > 0

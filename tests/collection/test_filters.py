@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmasc.collection.conditions import _WORDS as WORDS
-from mmasc.collection.conditions import quoted_name, quoted_value, where_option
+from mmasc.collection.condition_texts import _WORDS as WORDS
+from mmasc.collection.condition_texts import quoted_name, quoted_value, where_option
 from mmasc.collection.filters import passing_recordings
 from mmasc.errors import MmascError
 

@@ -24,7 +24,8 @@ from mmasc.demo.label_places import Placed, place_labels
 from mmasc.demo.page import render_page
 from mmasc.demo.pictures import PICTURE, draw_map, draw_spectrogram, map_positions, spectrogram, spectrogram_image
 from mmasc.demo.result import HITS
-from mmasc.demo.run import SYNTH_QUESTIONS, make_sounds, run_demo
+from mmasc.demo.run import SYNTH_QUESTIONS, run_demo
+from mmasc.demo.sounds import make_sounds
 from mmasc.errors import MmascError
 from mmasc.synth import SYNTH
 
@@ -153,7 +154,7 @@ def test_a_second_run_embeds_nothing_again(made, standin):
 
 
 def test_a_spoilt_sound_is_made_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("mmasc.demo.run.SYNTH", {"rain": SYNTH["rain"]})
+    monkeypatch.setattr("mmasc.demo.sounds.SYNTH", {"rain": SYNTH["rain"]})
     make_sounds(tmp_path)
     path = tmp_path / "rain.wav"
     right = path.read_bytes()

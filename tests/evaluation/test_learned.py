@@ -1,7 +1,8 @@
 """What a run was taught by, or began from, may have learned its test fold: found for runs, encoders and files."""
 
-from mmasc.evaluation.evaluate import evaluate, evaluation_object
+from mmasc.evaluation.evaluate import evaluate
 from mmasc.evaluation.learned import learned_before
+from mmasc.evaluation.pooling import evaluation_object
 from mmasc.evaluation.runs import find_runs
 from tests.helpers.made_runs import data, make_run
 

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from mmasc.cli import cli
 from mmasc.devices import Session
 from mmasc.errors import MmascError
-from mmasc.evaluation.evaluate import evaluate, evaluation_object, pool
+from mmasc.evaluation.evaluate import evaluate
+from mmasc.evaluation.pooling import evaluation_object, pool
 from mmasc.evaluation.run_figures import time_text, write_figures
 from mmasc.evaluation.runs import find_runs, hear
 from mmasc.evaluation.scores import SCORES, read_scores

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 from scipy.special import softmax as scipy_softmax
 from sklearn.base import clone
@@ -17,31 +17,13 @@ import mmasc
 from mmasc.cli import cli
 from mmasc.collection import Collection
 from mmasc.errors import MmascError
-from mmasc.heads.calibration import (
-    MINIMUM_UNLABELLED,
-    TEMPERATURES,
-    centring_shifts,
-    fit_minimum_against,
-    fit_minimum_cosine,
-    fit_temperature,
-    fit_thresholds,
-    prior_biases,
-    reliability_curve,
-)
+from mmasc.heads.calibration import TEMPERATURES, fit_temperature, reliability_curve
 from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
+from mmasc.heads.unlabelled_shifts import MINIMUM_UNLABELLED, centring_shifts
 from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
 from mmasc.labelling.sources import unlabelled_vectors
 from mmasc.metrics.functions import calibration_error
-
-LABELS = ["a", "b", "c", "d"]
-
-
-def cosines_of(n_items: int = 120, seed: int = 0, signal: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines around 0.2, higher by `signal` at the true label, and the true columns, all equally frequent."""
-    codes = np.arange(n_items) % len(LABELS)
-    cosines = 0.2 + 0.05 * np.random.default_rng(seed).normal(size=(n_items, len(LABELS)))
-    cosines[np.arange(n_items), codes] += signal
-    return cosines, codes
+from tests.helpers.cosines import LABELS, cosines_of
 
 
 def axes_problem(n_items: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -92,30 +74,6 @@ def test_a_prompt_that_attracts_everything_is_mended(kind):
     assert mended.score(sounds[1::2], labels[1::2]) > 0.85
     np.testing.assert_allclose(mended.predict_proba(sounds).sum(axis=1), 1)
     assert mended.shifts_[1] > 0.2 > mended.shifts_[[0, 2, 3]].max()
-
-
-@pytest.mark.parametrize("scale", [1.0, 20.0, 100.0, 1_000.0])
-@pytest.mark.parametrize("prior", [None, [0.7, 0.1, 0.15, 0.05]])
-def test_mean_probabilities_become_the_prior(scale, prior):
-    logits = scale * cosines_of(seed=4)[0] + np.array([0.0, 3.0, -2.0, 0.5])
-    biases = prior_biases(logits, None if prior is None else np.array(prior))
-    wanted = [0.25] * 4 if prior is None else prior
-    np.testing.assert_allclose(scipy_softmax(logits + biases, axis=1).mean(axis=0), wanted, atol=1e-8)
-    assert biases.sum() == pytest.approx(0, abs=1e-9)
-
-
-def test_prior_biases_are_the_minimum_that_scipy_finds():
-    logits, wanted = 20 * cosines_of(60, seed=5)[0], np.array([0.4, 0.3, 0.2, 0.1])
-    found = minimize(
-        lambda b: logsumexp(logits + b, axis=1).mean() - wanted @ b,
-        np.zeros(4),
-        jac=lambda b: scipy_softmax(logits + b, axis=1).mean(axis=0) - wanted,
-        tol=1e-12,
-    )
-    np.testing.assert_allclose(prior_biases(logits, wanted), found.x - found.x.mean(), atol=1e-5)
-    # Biases that were there before are taken out: only their sum is free
-    moved = prior_biases(logits + np.array([1.0, -2.0, 0.5, 0.5]), wanted)
-    np.testing.assert_allclose(moved + np.array([1.0, -2.0, 0.5, 0.5]), prior_biases(logits, wanted), atol=1e-6)
 
 
 def test_prior_of_the_classifier_goes_by_name():
@@ -174,38 +132,6 @@ def test_temperature_has_two_ends():
         fit_temperature(cosines, np.arange(120) % 5)
 
 
-def f1(scores: np.ndarray, true: np.ndarray, threshold: float) -> float:
-    held = scores >= threshold
-    return 2 * (held & true).sum() / (held.sum() + true.sum())
-
-
-def test_thresholds_have_the_best_f1_that_there_is():
-    generator = np.random.default_rng(9)
-    true = generator.uniform(size=(40, 4)) < 0.3
-    scores = np.round(generator.uniform(size=(40, 4)) * 0.7 + 0.3 * true, 2)
-    found = fit_thresholds(scores, true, LABELS)
-    for column, label in enumerate(LABELS):
-        best = max(f1(scores[:, column], true[:, column], threshold) for threshold in np.linspace(0, 1, 2_001))
-        assert f1(scores[:, column], true[:, column], found[label]) == pytest.approx(best)
-
-
-def test_thresholds_follow_the_stated_rule():
-    # F1 is 1 between 0.2 and 0.8, so the middle; F1 2/3 whether one or all hold: gaps decide, 0.3 to 0.9 is widest
-    scores = np.array([[0.1, 0.9], [0.2, 0.3], [0.8, 0.2]])
-    true = np.array([[False, True], [False, False], [True, False]])
-    assert fit_thresholds(scores, true, ["x", "y"]) == pytest.approx({"x": 0.5, "y": 0.6})
-    # F1 2/3 at 0.125 and at 0.75, where the gap is narrower; and both gaps alike: the higher one
-    held = np.array([[False], [True], [False], [False], [True]])
-    assert fit_thresholds(np.array([[0.0], [0.25], [0.5], [0.6875], [0.8125]]), held, ["x"]) == {"x": 0.125}
-    assert fit_thresholds(np.array([[0.0], [0.25], [0.5], [0.625], [0.875]]), held, ["x"]) == {"x": 0.75}
-    # everything true and false in equal places: all hold from the lowest score on
-    assert fit_thresholds(np.array([[0.3], [0.3]]), np.array([[True], [False]]), ["x"]) == {"x": 0.3}
-    with pytest.raises(MmascError, match="sounds without it: 'x' lack one of them; label some more"):
-        fit_thresholds(scores, np.array([[True, True], [True, False], [True, False]]), ["x", "y"])
-    with pytest.raises(ValueError, match="must agree"):
-        fit_thresholds(scores, true, ["x"])
-
-
 def test_thresholds_of_labels_are_used_by_name():
     prompts, sounds = np.eye(2), np.array([[1.0, 0.9], [0.9, 1.0]])
     one = ZeroShotClassifier(temperature=1.0, threshold={"y": 0.51, "x": 0.99}).fit(prompts, ["x", "y"])
@@ -216,20 +142,6 @@ def test_thresholds_of_labels_are_used_by_name():
         ZeroShotClassifier(threshold={"x": 0.5}).fit(prompts, ["x", "y"])
     with pytest.raises(ValueError, match="threshold is a probability"):
         ZeroShotClassifier(threshold={"x": 0.5, "y": 2.0}).fit(prompts, ["x", "y"])
-
-
-def test_minimum_cosine_loses_no_more_than_was_said():
-    cosines, codes = cosines_of(400, seed=10)
-    right = cosines.argmax(axis=1) == codes
-    best = cosines.max(axis=1)[right]
-    for lost in (0.0, 0.05, 0.3):
-        minimum = fit_minimum_cosine(cosines, codes, lost)
-        assert (best < minimum).mean() <= lost
-        assert (best <= minimum).mean() > lost  # the next higher one loses more
-    with pytest.raises(MmascError, match="no labelled sound has its own label as the best"):
-        fit_minimum_cosine(-np.eye(4), np.arange(4))
-    with pytest.raises(ValueError, match="lost must be in"):
-        fit_minimum_cosine(cosines, codes, 1.0)
 
 
 def test_reliability_is_a_loop_over_bins_and_its_gaps_sum_to_the_error():
@@ -267,19 +179,6 @@ def test_a_fitted_temperature_calibrates():
 
     fitted = fit_temperature(cosines[:200], codes[:200])
     assert error(fitted) < 0.05 < error(0.01)
-
-
-@pytest.mark.parametrize("function", [centring_shifts, prior_biases])
-def test_too_few_unlabelled_sounds_are_refused(function):
-    with pytest.raises(MmascError, match=f"19 unlabelled sounds are too few .* give {MINIMUM_UNLABELLED} or more"):
-        function(cosines_of(19)[0])
-    function(cosines_of(MINIMUM_UNLABELLED)[0])
-
-
-@pytest.mark.parametrize("prior", [[0.5, 0.5], [1.0, 0.0, 0.0, 0.0], [0.3, 0.3, 0.3, 0.3]])
-def test_priors_that_are_none_are_refused(prior):
-    with pytest.raises(ValueError, match="4 positive shares that sum to 1"):
-        prior_biases(cosines_of()[0], np.array(prior))
 
 
 @pytest.fixture
@@ -336,45 +235,3 @@ def test_what_cannot_be_centred_on_is_said(many_sounds, sounds, standin, registe
     (many_sounds / "00.wav").write_bytes(b"RIFF")
     with pytest.raises(MmascError, match=r"00\.wav"):
         next(mmasc.classify(sounds, PROMPTS, standin, centre_on=many_sounds))
-
-
-def test_thresholds_of_few_sounds_are_drawn_towards_the_shared_one():
-    generator = np.random.default_rng(4)
-    scores = generator.uniform(size=(60, 3))
-    true = np.zeros((60, 3), bool)
-    true[:2, 0] = true[2:32, 1] = true[32:36, 2] = True
-    own = fit_thresholds(scores, true, "abc")
-    shared = fit_thresholds(scores.reshape(-1, 1), true.reshape(-1, 1), "s")["s"]
-    drawn = fit_thresholds(scores, true, "abc", few=5)
-    assert drawn["b"] == own["b"]
-
-    def odds(p):
-        return np.log(p / (1 - p))
-
-    for name, share in (("a", 2 / 5), ("c", 4 / 5)):
-        assert odds(drawn[name]) == pytest.approx((1 - share) * odds(shared) + share * odds(own[name]))
-    cosines = scores * 4 - 2
-    drawn, own = fit_thresholds(cosines, true, "abc", few=5), fit_thresholds(cosines, true, "abc")
-    assert drawn["a"] == pytest.approx(0.6 * (shared * 4 - 2) + 0.4 * own["a"])
-
-
-def test_the_minimum_against_a_background_is_the_best_of_all():
-    generator = np.random.default_rng(6)
-    cosines, codes = generator.normal(0.4, 0.2, (80, 3)), generator.integers(0, 3, 80)
-    background = generator.normal(0.2, 0.2, (50, 3))
-    right = cosines.argmax(1) == codes
-    best, others = cosines.max(1)[right], background.max(1)
-
-    def worth(least):
-        return (best >= least).mean() - (others >= least).mean()
-
-    found = fit_minimum_against(cosines, codes, background)
-    assert worth(found) == pytest.approx(max(worth(one) for one in np.concatenate([best, others])))
-    bounded = fit_minimum_against(cosines, codes, background, lost=0.1)
-    assert (best < bounded).mean() <= 0.1
-    assert bounded <= found
-    assert fit_minimum_against(cosines, codes, background, lost=0) == best.min()
-    with pytest.raises(ValueError, match="background not empty"):
-        fit_minimum_against(cosines, codes, background[:0])
-    with pytest.raises(MmascError, match="its own label as the best"):
-        fit_minimum_against(cosines, (cosines.argmax(1) + 1) % 3, background)

@@ -19,12 +19,14 @@ import mmasc
 from mmasc.cli import cli
 from mmasc.collection import Collection
 from mmasc.errors import MmascError
-from mmasc.heads.calibration import MINIMUM_UNLABELLED, fit_thresholds
-from mmasc.heads.estimators import Prototypes, SupportVectors
 from mmasc.heads.fitted import FittedHead, label_type_of
 from mmasc.heads.predictors import Linear
+from mmasc.heads.prototypes import Prototypes
 from mmasc.heads.registry import HEADS, make_head
 from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot, TunedZeroShot
+from mmasc.heads.support_vectors import SupportVectors
+from mmasc.heads.thresholds import fit_thresholds
+from mmasc.heads.unlabelled_shifts import MINIMUM_UNLABELLED
 from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
 from mmasc.labelling.apply import apply_head
 from mmasc.labelling.fit import fit_head

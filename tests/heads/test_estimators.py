@@ -5,10 +5,8 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.svm import SVC
 
 from mmasc.errors import MmascError
-from mmasc.heads import estimators
 from mmasc.heads.conversion import predictor_of
 from mmasc.heads.registry import HEADS, make_head
 from mmasc.windows.units import unit_as_normalizer
@@ -59,37 +57,6 @@ def test_boosting_with_pca_is_scikit_learns_own():
         make_head("boosting-pca").fit(vectors[:60], codes[:60])
 
 
-@pytest.mark.parametrize("kernel", ["rbf", "sigmoid"])
-@pytest.mark.parametrize("n_classes", [2, 4])
-def test_support_vector_machine_decides_as_scikit_learns(kernel, n_classes):
-    vectors, codes = clouds(n_classes, 6, 120)
-    new, _ = clouds(n_classes, 6, 200, seed=1)
-    ours = make_head(f"svm-{kernel}").fit(vectors, codes)
-    theirs = SVC(kernel=kernel, C=1, gamma="scale", break_ties=True).fit(vectors, codes)
-    np.testing.assert_array_equal(ours.predict(new), theirs.predict(new))
-    decisions = theirs.decision_function(new)
-    two = np.stack([0 * decisions, decisions], axis=1) if n_classes == 2 else decisions
-    logits = two / ours[-1].temperature_
-    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(ours.predict_proba(new), expected, atol=1e-12)
-
-
-def test_temperature_calibrates():
-    vectors, codes = clouds(4, 6, 400)
-    new, true = clouds(4, 6, 400, seed=1)
-    head = make_head("svm-rbf").fit(vectors, codes)
-
-    def loss() -> float:
-        return -float(np.log(head.predict_proba(new)[np.arange(len(true)), true]).mean())
-
-    chosen, temperature = loss(), head[-1].temperature_
-    losses = []
-    for factor in (0.4, 2.5):
-        head[-1].temperature_ = factor * temperature
-        losses.append(loss())
-    assert chosen < min(losses)
-
-
 def test_neighbours_are_brute_force():
     vectors, codes = clouds(3, 5, 60)
     new, _ = clouds(3, 5, 20, seed=1)
@@ -103,38 +70,6 @@ def test_neighbours_are_brute_force():
         np.testing.assert_allclose(row, votes / votes.sum(), atol=1e-9)
     # A known sound is itself; with three sounds in all, three are asked
     np.testing.assert_array_equal(make_head("neighbours").fit(vectors[:3], codes[:3]).predict(vectors[:3]), codes[:3])
-
-
-def test_prototypes_are_brute_force_from_one_example_a_label_on():
-    vectors, codes = clouds(3, 5, 60)
-    new, _ = clouds(3, 5, 20, seed=1)
-    for known, labels in ((7 * vectors, codes), (vectors[[2, 1, 0]], codes[[2, 1, 0]])):
-        units = known / np.linalg.norm(known, axis=1, keepdims=True)
-        means = [units[labels == label].mean(axis=0) for label in range(3)]
-        cosines = np.array([[one @ mean / np.linalg.norm(one) / np.linalg.norm(mean) for mean in means] for one in new])
-        head = make_head("prototypes").fit(known, labels)
-        logits = cosines / head[-1].temperature_
-        expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        np.testing.assert_allclose(head.predict_proba(new), expected, atol=1e-12)
-    assert head[-1].temperature_ == 0.05
-    with pytest.raises(MmascError, match="recordings of some label are zero or cancel out; choose another head"):
-        make_head("prototypes").fit(np.concatenate([vectors[:1], -vectors[:1], vectors[1:2]]), np.array([0, 0, 1]))
-
-
-def test_prototypes_are_as_sure_as_they_are_right_where_all_cosines_are_near_one():
-    vectors, codes = clouds(4, 6, 200)
-    new, true = clouds(4, 6, 400, seed=1)
-    common = 20 * np.ones(6)  # that all sounds share
-    head = make_head("prototypes").fit(common + vectors, codes)
-    scores = head.predict_proba(common + new)
-
-    def loss(factor: float) -> float:
-        logits = factor * np.log(scores)
-        of_truth = logits[np.arange(len(true)), true] - np.log(np.exp(logits).sum(axis=1))
-        return -float(of_truth.mean())
-
-    assert (scores.argmax(axis=1) == true).mean() > 0.4
-    assert loss(1.0) < min(loss(0.3), loss(3.0))
 
 
 def test_logistic_is_scikit_learns_own_on_standardised_numbers():
@@ -158,15 +93,3 @@ def test_the_default_is_scikit_learns_histogram_boosting():
     ).fit(unit_as_normalizer(longer), codes)  # fmt: skip
     head = make_head().fit(longer, codes)
     np.testing.assert_array_equal(head.predict_proba(longer), theirs.predict_proba(unit_as_normalizer(longer)))
-
-
-def test_recordings_without_weight_are_left_out_whole():
-    vectors, labels = np.arange(8.0).reshape(4, 2), np.array(["a", "b", "a", "b"])
-    left = estimators._weighted(vectors, labels, [0.0, 0.25, 1.0, 3.0])
-    np.testing.assert_array_equal(left[0], vectors[1:])
-    assert left[1].tolist() == ["b", "a", "b"]
-    assert left[2] is not None
-    assert left[2].tolist() == [0.25, 1.0, 3.0]
-    for wrong in ([0.0] * 4, [-1.0, 1.0, 1.0, 1.0]):
-        with pytest.raises(ValueError, match="(?i)sample.weight"):
-            estimators._weighted(vectors, labels, wrong)

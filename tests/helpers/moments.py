@@ -48,6 +48,14 @@ def annotated(tmp_path) -> Path:
     return tmp_path / "c"
 
 
+@pytest.fixture
+def bare(annotated) -> Collection:
+    """The collection without annotations."""
+    collection = Collection(annotated)
+    collection.annotations.remove([one.id for one in collection.annotations.all()])
+    return collection
+
+
 def annotation(collection: Collection, item: int, start: float, end: float, label: str, **more) -> Annotation:
     """An annotation of one of these recordings."""
     recording = collection.annotations.recording_id(f"{item:02}.wav")

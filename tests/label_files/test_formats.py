@@ -12,7 +12,7 @@ from mmasc.label_files.formats import format_of, read_rows, rows_text, write_row
 from mmasc.label_files.raven import raven_text
 from mmasc.label_files.rows import VERDICTS, LabelRow, recording_named_by
 from mmasc.label_files.texts import cell
-from mmasc.storage.tables import MISSING
+from mmasc.storage.values import MISSING
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=12).map(str.strip)
 KNOWN = WORDS.filter(lambda word: word not in MISSING)

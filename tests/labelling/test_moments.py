@@ -9,26 +9,18 @@ import pytest
 
 from mmasc.collection import Collection
 from mmasc.errors import MmascError
-from mmasc.heads.calibration import fit_thresholds
 from mmasc.heads.fitted import FittedHead
 from mmasc.heads.registry import make_head
-from mmasc.heads.zeroshot import NONE
+from mmasc.heads.thresholds import fit_thresholds
 from mmasc.labelling.apply import apply_head
+from mmasc.labelling.carrying import ABSENT, PRESENT, UNKNOWN
 from mmasc.labelling.fit import fit_head
 from mmasc.labelling.fit_moments import fit_moments
 from mmasc.labelling.folds import spread_groups
-from mmasc.labelling.moments import ABSENT, PRESENT, UNKNOWN, Moments, annotated_windows
+from mmasc.labelling.moments import Moments, annotated_windows
 from mmasc.metrics.functions import average_precision
 from tests.helpers.command import run
 from tests.helpers.moments import SECONDS, annotation, labels_at, levels_of
-
-
-@pytest.fixture
-def bare(annotated) -> Collection:
-    """The collection without annotations."""
-    collection = Collection(annotated)
-    collection.annotations.remove([one.id for one in collection.annotations.all()])
-    return collection
 
 
 def truth_of(collection: Collection, **how) -> dict[tuple[str, float], list[int]]:
@@ -182,29 +174,6 @@ def test_one_example_is_enough_for_prototypes_and_nothing_is_claimed_of_it(bare,
     vectors = np.array([[one, abs(one), one, one > 0] for one in (level, -level)], float)
     scores = report.fitted.predict_proba(vectors)[:, 0]
     assert scores[0] > scores[1]
-
-
-def test_one_label_each_with_a_background(annotated, bare):
-    bare.annotations.add(
-        [
-            annotation(bare, item, second, second + 1, "up" if level > 0 else "down")
-            for item in range(8)
-            for second, level in enumerate(levels_of(item))
-            if abs(level) > 0.5
-        ]
-    )
-    report = fit_head(bare, Moments(background="moments"), head="neighbours", folds=4)
-    assert (report.classes, report.unit) == (["down", "up", NONE], "windows")
-    assert report.recordings == 8 * SECONDS == report.tested
-    assert report.interval_over == "recordings"
-    assert report.fitted.stamp.background == NONE
-    answers = list(apply_head(report.fitted, bare, timeline=True))
-    # All windows below zero have one direction, whether they are labelled or not; those above differ in theirs
-    assert "up" in {event.label for one in answers for event in one.events} <= {"down", "up"}
-    assert all(NONE not in one.labels for one in answers)
-    plain = fit_head(bare, Moments(), head="logistic", folds=4)
-    assert plain.classes == ["down", "up"]
-    assert plain.left_out == {"without an annotation": 8 * SECONDS - plain.recordings}
 
 
 def test_a_class_of_one_recording_is_learnt_and_not_tested(bare):

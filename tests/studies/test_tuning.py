@@ -10,9 +10,11 @@ import soundfile
 
 import mmasc
 from mmasc.errors import MmascError
-from mmasc.heads.calibration import centring_shifts, fit_minimum_cosine, fit_temperature, fit_thresholds
+from mmasc.heads.calibration import fit_temperature
 from mmasc.heads.calibration_file import Calibration, digest_of
 from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot, TunedZeroShot
+from mmasc.heads.thresholds import fit_minimum_cosine, fit_thresholds
+from mmasc.heads.unlabelled_shifts import centring_shifts
 from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
 from mmasc.labelling.folds import make_folds
 from mmasc.prompts.prompts import Prompts

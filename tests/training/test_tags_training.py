@@ -27,6 +27,7 @@ from mmasc.networks.tagger import tag_probabilities
 from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.training.supervised import run as supervised_run
 from mmasc.training.supervised.augment import slice_frames
+from mmasc.training.supervised.batch_loss import BatchLoss
 from mmasc.training.supervised.batches import partners_alike
 from mmasc.training.supervised.data import Sides
 from mmasc.training.supervised.hearing import channel_remark, load_clips
@@ -267,14 +268,14 @@ def test_a_run_with_tags_goes_on_to_the_same_weights(table, tmp_path):
 
 def test_tags_are_mixed_as_labels_are(table, tmp_path, monkeypatch):
     seen = []
-    plain = supervised_run.Run._mixed
+    plain = BatchLoss._mixed
 
     def watched(self, rows, batch):
         mixed = plain(self, rows, batch)
         seen.append((mixed, batch.targets))
         return mixed
 
-    monkeypatch.setattr(supervised_run.Run, "_mixed", watched)
+    monkeypatch.setattr(BatchLoss, "_mixed", watched)
     train(table, tmp_path / "run", tags=known_tags(table), mix="mixup", mix_on="features")
     assert len(seen) == 6
     for mixed, targets in seen:
@@ -427,7 +428,7 @@ def test_the_kernel_is_chosen_without_the_test_fold():
     assert kernel == "rbf"
     assert "chosen on 30 validation clips" in said
     # the test fold's labels are what the other kernel says: only the way of the papers follows them
-    from mmasc.heads.estimators import SupportVectors
+    from mmasc.heads.support_vectors import SupportVectors
 
     train, test = codes.positions.train, codes.positions.test
     labels = codes.labels.copy()

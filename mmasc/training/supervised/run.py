@@ -10,20 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from mmasc.devices import ProcessGroup
 from mmasc.networks.network import Network
-from mmasc.networks.tagger import multitask_loss, pseudo_label_loss
 from mmasc.progress import current
 from mmasc.training.run_folder import Metrics
 from mmasc.training.stage import Stage
-from mmasc.training.supervised.augment import jitter_tags, mixup
-from mmasc.training.supervised.batches import Batch, Batches
+from mmasc.training.supervised.batch_loss import BatchLoss
+from mmasc.training.supervised.batches import Batches
 from mmasc.training.supervised.config import SupervisedConfig
 from mmasc.training.supervised.hearing import masks_of
-from mmasc.training.supervised.losses import class_weights_of, classification_loss, smooth
 from mmasc.training.supervised.student import (
     ExtraTargets,
     HeldOutClips,
@@ -90,9 +87,7 @@ class Run(Stage):
         if self.masks is not None:
             network.body.augment = self.masks
         self.averaged = copy.deepcopy(network).requires_grad_(False) if config.ema else network
-        self.class_weights = None
-        if config.class_weights == "balanced":
-            self.class_weights = class_weights_of(torch.from_numpy(batches.items.targets)).to(self.device)
+        self.batch_loss = BatchLoss(config, self.extra, torch.from_numpy(batches.items.targets), self.device)
         self.trained = [parameter for parameter in self.student.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(parameter_groups(self.trained, config), lr=config.learning_rate)
         self.parts = {"pupil/": self.student, "optimizer/": self.optimizer}
@@ -148,14 +143,9 @@ class Run(Stage):
         if features.ndim == 4:
             features = features.contiguous(memory_format=torch.channels_last)
         with self.seeded(seed), torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
-            tags = () if self.extra.tags is None else (self._tags(self.extra.tags, batch, seed),)
+            tags = () if self.extra.tags is None else (self.batch_loss.tags(self.extra.tags, batch, seed),)
             logits, vectors = self.wrapped(features, *tags)
-        loss = self._loss(batch, logits, vectors)
-        if self.extra.teacher is not None:
-            taught = self.extra.teacher.loss(
-                logits.float(), None if vectors is None else vectors.float(), batch.clips, batch.share, config
-            )
-            loss = (1 - config.teacher_weight) * loss + config.teacher_weight * taught
+        loss = self.batch_loss(batch, logits, vectors)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if config.gradient_norm:
@@ -164,34 +154,6 @@ class Run(Stage):
         if config.ema:
             move_average(self.averaged.body, self.network.body, config.ema, self.step)
         return {"loss": loss.detach()}
-
-    def _loss(
-        self, batch: Batch, logits: Float[Tensor, "batch class"], second: Float[Tensor, "batch number"] | None
-    ) -> Float[Tensor, ""]:
-        """Of the labels alone: of one head, or of two on their own clips, and of soft labels where there are any."""
-        config = self.config
-        targets = smooth(batch.targets, config.smoothing, config.loss == "bce")
-        if batch.noisy is None:
-            return classification_loss(
-                logits, targets, config.loss, config.focal_gamma, config.focal_argmax, self.class_weights
-            )
-        assert second is not None
-        logits, second, noisy = logits.float(), second.float(), batch.noisy
-        loss = multitask_loss(logits[~noisy], targets[~noisy], second[noisy], targets[noisy], config.noisy_rule)
-        if self.extra.pseudo is not None and bool(noisy.any()):
-            soft = self._mixed(self.extra.pseudo, batch)[noisy]
-            loss = loss + pseudo_label_loss(logits[noisy], soft, config.pseudo_weight)
-        return loss
-
-    def _tags(self, rows: Float32[Tensor, "clip tag"], batch: Batch, seed: int) -> Float32[Tensor, "batch tag"]:
-        """Tags of a batch, with noise."""
-        generator = torch.Generator().manual_seed(seed)
-        return jitter_tags(self._mixed(rows, batch), self.config.tag_noise, generator)
-
-    def _mixed(self, rows: Float32[Tensor, "clip number"], batch: Batch) -> Float32[Tensor, "batch number"]:
-        """What is known of the clips of a batch, mixed as their labels are."""
-        first, second = (rows[torch.from_numpy(clips).to(rows.device)] for clips in batch.clips)
-        return mixup(first, second, batch.share)
 
     def note(self, values: Sequence[Mapping[str, float]], seconds: float, metrics: Metrics | None, last: bool) -> None:
         """Losses and time of the epoch so far."""

@@ -1,0 +1,57 @@
+"""Values of a column of text → their type and what they are worth; words that say nothing are known as missing."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+# What R, pandas, spreadsheets and databases write where nothing is known. "None" and "none" are not among them: people
+# use them as labels ("none of the species"), and no program writes them for a missing value but Python's own print.
+MISSING = frozenset(
+    ["NA", "N/A", "n/a", "<NA>", "#N/A", "#NA", "#N/A N/A", "NaN", "nan", "-NaN", "-nan", "NULL", "null"]
+    + ["1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"]
+)
+_INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]*)")
+_NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_INFINITY = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[+-]?(0|[1-9][0-9]*),[0-9]+([eE][+-]?[0-9]+)?")
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value says nothing: None, NaN, blank text or one of `MISSING`."""
+    return value is None or value != value or not str(value).strip() or str(value).strip() in MISSING
+
+
+def type_of(values: Iterable[str], decimal_comma: bool = False) -> type:
+    """Type of a column of text: int, float or str; str where no value says anything.
+
+    "007", "1_000" and whole numbers beyond 64 bits are names, not numbers.
+
+    Args:
+        values: "" for missing ones.
+        decimal_comma: Whether "1,5" is a number, as in tables with semicolons, unless others have a point.
+    """
+    known = [value for value in values if value]
+    if decimal_comma and any(_DECIMAL_COMMA.fullmatch(value) for value in known):
+        alike = all(_DECIMAL_COMMA.fullmatch(value) or _INTEGER.fullmatch(value) for value in known)
+        return float if alike else str
+    found = {_narrowest(value) for value in known}
+    if not found or not found <= {int, float}:
+        return str
+    return float if float in found else int
+
+
+def convert(value: str, kind: type) -> Any:
+    """A value of a column of the given type; None for a missing one."""
+    if not value:
+        return None
+    return float(value.replace(",", ".")) if kind is float else kind(value)
+
+
+def _narrowest(value: str) -> type:
+    if _INTEGER.fullmatch(value):
+        return int if abs(int(value)) < 2**63 else str
+    if _INFINITY.fullmatch(value):
+        return float
+    if _NUMBER.fullmatch(value) and abs(float(value)) != float("inf"):
+        return float
+    return str
