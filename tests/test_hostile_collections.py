@@ -90,7 +90,11 @@ def test_a_space_whose_encoder_cannot_be_loaded_is_named_with_its_collection(tmp
     text["spaces"]["standin"]["encoder"] = encoder
     head.write_text(json.dumps(text))
     collection = Collection(tmp_path / "mine")
-    for call in (lambda _: collection.search(audio=sound), lambda _: collection.add(sound)):
+    for call in (
+        lambda _: collection.search(audio=sound),
+        lambda _: collection.search("a low hum"),
+        lambda _: collection.add(sound),
+    ):
         assert "space 'standin' of" in refused(call, tmp_path / "mine")
 
 

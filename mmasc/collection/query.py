@@ -1,6 +1,8 @@
 """A question to a space: texts, sounds, pictures and vectors, for and against, become one vector; hits come back."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -121,11 +123,9 @@ class QueryEncoders:
             return _checked(name, space, folder, encoder)
         key = (space.encoder, space.window_seconds, space.identity)
         if key not in self._loaded:
-            window = window_of(space.encoder, space.window_seconds)
-            try:
+            with naming_space(name, folder):
+                window = window_of(space.encoder, space.window_seconds)
                 self._loaded[key] = load_encoder(space.encoder, self._device, window)
-            except MmascError as error:
-                raise MmascError(f"the encoder of space {name!r} of {folder} cannot be loaded: {error}") from error
             if backend_identity(self._loaded[key].identity, "onnx") == space.identity:
                 self._loaded[key].use_onnx()
         return _checked(name, space, folder, self._loaded[key])
@@ -136,13 +136,23 @@ class QueryEncoders:
         if key in self._loaded:
             return None
         if key not in self._text_sides:
-            side = load_text_encoder(space.encoder, window_of(space.encoder, space.window_seconds))
+            with naming_space(name, folder):
+                side = load_text_encoder(space.encoder, window_of(space.encoder, space.window_seconds))
             # The backend runs the network of sounds; words are read alike
             if side is not None and backend_identity(side.identity, "onnx") == space.identity:
                 side.identity = space.identity
             self._text_sides[key] = side
         side = self._text_sides[key]
         return None if side is None else _checked(name, space, folder, side)
+
+
+@contextmanager
+def naming_space(name: str, folder: Path) -> Iterator[None]:
+    """What an encoder complains of while it is loaded, with the space and the collection that asked for it."""
+    try:
+        yield
+    except MmascError as error:
+        raise MmascError(f"the encoder of space {name!r} of {folder} cannot be loaded: {error}") from error
 
 
 def _checked(name: str, space: SpaceHead, folder: Path, encoder: Any) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
+from mmasc.collection.query import naming_space
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.vectors import vectors_with_labels
 from mmasc.encoders.base import Encoder
@@ -189,7 +190,8 @@ def _words(
         return lambda direction, top: (), ""
     asked: Prompts = words_of(space.encoder) if prompts is None else as_prompts(prompts)
     if encoder is None:
-        encoder = load_encoder(space.encoder, window_seconds=window_of(space.encoder, space.window_seconds))
+        with naming_space(space.encoder, collection.store.folder):
+            encoder = load_encoder(space.encoder, window_seconds=window_of(space.encoder, space.window_seconds))
     require_identity(
         (space.encoder, space.identity),
         (encoder.spec.name, encoder.identity),
