@@ -123,7 +123,7 @@ class QueryEncoders:
         if key not in self._loaded:
             window = window_of(space.encoder, space.window_seconds)
             try:
-                self._loaded[key] = load_encoder(space.encoder, self._device, window)
+                self._loaded[key] = load_encoder(space.encoder, self._device, window, identity=space.identity)
             except MmascError as error:
                 raise MmascError(f"the encoder of space {name!r} of {folder} cannot be loaded: {error}") from error
             if backend_identity(self._loaded[key].identity, "onnx") == space.identity:

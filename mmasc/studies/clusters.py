@@ -189,7 +189,8 @@ def _words(
         return lambda direction, top: (), ""
     asked: Prompts = words_of(space.encoder) if prompts is None else as_prompts(prompts)
     if encoder is None:
-        encoder = load_encoder(space.encoder, window_seconds=window_of(space.encoder, space.window_seconds))
+        window = window_of(space.encoder, space.window_seconds)
+        encoder = load_encoder(space.encoder, window_seconds=window, identity=space.identity)
     require_identity(
         (space.encoder, space.identity),
         (encoder.spec.name, encoder.identity),
