@@ -71,7 +71,7 @@ def raised(decibels: Float[Tensor, "batch channel frame mel"]) -> Float[Tensor, 
 
 
 def floor_of(decibels: Float[Tensor, "batch channel frame mel"]) -> Float[Tensor, "batch channel 1 1"]:
-    """Decibels of silence beside a clip: 80 below its loudest band, at least -100."""
+    """Decibels of silence before and behind a clip: 80 below its loudest band, at least -100."""
     return (decibels.amax((2, 3), keepdim=True) - TOP_DB).clamp_min(FLOOR_DB)
 
 
