@@ -2,17 +2,28 @@
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from torch import nn
 
+from mmasc.devices import ProcessGroup
+from mmasc.errors import MmascError
 from mmasc.networks.load import load_network
+from mmasc.networks.registry import NETWORKS
 from mmasc.networks.resnet import ResNet
 from mmasc.networks.vggish import VggishDnn, VggishRnn
+from mmasc.storage.tensors import load_tensors
 from mmasc.training.supervised.augment import mask_stripes, slice_frames, stripes
+from mmasc.training.supervised.batches import Batches
 from mmasc.training.supervised.config import SupervisedConfig
+from mmasc.training.supervised.crops import Items
 from mmasc.training.supervised.losses import centre_loss, fixed_centres
 from mmasc.training.supervised.recipes import RECIPES
 from mmasc.training.supervised.student import Student, learning_rate, optimizer_of
+from mmasc.training.supervised.train import train_network
+from tests.helpers.small_network import FILTERS
+
+READ = {"dataset": "csv", "dataset_options": {"fold_column": "fold"}, "folds": ["2"]}
 
 
 def config_of(**options) -> SupervisedConfig:
@@ -159,3 +170,52 @@ def test_the_dilated_network_drops_in_front_of_its_output():
     with torch.inference_mode():
         assert torch.equal(network.body.classify(codes), network.body.resnet.fc(codes))
         assert not torch.equal(network.body.train().classify(codes), network.body.resnet.fc(codes))
+
+
+# ------------------------------------------------------------------------------------------ whole runs
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Eight clips of a quarter of a second."""
+    folder = tmp_path_factory.mktemp("data")
+    lines = ["path,label,fold"]
+    for number in range(8):
+        at = np.arange(4_000) / 16_000
+        sound = 0.3 * np.sin(2 * np.pi * (300 if number % 2 else 2_500) * (1 + number / 50) * at)
+        soundfile.write(folder / f"{number}.wav", sound, 16_000)
+        lines.append(f"{number}.wav,{number % 2},{number // 6 + 1}")
+    (folder / "table.csv").write_text("\n".join(lines) + "\n")
+    return folder / "table.csv"
+
+
+def test_a_run_with_the_recipe_of_2019_continues_to_the_bit(table, tmp_path, monkeypatch):
+    monkeypatch.setitem(NETWORKS, "filters", FILTERS)
+    options = {**READ, "recipe": "jung-2019", "epochs": 6, "batch": 3, "crop_seconds": 0.2, "mix_from": 0.5}
+    train_network("filters", table, out=tmp_path / "whole", **options)
+    train_network("filters", table, out=tmp_path / "parts", pause_at=7, **options)
+    train_network("filters", table, out=tmp_path / "parts", **options)
+    train_network("filters", table, out=tmp_path / "without", **{**options, "centre_weight": 0.0})
+    weights = [load_tensors(tmp_path / name / "last.safetensors")[0] for name in ("whole", "parts", "without")]
+    for name, tensor in weights[0].items():
+        assert torch.equal(tensor, weights[1][name]), name
+    assert any(not torch.equal(tensor, weights[2][name]) for name, tensor in weights[0].items())
+    stored = load_tensors(tmp_path / "whole" / "training.safetensors")[0]
+    assert any("max_exp_avg_sq" in name for name in stored)
+
+
+def test_nothing_is_mixed_before_its_share_of_the_steps(table, monkeypatch):
+    monkeypatch.setitem(NETWORKS, "filters", FILTERS)
+    network = load_network("filters", classes=("0", "1"))
+    config = config_of(mix="mixup", mix_alpha=1.0, mix_from=6 / 90, batch=4)
+    paths = [table.parent / f"{number}.wav" for number in range(8)]
+    items = Items(network, config, paths, np.eye(2, dtype=np.float32)[np.arange(8) % 2], torch.device("cpu"), None)
+    batches = Batches(items, config, ProcessGroup())
+    steps = 90 * batches.steps_an_epoch
+    shares = [bool((batches.make(step, steps).share != 1).any()) for step in range(7 * batches.steps_an_epoch)]
+    assert shares == [False] * 6 * batches.steps_an_epoch + [True] * batches.steps_an_epoch
+
+
+def test_networks_of_several_codes_have_no_centres(table, tmp_path):
+    with pytest.raises(MmascError, match="vggish-dnn makes its logits of several codes: leave out centre_weight"):
+        train_network("vggish-dnn", table, **READ, out=tmp_path, recipe="plain", centre_weight=1.0, minimum_seconds=1.0)

@@ -23,14 +23,20 @@ from mmasc.training.supervised.augment import jitter_tags, mixup
 from mmasc.training.supervised.batches import Batch, Batches
 from mmasc.training.supervised.config import SupervisedConfig
 from mmasc.training.supervised.hearing import masks_of
-from mmasc.training.supervised.losses import class_weights_of, classification_loss, smooth
+from mmasc.training.supervised.losses import (
+    centre_loss,
+    class_weights_of,
+    classification_loss,
+    fixed_centres,
+    smooth,
+)
 from mmasc.training.supervised.student import (
     ExtraTargets,
     HeldOutClips,
     Student,
     learning_rate,
     move_average,
-    parameter_groups,
+    optimizer_of,
     same_kernels,
 )
 
@@ -82,7 +88,10 @@ class Run(Stage):
         self._loss_sum, self._loss_count, self._train_seconds = 0.0, 0, 0.0
         teacher = self.extra.teacher
         dim = teacher.rows.shape[1] if teacher is not None and teacher.kind == "vectors" else 0
-        self.student = Student(network.body, dim, config.seed, bool(config.noisy)).to(self.device)
+        coded = config.centre_weight > 0
+        self.student = Student(network.body, dim, config.seed, bool(config.noisy), coded).to(self.device)
+        centres = fixed_centres(len(config.classes), network.body.dim, config.seed) if coded else None
+        self.centres = None if centres is None else centres.to(self.device)
         if any(parameter.ndim == 4 for parameter in self.student.parameters()):
             self.student = self.student.to(memory_format=torch.channels_last)
         in_body = config.mask_at == "body" and config.time_masks + config.band_masks > 0
@@ -94,7 +103,7 @@ class Run(Stage):
         if config.class_weights == "balanced":
             self.class_weights = class_weights_of(torch.from_numpy(batches.items.targets)).to(self.device)
         self.trained = [parameter for parameter in self.student.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.AdamW(parameter_groups(self.trained, config), lr=config.learning_rate)
+        self.optimizer = optimizer_of(self.trained, config)
         self.parts = {"pupil/": self.student, "optimizer/": self.optimizer}
         if config.ema:
             self.parts["average/"] = self.averaged.body
@@ -172,9 +181,12 @@ class Run(Stage):
         config = self.config
         targets = smooth(batch.targets, config.smoothing, config.loss == "bce")
         if batch.noisy is None:
-            return classification_loss(
+            loss = classification_loss(
                 logits, targets, config.loss, config.focal_gamma, config.focal_argmax, self.class_weights
             )
+            if self.centres is None or second is None:
+                return loss
+            return loss + config.centre_weight * centre_loss(second, batch.targets, self.centres)
         assert second is not None
         logits, second, noisy = logits.float(), second.float(), batch.noisy
         loss = multitask_loss(logits[~noisy], targets[~noisy], second[noisy], targets[noisy], config.noisy_rule)
