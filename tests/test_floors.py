@@ -30,7 +30,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "mmasc.cli.clips:clips": 16,
     "mmasc.cli.demo:demo": 9,
     "mmasc.cli.embed:embed": 19,
-    "mmasc.cli.evaluate:evaluate": 9,
+    "mmasc.cli.evaluate:evaluate": 10,
     "mmasc.cli.imagine:imagine": 9,
     "mmasc.cli.search:search": 17,
     "mmasc.collection.collection:Collection.search": 15,

@@ -46,6 +46,13 @@ class Evaluate(click.Command):
     "validation clips (if there are none, on folds of the training clips), or on the test clips as in the papers, "
     "which is optimistic.",
 )
+@click.option(
+    "--epochs",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="PNG file for one graph of all systems: accuracy by epoch, with the time of training every ten epochs. Runs "
+    "write it down with --validation or --test-curve.",
+)
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures into the run folders.")
 @device_option
 @quiet_option
@@ -56,6 +63,7 @@ def evaluate(
     by: tuple[str, ...],
     cache: str | None,
     svm: str | None,
+    epochs: str | None,
     figures: bool,
     device: str,
     quiet: bool,
@@ -76,6 +84,10 @@ def evaluate(
 
     with shown_progress("testing", quiet):
         found = evaluate_runs(runs, data, by, cache, device, lambda text: remark(text, quiet), svm=svm or "")
+    if epochs is not None:
+        from mmasc.evaluation.epoch_figure import write_epoch_figure
+
+        remark(f"→ {write_epoch_figure(runs, epochs)}", quiet)
     # The figures in the folders belong to the networks, not to the support vector machines
     if figures and not svm:
         shared = [one.folder for one in found]
