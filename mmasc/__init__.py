@@ -66,6 +66,7 @@ _PUBLIC = {
     "import_labels": "mmasc.collection.label_exchange",
     "export_labels": "mmasc.collection.label_exchange",
     "compare_labels": "mmasc.evaluation.label_comparison",
+    "compare_transcripts": "mmasc.evaluation.transcripts",
     # networks
     "NETWORKS": "mmasc.networks.registry",
     "load_network": "mmasc.networks.load",
@@ -82,6 +83,7 @@ _PUBLIC = {
     "imagine_files": "mmasc.ivf.imagine",
     "sweep_features": "mmasc.evaluation.feature_sweep",
     "sweep_tags": "mmasc.evaluation.tag_sweep",
+    "sweep_values": "mmasc.evaluation.value_sweep",
     # errors that users can fix
     "MmascError": "mmasc.errors",
 }
@@ -111,6 +113,8 @@ if TYPE_CHECKING:
     from mmasc.evaluation.feature_sweep import sweep_features
     from mmasc.evaluation.label_comparison import compare_labels
     from mmasc.evaluation.tag_sweep import sweep_tags
+    from mmasc.evaluation.transcripts import compare_transcripts
+    from mmasc.evaluation.value_sweep import sweep_values
     from mmasc.heads.calibration_file import Calibration
     from mmasc.heads.fitted import FittedHead
     from mmasc.heads.registry import HEADS, make_head

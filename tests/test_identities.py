@@ -12,6 +12,7 @@ from unittest.mock import patch
 import pytest
 import torch
 
+from mmasc.encoders.earlier import EARLIER_RULES
 from mmasc.encoders.identity import backend_identity, identity_digest
 from mmasc.encoders.registry import ENCODERS, load_encoder
 from mmasc.features.registry import FRONT_ENDS, front_end_constants
@@ -40,10 +41,10 @@ def filled(module: torch.nn.Module) -> torch.nn.Module:
     return module
 
 
-def write_network(path: Path, name: str) -> None:
+def write_network(path: Path, name: str, features: str | None = None) -> None:
     from mmasc.networks.load import load_network
 
-    network = load_network(name, classes=("a", "b", "c"))
+    network = load_network(name, classes=("a", "b", "c"), features=features)
     about = {"network": name, "classes": ["a", "b", "c"], "features": network.features, "arguments": {}}
     save_tensors(path, filled(network.body).state_dict(), about)
 
@@ -58,15 +59,19 @@ def identities(folder: Path) -> dict[str, str]:
     found["mini by onnx"] = backend_identity(found["mini"], "onnx")
     for name, spec in ENCODERS.items():
         found[f"policy of {name}"] = identity_digest(spec, {}, {})
+        for number, changes in enumerate(EARLIER_RULES.get(name, ()), 1):
+            found[f"policy of {name}, earlier {number}"] = identity_digest(replace(spec, **changes), {}, {})
     small_tagger = replace(
         NETWORKS["tagging"], target="tests.helpers.small_network:Filters", arguments={"n_mels": 128}, n_classes=3
     )
     with patch.dict(NETWORKS, {"filters": FILTERS, "tagging": small_tagger}):
         write_network(folder / "filters.safetensors", "filters")
-        write_network(folder / "tagging.safetensors", "tagging")
+        write_network(folder / "tagging.safetensors", "tagging", "tagging")  # as runs of 0.1.0 say
+        write_network(folder / "reflecting.safetensors", "tagging")
         (folder / "tags.yaml").write_text(TAGS)
         save_imagination(folder / "films" / "ivf" / "last.safetensors", filled(Imagination(IMAGINATION)), {})
-        for name in ("filters:filters", "tagging:tagging", "tagging-scores:tagging", "ivf:films"):
+        networks = ("filters:filters", "tagging:tagging", "tagging:reflecting", "tagging-scores:tagging")
+        for name in (*networks, "ivf:films"):
             path = name if name.startswith("ivf") else f"{name}.safetensors"
             found[name] = load_encoder(path).identity
         for name in ("filters:filters.safetensors", "tagging:tagging.safetensors", "prompts:tags.yaml@mini"):

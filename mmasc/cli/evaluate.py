@@ -1,5 +1,6 @@
 """`mmasc evaluate`: accuracy of trained networks on the clips that they were not trained on."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,10 +12,24 @@ from mmasc.cli.progress import shown_progress
 if TYPE_CHECKING:
     from mmasc.evaluation.pooling import Evaluation
 
+TRANSCRIPTS = "transcripts"
 _SHOWN = ("balanced_accuracy", "macro_f1", "micro_f1", "mean_average_precision", "lwlrap", "log_loss")
 
 
-@click.command()
+class Evaluate(click.Command):
+    """`mmasc evaluate RUN...`, and `mmasc evaluate transcripts ...` where there is no folder of that name."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == [TRANSCRIPTS] and not Path(TRANSCRIPTS).exists():
+            from mmasc.cli.transcripts import transcripts
+
+            return transcripts.make_context(f"{info_name} {TRANSCRIPTS}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=Evaluate)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path())
 @data_of_runs_option
 @click.option(
@@ -31,6 +46,13 @@ _SHOWN = ("balanced_accuracy", "macro_f1", "micro_f1", "mean_average_precision",
     "validation clips (if there are none, on folds of the training clips), or on the test clips as in the papers, "
     "which is optimistic.",
 )
+@click.option(
+    "--epochs",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="PNG file for one graph of all systems: accuracy by epoch, with the time of training every ten epochs. Runs "
+    "write it down with --validation or --test-curve.",
+)
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures into the run folders.")
 @device_option
 @quiet_option
@@ -41,6 +63,7 @@ def evaluate(
     by: tuple[str, ...],
     cache: str | None,
     svm: str | None,
+    epochs: str | None,
     figures: bool,
     device: str,
     quiet: bool,
@@ -51,6 +74,9 @@ def evaluate(
     RUN is a folder of `mmasc train NETWORK`, or one that contains such folders at any depth. Intervals are 95 %, over
     recordings. The test scores of a run are kept next to its weights, with figures (confusion.png, curve.png) and
     evaluation.json.
+
+    `mmasc evaluate transcripts REFERENCE GUESS` measures the transcripts of a speech recogniser: word and character
+    error rates.
     """
     from mmasc.evaluation.evaluate import evaluate as evaluate_runs
     from mmasc.evaluation.pooling import evaluation_object
@@ -58,6 +84,10 @@ def evaluate(
 
     with shown_progress("testing", quiet):
         found = evaluate_runs(runs, data, by, cache, device, lambda text: remark(text, quiet), svm=svm or "")
+    if epochs is not None:
+        from mmasc.evaluation.epoch_figure import write_epoch_figure
+
+        remark(f"→ {write_epoch_figure(runs, epochs)}", quiet)
     # The figures in the folders belong to the networks, not to the support vector machines
     if figures and not svm:
         shared = [one.folder for one in found]

@@ -1,4 +1,4 @@
-"""`mmasc sweep`: published tables over any data: a grid of networks that read tags, or one network on many features."""
+"""`mmasc sweep`: published tables over any data (networks that read tags, many features), or a grid of values."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,6 +14,7 @@ from mmasc.cli.train_network import network as train_network
 _OWN = ("tags", "seed", "preset", "weights", "new_head", "pause_at")
 # Options that only the grid of tags has
 _OF_TAGS = ("grid", "heads", "layers", "features")
+_OF_TABLES = ("heads", "layers")
 
 
 @click.command()
@@ -29,10 +30,11 @@ _OF_TAGS = ("grid", "heads", "layers", "features")
 )
 @click.option(
     "--grid",
-    type=Several(str),
-    default=None,
-    metavar="TABLE,...",
-    help="Tables to train: baseline, table2 to table5, or cells such as table5/heads=4/layers=3.  [default: table5]",
+    multiple=True,
+    metavar="KEY=V1,V2,...|TABLE,...",
+    help="Values to try of a training option or an argument of the network, as in dropout=0,0.2,0.5; several times for "
+    "several keys. With --tags: tables to train: baseline, table2 to table5, or cells such as "
+    "table5/heads=4/layers=3.  [default: table5]",
 )
 @click.option("--heads", type=Several(int), default=None, metavar="N,...", help="Rows to train; default: all.")
 @click.option(
@@ -50,7 +52,11 @@ _OF_TAGS = ("grid", "heads", "layers", "features")
     help="Random seeds; everything is trained once per seed.  [default: 0]",
 )
 def sweep(network: str, output_format: str, quiet: bool, **options: Any) -> None:
-    """Train and test a whole table, and print it next to the published one.
+    """Train and test a whole table next to the published one, or every combination of some values.
+
+    With --grid KEY=V1,V2: the network is trained with each value (with each combination, for several keys). For every
+    test fold the best is chosen on validation clips (--validation, by default 0.2 of the training clips) and tested;
+    the others are never tested.
 
     With --tags: a grid of networks that read tags (NETWORK: rawwave-tags ...). Each cell shows our accuracy in
     percent and, in brackets, the published one on DCASE 2019 task 1a.
@@ -62,9 +68,22 @@ def sweep(network: str, output_format: str, quiet: bool, **options: Any) -> None
     Started again with the same options, a sweep that was stopped continues. Other options are those of `mmasc train
     NETWORK`.
     """
-    given = {name: value for name, value in options.items() if value is not None}
+    from mmasc.evaluation.value_sweep import is_assignment
+
+    given = {name: value for name, value in options.items() if value is not None and not (name == "grid" and not value)}
+    texts = given.get("grid", ())
+    if texts and all(is_assignment(text) for text in texts) and "front_ends" not in given:
+        strange = [name for name in _OF_TABLES if name in given]
+        if strange:
+            raise click.UsageError(f"--{strange[0]} is for published tables: leave it out with --grid KEY=V1,V2")
+        _values(network, output_format, quiet, given)
+        return
     if ("tags" in given) == ("front_ends" in given):
-        raise click.UsageError("give either --tags SOURCE, for a grid of tags, or --front-ends NAME,... for features")
+        raise click.UsageError(
+            "give --grid KEY=V1,V2 for values, --tags SOURCE for a grid of tags, or --front-ends NAME,... for features"
+        )
+    if texts:
+        given["grid"] = tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
     if "front_ends" in given:
         strange = [name for name in _OF_TAGS if name in given]
         if strange:
@@ -88,6 +107,29 @@ def _features(network: str, output_format: str, quiet: bool, given: dict[str, An
     echo("\npercent [95 % interval over groups] (clips)")
     for line in dict.fromkeys(row.published_on for row in rows if row.published_on):
         echo(f"published: {line}")
+
+
+def _values(network: str, output_format: str, quiet: bool, given: dict[str, Any]) -> None:
+    """One network with every combination of some values."""
+    from dataclasses import asdict
+
+    from mmasc.evaluation.value_sweep import sweep_values
+
+    rows = _with_progress(sweep_values, network, quiet, {name: one for name, one in given.items() if one != ""})
+    if output_format != "table":
+        flat = [asdict(row) for row in rows]
+        print_rows([row.pop("values") | row for row in flat], output_format)
+        return
+    table = [
+        row.values
+        | {"fold": row.fold, f"validation {row.figure}": row.validation, "validation loss": row.validation_loss}
+        | {"chosen": "yes" if row.chosen else "", "test accuracy": row.test_accuracy}
+        for row in rows
+    ]
+    print_table(table, list(table[0]))
+    clips = sum(row.n_test for row in rows)
+    pooled = sum(row.test_accuracy * row.n_test for row in rows if row.test_accuracy is not None) / max(clips, 1)
+    echo(f"\ntest accuracy of what was chosen {pooled:.3f}, over {clips} clips; test folds had no part in the choice")
 
 
 def _with_progress(run: Callable[..., Any], network: str, quiet: bool, given: Mapping[str, Any]) -> Any:

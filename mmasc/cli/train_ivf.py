@@ -185,6 +185,11 @@ def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
     "--imagined", type=click.Choice(["soft", "straight-through"]), default="soft", show_default=True,
     help="Kind of imagined vectors that the critic receives.",
 )  # fmt: skip
+@click.option(
+    "--joint",
+    is_flag=True,
+    help="Let the VQ-VAE go on learning together with the network, after a first stage of a tenth of the steps.",
+)
 def ivf(output_format: str, quiet: bool, kind: str, **options: Any) -> None:
     """Train a network that imagines pictures from sounds: all stages that are still missing in RUN.
 

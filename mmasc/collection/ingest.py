@@ -91,7 +91,8 @@ def embed(
     given_root = os.path.abspath(root) if root is not None else _common_root(paths, files)
     own, remarks = _own_columns(Path(into), given_root, files, metadata, tuple(folders))
     if not isinstance(encoder, Encoder):
-        encoder_name, encoder = encoder, load_encoder(encoder, device, window_seconds, backend)
+        encoder_name, before = encoder, _identity_there(Path(into), space, encoder)
+        encoder = load_encoder(encoder, device, window_seconds, backend, before)
     else:
         encoder_name = encoder.spec.name
         if window_seconds not in (None, encoder.spec.window_seconds):
@@ -128,6 +129,14 @@ def embed(
     report.remarks = remarks + report.remarks
     report.seconds = time.perf_counter() - begun
     return report
+
+
+def _identity_there(into: Path, space: str | None, encoder: str) -> str | None:
+    """Identity of what is stored already in the space that is to be embedded into; None where nothing is."""
+    if not (into / HEAD_NAME).exists():
+        return None
+    found = Store(into).head().spaces.get(space or encoder.partition(":")[0])
+    return found.identity if found is not None and found.encoder == encoder else None
 
 
 def _embedded(intake: Intake, files: Sequence[Path], **cut: Any) -> Iterator[FileVectors]:

@@ -125,7 +125,7 @@ class QueryEncoders:
         if key not in self._loaded:
             with naming_space(name, folder):
                 window = window_of(space.encoder, space.window_seconds)
-                self._loaded[key] = load_encoder(space.encoder, self._device, window)
+                self._loaded[key] = load_encoder(space.encoder, self._device, window, identity=space.identity)
             if backend_identity(self._loaded[key].identity, "onnx") == space.identity:
                 self._loaded[key].use_onnx()
         return _checked(name, space, folder, self._loaded[key])

@@ -158,6 +158,10 @@ class Encoder(TextEncoder):
             target = self.window_samples
             if length > target:
                 raise ValueError(f"{spec.name} takes windows of {target} samples, got {length}: cut them first")
+        if spec.padding == "edges" and length < target:
+            # Python rounds half to even, and so does the evaluation of AudioCLIP's authors
+            before = round((target - length) / 2)
+            return torch.nn.functional.pad(windows, (before, target - length - before), mode="replicate")
         if spec.padding == "repeat" and length < target:
             windows = windows.repeat(1, target // length)
         return torch.nn.functional.pad(windows, (0, target - windows.shape[1]))

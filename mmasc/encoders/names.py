@@ -61,7 +61,11 @@ class Names(Encoder):
         tagger, _, text = path.partition(_TEXT)
         name, file = split_tagger(tagger)
         weights = weights_of(name, file)
-        self.network = load_network(f"{name}:{weights}", device=str(self.device)).requires_grad_(False)
+        # Other rules of earlier versions are those of one tagger
+        features = spec.features if spec.features and name == "tagging" else None
+        self.network = load_network(f"{name}:{weights}", features=features, device=str(self.device)).requires_grad_(
+            False
+        )
         names = self.network.classes
         _check_names(tagger, names)
         self.usual = read_usual(tagger, weights, names)

@@ -34,7 +34,9 @@ class NetworkEncoder(Encoder):
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
         super().__init__(spec, path, device)
         name = self.base or spec.name
-        self.network = load_network(f"{name}:{weights_of(name, path)}", device=str(self.device)).requires_grad_(False)
+        self.network = load_network(
+            f"{name}:{weights_of(name, path)}", features=spec.features or None, device=str(self.device)
+        ).requires_grad_(False)
         if self.network.body.n_tags:
             raise MmascError(
                 f"{spec.name} reads tags in addition to the sound, so it is not an encoder; take a network "

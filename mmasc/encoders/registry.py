@@ -4,6 +4,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mmasc.encoders.earlier import by_rules_of
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.training_data import AUDIOCLIP, AUDIOSET, CLAP, CLAP_GENERAL, CLAP_MUSIC_SPEECH, MINI, MINI_STRICT
 from mmasc.errors import MmascError
@@ -40,6 +41,7 @@ _AUDIOCLIP = EncoderSpec(
     modalities=("audio", "text", "image"),
     licence="MIT",
     weights="audioclip-full",
+    padding="edges",
     amplitude="16-bit range",
     description="AudioCLIP: sounds, texts and pictures in one space; everyday sounds of AudioSet",
     trained_on=AUDIOCLIP,
@@ -161,7 +163,11 @@ BACKENDS = ("eager", "onnx")
 
 
 def load_encoder(
-    name: str, device: str = "cpu", window_seconds: float | None = None, backend: str = "eager"
+    name: str,
+    device: str = "cpu",
+    window_seconds: float | None = None,
+    backend: str = "eager",
+    identity: str | None = None,
 ) -> "Encoder":
     """Load an encoder in evaluation mode.
 
@@ -171,6 +177,8 @@ def load_encoder(
         window_seconds: Another window length than the encoder's own; part of the identity.
         backend: "eager", or "onnx" for ONNX Runtime on the CPU: faster there, another identity, vectors at a cosine
             above 0.99999 to those of "eager".
+        identity: Identity of stored vectors: where the rules of this encoder have changed since then, those that gave
+            them are taken. With an identity that none of its rules gave, the encoder is as it is without.
     Returns:
         The encoder; its `identity` names the space of its vectors.
     Raises:
@@ -182,7 +190,7 @@ def load_encoder(
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}")
     spec, path = _asked_spec(name, window_seconds)
     with current().phase(f"loading {spec.name}"):
-        encoder = _class_at(spec.target)(spec, path=path, device=device)
+        encoder = by_rules_of(identity, spec, lambda one: _class_at(spec.target)(one, path=path, device=device))
         if backend == "onnx":
             encoder.use_onnx()
     return encoder

@@ -7,7 +7,8 @@ from typing import Literal
 #   zeros:   zeros at the end, up to the window
 #   repeat:  whole repetitions, then zeros, up to the window
 #   minimum: zeros at the end up to `minimum_seconds` only; the network takes windows of any longer length
-Padding = Literal["zeros", "repeat", "minimum"]
+#   edges:   the first sample before and the last one behind, up to the window, half on each side
+Padding = Literal["zeros", "repeat", "minimum", "edges"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class EncoderSpec:
         trained_on: Data sets that the weights learned from; empty without a network, None where it is not known.
         words: Name of the bundled prompt file with the words that the weights of this name were trained with, see
             `mmasc.encoders.default_prompts`; "" where there is none.
+        features: Front end of a network whose file does not say it, where it is another than the network's own.
     """
 
     name: str
@@ -70,6 +72,7 @@ class EncoderSpec:
     text_target: str = ""
     trained_on: tuple[TrainingSet, ...] | None = None
     words: str = ""
+    features: str = ""
 
     def __post_init__(self) -> None:
         if self.sample_rate <= 0 or self.dim <= 0:

@@ -23,8 +23,12 @@ from mmasc.training.supervised.data import Sides, checked_sides, data_of
 
 # Another number here makes all kept scores again: raise it when the same run would be heard in another way
 _HEARD = 1
-# What decides which clips are tested, not how they are heard: scores that were kept before there was such stay
-_NOT_HEARD = ("seen_share", "seen_by")
+# What decides which clips are tested or how they are learned from, not how they are heard: scores that were kept before
+# there was such stay
+_NOT_HEARD = (
+    *("seen_share", "seen_by"),
+    *("cycles", "optimizer", "amsgrad", "mix_from", "band_mask_least", "mask_share", "slice_share", "centre_weight"),
+)
 # What does not change the system that is measured, only on what it was trained and tested
 _NOT_THE_SYSTEM = ("fold", "seed", "data", "weights", "weights_digest", "tags", "pseudo")
 

@@ -1,4 +1,4 @@
-"""Word error rate of transcripts, with and without annotation tokens, whole or where a timeline says speech.
+"""Word and character error rates of transcripts, with and without annotation tokens, whole or by a timeline of speech.
 
 The recogniser is the user's: any callable from a waveform to a text. The rate is that of jiwer (extra: asr), over a
 corpus: (substitutions + deletions + insertions) / words of the references, never the mean of sentence rates.
@@ -9,6 +9,7 @@ Source: Kumar, Vyas and Garg, "From Image Classification to Audio Classification
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import soxr
@@ -43,6 +44,16 @@ class WordErrors:
     hits: int
     words: int
     pairs: int
+
+
+@dataclass(frozen=True)
+class PairErrors:
+    """Errors of one hypothesis against its reference, in words or characters."""
+
+    substitutions: int
+    deletions: int
+    insertions: int
+    hits: int
 
 
 def without_annotations(text: str) -> str:
@@ -95,11 +106,54 @@ def word_errors(
     return _count(spoken, recognised)
 
 
-def _count(spoken: list[str], recognised: list[str]) -> WordErrors:
+def pair_errors(
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+    unit: str = "word",
+    annotations: bool = True,
+    normalise: bool = True,
+) -> list[PairErrors]:
+    """Errors of every hypothesis against its reference.
+
+    Args:
+        references: What was said, a text for each recording; where it is empty all that was recognised is inserted.
+        hypotheses: What was recognised, in the same order.
+        unit: "word" or "character"; the blank between two words is a character.
+        annotations, normalise: See `word_errors`.
+    Raises:
+        ValueError: If the numbers of texts differ, or the unit is neither.
+        MmascError: If the extra asr is not installed.
+    """
+    if unit not in ("word", "character"):
+        raise ValueError(f"unit must be 'word' or 'character', got {unit!r}")
+    jiwer = _jiwer()
+    process = jiwer.process_words if unit == "word" else jiwer.process_characters
+    found = []
+    for pair in zip(references, hypotheses, strict=True):
+        said, heard = (_prepared(text, annotations, normalise) for text in pair)
+        if said:
+            one = process(said, heard)
+            found.append(PairErrors(one.substitutions, one.deletions, one.insertions, one.hits))
+        else:
+            found.append(PairErrors(0, 0, len(heard.split() if unit == "word" else heard), 0))
+    return found
+
+
+def _prepared(text: str, annotations: bool, normalise: bool) -> str:
+    text = text if annotations else without_annotations(text)
+    return normalised(text) if normalise else " ".join(text.split())
+
+
+def _jiwer() -> Any:
     try:
         import jiwer
     except ImportError as error:
         raise MmascError("word error rates need one more package: pip install 'mmasc[asr]'") from error
+    return jiwer
+
+
+def _count(spoken: list[str], recognised: list[str]) -> WordErrors:
+    jiwer = _jiwer()
     # Where nothing was said jiwer counts no pair; every word heard there was inserted
     silent = sum(len(text.split()) for reference, text in zip(spoken, recognised, strict=True) if not reference.split())
     pairs = [(reference, text) for reference, text in zip(spoken, recognised, strict=True) if reference.split()]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch.nn.functional as F
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
@@ -56,6 +57,21 @@ class FrontEnd(nn.Module):
             ValueError: If the waveforms are shorter than `minimum_samples`.
         """
         raise NotImplementedError
+
+    def edged(
+        self, waveforms: Float[Tensor, "batch channel time"], n_frames: int
+    ) -> Float32[Tensor, "batch channel frame band"]:
+        """Features with the first and the last frame repeated so many times.
+
+        Raises:
+            ValueError: If frames are to be added and what comes out are samples.
+        """
+        features = self(waveforms)
+        if not n_frames:
+            return features
+        if features.ndim != 4:
+            raise ValueError("these features are samples: there are no frames whose edges could be repeated")
+        return F.pad(features, (0, 0, n_frames, n_frames), mode="replicate")
 
     def n_frames(self, n_samples: int) -> int:
         """Frames (samples for waveforms) that come out of a waveform of this length."""

@@ -132,7 +132,15 @@ FRONT_ENDS: dict[str, FrontEndSpec] = {
             44_100,
             "mmasc.features.tagging:TaggingFrontEnd",
             {},
-            "128 log-mel bands at 44.1 kHz, 7.9 ms, standardised by clip (Akiyama's tagger)",
+            "128 log-mel bands at 44.1 kHz, 7.9 ms, standardised by clip (Akiyama's tagger as 0.1.0 had it)",
+            kind="mmasc.features.tagging:TaggingFrontEnd",
+        ),
+        FrontEndSpec(
+            "tagging-reflect",
+            44_100,
+            "mmasc.features.tagging:TaggingFrontEnd",
+            {"centre": "reflect"},
+            "128 log-mel bands at 44.1 kHz, 7.9 ms, standardised by clip, ends reflected (Akiyama's tagger)",
             kind="mmasc.features.tagging:TaggingFrontEnd",
         ),
     ]

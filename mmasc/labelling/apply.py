@@ -183,6 +183,7 @@ def _files_for_head(
 ) -> Iterator[Heard]:
     stamp = fitted.stamp
     if encoder is None:
-        encoder = load_encoder(stamp.encoder, device, window_of(stamp.encoder, stamp.window_seconds))
+        window = window_of(stamp.encoder, stamp.window_seconds)
+        encoder = load_encoder(stamp.encoder, device, window, identity=stamp.identity)
     fitted.check_space(encoder.identity, encoder.spec.name, "the encoder here")
     return heard_in_files(files, encoder, stamp.hop_seconds, stamp.channels, strict)

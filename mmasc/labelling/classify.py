@@ -190,7 +190,8 @@ def classify(
         files, channels = find_sounds(sounds), channels or "mix"
         name = encoder.spec.name if isinstance(encoder, Encoder) else encoder or _FILES_ENCODER
         if not isinstance(encoder, Encoder):
-            encoder = load_encoder(name, device, window_seconds, backend or "eager")
+            made_for = None if loaded is None else loaded.identity
+            encoder = load_encoder(name, device, window_seconds, backend or "eager", made_for)
         heard = heard_in_files(files, encoder, hop_seconds, channels, strict)
     if loaded is not None:
         classifier: ZeroShotClassifier = loaded.classifier(encoder, prompts)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mmasc.collection import Collection
 from mmasc.collection.space import SpaceReader
+from mmasc.encoders.earlier import by_rules_of, gave
 from mmasc.encoders.identity import require_identity
 from mmasc.encoders.network import NetworkLogits
 from mmasc.encoders.registry import network_spec
@@ -47,7 +48,8 @@ class NetworkHead:
             if not _SHORTEST_SECONDS <= window_seconds <= 60:
                 raise MmascError(f"window of {self.name} must be at most 60 seconds, got {window_seconds:g}")
             spec = replace(spec, window_seconds=float(window_seconds))
-        self.network = NetworkLogits(spec, path, device)
+        self._load = lambda identity: by_rules_of(identity, spec, lambda one: NetworkLogits(one, path, device))
+        self.network = self._load(None)
         classes = self.network.network.classes or range(self.network.spec.dim)
         self.labels = self.names = [str(one) for one in classes]
         self.multi_label = _loss(Path(path)) == "bce" or self.name == "tagging"
@@ -83,6 +85,8 @@ class NetworkHead:
         Raises:
             MmascError: If another network made them, or this one cannot answer from them.
         """
+        if not gave(self.network.identity, reader.space.identity):
+            self.network = self._load(reader.space.identity)
         require_identity(
             (self.name, self.network.identity),
             (reader.space.encoder, reader.space.identity),

@@ -90,6 +90,17 @@ class Body(nn.Module):
         return {"n_classes": len(state[f"{cls.head}.weight"])}
 
 
+def checked_dropout(share: float) -> float:
+    """The share of numbers that dropout sets to 0.
+
+    Raises:
+        ValueError: If it is not in [0, 1).
+    """
+    if not 0 <= share < 1:
+        raise ValueError(f"dropout must be in [0, 1), got {share}")
+    return share
+
+
 def log_odds_of_mean(logits: Float[Tensor, "batch patch class"]) -> Float[Tensor, "batch class"]:
     """log(mean(p)) - log(mean(1 - p)) over patches, exact where probabilities round to 0 or 1."""
     return F.logsigmoid(logits).logsumexp(1) - F.logsigmoid(-logits).logsumexp(1)

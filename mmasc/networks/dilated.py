@@ -28,6 +28,7 @@ class DilatedResNet(Body):
         n_filters: For each dilation.
         dilations: One convolution for each.
         weights: "random" or "imagenet", of the residual network.
+        dropout: Share of the pooled numbers that training sets to 0.
     """
 
     head = "resnet.fc"
@@ -39,6 +40,7 @@ class DilatedResNet(Body):
         n_filters: int = 16,
         dilations: Sequence[int] = (1, 2, 3, 4),
         weights: str = "random",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if n_filters < 1 or not dilations or min(dilations) < 1:
@@ -46,11 +48,15 @@ class DilatedResNet(Body):
         self.front = nn.ModuleList(
             nn.Conv2d(n_channels, n_filters, 3, padding=dilation, dilation=dilation) for dilation in dilations
         )
-        self.resnet = ResNet(n_classes, 18, n_filters * len(dilations), weights)
+        self.resnet = ResNet(n_classes, 18, n_filters * len(dilations), weights, dropout=dropout)
 
     def embedding(self, features: Float[Tensor, "batch channel frame band"]) -> Float[Tensor, "batch dim"]:
         """Mean of the last map of the residual network."""
         return self.resnet.embedding(torch.cat([convolution(features) for convolution in self.front], dim=1))
+
+    def classify(self, embedding: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch class"]:
+        """The last layer of the residual network."""
+        return self.resnet.classify(embedding)
 
     @classmethod
     def arguments_from(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:

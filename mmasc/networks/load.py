@@ -1,6 +1,7 @@
 """Networks made fresh or from files. Files run no code: safetensors, torch files with `weights_only=True`, Keras's."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,7 @@ def load_network(
             .pt, .pth or .h5, which is read without running code) or of the folder of a training run.
         n_classes: Outputs of fresh weights; default: what the definition has.
         classes: Their names.
-        features: Another front end than the network's own, by name.
+        features: Another front end than the network's own, by name; for weights of a file, where it does not say it.
         seed: Random seed of fresh weights.
         device: "cpu", "cuda", "auto" ...
         arguments: Arguments of the definition, by name, where they should differ from the registry's.
@@ -183,5 +184,5 @@ def load_network(
 
     spec = NETWORKS[base]
     if path:
-        return read_network(spec, path, device)
+        return read_network(replace(spec, features=features) if features else spec, path, device)
     return build(spec, n_classes, classes, features, seed, device, arguments)

@@ -256,7 +256,7 @@ NETWORKS: dict[str, NetworkSpec] = {
         NetworkSpec(
             "tagging",
             "mmasc.networks.tagger:Tagger",
-            "tagging",
+            "tagging-reflect",
             80,
             1024,
             44_100,

@@ -9,10 +9,11 @@ Layers and names: torchvision (He et al. 2016, "Deep Residual Learning for Image
 from collections.abc import Mapping
 from typing import Any
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmasc.networks.body import Body
+from mmasc.networks.body import Body, checked_dropout
 from mmasc.networks.imagenet import band_norm, resnet_layers, standardised, standardised_bands
 
 
@@ -57,6 +58,7 @@ class ResNet(ResidualTrunk):
             statistics of its batch norms as well.
         standardise: Bands of the features, where they are to be standardised with running statistics (`bn0`);
             0 leaves them as they are.
+        dropout: Share of the pooled numbers that training sets to 0.
     """
 
     head = "fc"
@@ -69,6 +71,7 @@ class ResNet(ResidualTrunk):
         weights: str = "random",
         trainable: str = "all",
         standardise: int = 0,
+        dropout: float = 0.0,
     ) -> None:
         if depth not in (18, 34, 50):
             raise ValueError(f"depth must be one of [18, 34, 50], got {depth}")
@@ -79,6 +82,7 @@ class ResNet(ResidualTrunk):
         if standardise:
             self.bn0 = band_norm(standardise)
         self.fc = nn.Linear(channels, n_classes)
+        self.dropout = checked_dropout(dropout)
         self.frozen = trainable == "first-and-last"
         if self.frozen:
             self.requires_grad_(False)
@@ -104,6 +108,10 @@ class ResNet(ResidualTrunk):
     def from_map(self, map: Float[Tensor, "batch filter frames bands"]) -> Float[Tensor, "batch dim"]:
         """Mean over frames and bands."""
         return map.mean((2, 3))
+
+    def classify(self, embedding: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch class"]:
+        """The last layer, in training behind dropout."""
+        return self.fc(F.dropout(embedding, self.dropout, self.training))
 
     @classmethod
     def arguments_from(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """ResNet-34 that tags sounds, with a head for curated and a head for noisy labels.
 
-Standardised log-mel (features "tagging") in, 80 logits out; their sigmoids are the tags that a scene network reads.
+Standardised log-mel (features "tagging-reflect") in, 80 logits out; their sigmoids are the tags of a scene network.
 The noisy head shares all layers up to the global maximum and is there for training (`noisy`).
 
 Released files hold every layer twice (`base_model.` is the same layers again): that is why 22.9 million numbers were
@@ -114,13 +114,16 @@ class Tagger(ResidualTrunk):
 def tag_probabilities(
     network: Network, waveform: Any, sample_rate: int, paddings: Sequence[int] = PADDINGS
 ) -> Float[np.ndarray, " class"]:
-    """Tags of a recording as the authors test: the mean over passes whose edge frames are repeated.
+    """Tags of a recording as the authors test: the mean over passes with frames added at both ends.
+
+    With the features "tagging-reflect" these are silence, max(peak - 80 dB, -100 dB), and standardised with the rest;
+    with others the edge frames are repeated.
 
     Args:
         network: A tagger, or any network of spectrograms with sigmoid outputs.
         waveform: See `Network.scores`.
         sample_rate: Sample rate in Hz.
-        paddings: For each pass how often the first and the last frame are repeated; (0,) is one plain pass.
+        paddings: For each pass how many frames are added at each end; (0,) is one plain pass.
     Returns:
         float32 in [0, 1], one a tag: the mean of the sigmoids.
     Raises:
@@ -128,13 +131,9 @@ def tag_probabilities(
     """
     if not paddings or min(paddings) < 0:
         raise ValueError(f"paddings must hold numbers of at least 0, got {list(paddings)}")
-    with torch.inference_mode(), torch.autocast(network.prepare(waveform, sample_rate).device.type, enabled=False):
-        features = network.front_end(network.prepare(waveform, sample_rate)[None])
-        if features.ndim != 4:
-            raise ValueError(f"{network.spec.name} reads samples: there are no frames whose edges could be repeated")
-        passes = [
-            network.body(F.pad(features, (0, 0, padding, padding), mode="replicate")).sigmoid() for padding in paddings
-        ]
+    samples = network.prepare(waveform, sample_rate)[None]
+    with torch.inference_mode(), torch.autocast(samples.device.type, enabled=False):
+        passes = [network.body(network.front_end.edged(samples, padding)).sigmoid() for padding in paddings]
         return torch.stack(passes).mean(0)[0].float().cpu().numpy()
 
 

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmasc.errors import MmascError
-from mmasc.networks.body import Body, log_odds_of_mean
+from mmasc.networks.body import Body, checked_dropout, log_odds_of_mean
 
 PATCH_FRAMES = 96
 PATCH_SECONDS = 0.96
@@ -138,7 +138,8 @@ class VggFigure2b(Vggish):
 class VggishDnn(Vggish):
     """VGGish with 128-100-ReLU-classes on every patch; a recording's probability is the mean of its patches'.
 
-    Its logits are the log odds of that mean of sigmoids, so `sigmoid(logits)` is the mean.
+    Its logits are the log odds of that mean of sigmoids, so `sigmoid(logits)` is the mean. `dropout` is the share of
+    the hidden layer that training sets to 0.
     """
 
     head = "dnn.2"
@@ -149,8 +150,10 @@ class VggishDnn(Vggish):
         layers: Sequence[int] = RELEASED,
         final_relu: bool = True,
         last: str = "drop",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__(n_classes, layers, final_relu, last)
+        self.dropout = checked_dropout(dropout)
         self.dnn = nn.Sequential(nn.Linear(EMBEDDING, 100), nn.ReLU(), nn.Linear(100, n_classes))
 
     @property
@@ -160,15 +163,15 @@ class VggishDnn(Vggish):
 
     def patch_logits(self, features: Float[Tensor, "batch 1 frame 64"]) -> Float[Tensor, "batch patch class"]:
         """Logits of every patch: a timeline in steps of 0.96 s."""
-        return self._last(self._hidden(features))
+        return self.classify(self._hidden(features))
 
     def embedding(self, features: Float[Tensor, "batch 1 frame 64"]) -> Float[Tensor, "batch dim"]:
         """The mean of the patches' hidden layers; for one patch, what the logits are made from."""
         return self._hidden(features).mean(1)
 
-    def classify(self, embedding: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch class"]:
-        """The last layer."""
-        return self._last(embedding)
+    def classify(self, embedding: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch class"]:
+        """The last layer, in training behind dropout."""
+        return self._last(F.dropout(embedding, self.dropout, self.training))
 
     def forward(self, features: Float[Tensor, "batch 1 frame 64"]) -> Float[Tensor, "batch class"]:
         """Log odds of the mean of the patches' probabilities."""
@@ -182,7 +185,10 @@ class VggishDnn(Vggish):
 
 
 class VggishRnn(Vggish):
-    """VGGish with a GRU of 128 over a recording's patches; the last state makes the logits."""
+    """VGGish with a GRU of 128 over a recording's patches; the last state makes the logits.
+
+    `dropout` is the share of that state that training sets to 0.
+    """
 
     head = "fc"
 
@@ -192,8 +198,10 @@ class VggishRnn(Vggish):
         layers: Sequence[int] = RELEASED,
         final_relu: bool = True,
         last: str = "drop",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__(n_classes, layers, final_relu, last)
+        self.dropout = checked_dropout(dropout)
         self.rnn = nn.GRU(EMBEDDING, 128, batch_first=True)
         self.fc = nn.Linear(128, n_classes)
 
@@ -207,8 +215,8 @@ class VggishRnn(Vggish):
         return self.rnn(self.patch_embeddings(features))[1][0]
 
     def classify(self, embedding: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch class"]:
-        """The last layer."""
-        return self.fc(embedding)
+        """The last layer, in training behind dropout."""
+        return self.fc(F.dropout(embedding, self.dropout, self.training))
 
     def _check_classes(self, n_classes: int) -> None:
         _at_least_one(n_classes)

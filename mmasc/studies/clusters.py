@@ -191,7 +191,8 @@ def _words(
     asked: Prompts = words_of(space.encoder) if prompts is None else as_prompts(prompts)
     if encoder is None:
         with naming_space(space.encoder, collection.store.folder):
-            encoder = load_encoder(space.encoder, window_seconds=window_of(space.encoder, space.window_seconds))
+            window = window_of(space.encoder, space.window_seconds)
+            encoder = load_encoder(space.encoder, window_seconds=window, identity=space.identity)
     require_identity(
         (space.encoder, space.identity),
         (encoder.spec.name, encoder.identity),

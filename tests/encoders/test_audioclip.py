@@ -264,10 +264,18 @@ def test_channels_are_summed_in_the_network(encoder):
     torch.testing.assert_close(doubled, 2 * encoder.pooled(left[None, None]), rtol=1e-4, atol=1e-4)
 
 
-def test_a_short_window_is_filled_with_zeros(encoder):
-    short = np.random.default_rng(1).uniform(-0.3, 0.3, (1, 30_000)).astype(np.float32)
-    filled = np.pad(short, ((0, 0), (0, 220_500 - 30_000)))
-    assert np.array_equal(encoder.embed(short), encoder.embed(filled))
+@pytest.mark.parametrize(("length", "before"), [(30_000, 95_250), (220_497, 2), (220_495, 2), (220_499, 0)])
+def test_a_short_window_is_filled_as_the_authors_evaluation_does(encoder, length, before):
+    """Half of the missing samples on each side, rounded half to even, as the first and as the last sample."""
+    short = np.random.default_rng(1).uniform(-0.3, 0.3, (1, length)).astype(np.float32)
+    behind = 220_500 - length - before
+    filled = np.concatenate([np.repeat(short[:, :1], before, 1), short, np.repeat(short[:, -1:], behind, 1)], 1)
+    assert np.array_equal(encoder._fill(torch.from_numpy(short)).numpy(), filled)
+    if length == 30_000:
+        assert np.array_equal(encoder.embed(short), encoder.embed(filled))
+        assert np.array_equal(
+            encoder.embed(filled), normalize(encoder.features(torch.from_numpy(filled)[None] * 32_768)).numpy()
+        )
 
 
 def test_a_vector_depends_neither_on_neighbours_nor_on_autocast(encoder):

@@ -110,6 +110,16 @@ def test_published_figures_name_what_there_is():
             assert "+" in name or name in NETWORKS, name
 
 
+def test_published_rates_of_the_third_paper_belong_together():
+    """F1 is the harmonic mean of precision and recall, within the rounding of what is printed."""
+    found = {(one.system, one.metric): one.value for one in PUBLISHED if one.metric.startswith("micro_")}
+    for system, slack in (("VGG, pretrained", 1e-4), ("ResNet-18", 1e-9), ("ResNet-18 with dilations", 5e-3)):
+        precision, recall = found[system, "micro_precision"], found[system, "micro_recall"]
+        assert found[system, "micro_f1"] == pytest.approx(2 * precision * recall / (precision + recall), abs=slack)
+    zero_shot = [one for one in PUBLISHED if one.system.startswith("AudioCLIP, zero-shot")]
+    assert [one.value for one in zero_shot] == [0.11564, 0.0975]
+
+
 def test_published_figures_of_classic_features_are_means_of_their_folds():
     by_fold = [one for one in published_for("esc10") if one.folds]
     assert len(by_fold) == 7

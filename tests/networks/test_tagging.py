@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 import pytest
+import scipy.signal
 import torch
 from torch import nn
 
 from mmasc.errors import MmascError
 from mmasc.features import load_front_end
+from mmasc.features.log_mel import mel_matrix
 from mmasc.networks.classes import FREESOUND_TAGS
 from mmasc.networks.load import load_network
 from mmasc.networks.registry import NETWORKS
@@ -31,12 +33,39 @@ def tags_by_rule() -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def tagger(tmp_path_factory):
+def tagger_file(tmp_path_factory) -> str:
     """The released class with weights by rule, as a released file holds it: its layers twice."""
     path = tmp_path_factory.mktemp("tagger") / "tagger.safetensors"
     names = recorded_keys()["networks"]["akiyama_resnet34"]["keys"]
     twice = {f"base_model.{name}": torch.zeros(1) for name in names if not name.startswith("last_")}
-    return load_network(f"tagging:{write_rule_file(path, 'akiyama_resnet34', twice)}")
+    return write_rule_file(path, "akiyama_resnet34", twice)
+
+
+@pytest.fixture(scope="module")
+def tagger(tagger_file):
+    """With the features that the answers were recorded with: zeros before the first and behind the last frame."""
+    return load_network(f"tagging:{tagger_file}", features="tagging")
+
+
+@pytest.fixture(scope="module")
+def reflecting(tagger_file, tagger):
+    """The same weights with the features that librosa 0.6.3 gives, which is the one that the authors name."""
+    network = load_network(f"tagging:{tagger_file}")
+    assert network.features == "tagging-reflect"
+    return network
+
+
+def decibels_of_librosa(samples: np.ndarray) -> np.ndarray:
+    """`power_to_db(melspectrogram(...))` with the defaults of librosa 0.6.3 `[mel frame]`."""
+    padded = np.pad(samples.astype(np.float64), 1280, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, 2560)[::347]
+    power = np.abs(np.fft.rfft(frames * scipy.signal.get_window("hann", 2560))) ** 2
+    decibels = 10 * np.log10(np.maximum(power @ mel_matrix(44_100, 2560, 128, 20.0, 22_050.0).T, 1e-10)).T
+    return np.maximum(decibels, decibels.max() - 80)
+
+
+def standard(decibels: np.ndarray) -> np.ndarray:
+    return (decibels - decibels.mean()) / (decibels.std() + 1e-7)
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +101,55 @@ def test_the_taggers_features_are_those_recorded(kind):
     torch.testing.assert_close(front_end.compress(power)[0, 0].T, features)
 
 
-def test_silence_has_no_tag_features():
-    assert not load_front_end("tagging")(torch.zeros(1, 1, 44_100)).any()
+@pytest.mark.parametrize("kind", SOUNDS)
+def test_reflected_features_are_those_of_librosa(kind):
+    samples = sound(kind).numpy()
+    front_end = load_front_end("tagging-reflect")
+    got = front_end(sound(kind)[None, None])[0, 0].T.numpy()
+    assert_near(got, standard(decibels_of_librosa(samples)), 1e-4)
+    zeros = load_front_end("tagging")(sound(kind)[None, None])[0, 0].T.numpy()
+    assert np.abs(zeros[:, 8:-8] - got[:, 8:-8]).mean() < np.abs(zeros - got)[:, [0, 1, -2, -1]].mean()
+    power = front_end.power(sound(kind)[None, None])
+    torch.testing.assert_close(front_end.compress(power)[0, 0].T, torch.from_numpy(got))
 
 
-def test_features_do_not_know_the_level():
-    front_end = load_front_end("tagging")
+@pytest.mark.parametrize("level", [1.0, 1e-4])
+@pytest.mark.parametrize("n_frames", [8, 64])
+def test_silence_beside_a_clip_is_80_decibels_down_and_standardised_with_it(level, n_frames):
+    samples = level * sound("clicks").numpy()
+    decibels = decibels_of_librosa(samples)
+    floor = max(decibels.max() - 80, -100)
+    wanted = standard(np.pad(decibels, ((0, 0), (n_frames, n_frames)), constant_values=floor))
+    got = load_front_end("tagging-reflect").edged(torch.from_numpy(samples)[None, None], n_frames)[0, 0].T.numpy()
+    assert got.shape == wanted.shape
+    np.testing.assert_allclose(got, wanted, atol=2e-4)
+
+
+@pytest.mark.parametrize("kind", SOUNDS)
+def test_tags_are_those_of_the_authors_test(reflecting, kind):
+    decibels = decibels_of_librosa(sound(kind).numpy())
+    floor = max(decibels.max() - 80, -100)
+    passes = []
+    for n_frames in (8, 64):
+        features = standard(np.pad(decibels, ((0, 0), (n_frames, n_frames)), constant_values=floor))
+        with torch.inference_mode():
+            passes.append(reflecting.body(torch.from_numpy(features.T.astype(np.float32))[None, None]).sigmoid()[0])
+    assert_near(tag_probabilities(reflecting, sound(kind), 44_100), torch.stack(passes).mean(0).numpy(), 1e-4)
+    with torch.inference_mode():
+        logits = reflecting.body(torch.from_numpy(standard(decibels).T.astype(np.float32))[None, None])[0]
+    assert_near(reflecting.scores(sound(kind), 44_100), logits.numpy(), 1e-4)
+
+
+@pytest.mark.parametrize("name", ["tagging", "tagging-reflect"])
+def test_silence_has_no_tag_features(name):
+    front_end = load_front_end(name)
+    assert not front_end(torch.zeros(1, 1, 44_100)).any()
+    assert not front_end.edged(torch.zeros(1, 1, 44_100), 8).any()
+
+
+@pytest.mark.parametrize("name", ["tagging", "tagging-reflect"])
+def test_features_do_not_know_the_level(name):
+    front_end = load_front_end(name)
     loud = front_end(sound("noise")[None, None])
     torch.testing.assert_close(front_end(sound("noise")[None, None] * 0.25), loud, rtol=1e-3, atol=1e-3)
 
@@ -92,7 +164,7 @@ def test_the_taggers_counts(noisy_head, parameters):
             network.body.noisy(torch.zeros(1, 1, 40, 128))
 
 
-def test_tags_are_the_mean_over_paddings(tagger):
+def test_with_other_features_edge_frames_are_repeated(tagger):
     features = tagger.front_end(sound("clicks")[None, None])
     with torch.inference_mode():
         repeated = [

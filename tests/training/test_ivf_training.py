@@ -115,6 +115,25 @@ def test_every_variant_learns(films, cache, run, tmp_path, variant, imagined):
     assert (float(apart) < 1e-5) == (variant != "no-vq")
 
 
+def test_both_stages_learn_at_once(films, cache, run, tmp_path):
+    """L = L_E + L_D: the VQ-VAE goes on learning, by its own loss alone, and a stopped run continues to the bit."""
+    for name in ("whole", "parts"):
+        shutil.copytree(run / "vqvae", tmp_path / name / "vqvae")
+    told = ivf(films, tmp_path / "whole", cache, joint=True)
+    ivf(films, tmp_path / "parts", cache, joint=True, stop=7)
+    ivf(films, tmp_path / "parts", cache, joint=True)
+    assert_equal_weights(tmp_path / "whole" / "ivf", tmp_path / "parts" / "ivf")
+    first = weights(run / "vqvae")
+    now = {name.removeprefix("vqvae."): one for name, one in weights(tmp_path / "whole" / "ivf").items()}
+    for part in ("encoder.", "decoder.", "quantizer."):
+        assert any(not torch.equal(first[name], now[name]) for name in first if name.startswith(part)), part
+    lines = [json.loads(line) for line in (tmp_path / "whole" / "ivf" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss/picture" in line] == [10, 20]
+    assert told.steps == {"vqvae": 80, "ivf": 20}
+    with pytest.raises(MmascError, match=r"another configuration \(joint is True there, False here\)"):
+        ivf(films, tmp_path / "whole", cache)
+
+
 def test_without_a_critic_there_is_none(films, cache, run, tmp_path):
     shutil.copytree(run / "vqvae", tmp_path / "vqvae")
     ivf(films, tmp_path, cache, critic_weight=0.0)

@@ -74,6 +74,7 @@ class ImaginationRun:
         imagined: How logits become the vectors that the critic sees: "soft" (softmax times codebook) or
             "straight-through" (the likeliest code's vector, the gradient of the soft one).
         precision: Precision of the networks; the penalty is float32 always.
+        joint: Whether the VQ-VAE goes on learning in the same steps (L = L_E + L_D), instead of staying as it is.
     """
 
     pairs: str
@@ -92,6 +93,7 @@ class ImaginationRun:
     penalty: float = 10.0
     imagined: Literal["soft", "straight-through"] = "soft"
     precision: Precision = "float32"
+    joint: bool = False
 
     def __post_init__(self) -> None:
         if self.adam not in ADAM:

@@ -23,6 +23,7 @@ from mmasc.ivf.transformation import TransformationConfig
 from mmasc.ivf.vqvae import CodebookRule, VqVaeConfig, fitting_halvings
 from mmasc.training.ivf.config import ImaginationRun, Precision, VqVaeRun
 from mmasc.training.ivf.first_stage import is_whole, options_of, read_vqvae_run
+from mmasc.training.ivf.joint import JointStage
 from mmasc.training.ivf.stage import PairChoice, PairStage, file_digest, pairs_digest, prepare
 from mmasc.training.ivf.transformation import ImaginationStage
 from mmasc.training.ivf.vqvae import VqVaeStage
@@ -170,6 +171,7 @@ def train_ivf(
     remark: Say = print,
     progress: Callable[[int, int], None] | None = None,
     vqvae: Mapping[str, Any] | None = None,
+    joint: bool = False,
 ) -> IvfResult:
     """Train all stages that a run lacks: the VQ-VAE, unless it is whole, then the transformation network.
 
@@ -202,13 +204,15 @@ def train_ivf(
         progress: Called while pairs are decoded.
         vqvae: Options of `train_vqvae`, by name, for a VQ-VAE that is still to be begun; steps, batch and precision
             are those above unless they are given here.
+        joint: Let the VQ-VAE go on learning in the steps of the transformation network (L = L_E + L_D): its own stage
+            then has a tenth of the steps unless `vqvae` says otherwise.
     Raises:
         MmascError: If pairs cannot be used, or the folder holds another run.
     """
     session = Session(device, cache, remark, progress)
     processes, device = join_processes(device)
     folder = Path(out) / "vqvae"
-    options: dict[str, Any] = {"size": size or 64, "steps": steps, "seed": seed}
+    options: dict[str, Any] = {"size": size or 64, "steps": max(1, steps // 10) if joint else steps, "seed": seed}
     options |= {"batch": batch, "precision": precision} | dict(vqvae or {})
     decoding = {name: options[name] for name in ("size", "window_seconds", "frames_per_second") if name in options}
     config = PairConfig(**decoding)
@@ -253,10 +257,11 @@ def train_ivf(
         penalty=penalty,
         imagined=imagined,  # type: ignore[arg-type]
         precision=precision,
+        joint=joint,
     )
-    stage = ImaginationStage(
-        Path(out) / "ivf", run, folder, prepared, (learned, held), resolve_device(device), processes, remark
-    )
+    where = (prepared, (learned, held), resolve_device(device), processes, remark)
+    place = Path(out) / "ivf"
+    stage = JointStage(place, run, (folder, whole), *where) if joint else ImaginationStage(place, run, folder, *where)
     _go(stage, stop, report_steps, checkpoint_steps, picture_steps)
     done, figures = {"vqvae": whole.steps, "ivf": stage.step}, {"ivf": stage.validation}
     return IvfResult(str(out), done, len(learned), len(held), prepared.faults, figures)

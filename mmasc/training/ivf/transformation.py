@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -83,8 +83,18 @@ class ImaginationStage(PairStage):
             "critic/": self.critic,
             "optimizer-transformation/": self.optimizer,
             "optimizer-critic/": self.critic_optimizer,
-        }
+        } | self.more_parts()
         self.restore()
+
+    def more_parts(self) -> dict[str, Any]:
+        """What else learns here and is kept to continue from, by the prefix of its names."""
+        return {}
+
+    def learn_pictures(
+        self, pictures: Float[Tensor, "batch 3 size size2"], generator: np.random.Generator
+    ) -> dict[str, float]:
+        """Let the VQ-VAE learn from the pictures of a step; here it stays as it is."""
+        return {}
 
     def step_on_pairs(self, generator: np.random.Generator) -> dict[str, float]:
         """The critic's steps, each on pairs of its own, then one of the transformation network, on the last ones."""
@@ -93,6 +103,7 @@ class ImaginationStage(PairStage):
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         windows, pictures = self._tensors(self.draw(self.learned, config.batch, generator))
+        learned = self.learn_pictures(pictures, generator)
         seen = self._see(pictures)
         network.train()
         network.vqvae.eval()
@@ -113,7 +124,7 @@ class ImaginationStage(PairStage):
         self.average(self.trained)
         self.optimizer.step()
         right = (network.indices_of(written.detach()) == seen.indices).float().mean()
-        values |= {name: float(value.detach()) for name, value in losses.items()}
+        values |= learned | {name: float(value.detach()) for name, value in losses.items()}
         return {"loss": float(loss.detach()), **values, "right_indices": float(right), "learning_rate": rate}
 
     def validate(self) -> dict[str, float]:

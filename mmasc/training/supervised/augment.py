@@ -178,14 +178,14 @@ def shift_bands(
 
 
 def stripes(
-    n_items: int, length: int, n_stripes: int, width: int, generator: torch.Generator
+    n_items: int, length: int, n_stripes: int, width: int, generator: torch.Generator, least: int = 0
 ) -> Bool[Tensor, "batch length"]:
-    """Where masks lie along one axis: widths uniform in 0 .. width - 1 (never the whole axis), starts uniform."""
+    """Where masks lie along one axis: widths uniform in least .. width - 1 (never the whole axis), starts uniform."""
     if n_stripes == 0 or width == 0:
         return torch.zeros(n_items, length, dtype=torch.bool, device=generator.device)
-    widths = torch.randint(
-        max(1, min(width, length)), (n_items, n_stripes, 1), generator=generator, device=generator.device
-    )
+    above = max(1, min(width, length))
+    shape = (n_items, n_stripes, 1)
+    widths = torch.randint(min(least, above - 1), above, shape, generator=generator, device=generator.device)
     starts = (_uniform(generator, n_items, n_stripes, 1) * (length - widths + 1)).long()
     at = torch.arange(length, device=generator.device)
     return ((at >= starts) & (at < starts + widths)).any(1)
@@ -197,6 +197,8 @@ def mask_stripes(
     over_bands: tuple[int, int],
     generator: torch.Generator,
     silence: bool,
+    least_bands: int = 0,
+    share: float = 1.0,
 ) -> Float[Tensor, "batch channel frame band"]:
     """SpecAugment on what did not yet pass a norm.
 
@@ -205,27 +207,39 @@ def mask_stripes(
         over_time, over_bands: How many stripes, and of which width (see `stripes`).
         generator: Random generator.
         silence: Stripes are 0, for power; else they are the item's mean, which hides and does not shout.
+        least_bands: Least width of a stripe over bands.
+        share: Share of the items with stripes.
     """
     n_items, _, n_frames, n_bands = features.shape
     hidden = stripes(n_items, n_frames, *over_time, generator)[:, None, :, None]
-    hidden = hidden | stripes(n_items, n_bands, *over_bands, generator)[:, None, None, :]
+    hidden = hidden | stripes(n_items, n_bands, *over_bands, generator, least_bands)[:, None, None, :]
+    if share < 1:
+        hidden = hidden & (_uniform(generator, n_items) < share)[:, None, None, None]
     fill = features.new_zeros(()) if silence else features.mean((1, 2, 3), keepdim=True)
     return torch.where(hidden, fill, features)
 
 
 def slice_frames(
-    power: Float[Tensor, "batch channel frame band"], least: float, generator: torch.Generator
+    power: Float[Tensor, "batch channel frame band"], least: float, generator: torch.Generator, share: float = 1.0
 ) -> Float[Tensor, "batch channel frame band"]:
-    """Silence around a piece of every item: a share of its frames, uniform in [least, 1], from a uniform start.
+    """Silence around a piece of an item: a share of its frames, uniform in [least, 1], from a uniform start.
+
+    Args:
+        power: Power of the items.
+        least: Least share of the frames.
+        generator: Random generator.
+        share: Share of the items that are cut.
 
     Source: Akiyama and Sato 2019, whose code silences bands instead where a clip is longer than the crop.
     """
     n_frames = power.shape[2]
-    share = least + (1 - least) * _uniform(generator, len(power), 1)
-    kept = (share * n_frames).round().clamp_min(1)
+    drawn = least + (1 - least) * _uniform(generator, len(power), 1)
+    kept = (drawn * n_frames).round().clamp_min(1)
     start = (_uniform(generator, len(power), 1) * (n_frames - kept + 1)).floor()
     at = torch.arange(n_frames, device=power.device)
     inside = (at >= start) & (at < start + kept)
+    if share < 1:
+        inside = inside | (_uniform(generator, len(power), 1) >= share)
     return power * inside[:, None, :, None]
 
 

@@ -11,7 +11,7 @@ from mmasc.networks.tagger import multitask_loss, pseudo_label_loss
 from mmasc.training.supervised.augment import jitter_tags, mixup
 from mmasc.training.supervised.batches import Batch
 from mmasc.training.supervised.config import SupervisedConfig
-from mmasc.training.supervised.losses import class_weights_of, classification_loss, smooth
+from mmasc.training.supervised.losses import centre_loss, class_weights_of, classification_loss, smooth
 from mmasc.training.supervised.student import ExtraTargets
 
 
@@ -23,10 +23,19 @@ class BatchLoss:
         extra: What else is known of the clips to learn from.
         targets: Labels of all clips to learn from, which the weights of the classes are of, `[clip class]`.
         device: Where the losses are worked out.
+        centres: Fixed centres of the classes' vectors, `[class number]`, for the centre loss; None without it.
     """
 
-    def __init__(self, config: SupervisedConfig, extra: ExtraTargets, targets: Tensor, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: SupervisedConfig,
+        extra: ExtraTargets,
+        targets: Tensor,
+        device: torch.device,
+        centres: Float[Tensor, "class number"] | None = None,
+    ) -> None:
         self.config, self.extra = config, extra
+        self._centres = None if centres is None else centres.to(device)
         self._class_weights = class_weights_of(targets).to(device) if config.class_weights == "balanced" else None
 
     def __call__(
@@ -54,9 +63,12 @@ class BatchLoss:
         config = self.config
         targets = smooth(batch.targets, config.smoothing, config.loss == "bce")
         if batch.noisy is None:
-            return classification_loss(
+            loss = classification_loss(
                 logits, targets, config.loss, config.focal_gamma, config.focal_argmax, self._class_weights
             )
+            if self._centres is None or second is None:
+                return loss
+            return loss + config.centre_weight * centre_loss(second, batch.targets, self._centres)
         assert second is not None
         logits, second, noisy = logits.float(), second.float(), batch.noisy
         loss = multitask_loss(logits[~noisy], targets[~noisy], second[noisy], targets[noisy], config.noisy_rule)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmasc.devices import ProcessGroup
 from mmasc.errors import MmascError
+from mmasc.networks.body import Body
 from mmasc.networks.network import Network
 from mmasc.training.supervised.augment import (
     add_noise,
@@ -106,7 +107,7 @@ class Batches:
         first, second, share, beneath = first.rows(mine), second.rows(mine), share[mine], beneath[mine]
         generator = torch.Generator(items.device)
         generator.manual_seed(int(np.random.default_rng([config.seed, 2, step, self.processes.rank]).integers(2**62)))
-        mixing = config.mix != "none" and step < config.mix_until * steps
+        mixing = config.mix != "none" and round(config.mix_from * steps) <= step < config.mix_until * steps
         if not mixing:
             share = np.ones_like(share)
         partner: Int64[np.ndarray, " batch"] | None = None
@@ -193,7 +194,7 @@ class Batches:
         if raw_others is not None:
             features = self._mix(features, finish(front_end, raw_others), by, power=False)
         if config.mask_at == "features" and (config.time_masks or config.band_masks):
-            features = mask_stripes(features, *self._stripes(), generator, silence=False)
+            features = self._masked(features, generator, silence=False)
         return features
 
     def _waveforms(self, draw: Draw, generator: torch.Generator) -> Float[Tensor, "batch channel time"]:
@@ -242,14 +243,20 @@ class Batches:
         if config.lowpass_share:
             power = lowpass(power, config.lowpass_share, generator)
         if config.mask_at == "power" and (config.time_masks or config.band_masks):
-            power = mask_stripes(power, *self._stripes(), generator, silence=True)
+            power = self._masked(power, generator, silence=True)
         if config.slice_least < 1:
-            power = slice_frames(power, config.slice_least, generator)
+            power = slice_frames(power, config.slice_least, generator, config.slice_share)
         return power
 
-    def _stripes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+    def _masked(
+        self, features: Float[Tensor, "batch channel frame band"], generator: torch.Generator, silence: bool
+    ) -> Float[Tensor, "batch channel frame band"]:
         config = self.config
-        return (config.time_masks, config.time_mask_frames), (config.band_masks, config.band_mask_bands)
+        over_time = config.time_masks, config.time_mask_frames
+        over_bands = config.band_masks, config.band_mask_bands
+        return mask_stripes(
+            features, over_time, over_bands, generator, silence, config.band_mask_least, config.mask_share
+        )
 
 
 def partners_alike(noisy: Bool[np.ndarray, " batch"], by: int) -> Int64[np.ndarray, " batch"]:
@@ -290,5 +297,7 @@ def check_stages(network: Network, config: SupervisedConfig) -> None:
     normed = hasattr(network.body, "bn0") or hasattr(getattr(network.body, "trunk", None), "bn0")
     if masks and config.mask_at == "body" and not normed:
         raise MmascError(f"{config.network} has no place for masks after its first norm: say mask_at = 'features'")
+    if config.centre_weight and type(network.body).forward is not Body.forward:
+        raise MmascError(f"{config.network} makes its logits of several codes: leave out centre_weight")
     if config.test_passes and (config.loss == "bce" or not hasattr(network.body, "bn0")):
         raise MmascError("test_passes are for networks with a first norm (bn0) and one label per clip: leave them out")

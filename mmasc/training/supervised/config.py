@@ -107,7 +107,13 @@ class SupervisedConfig:
     # From 0.95 to 0.85 (Smith and Topin 2018)
     cycle_momentum: bool = option(False, "Momentum goes down while the rate rises, and back.")
     final_rate: float = option(0.01, "Share of the highest rate at the end of a cosine.", share=True)
-    weight_decay: float = option(1e-2, "Weight decay of AdamW.", least=0)
+    # After the warm-up, each from the highest rate to the lowest (Loshchilov and Hutter 2017, warm restarts)
+    cycles: int = option(1, "Cosines of the learning rate, one after the other.", above=0)
+    # Of Adam the decay is a term of the gradient (L2), as it was before AdamW
+    optimizer: str = option("adamw", "Optimiser.", choices=("adamw", "adam"))
+    # Reddi et al. 2018
+    amsgrad: bool = option(False, "Steps by the largest second moment so far, not by the running one.")
+    weight_decay: float = option(1e-2, "Weight decay of the optimiser.", least=0)
     # As torch does it by itself
     decay_all: bool = option(False, "Decay biases and norms too.")
     gradient_norm: float = option(5.0, "Largest norm of the gradient: longer ones are cut to it; 0 for none.", least=0)
@@ -144,6 +150,7 @@ class SupervisedConfig:
     mix_once: bool = option(False, "One coefficient for the whole batch.")
     # "drawn": from other classes where it can be
     mix_partners: str = option("batch", "The other item: of the batch, or drawn by itself.", choices=("batch", "drawn"))
+    mix_from: float = option(0.0, "Share of the steps before which nothing is mixed.", share=True)
     mix_until: float = option(1.0, "Share of the steps after which nothing is mixed.", share=True)
     # Linear in decibels between six points over the bands
     filter_share: float = option(0.0, "Share of the items with a random filter.", share=True)
@@ -159,10 +166,13 @@ class SupervisedConfig:
     time_mask_frames: int = option(20, "Masks over time are shorter than this.", least=0)
     band_masks: int = option(0, "Masks over bands.", least=0)
     band_mask_bands: int = option(6, "Masks over bands are narrower than this.", least=0)
+    band_mask_least: int = option(0, "Least width of a mask over bands.", least=0)
+    mask_share: float = option(1.0, "Share of the items with masks.", share=True)
     # On power: the piece is a share of the frames, uniform from this to 1
     slice_least: float = option(
         1.0, "Silence around a piece of every crop: its least share of the frames; 1 for none.", above=0, most=1
     )
+    slice_share: float = option(1.0, "Share of the items that are cut to such a piece.", share=True)
     # For a network that reads tags: on few clips it memorises the clips' tags otherwise
     tag_noise: float = option(0.0, "Deviation of noise on the log odds of tags; 0 for none.", least=0)
     mask_at: str = option(
@@ -178,6 +188,10 @@ class SupervisedConfig:
     smoothing: float = option(0.0, "Share of the label spread over all classes.", least=0, below=1)
     # Of mean 1
     class_weights: str = option("none", "Balanced: by the inverse of the class's share.", choices=("none", "balanced"))
+    # Centres are drawn once and never move, as in the released code of Jung et al. 2019; Wen et al. 2016 move them
+    centre_weight: float = option(
+        0.0, "Weight of the squared distance of codes to the fixed centre of their class; 0 for none.", least=0
+    )
     teacher: str = option("", "NETWORK:FILE to match posteriors, or an encoder to match vectors.")
     teacher_weight: float = option(0.5, "Share of the teacher in the loss.", share=True)
     teacher_temperature: float = option(2.0, "Temperature of both softmaxes over classes.", above=0)
@@ -248,6 +262,18 @@ class SupervisedConfig:
             raise ValueError(f"mix {self.mix!r} matches levels: mix_on must be 'waveform' or 'power', got 'features'")
         if self.patience and not self.validation:
             raise ValueError("patience needs validation: a fold or a share that is not learned from")
+        if self.mask_at == "body" and (self.band_mask_least or self.mask_share < 1):
+            raise ValueError("band_mask_least and mask_share act on features or power: mask_at must not be 'body'")
+        if self.band_masks and self.band_mask_least >= self.band_mask_bands:
+            raise ValueError(
+                f"band_mask_least must be below band_mask_bands ({self.band_mask_bands}), got {self.band_mask_least}"
+            )
+        if self.mix_from > self.mix_until:
+            raise ValueError(f"mix_from must not be above mix_until ({self.mix_until:g}), got {self.mix_from:g}")
+        if self.cycles > 1 and self.schedule != "cosine":
+            raise ValueError(f"cycles need schedule 'cosine', got {self.schedule!r}")
+        if self.centre_weight and (self.noisy or self.teacher):
+            raise ValueError("centre_weight goes with neither noisy labels nor a teacher: leave out one of them")
         self._check_noisy()
         if self.speed_range[0] > self.speed_range[1]:
             raise ValueError(f"speed_range must rise, got {self.speed_range}")

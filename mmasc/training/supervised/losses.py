@@ -56,6 +56,22 @@ def classification_loss(
     return -(factor * targets * log_p).sum(1).mean()
 
 
+def centre_loss(
+    codes: Float[Tensor, "batch dim"], targets: Float[Tensor, "batch class"], centres: Float[Tensor, "class dim"]
+) -> Float[Tensor, ""]:
+    """Squared Euclidean distance of codes to the centres of their classes, weighted by soft labels; mean of the batch.
+
+    Source: Wen et al. 2016, "A discriminative feature learning approach for deep face recognition", equation 2 without
+    its factor one half, as the released code of Jung et al. 2019 has it.
+    """
+    return (targets.float() * torch.cdist(codes.float(), centres).square()).sum(1).mean()
+
+
+def fixed_centres(n_classes: int, dim: int, seed: int) -> Float[Tensor, "class dim"]:
+    """Centres for `centre_loss`, drawn from the normal distribution of mean 0 and deviation 1."""
+    return torch.randn(n_classes, dim, generator=torch.Generator().manual_seed(seed))
+
+
 def match_posteriors(
     logits: Float[Tensor, "batch class"],
     teacher: Float[Tensor, "batch class"],

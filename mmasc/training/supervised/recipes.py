@@ -96,15 +96,18 @@ RECIPES: dict[str, dict[str, Any]] = {
     ),
     # Zhou, Bai, Du: six fragments, left, right and their mean, posteriors averaged. The optimiser is not given
     "zhou-2018": dict(fragments=6, channels=("left", "right", "mix"), fusion="posteriors"),
-    # Jung et al. 2019, released code (2020 says less): crops of 240,000 samples, mixup 0.1, one coefficient per batch,
-    # Adam 1e-4 with decay 1e-3. Theirs is an L2 term of Adam with amsgrad, and begins to mix in the seventh epoch;
-    # centre loss is left out
+    # Jung et al. 2019, released code: crops of 240,000 samples, Adam 1e-4 with amsgrad and an L2 term of 1e-3, mixup
+    # 0.1 from the seventh epoch on with one coefficient per batch, centre loss of 5e-5 with centres that do not move
+    # (the code makes them parameters and does not give them to the optimiser). The paper of 2020 mentions neither crops
+    # nor centre loss
     "jung-2019": dict(
         epochs=90,
         batch=24,
         learning_rate=1e-4,
         schedule="constant",
         warm_up=0.0,
+        optimizer="adam",
+        amsgrad=True,
         weight_decay=1e-3,
         decay_all=True,
         gradient_norm=0.0,
@@ -114,6 +117,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         mix_on="features",
         mix_alpha=0.1,
         mix_once=True,
+        mix_from=6 / 90,
+        centre_weight=5e-5,
     ),
     # The same network on few and short recordings, within minutes on a CPU: crops of 1.25 s, where the clip sounds, at
     # any speed and level, two of them mixed at equal loudness. Tests hear clips whole
@@ -133,10 +138,21 @@ RECIPES: dict[str, dict[str, Any]] = {
         mix_on="waveform",
         mix_share=0.5,
     ),
-    # Akiyama and Sato 2019: crops of 512 frames, mixup of half of the items, a mask of up to 62 bands, slicing. Their
-    # gain of 10 % is taken out again by their features. The optimiser and its steps are not given
+    # Akiyama and Sato 2019, released code: Adam, 512 epochs in eight cosines from 1e-3 to 1e-6, crops of 512 frames,
+    # mixup of half of the items, in half of them a mask of 16 to 62 bands, half of them cut to a piece. Their gain of
+    # 10 % is taken out again by their features. Their masks are even and are cut off at the edges of the bands
     "akiyama-2019": dict(
         loss="bce",
+        epochs=512,
+        batch=64,
+        learning_rate=1e-3,
+        schedule="cosine",
+        cycles=8,
+        warm_up=0.0,
+        final_rate=1e-3,
+        optimizer="adam",
+        weight_decay=0.0,
+        gradient_norm=0.0,
         crop_seconds=4.029,
         mix="mixup",
         mix_on="power",
@@ -144,11 +160,15 @@ RECIPES: dict[str, dict[str, Any]] = {
         mix_share=0.5,
         band_masks=1,
         band_mask_bands=63,
+        band_mask_least=16,
+        mask_share=0.5,
         mask_at="power",
         slice_least=0.25,
+        slice_share=0.5,
     ),
-    # Kumar, Vyas, Garg: several labels per clip. The optimiser is not given
-    "kumar": dict(loss="bce"),
+    # Kumar, Vyas, Garg: several labels per clip, Adam; dropout was found by a grid search, of which they give no value:
+    # `mmasc sweep NETWORK --grid dropout=0,0.2,0.5`. Rate, batch and epochs are not given
+    "kumar": dict(loss="bce", optimizer="adam", schedule="constant", warm_up=0.0, weight_decay=0.0, gradient_norm=0.0),
 }
 
 

@@ -21,13 +21,14 @@ from mmasc.training.supervised.batch_loss import BatchLoss
 from mmasc.training.supervised.batches import Batches
 from mmasc.training.supervised.config import SupervisedConfig
 from mmasc.training.supervised.hearing import masks_of
+from mmasc.training.supervised.losses import fixed_centres
 from mmasc.training.supervised.student import (
     ExtraTargets,
     HeldOutClips,
     Student,
     learning_rate,
     move_average,
-    parameter_groups,
+    optimizer_of,
     same_kernels,
 )
 
@@ -79,7 +80,9 @@ class Run(Stage):
         self._loss_sum, self._loss_count, self._train_seconds = 0.0, 0, 0.0
         teacher = self.extra.teacher
         dim = teacher.rows.shape[1] if teacher is not None and teacher.kind == "vectors" else 0
-        self.student = Student(network.body, dim, config.seed, bool(config.noisy)).to(self.device)
+        coded = config.centre_weight > 0
+        self.student = Student(network.body, dim, config.seed, bool(config.noisy), coded).to(self.device)
+        centres = fixed_centres(len(config.classes), network.body.dim, config.seed) if coded else None
         if any(parameter.ndim == 4 for parameter in self.student.parameters()):
             self.student = self.student.to(memory_format=torch.channels_last)
         in_body = config.mask_at == "body" and config.time_masks + config.band_masks > 0
@@ -87,9 +90,10 @@ class Run(Stage):
         if self.masks is not None:
             network.body.augment = self.masks
         self.averaged = copy.deepcopy(network).requires_grad_(False) if config.ema else network
-        self.batch_loss = BatchLoss(config, self.extra, torch.from_numpy(batches.items.targets), self.device)
+        targets = torch.from_numpy(batches.items.targets)
+        self.batch_loss = BatchLoss(config, self.extra, targets, self.device, centres)
         self.trained = [parameter for parameter in self.student.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.AdamW(parameter_groups(self.trained, config), lr=config.learning_rate)
+        self.optimizer = optimizer_of(self.trained, config)
         self.parts = {"pupil/": self.student, "optimizer/": self.optimizer}
         if config.ema:
             self.parts["average/"] = self.averaged.body

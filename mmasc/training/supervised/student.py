@@ -70,11 +70,12 @@ class Student(nn.Module):
         dim: Dimension of the teacher's vectors; 0 for no projection.
         seed: Random seed of the projection.
         noisy: Whether the body's head for noisy labels learns too.
+        codes: Whether the layer before last is given as well.
     """
 
-    def __init__(self, body: Body, dim: int = 0, seed: int = 0, noisy: bool = False) -> None:
+    def __init__(self, body: Body, dim: int = 0, seed: int = 0, noisy: bool = False, codes: bool = False) -> None:
         super().__init__()
-        self.body, self.noisy = body, noisy
+        self.body, self.noisy, self.codes = body, noisy, codes
         self.projection: nn.Linear | None = None
         if dim:
             with torch.random.fork_rng(devices=[]):
@@ -84,15 +85,15 @@ class Student(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch *feature"], tags: Float[Tensor, "batch tag"] | None = None
     ) -> tuple[Float[Tensor, "batch class"], Float[Tensor, "batch number"] | None]:
-        """Logits; and projected vectors where there is a projection, or the noisy head's logits where it learns."""
+        """Logits; and what learns besides: projected vectors, the noisy head's logits, or codes."""
         if self.noisy:
             body: Any = self.body
             return body.both(features)
         inputs = (features,) if tags is None else (features, tags)
-        if self.projection is None:
+        if self.projection is None and not self.codes:
             return self.body(*inputs), None
         vectors = self.body.embedding(*inputs)
-        return self.body.classify(vectors), self.projection(vectors)
+        return self.body.classify(vectors), vectors if self.projection is None else self.projection(vectors)
 
 
 def move_average(averaged: Body, body: Body, decay: float, step: int) -> None:
@@ -124,6 +125,8 @@ def learning_rate(config: SupervisedConfig, step: int, steps: int) -> float:
     if config.schedule == "constant":
         return top
     share = (step - rise) / max(1, steps - rise)
+    if config.cycles > 1:
+        share = share * config.cycles % 1
     return top * (config.final_rate + (1 - config.final_rate) * (1 + math.cos(math.pi * share)) / 2)
 
 
@@ -131,8 +134,17 @@ def parameter_groups(parameters: Sequence[nn.Parameter], config: SupervisedConfi
     """Parameters with weight decay, and those without: biases and norms, where the configuration leaves them."""
     decayed = [item for item in parameters if item.ndim > 1 or config.decay_all]
     plain = [item for item in parameters if item.ndim <= 1 and not config.decay_all]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
     return [group for group in groups if group["params"]]
+
+
+def optimizer_of(parameters: Sequence[nn.Parameter], config: SupervisedConfig) -> torch.optim.Optimizer:
+    """The optimiser that a configuration names."""
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
+    return kind(parameter_groups(parameters, config), lr=config.learning_rate, amsgrad=config.amsgrad)
 
 
 @contextlib.contextmanager

@@ -214,7 +214,7 @@ def _network(name: str, kind: str, path: str, device: str) -> TagSource:
     if network.body.n_tags:
         raise MmascError(f"{name} reads tags itself: a source of tags hears sound alone; there are: {_FORMS}")
     _check_several(name, Path(path))
-    # The edges of spectrograms are repeated as the authors of the tagger do it; other networks hear a clip as it is
+    # Frames at both ends, as the authors of the tagger add them; other networks hear a clip as it is
     paddings = PADDINGS if kind == "tagging" else (0,)
     spec = network_spec(kind)
     assert spec is not None
