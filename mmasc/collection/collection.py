@@ -1,6 +1,5 @@
 """A collection: recordings with their windows' vectors in named spaces, opened to be asked and kept in order."""
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +34,8 @@ from mmasc.encoders.words import remarks_on_words
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
 from mmasc.progress import current
+from mmasc.remote.addresses import absolute, is_address
+from mmasc.remote.sightings import gone
 
 if TYPE_CHECKING:
     from mmasc.encoders.base import Encoder
@@ -241,12 +242,12 @@ class Collection(Snapshot):
         Returns:
             How many recordings are not found there.
         """
-        if not Path(root).is_dir():
+        if not is_address(root) and not Path(root).is_dir():
             raise MmascError(f"{root} is not a folder; give the folder that holds the recordings now")
         with self.store.transaction() as change:
-            change.set_root(os.path.abspath(root))
+            change.set_root(absolute(root))
         self.refresh()
-        return sum(not os.path.exists(self.path_of(path)) for path in self.recordings.column("path").to_pylist())
+        return sum(gone([self.path_of(path) for path in self.recordings.column("path").to_pylist()], sure=True))
 
     def merge(self, other: str | Path) -> dict[str, int]:
         """Take over another collection's recordings, windows, own columns and annotations; what is there already stays.

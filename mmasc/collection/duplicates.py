@@ -4,7 +4,6 @@ Vectors only name candidates: recordings with windows that are near each other, 
 two hold the same sound is decided by `mmasc.audio.similarity`. What is found is told, nothing is removed.
 """
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.stamps import DIGEST
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.sightings import gone
 from mmasc.windows.units import unit_float32
 
 SIMILARITY = 0.8  # lossy coding at the lowest rates leaves 0.88 and more, two takes of one thing below 0.5
@@ -181,12 +181,13 @@ class _Bench:
 
     def present(self, rows: Iterable[int]) -> list[int]:
         """Rows whose files exist; the others are problems."""
-        there = []
+        there, rows = [], list(rows)
+        absent = dict(zip(rows, gone([self.paths[row] for row in rows]), strict=True))
         for row in rows:
-            if os.path.exists(self.paths[row]):
-                there.append(row)
-            else:
+            if absent[row]:
                 self.problems[row] = f"{show_path(self.paths[row])}: no such file"
+            else:
+                there.append(row)
         return there
 
     def same_bytes(self, rows: Iterable[int]) -> list[list[int]]:

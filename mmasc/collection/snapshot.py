@@ -14,6 +14,7 @@ from mmasc.collection.schema import RECORDING_COLUMNS
 from mmasc.collection.space import SpaceReader, space_summary
 from mmasc.collection.store import Store
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.addresses import absolute, place_of
 
 
 class _Rows(dict[int, int]):
@@ -95,7 +96,7 @@ class Snapshot:
 
     def path_of(self, relative: str) -> str:
         """Where a recording lies now: the root and its path under it."""
-        return os.path.normpath(os.path.join(self.head.root, relative))
+        return place_of(self.head.root, relative)
 
     def path_of_id(self, recording: int) -> str:
         """Where the recording with this id lies now."""
@@ -122,16 +123,16 @@ def ids_under(folder: Path, paths: Sequence[str | Path], recordings: pa.Table, r
     Raises:
         MmascError: If a path has no recording in the collection.
     """
-    stored = [os.path.normpath(os.path.join(root, path)) for path in recordings.column("path").to_pylist()]
+    stored = [place_of(root, path) for path in recordings.column("path").to_pylist()]
     ids = recordings.column("id").to_pylist()
     chosen: set[int] = set()
     for path in paths:
         # As it was typed, from here; or as the collection names it, from its root
-        readings = {os.path.abspath(path), os.path.normpath(os.path.join(root, path))}
+        readings = {absolute(path), place_of(root, os.fspath(path))}
         found = {
             one
             for one, file in zip(ids, stored, strict=True)
-            if any(file == at or file.startswith(at + os.sep) for at in readings)
+            if any(file == at or file.startswith(at + (os.sep if os.path.isabs(at) else "/")) for at in readings)
         }
         if not found:
             raise MmascError(

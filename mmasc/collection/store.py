@@ -19,7 +19,6 @@ rename, and only those that nobody reads.
 """
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +49,7 @@ from mmasc.collection.tables import Tables
 from mmasc.collection.transaction import Transaction
 from mmasc.errors import MmascError
 from mmasc.forking import check_may_open
+from mmasc.remote.addresses import absolute, refuse_to_write
 from mmasc.storage.files import make_folders, sync_folder, write_atomically
 
 __all__ = [
@@ -98,6 +98,7 @@ class Store:
     @classmethod
     def create(cls, folder: str | Path, root: str | Path) -> "Store":
         """Make an empty collection whose paths are relative to `root`, or open the one that another process made."""
+        refuse_to_write(folder)
         folder = Path(folder)
         if not (folder / HEAD_NAME).exists():
             if folder.is_file():
@@ -107,7 +108,7 @@ class Store:
                 make_folders(folder)
                 with locked(folder):
                     if not (folder / HEAD_NAME).exists():
-                        _write_head(folder, Head(root=os.path.abspath(root)))
+                        _write_head(folder, Head(root=absolute(root)))
         return cls(folder)
 
     def head(self) -> Head:

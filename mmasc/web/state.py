@@ -25,6 +25,7 @@ from mmasc.collection.journal import Journal
 from mmasc.collection.query import Query, QueryEncoders
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.addresses import as_path, place_of
 from mmasc.web.cache import RenderCache
 from mmasc.web.faults import Refused
 from mmasc.web.worker import Worker
@@ -95,7 +96,7 @@ class View:
             Refused: If there is no such recording, or its file is gone.
         """
         row = self.row(recording)
-        path = Path(os.path.normpath(os.path.join(self.head.root, self.paths[row])))
+        path = as_path(place_of(self.head.root, self.paths[row]))
         if not path.is_file():
             shown = show_path(self.paths[row])
             raise Refused(404, f"{shown} does not exist any more; if it was moved: mmasc collection move-root")
