@@ -71,6 +71,7 @@ COMMANDS = {
     "collection info": "mmasc.collection.collection:Collection.info",
     "collection merge": "mmasc.collection.collection:Collection.merge",
     "collection move-root": "mmasc.collection.collection:Collection.move_root",
+    "collection publish": "mmasc.collection.collection:Collection.publish",
     "collection remove": "mmasc.collection.collection:Collection.remove",
     "compare": "mmasc.evaluation.compare:compare",
     "demo": "mmasc.demo.run:run_demo",

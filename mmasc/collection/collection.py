@@ -24,10 +24,11 @@ from mmasc.collection.journal import fold_annotations
 from mmasc.collection.merge import merge
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.moments import Wanted
+from mmasc.collection.publish import PublishReport, publish
+from mmasc.collection.published import open_store
 from mmasc.collection.query import Query, QueryEncoders, search_space
 from mmasc.collection.report import EmbedReport
 from mmasc.collection.snapshot import Snapshot, ids_under
-from mmasc.collection.store import Store
 from mmasc.collection.vectors import vectors_with_labels
 from mmasc.encoders.registry import ENCODERS, window_of
 from mmasc.encoders.words import remarks_on_words
@@ -48,7 +49,8 @@ class Collection(Snapshot):
     """A folder of vectors, as it stood when it was opened; `refresh` sees what other processes have added since.
 
     Args:
-        folder: Folder with a collection in it; `mmasc.embed` makes one.
+        folder: Folder with a collection in it; `mmasc.embed` makes one. Or the address of a published one, which is
+            only read.
         policy: When the index changes its kind; the default follows the machine's memory.
         device: Device on which encoders of queries run.
     Raises:
@@ -195,7 +197,7 @@ class Collection(Snapshot):
                 encoder = self._encoders.of_space(name, space, self.store.folder)
         assert encoder is not None  # without one there is a space that names it
         try:
-            return embed(paths, self.store.folder, encoder, **options)
+            return embed(paths, self.store.location, encoder, **options)
         finally:
             self.refresh()
 
@@ -265,9 +267,17 @@ class Collection(Snapshot):
             MmascError: If a space of the same name was made by another encoder or cut otherwise, or own columns of
                 one name hold different kinds of values.
         """
-        result = merge(self.store, Store(other))
+        result = merge(self.store, open_store(other))
         self.refresh()
         return result
+
+    def publish(self, address: str) -> PublishReport:
+        """Copy the collection to an object store, see `mmasc.collection.publish`; again, only what is new is sent.
+
+        Args:
+            address: s3://bucket/name or gs://bucket/name; `Collection.open` reads it from there.
+        """
+        return publish(self.store, address)
 
     def read_clocks(self, clock: str | None = None, timezone: str | None = None, dry_run: bool = False) -> ClockReport:
         """Read when and where the recordings were made, from names and headers, into columns; nothing is decoded.

@@ -10,6 +10,8 @@ from filelock import FileLock, Timeout
 from mmasc.errors import MmascError
 
 _LOCK_SECONDS = 600.0
+# In the cache folder of a published collection: nothing that is written there would stay
+PUBLISHED = ".published"
 _SAID_AFTER_SECONDS = 3.0
 _log = logging.getLogger(__name__)
 
@@ -19,8 +21,13 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder; it ends with its process, so none is ever left behind.
 
     Raises:
-        MmascError: If another process holds it for very long.
+        MmascError: If another process holds it for very long, or nothing is written here.
     """
+    if (folder / PUBLISHED).exists() or (folder.parent / PUBLISHED).exists():
+        raise MmascError(
+            "a published collection is only read: change the collection where it was made, and publish it again with: "
+            "mmasc collection publish"
+        )
     lock = FileLock(folder / ".lock")
     try:
         try:

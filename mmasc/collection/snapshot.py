@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mmasc.collection.head import Head
 from mmasc.collection.index import IndexPolicy
+from mmasc.collection.published import open_store
 from mmasc.collection.schema import RECORDING_COLUMNS
 from mmasc.collection.space import SpaceReader, space_summary
 from mmasc.collection.store import Store
@@ -35,14 +36,14 @@ class Snapshot:
     """A collection as it stood when it was opened: what there is, and read access to its spaces.
 
     Args:
-        folder: Folder with a collection in it; `mmasc.embed` makes one.
+        folder: Folder with a collection in it; `mmasc.embed` makes one. Or the address of a published one.
         policy: When the index changes its kind; the default follows the machine's memory.
     Raises:
         MmascError: If there is no collection or a newer mmasc made it.
     """
 
     def __init__(self, folder: str | Path, policy: IndexPolicy | None = None) -> None:
-        self.store = Store(folder)
+        self.store: Store = open_store(folder)
         self._policy = policy
         self._readers: dict[str, SpaceReader] = {}
         self.head: Head = self.store.head()
@@ -85,11 +86,11 @@ class Snapshot:
             MmascError: If there is no such space; the line lists those there are.
         """
         if not self.head.spaces:
-            raise MmascError(f"{self.store.folder} holds no vectors yet; add some with: mmasc embed PATH --into ...")
+            raise MmascError(f"{self.store.location} holds no vectors yet; add some with: mmasc embed PATH --into ...")
         if name is None:
             name = self.spaces[0]
         if name not in self.head.spaces:
-            raise MmascError(f"{self.store.folder} has no space {name!r}; it has: {', '.join(self.spaces)}")
+            raise MmascError(f"{self.store.location} has no space {name!r}; it has: {', '.join(self.spaces)}")
         if name not in self._readers:
             self._readers[name] = SpaceReader(self.store, self.head, name, self._policy)
         return self._readers[name]
@@ -106,7 +107,7 @@ class Snapshot:
         """What is there: recordings, hours, own columns, root, format and every space with its identity."""
         durations = self.recordings.column("duration").to_numpy()
         return {
-            "folder": str(self.store.folder),
+            "folder": self.store.location,
             "root": self.head.root,
             "format": self.head.format,
             "recordings": len(self.recordings),

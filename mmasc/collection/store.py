@@ -111,6 +111,11 @@ class Store:
                         _write_head(folder, Head(root=absolute(root)))
         return cls(folder)
 
+    @property
+    def location(self) -> str:
+        """Where it is, as users name it."""
+        return str(self.folder)
+
     def head(self) -> Head:
         """The head as it is on disk now; while the object lives, the versions that it names stay on the disk."""
         while True:
