@@ -18,6 +18,7 @@ SCHEMES = (*OBJECT_STORES, *WEB)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 # What `Path` makes of one of ours
 _COLLAPSED = re.compile(rf"({'|'.join(SCHEMES)}):/+(?=[^/])")
+_ONE_SLASH = re.compile(rf"^({'|'.join(SCHEMES)}):/(?=[^/])")
 _USER = re.compile(r"(?<=://)[^/@\s]*@")
 _QUERY = re.compile(r"(https?://[^\s?'\"]*)\?[^\s'\")]*")
 # Parameters that let whoever has the address in; compared without capitals
@@ -106,7 +107,7 @@ def checked(address: str) -> str:
     Raises:
         MmascError: If no such scheme is known, it carries a signature, or it is not a whole address.
     """
-    scheme, _, rest = _COLLAPSED.sub(r"\1://", _USER.sub("", address), count=1).partition("://")
+    scheme, _, rest = _ONE_SLASH.sub(r"\1://", _USER.sub("", address)).partition("://")
     scheme = scheme.lower()
     shown = without_secrets(f"{scheme}://{rest}")
     if scheme not in SCHEMES:

@@ -1,6 +1,7 @@
 """Servers in threads of the test's process: an object store (moto's S3), and a web server that does what it is told."""
 
 import contextlib
+import io
 import logging
 import os
 import threading
@@ -8,7 +9,9 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
+import soundfile
 
 SECRET = "very-secret-key-7f3a"
 KEY = "AKIATESTKEY4711"
@@ -124,3 +127,21 @@ def web_server() -> Iterator[Web]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """An object store for the tests of a file; gives its bucket."""
+    with object_store():
+        from mmasc.remote import stores
+
+        stores._asked("s3://sounds", lambda store: store.mkdir("sounds"))
+        yield "s3://sounds"
+        stores._store.cache_clear()
+
+
+def sound_bytes(level: float, seconds: float = 1.0, rate: int = 8_000) -> bytes:
+    """A WAV file of one level; its first number in the stand-in's vectors is this level."""
+    file = io.BytesIO()
+    soundfile.write(file, np.full(round(seconds * rate), level), rate, format="WAV")
+    return file.getvalue()
