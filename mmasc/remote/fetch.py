@@ -1,5 +1,6 @@
 """One object into one file: in pieces, with a limit, again where the connection broke."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -36,15 +37,15 @@ def fetch(
                 nonlocal seen
                 before, begun = seen, file.tell()
                 seen, begin, chunks = server_of(address).read(address, begun, None if before is None else before.tag)
-                if seen.size is not None:
-                    _refuse_size(address, seen.size, most)
-                file.seek(begin)
-                file.truncate()
-                for chunk in chunks:
-                    if given_up():
-                        raise MmascError(f"{without_secrets(address)}: is no longer asked for")
-                    file.write(chunk)
-                    _refuse_size(address, file.tell(), most)
+                with contextlib.closing(chunks):
+                    _refuse_size(address, seen.size or 0, most)
+                    file.seek(begin)
+                    file.truncate()
+                    for chunk in chunks:
+                        if given_up():
+                            raise MmascError(f"{without_secrets(address)}: is no longer asked for")
+                        file.write(chunk)
+                        _refuse_size(address, file.tell(), most)
                 if seen.size is not None and file.tell() != seen.size:
                     raise AgainError(f"{without_secrets(address)}: {file.tell():,} bytes came of {seen.size:,}")
                 return seen

@@ -6,7 +6,7 @@ AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, GOOGLE_APPLICATION_CREDENTIALS ...).
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -51,7 +51,7 @@ def look(address: str) -> Seen:
     return _seen(_asked(address, lambda store: store.info(_key(address))))
 
 
-def read(address: str, begin: int = 0, tag: str | None = None) -> tuple[Seen, int, Iterator[bytes]]:
+def read(address: str, begin: int = 0, tag: str | None = None) -> tuple[Seen, int, Generator[bytes, None, None]]:
     """An object from byte `begin` on if it still has the ETag `tag`, else all of it; see `mmasc.remote.web.read`."""
     seen = look(address)
     begin = begin if tag is not None and tag == seen.tag else 0
@@ -85,7 +85,7 @@ def write(address: str, content: bytes | Path) -> None:
         _asked(address, lambda store: store.put_file(str(content), key))
 
 
-def _chunks(address: str, begin: int, seen: Seen) -> Iterator[bytes]:
+def _chunks(address: str, begin: int, seen: Seen) -> Generator[bytes, None, None]:
     assert seen.size is not None  # stores always say it
     while begin < seen.size:
         end = min(begin + _BLOCK, seen.size)

@@ -3,7 +3,6 @@
 import email.utils
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPSConnection
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -31,6 +30,7 @@ def look(address: str) -> Seen:
     except urllib.error.HTTPError as error:
         if error.code not in _NO_HEAD:
             raise _fault(address, error) from error
+        error.close()
     try:
         with _ask(address, "GET") as answer:
             return _seen(answer.headers)
@@ -38,7 +38,7 @@ def look(address: str) -> Seen:
         raise _fault(address, error) from error
 
 
-def read(address: str, begin: int = 0, tag: str | None = None) -> tuple[Seen, int, Iterator[bytes]]:
+def read(address: str, begin: int = 0, tag: str | None = None) -> tuple[Seen, int, "_Body"]:
     """An object from byte `begin` on.
 
     Args:
@@ -46,7 +46,7 @@ def read(address: str, begin: int = 0, tag: str | None = None) -> tuple[Seen, in
         begin: First byte wanted.
         tag: The ETag that it must have for `begin` to make sense; of another one all comes.
     Returns:
-        What the server says of it, the byte at which the chunks begin, and these.
+        What the server says of it, the byte at which the chunks begin, and these; close them.
     Raises:
         OSError: As `look`; also while chunks are taken.
     """
@@ -62,7 +62,7 @@ def read(address: str, begin: int = 0, tag: str | None = None) -> tuple[Seen, in
     if answer.status == 206:
         total = str(answer.headers["Content-Range"] or "").rpartition("/")[2]
         seen = Seen(int(total) if total.isdecimal() else None, seen.tag, seen.modified_ns)
-    return seen, begin, _chunks(address, answer, None if seen.size is None else seen.size - begin)
+    return seen, begin, _Body(address, answer, None if seen.size is None else seen.size - begin)
 
 
 def read_range(address: str, begin: int, count: int) -> bytes | None:
@@ -93,6 +93,7 @@ class _SameScheme(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
         if urlsplit(newurl).scheme.lower() != urlsplit(req.full_url).scheme.lower():
+            fp.close()
             raise _OtherSchemeError(
                 f"sends on to {without_secrets(newurl)}, which is another scheme; give that address"
             )
@@ -139,19 +140,36 @@ def _ask(address: str, method: str, headers: dict[str, str] | None = None) -> An
         raise _fault(address, error) from error
 
 
-def _chunks(address: str, answer: Any, left: int | None) -> Iterator[bytes]:
-    with answer:
-        while True:
-            try:
-                chunk = answer.read(_CHUNK)
-            except (OSError, HTTPException) as error:
-                raise _fault(address, error) from error
-            if not chunk:
-                break
-            left = None if left is None else left - len(chunk)
-            yield chunk
-    if left:
-        raise AgainError(f"{without_secrets(address)}: the connection ended {left:,} bytes early")
+class _Body:
+    """The bytes of an answer, a chunk at a time.
+
+    Args:
+        address: Where they come from.
+        answer: The server's answer.
+        left: How many must come; None where the server does not say.
+    """
+
+    def __init__(self, address: str, answer: Any, left: int | None) -> None:
+        self._address, self._answer, self._left = address, answer, left
+
+    def __iter__(self) -> "_Body":
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            chunk = self._answer.read(_CHUNK)
+        except (OSError, HTTPException) as error:
+            raise _fault(self._address, error) from error
+        if chunk:
+            self._left = None if self._left is None else self._left - len(chunk)
+            return chunk
+        if self._left:
+            raise AgainError(f"{without_secrets(self._address)}: the connection ended {self._left:,} bytes early")
+        raise StopIteration
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._answer.close()
 
 
 def _seen(headers: HTTPMessage) -> Seen:
