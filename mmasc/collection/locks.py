@@ -16,6 +16,19 @@ _SAID_AFTER_SECONDS = 3.0
 _log = logging.getLogger(__name__)
 
 
+def refuse_published(folder: Path) -> None:
+    """Stop where something would be written to the cache folder of a published collection.
+
+    Raises:
+        MmascError: It says what to do instead.
+    """
+    if (folder / PUBLISHED).exists() or (folder.parent / PUBLISHED).exists():
+        raise MmascError(
+            "a published collection is only read: change the collection where it was made, and publish it again with: "
+            "mmasc collection publish"
+        )
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder; it ends with its process, so none is ever left behind.
@@ -23,11 +36,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         MmascError: If another process holds it for very long, or nothing is written here.
     """
-    if (folder / PUBLISHED).exists() or (folder.parent / PUBLISHED).exists():
-        raise MmascError(
-            "a published collection is only read: change the collection where it was made, and publish it again with: "
-            "mmasc collection publish"
-        )
+    refuse_published(folder)
     lock = FileLock(folder / ".lock")
     try:
         try:

@@ -32,7 +32,7 @@ from mmasc.collection.checksums import differing, keep_checksums
 from mmasc.collection.damage import reading, unharmed
 from mmasc.collection.head import FORMAT, HEAD_NAME, Head, SpaceHead, read_copies, read_head
 from mmasc.collection.leases import Refusal, drop_unread, generations, sweep, take_lease, write_copy
-from mmasc.collection.locks import locked
+from mmasc.collection.locks import locked, refuse_published
 from mmasc.collection.probes import PROBES, write_probes
 from mmasc.collection.schema import (
     RECORDING_COLUMNS,
@@ -86,6 +86,7 @@ class Store:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        refuse_published(self.folder)
         self.tables = Tables(self.folder)
         self.remarks: list[str] = []
         self._opened: dict[Path, tuple[int, lance.LanceDataset]] = {}
