@@ -17,7 +17,7 @@ from mmasc.audio.clock_chunks import Noted, chunks_of_file
 from mmasc.audio.clock_names import NamedClock, clock_of_name, numbers_are_times, with_trust_in_numbers
 from mmasc.audio.clock_parts import Told, Wall, in_zone, zone_of
 from mmasc.audio.clock_patterns import Pattern, read_pattern
-from mmasc.remote.addresses import as_path
+from mmasc.remote.paths import as_path
 
 SOURCES = ("pattern", "guano", "wamd", "audiomoth", "name", "bext")
 DISAGREEING_SECONDS = 5.0

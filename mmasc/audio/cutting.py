@@ -17,8 +17,8 @@ from mmasc.audio.decode import open_audio
 from mmasc.audio.headers import read_header
 from mmasc.audio.layout import Header
 from mmasc.errors import MmascError, show_path
-from mmasc.remote.addresses import RemotePath, as_path
 from mmasc.remote.copies import held
+from mmasc.remote.paths import RemotePath, as_path
 
 _BLOCK_SECONDS = 10.0
 # Formats in which libsndfile seeks to the very sample

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mmasc.errors import MmascError, show_path
-from mmasc.remote.addresses import absolute, as_path, is_address, without_secrets
+from mmasc.remote.addresses import absolute, checked, is_address, without_secrets
+from mmasc.remote.paths import as_path
 from mmasc.remote.sightings import find_objects
 
 AUDIO_EXTENSIONS = (
@@ -83,9 +84,8 @@ def _expand(item: str, known: frozenset[str], lists: bool) -> Iterator[str]:
     if not item or "\0" in item:
         raise MmascError(f"{item!r} is not a path; name a file, a folder or a pattern")
     if is_address(item):
-        yield from map(
-            str, find_objects(str(as_path(item)) + "/" * item.endswith("/"), lambda one: _extension(one) in known)
-        )
+        address = checked(item.rstrip("/")) + "/" * item.endswith("/")
+        yield from find_objects(address, lambda one: _extension(one) in known)
     elif os.path.isdir(item):
         yield from (path for path in _walk(item)[1] if _extension(path) in known)
     elif os.path.exists(item):

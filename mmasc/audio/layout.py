@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from mmasc.remote.addresses import RemotePath
 from mmasc.remote.copies import RangeReader
+from mmasc.remote.paths import RemotePath
 
 # No file is longer; lengths in damaged headers are, and seeking there raises
 _MOST_BYTES = 1 << 60

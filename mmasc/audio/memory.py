@@ -9,7 +9,7 @@ from typing import Any
 
 from mmasc.audio.find import find_audio
 from mmasc.errors import MmascError
-from mmasc.remote.addresses import as_path
+from mmasc.remote.paths import as_path
 
 # What is read as one recording: the path of a file, its bytes, or an open binary file
 Sound = str | os.PathLike[str] | bytes | bytearray | memoryview | io.IOBase

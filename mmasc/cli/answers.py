@@ -180,7 +180,7 @@ def _write_csv(results: Iterable["Classification"], labels: Sequence[str], outpu
 
 def recordings_of(collection: Any) -> list[Path]:
     """Where the recordings of a collection lie."""
-    from mmasc.remote.addresses import as_path
+    from mmasc.remote.paths import as_path
 
     return [as_path(collection.path_of(path)) for path in collection.recordings.column("path").to_pylist()]
 

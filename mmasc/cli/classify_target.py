@@ -13,7 +13,7 @@ from mmasc.cli.classify_formats import audacity_labels, raven_table
 from mmasc.cli.output import echo, remark
 from mmasc.errors import show_path
 from mmasc.label_files.texts import fits_a_line
-from mmasc.remote.addresses import as_path
+from mmasc.remote.paths import as_path
 from mmasc.storage.files import replacing, write_atomically
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from mmasc.encoders.registry import load_encoder
 from mmasc.encoders.sound_progress import sound_phase
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import current
-from mmasc.remote.addresses import RemotePath, absolute, as_path, common_root, is_address, place_of, refuse_to_write
+from mmasc.remote.addresses import absolute, common_root, is_address, place_of, refuse_to_write
+from mmasc.remote.paths import RemotePath, as_path
 from mmasc.remote.sightings import unstamped
 from mmasc.storage.contents import digest_of
 

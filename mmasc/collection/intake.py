@@ -43,7 +43,8 @@ from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import FileVectors
 from mmasc.encoders.identity import require_identity
 from mmasc.errors import MmascError, show_path
-from mmasc.remote.addresses import as_path, place_of
+from mmasc.remote.addresses import place_of
+from mmasc.remote.paths import as_path
 from mmasc.storage.contents import digest_of
 
 COMMIT_WINDOWS = 4_096

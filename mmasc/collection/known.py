@@ -14,7 +14,8 @@ from mmasc.collection.head import Head
 from mmasc.collection.stamps import STAMP_NAMES, Stamp
 from mmasc.collection.store import Store
 from mmasc.errors import MmascError, show_path
-from mmasc.remote.addresses import RemotePath, place_of, under
+from mmasc.remote.addresses import place_of, under
+from mmasc.remote.paths import RemotePath
 from mmasc.remote.sightings import gone
 from mmasc.storage.contents import digest_of
 

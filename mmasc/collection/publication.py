@@ -74,7 +74,7 @@ def published_files(content: bytes, address: str) -> dict[str, PublishedFile]:
 def _checked(name: str, raw: Mapping[str, Any]) -> PublishedFile:
     file = PublishedFile(raw["digest"], raw["size"])
     if not _NAME.fullmatch(name) or ".lance" in name:
-        raise ValueError(f"{name[:60]!r} is no name of a file of a collection")
+        raise ValueError(f"{name[:60]!r} is not the name of a file of a collection")
     if type(file.size) is not int or file.size < 0 or not _DIGEST.fullmatch(file.digest):
         raise ValueError(f"what it says of {name} is not sane")
     return file

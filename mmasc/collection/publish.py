@@ -137,7 +137,7 @@ def _annotations(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _files_of_space(folder: Path) -> list[Path]:
-    """Files of a space beside its table: the index, and what it is measured with."""
+    """Files of a space next to its table: the index, and what it is measured with."""
     if not folder.is_dir():
         return []
     found = [path for path in folder.rglob("*") if path.is_file()]

@@ -1,7 +1,7 @@
 """A published collection, read where it lies: tables by Lance from the object store, small files into a cache folder.
 
 The cache is a folder of this machine for each address, `MMASC_HOME`/published/DIGEST, with the files that a collection
-has on a disk, but for its tables. It may be deleted at any time.
+has on a disk, without its tables. It may be deleted at any time.
 """
 
 import contextlib
@@ -29,9 +29,10 @@ from mmasc.collection.transaction import Transaction
 from mmasc.errors import MmascError
 from mmasc.forking import check_may_open
 from mmasc.remote import stores
-from mmasc.remote.addresses import OBJECT_STORES, RemotePath, is_address, without_secrets
+from mmasc.remote.addresses import OBJECT_STORES, is_address, without_secrets
 from mmasc.remote.fetch import fetch
 from mmasc.remote.limits import tried
+from mmasc.remote.paths import RemotePath
 from mmasc.storage.contents import digest_of
 from mmasc.storage.files import make_folders, write_atomically
 from mmasc.weights.store import home
@@ -107,7 +108,7 @@ class PublishedStore(Store):
         return self.folder / "spaces" / identity
 
     def damaged_files(self, head: Head) -> list[str]:
-        """Names of those files of the tables that are not there."""
+        """Names of those files of the tables that are missing."""
         there = tried(lambda: stores.listed(f"{self.address}/"))
         lost = [str(path) for path in self.tables.files_of(head) if str(path) not in there]
         return sorted(one.removeprefix(f"{self.address}/") for one in lost)

@@ -12,7 +12,7 @@ from mmasc.audio.layout import open_source
 from mmasc.encoders.embedding import FileVectors
 from mmasc.errors import MmascError
 from mmasc.progress import HOURS, SILENT, Progress, current
-from mmasc.remote.addresses import RemotePath
+from mmasc.remote.paths import RemotePath
 
 # Formats whose few first bytes declare the length; others are walked from end to end, or left to a decoder
 _DECLARED_AT_ONCE = {

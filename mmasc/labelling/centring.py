@@ -12,7 +12,7 @@ from mmasc.encoders.registry import network_spec
 from mmasc.encoders.usual import Usual, measure_usual, save_usual, usual_path
 from mmasc.errors import MmascError
 from mmasc.labelling.sources import is_collection
-from mmasc.remote.addresses import as_path
+from mmasc.remote.paths import as_path
 
 
 def centre_tagger(

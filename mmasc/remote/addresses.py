@@ -1,4 +1,4 @@
-"""Addresses of recordings that lie on a server or in an object store, as paths among the paths of this machine's files.
+"""Addresses of recordings that lie on a server or in an object store, and stored paths that lead to them.
 
 An address never carries a secret: a name and password in front of the host are cut out, addresses with a signature in
 their query are refused. Credentials come from the environment alone.
@@ -6,7 +6,6 @@ their query are refused. Credentials come from the environment alone.
 
 import os
 import re
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from mmasc.errors import MmascError
@@ -29,76 +28,11 @@ _SECRETS = re.compile(
 )
 
 
-class RemotePath(type(Path())):  # type: ignore[misc]  # the class of paths of this system
-    """An address as a path: text, name, ending, parents and order are those of the address.
-
-    `stat` gives the size, and as times what changes whenever the object does (see `mmasc.remote.sightings`); nothing
-    else that asks the disk is of use. It is opened by `mmasc.remote.copies`.
-    """
-
-    def __str__(self) -> str:
-        scheme, _, rest = super().__str__().replace(os.sep, "/").partition(":")
-        return f"{scheme}://{rest.lstrip('/')}"
-
-    def __fspath__(self) -> str:
-        return str(self)
-
-    @property
-    def scheme(self) -> str:
-        """ "s3", "gs", "http" or "https"."""
-        return str(self).partition(":")[0]
-
-    def is_absolute(self) -> bool:
-        """An address is whole."""
-        return True
-
-    def absolute(self) -> "RemotePath":
-        """Itself: an address is whole."""
-        return self
-
-    def exists(self, *, follow_symlinks: bool = True) -> bool:
-        """Whether the server has it now.
-
-        Raises:
-            MmascError: If the server does not answer.
-        """
-        from mmasc.remote.sightings import gone  # late, as in `stat`
-
-        return not gone([str(self)], sure=True)[0]
-
-    def is_file(self) -> bool:
-        """The same: folders of object stores are none."""
-        return self.exists()
-
-    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        """Its size and stamps, as it was seen last; asks the server where it has not been seen yet.
-
-        Raises:
-            OSError: If the server does not answer or has no such object.
-        """
-        from mmasc.remote.sightings import stat_of  # late: it asks servers, which nobody needs who only names them
-
-        return stat_of(str(self))
-
-
 def is_address(path: object) -> bool:
     """Whether a text names something on a server (NAME://...); a `Path` of an address is one too."""
     if isinstance(path, str):
         return _ADDRESS.match(path) is not None
     return isinstance(path, os.PathLike) and _COLLAPSED.match(os.fsdecode(path)) is not None
-
-
-def as_path(path: str | os.PathLike[str]) -> Path:
-    """A path of this machine as a `Path`, an address as a `RemotePath`.
-
-    Raises:
-        MmascError: If it is an address that is not taken, see `checked`.
-    """
-    if isinstance(path, RemotePath):
-        return path
-    if not is_address(path):
-        return Path(os.fsdecode(path))
-    return RemotePath(checked(os.fsdecode(path)))
 
 
 def checked(address: str) -> str:
@@ -139,12 +73,12 @@ def without_secrets(text: str) -> str:
 
 def absolute(path: str | os.PathLike[str]) -> str:
     """A path from the root of the disk; an address is whole already."""
-    return str(as_path(path)) if is_address(path) else os.path.abspath(path)
+    return checked(os.fsdecode(path)) if is_address(path) else os.path.abspath(path)
 
 
 def normal(path: str | os.PathLike[str]) -> str:
     """A path as it is compared, without "." and ".."; an address as it is kept."""
-    return str(as_path(path)) if is_address(path) else os.path.normpath(path)
+    return checked(os.fsdecode(path)) if is_address(path) else os.path.normpath(path)
 
 
 def place_of(root: str, stored: str) -> str:

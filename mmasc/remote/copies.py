@@ -19,9 +19,9 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from mmasc.remote.addresses import RemotePath, as_path
 from mmasc.remote.fetch import fetch
 from mmasc.remote.limits import limits
+from mmasc.remote.paths import RemotePath, as_path
 from mmasc.remote.seen import Seen
 from mmasc.remote.sightings import last_seen, look, server_of
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 from mmasc.errors import MmascError
 from mmasc.remote import stores, web
-from mmasc.remote.addresses import OBJECT_STORES, RemotePath, checked, common_root, is_address, without_secrets
+from mmasc.remote.addresses import OBJECT_STORES, checked, common_root, is_address, without_secrets
 from mmasc.remote.limits import tried
 from mmasc.remote.seen import Seen
 
@@ -23,7 +23,7 @@ def server_of(address: str) -> ModuleType:
     return stores if address.partition("://")[0] in OBJECT_STORES else web
 
 
-def find_objects(address: str, wanted: Callable[[str], bool]) -> list[RemotePath]:
+def find_objects(address: str, wanted: Callable[[str], bool]) -> list[str]:
     """The objects that an address means: itself, or in an object store all under it, sorted.
 
     Args:
@@ -36,7 +36,7 @@ def find_objects(address: str, wanted: Callable[[str], bool]) -> list[RemotePath
     try:
         if server_of(address) is web:
             look(address)
-            return [RemotePath(address)]
+            return [address]
         found = tried(lambda: stores.listed(address))
     except OSError as error:
         raise MmascError(str(error)) from error
@@ -44,7 +44,7 @@ def find_objects(address: str, wanted: Callable[[str], bool]) -> list[RemotePath
         raise MmascError(f"{without_secrets(address)}: no object lies there or under it; check the address")
     _SEEN.update(found)
     named = [one for one in found if one == address or wanted(one)]
-    return [RemotePath(checked(one)) for one in sorted(named, key=lambda one: one.split("/"))]
+    return [checked(one) for one in sorted(named, key=lambda one: one.split("/"))]
 
 
 def look(address: str) -> Seen:

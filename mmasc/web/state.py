@@ -25,7 +25,8 @@ from mmasc.collection.journal import Journal
 from mmasc.collection.query import Query, QueryEncoders
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError, show_path
-from mmasc.remote.addresses import absolute, as_path, is_address, place_of
+from mmasc.remote.addresses import absolute, is_address, place_of
+from mmasc.remote.paths import as_path
 from mmasc.web.cache import RenderCache
 from mmasc.web.faults import Refused
 from mmasc.web.worker import Worker

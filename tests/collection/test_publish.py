@@ -199,7 +199,7 @@ def test_other_things_are_not_replaced(place, labelled, registered, tmp_path):
 )
 def test_a_hostile_head_writes_nowhere_else(name):
     hostile = b'{"files": {"%s": {"digest": "%s", "size": 1}}}' % (name.encode(), b"0" * 32)
-    with pytest.raises(MmascError, match="is damaged .*is no name of a file of a collection"):
+    with pytest.raises(MmascError, match="is damaged .*is not the name of a file of a collection"):
         published_files(hostile, "s3://b/c")
 
 

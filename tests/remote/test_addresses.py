@@ -6,9 +6,7 @@ import pytest
 
 from mmasc.errors import MmascError
 from mmasc.remote.addresses import (
-    RemotePath,
     absolute,
-    as_path,
     checked,
     common_root,
     is_address,
@@ -18,6 +16,7 @@ from mmasc.remote.addresses import (
     under,
     without_secrets,
 )
+from mmasc.remote.paths import RemotePath, as_path
 
 
 @pytest.mark.parametrize(

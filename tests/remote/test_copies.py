@@ -9,8 +9,8 @@ import pytest
 from mmasc.errors import MmascError
 from mmasc.remote import copies as module
 from mmasc.remote import limits, sightings
-from mmasc.remote.addresses import as_path
 from mmasc.remote.copies import Copies, RangeReader, held, with_copies_ahead
+from mmasc.remote.paths import as_path
 from tests.helpers.servers import web_server
 
 
