@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -26,6 +27,8 @@ def object_store() -> Iterator[str]:
     server = server_of(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # What an earlier server of this process held is still there
+    urllib.request.urlopen(f"http://{host}:{port}/moto-api/reset", b"").close()
     names = {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ACCESS_KEY_ID": KEY,
