@@ -29,7 +29,7 @@ LONG_FILES: dict[str, int] = {}
 WIDE_FUNCTIONS: dict[str, int] = {
     "mmasc.cli.clips:clips": 16,
     "mmasc.cli.demo:demo": 9,
-    "mmasc.cli.embed:embed": 19,
+    "mmasc.cli.embed:embed": 21,
     "mmasc.cli.evaluate:evaluate": 10,
     "mmasc.cli.imagine:imagine": 9,
     "mmasc.cli.search:search": 17,
@@ -72,6 +72,7 @@ COMMANDS = {
     "collection info": "mmasc.collection.collection:Collection.info",
     "collection merge": "mmasc.collection.collection:Collection.merge",
     "collection move-root": "mmasc.collection.collection:Collection.move_root",
+    "collection publish": "mmasc.collection.collection:Collection.publish",
     "collection remove": "mmasc.collection.collection:Collection.remove",
     "compare": "mmasc.evaluation.compare:compare",
     "demo": "mmasc.demo.run:run_demo",

@@ -17,6 +17,7 @@ from mmasc.audio.clock_chunks import Noted, chunks_of_file
 from mmasc.audio.clock_names import NamedClock, clock_of_name, numbers_are_times, with_trust_in_numbers
 from mmasc.audio.clock_parts import Told, Wall, in_zone, zone_of
 from mmasc.audio.clock_patterns import Pattern, read_pattern
+from mmasc.remote.paths import as_path
 
 SOURCES = ("pattern", "guano", "wamd", "audiomoth", "name", "bext")
 DISAGREEING_SECONDS = 5.0
@@ -81,7 +82,7 @@ class ClockReader:
             path: The file, with the folders above it.
             notes: What its chunks say, where that has been read.
         """
-        path = Path(path)
+        path = as_path(path)
         if notes is None:
             try:
                 notes = chunks_of_file(path)
@@ -112,7 +113,7 @@ class ClockReader:
 
 def read_clock(path: str | os.PathLike[str], rules: ClockRules | None = None) -> Clock:
     """What one file says of its begin and its recorder; see `ClockReader`."""
-    path = Path(path)
+    path = as_path(path)
     return ClockReader(rules or ClockRules(), [path.name]).read(path)
 
 

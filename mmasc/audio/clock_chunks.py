@@ -5,6 +5,7 @@ Four kinds are read: GUANO (chunk guan, guano-md.org, version 1.0), wamd (Wildli
 """
 
 import math
+import os
 import re
 import struct
 from dataclasses import dataclass, fields
@@ -12,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from mmasc.audio.clock_parts import Told, Wall, offset_of, wall_of, wall_of_iso
-from mmasc.audio.layout import ByteSource, open_source, read_at
+from mmasc.audio.layout import ByteSource, open_header, read_at
 from mmasc.printing import printable
 
 _MOST_CHUNKS, _MOST_ITEMS = 4096, 4096
@@ -55,9 +56,8 @@ def chunks_of_file(path: Path) -> list[Noted]:
     Raises:
         OSError: If the file cannot be read.
     """
-    with open_source(path) as file:
-        size = path.stat().st_size
-        return _noted(_chunks(file, size))
+    with open_header(path) as file:
+        return _noted(_chunks(file, file.seek(0, os.SEEK_END)))
 
 
 def _chunks(file: ByteSource, size: int) -> dict[bytes, list[bytes]]:

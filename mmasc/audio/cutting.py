@@ -5,6 +5,7 @@ for bit. From lossy formats, and from files whose headers are wrong, the recordi
 seeking there is not exact; all spans of a file in one pass.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from mmasc.audio.decode import open_audio
 from mmasc.audio.headers import read_header
 from mmasc.audio.layout import Header
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.copies import held
+from mmasc.remote.paths import RemotePath, as_path
 
 _BLOCK_SECONDS = 10.0
 # Formats in which libsndfile seeks to the very sample
@@ -77,15 +80,37 @@ def cut_spans(path: str | Path, spans: Sequence[tuple[float, float]]) -> tuple[S
     Raises:
         MmascError: If the file is missing or cannot be read, or (while blocks are taken) ends before a span begins.
     """
-    path = Path(path)
+    path = as_path(path)
     for start, end in spans:
         if not 0 <= start < end:
             raise ValueError(f"a span must begin at 0 s or later and end after that, got {start} to {end}")
+    if not isinstance(path, RemotePath):
+        return _cut(path, spans)
+    # Until the last block is taken its copy is here
+    copy = contextlib.ExitStack()
+    try:
+        kept, blocks = _cut(copy.enter_context(held(path)), spans, path)
+    except BaseException:
+        copy.close()
+        raise
+    return kept, _closing(copy, blocks)
+
+
+def _closing(copy: contextlib.ExitStack, blocks: Iterator[Block]) -> Iterator[Block]:
+    with copy:
+        yield from blocks
+
+
+def _cut(
+    path: Path, spans: Sequence[tuple[float, float]], named: Path | None = None
+) -> tuple[SoundFormat, Iterator[Block]]:
+    """The spans of a file of this machine, which messages call `named`."""
+    named = named or path
     header = _header(path)
     plain = not (header.offset or header.irregular or header.cut or header.parts) and header.patch is None
-    if plain and header.samples is None and (found := _sought(path, spans)) is not None:
+    if plain and header.samples is None and (found := _sought(path, spans, named)) is not None:
         return found
-    return _decoded(path, spans, _OF_KIND.get(header.samples.kind[-2:], "PCM_16") if header.samples else "PCM_16")
+    return _decoded(named, spans, _OF_KIND.get(header.samples.kind[-2:], "PCM_16") if header.samples else "PCM_16")
 
 
 def read_span(path: str | Path, start: float, end: float) -> tuple[np.ndarray, SoundFormat]:
@@ -111,7 +136,9 @@ def _header(path: Path) -> Header:
         raise MmascError(f"{show_path(path)} cannot be read ({error.strerror})") from error
 
 
-def _sought(path: Path, spans: Sequence[tuple[float, float]]) -> tuple[SoundFormat, Iterator[Block]] | None:
+def _sought(
+    path: Path, spans: Sequence[tuple[float, float]], named: Path
+) -> tuple[SoundFormat, Iterator[Block]] | None:
     """By seeking; None where this is not exact, or soundfile does not open the file."""
     try:
         # An open file and not a name: libsndfile guesses raw formats from names
@@ -122,27 +149,27 @@ def _sought(path: Path, spans: Sequence[tuple[float, float]]) -> tuple[SoundForm
             kept = SoundFormat(sound.samplerate, sound.channels, subtype)
     except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError):
         return None
-    return kept, _seek_blocks(path, spans, kind)
+    return kept, _seek_blocks(path, spans, kind, named)
 
 
-def _seek_blocks(path: Path, spans: Sequence[tuple[float, float]], kind: str) -> Iterator[Block]:
+def _seek_blocks(path: Path, spans: Sequence[tuple[float, float]], kind: str, named: Path) -> Iterator[Block]:
     with open(path, "rb") as file, soundfile.SoundFile(file) as sound:
         for number, (start, end) in enumerate(spans):
             first, stop = _frames(start, end, sound.samplerate)
             stop = min(stop, sound.frames)
             if first >= stop:
-                raise _ends_before(path, start)
+                raise _ends_before(named, start)
             try:
                 sound.seek(first)
                 while first < stop:
                     samples = sound.read(min(round(_BLOCK_SECONDS * sound.samplerate), stop - first), kind, True)
                     if not len(samples):
-                        raise _ends_before(path, first / sound.samplerate)
+                        raise _ends_before(named, first / sound.samplerate)
                     first += len(samples)
                     yield Block(number, samples, first >= stop)
             except soundfile.LibsndfileError as error:
                 raise MmascError(
-                    f"{show_path(path)}: cannot be read at {start:g} s ({error.error_string}); copy it again"
+                    f"{show_path(named)}: cannot be read at {start:g} s ({error.error_string}); copy it again"
                 ) from error
 
 

@@ -4,6 +4,7 @@ soundfile reads what it can; PyAV (the extra `video`) reads the rest, and takes 
 Both drop the delay that mp3 and AAC encoders add, so a file gives the same samples whichever of them reads it.
 """
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from mmasc.audio.memory import MemoryFile, MemorySound, Sound, as_source
 from mmasc.audio.native import EXTENSIONS, DecodeError, NativeDecoder
 from mmasc.audio.pcm import PcmDecoder
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.copies import held
 
 _RATES_HZ = (1_000, 768_000)
 # float32 numbers in a block at most (32 MiB): a header that claims 1,024 channels takes no memory by itself
@@ -73,8 +75,17 @@ class AudioFile:
     def __init__(self, path: Sound | MemorySound) -> None:
         source = as_source(path)
         self.path = source if isinstance(source, Path) else source.path
-        self._source = source if isinstance(source, Path) else source.content
         self._name = show_path(self.path)
+        # A remote recording has a copy here for as long as it is open
+        self._copy = contextlib.ExitStack()
+        try:
+            self._source = self._copy.enter_context(held(source)) if isinstance(source, Path) else source.content
+            self._begin()
+        except BaseException:
+            self._copy.close()
+            raise
+
+    def _begin(self) -> None:
         self._header = self._look()
         # Irregular mp3 goes to PyAV first: the decoder inside soundfile gives up early and prints to stderr.
         self._left: list[type[Decoder]] = [NativeDecoder, ContainerDecoder]
@@ -139,6 +150,7 @@ class AudioFile:
     def close(self) -> None:
         """Give the file back to the system."""
         self._decoder.close()
+        self._copy.close()
 
     def __enter__(self) -> "AudioFile":
         return self
@@ -156,14 +168,14 @@ class AudioFile:
             self._start = self._source[:16]
             return read_header(MemoryFile(self._source), len(self._source))
         try:
-            found = os.stat(self.path)
+            found = os.stat(self._source)
             if stat.S_ISDIR(found.st_mode):
                 raise MmascError(f"{self._name}: is a folder; name a file, or find its files with find_audio")
             if not stat.S_ISREG(found.st_mode):
                 raise MmascError(f"{self._name}: is not an ordinary file; save the sound in a file first")
             if found.st_size == 0:
                 raise MmascError(f"{self._name}: is empty (0 bytes); {_COPY}")
-            with open(self.path, "rb", buffering=0) as file:
+            with open(self._source, "rb", buffering=0) as file:
                 self._start = file.read(16)
                 return read_header(file, found.st_size)
         except (OSError, ValueError) as error:

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.addresses import absolute, checked, is_address, without_secrets
+from mmasc.remote.paths import as_path
+from mmasc.remote.sightings import find_objects
 
 AUDIO_EXTENSIONS = (
     "aac", "ac3", "aif", "aifc", "aiff", "alac", "amr", "ape", "au", "caf", "dsf", "eac3", "flac", "gsm", "m4a",
@@ -33,10 +36,11 @@ def find_audio(
             and folders are skipped, links followed, each folder entered once), a pattern ("**" is any number of
             folders; files must have a known extension unless the pattern ends in a literal one), and "@list.txt", a
             text file with one of these a line (relative to the working directory, as if typed; no further lists).
+            Also an address: s3://bucket/key or gs://bucket/key, a prefix of these for all below it, https://host/file.
             What exists under exactly that name is never read as a pattern or a list.
         extensions: Extensions with or without dot, any case; default: AUDIO_EXTENSIONS and VIDEO_EXTENSIONS.
     Returns:
-        Paths as they were written (a relative path stays relative), each file once.
+        Paths as they were written (a relative path stays relative), each file once; addresses as `RemotePath`.
     Raises:
         MmascError: If a path does not exist, a pattern matches nothing, a folder cannot be listed, or nothing at all is
             found.
@@ -46,9 +50,9 @@ def find_audio(
     found: dict[str, Path] = {}
     for item in given:
         for path in _expand(os.fspath(item), known, lists=True):
-            found.setdefault(os.path.abspath(path), Path(path))
+            found.setdefault(absolute(path), as_path(path))
     if not found:
-        shown = ", ".join(show_path(item) for item in given) or "no path given"
+        shown = ", ".join(without_secrets(os.fsdecode(item)) for item in given) or "no path given"
         raise MmascError(
             f"{shown}: no audio found; looked for files that end in {' '.join(sorted(known))}; name a file itself to "
             "take it whatever it is called"
@@ -79,7 +83,10 @@ def _known(extensions: Iterable[str] | None) -> frozenset[str]:
 def _expand(item: str, known: frozenset[str], lists: bool) -> Iterator[str]:
     if not item or "\0" in item:
         raise MmascError(f"{item!r} is not a path; name a file, a folder or a pattern")
-    if os.path.isdir(item):
+    if is_address(item):
+        address = checked(item.rstrip("/")) + "/" * item.endswith("/")
+        yield from find_objects(address, lambda one: _extension(one) in known)
+    elif os.path.isdir(item):
         yield from (path for path in _walk(item)[1] if _extension(path) in known)
     elif os.path.exists(item):
         yield item

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from mmasc.remote.copies import RangeReader
+from mmasc.remote.paths import RemotePath
+
 # No file is longer; lengths in damaged headers are, and seeking there raises
 _MOST_BYTES = 1 << 60
 
@@ -65,6 +68,11 @@ class Header:
     patch: tuple[int, bytes] | None = None
     unread: str = ""
     remark: str = ""
+
+
+def open_header(path: Path) -> io.FileIO | RangeReader:
+    """A file, opened for the few bytes that a header takes: of a remote one no more is fetched."""
+    return RangeReader(path) if isinstance(path, RemotePath) else open(path, "rb", buffering=0)
 
 
 def open_source(source: Path | bytes) -> io.BytesIO | io.FileIO:

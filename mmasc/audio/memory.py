@@ -9,6 +9,7 @@ from typing import Any
 
 from mmasc.audio.find import find_audio
 from mmasc.errors import MmascError
+from mmasc.remote.paths import as_path
 
 # What is read as one recording: the path of a file, its bytes, or an open binary file
 Sound = str | os.PathLike[str] | bytes | bytearray | memoryview | io.IOBase
@@ -30,7 +31,7 @@ class MemoryFile(io.BytesIO):
 
 
 def as_source(sound: Any) -> Path | MemorySound:
-    """A path as a `Path`, everything else as the bytes of a sound file.
+    """A path as a `Path` (an address as a `RemotePath`), everything else as the bytes of a sound file.
 
     Args:
         sound: See `Sound`. An open file is read from where it stands to its end.
@@ -41,7 +42,7 @@ def as_source(sound: Any) -> Path | MemorySound:
         return sound
     if isinstance(sound, str | os.PathLike):
         path = os.fspath(sound)
-        return Path(str(path) if isinstance(path, str) else os.fsdecode(path))
+        return as_path(sound if isinstance(sound, Path) else str(path) if isinstance(path, str) else os.fsdecode(path))
     if isinstance(sound, bytes | bytearray | memoryview):
         return MemorySound(bytes(sound))
     if not callable(getattr(sound, "read", None)):

@@ -180,7 +180,9 @@ def _write_csv(results: Iterable["Classification"], labels: Sequence[str], outpu
 
 def recordings_of(collection: Any) -> list[Path]:
     """Where the recordings of a collection lie."""
-    return [Path(collection.path_of(path)) for path in collection.recordings.column("path").to_pylist()]
+    from mmasc.remote.paths import as_path
+
+    return [as_path(collection.path_of(path)) for path in collection.recordings.column("path").to_pylist()]
 
 
 def no_answers(ctx: click.Context, of_collection: bool, where: str | None, quiet: bool) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmasc.label_files.formats import rows_text
 from mmasc.label_files.rows import LabelRow
 from mmasc.printing import printable
+from mmasc.remote.addresses import absolute
 
 if TYPE_CHECKING:
     from mmasc.labelling.timelines import Classification
@@ -126,7 +126,7 @@ def joined_labels(results: Iterable["Classification"], output_format: str) -> st
 
 def _label_rows(result: "Classification", banded: bool) -> list[LabelRow]:
     """The events of a recording under its absolute path, over the whole band of the file where a format wants one."""
-    path = str(Path(result.path).absolute())
+    path = absolute(result.path)
     low, high = (0.0, result.sample_rate / 2) if banded else (None, None)
     return [
         LabelRow(path, event.start, event.end, event.label, event.score, low_hz=low, high_hz=high, channel=1)

@@ -13,6 +13,7 @@ from mmasc.cli.classify_formats import audacity_labels, raven_table
 from mmasc.cli.output import echo, remark
 from mmasc.errors import show_path
 from mmasc.label_files.texts import fits_a_line
+from mmasc.remote.paths import as_path
 from mmasc.storage.files import replacing, write_atomically
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def write_label_files(
             continue
         place = target
         if not _is_label_file(target, files):
-            path = Path(result.path).absolute()
+            path = as_path(result.path).absolute()
             place = target / path.relative_to(common).with_name(f"{path.name}.{output_format}.txt")
         place.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(place, text.encode("utf-8", "surrogateescape"))

@@ -1,6 +1,7 @@
 """`mmasc collection`: inspect, change, check, merge and export collections."""
 
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -107,6 +108,26 @@ def merge(folder: str, other: str, output_format: str) -> None:
             )
     else:
         print_object(result, output_format)
+
+
+@collection.command()
+@_folder
+@click.argument("address")
+@format_option()
+def publish(folder: str, address: str, output_format: str) -> None:
+    """Copy the collection to an object store, for others to read: ADDRESS is s3://bucket/name or gs://bucket/name.
+
+    What is there already is not sent again. Credentials come from the environment.
+    """
+    with shown_progress("publishing"):
+        report = _open(folder).publish(address)
+    if output_format == "table":
+        echo(
+            f"{report.sent} of {report.files} files sent ({report.bytes / 1e6:.1f} MB); read it with: "
+            f"mmasc search {report.address} ..."
+        )
+    else:
+        print_object(asdict(report), output_format)
 
 
 @collection.command("move-root")

@@ -52,6 +52,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="Number of threads that decode ahead of the encoder.",
 )
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Bytes of one recording that is fetched from a server, at most.  [default: 4000000000]",
+)
+@click.option(
+    "--temporary", metavar="FOLDER", help="Folder for recordings that are fetched, while they are read; default: /tmp."
+)
 @strict_option
 @device_option
 @quiet_option
@@ -72,6 +81,8 @@ def embed(
     timezone: str | None,
     no_clock: bool,
     threads: int,
+    max_bytes: int | None,
+    temporary: str | None,
     strict: bool,
     device: str,
     quiet: bool,
@@ -79,16 +90,17 @@ def embed(
 ) -> None:
     """Turn recordings into vectors and keep them in a collection.
 
-    PATH is a file, a folder (with everything below it), a pattern in quotes, or @LIST, a text file with one path per
-    line. Recordings that are already in the collection are skipped without decoding. After an interruption, the same
-    command continues.
+    PATH is a file, a folder (with everything below it), a pattern in quotes, an address (s3://bucket/prefix/,
+    gs://bucket/prefix/, https://host/file), or @LIST, a text file with one of these per line. Recordings that are
+    already in the collection are skipped without decoding. After an interruption, the same command continues.
     """
     from mmasc.collection.ingest import embed as run
+    from mmasc.remote.limits import limited
 
     if no_clock and (clock is not None or timezone is not None):
         raise click.UsageError("--no-clock reads no clocks: leave out --clock and --timezone, or --no-clock")
 
-    with shown_progress("embedding", quiet):
+    with limited(max_bytes, temporary), shown_progress("embedding", quiet):
         report = run(
             list(paths),
             into,

@@ -9,6 +9,7 @@ import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import TABLE_WIDTH, echo, print_rows, print_table, remark, rows_text, shorten
+from mmasc.remote.addresses import is_address
 
 if TYPE_CHECKING:
     from mmasc.collection.hits import Hit
@@ -164,7 +165,9 @@ def question_of(queries: tuple[str, ...], negatives: tuple[str, ...]) -> dict[st
 def _sorted_by_kind(queries: tuple[str, ...]) -> dict[str, list[str]]:
     kinds: dict[str, list[str]] = {"text": [], "audio": [], "image": []}
     for query in queries:
-        if not os.path.isfile(query):
+        if is_address(query):
+            kinds["audio"].append(query)
+        elif not os.path.isfile(query):
             _refuse_missing_file(query)
             kinds["text"].append(query)
         elif os.path.splitext(query)[1].lower() in _PICTURES:

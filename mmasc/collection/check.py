@@ -1,6 +1,5 @@
 """`collection check`: does everything that must hold in a collection hold?"""
 
-import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +11,9 @@ from mmasc.collection.head import HEAD_NAME, read_copies
 from mmasc.collection.leases import copy_path
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
+from mmasc.errors import MmascError
 from mmasc.progress import current, one_by_one
+from mmasc.remote.sightings import gone
 from mmasc.windows.units import unit_float32
 
 # A recording may end this much after its last window: one sample of the slowest encoder
@@ -45,7 +46,12 @@ def check(collection: Snapshot) -> list[Finding]:
         findings.append(
             Finding("error", f"{len(paths) - len(set(paths))} paths stand twice in the table of recordings")
         )
-    missing = [path for path in paths if not os.path.exists(collection.path_of(path))]
+    try:
+        absent = gone([collection.path_of(path) for path in paths], sure=True)
+    except MmascError as error:
+        absent = []
+        findings.append(Finding("warning", f"it is not known whether all recordings are there: {error}"))
+    missing = [path for path, is_gone in zip(paths, absent, strict=False) if is_gone]
     if missing:
         message = f"{len(missing)} recordings are not under {collection.head.root} ({_some(missing)})"
         findings.append(

@@ -14,6 +14,7 @@ from pathlib import Path
 from mmasc.collection.clip_files import Cut, write_cuts
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.rows import LabelRow
+from mmasc.remote.addresses import absolute
 from mmasc.storage.files import make_folders, write_atomically
 from mmasc.storage.tables import read_table
 from mmasc.storage.texts import listed
@@ -143,7 +144,7 @@ def _planned(
     for row in rows:
         if row.verdict != "present":
             continue
-        path = os.path.abspath(row.path)
+        path = absolute(row.path)
         duration = durations.get(row.path, math.inf)
         end = min(row.end, duration)
         if end == math.inf:

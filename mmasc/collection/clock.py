@@ -17,11 +17,11 @@ import pyarrow as pa
 
 from mmasc.audio.clock import Clock, ClockReader, ClockRules
 from mmasc.audio.clock_parts import wall_of_iso
-from mmasc.collection.known import place_of
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.stamps import CLOCK_NOTE
 from mmasc.collection.store import Store
 from mmasc.errors import show_path
+from mmasc.remote.addresses import place_of
 
 # recorded_at is the wall clock at the place; temperature in degrees Celsius, latitude and longitude in degrees (WGS84)
 CLOCK_TYPES: dict[str, pa.DataType] = {

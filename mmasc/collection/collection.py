@@ -1,6 +1,5 @@
 """A collection: recordings with their windows' vectors in named spaces, opened to be asked and kept in order."""
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -25,16 +24,19 @@ from mmasc.collection.journal import fold_annotations
 from mmasc.collection.merge import merge
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.moments import Wanted
+from mmasc.collection.publish import PublishReport, publish
+from mmasc.collection.published import open_store
 from mmasc.collection.query import Query, QueryEncoders, search_space
 from mmasc.collection.report import EmbedReport
 from mmasc.collection.snapshot import Snapshot, ids_under
-from mmasc.collection.store import Store
 from mmasc.collection.vectors import vectors_with_labels
 from mmasc.encoders.registry import ENCODERS, window_of
 from mmasc.encoders.words import remarks_on_words
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
 from mmasc.progress import current
+from mmasc.remote.addresses import absolute, is_address
+from mmasc.remote.sightings import gone
 
 if TYPE_CHECKING:
     from mmasc.encoders.base import Encoder
@@ -47,7 +49,8 @@ class Collection(Snapshot):
     """A folder of vectors, as it stood when it was opened; `refresh` sees what other processes have added since.
 
     Args:
-        folder: Folder with a collection in it; `mmasc.embed` makes one.
+        folder: Folder with a collection in it; `mmasc.embed` makes one. Or the address of a published one, which is
+            only read.
         policy: When the index changes its kind; the default follows the machine's memory.
         device: Device on which encoders of queries run.
     Raises:
@@ -194,7 +197,7 @@ class Collection(Snapshot):
                 encoder = self._encoders.of_space(name, space, self.store.folder)
         assert encoder is not None  # without one there is a space that names it
         try:
-            return embed(paths, self.store.folder, encoder, **options)
+            return embed(paths, self.store.location, encoder, **options)
         finally:
             self.refresh()
 
@@ -241,12 +244,12 @@ class Collection(Snapshot):
         Returns:
             How many recordings are not found there.
         """
-        if not Path(root).is_dir():
+        if not is_address(root) and not Path(root).is_dir():
             raise MmascError(f"{root} is not a folder; give the folder that holds the recordings now")
         with self.store.transaction() as change:
-            change.set_root(os.path.abspath(root))
+            change.set_root(absolute(root))
         self.refresh()
-        return sum(not os.path.exists(self.path_of(path)) for path in self.recordings.column("path").to_pylist())
+        return sum(gone([self.path_of(path) for path in self.recordings.column("path").to_pylist()], sure=True))
 
     def merge(self, other: str | Path) -> dict[str, int]:
         """Take over another collection's recordings, windows, own columns and annotations; what is there already stays.
@@ -264,9 +267,17 @@ class Collection(Snapshot):
             MmascError: If a space of the same name was made by another encoder or cut otherwise, or own columns of
                 one name hold different kinds of values.
         """
-        result = merge(self.store, Store(other))
+        result = merge(self.store, open_store(other))
         self.refresh()
         return result
+
+    def publish(self, address: str) -> PublishReport:
+        """Copy the collection to an object store, see `mmasc.collection.publish`; again, only what is new is sent.
+
+        Args:
+            address: s3://bucket/name or gs://bucket/name; `Collection.open` reads it from there.
+        """
+        return publish(self.store, address)
 
     def read_clocks(self, clock: str | None = None, timezone: str | None = None, dry_run: bool = False) -> ClockReport:
         """Read when and where the recordings were made, from names and headers, into columns; nothing is decoded.

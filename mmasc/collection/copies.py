@@ -7,11 +7,15 @@ from typing import Any
 
 import soundfile
 
+from mmasc.remote.addresses import is_address
+
 # Codings that lose something, as soundfile names them; what it cannot open is told by its name
 _LOSSY = ("MPEG", "VORBIS", "OPUS", "ULAW", "ALAW", "ADPCM", "GSM", "VOX", "NMS", "G721", "G723", "DWVW")
 _LOSSY_NAMES = (".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".wma", ".webm", ".mkv", ".mov", ".amr")
 # Encoders pad: recordings are equally long up to this
 _EQUAL_SECONDS, _EQUAL_SHARE = 0.15, 0.02
+# When an object on a server was written is not kept: it is not the older one for it
+_NOT_KNOWN = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -37,16 +41,19 @@ def facts_of(path: str, row: Mapping[str, Any]) -> Facts:
         row["channels"],
         is_lossless(path),
         row["size"],
-        row["mtime_ns"],
+        row["mtime_ns"] or _NOT_KNOWN,
     )
 
 
 def is_lossless(path: str) -> bool:
-    """Whether the coding of a file keeps every sample; by its name where soundfile cannot open it."""
+    """Whether the coding of a file keeps every sample; by its name where soundfile cannot open it, or on a server."""
+    by_name = os.path.splitext(path)[1].lower() not in _LOSSY_NAMES
+    if is_address(path):  # all of it would be fetched
+        return by_name
     try:
         subtype = soundfile.info(path).subtype
     except (soundfile.LibsndfileError, OSError):
-        return os.path.splitext(path)[1].lower() not in _LOSSY_NAMES
+        return by_name
     return not any(lossy in subtype for lossy in _LOSSY)
 
 

@@ -9,21 +9,19 @@ import numpy as np
 import pyarrow as pa
 
 from mmasc.collection.head import SpaceHead
-from mmasc.collection.known import place_of, some
+from mmasc.collection.known import some
 from mmasc.collection.snapshot import Snapshot
-from mmasc.collection.stamps import is_gone
 from mmasc.encoders.registry import window_of
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.addresses import is_address, place_of
+from mmasc.remote.sightings import gone
 
 
 def gone_under(stored: Sequence[str], root: str, folders: Sequence[str]) -> list[str]:
     """Those of some stored paths that lie under one of the folders and whose files do not exist."""
-    kept = []
-    for path in stored:
-        place = place_of(root, path)
-        if any(place.startswith(os.path.join(folder, "")) for folder in folders) and is_gone(place):
-            kept.append(path)
-    return kept
+    places = {path: place_of(root, path) for path in stored}
+    below = [path for path, place in places.items() if any(place.startswith(os.path.join(one, "")) for one in folders)]
+    return [path for path, is_gone in zip(below, gone([places[path] for path in below]), strict=True) if is_gone]
 
 
 def gone_ids(folder: Path, recordings: pa.Table, root: str) -> set[int]:
@@ -33,15 +31,12 @@ def gone_ids(folder: Path, recordings: pa.Table, root: str) -> set[int]:
         MmascError: If that is all of them, or the root does not exist: the disk may just not be mounted.
     """
     paths = recordings.column("path").to_pylist()
-    gone = {
-        one
-        for one, path in zip(recordings.column("id").to_pylist(), paths, strict=True)
-        if is_gone(place_of(root, path))
-    }
-    if not gone:
-        return gone
-    what = "" if os.path.isdir(root) else f"the root {show_path(root)} does not exist"
-    if not what and len(gone) == len(paths):
+    absent = gone([place_of(root, path) for path in paths], sure=True)
+    lost = {one for one, is_gone in zip(recordings.column("id").to_pylist(), absent, strict=True) if is_gone}
+    if not lost:
+        return lost
+    what = "" if is_address(root) or os.path.isdir(root) else f"the root {show_path(root)} does not exist"
+    if not what and len(lost) == len(paths):
         what = f"none of the {len(paths)} recordings is found under {show_path(root)}"
     if what:
         raise MmascError(
@@ -49,7 +44,7 @@ def gone_ids(folder: Path, recordings: pa.Table, root: str) -> set[int]:
             f"lie now with: mmasc collection move-root {shlex.quote(str(folder))} NEWROOT; those that are gone for "
             "good are removed by their paths or --where"
         )
-    return gone
+    return lost
 
 
 def uncovered(collection: Snapshot) -> list[str]:

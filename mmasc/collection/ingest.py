@@ -16,7 +16,7 @@ from mmasc.audio.clock import ClockRules
 from mmasc.collection.clock import ClockColumns, columns_of_users
 from mmasc.collection.head import HEAD_NAME
 from mmasc.collection.intake import COMMIT_SECONDS, COMMIT_WINDOWS, Intake, OwnColumns
-from mmasc.collection.known import Known, not_untouched, place_of, read_known, refuse_another_root
+from mmasc.collection.known import Known, not_untouched, read_known, refuse_another_root
 from mmasc.collection.metadata import Metadata, folder_columns, own_columns
 from mmasc.collection.report import BadFile, EmbedReport
 from mmasc.collection.schema import RECORDING_FIELDS
@@ -27,6 +27,9 @@ from mmasc.encoders.registry import load_encoder
 from mmasc.encoders.sound_progress import sound_phase
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import current
+from mmasc.remote.addresses import absolute, common_root, is_address, place_of, refuse_to_write
+from mmasc.remote.paths import RemotePath, as_path
+from mmasc.remote.sightings import unstamped
 from mmasc.storage.contents import digest_of
 
 __all__ = ["BadFile", "EmbedReport", "embed"]
@@ -85,10 +88,11 @@ def embed(
         ValueError: If `window_seconds` is not the window of a loaded encoder.
     """
     begun = time.perf_counter()
+    refuse_to_write(into)
     rules = None if clock is False else ClockRules.of(None if clock is True else clock, timezone)
     with current().phase("looking for recordings"):
-        files = [Path(os.path.abspath(path)) for path in find_audio(paths)]
-    given_root = os.path.abspath(root) if root is not None else _common_root(paths, files)
+        files = [as_path(absolute(path)) for path in find_audio(paths)]
+    given_root = absolute(root) if root is not None else _common_root(paths, files)
     own, remarks = _own_columns(Path(into), given_root, files, metadata, tuple(folders))
     if not isinstance(encoder, Encoder):
         encoder_name, before = encoder, _identity_there(Path(into), space, encoder)
@@ -120,11 +124,16 @@ def embed(
         intake.commit()
         report.seconds = time.perf_counter() - begun
     with current().phase("search index"):
-        intake.finish(_folders_of(paths))
+        intake.finish(_folders_of(paths, files))
     if root is not None and intake.root != given_root:
         remarks.append(
             f"{show_path(into)} has the root {show_path(intake.root)}, --root {show_path(root)} was not used; "
             "change it with: mmasc collection move-root"
+        )
+    if count := unstamped(files):
+        remarks.append(
+            f"{count} recordings lie on servers that say neither an ETag nor when they were written: whether they "
+            "change is not seen, so they are read and embedded each time"
         )
     report.remarks = remarks + report.remarks
     report.seconds = time.perf_counter() - begun
@@ -187,15 +196,18 @@ def _clocks(store: Store, rules: ClockRules, files: Sequence[Path], own: OwnColu
     return ClockColumns(rules, names, columns_of_users(recordings) | given)
 
 
-def _folders_of(paths: str | Path | Sequence[str | Path]) -> list[str]:
-    """The folders among what was given, absolute."""
+def _folders_of(paths: str | Path | Sequence[str | Path], files: Sequence[Path]) -> list[str]:
+    """The folders among what was given, absolute, and the prefixes of object stores."""
     given = [paths] if isinstance(paths, str | Path) else list(paths)
-    return [os.path.abspath(path) for path in given if os.path.isdir(path)]
+    objects = {str(file) for file in files if isinstance(file, RemotePath)}
+    prefixes = [one for one in map(absolute, filter(is_address, given)) if one not in objects]
+    return [os.path.abspath(path) for path in given if os.path.isdir(path)] + [one.rstrip("/") for one in prefixes]
 
 
 def _common_root(paths: str | Path | Sequence[str | Path], files: Sequence[Path]) -> str:
     """The folder given, where one was given; else the deepest that holds all files."""
     given = [paths] if isinstance(paths, str | Path) else list(paths)
-    if len(given) == 1 and os.path.isdir(given[0]):
-        return os.path.abspath(given[0])
-    return os.path.commonpath([str(path.parent) for path in files])
+    if len(given) == 1 and (folders := _folders_of(paths, files)):
+        return folders[0]
+    here = [str(path.parent) for path in files if not isinstance(path, RemotePath)]
+    return os.path.commonpath(here) if here else common_root([str(path) for path in files])

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from mmasc.collection.clock import CLOCK_TYPES, ClockColumns, renewed, without_note
 from mmasc.collection.coverage import embed_command, gone_under
 from mmasc.collection.head import SpaceHead
-from mmasc.collection.known import Known, changed_while_read, moved_files, place_of, read_known, some, stored_path
+from mmasc.collection.known import Known, changed_while_read, moved_files, read_known, some, stored_path
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.partial import Partials, Subject
 from mmasc.collection.report import BadFile, EmbedReport
@@ -43,6 +43,8 @@ from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import FileVectors
 from mmasc.encoders.identity import require_identity
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.addresses import place_of
+from mmasc.remote.paths import as_path
 from mmasc.storage.contents import digest_of
 
 COMMIT_WINDOWS = 4_096
@@ -262,7 +264,7 @@ class Intake:
     def _is_wanted(self, subject: Subject) -> bool:
         """Whether parts of a recording will be asked for: its file is as it was, and the space does not hold it."""
         try:
-            now = Stamp.of(os.stat(place_of(self.root, subject.stored)))
+            now = Stamp.of(as_path(place_of(self.root, subject.stored)).stat())
         except OSError:
             return False
         known = self.known.get(subject.stored)

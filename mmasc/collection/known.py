@@ -11,9 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mmasc.collection.head import Head
-from mmasc.collection.stamps import STAMP_NAMES, Stamp, is_gone
+from mmasc.collection.stamps import STAMP_NAMES, Stamp
 from mmasc.collection.store import Store
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.addresses import place_of, under
+from mmasc.remote.paths import RemotePath
+from mmasc.remote.sightings import gone
 from mmasc.storage.contents import digest_of
 
 _DIGESTS_LOOKED_AT = 3
@@ -40,11 +43,6 @@ def read_known(store: Store, head: Head, space: str | None = None) -> dict[str, 
     }
 
 
-def place_of(root: str, stored: str) -> str:
-    """Where a stored path lies."""
-    return os.path.normpath(os.path.join(root, stored))
-
-
 def moved_files(known: Mapping[str, Known], root: str, given: Mapping[str, Path]) -> dict[str, tuple[str, Stamp]]:
     """Files that are recordings under a new path: equal in content to one whose file is gone.
 
@@ -62,18 +60,19 @@ def moved_files(known: Mapping[str, Known], root: str, given: Mapping[str, Path]
     for stored, path in given.items():
         if stored not in known and (size := _size(path)) is not None:
             sizes[size].append(stored)
-    gone: dict[tuple[int, bytes], list[str]] = defaultdict(list)
-    for stored, one in known.items():
-        stamp = one.stamp
-        if stored not in given and stamp.digest is not None and stamp.size in sizes and is_gone(place_of(root, stored)):
-            gone[stamp.size, stamp.digest].append(stored)
+    lost: dict[tuple[int, bytes], list[str]] = defaultdict(list)
+    maybe = [stored for stored, one in known.items() if stored not in given and one.stamp.size in sizes]
+    for stored, is_gone in zip(maybe, gone([place_of(root, stored) for stored in maybe]), strict=True):
+        stamp = known[stored].stamp
+        if stamp.digest is not None and is_gone:
+            lost[stamp.size, stamp.digest].append(stored)
     looked_at: dict[tuple[int, bytes], list[tuple[str, Stamp]]] = defaultdict(list)
-    for size in {size for size, _ in gone}:
+    for size in {size for size, _ in lost}:
         for stored in sizes[size]:
             now = _stamp_now(given[stored])
             if now is not None and now.digest is not None:
                 looked_at[now.size, now.digest].append((stored, now))
-    pairs = [(looked_at[content], old) for content, old in gone.items() if content in looked_at]
+    pairs = [(looked_at[content], old) for content, old in lost.items() if content in looked_at]
     return {found[0][0]: (old[0], found[0][1]) for found, old in pairs if len(found) == len(old) == 1}
 
 
@@ -83,10 +82,10 @@ def refuse_another_root(folder: Path, root: str, known: Mapping[str, Known], fil
     Raises:
         MmascError: It names the command that says where they lie now.
     """
-    if not known or any(not is_gone(place_of(root, stored)) for stored in known):
+    if not known or not all(gone([place_of(root, stored) for stored in known])):
         return
     roots: dict[str, list[tuple[str, Path]]] = defaultdict(list)
-    for path in files:
+    for path in [path for path in files if not isinstance(path, RemotePath)]:
         for number in range(1, len(path.parts)):
             stored = "/".join(path.parts[number:])
             if stored in known and _size(path) == known[stored].stamp.size:
@@ -125,7 +124,7 @@ def _stamp_now(path: Path) -> Stamp | None:
         before = path.stat()
         stamp = Stamp.of(before, digest_of(path))
         return stamp if stamp.untouched(Stamp.of(path.stat())) else None
-    except OSError:
+    except (OSError, MmascError):
         return None
 
 
@@ -146,8 +145,8 @@ def not_untouched(known: Mapping[str, Known], root: str, files: Sequence[Path]) 
 
 
 def stored_path(path: Path, root: str) -> str | None:
-    """Path under the root with `/`; None where the name is not UTF-8."""
-    stored = os.path.relpath(path, root).replace(os.sep, "/")
+    """Path under the root with `/`, whole on another server than the root; None where the name is not UTF-8."""
+    stored = under(root, path)
     try:
         stored.encode()
     except UnicodeEncodeError:

@@ -10,8 +10,23 @@ from filelock import FileLock, Timeout
 from mmasc.errors import MmascError
 
 _LOCK_SECONDS = 600.0
+# In the cache folder of a published collection: nothing that is written there would stay
+PUBLISHED = ".published"
 _SAID_AFTER_SECONDS = 3.0
 _log = logging.getLogger(__name__)
+
+
+def refuse_published(folder: Path) -> None:
+    """Stop where something would be written to the cache folder of a published collection.
+
+    Raises:
+        MmascError: It says what to do instead.
+    """
+    if (folder / PUBLISHED).exists() or (folder.parent / PUBLISHED).exists():
+        raise MmascError(
+            "a published collection is only read: change the collection where it was made, and publish it again with: "
+            "mmasc collection publish"
+        )
 
 
 @contextlib.contextmanager
@@ -19,8 +34,9 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder; it ends with its process, so none is ever left behind.
 
     Raises:
-        MmascError: If another process holds it for very long.
+        MmascError: If another process holds it for very long, or nothing is written here.
     """
+    refuse_published(folder)
     lock = FileLock(folder / ".lock")
     try:
         try:

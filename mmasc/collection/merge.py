@@ -3,7 +3,6 @@
 All of it happens in one transaction: killed at any moment nothing was merged, and merged again nothing is added.
 """
 
-import os
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ from mmasc.collection.store import Store
 from mmasc.collection.transaction import Transaction
 from mmasc.encoders.identity import require_identity
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.addresses import place_of, under
 
 _WINDOWS_AT_ONCE = 65_536
 
@@ -121,10 +121,7 @@ def _space_names(store: Store, other: Store, theirs: Head, change: Transaction) 
 
 def _under_our_root(table: pa.Table, theirs: str, ours: str) -> pa.Table:
     """Recordings with paths relative to our root."""
-    paths = [
-        os.path.relpath(os.path.normpath(os.path.join(theirs, path)), ours).replace(os.sep, "/")
-        for path in table.column("path").to_pylist()
-    ]
+    paths = [under(ours, place_of(theirs, path)) for path in table.column("path").to_pylist()]
     return table.set_column(table.column_names.index("path"), "path", pa.array(paths, pa.string()))
 
 

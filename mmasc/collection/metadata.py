@@ -1,6 +1,5 @@
 """Columns of the users' own: from a CSV next to the recordings, or from the names of the folders they lie in."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from mmasc.audio.clock_parts import wall_of_iso
 from mmasc.collection.schema import RECORDING_COLUMNS, WINDOW_COLUMNS
 from mmasc.collection.stamps import CLOCK_NOTE
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.addresses import normal
 from mmasc.storage.matching import FileMatcher, match_rows, one_statement
 from mmasc.storage.tables import read_table
 from mmasc.storage.values import convert, type_of
@@ -73,7 +73,7 @@ class Metadata:
         Raises:
             MmascError: If two rows of a file say different things, or values do not fit the columns that are stored.
         """
-        given = {os.path.normpath(file): file for file in files}
+        given = {normal(file): file for file in files}
         matcher = FileMatcher([*given, *others], [root, self.path.parent.absolute()])
         matched = match_rows(self._table.rows, self._key, matcher)
         for old, new in self.columns.items():
@@ -93,13 +93,13 @@ class Metadata:
             own_columns(list(self._of.values()), schema, self.types)
         except MmascError as error:
             raise MmascError(f"{show_path(self.path)}: {error}") from error
-        silent = sum(os.path.normpath(file) not in self._of for file in files)
+        silent = sum(normal(file) not in self._of for file in files)
         self._remarks = [*self._table.remarks, *self._counted(len(matched.strange), elsewhere, silent)]
         self._remarks += [*matched.remarks(self.path, self._key), *self._renamed()]
 
     def of(self, path: Path) -> dict[str, Any]:
         """Own columns of a file by name; {} if no row names it."""
-        return self._of.get(os.path.normpath(path), {})
+        return self._of.get(normal(path), {})
 
     @property
     def remarks(self) -> list[str]:

@@ -1,6 +1,5 @@
 """Pairs of recordings → how the waveform of one lies in that of the other, each pair compared once."""
 
-import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -11,6 +10,7 @@ from mmasc.collection.copies import Facts, facts_of
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.stamps import DIGEST
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.sightings import gone
 
 
 class PairMatches:
@@ -29,12 +29,13 @@ class PairMatches:
 
     def present(self, rows: Iterable[int]) -> list[int]:
         """Rows whose files exist; the others are problems."""
-        there = []
+        there, rows = [], list(rows)
+        absent = dict(zip(rows, gone([self.paths[row] for row in rows]), strict=True))
         for row in rows:
-            if os.path.exists(self.paths[row]):
-                there.append(row)
-            else:
+            if absent[row]:
                 self.problems[row] = f"{show_path(self.paths[row])}: no such file"
+            else:
+                there.append(row)
         return there
 
     def same_bytes(self, rows: Iterable[int]) -> list[list[int]]:

@@ -10,10 +10,12 @@ import pyarrow as pa
 
 from mmasc.collection.head import Head
 from mmasc.collection.index import IndexPolicy
+from mmasc.collection.published import open_store
 from mmasc.collection.schema import RECORDING_COLUMNS
 from mmasc.collection.space import SpaceReader, space_summary
 from mmasc.collection.store import Store
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.addresses import absolute, place_of
 
 
 class _Rows(dict[int, int]):
@@ -34,14 +36,14 @@ class Snapshot:
     """A collection as it stood when it was opened: what there is, and read access to its spaces.
 
     Args:
-        folder: Folder with a collection in it; `mmasc.embed` makes one.
+        folder: Folder with a collection in it; `mmasc.embed` makes one. Or the address of a published one.
         policy: When the index changes its kind; the default follows the machine's memory.
     Raises:
         MmascError: If there is no collection or a newer mmasc made it.
     """
 
     def __init__(self, folder: str | Path, policy: IndexPolicy | None = None) -> None:
-        self.store = Store(folder)
+        self.store: Store = open_store(folder)
         self._policy = policy
         self._readers: dict[str, SpaceReader] = {}
         self.head: Head = self.store.head()
@@ -84,18 +86,18 @@ class Snapshot:
             MmascError: If there is no such space; the line lists those there are.
         """
         if not self.head.spaces:
-            raise MmascError(f"{self.store.folder} holds no vectors yet; add some with: mmasc embed PATH --into ...")
+            raise MmascError(f"{self.store.location} holds no vectors yet; add some with: mmasc embed PATH --into ...")
         if name is None:
             name = self.spaces[0]
         if name not in self.head.spaces:
-            raise MmascError(f"{self.store.folder} has no space {name!r}; it has: {', '.join(self.spaces)}")
+            raise MmascError(f"{self.store.location} has no space {name!r}; it has: {', '.join(self.spaces)}")
         if name not in self._readers:
             self._readers[name] = SpaceReader(self.store, self.head, name, self._policy)
         return self._readers[name]
 
     def path_of(self, relative: str) -> str:
         """Where a recording lies now: the root and its path under it."""
-        return os.path.normpath(os.path.join(self.head.root, relative))
+        return place_of(self.head.root, relative)
 
     def path_of_id(self, recording: int) -> str:
         """Where the recording with this id lies now."""
@@ -105,7 +107,7 @@ class Snapshot:
         """What is there: recordings, hours, own columns, root, format and every space with its identity."""
         durations = self.recordings.column("duration").to_numpy()
         return {
-            "folder": str(self.store.folder),
+            "folder": self.store.location,
             "root": self.head.root,
             "format": self.head.format,
             "recordings": len(self.recordings),
@@ -122,16 +124,16 @@ def ids_under(folder: Path, paths: Sequence[str | Path], recordings: pa.Table, r
     Raises:
         MmascError: If a path has no recording in the collection.
     """
-    stored = [os.path.normpath(os.path.join(root, path)) for path in recordings.column("path").to_pylist()]
+    stored = [place_of(root, path) for path in recordings.column("path").to_pylist()]
     ids = recordings.column("id").to_pylist()
     chosen: set[int] = set()
     for path in paths:
         # As it was typed, from here; or as the collection names it, from its root
-        readings = {os.path.abspath(path), os.path.normpath(os.path.join(root, path))}
+        readings = {absolute(path), place_of(root, os.fspath(path))}
         found = {
             one
             for one, file in zip(ids, stored, strict=True)
-            if any(file == at or file.startswith(at + os.sep) for at in readings)
+            if any(file == at or file.startswith(at + (os.sep if os.path.isabs(at) else "/")) for at in readings)
         }
         if not found:
             raise MmascError(

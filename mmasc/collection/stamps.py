@@ -64,17 +64,6 @@ class Stamp:
         return self.digest == other.digest
 
 
-def is_gone(path: str | os.PathLike[str]) -> bool:
-    """Whether a file no longer exists; one that may not be looked at is there."""
-    try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
-
-
 def own_name(name: str) -> str:
     """What a column of the users' own is called whose name a column of ours has."""
     return f"meta_{name}"

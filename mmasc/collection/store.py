@@ -19,7 +19,6 @@ rename, and only those that nobody reads.
 """
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +32,7 @@ from mmasc.collection.checksums import differing, keep_checksums
 from mmasc.collection.damage import reading, unharmed
 from mmasc.collection.head import FORMAT, HEAD_NAME, Head, SpaceHead, read_copies, read_head
 from mmasc.collection.leases import Refusal, drop_unread, generations, sweep, take_lease, write_copy
-from mmasc.collection.locks import locked
+from mmasc.collection.locks import locked, refuse_published
 from mmasc.collection.probes import PROBES, write_probes
 from mmasc.collection.schema import (
     RECORDING_COLUMNS,
@@ -50,6 +49,7 @@ from mmasc.collection.tables import Tables
 from mmasc.collection.transaction import Transaction
 from mmasc.errors import MmascError
 from mmasc.forking import check_may_open
+from mmasc.remote.addresses import absolute, refuse_to_write
 from mmasc.storage.files import make_folders, sync_folder, write_atomically
 
 __all__ = [
@@ -86,6 +86,7 @@ class Store:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        refuse_published(self.folder)
         self.tables = Tables(self.folder)
         self.remarks: list[str] = []
         self._opened: dict[Path, tuple[int, lance.LanceDataset]] = {}
@@ -98,6 +99,7 @@ class Store:
     @classmethod
     def create(cls, folder: str | Path, root: str | Path) -> "Store":
         """Make an empty collection whose paths are relative to `root`, or open the one that another process made."""
+        refuse_to_write(folder)
         folder = Path(folder)
         if not (folder / HEAD_NAME).exists():
             if folder.is_file():
@@ -107,8 +109,13 @@ class Store:
                 make_folders(folder)
                 with locked(folder):
                     if not (folder / HEAD_NAME).exists():
-                        _write_head(folder, Head(root=os.path.abspath(root)))
+                        _write_head(folder, Head(root=absolute(root)))
         return cls(folder)
+
+    @property
+    def location(self) -> str:
+        """Where it is, as users name it."""
+        return str(self.folder)
 
     def head(self) -> Head:
         """The head as it is on disk now; while the object lives, the versions that it names stay on the disk."""

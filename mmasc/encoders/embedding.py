@@ -3,6 +3,7 @@
 Memory does not grow with the length of a recording (only its vectors are kept) nor with the number of recordings.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from mmasc.audio.memory import MemorySound, Sound, as_source, is_one
 from mmasc.encoders.ahead import parts_ahead
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
+from mmasc.remote.copies import held, with_copies_ahead
 from mmasc.windows.cut import WindowStream
 from mmasc.windows.pooling import recording_vector
 
@@ -159,7 +161,7 @@ def embed_files(
     waiting: deque[_Pending] = deque()
     windows: list[tuple[_Pending, int, np.ndarray]] = []
     follow = _Follower(encoder, hop, keeper, heard)
-    for part in parts_ahead(files, parts_of, threads):
+    for part in parts_ahead(with_copies_ahead(files), parts_of, threads):
         if not waiting or waiting[-1].source is not part.source:
             waiting.append(follow.begin(part.source))
         file = waiting[-1]
@@ -347,14 +349,16 @@ def _decode_file(
     rate, count = encoder.spec.sample_rate, 0
     cutters: list[WindowStream] = []
     try:
-        with stream_audio(path, rate, channels, block_seconds=BLOCK_SECONDS) as stream:
+        # The copy of a remote recording stays until its digest is known
+        copy = held(path) if isinstance(path, Path) else contextlib.nullcontext()
+        with copy, stream_audio(path, rate, channels, block_seconds=BLOCK_SECONDS) as stream:
             for block in stream:
                 if not cutters:
                     cutters = [WindowStream(encoder.window_samples, hop, rate) for _ in block]
                 windows = [(lane, *one) for lane, cutter in enumerate(cutters) for one in cutter.push(block[lane])]
                 count += len(windows)
                 yield _Part(path, windows)
-        content = digest(path) if digest is not None and isinstance(path, Path) else None
+            content = digest(path) if digest is not None and isinstance(path, Path) else None
     except (MmascError, OSError) as error:
         yield _Part(path, [], _Done(AudioStatus("failed", str(error), None, 0.0)))
         return

@@ -12,6 +12,7 @@ from mmasc.audio.layout import open_source
 from mmasc.encoders.embedding import FileVectors
 from mmasc.errors import MmascError
 from mmasc.progress import HOURS, SILENT, Progress, current
+from mmasc.remote.paths import RemotePath
 
 # Formats whose few first bytes declare the length; others are walked from end to end, or left to a decoder
 _DECLARED_AT_ONCE = {
@@ -68,11 +69,13 @@ def lengths(files: Sequence[Path]) -> dict[Path, float]:
     """Seconds of files as they declare them, or as their sizes let expect; those that say nothing are missing.
 
     Args:
-        files: Their headers are read in threads; of formats without a length in the header, a few are looked at and
-            the others are expected to have as many bytes a second.
+        files: Their headers are read in threads (none of those on servers); of formats without a length in the
+            header, a few are looked at and the others are expected to have as many bytes a second.
     """
     kinds: dict[str, list[Path]] = defaultdict(list)
     for path in files:
+        if isinstance(path, RemotePath):
+            continue  # a question for each of them would take longer than what it tells is worth
         kinds[path.suffix.lower()].append(path)
     asked = [path for kind, some in kinds.items() for path in (some if kind in _DECLARED_AT_ONCE else some[:_WALKED])]
     found: dict[Path, float] = {}

@@ -12,6 +12,7 @@ from mmasc.encoders.registry import network_spec
 from mmasc.encoders.usual import Usual, measure_usual, save_usual, usual_path
 from mmasc.errors import MmascError
 from mmasc.labelling.sources import is_collection
+from mmasc.remote.paths import as_path
 
 
 def centre_tagger(
@@ -58,7 +59,7 @@ def _files(sounds: Sequence[str | Path]) -> list[Path]:
         if is_collection(one):
             opened = Collection(one)
             paths = sorted(opened.recordings.column("path").to_pylist())
-            files += [Path(opened.path_of(path)) for path in paths]
+            files += [as_path(opened.path_of(path)) for path in paths]
         else:
             files += find_audio([one])
     return list(dict.fromkeys(files))

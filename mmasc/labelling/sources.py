@@ -12,7 +12,7 @@ from mmasc.audio.memory import MemorySound, Sound, is_one
 from mmasc.collection import Collection
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.frames import window_order
-from mmasc.collection.head import HEAD_NAME
+from mmasc.collection.published import holds_collection
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.vectors import check_finite_vectors, means_of, stored_windows
 from mmasc.encoders.base import Encoder
@@ -25,8 +25,8 @@ _CALIBRATION_WINDOWS = 100_000  # to calibrate on at most; more change nothing b
 
 
 def is_collection(path: Any) -> bool:
-    """Whether this is a folder that holds a collection."""
-    return isinstance(path, str | Path) and (Path(path) / HEAD_NAME).is_file()
+    """Whether this is a folder that holds a collection, or the address of a published one."""
+    return isinstance(path, str | Path) and holds_collection(path)
 
 
 def collection_or_sounds(paths: Any) -> tuple[Collection | None, list[Any]]:

@@ -4,7 +4,6 @@ Recorders at several places write files of the same names, and tables come from 
 only where nothing in its path says otherwise, and to none where two files would do.
 """
 
-import os
 import re
 import unicodedata
 from collections import defaultdict
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.addresses import normal, place_of
 from mmasc.storage.tables import Row
 
 _NAMED = 3
@@ -37,8 +37,8 @@ class FileMatcher:
     """
 
     def __init__(self, files: Iterable[str | Path], bases: Sequence[str | Path]) -> None:
-        self._files = dict.fromkeys(os.path.normpath(file) for file in files)
-        self._bases = [os.path.normpath(base) for base in bases]
+        self._files = dict.fromkeys(normal(file) for file in files)
+        self._bases = [normal(base) for base in bases]
         self._by_parts = {_file_parts(file): file for file in self._files}
         self._by_name: dict[str, list[_Parts]] = defaultdict(list)
         self._by_folded_name: dict[str, list[_Parts]] = defaultdict(list)
@@ -59,7 +59,7 @@ class FileMatcher:
 
     def _find(self, name: str) -> list[str]:
         for base in self._bases:
-            if (path := os.path.normpath(os.path.join(base, name))) in self._files:
+            if (path := place_of(base, name)) in self._files:
                 return [path]
         wanted = _name_parts(name)
         if not wanted:

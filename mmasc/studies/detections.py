@@ -1,12 +1,12 @@
 """Detections of a collection's recordings, from annotations, from files of labels, and from heads."""
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmasc.collection import Collection
 from mmasc.label_files.rows import LabelRow
 from mmasc.labelling.apply import apply_head
+from mmasc.remote.addresses import normal
 from mmasc.storage.matching import FileMatcher
 from mmasc.studies.activity import Detection
 
@@ -84,7 +84,7 @@ def of_head(
     paths, numbers = (collection.recordings.column(name).to_pylist() for name in ("path", "id"))
     ids = {collection.path_of(path): one for path, one in zip(paths, numbers, strict=True)}
     return [
-        Detection(ids[os.path.normpath(answer.path)], event.start, event.end, str(event.label))
+        Detection(ids[normal(answer.path)], event.start, event.end, str(event.label))
         for answer in apply_head(head, collection, where=where, timeline=True, threshold=threshold)
         for event in answer.events
         if not labels or str(event.label) in labels

@@ -81,3 +81,9 @@ class RenderCache:
                 self._total -= old_size
                 with contextlib.suppress(OSError):
                     old.unlink()
+
+
+def file_stamp(path: Path) -> str:
+    """What changes whenever a recording does, here or on a server."""
+    found = path.stat()
+    return f"{found.st_mtime_ns}-{found.st_ctime_ns}"

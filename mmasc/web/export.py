@@ -17,6 +17,7 @@ from mmasc.collection.clock import clock_at
 from mmasc.collection.label_exchange import label_rows
 from mmasc.label_files.formats import rows_text
 from mmasc.label_files.rows import LabelRow
+from mmasc.remote.addresses import place_of
 from mmasc.web.bodies import Export
 from mmasc.web.faults import Refused
 from mmasc.web.state import Session
@@ -94,7 +95,7 @@ def _clips(session: Session, rows: list[LabelRow], pad: float, headers: dict[str
     if not rows:
         raise Refused(422, "there is nothing to cut out")
     view = session.view
-    whole = {path: str(Path(view.head.root) / path) for path in {row.path for row in rows}}
+    whole = {path: place_of(view.head.root, path) for path in {row.path for row in rows}}
     seconds = dict(zip(view.paths, view.durations.tolist(), strict=True))
     durations = {whole[path]: seconds.get(path, math.inf) for path in whole}
     placed = [replace(row, path=whole[row.path]) for row in rows]

@@ -116,7 +116,7 @@ class Jobs:
 
     def own_collection(self) -> Collection:
         """The collection once more, for the thread of the jobs alone."""
-        return Collection(self._session.folder)
+        return Collection(self._session.source)
 
     def _run(self) -> None:
         while True:

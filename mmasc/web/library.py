@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 from mmasc.collection.report import EmbedReport
 from mmasc.errors import show_path
+from mmasc.remote.addresses import is_address
 from mmasc.web.bodies import Add
 from mmasc.web.faults import Refused
 from mmasc.web.jobs import Job, Jobs
@@ -28,8 +29,9 @@ def library_router(session: Session, jobs: Jobs) -> APIRouter:
     def add(asked: Add) -> dict[str, Any]:
         session.check_writable()
         _ = session.view
-        folder = os.path.abspath(os.path.expanduser(asked.folder))
-        if "\0" in asked.folder or not os.path.isdir(folder):
+        remote = is_address(asked.folder)
+        folder = asked.folder if remote else os.path.abspath(os.path.expanduser(asked.folder))
+        if "\0" in asked.folder or not (remote or os.path.isdir(folder)):
             raise Refused(404, "there is no such folder on this machine")
         return {"job": jobs.start("add", lambda job: _add(session, jobs, job, folder)).key}
 

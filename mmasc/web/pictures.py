@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse
 from jaxtyping import Float, UInt8
 
 from mmasc.audio.cutting import read_span
+from mmasc.web.cache import file_stamp
 from mmasc.web.colours import COLOURS, colour_table
 from mmasc.web.faults import Refused
 from mmasc.web.sounds import as_float, stretch
@@ -142,7 +143,7 @@ def picture_file(session: Session, key: str, path: Path, span: tuple[float, floa
     from PIL import Image
 
     found = session.cache.get(
-        f"picture {key} {path.stat().st_mtime_ns} {span} {shown}",
+        f"picture {key} {file_stamp(path)} {span} {shown}",
         ".jpg",
         lambda target: write_picture(path, span, shown, target),
     )

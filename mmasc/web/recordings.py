@@ -11,6 +11,7 @@ from mmasc.audio.decode import open_audio
 from mmasc.errors import show_path
 from mmasc.printing import plain
 from mmasc.web.annotations import annotation_object
+from mmasc.web.cache import file_stamp
 from mmasc.web.state import Session
 
 _CLOCKS = ("recorded_at", "site")
@@ -44,7 +45,7 @@ def recording_router(session: Session) -> APIRouter:
         def make(target: Path) -> None:
             target.write_text(json.dumps(peaks_of(path, duration, width)))
 
-        stamp = path.stat().st_mtime_ns
+        stamp = file_stamp(path)
         return json.loads(session.cache.get(f"overview {recording} {stamp} {width}", ".json", make).read_text())
 
     return router

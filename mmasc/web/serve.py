@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.addresses import is_address
 from mmasc.web.keys import Keys
 
 HOST = "127.0.0.1"
@@ -41,7 +42,7 @@ def serve(
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise MmascError(f"the page needs {', '.join(missing)}: pip install 'mmasc[web]'")
-    if not (Path(collection) / "collection.json").is_file():
+    if not (is_address(collection) or (Path(collection) / "collection.json").is_file()):
         raise MmascError(f"{show_path(collection)} holds no collection; make one with: mmasc embed PATH --into ...")
     listening = _listen(port)
     keys = Keys(listening.getsockname()[1])

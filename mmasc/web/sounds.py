@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 
 from mmasc.audio.cutting import cut_spans
+from mmasc.web.cache import file_stamp
 from mmasc.web.faults import Refused
 from mmasc.web.state import Session
 
@@ -66,7 +67,7 @@ def sound_file(session: Session, key: str, path: Path, start: float, end: float)
         start, end: In seconds.
     """
     mp3 = writes_mp3()
-    stamp = path.stat().st_mtime_ns
+    stamp = file_stamp(path)
     found = session.cache.get(
         f"sound {key} {stamp} {start:.6f} {end:.6f}",
         ".mp3" if mp3 else ".wav",

@@ -21,6 +21,8 @@ from mmasc.collection.journal import Journal
 from mmasc.collection.query import Query, QueryEncoders
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError, show_path
+from mmasc.remote.addresses import absolute, is_address
+from mmasc.remote.paths import as_path
 from mmasc.web.cache import RenderCache
 from mmasc.web.faults import Refused
 from mmasc.web.view import View
@@ -35,11 +37,13 @@ class Session:
     """What the server has open; see the module's first lines.
 
     Args:
-        folder: Folder of the collection.
+        folder: Folder of the collection, or the address of a published one, which is only read.
         space: Space that is asked where a request names none; default: the oldest that understands the query.
         by: Name of whoever labels.
         read_only: Whether nothing may be written.
     Attributes:
+        source: Where the collection is: its folder or address.
+        folder: Folder with its annotations and heads: the same, or the cache of a published one.
         state: "loading", "ready" or "failed"; `error` says why.
         encoders: Encoders of queries; for the worker's thread.
         cache: Rendered files.
@@ -48,8 +52,9 @@ class Session:
     def __init__(
         self, folder: str | Path, space: str | None = None, by: str | None = None, read_only: bool = False
     ) -> None:
-        self.folder = Path(os.path.abspath(folder))
-        self.space, self.by, self.read_only = space, by or UNNAMED, read_only
+        self.source = self.folder = as_path(absolute(folder))
+        self.space, self.by = space, by or UNNAMED
+        self.read_only = read_only or is_address(folder)  # what is published is only read
         self.state, self.error = "loading", ""
         self.cache, self.encoders = RenderCache(), QueryEncoders("cpu")
         self.loaded = threading.Event()
@@ -63,7 +68,7 @@ class Session:
     @property
     def name(self) -> str:
         """What people call the collection: the name of its folder."""
-        return show_path(self.folder.name)
+        return show_path(self.source.name)
 
     @property
     def view(self) -> View:
@@ -181,7 +186,7 @@ class Session:
 
     def hidden(self, text: str) -> str:
         """A text without paths of the disk: what lies under the root is named from there."""
-        roots = [str(self.folder), tempfile.gettempdir(), os.path.expanduser("~")]
+        roots = [str(self.folder), str(self.source), tempfile.gettempdir(), os.path.expanduser("~")]
         if self._view is not None:
             roots.append(self._view.head.root)
         for root in sorted({root.rstrip("/") for root in roots} - {""}, key=len, reverse=True):
@@ -195,7 +200,8 @@ class Session:
 
     def _load(self) -> None:
         try:
-            self._collection = Collection(self.folder)
+            self._collection = Collection(self.source)
+            self.folder = self._collection.store.folder
             self._see()
             self.state = "ready"
             self._warm()

@@ -1,6 +1,5 @@
 """The recordings of a collection as they were when it was read last: paths, durations, clocks by row and by id."""
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,8 @@ import pyarrow as pa
 from mmasc.collection.clock import begin_column
 from mmasc.collection.head import Head
 from mmasc.errors import show_path
+from mmasc.remote.addresses import place_of
+from mmasc.remote.paths import as_path
 from mmasc.web.faults import Refused
 
 
@@ -75,7 +76,7 @@ class View:
             Refused: If there is no such recording, or its file is gone.
         """
         row = self.row(recording)
-        path = Path(os.path.normpath(os.path.join(self.head.root, self.paths[row])))
+        path = as_path(place_of(self.head.root, self.paths[row]))
         if not path.is_file():
             shown = show_path(self.paths[row])
             raise Refused(404, f"{shown} does not exist any more; if it was moved: mmasc collection move-root")
