@@ -3,13 +3,12 @@
 import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmasc.audio import find_audio
 from mmasc.collection import Collection
-from mmasc.encoders.base import Encoder
 from mmasc.encoders.registry import load_encoder, window_of
 from mmasc.heads.background import STANDS_OUT, logits_of
 from mmasc.heads.fitted import FittedHead
@@ -18,6 +17,9 @@ from mmasc.labelling.own_background import OWN, OwnBackground
 from mmasc.labelling.sources import collection_or_sounds, heard_in_collection, heard_in_files
 from mmasc.labelling.timelines import Answers, Classification, Heard, Measures, Wanted
 from mmasc.labelling.unlike import mark_of_head
+
+if TYPE_CHECKING:
+    from mmasc.encoders.base import Encoder
 
 HeadAnswer = Classification  # its name in version 0.1.0
 
@@ -76,7 +78,7 @@ def apply_head(
     top: int | None = None,
     space: str | None = None,
     where: str | None = None,
-    encoder: Encoder | None = None,
+    encoder: "Encoder | None" = None,
     device: str = "cpu",
     strict: bool = False,
     timeline: bool = False,
@@ -179,7 +181,7 @@ def _collection_for_head(
 
 
 def _files_for_head(
-    fitted: FittedHead, files: list[Path], encoder: Encoder | None, device: str, strict: bool
+    fitted: FittedHead, files: list[Path], encoder: "Encoder | None", device: str, strict: bool
 ) -> Iterator[Heard]:
     stamp = fitted.stamp
     if encoder is None:
