@@ -35,7 +35,7 @@ def apply(
     alone), whose own last layer labels every window. Formats and timelines are those of `mmasc classify`.
     """
     from mmasc.audio import find_audio
-    from mmasc.cli.answers import Chosen, Output, no_answers, recordings_of, show_answers
+    from mmasc.cli.answers import Chosen, Output, has_clocks, no_answers, recordings_of, show_answers
     from mmasc.labelling.apply import apply_head
     from mmasc.labelling.network_head import is_network
     from mmasc.labelling.sources import collection_or_sounds
@@ -49,7 +49,7 @@ def apply(
     if options["background"] is not None and (not options["timeline"] or is_network(head_file)):
         raise click.UsageError("--background own is about timelines of heads: add --timeline")
     files = find_audio(sounds) if collection is None else recordings_of(collection)
-    output = Output.of(Chosen(output_format, to, together, quiet), options, files)
+    output = Output.of(Chosen(output_format, to, together, quiet), options, files, with_clock=has_clocks(collection))
     with shown_progress("labelling", quiet):
         results = apply_head(head_file, list(files) if collection is None else collection, **options)
         read = show_answers(results, files, output)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from mmasc.audio import AudioStatus, find_audio
 from mmasc.audio.memory import MemorySound, Sound, is_one
 from mmasc.collection import Collection
+from mmasc.collection.clock import begins
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.frames import window_order
 from mmasc.collection.head import HEAD_NAME
@@ -68,14 +69,15 @@ def heard_in_collection(collection: Collection, reader: SpaceReader, where: str 
     turn = np.empty(len(paths), np.int64)
     turn[np.array(sorted(range(len(paths)), key=paths.__getitem__), np.int64)] = np.arange(len(paths))
     columns = [recordings.column(name).to_pylist() for name in ("status", "reason", "duration", "sample_rate")]
+    columns.append(begins(recordings))
 
     def rank(ids: np.ndarray) -> np.ndarray:
         return turn[[collection.row_of[int(one)] for one in ids]]
 
     def recording(one: int) -> Recording:
         row = collection.row_of[one]
-        state, reason, duration, rate = (column[row] for column in columns)
-        return Recording(paths[row], AudioStatus(state, reason or "", None, duration), duration, rate)
+        state, reason, duration, rate, begin = (column[row] for column in columns)
+        return Recording(paths[row], AudioStatus(state, reason or "", None, duration), duration, rate, begin)
 
     for some in stored_windows(reader, allowed, rank):
         yield Heard(
