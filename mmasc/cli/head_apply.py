@@ -16,6 +16,10 @@ from mmasc.cli.progress import shown_progress
     "--background", type=click.Choice(["own"]), default=None,
     help="own, with --timeline: a label must stand out from what is usual in its own recording (20 windows or more).",
 )  # fmt: skip
+@click.option(
+    "--one", "one_at_a_time", is_flag=True,
+    help="Of several labels only the one that is farthest above its threshold: for sounds that rarely overlap.",
+)  # fmt: skip
 @answer_options
 @click.pass_context
 def apply(
@@ -48,6 +52,8 @@ def apply(
         raise click.UsageError("a head hears recordings as it was fitted: leave out --hop, --window and --channels")
     if options["background"] is not None and (not options["timeline"] or is_network(head_file)):
         raise click.UsageError("--background own is about timelines of heads: add --timeline")
+    if options["one_at_a_time"] and is_network(head_file):
+        raise click.UsageError("--one is for heads, this is a network")
     files = find_audio(sounds) if collection is None else recordings_of(collection)
     output = Output.of(Chosen(output_format, to, together, quiet), options, files, with_clock=has_clocks(collection))
     with shown_progress("labelling", quiet):
