@@ -118,7 +118,7 @@ def _familiarity(windows: AnnotatedWindows, fold: Int[np.ndarray, " window"]) ->
 
 
 def _heard(collection: Collection, windows: AnnotatedWindows) -> Heard:
-    """What the encoder learned from the recordings of these windows; with its own window it knows them by their sound."""
+    """What the encoder learned from the recordings of these windows, known by name, and by sound in its own window."""
     reader = collection.space(windows.space_name)
     ids, vectors = recording_vectors(reader, np.isin(reader.recording, windows.recordings))
     paths = collection.recordings.column("path").to_pylist()

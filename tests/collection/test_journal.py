@@ -317,7 +317,7 @@ def test_tables_and_lines_of_earlier_versions_open_and_newer_fields_stay(one):
     boxed = {"low_hz": 100.5, "high_hz": 2000.0, "channel": 2}
     one.annotations.add([note("plain")])
     plain = path_of(one).read_bytes()
-    assert b"low_hz" not in plain and b"channel" not in plain
+    assert not {name for name in boxed if name.encode() in plain}
     one.annotations.add([note("boxed", **boxed)])
     with Journal(one.store.folder).writing() as writing:
         writing.fold()
