@@ -18,7 +18,7 @@ from mmasc.cli.progress import shown_progress
 )  # fmt: skip
 @click.option(
     "--one", "one_at_a_time", is_flag=True,
-    help="Of several labels only the one that is farthest above its threshold: for sounds that rarely overlap.",
+    help="Only one of several labels at a time, the farthest above its threshold: for sounds that rarely overlap.",
 )  # fmt: skip
 @answer_options
 @click.pass_context

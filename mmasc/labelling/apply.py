@@ -31,7 +31,7 @@ class HeadLabeller:
         fitted: The head.
         threshold: Least probability of all labels; default: those of the head, where it has some.
         own: In timelines, a label's logit must stand out from what is usual in its own recording.
-        one_at_a_time: Of several labels only the one holds whose logit is farthest above its threshold.
+        one_at_a_time: Whether of several labels only the one holds whose logit is farthest above its threshold.
     """
 
     def __init__(
@@ -127,8 +127,8 @@ def apply_head(
         offset_threshold, smooth_seconds: How events go on, and short moments are judged: see `classify`.
         background: "own": a label must stand out from what is usual in its own recording, as in `classify`; of heads
             alone.
-        one_at_a_time: Where a head knows several labels at once, only the one holds that is farthest above its
-            threshold, at every moment and for every recording: for sounds that rarely overlap.
+        one_at_a_time: Whether of the labels of a head that knows several at once only the one holds that is farthest
+            above its threshold, at every moment and for every recording: for sounds that rarely overlap.
     Returns:
         One answer per recording: those of a collection sorted by path, files in the order found, while they are read.
     Raises:

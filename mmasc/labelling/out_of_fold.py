@@ -138,7 +138,7 @@ def _common_threshold(labels: list[tuple[np.ndarray, np.ndarray]]) -> float:
     """The logit at which the mean of the labels' F1 is best; of several that are, the middle one.
 
     Args:
-        labels: Of every label the logits of its windows, and whether they carry it.
+        labels: Logits of windows, and whether they carry the label, for every label.
     """
     total = np.zeros(len(_LOGITS))
     for logits, true in labels:

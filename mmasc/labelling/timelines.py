@@ -75,7 +75,7 @@ class Classification:
         unlike: Whether the recording as a whole is unlike what the head, or the bundled encoder, learned from; None
             where that is not known.
         unlike_seconds: With a timeline: seconds in windows that are; None where that is not known.
-        recorded_at: Of a collection: when the recording began, by the clock at the place; None where it is not known.
+        recorded_at: When the recording began, by the clock at the place; None where no collection says it.
     """
 
     path: str
