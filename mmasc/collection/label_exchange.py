@@ -230,7 +230,8 @@ def _add(collection: Collection, annotations: list[Annotation], found: LabelImpo
     """Add what does not exist yet, and say frequencies and channel of what was there without any."""
     there = collection.annotations.all()
     seen = {(_key(one), _band(one)) for one in there}
-    bare = {_key(one): one for one in there if _band(one) == _NO_BAND}
+    meant = {_key(one) for one in annotations if _band(one) == _NO_BAND}  # with none in the file as well
+    bare = {_key(one): one for one in there if _band(one) == _NO_BAND and _key(one) not in meant}
     new = []
     for one in annotations:
         if (_key(one), _band(one)) in seen:
