@@ -240,8 +240,8 @@ def _add(collection: Collection, annotations: list[Annotation], found: LabelImpo
         seen.add((_key(one), _band(one)))
         same = bare.pop(_key(one), None)
         found.known += same is not None
-        band = {"low_hz": one.low_hz, "high_hz": one.high_hz, "channel": one.channel}
-        new.append(one if same is None else replace(same, **band))
+        kept = one if same is None else replace(same, low_hz=one.low_hz, high_hz=one.high_hz, channel=one.channel)
+        new.append(kept)
     if new:
         ids = {one.id for one in there}
         found.added = [name for name in collection.annotations.add(new) if name not in ids]
