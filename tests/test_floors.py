@@ -42,7 +42,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "mmasc.evaluation.feature_sweep:sweep_features": 16,
     "mmasc.evaluation.tag_sweep:sweep_tags": 14,
     "mmasc.evaluation.value_sweep:sweep_values": 13,
-    "mmasc.labelling.apply:apply_head": 18,
+    "mmasc.labelling.apply:apply_head": 19,
     "mmasc.labelling.classify:classify": 25,
     "mmasc.labelling.fit:fit_head": 14,
     "mmasc.networks.tag_conditioned:TaggedNetwork.__init__": 10,

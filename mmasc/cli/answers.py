@@ -45,6 +45,7 @@ class Output:
         with_cosines: Whether the table has a column for them.
         together: One label file for all recordings.
         group_of: Label to its group, where prompts are grouped.
+        with_clock: Whether recordings may have a clock, which tables of events then show.
     """
 
     output_format: str
@@ -56,6 +57,7 @@ class Output:
     with_cosines: bool = False
     together: bool = False
     group_of: Mapping[str, str] | None = None
+    with_clock: bool = False
 
     @classmethod
     def of(cls, chosen: "Chosen", options: dict[str, Any], files: list[Path], **more: Any) -> "Output":
@@ -168,7 +170,7 @@ def _write_csv(results: Iterable["Classification"], labels: Sequence[str], outpu
     """One row per recording or event; where only the best labels are asked for, one per recording and label."""
     about, timeline = output.about or {}, output.timeline
     ranked = output.top is not None and not timeline and output.with_cosines
-    names = [*(RANKED_COLUMNS if ranked else csv_columns(list(labels), timeline)), *about]
+    names = [*(RANKED_COLUMNS if ranked else csv_columns(list(labels), timeline, output.with_clock)), *about]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([shown(name) for name in names])
     for result in results:
@@ -183,6 +185,11 @@ def recordings_of(collection: Any) -> list[Path]:
     from mmasc.remote.paths import as_path
 
     return [as_path(collection.path_of(path)) for path in collection.recordings.column("path").to_pylist()]
+
+
+def has_clocks(collection: Any) -> bool:
+    """Whether recordings have clocks; None, which stands for files, has none."""
+    return collection is not None and "recorded_at" in collection.recordings.column_names
 
 
 def no_answers(ctx: click.Context, of_collection: bool, where: str | None, quiet: bool) -> None:

@@ -112,7 +112,7 @@ def classify(
     # Before anything else is loaded, so that a fault in the file is reported immediately
     options["prompts"] = None if given is None else prompts_or_words(given, "", quiet)
     from mmasc.audio import find_audio
-    from mmasc.cli.answers import Chosen, Output, no_answers, recordings_of, show_answers
+    from mmasc.cli.answers import Chosen, Output, has_clocks, no_answers, recordings_of, show_answers
     from mmasc.labelling.classify import classify as classify_recordings
     from mmasc.labelling.classify import encoder_of
     from mmasc.labelling.sources import collection_or_sounds
@@ -125,6 +125,7 @@ def classify(
         about["prompts"] = options["prompts"].name
     files = find_audio(sounds) if collection is None else recordings_of(collection)
     more = {"about": about, "with_cosines": True, "group_of": options["prompts"].group_of}
+    more["with_clock"] = has_clocks(collection)
     output = Output.of(Chosen(output_format, to, together, quiet), options, files, **more)
     with shown_progress("labelling", quiet):
         results = classify_recordings(list(files) if collection is None else collection, **options)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mmasc.collection.clock import clock_at
 from mmasc.label_files.formats import rows_text
 from mmasc.label_files.rows import LabelRow
 from mmasc.printing import printable
@@ -11,6 +12,7 @@ from mmasc.remote.addresses import absolute
 
 if TYPE_CHECKING:
     from mmasc.labelling.timelines import Classification
+    from mmasc.windows.timeline import Event
 
 _DECIMALS = 6  # of seconds in label files: a microsecond
 RANKED_COLUMNS = ("path", "rank", "label", "group", "score", "cosine")
@@ -32,7 +34,7 @@ def result_object(result: "Classification", timeline: bool) -> dict[str, Any]:
         **({} if result.unlike is None else {"unlike": result.unlike}),
     }
     if timeline:
-        value["events"] = [asdict(event) for event in result.events]
+        value["events"] = [_event(result, event) for event in result.events]
         value["seconds"] = result.seconds
         value["windows"] = result.windows
         if result.unlike_seconds is not None:
@@ -53,10 +55,10 @@ def summary_row(result: "Classification", top: int | None) -> dict[str, Any]:
     }
 
 
-def csv_columns(labels: list[str], timeline: bool) -> list[str]:
-    """Columns of `csv_rows`."""
+def csv_columns(labels: list[str], timeline: bool, with_clock: bool = False) -> list[str]:
+    """Columns of `csv_rows`; those of events end with the clock where recordings may have one."""
     if timeline:
-        return ["path", "start", "end", "label", "score"]
+        return ["path", "start", "end", "label", "score", *["clock"] * with_clock]
     return ["path", "label", "score", *(f"score_{label}" for label in labels)]
 
 
@@ -64,7 +66,7 @@ def csv_rows(result: "Classification", timeline: bool) -> Iterator[dict[str, Any
     """Rows for spreadsheets and R: one per recording with a column for every label, or one per event."""
     if timeline:
         for event in result.events:
-            yield {"path": result.path} | asdict(event)
+            yield {"path": result.path} | _event(result, event)
         return
     row: dict[str, Any] = {"path": result.path, "label": _text(result.label), "score": result.score}
     yield row | {f"score_{label}": score for label, score in result.scores.items()}
@@ -88,12 +90,19 @@ def timeline_lines(result: "Classification") -> Iterator[str]:
     yield f"{printable(result.path)}  {clock(result.duration)}  {_said(result)} {result.score:.2f}"
     width = max((len(event.label) for event in result.events), default=0)
     for event in result.events:
-        yield f"  {clock(event.start):>10}  {clock(event.end):>10}  {event.label:<{width}}  {event.score:.2f}"
+        row = f"  {clock(event.start):>10}  {clock(event.end):>10}  {event.label:<{width}}  {event.score:.2f}"
+        yield f"{row}  {clock_at(result.recorded_at, event.start)}".rstrip()
     heard = sorted((item for item in result.seconds.items() if item[1] > 0), key=lambda item: -item[1])
     yield "  seconds: " + (", ".join(f"{label} {seconds:.1f}" for label, seconds in heard) or "none of these")
     if result.unlike_seconds:
         yield f"  unlike what it learned from: {result.unlike_seconds:.1f} s"
     yield ""
+
+
+def _event(result: "Classification", event: "Event") -> dict[str, Any]:
+    """An event as an object; with the clock at its start where that is known, as hits have it."""
+    began = clock_at(result.recorded_at, event.start)
+    return asdict(event) | ({"clock": began} if began else {})
 
 
 def clock(seconds: float) -> str:
@@ -129,7 +138,17 @@ def _label_rows(result: "Classification", banded: bool) -> list[LabelRow]:
     path = absolute(result.path)
     low, high = (0.0, result.sample_rate / 2) if banded else (None, None)
     return [
-        LabelRow(path, event.start, event.end, event.label, event.score, low_hz=low, high_hz=high, channel=1)
+        LabelRow(
+            path,
+            event.start,
+            event.end,
+            event.label,
+            event.score,
+            low_hz=low,
+            high_hz=high,
+            channel=1,
+            clock=clock_at(result.recorded_at, event.start),
+        )
         for event in result.events
     ]
 

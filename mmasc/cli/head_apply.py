@@ -16,6 +16,10 @@ from mmasc.cli.progress import shown_progress
     "--background", type=click.Choice(["own"]), default=None,
     help="own, with --timeline: a label must stand out from what is usual in its own recording (20 windows or more).",
 )  # fmt: skip
+@click.option(
+    "--one", "one_at_a_time", is_flag=True,
+    help="Only one of several labels at a time, the farthest above its threshold: for sounds that rarely overlap.",
+)  # fmt: skip
 @answer_options
 @click.pass_context
 def apply(
@@ -35,7 +39,7 @@ def apply(
     alone), whose own last layer labels every window. Formats and timelines are those of `mmasc classify`.
     """
     from mmasc.audio import find_audio
-    from mmasc.cli.answers import Chosen, Output, no_answers, recordings_of, show_answers
+    from mmasc.cli.answers import Chosen, Output, has_clocks, no_answers, recordings_of, show_answers
     from mmasc.labelling.apply import apply_head
     from mmasc.labelling.network_head import is_network
     from mmasc.labelling.sources import collection_or_sounds
@@ -48,8 +52,10 @@ def apply(
         raise click.UsageError("a head hears recordings as it was fitted: leave out --hop, --window and --channels")
     if options["background"] is not None and (not options["timeline"] or is_network(head_file)):
         raise click.UsageError("--background own is about timelines of heads: add --timeline")
+    if options["one_at_a_time"] and is_network(head_file):
+        raise click.UsageError("--one is for heads, this is a network")
     files = find_audio(sounds) if collection is None else recordings_of(collection)
-    output = Output.of(Chosen(output_format, to, together, quiet), options, files)
+    output = Output.of(Chosen(output_format, to, together, quiet), options, files, with_clock=has_clocks(collection))
     with shown_progress("labelling", quiet):
         results = apply_head(head_file, list(files) if collection is None else collection, **options)
         read = show_answers(results, files, output)

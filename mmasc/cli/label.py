@@ -75,18 +75,37 @@ def list_labels(
     folder: str, name: str | None, recording: str | None, by: str | None, verdict: str | None, output_format: str
 ) -> None:
     """List annotations, sorted by path and time."""
-    annotations = _annotations(folder)
+    from mmasc.collection import Collection
+
+    collection = Collection(folder)
+    annotations = collection.annotations
     if output_format != "table":
-        rows = annotations.to_table(name, recording, by, verdict).to_pylist()
-        print_rows(rows, output_format, list(rows[0]) if rows else annotations.to_table().column_names)
+        table = annotations.to_table(name, recording, by, verdict)
+        rows = [row | _clock(collection, row["recording"], row["start"]) for row in table.to_pylist()]
+        clocks = ["clock"] * any("clock" in row for row in rows)
+        print_rows(rows, output_format, [*table.column_names, *clocks])
         return
     found = annotations.all(name, recording, by, verdict)
     if not found:
         echo("no annotations")
         return
-    columns = ["id", "path", "start", "end", "label", "verdict", "by", "score"]
-    rows = [{**vars(one), "id": one.id[:_ID_SHOWN], "path": annotations.stored_path(one)} for one in found]
-    print_rows(rows, "table", [name for name in columns if name != "score" or any(row["score"] for row in rows)])
+    columns = ["id", "path", "start", "end", "label", "verdict", "by"]
+    rows = [
+        {**vars(one), "id": one.id[:_ID_SHOWN], "path": annotations.stored_path(one)}
+        | _clock(collection, one.recording, one.start)
+        for one in found
+    ]
+    columns += [name for name in ("score", "clock") if any(row.get(name) for row in rows)]
+    print_rows(rows, "table", columns)
+
+
+def _clock(collection: Any, recording: int, start: float) -> dict[str, str]:
+    """The clock at the start of an annotation, as hits have it; {} where it is not known, or the recording is gone."""
+    from mmasc.collection.clock import begin_of, clock_at
+
+    row = collection.row_of.get(recording)
+    shown = "" if row is None else clock_at(begin_of(collection.recordings, row), start)
+    return {"clock": shown} if shown else {}
 
 
 @label.command()

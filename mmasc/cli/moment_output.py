@@ -1,5 +1,6 @@
 """How good a head of several labels is, printed for people and for other programs."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mmasc.cli.output import echo, print_object, print_rows, print_table
@@ -12,7 +13,7 @@ def print_moments(report: "MomentReport", output_format: str) -> None:
     """Print a report: an object, a row for each label, or lines and a table."""
     if output_format in ("json", "jsonl"):
         value = {name: getattr(report, name) for name in report.__dataclass_fields__ if name != "fitted"}
-        print_object(value, output_format)
+        print_object(value | {"heard": asdict(report.heard)}, output_format)
     elif output_format == "csv":
         print_rows([{"label": name, **numbers} for name, numbers in report.per_label.items()], "csv")
     else:
@@ -34,6 +35,8 @@ def _print_lines(report: "MomentReport") -> None:
             )
         echo(f"macro F1 {report.macro_f1:.3f}{interval}")
         echo(f"mean average precision {report.mean_average_precision:.3f}; {report.folds} folds of whole recordings")
+        if report.heard.sentence:
+            echo(f"note: {report.heard.sentence}")
     echo("")
     print_table([_row(name, numbers) for name, numbers in report.per_label.items()], _COLUMNS)
     if report.out is not None:

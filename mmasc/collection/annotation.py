@@ -16,6 +16,7 @@ UNNAMED = "unnamed"
 _ID = re.compile(r"[0-9a-f]{32}")
 _IDS = 1 << 63  # ids of recordings are below
 _SHOWN = 60
+_NUMBERS = ("start", "end", "score", "low_hz", "high_hz")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +38,12 @@ class Annotation:
         at: When, ISO 8601 in UTC ("2024-05-01T04:13:20Z"); "" until it is added.
         question: Text of the query that led to it; "" for none.
         note: Anything else, may have several lines.
+        low_hz, high_hz: Lowest and highest frequency in Hz; None where nothing is said of it.
+        channel: Channel of the recording, from 1; None where nothing is said of it.
     Raises:
         MmascError: If times are not finite with 0 <= start <= end, the label is empty or has control characters, the
-            verdict is none of the three, or another value is of the wrong kind.
+            verdict is none of the three, frequencies are below 0 or in the wrong order, the channel is below 1, or
+            another value is of the wrong kind.
     """
 
     id: str = ""
@@ -54,15 +58,18 @@ class Annotation:
     at: str = ""
     question: str = ""
     note: str = ""
+    low_hz: float | None = None
+    high_hz: float | None = None
+    channel: int | None = None
 
     def __post_init__(self) -> None:
         if self.id and not (isinstance(self.id, str) and _ID.fullmatch(self.id)):
             raise MmascError(f"annotation: the id {_shown(self.id)} is not 32 hexadecimal digits; leave it empty")
         if type(self.recording) is not int or not 0 <= self.recording < _IDS:
             object.__setattr__(self, "recording", _whole(self.recording))
-        for name in ("start", "end", "score"):
+        for name in _NUMBERS:
             value = getattr(self, name)
-            given = value is not None or name != "score"
+            given = value is not None or name in ("start", "end")
             if given and (type(value) is not float or not math.isfinite(value)):
                 object.__setattr__(self, name, _number(value, name))
         if not 0 <= self.start <= self.end:
@@ -73,6 +80,7 @@ class Annotation:
                 f"annotation: the verdict must be one of {', '.join(VERDICTS)}, got {_shown(self.verdict)}"
             )
         _check_texts(self)
+        _check_place(self)
 
     @property
     def annotator(self) -> tuple[str, str | None]:
@@ -113,6 +121,14 @@ def _check_texts(one: Annotation) -> None:
             continue
         if not isinstance(text, str) or not _is_clean(text, keep):
             raise MmascError(f"annotation: {name} must be a text without control characters, got {_shown(text)}")
+
+
+def _check_place(one: Annotation) -> None:
+    low, high, channel = one.low_hz, one.high_hz, one.channel
+    if (low is not None and low < 0) or (high is not None and high < (low or 0.0)):
+        raise MmascError(f"annotation: low_hz and high_hz must be 0 <= low_hz <= high_hz, got {low} and {high}")
+    if channel is not None and (type(channel) is not int or not 1 <= channel < _IDS):
+        raise MmascError(f"annotation: the channel must be a whole number from 1 on, got {_shown(channel)}")
 
 
 @lru_cache(maxsize=4_096)

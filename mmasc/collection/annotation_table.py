@@ -14,7 +14,13 @@ from mmasc.collection.history import OPS, Event
 from mmasc.errors import MmascError, show_path
 from mmasc.storage.files import write_atomically
 
-_TYPES: dict[str, pa.DataType] = {"recording": pa.int64(), **dict.fromkeys(("start", "end", "score"), pa.float64())}
+_NUMBERS = ("start", "end", "score", "low_hz", "high_hz")
+_TYPES: dict[str, pa.DataType] = {
+    **dict.fromkeys(("recording", "channel"), pa.int64()),
+    **dict.fromkeys(_NUMBERS, pa.float64()),
+}
+# Columns that tables of earlier versions lack
+_LATER = ("low_hz", "high_hz", "channel")
 ANNOTATION_SCHEMA = pa.schema([pa.field(name, _TYPES.get(name, pa.string())) for name in FIELDS])
 # Columns of an event, and those of the annotation that it sets; null where it sets none
 _EVENT_FIELDS = [
@@ -60,6 +66,9 @@ def read_events(path: Path) -> list[Event]:
         raise MmascError(f"{show_path(path)} cannot be read ({error.strerror}); check its permissions") from error
     try:
         table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+        for name in _LATER:
+            if name not in table.column_names:
+                table = table.append_column(name, pa.nulls(len(table), _TYPES[name]))
         return list(_events(table.select(_EVENT_SCHEMA.names).cast(_EVENT_SCHEMA)))
     except Exception as error:  # Arrow raises many kinds
         message = f"{show_path(path)} is damaged ({reason_of(error)}); restore it from a backup"

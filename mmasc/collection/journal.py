@@ -39,7 +39,10 @@ _CRC_END = len(_CRC) + 8
 # Ends what a killed writer left of a line; no whole line ends so
 _CUT = b"#cut\n"
 # Left out of lines where they have these values
-_USUAL: dict[str, Any] = {"identity": None, "score": None, "question": "", "note": ""}
+_USUAL: dict[str, Any] = {
+    **dict.fromkeys(("identity", "score", "low_hz", "high_hz", "channel")),
+    **dict.fromkeys(("question", "note"), ""),
+}
 _log = logging.getLogger(__name__)
 
 

@@ -20,6 +20,7 @@ from mmasc.storage.texts import listed
 ENDINGS = tuple(f".{ending}" for ending in sorted((*AUDIO_EXTENSIONS, *VIDEO_EXTENSIONS), key=len, reverse=True))
 # Formats that other programs open: paths in them are whole, in the others they are those under the root
 _OPENED = ("raven", "m3u")
+_NO_BAND = (None, None, 1)  # frequencies and channel of a label that says nothing of them
 
 
 @dataclass
@@ -140,6 +141,9 @@ def label_rows(collection: Collection, whole_paths: bool = False) -> list[LabelR
             note=one.note,
             identity=one.identity or "",
             question=one.question,
+            low_hz=one.low_hz,
+            high_hz=one.high_hz,
+            channel=one.channel,
         )
         for one in annotations.all()
     ]
@@ -197,6 +201,9 @@ def _annotation(
         at=row.at,
         question=row.question,
         note=row.note,
+        low_hz=row.low_hz,
+        high_hz=row.high_hz,
+        channel=row.channel,
     )
 
 
@@ -220,21 +227,33 @@ def _label_whole(collection: Collection, labels: Sequence[str | None], by: str, 
 
 
 def _add(collection: Collection, annotations: list[Annotation], found: LabelImport) -> None:
-    """Add what does not exist yet."""
-    seen = {_key(one) for one in collection.annotations.all()}
+    """Add what does not exist yet, and say frequencies and channel of what was there without any."""
+    there = collection.annotations.all()
+    seen = {(_key(one), _band(one)) for one in there}
+    meant = {_key(one) for one in annotations if _band(one) == _NO_BAND}  # with none in the file as well
+    bare = {_key(one): one for one in there if _band(one) == _NO_BAND and _key(one) not in meant}
     new = []
     for one in annotations:
-        if _key(one) in seen:
+        if (_key(one), _band(one)) in seen:
             found.known += 1
-        else:
-            seen.add(_key(one))
-            new.append(one)
+            continue
+        seen.add((_key(one), _band(one)))
+        same = bare.pop(_key(one), None)
+        found.known += same is not None
+        kept = one if same is None else replace(same, low_hz=one.low_hz, high_hz=one.high_hz, channel=one.channel)
+        new.append(kept)
     if new:
-        found.added = collection.annotations.add(new)
+        ids = {one.id for one in there}
+        found.added = [name for name in collection.annotations.add(new) if name not in ids]
 
 
 def _key(one: Annotation) -> tuple[object, ...]:
     return one.recording, one.start, one.end, one.label, one.verdict, one.annotator
+
+
+def _band(one: Annotation) -> tuple[object, ...]:
+    """Frequencies and channel; Raven has the first channel where no label says one."""
+    return one.low_hz, one.high_hz, one.channel or 1
 
 
 def unfound_lines(found: LabelImport, most: int = 10) -> Iterator[str]:

@@ -101,11 +101,20 @@ class QueryEncoders:
         asked = reader.name, reader.space, reader.store.folder
         if encoder is None and not query.modalities:
             return None
-        if encoder is None and query.modalities == {"text"} and self._device == "cpu":
-            side = self._text_side(*asked)
-            if side is not None:
-                return side
+        if encoder is None and query.modalities == {"text"}:
+            return self.of_words(*asked)
         return self.of_space(*asked, encoder)
+
+    def of_words(self, name: str, space: SpaceHead, folder: Path) -> "TextEncoder":
+        """What reads texts for a space: the text side alone where it needs no torch, else the encoder; loaded once.
+
+        Args:
+            name, space, folder: As for `of_space`.
+        Raises:
+            MmascError: As `of_space`.
+        """
+        side = self._text_side(name, space, folder) if self._device == "cpu" else None
+        return self.of_space(name, space, folder) if side is None else side
 
     def of_space(self, name: str, space: SpaceHead, folder: Path, encoder: "Encoder | None" = None) -> "Encoder":
         """The encoder of a space, run by the backend that made it; loaded once.

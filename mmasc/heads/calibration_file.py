@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mmasc.encoders.base import Encoder
 from mmasc.encoders.identity import require_identity
+from mmasc.encoders.text_encoder import TextEncoder
 from mmasc.errors import MmascError
 from mmasc.heads.shifted import TunedZeroShot
 from mmasc.prompts.prompts import Prompts, as_prompts
@@ -63,12 +63,12 @@ class Calibration:
     source: Path | None = field(default=None, compare=False)
 
     def classifier(
-        self, encoder: Encoder, prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path
+        self, encoder: TextEncoder, prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path
     ) -> "TunedZeroShot":
         """A fitted classifier.
 
         Args:
-            encoder: Encoder of the space, loaded.
+            encoder: Encoder of the space, loaded, or its text side.
             prompts: The set that this was made for.
         Raises:
             MmascError: If the encoder or the texts are others; the line says which.

@@ -3,13 +3,12 @@
 import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmasc.audio import find_audio
 from mmasc.collection import Collection
-from mmasc.encoders.base import Encoder
 from mmasc.encoders.registry import load_encoder, window_of
 from mmasc.heads.background import STANDS_OUT, logits_of
 from mmasc.heads.fitted import FittedHead
@@ -18,6 +17,9 @@ from mmasc.labelling.own_background import OWN, OwnBackground
 from mmasc.labelling.sources import collection_or_sounds, heard_in_collection, heard_in_files
 from mmasc.labelling.timelines import Answers, Classification, Heard, Measures, Wanted
 from mmasc.labelling.unlike import mark_of_head
+
+if TYPE_CHECKING:
+    from mmasc.encoders.base import Encoder
 
 HeadAnswer = Classification  # its name in version 0.1.0
 
@@ -29,10 +31,17 @@ class HeadLabeller:
         fitted: The head.
         threshold: Least probability of all labels; default: those of the head, where it has some.
         own: In timelines, a label's logit must stand out from what is usual in its own recording.
+        one_at_a_time: Whether of several labels only the one holds whose logit is farthest above its threshold.
     """
 
-    def __init__(self, fitted: FittedHead, threshold: float | None = None, own: OwnBackground | None = None) -> None:
-        self.fitted, self.own = fitted, own
+    def __init__(
+        self,
+        fitted: FittedHead,
+        threshold: float | None = None,
+        own: OwnBackground | None = None,
+        one_at_a_time: bool = False,
+    ) -> None:
+        self.fitted, self.own, self._one = fitted, own, one_at_a_time
         self.labels = fitted.classes_.tolist()
         self.names = list(fitted.stamp.classes)
         self.multi_label = fitted.stamp.thresholds is not None
@@ -48,7 +57,13 @@ class HeadLabeller:
     def accept(self, *scores: np.ndarray) -> np.ndarray:
         """Which labels hold; the background is none."""
         said = accepted(scores[0], self.multi_label, self.threshold) & self._counts
-        return said & (scores[1] >= self.own.stands_out) if self.own is not None and len(scores) > 1 else said
+        if self.own is not None and len(scores) > 1:
+            said &= scores[1] >= self.own.stands_out
+        onsets = self.onsets()
+        if self._one and self.multi_label and onsets is not None:
+            margins = np.where(said, logits_of(scores[0]) - logits_of(onsets), -np.inf)
+            said &= np.arange(said.shape[1]) == margins.argmax(axis=1)[:, None]
+        return said
 
     def against_own(self, measures: Measures, bounds: np.ndarray) -> Measures:
         """Probabilities, and how far their logits stand out in their recordings."""
@@ -76,7 +91,7 @@ def apply_head(
     top: int | None = None,
     space: str | None = None,
     where: str | None = None,
-    encoder: Encoder | None = None,
+    encoder: "Encoder | None" = None,
     device: str = "cpu",
     strict: bool = False,
     timeline: bool = False,
@@ -89,6 +104,7 @@ def apply_head(
     offset_threshold: float | None = None,
     smooth_seconds: float | None = None,
     background: str | None = None,
+    one_at_a_time: bool = False,
 ) -> Answers:
     """Label recordings with a head, or with a trained network.
 
@@ -111,6 +127,8 @@ def apply_head(
         offset_threshold, smooth_seconds: How events go on, and short moments are judged: see `classify`.
         background: "own": a label must stand out from what is usual in its own recording, as in `classify`; of heads
             alone.
+        one_at_a_time: Whether of the labels of a head that knows several at once only the one holds that is farthest
+            above its threshold, at every moment and for every recording: for sounds that rarely overlap.
     Returns:
         One answer per recording: those of a collection sorted by path, files in the order found, while they are read.
     Raises:
@@ -129,8 +147,8 @@ def apply_head(
     fitted = None if of_network else head if isinstance(head, FittedHead) else FittedHead.load(head)
     if fitted is not None and any(one is not None for one in cut):
         raise ValueError("a head hears recordings as it was fitted: leave out hop_seconds, window_seconds and channels")
-    if of_network and background is not None:
-        raise ValueError("background is for heads, this is a network")
+    if of_network and (background is not None or one_at_a_time):
+        raise ValueError("background and one_at_a_time are for heads, this is a network")
     collection, sounds = collection_or_sounds(paths)
     if collection is None and (space is not None or where is not None):
         raise ValueError("space and where are for a collection, these are recordings")
@@ -143,7 +161,7 @@ def apply_head(
             heard = _collection_for_head(fitted, collection, space, where)
         own = None if background is None else OwnBackground(STANDS_OUT)
         wanted = wanted.with_hop(fitted.stamp.hop_seconds)
-        return Answers(heard, HeadLabeller(fitted, threshold, own), wanted, fitted.stamp.encoder)
+        return Answers(heard, HeadLabeller(fitted, threshold, own, one_at_a_time), wanted, fitted.stamp.encoder)
     if collection is None:
         files = find_audio(sounds)
         network = NetworkHead(str(head), device, window_seconds, threshold)
@@ -179,7 +197,7 @@ def _collection_for_head(
 
 
 def _files_for_head(
-    fitted: FittedHead, files: list[Path], encoder: Encoder | None, device: str, strict: bool
+    fitted: FittedHead, files: list[Path], encoder: "Encoder | None", device: str, strict: bool
 ) -> Iterator[Heard]:
     stamp = fitted.stamp
     if encoder is None:

@@ -6,7 +6,7 @@ Recordings are files, which are embedded first, or those of a collection, of whi
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,19 +14,28 @@ from mmasc.audio.memory import Sound, find_sounds
 from mmasc.collection import Collection
 from mmasc.collection.query import QueryEncoders
 from mmasc.collection.space import SpaceReader
-from mmasc.encoders.base import Encoder
 from mmasc.encoders.identity import require_identity
 from mmasc.encoders.registry import load_encoder, spec_of
+from mmasc.encoders.text_encoder import TextEncoder
 from mmasc.errors import MmascError
 from mmasc.heads.background import STANDS_OUT, BackgroundZeroShot
 from mmasc.heads.calibration_file import Calibration
 from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
 from mmasc.heads.zeroshot import MULTI_LABEL_THRESHOLD, ZeroShotClassifier
 from mmasc.labelling.own_background import OWN, OwnBackground
-from mmasc.labelling.sources import collection_or_sounds, heard_in_collection, heard_in_files, unlabelled_vectors
+from mmasc.labelling.sources import (
+    collection_or_sounds,
+    heard_in_collection,
+    heard_in_files,
+    is_to_embed,
+    unlabelled_vectors,
+)
 from mmasc.labelling.timelines import Answers, Classification, Heard, Measures, Wanted
 from mmasc.labelling.unlike import Mark, mark_of_encoder
 from mmasc.prompts.prompts import Prompts, as_prompts
+
+if TYPE_CHECKING:
+    from mmasc.encoders.base import Encoder
 
 __all__ = ["Classification", "PromptLabeller", "classify"]
 
@@ -87,7 +96,7 @@ class PromptLabeller:
 def classify(
     paths: Sound | Iterable[Sound] | Collection,
     prompts: Prompts | Mapping[str, str | Sequence[str]] | str | Path,
-    encoder: str | Encoder | None = None,
+    encoder: "str | Encoder | None" = None,
     timeline: bool = False,
     hop_seconds: float | None = None,
     window_seconds: float | None = None,
@@ -159,7 +168,7 @@ def classify(
             that a collection has of its own, or that only a collection has.
     """
     wanted = Wanted(timeline, gap_seconds, minimum_seconds, top, offset_threshold, smooth_seconds, threshold)
-    if isinstance(encoder, Encoder) and window_seconds is not None:
+    if isinstance(encoder, TextEncoder) and window_seconds is not None:
         raise ValueError("a loaded encoder has its window already: load_encoder(name, window_seconds=...)")
     if sum(one is not None for one in (centre_on, match_on, background)) > 1:
         raise ValueError("centre_on, match_on and background exclude each other: give one of them")
@@ -180,7 +189,8 @@ def classify(
     if collection is not None:
         if any(one is not None for one in (hop_seconds, window_seconds, channels, backend)):
             raise ValueError("a collection has hop_seconds, window_seconds, channels and backend of its own")
-        reader, encoder = _space_with_text(collection, space, encoder, device)
+        embeds = not own and any(is_to_embed(one) for one in (centre_on, match_on, background))
+        reader, side = _space_with_text(collection, space, encoder, device, embeds)
         name = reader.space.encoder
         hop_seconds, channels = reader.space.hop_seconds, reader.space.channels
         heard: Iterator[Heard] = heard_in_collection(collection, reader, where)
@@ -188,23 +198,23 @@ def classify(
         raise ValueError("space and where are for a collection, these are recordings")
     else:
         files, channels = find_sounds(sounds), channels or "mix"
-        name = encoder.spec.name if isinstance(encoder, Encoder) else encoder or _FILES_ENCODER
-        if not isinstance(encoder, Encoder):
+        name = encoder.spec.name if isinstance(encoder, TextEncoder) else encoder or _FILES_ENCODER
+        if not isinstance(encoder, TextEncoder):
             made_for = None if loaded is None else loaded.identity
             encoder = load_encoder(name, device, window_seconds, backend or "eager", made_for)
-        heard = heard_in_files(files, encoder, hop_seconds, channels, strict)
+        heard, side = heard_in_files(files, encoder, hop_seconds, channels, strict), encoder
     if loaded is not None:
-        classifier: ZeroShotClassifier = loaded.classifier(encoder, prompts)
+        classifier: ZeroShotClassifier = loaded.classifier(side, prompts)
     else:
-        options = (encoder, temperature, multi_label, threshold, minimum_cosine)
+        options = (side, temperature, multi_label, threshold, minimum_cosine)
         unlabelled = {
             CentredZeroShot: centre_on,
             PriorMatchedZeroShot: match_on,
             BackgroundZeroShot: None if own else background,
         }
         classifier = _classifier(options, prompts, unlabelled, (hop_seconds, channels))
-    hop = encoder.spec.window_seconds if hop_seconds is None else hop_seconds
-    mark = mark_of_encoder(name, encoder.spec.window_seconds)
+    hop = side.spec.window_seconds if hop_seconds is None else hop_seconds
+    mark = mark_of_encoder(name, side.spec.window_seconds)
     labeller = PromptLabeller(classifier, mark, OwnBackground(STANDS_OUT) if own else None)
     return Answers(heard, labeller, wanted.with_hop(hop), name)
 
@@ -227,9 +237,12 @@ def _classifier(
 
 
 def _space_with_text(
-    collection: Collection, space: str | None, encoder: str | Encoder | None, device: str
-) -> tuple[SpaceReader, Encoder]:
+    collection: Collection, space: str | None, encoder: str | TextEncoder | None, device: str, embeds: bool
+) -> tuple[SpaceReader, TextEncoder]:
     """The space that prompts are compared with, and the encoder that made it, loaded and checked.
+
+    Words, and vectors that are stored, need no network: unless it `embeds` sounds too, the side that reads texts is
+    enough, where an encoder has it alone.
 
     Raises:
         MmascError: If there is no such space, none of this encoder, or none that knows texts.
@@ -237,13 +250,14 @@ def _space_with_text(
     reader = collection.space(space or _fitting_space(collection, encoder))
     folder, made_by = collection.store.folder, (reader.space.encoder, reader.space.identity)
     what = f"space {reader.name!r} of {folder}"
-    if isinstance(encoder, Encoder):
+    if isinstance(encoder, TextEncoder):
         here = (encoder.spec.name, encoder.identity)
         require_identity(made_by, here, what, "use the encoder that made its vectors, or embed again")
         return reader, encoder
     if encoder is not None and encoder != reader.space.encoder:
         raise MmascError(f"{what} belongs to encoder {made_by[0]}, not to {encoder}; name another space or encoder")
-    return reader, QueryEncoders(device).of_space(reader.name, reader.space, folder)
+    of = QueryEncoders(device).of_space if embeds else QueryEncoders(device).of_words
+    return reader, of(reader.name, reader.space, folder)
 
 
 def encoder_of(collection: Collection | None, space: str | None, encoder: str | None) -> str:
@@ -260,10 +274,10 @@ def encoder_of(collection: Collection | None, space: str | None, encoder: str | 
     return collection.space(space or _fitting_space(collection, encoder)).space.encoder
 
 
-def _fitting_space(collection: Collection, encoder: str | Encoder | None) -> str | None:
+def _fitting_space(collection: Collection, encoder: str | TextEncoder | None) -> str | None:
     """Name of the oldest space of an encoder, or of one that knows texts; None in an empty collection."""
     spaces = collection.head.spaces
-    if isinstance(encoder, Encoder):
+    if isinstance(encoder, TextEncoder):
         asked = f"of {encoder.spec.name} {encoder.identity}"
         fit = [name for name, one in spaces.items() if one.identity == encoder.identity]
     elif encoder is not None:

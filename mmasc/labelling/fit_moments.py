@@ -9,10 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int
 
 from mmasc.collection import Collection
+from mmasc.collection.vectors import recording_vectors
+from mmasc.encoders.heard import Heard, heard
+from mmasc.encoders.registry import spec_of
 from mmasc.errors import MmascError
 from mmasc.heads.conversion import predictor_of
+from mmasc.heads.familiarity import Familiarity, fit_familiarity
 from mmasc.heads.fitted import FORMAT, FittedHead
 from mmasc.heads.one_against_rest import OneAgainstRest
 from mmasc.heads.registry import HEADS, make_head
@@ -61,7 +66,8 @@ def fit_moments(
     if out is not None:
         fitted.save(out)
     over = "recordings" if asked.groups is None else f"groups of {asked.groups}"
-    return moment_report(windows, (tested.scores, tested.thresholds), fitted, (over, tested.folds, seed), out)
+    learned = _heard(opened, windows)
+    return moment_report(windows, (tested.scores, tested.thresholds), fitted, (over, tested.folds, seed), learned, out)
 
 
 def fit_windows(
@@ -100,7 +106,27 @@ def fit_windows(
         thresholds=tuple(tested.kept.tolist()),
         format=FORMAT,
     )
-    return FittedHead(stamp, OneAgainstRest(members)), tested
+    return FittedHead(stamp, OneAgainstRest(members), familiarity=_familiarity(windows, fold)), tested
+
+
+def _familiarity(windows: AnnotatedWindows, fold: Int[np.ndarray, " window"]) -> Familiarity | None:
+    """What tells moments that are unlike all labels, and unlike windows without any, which are a class of their own."""
+    present = windows.truth == PRESENT
+    codes = np.where(present.any(axis=1), present.argmax(axis=1), len(windows.classes))
+    numbers = np.unique(fold)
+    left_out = ((np.flatnonzero(fold != one), np.flatnonzero(fold == one)) for one in numbers if len(numbers) > 1)
+    return fit_familiarity(windows.vectors, codes, left_out)
+
+
+def _heard(collection: Collection, windows: AnnotatedWindows) -> Heard:
+    """What the encoder learned from the recordings of these windows, known by name, and by sound in its own window."""
+    reader = collection.space(windows.space_name)
+    ids, vectors = recording_vectors(reader, np.isin(reader.recording, windows.recordings))
+    paths = collection.recordings.column("path").to_pylist()
+    names = [paths[collection.row_of[int(one)]] for one in ids]
+    spec = spec_of(windows.space.encoder)
+    own = spec is not None and spec.window_seconds == windows.space.window_seconds
+    return heard(windows.space.encoder, names, vectors if own else None)
 
 
 def _check_sides(windows: AnnotatedWindows, head: str) -> None:

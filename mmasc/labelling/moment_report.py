@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
+from mmasc.encoders.heard import Heard
 from mmasc.heads.fitted import FittedHead
 from mmasc.labelling.carrying import PRESENT
 from mmasc.labelling.head_report import LEVEL
@@ -34,6 +35,7 @@ class MomentReport:
         per_label: Label → threshold (that the head keeps), precision, recall, f1 (at thresholds of the other folds),
             f1_low and f1_high (95 % interval), average_precision, and windows, absent and recordings: windows with and
             without the label, and recordings that have it.
+        heard: What the encoder of the space learned from these recordings before: no fold takes that out.
         out: Where the head was saved, if it was.
         fitted: The head, fitted to all windows.
     """
@@ -55,6 +57,7 @@ class MomentReport:
     interval_over: str
     mean_average_precision: float | None
     per_label: dict[str, dict[str, float | int | None]]
+    heard: Heard
     out: str | None
     fitted: FittedHead = field(repr=False)
 
@@ -64,6 +67,7 @@ def moment_report(
     tested: tuple[np.ndarray, np.ndarray],
     fitted: FittedHead,
     how: tuple[str, int, int],
+    learned: Heard,
     out: str | Path | None,
 ) -> MomentReport:
     """The report of a head.
@@ -73,6 +77,7 @@ def moment_report(
         tested: Scores and thresholds `[window class]` of windows that it had not heard; NaN where there are none.
         fitted: The head.
         how: What intervals are over, the number of folds, and the random seed.
+        learned: What the encoder learned from the recordings before.
         out: Where it was saved.
     """
     scores, thresholds = tested
@@ -118,6 +123,7 @@ def moment_report(
         interval_over=over,
         mean_average_precision=float(np.mean(precisions)) if precisions else None,
         per_label=per_label,
+        heard=learned,
         out=None if out is None else str(out),
         fitted=fitted,
     )

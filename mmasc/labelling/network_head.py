@@ -12,11 +12,9 @@ from mmasc.collection import Collection
 from mmasc.collection.space import SpaceReader
 from mmasc.encoders.earlier import by_rules_of, gave
 from mmasc.encoders.identity import require_identity
-from mmasc.encoders.network import NetworkLogits
 from mmasc.encoders.registry import network_spec
 from mmasc.errors import MmascError
 from mmasc.labelling.timelines import Measures
-from mmasc.networks.load import read_state
 from mmasc.networks.registry import NETWORKS
 from mmasc.storage.tensors import best_weights
 from mmasc.storage.texts import parse_json
@@ -40,6 +38,8 @@ class NetworkHead:
     def __init__(
         self, name: str, device: str = "cpu", window_seconds: float | None = None, threshold: float | None = None
     ) -> None:
+        from mmasc.encoders.network import NetworkLogits  # late: it loads torch, which heads do without
+
         self.name, path = _network_and_path(name)
         spec = network_spec(self.name)
         if spec is None:
@@ -142,6 +142,8 @@ def _network_and_path(name: str) -> tuple[str, str]:
     weights = best_weights(folder) if folder.is_dir() else None
     if weights is None:
         raise MmascError(f"{name} is neither a head nor a run of mmasc train; give a file of mmasc head fit --out")
+    from mmasc.networks.load import read_state
+
     about = read_state(weights)[1]
     if about.get("network") not in NETWORKS:
         raise MmascError(f"{weights} does not say which network it holds; give it as NETWORK:{name}")

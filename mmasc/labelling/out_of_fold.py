@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from mmasc.heads.background import logits_of
 from mmasc.heads.registry import make_head
 from mmasc.heads.thresholds import fit_thresholds
 from mmasc.labelling.carrying import PRESENT, UNKNOWN
@@ -14,6 +15,8 @@ from mmasc.labelling.moments import AnnotatedWindows
 from mmasc.progress import one_by_one
 
 _UNTESTED_THRESHOLD = 0.5  # where a label is as probable as not
+_SHARED_WINDOWS = 100  # what the common threshold counts against a label's own
+_LOGITS = np.linspace(-8, 8, 161)
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,14 @@ def cross_validate(windows: AnnotatedWindows, fold: np.ndarray, head: str, count
     scores = out_of_fold(windows, fold, head, count)
     tested = ~np.isnan(scores)
     scores[(windows.truth == UNKNOWN)] = np.nan
+    there = (windows.truth == PRESENT) & ~np.isnan(scores)
+    scores[:, ~there.any(axis=0)] = np.nan  # what is there was never tested: all of it lies in one recording
     thresholds = np.full(scores.shape, np.nan)
-    kept = np.full(len(windows.classes), _UNTESTED_THRESHOLD)
-    for column in range(len(windows.classes)):
-        known = ~np.isnan(scores[:, column])
-        if not (windows.truth[known, column] == PRESENT).any():
-            scores[:, column] = np.nan  # what is there was never tested: all of it lies in one recording
-            continue
-        kept[column] = _threshold(windows, scores, column, known)
-        for number in np.unique(fold[known]):
-            thresholds[fold == number, column] = _threshold(windows, scores, column, known & (fold != number))
+    for number in np.unique(fold):
+        here = fold == number
+        thresholds[here] = _thresholds(windows, scores, ~here)
+    thresholds[np.isnan(scores)] = np.nan
+    kept = _thresholds(windows, scores, np.ones(len(scores), bool))
     return Tested(scores, thresholds, kept, len(np.unique(fold[tested.any(axis=1)])))
 
 
@@ -105,9 +106,45 @@ def _drawn(train: np.ndarray, codes: np.ndarray, share: float, generator: np.ran
     return np.sort(np.concatenate(parts))
 
 
-def _threshold(windows: AnnotatedWindows, scores: np.ndarray, column: int, rows: np.ndarray) -> float:
-    """The threshold with the best F1 over these windows; 0.5 where all of them carry the label, or none."""
-    true = windows.truth[rows, column] == PRESENT
-    if true.all() or not true.any():
-        return _UNTESTED_THRESHOLD
-    return float(np.clip(fit_thresholds(scores[rows, column][:, None], true[:, None], ["label"])["label"], 0, 1))
+def _thresholds(
+    windows: AnnotatedWindows, scores: Float[np.ndarray, "window class"], rows: np.ndarray
+) -> Float[np.ndarray, " class"]:
+    """A threshold for each label: the best of its own windows, drawn towards the one that is best for all together.
+
+    The best threshold of a few windows is mostly chance: a label with n windows counts n against `_SHARED_WINDOWS` of
+    the common threshold, both as logits. Labels that were not tested get the common one.
+    """
+    true = (windows.truth == PRESENT) & rows[:, None]
+    known = ~np.isnan(scores) & rows[:, None]
+    columns = [column for column in range(scores.shape[1]) if _has_both(true[known[:, column], column])]
+    if not columns:
+        return np.full(scores.shape[1], _UNTESTED_THRESHOLD)
+    logits = logits_of(np.nan_to_num(scores))
+    common = _common_threshold([(logits[known[:, one], one], true[known[:, one], one]) for one in columns])
+    shared = _SHARED_WINDOWS if len(columns) > 1 else 0
+    found = np.full(scores.shape[1], common)
+    for column in columns:
+        side = known[:, column]
+        own = fit_thresholds(scores[side, column][:, None], true[side, column][:, None], ["label"])["label"]
+        count = int(true[side, column].sum())
+        found[column] = (count * logits_of(np.array([own]))[0] + shared * common) / (count + shared)
+    return 1 / (1 + np.exp(-found))
+
+
+def _has_both(true: np.ndarray) -> bool:
+    return bool(true.any() and not true.all())
+
+
+def _common_threshold(labels: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The logit at which the mean of the labels' F1 is best; of several that are, the middle one.
+
+    Args:
+        labels: Logits of windows, and whether they carry the label, for every label.
+    """
+    total = np.zeros(len(_LOGITS))
+    for logits, true in labels:
+        said = len(logits) - np.searchsorted(np.sort(logits), _LOGITS)
+        hits = true.sum() - np.searchsorted(np.sort(logits[true]), _LOGITS)
+        total += 2 * hits / (said + true.sum())
+    best = np.flatnonzero(total >= total.max() - 1e-12)
+    return float(_LOGITS[best[len(best) // 2]])

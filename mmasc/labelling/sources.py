@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -10,16 +10,19 @@ from jaxtyping import Float
 from mmasc.audio import AudioStatus, find_audio
 from mmasc.audio.memory import MemorySound, Sound, is_one
 from mmasc.collection import Collection
+from mmasc.collection.clock import begins
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.frames import window_order
 from mmasc.collection.published import holds_collection
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.vectors import check_finite_vectors, means_of, stored_windows
-from mmasc.encoders.base import Encoder
-from mmasc.encoders.embedding import FileVectors, WindowEncoder, embed_files
-from mmasc.encoders.sound_progress import sound_phase
+from mmasc.encoders.text_encoder import TextEncoder
 from mmasc.errors import MmascError
 from mmasc.labelling.timelines import Heard, Recording
+
+if TYPE_CHECKING:
+    from mmasc.encoders.base import Encoder
+    from mmasc.encoders.embedding import FileVectors, WindowEncoder
 
 _CALIBRATION_WINDOWS = 100_000  # to calibrate on at most; more change nothing but the memory that they take
 
@@ -27,6 +30,11 @@ _CALIBRATION_WINDOWS = 100_000  # to calibrate on at most; more change nothing b
 def is_collection(path: Any) -> bool:
     """Whether this is a folder that holds a collection, or the address of a published one."""
     return isinstance(path, str | Path) and holds_collection(path)
+
+
+def is_to_embed(source: Any) -> bool:
+    """Whether these are recordings, which must be embedded first; not None, and no collection."""
+    return source is not None and collection_or_sounds(source)[0] is None
 
 
 def collection_or_sounds(paths: Any) -> tuple[Collection | None, list[Any]]:
@@ -61,14 +69,15 @@ def heard_in_collection(collection: Collection, reader: SpaceReader, where: str 
     turn = np.empty(len(paths), np.int64)
     turn[np.array(sorted(range(len(paths)), key=paths.__getitem__), np.int64)] = np.arange(len(paths))
     columns = [recordings.column(name).to_pylist() for name in ("status", "reason", "duration", "sample_rate")]
+    columns.append(begins(recordings))
 
     def rank(ids: np.ndarray) -> np.ndarray:
         return turn[[collection.row_of[int(one)] for one in ids]]
 
     def recording(one: int) -> Recording:
         row = collection.row_of[one]
-        state, reason, duration, rate = (column[row] for column in columns)
-        return Recording(paths[row], AudioStatus(state, reason or "", None, duration), duration, rate)
+        state, reason, duration, rate, begin = (column[row] for column in columns)
+        return Recording(paths[row], AudioStatus(state, reason or "", None, duration), duration, rate, begin)
 
     for some in stored_windows(reader, allowed, rank):
         yield Heard(
@@ -84,7 +93,7 @@ def heard_in_collection(collection: Collection, reader: SpaceReader, where: str 
 
 def heard_in_files(
     files: Sequence[Sound | MemorySound],
-    encoder: WindowEncoder,
+    encoder: "WindowEncoder",
     hop_seconds: float | None,
     channels: str,
     strict: bool = False,
@@ -99,6 +108,10 @@ def heard_in_files(
     Raises:
         MmascError: If the hop is none, or (strict) a file cannot be read.
     """
+    # Late: they load torch, which stored vectors do without
+    from mmasc.encoders.embedding import embed_files
+    from mmasc.encoders.sound_progress import sound_phase
+
     with sound_phase("labelling", [file for file in files if isinstance(file, Path)]) as progress:
         for file in embed_files(files, encoder, hop_seconds, channels, heard=progress.heard):
             progress.done(file)
@@ -107,7 +120,7 @@ def heard_in_files(
             yield _heard_in_file(file, encoder.spec.dim)
 
 
-def _heard_in_file(file: FileVectors, dim: int) -> Heard:
+def _heard_in_file(file: "FileVectors", dim: int) -> Heard:
     there = file.status.state != "failed"
     return Heard(
         [Recording(str(file.path), file.status, file.duration, file.sample_rate)],
@@ -122,7 +135,7 @@ def _heard_in_file(file: FileVectors, dim: int) -> Heard:
 
 def unlabelled_vectors(
     source: str | Path | Collection | Sequence[str | Path],
-    encoder: Encoder,
+    encoder: TextEncoder,
     hop_seconds: float | None = None,
     channels: str = "mix",
 ) -> Float[np.ndarray, "window dim"]:
@@ -133,14 +146,14 @@ def unlabelled_vectors(
 
     Args:
         source: A collection (folder or opened) with a space of this encoder, or recordings as `find_audio` takes them.
-        encoder: Loaded.
+        encoder: Loaded; for a collection its text side is enough.
         hop_seconds, channels: Hop in seconds and channels for recordings that are embedded here.
     Raises:
         MmascError: If the collection has no space of this encoder, no recording is found, or one cannot be read.
     """
     collection, sounds = collection_or_sounds(source)
     if collection is None:
-        heard = heard_in_files(find_audio(sounds), encoder, hop_seconds, channels, strict=True)
+        heard = heard_in_files(find_audio(sounds), cast("Encoder", encoder), hop_seconds, channels, strict=True)
         parts = [one.vectors[one.heard] for one in heard]
         vectors = np.concatenate(parts) if parts else np.zeros((0, encoder.spec.dim))
         return _spread(vectors).astype(np.float64)

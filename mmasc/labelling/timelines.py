@@ -7,6 +7,7 @@ judged. Vectors may come from files or out of a collection (`sources.py`); nothi
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -74,6 +75,7 @@ class Classification:
         unlike: Whether the recording as a whole is unlike what the head, or the bundled encoder, learned from; None
             where that is not known.
         unlike_seconds: With a timeline: seconds in windows that are; None where that is not known.
+        recorded_at: When the recording began, by the clock at the place; None where no collection says it.
     """
 
     path: str
@@ -90,6 +92,7 @@ class Classification:
     windows: dict[str, int] = field(default_factory=dict)
     unlike: bool | None = None
     unlike_seconds: float | None = None
+    recorded_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Recording:
     status: AudioStatus
     duration: float = 0.0
     sample_rate: int = 0
+    recorded_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -223,6 +227,7 @@ def label_recordings(heard: Heard, labeller: Labeller, wanted: Wanted) -> Iterat
             cosines={} if cosines is None else {labels[column]: cosines[column] for column in kept},
             labels=tuple(held),
             unlike=None if mark is None else bool(unlike[row]),
+            recorded_at=recording.recorded_at,
             **timelines[row],
         )
 

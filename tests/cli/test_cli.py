@@ -16,6 +16,11 @@ import soundfile
 
 import mmasc
 from mmasc.cli import COMMANDS, LazyGroup, cli
+from mmasc.collection import Collection
+from mmasc.heads.conversion import predictor_of
+from mmasc.heads.fitted import FittedHead
+from mmasc.heads.registry import make_head
+from mmasc.labelling.fit import stamp_of
 from tests.helpers.command import run
 
 
@@ -74,6 +79,26 @@ def test_asking_a_collection_for_words_loads_no_torch(tmp_path):
         "    assert not heavy & set(sys.modules), (arguments, heavy & set(sys.modules))\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "c")], check=True)
+    # Nor do labels of what is stored
+    code = (
+        "import sys, mmasc.cli\n"
+        "from click.testing import CliRunner\n"
+        "for arguments in (['classify', sys.argv[1], '--prompts', 'demo', '--timeline', '--background', sys.argv[2]],\n"
+        "                  ['head', 'apply', sys.argv[3], sys.argv[1], '--timeline']):\n"
+        "    result = CliRunner().invoke(mmasc.cli.cli, arguments)\n"
+        "    assert result.exit_code == 0, result.output\n"
+        "    assert 'torch' not in sys.modules, arguments\n"
+    )
+    soundfile.write(tmp_path / "long.wav", generator.uniform(-0.1, 0.1, 32_000 * 12), 32_000)
+    mmasc.embed(tmp_path / "long.wav", tmp_path / "background", "mini", hop_seconds=0.25)
+    collection = Collection(tmp_path / "c")
+    vectors = generator.normal(size=(6, 128))
+    space = collection.space(None)
+    stamp = stamp_of("prototypes", "kind", ("a", "b"), space.name, space.space, 6)
+    model = make_head("prototypes").fit(vectors, np.array([0, 1] * 3))
+    FittedHead(stamp, predictor_of(model, vectors)).save(tmp_path / "h.head")
+    arguments = [str(tmp_path / name) for name in ("c", "background", "h.head")]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
 
 
 @pytest.fixture

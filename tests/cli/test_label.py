@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+import mmasc
 from mmasc.collection import Collection
 from tests.helpers.command import run
 
@@ -38,6 +39,7 @@ def test_labels_are_added_listed_changed_and_undone(label, labelled, capsys):
     assert {**first, "id": "", "at": "", "recording": 0} == {
         "id": "", "recording": 0, "path": str(labelled / "s/a/x.wav"), "start": 0.0, "end": 1.0, "label": "rain",
         "verdict": "absent", "by": "unnamed", "identity": None, "score": None, "at": "", "question": "", "note": "dry",
+        "low_hz": None, "high_hz": None, "channel": None,
     }  # fmt: skip
     assert second["id"] == name
     assert listed(label, "--by", "ann") == listed(label, "--label", "frog") == [second]
@@ -62,6 +64,19 @@ def test_labels_are_added_listed_changed_and_undone(label, labelled, capsys):
     assert label("remove", "--label", "rain", "--by", "unnamed")[1] == "1 annotations removed of 2\n"
     assert [item["label"] for item in listed(label)] == ["newt"]
     assert run("collection", "check", labelled / "c", capsys=capsys)[0] == 0
+
+
+def test_labels_have_the_clock_of_their_recording(label, labelled, registered):
+    (labelled / "m.csv").write_text("path,recorded_at\nb/y.wav,2024-05-01 23:59:59\n")
+    mmasc.embed(labelled / "s", labelled / "c", registered, metadata=labelled / "m.csv")
+    label("add", "y.wav", "--start", "0.5", "--end", "1", "--label", "frog")
+    label("add", "y.wav", "--start", "1", "--end", "1", "--label", "owl")
+    label("add", "a/x.wav", "--label", "rain")
+    rain, frog, owl = listed(label)
+    assert (rain.get("clock"), frog["clock"], owl["clock"]) == (None, "2024-05-01 23:59:59", "2024-05-02 00:00:00")
+    header, *rows = label("list")[1].splitlines()
+    assert header.split()[-1] == "clock"
+    assert [row.split()[-1] for row in rows] == ["unnamed", "23:59:59", "00:00:00"]
 
 
 def test_info_says_how_many(label, labelled, capsys):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 
+import pyarrow.parquet as pq
 import pytest
 
 from mmasc.collection import Collection, journal
@@ -309,3 +310,23 @@ def test_a_collection_without_annotations_has_no_files_of_them(one):
     one.compact()
     assert one.check() == Collection(one.store.folder).check()
     assert not (one.store.folder / FOLDER).exists()
+
+
+def test_tables_and_lines_of_earlier_versions_open_and_newer_fields_stay(one):
+    """What was written before annotations had frequencies and a channel holds none of the three columns."""
+    boxed = {"low_hz": 100.5, "high_hz": 2000.0, "channel": 2}
+    one.annotations.add([note("plain")])
+    plain = path_of(one).read_bytes()
+    assert not {name for name in boxed if name.encode() in plain}
+    one.annotations.add([note("boxed", **boxed)])
+    with Journal(one.store.folder).writing() as writing:
+        writing.fold()
+    assert [getattr(item, name) for item in one.annotations.all(label="boxed") for name in boxed] == [*boxed.values()]
+    table = pq.read_table(path_of(one, FOLDED))
+    pq.write_table(table.drop_columns([*boxed]), path_of(one, FOLDED))
+    assert labels(one) == ["boxed", "plain"]
+    assert all(getattr(item, name) is None for item in one.annotations.all() for name in boxed)
+    with pytest.raises(MmascError, match="low_hz and high_hz must be 0 <= low_hz <= high_hz, got 5.0 and 1.0"):
+        note("a", low_hz=5, high_hz=1)
+    with pytest.raises(MmascError, match="the channel must be a whole number from 1 on, got 0"):
+        note("a", channel=0)

@@ -94,7 +94,8 @@ def test_faults_are_said_by_line_and_the_rest_is_imported_once(place):
 EVERYTHING = [
     {"start": 0.1 + 0.2, "end": 1 / 3, "label": 'wren, "loud"', "note": "a\nb\tc", "by": "ann"},
     {"start": 2.0, "end": 2.0, "label": "click", "verdict": "absent", "at": "2024-05-01T04:13:20Z"},
-    {"start": 1.0, "end": 10.0, "label": "rain", "score": 0.1234567890123, "by": "head", "identity": "abc"},
+    {"start": 1.0, "end": 10.0, "label": "rain", "score": 0.1234567890123, "by": "head", "identity": "abc"}
+    | {"low_hz": 100.1, "high_hz": 1e4 / 3, "channel": 2},
     {"start": 1.0, "end": 9.0, "label": "rain", "verdict": "unsure", "question": "rain on leaves"},
 ]
 
@@ -109,6 +110,7 @@ def filled(place):
 
 
 FIELDS = ("start", "end", "label", "verdict", "by", "identity", "score", "at", "question", "note")
+FIELDS += ("low_hz", "high_hz", "channel")
 
 
 @pytest.mark.parametrize("each", [False, True])
@@ -132,12 +134,62 @@ def test_an_export_imported_is_the_same(place, format, each):
         present = sorted(row[:4] for row in before if row[4] == "present")
         assert sorted(row[:4] for row in after) == present
     elif format == "raven":
+        # blanks for line breaks, and the first channel where none is said
         assert after == [
-            tuple(" ".join(v.split()) if n == "note" else v for n, v in zip(("path", *FIELDS), row, strict=True))
+            tuple(
+                " ".join(v.split()) if n == "note" else v or 1 if n == "channel" else v
+                for n, v in zip(("path", *FIELDS), row, strict=True)
+            )
             for row in before
         ]
     else:
         assert after == before
+
+
+COLUMNS = (
+    "Selection,View,Channel,Begin Time (s),End Time (s),Low Freq (Hz),High Freq (Hz),Begin File,Begin Path,Annotation"
+)
+BOXES = [
+    "1,Spectrogram 1,1,1.000000,2.500000,5000.0,9000.0,x.wav,{path},frame",
+    "2,Spectrogram 1,2,1.000000,2.500000,800.5,4000.0,x.wav,{path},frame",
+]
+
+
+def test_frequencies_and_channels_come_in_and_go_out_as_they_are(place):
+    collection = Collection(place / "c")
+    boxes = [line.format(path=place / "rec/siteA/x.wav") for line in BOXES]
+    (place / "boxes.txt").write_text("\n".join([COLUMNS, *boxes, ""]).replace(",", "\t"))
+    # Two boxes at one time are two labels; again, they are known
+    assert len(import_labels(collection, place / "boxes.txt").added) == 2
+    assert import_labels(collection, place / "boxes.txt").known == 2
+    assert set(rows_of(collection, "low_hz", "high_hz", "channel")) == {
+        ("siteA/x.wav", 5000.0, 9000.0, 1),
+        ("siteA/x.wav", 800.5, 4000.0, 2),
+    }
+    export_labels(collection, "raven", place / "out.txt")
+    # Whatever the order, and with who said it at the end
+    told = [line.split("\t") for line in (place / "out.txt").read_text().splitlines()[1:]]
+    assert sorted(fields[1:10] for fields in told) == sorted(line.split(",")[1:] for line in boxes)
+    collection.annotations.undo(1)
+    track = "1.000000\t2.500000\tframe\n\\\t800.500000\t-1.000000\n"
+    (place / "top.txt").write_text(track)
+    assert len(import_labels(collection, place / "top.txt").added) == 1
+    export_labels(collection, "audacity", place / "tracks", each=True)
+    assert (place / "tracks/top.wav.audacity.txt").read_text() == track
+
+
+def test_labels_that_came_without_frequencies_get_them_when_they_are_imported_again(place):
+    collection = Collection(place / "c")
+    recording = collection.annotations.recording_id("top.wav")
+    (made,) = collection.annotations.add([Annotation(recording=recording, start=1.0, end=2.0, label="wren")])
+    (place / "top.csv").write_text("path,start,end,label,low_hz,high_hz\ntop.wav,1,2,wren,3000,6000\n")
+    found = import_labels(collection, place / "top.csv")
+    assert (found.added, found.known) == ([], 1)
+    (one,) = collection.annotations.all()
+    assert (one.id, one.low_hz, one.high_hz) == (made, 3000.0, 6000.0)
+    assert import_labels(collection, place / "top.csv").known == 1
+    collection.annotations.undo(1)
+    assert collection.annotations.all()[0].low_hz is None
 
 
 def test_folders_and_columns_label_whole_recordings(place):

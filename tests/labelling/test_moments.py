@@ -119,6 +119,27 @@ def test_labels_are_spread_over_folds_and_groups_are_whole(seed):
         assert len(set(fold[present[:, label]])) >= min(held, 2)
 
 
+def shared_threshold(scores, true, column):
+    """The best threshold of a label, drawn towards the one that is best for the mean F1 of all, by brute force."""
+
+    def mean_f1(logit):
+        said = logit_of(scores) >= logit
+        return np.mean(2 * (said & true).sum(axis=0) / (said.sum(axis=0) + true.sum(axis=0)))
+
+    logits = np.linspace(-8, 8, 161)
+    values = np.array([mean_f1(logit) for logit in logits])
+    best = logits[values > values.max() - 1e-9]
+    own = fit_thresholds(scores[:, [column]], true[:, [column]], ["it"])["it"]
+    count = true[:, column].sum()
+    logit = (count * logit_of(own) + 100 * best[len(best) // 2]) / (count + 100)
+    return 1 / (1 + np.exp(-logit))
+
+
+def logit_of(probability):
+    inside = np.clip(probability, 1e-9, 1 - 1e-9)
+    return np.log(inside / (1 - inside))
+
+
 def test_several_labels_have_thresholds_of_their_own_and_are_tested_on_other_recordings(annotated, tmp_path, standin):
     report = fit_moments(annotated, head="logistic", folds=3, out=tmp_path / "m.head")
     assert (report.windows, report.recordings, report.classes) == (60, 10, ["down", "loud", "up"])
@@ -126,23 +147,24 @@ def test_several_labels_have_thresholds_of_their_own_and_are_tested_on_other_rec
     # A second time, by hand
     found = annotated_windows(Collection(annotated), Moments())
     fold = spread_groups(found.truth == PRESENT, found.groups, 3, 0)
-    for column, label in enumerate(found.classes):
-        true, scores, said = found.truth[:, column] == PRESENT, np.zeros(60), np.zeros(60, bool)
+    truth, probabilities = found.truth == PRESENT, np.zeros((60, 3))
+    for column in range(3):
         for number in range(3):
             train = fold != number
-            model = make_head("logistic").fit(found.vectors[train], true[train].astype(int))
-            scores[~train] = model.predict_proba(found.vectors[~train])[:, 1]
+            model = make_head("logistic").fit(found.vectors[train], truth[train, column].astype(int))
+            probabilities[~train, column] = model.predict_proba(found.vectors[~train])[:, 1]
+    for column, label in enumerate(found.classes):
+        true, scores, said = truth[:, column], probabilities[:, column], np.zeros(60, bool)
         for number in range(3):
             others = fold != number
-            [at] = fit_thresholds(scores[others][:, None], true[others][:, None], [label]).values()
-            said[~others] = scores[~others] >= at
+            said[~others] = scores[~others] >= shared_threshold(probabilities[others], truth[others], column)
         numbers = report.per_label[label]
         assert numbers["average_precision"] == pytest.approx(average_precision(true, scores))
         hits = (said & true).sum()
         assert numbers["precision"] == pytest.approx(hits / said.sum())
         assert numbers["recall"] == pytest.approx(hits / true.sum())
         assert numbers["f1_low"] <= numbers["f1"] <= numbers["f1_high"]
-        assert numbers["threshold"] == fit_thresholds(scores[:, None], true[:, None], [label])[label]
+        assert numbers["threshold"] == pytest.approx(shared_threshold(probabilities, truth, column))
     loaded = FittedHead.load(tmp_path / "m.head")
     assert loaded.stamp == report.fitted.stamp
     assert loaded.stamp.thresholds == tuple(report.per_label[label]["threshold"] for label in report.classes)
@@ -157,6 +179,36 @@ def test_several_labels_have_thresholds_of_their_own_and_are_tested_on_other_rec
     assert np.mean(right) > 0.85
     files = list(apply_head(loaded, annotated.parent / "sounds", encoder=standin, timeline=True))
     assert [one.windows for one in files[10:]] == [one.windows for one in answers]
+
+
+def test_of_several_labels_one_at_a_time_is_the_one_farthest_above_its_threshold(annotated):
+    report = fit_moments(annotated, folds=3)
+    opened = Collection(annotated)
+    reader = opened.space()
+    probabilities = report.fitted.predict_proba(reader.vectors(np.arange(len(reader))).astype(np.float64))
+    margins = logit_of(probabilities) - logit_of(np.array(report.fitted.stamp.thresholds))
+    several = 0
+    for answer in apply_head(report.fitted, opened, timeline=True, one_at_a_time=True):
+        recording = opened.annotations.recording_id(answer.path)
+        for position in np.flatnonzero(reader.recording == recording):
+            said = margins[position] >= 0
+            several += said.sum() > 1
+            best = [report.classes[margins[position].argmax()]] * bool(said.any())
+            middle = float(reader.start[position] + reader.end[position]) / 2
+            assert [event.label for event in answer.events if event.start <= middle < event.end] == best
+    assert several
+
+
+def test_a_head_of_moments_knows_what_it_learned_from(annotated, tmp_path):
+    report = fit_moments(annotated, folds=3, out=tmp_path / "m.head")
+    assert (report.heard.state, report.heard.recordings) == ("unknown", 10)
+    familiarity = FittedHead.load(tmp_path / "m.head").familiarity
+    found = annotated_windows(Collection(annotated), Moments())
+    # At most 1 of 100 of what it learned from is strange, and what points the other way is
+    assert familiarity.unlike(found.vectors).mean() <= 0.05
+    assert familiarity.unlike(-found.vectors).all()
+    (answer, *_) = apply_head(tmp_path / "m.head", annotated, timeline=True)
+    assert answer.unlike_seconds is not None
 
 
 def test_one_example_is_enough_for_prototypes_and_nothing_is_claimed_of_it(bare, tmp_path):
@@ -181,7 +233,8 @@ def test_a_class_of_one_recording_is_learnt_and_not_tested(bare):
     bare.annotations.add([annotation(bare, 7, 0, 3, "alone")])
     several = fit_moments(bare, folds=3)
     assert several.not_tested == ["alone"]
-    assert several.per_label["alone"]["threshold"] == 0.5
+    # of labels that were tested, "a" and "b", the common one; nothing is known of its own
+    assert several.per_label["alone"]["threshold"] != 0.5
     single = fit_head(bare, Moments(), head="logistic", folds=3)
     assert (single.not_tested, single.tested) == (["alone"], 12)
 
