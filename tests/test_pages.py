@@ -58,6 +58,9 @@ FACTS = [
     ("docs/label_files.md", "mmasc classify", "End Time (s)"),
     ("docs/networks.md", "mmasc train mini-cnn", "runs/takes/fold-2"),
     ("docs/networks.md", "mmasc evaluate", "2 runs, 2 folds"),
+    ("docs/papers.md", "mmasc sweep", "test folds had no part in the choice"),
+    ("docs/papers.md", "mmasc head apply", "rain"),
+    ("docs/papers.md", "mmasc evaluate transcripts", "words, without tokens"),
 ]
 # What the Python of a page prints: its first and its last line end so
 PRINTED = {

@@ -26,6 +26,7 @@ VARIANTS = {
     "index, without critic": {"variant": "index", "critic_weight": 0.0},
     "Q, with critic": {"variant": "q"},
     "without VQ, with critic": {"variant": "no-vq"},
+    "index, with critic, both stages at once": {"variant": "index", "joint": True},
 }
 _COLUMNS = ("right_class", "right_frame", "right_indices", "psnr_db")
 

@@ -121,7 +121,7 @@ def _values(network: str, output_format: str, quiet: bool, given: dict[str, Any]
         print_rows([row.pop("values") | row for row in flat], output_format)
         return
     table = [
-        row.values
+        {name: str(value) for name, value in row.values.items()}
         | {"fold": row.fold, f"validation {row.figure}": row.validation, "validation loss": row.validation_loss}
         | {"chosen": "yes" if row.chosen else "", "test accuracy": row.test_accuracy}
         for row in rows
