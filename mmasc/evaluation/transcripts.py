@@ -18,7 +18,8 @@ import numpy as np
 from mmasc.errors import MmascError, show_path
 from mmasc.evaluation.wer import pair_errors, without_annotations
 from mmasc.metrics.predictions import draw_weights
-from mmasc.storage.tables import read_table, text_of_file
+from mmasc.storage.table_texts import text_of_file
+from mmasc.storage.tables import read_table
 from mmasc.storage.texts import listed
 
 # Columns that name a recording, the first that a table has
