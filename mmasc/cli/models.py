@@ -19,10 +19,14 @@ def models() -> None:
 
 
 @models.command("list")
-@click.option("--kind", type=click.Choice(["encoder", "network"]), help="Kind to list; default: both.")
+@click.option(
+    "--kind",
+    type=click.Choice(["encoder", "network", "adapter", "plug-in"]),
+    help="Kind to list: encoders, networks, adapters to other packages, installed plug-ins; default: all.",
+)
 @format_option()
 def list_models(kind: str | None, output_format: str) -> None:
-    """List every encoder and every supervised network; nothing is loaded."""
+    """List every encoder, supervised network, adapter and installed plug-in; nothing is loaded."""
     from mmasc.encoders.registry import ENCODERS, network_spec
     from mmasc.networks.registry import NETWORKS
 
@@ -47,6 +51,7 @@ def list_models(kind: str | None, output_format: str) -> None:
                 "description": spec.description,
             }
         )
+    rows += [row for row in _rows_of_others() if kind in (None, row["kind"])]
     if output_format != "table":
         print_rows(rows, output_format)
         return
@@ -54,6 +59,39 @@ def list_models(kind: str | None, output_format: str) -> None:
         # Details of a licence are for the machine-readable formats and `models info`
         row["licence"] = "NON-COMMERCIAL" if row["non_commercial"] else str(row["licence"]).partition(" (")[0]
     print_rows(rows, output_format, ["name", "kind", "dim", "window_seconds", "state", "licence", "description"])
+
+
+def _rows_of_others() -> list[dict[str, Any]]:
+    """Adapters and installed plug-ins: what they give is known once they are loaded."""
+    from mmasc.encoders.adapters import ADAPTERS
+    from mmasc.encoders.plugin_files import installed_plugins
+
+    about = [(f"{one.name}:{one.takes}", "adapter", one.description) for one in ADAPTERS.values()]
+    about += [
+        (name, "plug-in", f"{point.value} of {point.dist.name if point.dist else 'a package'}")
+        for name, point in sorted(installed_plugins().items())
+    ]
+    unknown: dict[str, Any] = dict.fromkeys(("dim", "sample_rate", "window_seconds"))
+    rest = {"modalities": [], "weights": "your own", "state": "your own", "licence": "", "non_commercial": False}
+    return [
+        {"name": name, "kind": kind, **unknown, **rest, "description": description} for name, kind, description in about
+    ]
+
+
+@models.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+def trust(file: str) -> None:
+    """Trust a Python file with an encoder of your own (FILE.py:Class), as it is now: it may run and do anything.
+
+    A file that changes is asked about again. On a terminal mmasc asks by itself; the variable MMASC_TRUST names files
+    that are trusted whatever they hold.
+    """
+    from pathlib import Path
+
+    from mmasc.encoders.trust import trust as remember
+
+    digest = remember(Path(file))
+    echo(f"trusted: {file} (sha256 {digest[:12]}…)")
 
 
 @models.command()
@@ -152,7 +190,8 @@ def info(name: str, output_format: str) -> None:
 
 def _trained_on(name: str, spec: EncoderSpec, output_format: str) -> Any:
     """Data sets that weights learned from; None where it is not known."""
-    known = None if ":" in name else spec.trained_on
+    own_word = spec.target.startswith("mmasc.encoders.plugged")  # what a plug-in says is about its own weights
+    known = None if ":" in name and not own_word else spec.trained_on
     if output_format in ("json", "jsonl"):
         return None if known is None else [asdict(one) for one in known]
     return "not known" if known is None else "; ".join(one.line for one in known) or "nothing: it has no network"
@@ -279,7 +318,7 @@ def _weights_state(spec: EncoderSpec) -> tuple[str, bool]:
     from mmasc.weights.store import is_present
     from mmasc.weights.table import WEIGHTS
 
-    non_commercial = "non-commercial" in spec.licence.lower()
+    non_commercial = spec.non_commercial
     if spec.weights not in WEIGHTS:
         return "bundled" if spec.weights == "bundled" else "your own", non_commercial
     state = "present" if is_present(spec.weights) else "absent"

@@ -91,15 +91,16 @@ def embed(
     given_root = os.path.abspath(root) if root is not None else _common_root(paths, files)
     own, remarks = _own_columns(Path(into), given_root, files, metadata, tuple(folders))
     if not isinstance(encoder, Encoder):
-        encoder_name, encoder = encoder, load_encoder(encoder, device, window_seconds, backend)
+        asked, encoder = encoder, load_encoder(encoder, device, window_seconds, backend)
+        encoder_name = encoder.loaded_as or asked
     else:
-        encoder_name = encoder.spec.name
+        encoder_name = encoder.loaded_as or encoder.spec.name
         if window_seconds not in (None, encoder.spec.window_seconds):
             raise ValueError(
                 f"this encoder was loaded with a window of {encoder.spec.window_seconds:g} s, got window_seconds "
                 f"{window_seconds}: give it to load_encoder"
             )
-    hop = encoder.spec.window_seconds if hop_seconds is None else float(hop_seconds)
+    hop = encoder.spec.hop if hop_seconds is None else float(hop_seconds)
     store = Store.create(into, given_root)
     clocks = None if rules is None else _clocks(store, rules, files, own)
     intake = Intake(store, encoder, encoder_name, space, hop, channels, own, clocks)
