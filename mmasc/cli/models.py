@@ -90,8 +90,10 @@ def trust(file: str) -> None:
 
     from mmasc.encoders.trust import trust as remember
 
-    digest = remember(Path(file))
+    digest, changed = remember(Path(file))
     echo(f"trusted: {file} (sha256 {digest[:12]}…)")
+    if changed:
+        remark("it has changed: if the same sound gives other vectors now, change the version in its spec, too")
 
 
 @models.command()

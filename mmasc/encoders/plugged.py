@@ -41,9 +41,7 @@ class PluggedEncoder(Encoder):
         self.plugin = self._made(found, path, str(resolve_device(device)))
         spec = self._asked("spec", lambda: spec_of_plugin(self.plugin))
         if not spec.modalities:
-            raise MmascError(
-                f"{self._called} has neither embed_audio nor embed_text nor embed_image; write one of them"
-            )
+            raise MmascError(f"{self._called} has no embed_audio, embed_text or embed_image; write one")
         super().__init__((window or AskedWindow()).of(spec), path, device)
         self.logit_scale = self.plugin.spec.logit_scale or (1.0 if self.supports("text") else None)
         state, files = _state(self._asked("weights", self.plugin.weights), self._called)

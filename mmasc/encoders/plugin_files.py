@@ -79,7 +79,7 @@ def _module_of(file: Path) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     module = ModuleType(name)
-    module.__file__ = str(file)
+    module.__file__ = os.path.abspath(file)
     sys.modules[name] = module  # dataclasses and others look there
     try:
         exec(compile(source, str(file), "exec"), module.__dict__)  # noqa: S102 (its user trusts it)

@@ -57,17 +57,18 @@ def trusted_source(path: Path) -> bytes:
     )
 
 
-def trust(path: Path) -> str:
+def trust(path: Path) -> tuple[str, bool]:
     """Remember that a file may run, with the content that it has now.
 
     Args:
         path: Path of the file.
     Returns:
-        Its SHA-256.
+        Its SHA-256, and whether it was trusted with another content before.
     """
-    digest = hashlib.sha256(read_source(path)).hexdigest()
-    _remember(os.path.realpath(path), digest)
-    return digest
+    digest, place = hashlib.sha256(read_source(path)).hexdigest(), os.path.realpath(path)
+    before = read_note(home() / _NAME).get(place)
+    _remember(place, digest)
+    return digest, before not in (None, digest)
 
 
 def read_source(path: Path) -> bytes:
