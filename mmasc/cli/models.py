@@ -114,12 +114,16 @@ def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_for
     of the platform; no other command of mmasc downloads anything.
     """
     from mmasc.cli.progress import shown_progress
+    from mmasc.encoders.adapters import ADAPTERS
     from mmasc.encoders.registry import ENCODERS
     from mmasc.weights import download as weights
     from mmasc.weights import table as weights_table
 
     rows = []
     for name in dict.fromkeys(ENCODERS[name].weights if name in ENCODERS else name for name in names):
+        if name.partition(":")[0] in ADAPTERS:
+            rows.append(_fetch_model(name, from_file, quiet))
+            continue
         if name == "bundled":
             remark(f"{', '.join(names)} comes with mmasc: nothing to fetch", quiet)
             continue
@@ -150,6 +154,24 @@ def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_for
             )
     if rows:
         print_rows(rows, output_format, ["weights", "path", "bytes", "digest"] if output_format == "table" else None)
+
+
+def _fetch_model(name: str, from_file: str | None, quiet: bool) -> dict[str, Any]:
+    """A model of the hub for an adapter, into a folder of its own."""
+    from mmasc.cli.progress import shown_progress
+    from mmasc.encoders.adapters.files import fetch_from_hub, hub_folder, licence_of
+    from mmasc.encoders.spec import forbids_commerce
+
+    asked = name.partition(":")[2]
+    if from_file is not None:
+        raise click.UsageError(f"--from is for weights that mmasc knows; a folder of a model is used as it is: {name}")
+    remark(f"{name} → {hub_folder(asked)}", quiet)
+    with shown_progress(f"fetching {name}", quiet):
+        folder = fetch_from_hub(asked)
+    licence = licence_of(folder)
+    remark(f"licence: {licence}{', NON-COMMERCIAL USE ONLY' if forbids_commerce(licence) else ''}", quiet)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return {"weights": name, "path": str(folder), "bytes": size, "sha256": None, "digest": "none", "new": True}
 
 
 @models.command()
@@ -304,8 +326,13 @@ def _network_info(name: str, output_format: str) -> None:
 def check(name: str, device: str, output_format: str) -> None:
     """Check that an encoder gives the same vectors for any batch, order and process; exit status 1 if not."""
     from mmasc.encoders.determinism import check_encoder
+    from mmasc.encoders.registry import spec_of
+    from mmasc.encoders.spec import licence_remark
 
     results = []
+    spec = spec_of(name)
+    if spec is not None and spec.non_commercial:
+        remark(licence_remark(name, spec.licence))
     for result in check_encoder(name, device):
         results.append(result)
         if output_format == "table":

@@ -25,6 +25,7 @@ from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import FileVectors, embed_files
 from mmasc.encoders.registry import load_encoder
 from mmasc.encoders.sound_progress import sound_phase
+from mmasc.encoders.spec import licence_remark
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import current
 from mmasc.storage.contents import digest_of
@@ -100,6 +101,8 @@ def embed(
                 f"this encoder was loaded with a window of {encoder.spec.window_seconds:g} s, got window_seconds "
                 f"{window_seconds}: give it to load_encoder"
             )
+    if encoder.spec.non_commercial:
+        remarks.append(licence_remark(encoder_name, encoder.spec.licence))
     hop = encoder.spec.hop if hop_seconds is None else float(hop_seconds)
     store = Store.create(into, given_root)
     clocks = None if rules is None else _clocks(store, rules, files, own)

@@ -100,3 +100,8 @@ def forbids_commerce(licence: str) -> bool:
     """
     plain = licence.lower().replace("_", "-").replace(" ", "-")
     return "noncommercial" in plain.replace("-", "") or "-nc" in plain or "research-only" in plain
+
+
+def licence_remark(name: str, licence: str) -> str:
+    """What is said of an encoder whose licence forbids commercial use."""
+    return f"{name}: its licence ({licence}) forbids commercial use"

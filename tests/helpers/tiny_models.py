@@ -164,7 +164,9 @@ def make_open_clip(folder: Path) -> Path:
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": about, "preprocess_cfg": preprocess}))
     torch.manual_seed(0)
     model = randomised(open_clip.CLIP(**about))
-    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / "open_clip_model.safetensors")
+    save_file(
+        {key: value.contiguous() for key, value in model.state_dict().items()}, folder / "open_clip_model.safetensors"
+    )
     write_card(folder, "mit")
     return folder
 

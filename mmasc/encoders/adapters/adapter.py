@@ -99,6 +99,22 @@ def package_errors(what: str, fix: str) -> Iterator[None]:
         raise MmascError(f"{what} ({reason}); {fix}") from error
 
 
+@contextlib.contextmanager
+def without_chatter() -> Iterator[None]:
+    """Within the block transformers prints neither progress bars nor reports; what is wrong is raised."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
 def as_array(vectors: Any, dim: int, what: str) -> Float32[np.ndarray, "item dim"]:
     """Vectors of a package as float32 `[item dim]`.
 

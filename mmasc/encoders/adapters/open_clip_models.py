@@ -3,7 +3,8 @@
 Pictures are found by texts in it beside the sounds of a collection, and `names:TAGGER@open_clip:FOLDER` takes its text
 tower for a tagger's class names.
 
-Papers: Radford et al. 2021, "Learning transferable visual models from natural language supervision"; Cherti et al. 2023.
+Papers: Radford et al. 2021, "Learning transferable visual models from natural language
+supervision"; Cherti et al. 2023.
 """
 
 import math
@@ -70,6 +71,11 @@ class OpenClipEncoder(AdapterEncoder):
         self.settle(spec, AskedWindow(), shaping)
 
     def _one_text(self, text: str) -> Float32[np.ndarray, " dim"]:
+        count = len(self.tokens.encode(text)) + 2 if hasattr(self.tokens, "encode") else 0
+        if count > self.tokens.context_length:
+            raise MmascError(
+                f"{text[:57]!r} has {count} tokens, open_clip reads {self.tokens.context_length}; shorten it"
+            )
         with package_errors(f"{self.folder} cannot embed {text[:57]!r}", _FIX):
             vector = self.model.encode_text(self.tokens([text]).to(self.device), normalize=True)
         return as_array(vector, self.spec.dim, str(self.folder))[0]

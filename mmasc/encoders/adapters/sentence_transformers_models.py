@@ -5,6 +5,7 @@ Vectors are those of the package's own `encode`, one input at a time.
 Paper: Reimers and Gurevych 2019, "Sentence-BERT".
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from mmasc.devices import resolve_device
-from mmasc.encoders.adapters.adapter import AdapterEncoder, as_array, package_errors
+from mmasc.encoders.adapters.adapter import AdapterEncoder, as_array, package_errors, without_chatter
 from mmasc.encoders.adapters.files import file_digests, find_folder, licence_of
 from mmasc.encoders.hearing import AskedWindow
 from mmasc.encoders.spec import EncoderSpec
@@ -45,7 +46,8 @@ class SentenceTransformersEncoder(AdapterEncoder):
         self.folder = find_folder(_NAME, name.partition(":")[2])
         package = _package()
         _refuse_code(self.folder)
-        with package_errors(f"{self.folder} cannot be loaded by {_NAME}", "copy the folder again, or choose another"):
+        fix = "copy the folder again, or choose another"
+        with package_errors(f"{self.folder} cannot be loaded by {_NAME}", fix), without_chatter():
             self.model = package.SentenceTransformer(
                 str(self.folder),
                 device=str(self.device),
@@ -58,15 +60,13 @@ class SentenceTransformersEncoder(AdapterEncoder):
             raise MmascError(
                 f"{self.folder} understands {' and '.join(has) or 'nothing'}, no sound; choose another model"
             )
-        self.rate = _rate_of(self.model)
-        dim = self.model.get_sentence_embedding_dimension()
-        if not dim:
-            dim = self._encoded({"array": np.zeros(self.rate, np.float32), "sampling_rate": self.rate}).shape[-1]
+        self.rate, self.longest_seconds = _hears(self.model, self.folder)
+        dim = self._encoded({"array": np.zeros(self.rate // 2, np.float32), "sampling_rate": self.rate}).shape[-1]
         spec = EncoderSpec(
             _NAME,
             "mmasc.encoders.adapters.sentence_transformers_models:SentenceTransformersEncoder",
             sample_rate=self.rate,
-            window_seconds=_SECONDS,
+            window_seconds=self.longest_seconds or _SECONDS,
             dim=int(dim),
             modalities=tuple(has),
             licence=licence_of(self.folder),
@@ -113,7 +113,7 @@ def _package() -> Any:
     return sentence_transformers
 
 
-def _refuse_code(folder: Any) -> None:
+def _refuse_code(folder: Path) -> None:
     """Modules of the package alone are loaded: a folder may name any class of any installed package."""
     path = folder / "modules.json"
     try:
@@ -126,9 +126,12 @@ def _refuse_code(folder: Any) -> None:
         raise MmascError(f"{folder} wants to run code of its own ({foreign[0]}), which mmasc does not; choose another")
 
 
-def _rate_of(model: Any) -> int:
+def _hears(model: Any, folder: Path) -> tuple[int, float | None]:
+    """Rate in Hz, and the longest window in seconds: of more an extractor takes a part, some of them at random."""
     processor = getattr(model, "processor", None)
-    rate = getattr(getattr(processor, "feature_extractor", processor), "sampling_rate", None)
+    extractor = getattr(processor, "feature_extractor", processor)
+    rate = getattr(extractor, "sampling_rate", None)
     if not isinstance(rate, int):
-        raise MmascError("the model does not say at which rate it hears; choose another model")
-    return rate
+        raise MmascError(f"{folder} does not say at which rate it hears; choose another model")
+    samples = getattr(extractor, "nb_max_samples", None) or getattr(extractor, "n_samples", None)
+    return rate, samples / rate if samples else None

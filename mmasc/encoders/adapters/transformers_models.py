@@ -1,8 +1,8 @@
-"""`transformers:FOLDER`: models of the package transformers as it has them: CLAP and PE-AV, AST and the Wav2Vec2 family.
+"""`transformers:FOLDER`: models of the package transformers: CLAP and PE-AV, AST and the Wav2Vec2 family.
 
 Windows go one by one through the package's own feature extractor and model, so that vectors are those of its own call.
-Sound and text of CLAP and PE-AV are in one space; of the others the vector is the pooled state (AST), or the mean of the
-last layer's states over time.
+Sound and text of CLAP and PE-AV are in one space; of the others the vector is the pooled state (AST), or the mean of
+the last layer's states over time.
 
 Papers: Wu et al. 2023 (CLAP), Gong et al. 2021 (AST), Baevski et al. 2020 (wav2vec 2.0), Hsu et al. 2021 (HuBERT), Chen
 et al. 2022 (WavLM), Vyas et al. 2025 (perception encoders of sound and film).
@@ -17,7 +17,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from mmasc.devices import resolve_device
-from mmasc.encoders.adapters.adapter import AdapterEncoder, as_array, package_errors
+from mmasc.encoders.adapters.adapter import AdapterEncoder, as_array, package_errors, without_chatter
 from mmasc.encoders.adapters.files import file_digests
 from mmasc.encoders.adapters.transformers_files import ModelFolder, read_folder
 from mmasc.encoders.hearing import AskedWindow
@@ -148,7 +148,7 @@ def _load_model(about: ModelFolder) -> Any:
     safe = any(folder.glob("*.safetensors"))
     if not safe and not any(folder.glob("pytorch_model*.bin")):
         raise MmascError(f"{folder} holds no weights (model.safetensors); copy them there")
-    with package_errors(f"{folder} cannot be loaded by transformers", _COPY):
+    with package_errors(f"{folder} cannot be loaded by transformers", _COPY), without_chatter():
         model, found = AutoModel.from_pretrained(
             str(folder),
             output_loading_info=True,
