@@ -22,6 +22,7 @@ from mmasc.collection.report import BadFile, EmbedReport
 from mmasc.collection.schema import RECORDING_FIELDS
 from mmasc.collection.store import Store
 from mmasc.encoders.base import Encoder
+from mmasc.encoders.beyond import BeyondReach
 from mmasc.encoders.embedding import FileVectors, embed_files
 from mmasc.encoders.registry import load_encoder
 from mmasc.encoders.sound_progress import sound_phase
@@ -136,14 +137,17 @@ def embed(
 
 def _embedded(intake: Intake, files: Sequence[Path], **cut: Any) -> Iterator[FileVectors]:
     """What is still to do, once it waits for a commit or has come into one."""
+    beyond = BeyondReach(intake.encoder.spec)
     with sound_phase("embedding", not_untouched(intake.known, intake.root, files)) as sound:
         to_do = intake.still_to_do(files)
         for result in embed_files(
             to_do, intake.encoder, **cut, digest=digest_of, keeper=intake.partials, heard=sound.heard
         ):
             intake.add(result)
+            beyond.look(result)
             sound.done(result)
             yield result
+    intake.report.remarks += beyond.remarks()
 
 
 def _own_columns(

@@ -15,8 +15,8 @@ from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
 
 SPEEDS = (0.001, 1000.0)
-# Rates at which recordings are still decoded and resampled well, in Hz
-_RATES_HZ = (100, 4_000_000)
+# Rates that recordings are resampled to, in Hz
+_RATES_HZ = (1_000, 768_000)
 _LONGEST_SECONDS = 60  # of a window, as the encoder hears it
 _END = re.compile(r"\+(speed|band)=([^+:/\\]*)$")
 _BAND = re.compile(r"([0-9.]*)-([0-9.]*)")
