@@ -40,6 +40,8 @@ FACTS = [
     ("docs/prompts.md", "mmasc classify mmasc-demo/sounds/rooster.wav", "rooster.wav,1,rooster crowing,birds,"),
     ("docs/prompts.md", "mmasc classify", '"label": "wet"'),
     ("docs/encoders.md", "mmasc models list", "mini"),
+    ("docs/ultrasound.md", "mmasc embed pipistrelle.wav noctule.wav --into night.mmasc", "which mini does not hear"),
+    ("docs/ultrasound.md", "mmasc search night.mmasc", "1     noctule.wav"),
     ("docs/own_encoders.md", "mmasc models check", "ok    identity in a second process"),
     ("docs/own_encoders.md", "mmasc search bands.mmasc", "1     thunder.wav"),
     ("docs/formats.md", "mmasc doctor", "faiss,ok"),

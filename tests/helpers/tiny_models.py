@@ -150,6 +150,29 @@ def make_pe_audio(folder: Path) -> Path:
     return folder
 
 
+def make_pe_audio_video(folder: Path) -> Path:
+    from transformers import PeAudioFeatureExtractor, PeAudioVideoConfig, PeAudioVideoModel, PeVideoVideoProcessor
+
+    side = {key: value for key, value in PE_AUDIO.items() if key != "dac_config"}
+    vision = {
+        "architecture": "vit_tiny_patch16_224",
+        "do_pooling": True,
+        "num_classes": 16,
+        "model_args": {"img_size": 32, "embed_dim": 16, "depth": 1, "num_heads": 2},
+    }
+    both = {**side, "audio_config": PE_AUDIO, "video_config": {**side, "vision_config": vision}}
+    torch.manual_seed(0)
+    model = PeAudioVideoModel(PeAudioVideoConfig(text_config=PE_TEXT, audio_video_config=both))
+    randomised(model).save_pretrained(folder)
+    PeAudioFeatureExtractor(sampling_rate=8_000, hop_length=8).save_pretrained(folder)
+    steps = {"do_resize": True, "do_rescale": True, "do_normalize": True}
+    PeVideoVideoProcessor(
+        size={"height": 32, "width": 32}, image_mean=[0.5] * 3, image_std=[0.5] * 3, **steps
+    ).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder
+
+
 def make_open_clip(folder: Path) -> Path:
     import open_clip
     from safetensors.torch import save_file

@@ -95,6 +95,26 @@ def test_vectors_of_texts_are_those_of_the_package(folders, encoders, name):
     np.testing.assert_array_equal(encoders[name].embed_text(TEXTS[::-1])[::-1], found)
 
 
+def test_sound_text_and_picture_of_one_model_are_those_of_its_whole_answer(tmp_path):
+    """PE-Audio-Video: pictures are films of one frame, all in the space of sounds."""
+    from transformers import AutoVideoProcessor
+
+    folder = tiny_models.make_pe_audio_video(tmp_path / "pe")
+    encoder = mmasc.load_encoder(f"transformers:{folder}", window_seconds=0.5)
+    assert encoder.spec.modalities == ("audio", "text", "image")
+    window = sounds(encoder, 1)
+    picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    film = AutoVideoProcessor.from_pretrained(folder)(
+        videos=[picture[None]], return_tensors="pt", do_sample_frames=False
+    )
+    tokens = encoder.tokenizer("a dog barking", return_tensors="pt")
+    with torch.no_grad():
+        whole = encoder.model(**tokens, **film, input_values=torch.from_numpy(window)[:, None])
+    np.testing.assert_allclose(encoder.embed(window), whole.audio_embeds, atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(encoder.embed_text("a dog barking"), whole.text_audio_embeds, atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(encoder.embed_image([picture]), whole.video_embeds, atol=1e-5, rtol=1e-5)
+
+
 def test_identities(folders, encoders, tmp_path):
     assert len({one.identity for one in encoders.values()}) == len(encoders)
     copied = Path(shutil.copytree(folders["wav2vec2"], tmp_path / "copied"))
