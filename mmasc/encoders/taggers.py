@@ -24,7 +24,7 @@ class NetworkTagger:
         name, file: As `split_tagger` gives them.
         device: Where it runs.
     Attributes:
-        weights: Its file or run: what is usual for it is kept beside.
+        weights: Its file or run: what is usual for it is kept next to it.
         classes: Names of the classes.
         sample_rate: Rate in Hz.
         shortest_seconds: Shortest window.

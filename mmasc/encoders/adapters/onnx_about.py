@@ -1,6 +1,6 @@
-"""The YAML file beside an ONNX file: rate, window, how sound goes in, which outputs are the vector and the classes.
+"""The YAML file next to an ONNX file: rate, window, how sound goes in, which outputs are the vector and the classes.
 
-    # birdnet.yaml, beside birdnet.onnx
+    # birdnet.yaml, next to birdnet.onnx
     sample_rate: 48000
     window_seconds: 3.0
     input: [batch, time]
@@ -38,7 +38,7 @@ class OnnxAbout:
         input: Axes of the input: [batch, time], [time], [batch, 1, time], [batch, time, 1] or [1, time].
         scores: Name of the output with a number for each class; "" where there is none.
         scores_are: "logits" or "probabilities".
-        classes: Names of the classes: a list, or a text file beside with a line for each.
+        classes: Names of the classes: a list, or a text file in the same folder with a line for each.
         full_scale: What the loudest sample is: 1, or 32768 for models that read 16-bit numbers.
         dim: Numbers of a vector, where it should be known before the file is loaded.
         hop_seconds, padding, minimum_seconds, licence, heard, description: As in `PluginSpec`.
@@ -90,7 +90,7 @@ def read_about(file: Path) -> OnnxAbout:
     """What the YAML file of an ONNX file says.
 
     Args:
-        file: The ONNX file; beside it lies a file of the same name that ends in .yaml.
+        file: The ONNX file; next to it lies a file of the same name that ends in .yaml.
     Raises:
         MmascError: If one of them is missing, or what is said cannot be used; the line names the key.
     """
@@ -160,7 +160,7 @@ def _checked(path: Path, key: str, value: Any) -> Any:
 
 
 def _lines(path: Path, name: str) -> list[str]:
-    """Lines of a text file beside the YAML file."""
+    """Lines of a text file next to the YAML file."""
     file = path.parent / name
     try:
         return [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]

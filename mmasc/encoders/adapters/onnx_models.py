@@ -23,8 +23,8 @@ from mmasc.errors import MmascError
 from mmasc.networks.onnx import open_session
 
 _FIX = "correct its YAML file, or name another file"
-# Beside a file, where its weights are too large for one
-_WEIGHTS_BESIDE = (".data", "_data")
+# Next to a file, where its weights are too large for one
+_MORE_WEIGHTS = (".data", "_data")
 _CERTAIN = 1e-7  # probabilities beyond it are rounding
 
 
@@ -57,10 +57,10 @@ class OnnxNetwork:
                 raise MmascError(f"{file} has no output {name!r} ({key}); it has: {', '.join(there)}")
         with file.open("rb") as reading:
             self.shaping: dict[str, Any] = {"file": hashlib.file_digest(reading, "sha256").hexdigest()}
-        for end in _WEIGHTS_BESIDE:
-            beside = file.with_name(file.name + end)
-            if beside.is_file():
-                with beside.open("rb") as reading:
+        for end in _MORE_WEIGHTS:
+            more = file.with_name(file.name + end)
+            if more.is_file():
+                with more.open("rb") as reading:
                     self.shaping[end] = hashlib.file_digest(reading, "sha256").hexdigest()
 
     @property
@@ -181,7 +181,7 @@ class OnnxLogits(AdapterEncoder):
 def _file_of(name: str) -> Path:
     asked = name.partition(":")[2]
     if not asked:
-        raise MmascError("onnx needs a file: onnx:FILE, with a YAML file beside it")
+        raise MmascError("onnx needs a file: onnx:FILE, with a YAML file next to it")
     return Path(asked).expanduser()
 
 

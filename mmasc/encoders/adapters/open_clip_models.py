@@ -1,6 +1,6 @@
 """`open_clip:FOLDER`: the towers of texts and pictures of an open_clip model, a space without sound.
 
-Pictures are found by texts in it beside the sounds of a collection, and `names:TAGGER@open_clip:FOLDER` takes its text
+Pictures are found by texts in it next to the sounds of a collection, and `names:TAGGER@open_clip:FOLDER` takes its text
 tower for a tagger's class names.
 
 Papers: Radford et al. 2021, "Learning transferable visual models from natural language
