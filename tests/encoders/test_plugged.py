@@ -146,3 +146,23 @@ def test_a_collection_of_an_object_is_asked_by_name(tmp_path, monkeypatch):
     object_of_it = mmasc.load_encoder(type(loaded.plugin))
     assert object_of_it.loaded_as == loaded.loaded_as == stored["encoder"]
     assert collection.add(tmp_path / "a.wav", object_of_it).skipped == 1
+
+
+def test_a_collection_of_a_plugin_is_asked_in_the_browser(tmp_path, monkeypatch, sounds):
+    pytest.importorskip("fastapi", reason="the extra web is not installed")
+    from tests.helpers.web import serving
+
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import mmasc\n\n\nclass Mine(mmasc.EncoderPlugin):\n"
+        "    spec = mmasc.PluginSpec('mine', version='1', sample_rate=8000, window_seconds=0.5, dim=8)\n\n"
+        "    def embed_audio(self, windows):\n        return windows[:, :8] + 1\n\n"
+        "    def embed_text(self, texts):\n        return [[len(one) % (n + 2) + 1 for n in range(8)] for one in texts]\n"
+    )
+    monkeypatch.setenv("MMASC_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MMASC_TRUST", str(file))
+    mmasc.embed(sounds, tmp_path / "c.mmasc", f"{file}:Mine+speed=0.5")
+    for server in serving(tmp_path / "c.mmasc"):
+        answer = server.client.post("/api/search", json={"texts": [{"text": "rain"}], "k": 3})
+        assert answer.status_code == 200, answer.text
+        assert len(answer.json()["hits"]) == 3
