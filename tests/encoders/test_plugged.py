@@ -157,7 +157,7 @@ def test_a_collection_of_a_plugin_is_asked_in_the_browser(tmp_path, monkeypatch,
         "import mmasc\n\n\nclass Mine(mmasc.EncoderPlugin):\n"
         "    spec = mmasc.PluginSpec('mine', version='1', sample_rate=8000, window_seconds=0.5, dim=8)\n\n"
         "    def embed_audio(self, windows):\n        return windows[:, :8] + 1\n\n"
-        "    def embed_text(self, texts):\n        return [[len(one) % (n + 2) + 1 for n in range(8)] for one in texts]\n"
+        "    def embed_text(self, texts):\n        return [[len(x) % (n + 2) + 1 for n in range(8)] for x in texts]\n"
     )
     monkeypatch.setenv("MMASC_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("MMASC_TRUST", str(file))
