@@ -22,6 +22,8 @@ _PUBLIC = {
     "load_encoder": "mmasc.encoders.registry",
     "Encoder": "mmasc.encoders.base",
     "EncoderSpec": "mmasc.encoders.spec",
+    "EncoderPlugin": "mmasc.encoders.plugin",
+    "PluginSpec": "mmasc.encoders.plugin",
     "FileVectors": "mmasc.encoders.embedding",
     "embed_audio": "mmasc.encoders.waveforms",
     "embed_file": "mmasc.encoders.embedding",
@@ -104,6 +106,7 @@ if TYPE_CHECKING:
     from mmasc.encoders.base import Encoder
     from mmasc.encoders.determinism import check_encoder
     from mmasc.encoders.embedding import FileVectors, embed_file, embed_files
+    from mmasc.encoders.plugin import EncoderPlugin, PluginSpec
     from mmasc.encoders.registry import ENCODERS, SPECS, load_encoder
     from mmasc.encoders.spec import EncoderSpec
     from mmasc.encoders.waveforms import embed_audio

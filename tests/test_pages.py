@@ -40,6 +40,10 @@ FACTS = [
     ("docs/prompts.md", "mmasc classify mmasc-demo/sounds/rooster.wav", "rooster.wav,1,rooster crowing,birds,"),
     ("docs/prompts.md", "mmasc classify", '"label": "wet"'),
     ("docs/encoders.md", "mmasc models list", "mini"),
+    ("docs/ultrasound.md", "mmasc embed pipistrelle.wav noctule.wav --into night.mmasc", "which mini does not hear"),
+    ("docs/ultrasound.md", "mmasc search night.mmasc", "1     noctule.wav"),
+    ("docs/own_encoders.md", "mmasc models check", "ok    identity in a second process"),
+    ("docs/own_encoders.md", "mmasc search bands.mmasc", "1     thunder.wav"),
     ("docs/formats.md", "mmasc doctor", "faiss,ok"),
     ("docs/labels.md", "mmasc head fit", "accuracy 1.000"),
     ("docs/labels.md", "mmasc head apply", "takes/wind/wind_1.wav  wind"),
@@ -105,14 +109,19 @@ def run(command):
     return int(stopped.value.code or 0), out.getvalue(), err.getvalue()
 
 
+def is_file(kind, block):
+    """Whether a block of Python is a file that the reader writes: its first line says its name."""
+    return kind == "python" and re.match(r"# \S+\.py\n", block) is not None
+
+
 def follow(page):
     """Do what a reader of the page does, in the current folder: its outputs by command, and what its Python printed."""
     outputs, printed = {}, io.StringIO()
     for kind, block in blocks_of(page):
-        if kind == "yaml":
+        if kind == "yaml" or is_file(kind, block):
             Path(re.match(r"# (\S+)\n", block)[1]).write_text(block, "utf-8")
     for kind, block in blocks_of(page):  # in the order of the page: what one makes, another uses
-        if kind == "python":
+        if kind == "python" and not is_file(kind, block):
             with contextlib.redirect_stdout(printed):
                 exec(compile(block, str(page), "exec"), {"__name__": "page"})
         for command, shown in commands_of(block) if kind == "console" else []:

@@ -16,6 +16,7 @@ from importlib import import_module
 import click
 
 from mmasc.cli.chatter import kept_apart
+from mmasc.encoders.trust import asking
 from mmasc.errors import MmascError
 from mmasc.printing import printable
 from mmasc.version import __version__
@@ -83,7 +84,7 @@ def _run() -> None:
     # `kill PID` ends a command as Ctrl-C does: finished work is kept
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with _first_process_alone():
+        with _first_process_alone(), asking(_ask_at_terminal) if _at_terminal() else contextlib.nullcontext():
             status = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         _fail("stopped; the work done so far is kept", 130)
@@ -100,6 +101,17 @@ def _run() -> None:
     except (MmascError, OSError) as error:
         _fail(str(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _at_terminal() -> bool:
+    """Whether somebody reads what is asked and can answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask_at_terminal(question: str) -> bool:
+    # A line of its own: below it the live line of progress goes on
+    click.echo(printable(f"{question} [y/N]"), err=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 @contextlib.contextmanager

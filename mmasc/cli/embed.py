@@ -7,6 +7,7 @@ import click
 
 from mmasc.cli.options import (
     backend_option,
+    band_option,
     channels_option,
     clock_option,
     device_option,
@@ -14,6 +15,7 @@ from mmasc.cli.options import (
     format_option,
     hop_option,
     quiet_option,
+    speed_option,
     strict_option,
     timezone_option,
     window_option,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 @click.option("--space", metavar="NAME", help="Name of the space in the collection; default: the encoder's name.")
 @hop_option
 @window_option
+@speed_option
+@band_option
 @channels_option
 @click.option(
     "--metadata", metavar="CSV", help="Table of your own columns per file; one column is path, filename or file."

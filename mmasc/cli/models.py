@@ -19,10 +19,14 @@ def models() -> None:
 
 
 @models.command("list")
-@click.option("--kind", type=click.Choice(["encoder", "network"]), help="Kind to list; default: both.")
+@click.option(
+    "--kind",
+    type=click.Choice(["encoder", "network", "adapter", "plug-in"]),
+    help="Kind to list: encoders, networks, adapters to other packages, installed plug-ins; default: all.",
+)
 @format_option()
 def list_models(kind: str | None, output_format: str) -> None:
-    """List every encoder and every supervised network; nothing is loaded."""
+    """List every encoder, supervised network, adapter and installed plug-in; nothing is loaded."""
     from mmasc.encoders.registry import ENCODERS, network_spec
     from mmasc.networks.registry import NETWORKS
 
@@ -47,6 +51,7 @@ def list_models(kind: str | None, output_format: str) -> None:
                 "description": spec.description,
             }
         )
+    rows += [row for row in _rows_of_others() if kind in (None, row["kind"])]
     if output_format != "table":
         print_rows(rows, output_format)
         return
@@ -54,6 +59,41 @@ def list_models(kind: str | None, output_format: str) -> None:
         # Details of a licence are for the machine-readable formats and `models info`
         row["licence"] = "NON-COMMERCIAL" if row["non_commercial"] else str(row["licence"]).partition(" (")[0]
     print_rows(rows, output_format, ["name", "kind", "dim", "window_seconds", "state", "licence", "description"])
+
+
+def _rows_of_others() -> list[dict[str, Any]]:
+    """Adapters and installed plug-ins: what they give is known once they are loaded."""
+    from mmasc.encoders.adapters import ADAPTERS
+    from mmasc.encoders.plugin_files import installed_plugins
+
+    about = [(f"{one.name}:{one.takes}", "adapter", one.description) for one in ADAPTERS.values()]
+    about += [
+        (name, "plug-in", f"{point.value} of {point.dist.name if point.dist else 'a package'}")
+        for name, point in sorted(installed_plugins().items())
+    ]
+    unknown: dict[str, Any] = dict.fromkeys(("dim", "sample_rate", "window_seconds"))
+    rest = {"modalities": [], "weights": "your own", "state": "your own", "licence": "", "non_commercial": False}
+    return [
+        {"name": name, "kind": kind, **unknown, **rest, "description": description} for name, kind, description in about
+    ]
+
+
+@models.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+def trust(file: str) -> None:
+    """Trust a Python file with an encoder of your own (FILE.py:Class), as it is now: it may run and do anything.
+
+    A file that changes is asked about again. On a terminal mmasc asks by itself; the variable MMASC_TRUST names files
+    that are trusted whatever they hold.
+    """
+    from pathlib import Path
+
+    from mmasc.encoders.trust import trust as remember
+
+    digest, changed = remember(Path(file))
+    echo(f"trusted: {file} (sha256 {digest[:12]}…)")
+    if changed:
+        remark("it has changed: if the same sound gives other vectors now, change the version in its spec, too")
 
 
 @models.command()
@@ -74,12 +114,16 @@ def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_for
     of the platform; no other command of mmasc downloads anything.
     """
     from mmasc.cli.progress import shown_progress
+    from mmasc.encoders.adapters import ADAPTERS
     from mmasc.encoders.registry import ENCODERS
     from mmasc.weights import download as weights
     from mmasc.weights import table as weights_table
 
     rows = []
     for name in dict.fromkeys(ENCODERS[name].weights if name in ENCODERS else name for name in names):
+        if name.partition(":")[0] in ADAPTERS:
+            rows.append(_fetch_model(name, from_file, quiet))
+            continue
         if name == "bundled":
             remark(f"{', '.join(names)} comes with mmasc: nothing to fetch", quiet)
             continue
@@ -110,6 +154,24 @@ def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_for
             )
     if rows:
         print_rows(rows, output_format, ["weights", "path", "bytes", "digest"] if output_format == "table" else None)
+
+
+def _fetch_model(name: str, from_file: str | None, quiet: bool) -> dict[str, Any]:
+    """A model of the hub for an adapter, into a folder of its own."""
+    from mmasc.cli.progress import shown_progress
+    from mmasc.encoders.adapters.files import fetch_from_hub, hub_folder, licence_of
+    from mmasc.encoders.spec import forbids_commerce
+
+    asked = name.partition(":")[2]
+    if from_file is not None:
+        raise click.UsageError(f"--from is for weights that mmasc knows; a folder of a model is used as it is: {name}")
+    remark(f"{name} → {hub_folder(asked)}", quiet)
+    with shown_progress(f"fetching {name}", quiet):
+        folder = fetch_from_hub(asked)
+    licence = licence_of(folder)
+    remark(f"licence: {licence}{', NON-COMMERCIAL USE ONLY' if forbids_commerce(licence) else ''}", quiet)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return {"weights": name, "path": str(folder), "bytes": size, "sha256": None, "digest": "none", "new": True}
 
 
 @models.command()
@@ -152,7 +214,8 @@ def info(name: str, output_format: str) -> None:
 
 def _trained_on(name: str, spec: EncoderSpec, output_format: str) -> Any:
     """Data sets that weights learned from; None where it is not known."""
-    known = None if ":" in name else spec.trained_on
+    own_word = spec.target.startswith("mmasc.encoders.plugged")  # what a plug-in says is about its own weights
+    known = None if ":" in name and not own_word else spec.trained_on
     if output_format in ("json", "jsonl"):
         return None if known is None else [asdict(one) for one in known]
     return "not known" if known is None else "; ".join(one.line for one in known) or "nothing: it has no network"
@@ -263,8 +326,13 @@ def _network_info(name: str, output_format: str) -> None:
 def check(name: str, device: str, output_format: str) -> None:
     """Check that an encoder gives the same vectors for any batch, order and process; exit status 1 if not."""
     from mmasc.encoders.determinism import check_encoder
+    from mmasc.encoders.registry import spec_of
+    from mmasc.encoders.spec import licence_remark
 
     results = []
+    spec = spec_of(name)
+    if spec is not None and spec.non_commercial:
+        remark(licence_remark(name, spec.licence))
     for result in check_encoder(name, device):
         results.append(result)
         if output_format == "table":
@@ -279,7 +347,7 @@ def _weights_state(spec: EncoderSpec) -> tuple[str, bool]:
     from mmasc.weights.store import is_present
     from mmasc.weights.table import WEIGHTS
 
-    non_commercial = "non-commercial" in spec.licence.lower()
+    non_commercial = spec.non_commercial
     if spec.weights not in WEIGHTS:
         return "bundled" if spec.weights == "bundled" else "your own", non_commercial
     state = "present" if is_present(spec.weights) else "absent"

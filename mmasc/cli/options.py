@@ -28,12 +28,50 @@ device_option = click.option(
     help="Device to compute on: cpu, cuda, cuda:1, mps or auto.",
 )
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Suppress progress and remarks on stderr.")
+
+
+def _heard_so(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Keep what `--speed` or `--band` says until the encoder's name is known."""
+    if value is not None:
+        ctx.meta[f"mmasc.{parameter.name}"] = value
+
+
+def _with_hearing(ctx: click.Context, parameter: click.Parameter, name: str) -> str:
+    """The encoder's name with what `--speed` and `--band` say: collections keep it so."""
+    said = {key: ctx.meta.get(f"mmasc.{key}") for key in ("speed", "band")}
+    if not any(said.values()):
+        return name
+    from mmasc.encoders.hearing import Hearing, split_hearing
+
+    plain, own = split_hearing(name)
+    if not own.is_plain:
+        raise click.UsageError(f"{name} says how it hears already: leave out --speed and --band")
+    return plain + Hearing.of(**said).suffix
+
+
+speed_option = click.option(
+    "--speed",
+    metavar="TIMES",
+    expose_value=False,
+    is_eager=True,
+    callback=_heard_so,
+    help="Speed at which the encoder hears recordings: 0.1 brings 20 kHz down to 2 kHz; makes a space of its own.",
+)
+band_option = click.option(
+    "--band",
+    metavar="LOW-HIGH",
+    expose_value=False,
+    is_eager=True,
+    callback=_heard_so,
+    help="Frequencies of the recordings that are kept, in Hz: 15000-120000; makes a space of its own.",
+)
 encoder_option = click.option(
     "--encoder",
     default="mini",
     show_default=True,
     metavar="NAME",
-    help="Encoder, one of `mmasc models list`; NAME:PATH for weights of your own.",
+    callback=_with_hearing,
+    help="Encoder, one of `mmasc models list`; NAME:PATH for weights of your own, FILE.py:Class for your own code.",
 )
 backend_option = click.option(
     "--backend",

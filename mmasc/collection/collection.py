@@ -30,7 +30,7 @@ from mmasc.collection.query import Query, QueryEncoders, search_space
 from mmasc.collection.report import EmbedReport
 from mmasc.collection.snapshot import Snapshot, ids_under
 from mmasc.collection.vectors import vectors_with_labels
-from mmasc.encoders.registry import ENCODERS, window_of
+from mmasc.encoders.registry import ENCODERS, full_name_of, window_of
 from mmasc.encoders.words import remarks_on_words
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
@@ -193,7 +193,7 @@ class Collection(Snapshot):
             if not isinstance(encoder, Encoder) and not options.keys().isdisjoint(_LOADING):
                 encoder = encoder or space.encoder
                 options.setdefault("window_seconds", window_of(encoder, space.window_seconds))
-            elif encoder is None or encoder == space.encoder:
+            elif encoder is None or (isinstance(encoder, str) and full_name_of(encoder) == space.encoder):
                 encoder = self._encoders.of_space(name, space, self.store.folder)
         assert encoder is not None  # without one there is a space that names it
         try:
@@ -208,7 +208,7 @@ class Collection(Snapshot):
         if encoder is None:
             return self.space().name
         if isinstance(encoder, str):
-            alike = [name for name, space in self.head.spaces.items() if space.encoder == encoder]
+            alike = [name for name, space in self.head.spaces.items() if space.encoder == full_name_of(encoder)]
         else:
             identity = getattr(encoder, "identity", None)  # something else than an encoder is refused by `embed`
             alike = [name for name, space in self.head.spaces.items() if space.identity == identity]

@@ -22,9 +22,11 @@ from mmasc.collection.report import BadFile, EmbedReport
 from mmasc.collection.schema import RECORDING_FIELDS
 from mmasc.collection.store import Store
 from mmasc.encoders.base import Encoder
+from mmasc.encoders.beyond import BeyondReach
 from mmasc.encoders.embedding import FileVectors, embed_files
-from mmasc.encoders.registry import load_encoder
+from mmasc.encoders.registry import full_name_of, load_encoder
 from mmasc.encoders.sound_progress import sound_phase
+from mmasc.encoders.spec import licence_remark
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import current
 from mmasc.remote.addresses import absolute, common_root, is_address, place_of, refuse_to_write
@@ -95,16 +97,19 @@ def embed(
     given_root = absolute(root) if root is not None else _common_root(paths, files)
     own, remarks = _own_columns(Path(into), given_root, files, metadata, tuple(folders))
     if not isinstance(encoder, Encoder):
-        encoder_name, before = encoder, _identity_there(Path(into), space, encoder)
+        asked, before = encoder, _identity_there(Path(into), space, encoder)
         encoder = load_encoder(encoder, device, window_seconds, backend, before)
+        encoder_name = encoder.loaded_as or asked
     else:
-        encoder_name = encoder.spec.name
+        encoder_name = encoder.loaded_as or encoder.spec.name
         if window_seconds not in (None, encoder.spec.window_seconds):
             raise ValueError(
                 f"this encoder was loaded with a window of {encoder.spec.window_seconds:g} s, got window_seconds "
                 f"{window_seconds}: give it to load_encoder"
             )
-    hop = encoder.spec.window_seconds if hop_seconds is None else float(hop_seconds)
+    if encoder.spec.non_commercial:
+        remarks.append(licence_remark(encoder_name, encoder.spec.licence))
+    hop = encoder.spec.hop if hop_seconds is None else float(hop_seconds)
     store = Store.create(into, given_root)
     clocks = None if rules is None else _clocks(store, rules, files, own)
     intake = Intake(store, encoder, encoder_name, space, hop, channels, own, clocks)
@@ -145,19 +150,22 @@ def _identity_there(into: Path, space: str | None, encoder: str) -> str | None:
     if not (into / HEAD_NAME).exists():
         return None
     found = Store(into).head().spaces.get(space or encoder.partition(":")[0])
-    return found.identity if found is not None and found.encoder == encoder else None
+    return found.identity if found is not None and found.encoder == full_name_of(encoder) else None
 
 
 def _embedded(intake: Intake, files: Sequence[Path], **cut: Any) -> Iterator[FileVectors]:
     """What is still to do, once it waits for a commit or has come into one."""
+    beyond = BeyondReach(intake.encoder.spec)
     with sound_phase("embedding", not_untouched(intake.known, intake.root, files)) as sound:
         to_do = intake.still_to_do(files)
         for result in embed_files(
             to_do, intake.encoder, **cut, digest=digest_of, keeper=intake.partials, heard=sound.heard
         ):
             intake.add(result)
+            beyond.look(result)
             sound.done(result)
             yield result
+    intake.report.remarks += beyond.remarks()
 
 
 def _own_columns(

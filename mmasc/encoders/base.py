@@ -15,7 +15,9 @@ from torch import Tensor
 
 from mmasc.audio.arrays import array_sound
 from mmasc.devices import resolve_device
+from mmasc.encoders.band import BandPass
 from mmasc.encoders.embedding import FileVectors, embed_file
+from mmasc.encoders.hearing import Hearing
 from mmasc.encoders.identity import backend_identity
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.text_encoder import TextEncoder
@@ -42,10 +44,13 @@ class Encoder(TextEncoder):
         device: Device on which the network runs.
         backend: "eager" or "onnx": what runs the network.
         logit_scale: What softmax multiplies cosines by, where the space has text or pictures; else None.
+        loaded_as: Name that `load_encoder` took, with full paths; "" for encoders that were made otherwise.
     """
 
     device: torch.device
     backend: str = "eager"
+    loaded_as: str = ""
+    _band: BandPass | None = None
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
         self.spec = spec
@@ -68,7 +73,7 @@ class Encoder(TextEncoder):
         if len(windows) == 0:
             return np.zeros((0, self.spec.dim), np.float32)
         # Filled a few at a time: many short windows filled at once would be as large as long ones
-        parts = (self._fill(part).to(self.device) for part in windows.split(self.windows_at_once))
+        parts = (self._fill(self._in_band(part)).to(self.device) for part in windows.split(self.windows_at_once))
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             return torch.cat([self._audio(part).float().cpu() for part in parts]).numpy()
 
@@ -134,6 +139,23 @@ class Encoder(TextEncoder):
     def _run_by_onnx(self, identity: str) -> None:
         """Put `OnnxPart`s in the place of networks; `identity` names their files in the cache."""
         raise MmascError(f"{self.spec.name} has no onnx backend; leave it out")
+
+    def hear(self, hearing: Hearing) -> None:
+        """Hear recordings slowed down, or a band of them, from now on, which is another space: `identity` changes.
+
+        `load_encoder("NAME+speed=0.1+band=15000-120000")` calls it.
+
+        Args:
+            hearing: What is done to recordings.
+        Raises:
+            MmascError: If the encoder cannot hear so.
+        """
+        self.spec = hearing.spec(self.spec)
+        self.identity = hearing.identity(self.identity)
+        self._band = BandPass(hearing.low_hz, hearing.high_hz, self.spec.sample_rate) if hearing.has_band else None
+
+    def _in_band(self, windows: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
+        return windows if self._band is None else self._band(windows)
 
     @property
     def windows_at_once(self) -> int:

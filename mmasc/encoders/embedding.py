@@ -116,7 +116,7 @@ def embed_file(
     Args:
         path: Sound, or a video with sound: a file, its bytes, or an open binary file.
         encoder: Encoder from `load_encoder`.
-        hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.
+        hop_seconds: Seconds from one window's start to the next; default: the encoder's own.
         channels: "mix", "left", "right", "each" or "mid-side".
     Returns:
         Vectors of its windows, float32 `[item dim]`, with their starts and ends in seconds.
@@ -144,7 +144,7 @@ def embed_files(
     Args:
         paths: Files, as `find_audio` lists them, or what else `open_audio` takes.
         encoder: Encoder from `load_encoder`.
-        hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.
+        hop_seconds: Seconds from one window's start to the next; default: the encoder's own.
         channels: "mix", "left", "right", "each" or "mid-side".
         threads: Number of threads that decode ahead of the network; 0 decodes in the caller's thread.
         digest: Called with each file once it is decoded, where it was decoded, while its bytes are still in memory.
@@ -152,7 +152,7 @@ def embed_files(
             that take long: no more than `KEEP_SECONDS` of sound (or what the network takes at once) are not kept.
         heard: Called with a file on its way and the seconds of it that are embedded.
     """
-    hop = encoder.spec.window_seconds if hop_seconds is None else float(hop_seconds)
+    hop = encoder.spec.hop if hop_seconds is None else float(hop_seconds)
     window = encoder.spec.window_seconds
     if not 0 < hop <= window:
         raise MmascError(f"hop must be above 0 and at most the window of {window:g} s, got {hop:g}")

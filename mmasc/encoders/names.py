@@ -20,13 +20,10 @@ from torch import Tensor
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.identity import identity_digest
 from mmasc.encoders.mini_text import load_text_side
-from mmasc.encoders.network import shortest_seconds, weights_of
 from mmasc.encoders.spec import EncoderSpec
+from mmasc.encoders.taggers import load_tagger
 from mmasc.encoders.usual import read_usual
 from mmasc.errors import MmascError
-from mmasc.features.registry import front_end_constants
-from mmasc.networks.load import load_network
-from mmasc.networks.registry import NETWORKS
 
 # Windows of these spaces, whatever the tagger was trained on
 NAMES_SECONDS = 5.12
@@ -45,7 +42,8 @@ class Names(Encoder):
     Args:
         spec: Specification from the registry.
         path: The tagger: the name of a network with published weights ("yamnet"), a network with a file ("cnn14:FILE")
-            or a run of `mmasc train tagging`; after an @ another text side than that of `mini` (`load_text_side`).
+            a run of `mmasc train tagging`, or "onnx:FILE"; after an @ another text side than that of `mini`
+            (`load_text_side`).
         device: Device on which the network runs.
     Raises:
         MmascError: If the tagger has no names or repeats one, nobody has measured what is usual for it, or a name has
@@ -59,36 +57,32 @@ class Names(Encoder):
             )
         super().__init__(spec, path, device)
         tagger, _, text = path.partition(_TEXT)
-        name, file = split_tagger(tagger)
-        weights = weights_of(name, file)
         # Other rules of earlier versions are those of one tagger
-        features = spec.features if spec.features and name == "tagging" else None
-        self.network = load_network(f"{name}:{weights}", features=features, device=str(self.device)).requires_grad_(
-            False
-        )
-        names = self.network.classes
+        self.tagger = load_tagger(tagger, self.device, spec.features or None)
+        names = self.tagger.classes
         _check_names(tagger, names)
-        self.usual = read_usual(tagger, weights, names)
+        self.usual = read_usual(tagger, self.tagger.weights, names)
         self.text_side = load_text_side(text or "mini")
         vectors = self.text_side([spoken(one) for one in names])
         # What all names have in common says nothing about any sound
         self._common = vectors.mean(0)
         self._name_vectors = torch.from_numpy(_unit(vectors - self._common)).to(self.device)
-        shortest = shortest_seconds(self.network)
-        rate, dim = self.network.sample_rate, self.text_side.dim
+        shortest, fixed = self.tagger.shortest_seconds, self.tagger.fixed_seconds
+        rate, dim = self.tagger.sample_rate, self.text_side.dim
         self.spec = replace(spec, sample_rate=rate, minimum_seconds=shortest, dim=dim)
+        if fixed is not None:
+            self.spec = replace(self.spec, window_seconds=fixed, minimum_seconds=fixed)
         self.logit_scale = _LOGIT_SCALE
-        state = dict(self.network.body.state_dict()) | self.usual.tensors()
+        state = {**self.tagger.state(), **self.usual.tensors()}
         self.identity = identity_digest(self.spec, state, self._constants())
 
     def parameter_counts(self) -> tuple[int, int]:
         """Trainable parameters of the tagger (frozen here), and all numbers of its state dict."""
-        return self.network.parameter_counts()
+        return self.tagger.parameter_counts()
 
     def excess(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch class"]:
         """How many deviations above what is usual each class is heard; 0 where it is below."""
-        logits = self.network(waveforms[:, None].expand(-1, self.network.spec.channels, -1))
-        return self.usual.excess(logits)
+        return self.usual.excess(self.tagger.logits(waveforms))
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
         return self.excess(waveforms) ** _POWER @ self._name_vectors
@@ -102,9 +96,8 @@ class Names(Encoder):
             "vector": "names",
             "power": _POWER,
             "logit_scale": _LOGIT_SCALE,
-            "features": self.network.features,
-            "front_end": front_end_constants(self.network.features),
-            "classes": list(self.network.classes),
+            **self.tagger.constants(),
+            "classes": list(self.tagger.classes),
             "text": self.text_side.name if table is None else f"table-{table.digest()}",
         }
 
@@ -112,12 +105,6 @@ class Names(Encoder):
 def spoken(name: str) -> str:
     """The name of a class as one would say it: no underscores, brackets or commas."""
     return " ".join(re.sub(r"[_(),]", " ", name).split()).lower()
-
-
-def split_tagger(given: str) -> tuple[str, str]:
-    """Name of the network, and its file or run ("" for published weights); a bare path is a run of a tagger."""
-    base, _, path = given.partition(":")
-    return (base, path) if base in NETWORKS else ("tagging", given)
 
 
 def _check_names(tagger: str, names: Sequence[str]) -> None:

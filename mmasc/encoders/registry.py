@@ -1,10 +1,15 @@
 """The registry: names to specs, and `load_encoder`. Listing loads nothing; a new encoder is one file and one line."""
 
+import os
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mmasc.encoders.adapters import ADAPTERS
 from mmasc.encoders.earlier import by_rules_of
+from mmasc.encoders.hearing import AskedWindow, Hearing, split_hearing
+from mmasc.encoders.plugin import EncoderPlugin, spec_of_plugin
+from mmasc.encoders.plugin_files import find_plugin, full_name, installed_plugins, is_plugin
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.training_data import AUDIOCLIP, AUDIOSET, CLAP, CLAP_GENERAL, CLAP_MUSIC_SPEECH, MINI, MINI_STRICT
 from mmasc.errors import MmascError
@@ -158,12 +163,13 @@ ENCODERS: dict[str, EncoderSpec] = {
 SPECS = ENCODERS  # its name in version 0.1.0; goes with the next release
 
 _AUDIOSET_CLASSES = (521, 527)
+_PLUGGED = "mmasc.encoders.plugged:PluggedEncoder"
 # How a network is run: by torch, or by ONNX Runtime (the extra `onnx`; CPU only)
 BACKENDS = ("eager", "onnx")
 
 
 def load_encoder(
-    name: str,
+    name: "str | EncoderPlugin | type[EncoderPlugin]",
     device: str = "cpu",
     window_seconds: float | None = None,
     backend: str = "eager",
@@ -172,9 +178,12 @@ def load_encoder(
     """Load an encoder in evaluation mode.
 
     Args:
-        name: A name of the registry, or "name:path" for weights of your own ("mini:runs/align").
+        name: A name of the registry, or "name:path" for weights of your own ("mini:runs/align"); an adapter with its
+            model ("transformers:FOLDER"); an encoder that somebody wrote ("FILE.py:Class", the name of an installed
+            one, or an `EncoderPlugin` itself). "+speed=0.1" and "+band=LOW-HIGH" after it change how recordings are
+            heard, see `mmasc.encoders.hearing`.
         device: "cpu", "cuda", "cuda:1", "mps", or "auto" for the best present.
-        window_seconds: Another window length than the encoder's own; part of the identity.
+        window_seconds: Another window length than the encoder's own, in seconds of the recording; part of the identity.
         backend: "eager", or "onnx" for ONNX Runtime on the CPU: faster there, another identity, vectors at a cosine
             above 0.99999 to those of "eager".
         identity: Identity of stored vectors: where the rules of this encoder have changed since then, those that gave
@@ -182,17 +191,37 @@ def load_encoder(
     Returns:
         The encoder; its `identity` names the space of its vectors.
     Raises:
-        MmascError: If the name is unknown (the names are listed), the weights are missing or broken, or the encoder
-            has no such backend here.
+        MmascError: If the name is unknown (the names are listed), the weights are missing or broken, a file is not
+            trusted, or the encoder has no such backend here.
         ValueError: If there is no such backend at all.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}")
-    spec, path = _asked_spec(name, window_seconds)
-    with current().phase(f"loading {spec.name}"):
-        encoder = by_rules_of(identity, spec, lambda one: _class_at(spec.target)(one, path=path, device=device))
-        if backend == "onnx":
-            encoder.use_onnx()
+    if isinstance(name, EncoderPlugin) or (isinstance(name, type) and issubclass(name, EncoderPlugin)):
+        plugged: Encoder = _class_at(_PLUGGED)(name, device, AskedWindow(window_seconds))
+        return plugged
+    plain, hearing = split_hearing(_checked_name(name))
+    window, own = AskedWindow(window_seconds, hearing), _target_of_own(plain)
+    if own is not None:
+        with current().phase(f"loading {plain.partition(':')[0]}"):
+            encoder = _heard(hearing, _class_at(own)(plain, device, window))
+    else:
+        spec, path = _asked_spec(plain, window)
+
+        def load(rules: EncoderSpec) -> Encoder:
+            return _heard(hearing, _class_at(spec.target)(rules, path=path, device=device))
+
+        with current().phase(f"loading {spec.name}"):
+            encoder = by_rules_of(identity, spec, load)
+    encoder.loaded_as = full_name_of(name)
+    if backend == "onnx":
+        encoder.use_onnx()
+    return encoder
+
+
+def _heard(hearing: Hearing, encoder: "Encoder") -> "Encoder":
+    if not hearing.is_plain:
+        encoder.hear(hearing)
     return encoder
 
 
@@ -207,8 +236,47 @@ def load_text_encoder(name: str, window_seconds: float | None = None) -> "TextEn
     Raises:
         MmascError: As `load_encoder` does.
     """
-    spec, path = _asked_spec(name, window_seconds)
-    return _class_at(spec.text_target)(spec, path=path) if spec.text_target else None
+    plain, hearing = split_hearing(_checked_name(name))
+    if _target_of_own(plain) is not None:
+        return None
+    spec, path = _asked_spec(plain, AskedWindow(window_seconds, hearing))
+    if not spec.text_target:
+        return None
+    side = _class_at(spec.text_target)(spec, path=path)
+    if not hearing.is_plain:
+        side.spec, side.identity = hearing.spec(side.spec), hearing.identity(side.identity)
+    return side
+
+
+def full_name_of(name: str) -> str:
+    """The name of an encoder as collections store it: files of plug-ins and models of adapters by their whole paths.
+
+    Args:
+        name: As for `load_encoder`.
+    """
+    plain, hearing = split_hearing(name)
+    base, colon, path = plain.partition(":")
+    if base in ADAPTERS:
+        plain = f"{base}{colon}{os.path.abspath(path) if path and os.path.exists(path) else path}"
+    elif _target_of_own(plain) is not None:
+        plain = full_name(plain)
+    return plain if hearing.is_plain else f"{plain}{hearing.suffix}"
+
+
+def _target_of_own(name: str) -> str | None:
+    """What loads an adapter or a plug-in; None for the names of mmasc itself."""
+    base = name.partition(":")[0]
+    if base in ADAPTERS:
+        return ADAPTERS[base].target
+    if base in ENCODERS or base in NETWORKS:
+        return None
+    return _PLUGGED if is_plugin(name) else None
+
+
+def _checked_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise ValueError(f"encoder must be a name like 'mini', got {type(name).__name__}")
+    return name
 
 
 def _class_at(target: str) -> Any:
@@ -216,38 +284,50 @@ def _class_at(target: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def _asked_spec(name: str, window_seconds: float | None) -> tuple[EncoderSpec, str | None]:
+def _asked_spec(name: str, window: AskedWindow) -> tuple[EncoderSpec, str | None]:
     """Specification and path to weights of "name" or "name:path"."""
-    if not isinstance(name, str):
-        raise ValueError(f"encoder must be a name like 'mini', got {type(name).__name__}")
     base, _, path = name.partition(":")
-    spec = spec_of(base)
+    spec = _registered(base)
     if spec is None:
         from mmasc.weights.table import refuse
 
         refuse(base)
+        plugins = sorted(installed_plugins())
         raise MmascError(
-            f"unknown encoder {base!r}; there are: {', '.join(sorted(ENCODERS))}; and, with weights of your own, "
-            "networks (mmasc models list)"
+            f"unknown encoder {base!r}; there are: {', '.join(sorted(ENCODERS) + plugins)}; and, with weights of your "
+            "own, networks (mmasc models list)"
         )
-    if window_seconds is not None:
-        if not spec.minimum_seconds <= window_seconds <= 60:
-            raise MmascError(f"window of {base} must be {spec.minimum_seconds} to 60 seconds, got {window_seconds}")
-        spec = replace(spec, window_seconds=float(window_seconds))
-    return spec, path or None
+    return window.of(spec), path or None
 
 
 def spec_of(encoder: str) -> EncoderSpec | None:
-    """What is known of an encoder ("name" or "name:path") without loading it; networks are encoders too.
+    """What is known of an encoder (as `load_encoder` takes it) without loading its weights; networks are encoders too.
 
     Returns:
-        None for a name that nobody knows.
+        None for a name that nobody knows, or of which nothing is known before it is loaded.
     """
-    base = encoder.partition(":")[0]
-    if base in ENCODERS:
-        return ENCODERS[base]
+    try:
+        plain, hearing = split_hearing(encoder)
+        spec = _known(plain)
+        return None if spec is None else hearing.spec(spec)
+    except MmascError:
+        return None  # `load_encoder` says what is wrong with it
 
-    return network_spec(base)
+
+def _registered(base: str) -> EncoderSpec | None:
+    return ENCODERS[base] if base in ENCODERS else network_spec(base)
+
+
+def _known(name: str) -> EncoderSpec | None:
+    """The specification of a name without speed and band."""
+    base, _, path = name.partition(":")
+    own = _target_of_own(name)
+    if own is None:
+        return _registered(base)
+    if base in ADAPTERS:
+        return _class_at(ADAPTERS[base].describe)(path) if ADAPTERS[base].describe else None
+    kind, _ = find_plugin(name)
+    return spec_of_plugin(kind) if hasattr(kind, "spec") else None
 
 
 def window_of(encoder: str, window_seconds: float) -> float | None:

@@ -55,6 +55,7 @@ class EncoderSpec:
         words: Name of the bundled prompt file with the words that the weights of this name were trained with, see
             `mmasc.encoders.default_prompts`; "" where there is none.
         features: Front end of a network whose file does not say it, where it is another than the network's own.
+        hop_seconds: From one window's start to the next where users say nothing; 0 for the window, no overlap.
     """
 
     name: str
@@ -73,9 +74,37 @@ class EncoderSpec:
     trained_on: tuple[TrainingSet, ...] | None = None
     words: str = ""
     features: str = ""
+    hop_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.sample_rate <= 0 or self.dim <= 0:
             raise ValueError(f"sample_rate and dim must be positive, got {self.sample_rate} and {self.dim}")
         if not self.window_seconds > 0:
             raise ValueError(f"window_seconds must be positive, got {self.window_seconds}")
+        if self.hop_seconds < 0:
+            raise ValueError(f"hop_seconds must be 0 or more, got {self.hop_seconds}")
+
+    @property
+    def hop(self) -> float:
+        """Seconds from one window's start to the next where users say nothing; at most the window."""
+        return min(self.hop_seconds or self.window_seconds, self.window_seconds)
+
+    @property
+    def non_commercial(self) -> bool:
+        """Whether the licence of the weights forbids commercial use, as far as it says so."""
+        return forbids_commerce(self.licence)
+
+
+def forbids_commerce(licence: str) -> bool:
+    """Whether a licence forbids commercial use, by its name: CC BY-NC, "non-commercial", research only.
+
+    Args:
+        licence: Its name or identifier.
+    """
+    plain = licence.lower().replace("_", "-").replace(" ", "-")
+    return "noncommercial" in plain.replace("-", "") or "-nc" in plain or "research-only" in plain
+
+
+def licence_remark(name: str, licence: str) -> str:
+    """What is said of an encoder whose licence forbids commercial use."""
+    return f"{name}: its licence ({licence}) forbids commercial use"

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmasc.encoders.adapters.onnx_models import OnnxLogits
 from mmasc.encoders.embedding import embed_files
 from mmasc.encoders.network import NetworkLogits
 from mmasc.errors import MmascError
@@ -55,7 +56,7 @@ class Usual:
 
 
 def measure_usual(
-    encoder: NetworkLogits,
+    encoder: NetworkLogits | OnnxLogits,
     paths: Iterable[Path],
     source: str = "",
     progress: Callable[[int], None] | None = None,
@@ -70,8 +71,8 @@ def measure_usual(
     Raises:
         MmascError: If there are fewer than 100 windows with sound, or a class is never heard differently.
     """
-    classes, window_seconds = encoder.network.classes, encoder.spec.window_seconds
-    total = squares = np.zeros(encoder.network.n_classes)
+    classes, window_seconds = tuple(encoder.network.classes), encoder.spec.window_seconds
+    total = squares = np.zeros(len(classes))
     count = 0
     for done, file in enumerate(embed_files(list(paths), encoder), 1):
         if file.status.state != "failed":

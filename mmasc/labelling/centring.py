@@ -6,9 +6,11 @@ from pathlib import Path
 
 from mmasc.audio import find_audio
 from mmasc.collection import Collection
-from mmasc.encoders.names import NAMES_SECONDS, split_tagger
+from mmasc.encoders.adapters.onnx_models import OnnxLogits
+from mmasc.encoders.names import NAMES_SECONDS
 from mmasc.encoders.network import NetworkLogits, weights_of
 from mmasc.encoders.registry import network_spec
+from mmasc.encoders.taggers import split_tagger
 from mmasc.encoders.usual import Usual, measure_usual, save_usual, usual_path
 from mmasc.errors import MmascError
 from mmasc.labelling.sources import is_collection
@@ -24,7 +26,7 @@ def centre_tagger(
     """Measure mean and deviation of a tagger's logits, and keep them.
 
     Args:
-        tagger: "yamnet", "cnn14:FILE" or a run of `mmasc train tagging`.
+        tagger: "yamnet", "cnn14:FILE", a run of `mmasc train tagging`, or "onnx:FILE".
         sounds: Recordings, folders, patterns, collections: sounds of all kinds.
         to: File to write; default: where `names:TAGGER` looks for it.
         progress: Called with recordings done and recordings in all.
@@ -34,13 +36,16 @@ def centre_tagger(
         MmascError: If the tagger cannot be loaded, nothing is found, or there is too little sound.
     """
     name, file = split_tagger(tagger)
-    weights = weights_of(name, file)
+    known = network_spec(name)
+    weights = Path(file).expanduser() if known is None else weights_of(name, file)
     place = usual_path(weights) if to is None else Path(to)
     if place.is_dir():
         raise MmascError(f"{place} is a folder; give the name of a file to write")
-    known = network_spec(name)
-    assert known is not None
-    encoder = NetworkLogits(replace(known, window_seconds=NAMES_SECONDS), str(weights))
+    encoder = (
+        OnnxLogits(weights)
+        if known is None
+        else NetworkLogits(replace(known, window_seconds=NAMES_SECONDS), str(weights))
+    )
     files = _files(sounds)
 
     def show(done: int) -> None:

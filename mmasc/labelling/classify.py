@@ -15,7 +15,7 @@ from mmasc.collection import Collection
 from mmasc.collection.query import QueryEncoders
 from mmasc.collection.space import SpaceReader
 from mmasc.encoders.identity import require_identity
-from mmasc.encoders.registry import load_encoder, spec_of
+from mmasc.encoders.registry import full_name_of, load_encoder, spec_of
 from mmasc.encoders.text_encoder import TextEncoder
 from mmasc.errors import MmascError
 from mmasc.heads.background import STANDS_OUT, BackgroundZeroShot
@@ -213,7 +213,7 @@ def classify(
             BackgroundZeroShot: None if own else background,
         }
         classifier = _classifier(options, prompts, unlabelled, (hop_seconds, channels))
-    hop = side.spec.window_seconds if hop_seconds is None else hop_seconds
+    hop = side.spec.hop if hop_seconds is None else hop_seconds
     mark = mark_of_encoder(name, side.spec.window_seconds)
     labeller = PromptLabeller(classifier, mark, OwnBackground(STANDS_OUT) if own else None)
     return Answers(heard, labeller, wanted.with_hop(hop), name)
@@ -254,7 +254,7 @@ def _space_with_text(
         here = (encoder.spec.name, encoder.identity)
         require_identity(made_by, here, what, "use the encoder that made its vectors, or embed again")
         return reader, encoder
-    if encoder is not None and encoder != reader.space.encoder:
+    if encoder is not None and full_name_of(encoder) != reader.space.encoder:
         raise MmascError(f"{what} belongs to encoder {made_by[0]}, not to {encoder}; name another space or encoder")
     of = QueryEncoders(device).of_space if embeds else QueryEncoders(device).of_words
     return reader, of(reader.name, reader.space, folder)
@@ -282,7 +282,7 @@ def _fitting_space(collection: Collection, encoder: str | TextEncoder | None) ->
         fit = [name for name, one in spaces.items() if one.identity == encoder.identity]
     elif encoder is not None:
         asked = f"of {encoder}"
-        fit = [name for name, one in spaces.items() if one.encoder == encoder]
+        fit = [name for name, one in spaces.items() if one.encoder == full_name_of(encoder)]
     else:
         asked = "that knows texts"
         specs = {name: spec_of(one.encoder) for name, one in spaces.items()}

@@ -106,9 +106,12 @@ def export_module(
         )
 
 
-def open_session(path: Path) -> Any:
+def open_session(path: Path, fix: str = "delete it, it will be made again") -> Any:
     """An ONNX file, ready to run on the CPU with as many threads as torch has.
 
+    Args:
+        path: Path of the file.
+        fix: What to do where it is damaged, for the message.
     Raises:
         MmascError: If the extra is not installed, or the file is damaged.
     """
@@ -125,4 +128,4 @@ def open_session(path: Path) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's exceptions have no base class of their own
         reason = " ".join(str(error).split())[:120]
-        raise MmascError(f"{path} cannot be run ({reason}); delete it, it will be made again") from error
+        raise MmascError(f"{path} cannot be run ({reason}); {fix}") from error

@@ -13,7 +13,8 @@ import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 
-from mmasc.encoders.clap import CONTEXT_TOKENS, SAMPLES, _Hear
+from mmasc.encoders.clap import _Hear
+from mmasc.encoders.clap_files import CONTEXT_TOKENS, SAMPLES
 from mmasc.encoders.embedding import embed_file
 from mmasc.encoders.htsat_fast import FastHtsat, moved, window_order
 from mmasc.encoders.identity import backend_identity
