@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from mmasc.encoders.registry import window_of
 from mmasc.errors import MmascError, show_path
 
 
-def gone_under(stored: Sequence[str], root: str, folders: Sequence[str]) -> list[str]:
+def gone_under(stored: Iterable[str], root: str, folders: Sequence[str]) -> list[str]:
     """Those of some stored paths that lie under one of the folders and whose files do not exist."""
     kept = []
     for path in stored:

@@ -6,38 +6,13 @@ import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-
-from mmasc.collection.head import Head
-from mmasc.collection.stamps import STAMP_NAMES, Stamp, is_gone
-from mmasc.collection.store import Store
+from mmasc.collection.known_recordings import Known, KnownRecordings
+from mmasc.collection.stamps import Stamp, is_gone
 from mmasc.errors import MmascError, show_path
 from mmasc.storage.contents import digest_of
 
 _DIGESTS_LOOKED_AT = 3
-
-
-class Known(NamedTuple):
-    """A recording that the store has: its id, the file as it was, and whether the space has its windows."""
-
-    id: int
-    stamp: Stamp
-    embedded: bool
-
-
-def read_known(store: Store, head: Head, space: str | None = None) -> dict[str, Known]:
-    """All recordings by stored path; without a space none counts as embedded."""
-    recordings = store.recordings(head, ["id", "path", "size", "mtime_ns", *STAMP_NAMES])
-    inside = np.zeros(len(recordings), bool)
-    if space is not None:
-        embedded = store.windows(head.spaces[space], ["recording"]).column("recording").unique().to_numpy()
-        inside = np.isin(recordings.column("id").to_numpy(), embedded)
-    return {
-        row["path"]: Known(row["id"], Stamp.of_row(row), there)
-        for row, there in zip(recordings.to_pylist(), inside.tolist(), strict=True)
-    }
 
 
 def place_of(root: str, stored: str) -> str:
@@ -45,7 +20,7 @@ def place_of(root: str, stored: str) -> str:
     return os.path.normpath(os.path.join(root, stored))
 
 
-def moved_files(known: Mapping[str, Known], root: str, given: Mapping[str, Path]) -> dict[str, tuple[str, Stamp]]:
+def moved_files(known: KnownRecordings, root: str, given: Mapping[str, Path]) -> dict[str, tuple[str, Stamp]]:
     """Files that are recordings under a new path: equal in content to one whose file is gone.
 
     Where several gone recordings or several new files have one content, nobody can say which became which: they are
@@ -63,9 +38,9 @@ def moved_files(known: Mapping[str, Known], root: str, given: Mapping[str, Path]
         if stored not in known and (size := _size(path)) is not None:
             sizes[size].append(stored)
     gone: dict[tuple[int, bytes], list[str]] = defaultdict(list)
-    for stored, one in known.items():
+    for stored, one in known.of_sizes(sizes.keys()):
         stamp = one.stamp
-        if stored not in given and stamp.digest is not None and stamp.size in sizes and is_gone(place_of(root, stored)):
+        if stored not in given and stamp.digest is not None and is_gone(place_of(root, stored)):
             gone[stamp.size, stamp.digest].append(stored)
     looked_at: dict[tuple[int, bytes], list[tuple[str, Stamp]]] = defaultdict(list)
     for size in {size for size, _ in gone}:

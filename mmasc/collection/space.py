@@ -18,6 +18,7 @@ from mmasc.errors import MmascError
 # Few rows pass a filter: exact over these rows alone; inverted lists would miss some
 _EXACT_ROWS = 50_000
 _EXACT_SHARE = 0.05
+_SPREAD = 1_000
 _AT_ONCE = 1 << 20  # windows whose columns are looked at together
 
 
@@ -97,6 +98,11 @@ class SpaceReader:
     def needs_silence(self) -> bool:
         """Whether nobody has kept yet what its encoder makes of silence."""
         return self._silence is None
+
+    @cached_property
+    def spread(self) -> np.ndarray:
+        """Vectors `[item dim]` of up to 1,000 windows spread evenly over the space: what its usual window is like."""
+        return self.vectors(np.unique(np.linspace(0, len(self) - 1, min(len(self), _SPREAD)).round().astype(np.int64)))
 
     @cached_property
     def _runs(self) -> tuple[np.ndarray, np.ndarray]:

@@ -56,19 +56,29 @@ class TableReader:
         """The head as it is on disk now."""
         raise NotImplementedError
 
-    def recordings(self, head: Head | None = None, columns: Sequence[str] | None = None) -> pa.Table:
-        """The table of recordings."""
+    def recordings(
+        self,
+        head: Head | None = None,
+        columns: Sequence[str] | None = None,
+        fragments: "Sequence[Fragment] | None" = None,
+    ) -> pa.Table:
+        """The table of recordings, or some of its pieces."""
         head = head or self.head()
-        if head.recordings is None:
+        dataset = self.recordings_dataset(head)
+        if dataset is None:
             schema = pa.schema(RECORDING_FIELDS)
             return schema.empty_table().select(list(columns) if columns is not None else schema.names)
-        dataset = self._open(self.tables.recordings, head.recordings)
         with reading(self.tables.recordings, self.folder):
+            chosen = None if fragments is None else [dataset.get_fragment(one.number) for one in fragments]
             if columns is None or foreign_stamps(dataset.schema):
-                table = with_stamps(dataset.to_table())
+                table = with_stamps(dataset.scanner(fragments=chosen).to_table())
                 return table if columns is None else table.select(list(columns))
             stored = [name for name in columns if name in dataset.schema.names or name not in STAMP_NAMES]
-            return with_stamps(dataset.to_table(columns=stored)).select(list(columns))
+            return with_stamps(dataset.scanner(columns=stored, fragments=chosen).to_table()).select(list(columns))
+
+    def recordings_dataset(self, head: Head) -> lance.LanceDataset | None:
+        """The Lance table of recordings at the version that counts; None before the first commit."""
+        return None if head.recordings is None else self._open(self.tables.recordings, head.recordings)
 
     def recordings_schema(self, head: Head) -> pa.Schema:
         """Columns of the table of recordings and their types."""
