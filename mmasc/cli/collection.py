@@ -1,5 +1,6 @@
 """`mmasc collection`: inspect, change, check, merge and export collections."""
 
+import os
 import sys
 from typing import Any
 
@@ -128,6 +129,24 @@ def compact(folder: str) -> None:
     for line in opened.remarks:
         remark(line)
     echo(f"{folder} is compact")
+
+
+@collection.command()
+@_folder
+@click.option("--space", metavar="NAME", help="Space whose index is built; default: all spaces.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N",
+    help="Processes that build a segment each; default: the number of cores.",
+)  # fmt: skip
+@format_option()
+def index(folder: str, space: str | None, workers: int | None, output_format: str) -> None:
+    """Build what the search index lacks; show its segments and their measured recall."""
+    with shown_progress("indexing"):
+        opened = _open(folder)
+        rows = opened.index(space, workers or os.cpu_count() or 1)
+    for line in opened.remarks:
+        remark(line)
+    print_rows(rows, output_format, ["space", "kind", "windows", "gone", "nprobe", "recall"])
 
 
 @collection.command()

@@ -210,7 +210,8 @@ def _in_order(
     """Positions and scores, the best first; equal scores in the order of their places."""
     order = np.lexsort((positions, -scores))
     ranked = list(zip(positions[order].tolist(), scores[order].tolist(), strict=True))
-    edges = [0, *(np.flatnonzero(np.diff(scores[order]) != 0) + 1).tolist(), len(ranked)] if len(ranked) else []
+    differ = scores[order][1:] != scores[order][:-1]
+    edges = [0, *(np.flatnonzero(differ) + 1).tolist(), len(ranked)]
     for first, last in pairwise(edges):
         if last - first > 1:
             ranked[first:last] = sorted(ranked[first:last], key=lambda one: place(one[0]))

@@ -63,10 +63,8 @@ class SpaceReader:
     def windows_of(self, recordings: np.ndarray) -> np.ndarray:
         """Which windows are of one of these recordings (ids), bool `[window]`."""
         runs, ids = self._runs
-        inside = np.zeros(len(self), bool)
-        for first, last in runs[np.isin(ids, recordings)].tolist():
-            inside[first:last] = True
-        return inside
+        order = np.argsort(runs[:, 0])
+        return np.repeat(np.isin(ids, recordings)[order], np.diff(runs[order], axis=1)[:, 0])
 
     @property
     def recordings(self) -> np.ndarray:
