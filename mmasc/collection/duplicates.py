@@ -5,13 +5,14 @@ two hold the same sound is decided by `mmasc.audio.similarity`. What is found is
 """
 
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from mmasc.audio.comparable_files import ComparableFiles
-from mmasc.audio.similarity import NO_MATCH, Match, match_waveforms
+from mmasc.audio.similarity import NO_MATCH, Compared, Match, match_compared
 from mmasc.collection.copies import Facts, best_first, equally_long, facts_of, reason_to_keep
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.snapshot import Snapshot
@@ -25,6 +26,8 @@ _NEAR_COSINE = 0.7  # of windows of two recordings that are worth a look
 _NEIGHBOURS = 20  # of each window
 _PARTNERS = 40  # of each recording: the nearest
 _WINDOWS_AT_ONCE = 1_024
+_TILE = 128  # recordings whose transforms are in memory together with those of as many others
+_PREPARED_BYTES = 256 << 20
 # A recording lies whole in another one if this share of it does, or all but so many seconds: encoders pad both ends
 _WHOLE_SHARE, _PADDING_SECONDS = 0.98, 0.15
 
@@ -121,7 +124,7 @@ def find_duplicates(
             if one != other and not {one, other} & bench.problems.keys()
         }
         groups = _Groups(same_bytes)
-        for done, (one, other) in enumerate(sorted(wanted)):
+        for done, (one, other) in enumerate(in_tiles(wanted)):
             progress(done, len(wanted))
             if bench.match(one, other).similarity >= threshold:
                 groups.join(one, other)
@@ -178,6 +181,8 @@ class _Bench:
         self.matches: dict[tuple[int, int], Match] = {}
         self.problems: dict[int, str] = {}
         self._table, self._files = table, files
+        self._prepared: OrderedDict[int, Compared] = OrderedDict()
+        self._prepared_bytes = 0
 
     def present(self, rows: Iterable[int]) -> list[int]:
         """Rows whose files exist; the others are problems."""
@@ -206,23 +211,34 @@ class _Bench:
         if (one, other) not in self.matches:
             waveforms = [self._waveform(row) for row in (one, other)]
             whole = all(waveform is not None for waveform in waveforms)
-            self.matches[one, other] = match_waveforms(*waveforms) if whole else NO_MATCH  # type: ignore[arg-type]
+            self.matches[one, other] = match_compared(*waveforms) if whole else NO_MATCH  # type: ignore[arg-type]
         return self.matches[one, other]
 
     def facts(self, row: int) -> Facts:
         """Facts of the file of a row."""
         return facts_of(self.paths[row], self._table.slice(row, 1).to_pylist()[0])
 
-    def _waveform(self, row: int) -> np.ndarray | None:
+    def _waveform(self, row: int) -> Compared | None:
         if row in self.problems:
             return None
-        try:
-            return self._files.get(self.paths[row])
-        except (MmascError, OSError) as error:
-            self.problems[row] = (
-                str(error) if isinstance(error, MmascError) else f"{show_path(self.paths[row])}: {error}"
-            )
-            return None
+        if row not in self._prepared:
+            try:
+                self._prepared[row] = Compared(self._files.get(self.paths[row]))
+            except (MmascError, OSError) as error:
+                self.problems[row] = (
+                    str(error) if isinstance(error, MmascError) else f"{show_path(self.paths[row])}: {error}"
+                )
+                return None
+            self._prepared_bytes = sum(one.nbytes for one in self._prepared.values())
+            while self._prepared_bytes > _PREPARED_BYTES and len(self._prepared) > 2:
+                self._prepared_bytes -= self._prepared.popitem(last=False)[1].nbytes
+        self._prepared.move_to_end(row)
+        return self._prepared[row]
+
+
+def in_tiles(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Pairs of rows in an order in which few rows come again late: what is kept of them is used often."""
+    return sorted(pairs, key=lambda pair: (pair[0] // _TILE, pair[1] // _TILE, pair))
 
 
 class _Groups:
