@@ -3,9 +3,10 @@
     python examples/benchmark/windows.py --windows 3000000 --recordings 200000 --folder big.mmasc
 
 Makes the collection by a rule (windows of 128 numbers around 4,096 centres, which is easy data: take the ratios),
-builds its index, then measures in processes of their own: opening and its memory beside the size of the index, searches
-with their recall against brute force in the same run, filtered ones, adding 100,000 windows, and what a commit of another
-process costs a writer beside reading all recordings. With `--folder` the collection is kept, and made but once.
+builds its index, then measures in processes of their own: opening and its memory beside the size of the index,
+searches with their recall against brute force in the same run, filtered ones, adding 100,000 windows, and what a
+commit of another process costs a writer beside reading all recordings. With `--folder` the collection is kept, and
+made but once.
 """
 
 import argparse

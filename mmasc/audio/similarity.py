@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import scipy.fft
 from jaxtyping import Float
 
 from mmasc.audio.stream import stream_audio
@@ -90,7 +89,7 @@ class Compared:
     def spectrum(self, size: int) -> np.ndarray:
         """Its transform with zeros behind it up to `size`, in float32, which finds lags up to its rounding."""
         if size not in self._spectra:
-            self._spectra[size] = scipy.fft.rfft(np.asarray(self.waveform, np.float32), size)
+            self._spectra[size] = np.fft.rfft(np.asarray(self.waveform, np.float32), size)
         return self._spectra[size]
 
 
@@ -161,7 +160,7 @@ def _best_lag_of_short(reference: Compared, probe: Compared, least: int) -> tupl
     if probe.energy[-1] <= _QUIET * n:
         return 0.0, 0
     size = _fast_size(length + 2 * (n - least))
-    products = scipy.fft.irfft(reference.spectrum(size) * probe.spectrum(size).conj(), size)
+    products = np.fft.irfft(reference.spectrum(size) * probe.spectrum(size).conj(), size)
     first, last = least - n, length - least + 1
     # Lags below 0 stand at the end
     products = np.concatenate([products[size + first :], products[:last]]).astype(np.float64)

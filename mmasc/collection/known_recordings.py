@@ -17,7 +17,7 @@ from mmasc.collection.table_reader import fragments_of
 
 _COLUMNS = ["id", "path", "size", "mtime_ns", *STAMP_NAMES]
 _AT_ONCE = 65_536
-# What this process has changed itself is kept beside the columns, and taken into them after so many
+# What this process has changed itself is kept apart from the columns, and taken into them after so many
 _CHANGED = 65_536
 
 

@@ -6,6 +6,7 @@ segment: an eighth of what lies in segments that are not full, or `segment_rows`
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,8 @@ _NEXT_SHARE = 8
 _FRESH_SHARE = 0.25
 
 
-class Placed(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Placed:
     """A segment, and where its rows are among the windows of a space.
 
     Attributes:

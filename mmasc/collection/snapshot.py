@@ -39,7 +39,7 @@ class Rows(Mapping[int, int]):
         return iter(self._ids.tolist())
 
     def __contains__(self, one: object) -> bool:
-        return self._find(np.array([one]))[1].all() if isinstance(one, int) else False
+        return isinstance(one, int) and bool(self._find(np.array([one]))[1].all())
 
     def __getitem__(self, one: int) -> int:
         return int(self.of(np.array([one], np.int64))[0])

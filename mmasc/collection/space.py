@@ -141,7 +141,7 @@ class SpaceReader:
         if k == 0:
             return np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
         if self.kind_of_search(passing) == "exact":
-            assert allowed is not None  # all windows are no few
+            assert allowed is not None  # all windows are never few
             return exact(self.vectors, queries, k, np.flatnonzero(allowed))
         scores, positions = self._index.search(queries, k, allowed, text, self.vectors)
         if (positions < 0).any() or positions.shape[1] < k:

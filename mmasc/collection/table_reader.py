@@ -40,6 +40,11 @@ def fragments_of(dataset: lance.LanceDataset | None) -> list[Fragment]:
     return found
 
 
+def _chosen(dataset: lance.LanceDataset, fragments: Sequence[Fragment]) -> list[lance.LanceFragment]:
+    numbers = {one.number for one in fragments}
+    return [one for one in dataset.get_fragments() if one.fragment_id in numbers]
+
+
 class TableReader:
     """The tables of the collection in `folder`, read at the versions of a head."""
 
@@ -69,7 +74,7 @@ class TableReader:
             schema = pa.schema(RECORDING_FIELDS)
             return schema.empty_table().select(list(columns) if columns is not None else schema.names)
         with reading(self.tables.recordings, self.folder):
-            chosen = None if fragments is None else [dataset.get_fragment(one.number) for one in fragments]
+            chosen = None if fragments is None else _chosen(dataset, fragments)
             if columns is None or foreign_stamps(dataset.schema):
                 table = with_stamps(dataset.scanner(fragments=chosen).to_table())
                 return table if columns is None else table.select(list(columns))
@@ -135,7 +140,7 @@ class TableReader:
         table = self.tables.windows(space.identity)
         names = dataset.schema.names if columns is None else list(columns)
         with reading(table, self.folder):
-            chosen = None if fragments is None else [dataset.get_fragment(one.number) for one in fragments]
+            chosen = None if fragments is None else _chosen(dataset, fragments)
             scanner = dataset.scanner(
                 columns=names, with_row_id=True, batch_size=batch, scan_in_order=True, fragments=chosen
             )
