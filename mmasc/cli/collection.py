@@ -9,6 +9,7 @@ import click
 from mmasc.cli.activity import activity
 from mmasc.cli.collection_clock import clock
 from mmasc.cli.collection_library import cluster, duplicates
+from mmasc.cli.light_arrow import load_arrow
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 from mmasc.cli.progress import shown_progress
@@ -27,6 +28,7 @@ _folder = click.argument("folder", metavar="COLLECTION")
 
 
 def _open(folder: str) -> Any:
+    load_arrow()  # before anything loads it with pandas
     from mmasc.collection import Collection
 
     return Collection(folder)
