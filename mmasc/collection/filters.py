@@ -10,6 +10,7 @@ from mmasc.collection.clock import begin_column
 from mmasc.collection.condition_tokens import ConditionError
 from mmasc.collection.condition_values import CALLABLE, passing_rows
 from mmasc.collection.conditions import Node, columns_of, read_condition
+from mmasc.collection.snapshot import Rows
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError
 
@@ -42,10 +43,8 @@ def passing_windows(where: Any, recordings: pa.Table, reader: SpaceReader) -> np
     if not of_windows and not (clocks and _CLOCK in used):
         passed = _passing(where, condition, recordings.select(of_recordings), len(recordings), columns)
         return reader.windows_of(ids[passed])
-    order = np.argsort(ids)
-    where = order[np.minimum(np.searchsorted(ids, reader.recording, sorter=order), len(ids) - 1)] if len(ids) else None
-    known = ids[where] == reader.recording if where is not None else np.zeros(len(reader), bool)
-    of_window = pa.array(np.zeros(len(reader), np.int64) if where is None else where, mask=~known)
+    rows, there = Rows(reader.store.folder, ids).find(reader.recording)
+    of_window = pa.array(rows, mask=~there)
     # a window without a recording has NULL in the columns of recordings
     table = {name: recordings.column(name).take(of_window) for name in of_recordings}
     table |= {

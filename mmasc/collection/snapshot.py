@@ -39,7 +39,7 @@ class Rows(Mapping[int, int]):
         return iter(self._ids.tolist())
 
     def __contains__(self, one: object) -> bool:
-        return isinstance(one, int) and bool(self._find(np.array([one]))[1].all())
+        return isinstance(one, int) and bool(self.find(np.array([one]))[1].all())
 
     def __getitem__(self, one: int) -> int:
         return int(self.of(np.array([one], np.int64))[0])
@@ -50,7 +50,7 @@ class Rows(Mapping[int, int]):
         Raises:
             MmascError: If one is missing.
         """
-        rows, there = self._find(ids)
+        rows, there = self.find(ids)
         if not there.all():
             raise MmascError(
                 f"{self._folder} is damaged: it holds windows of a recording that is missing ({ids[~there][0]}); "
@@ -58,7 +58,8 @@ class Rows(Mapping[int, int]):
             )
         return rows
 
-    def _find(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def find(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of several ids, and which of them are there, bool; the rows of others mean nothing."""
         if not len(self._ids):
             return np.zeros(len(ids), np.int64), np.zeros(len(ids), bool)
         # Of several rows with one id, which only damage makes, the last
