@@ -12,6 +12,7 @@ import soundfile
 from mmasc.collection import Collection
 from mmasc.collection.index_files import load_files
 from mmasc.collection.ingest import embed
+from mmasc.collection.snapshot import Rows
 from mmasc.errors import MmascError
 from mmasc.windows.units import unit_float32
 from tests.helpers.hostile import npy, refused
@@ -65,7 +66,7 @@ def test_windows_of_no_recording_are_told_as_damage(tmp_path, standin):
     embed(sound, tmp_path / "c", standin)
     collection = Collection(tmp_path / "c")
     assert len(collection.search(audio=sound, encoder=standin)) == 2
-    collection.row_of.clear()
+    collection.row_of = Rows(tmp_path / "c", np.zeros(0, np.int64))
     for call in (
         lambda: collection.search(audio=sound, encoder=standin),
         lambda: collection.export(tmp_path / "out"),

@@ -30,6 +30,7 @@ FACTS = [
     ("docs/collections.md", "mmasc clips sounds.mmasc", "rain_0000.00_0005.00_rain"),
     ("docs/collections.md", "mmasc collection remove", "1 recording"),
     ("docs/collections.md", "mmasc collection add", "1 added"),
+    ("docs/segments.md", "mmasc collection index", "mini   flat"),
     ("docs/clock.md", 'mmasc search field.mmasc "crickets"', "2024-05-01 21:30:00"),
     ("docs/clock.md", "mmasc collection clock", "6 of 6 recordings have a clock: 6 from names"),
     ("docs/clock.md", 'mmasc search field.mmasc "a rooster"', "2024-05-01 04:30:00"),

@@ -7,6 +7,7 @@ takes of one thing are far apart. Waveforms are read a part at a time, so they m
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ _AROUND = 24  # lags around it from which the correlation between samples is wor
 _STEPS = 16  # per sample
 # Peaks below this are of sounds that have nothing in common: between samples the peak is at most twice as high
 _HOPELESS = 0.25
+_ROUNDING = 1e-4  # of squared correlations in float32
+_EXACT_LAGS = 64
 _LEAST_SHARE = 0.5  # of the shorter recording, in time and in energy, that must be in both
 _QUIET = 1e-12  # energy per sample, relative to full scale, below which there is nothing to compare
 
@@ -53,6 +56,43 @@ class Match:
 NO_MATCH = Match(0.0, 0.0, 0.0, 0.0)
 
 
+class Compared:
+    """A waveform of `comparable` with what comparing needs of it, worked out once for all that it is compared with.
+
+    Args:
+        waveform: float32 `[time]`; may be a map of a file.
+    """
+
+    def __init__(self, waveform: Float[np.ndarray, " time"]) -> None:
+        self.waveform = waveform
+        self._spectra: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.waveform)
+
+    @property
+    def short(self) -> bool:
+        """Whether it is looked for, and looked through, in one go."""
+        return len(self.waveform) <= _PROBE
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it keeps in memory."""
+        energy = self.__dict__.get("energy")
+        return sum(one.nbytes for one in self._spectra.values()) + (0 if energy is None else energy.nbytes)
+
+    @cached_property
+    def energy(self) -> Float[np.ndarray, " edge"]:
+        """Energy of the first 0, 1, 2, … samples."""
+        return _energy(self.waveform)
+
+    def spectrum(self, size: int) -> np.ndarray:
+        """Its transform with zeros behind it up to `size`, in float32, which finds lags up to its rounding."""
+        if size not in self._spectra:
+            self._spectra[size] = np.fft.rfft(np.asarray(self.waveform, np.float32), size)
+        return self._spectra[size]
+
+
 def comparable(path: str | Path) -> Iterator[Float[np.ndarray, " time"]]:
     """A recording as it is compared, block by block: float32, mono, 8 kHz, x[n] − 0.95 x[n−1].
 
@@ -78,26 +118,82 @@ def match_waveforms(first: Float[np.ndarray, " time"], second: Float[np.ndarray,
     Source: normalised cross-correlation as in Lewis 1995, "Fast template matching", with both sides normalised over
     the overlap.
     """
+    return match_compared(Compared(first), Compared(second))
+
+
+def match_compared(first: Compared, second: Compared) -> Match:
+    """The same as `match_waveforms`, for waveforms that are compared with many others."""
     if len(first) < len(second):
-        return match_waveforms(second, first).turned()
+        return match_compared(second, first).turned()
     if not len(second):
         return NO_MATCH
-    lag, found = 0, 0.0
-    for start, stop in _probes(len(second)):
-        probe = np.asarray(second[start:stop], np.float32)
-        least = round(len(probe) * _LEAST_SHARE) if len(probe) == len(second) else len(probe)
-        peak, at = _best_lag(first, probe, max(least, 1))
-        if peak > found:
-            lag, found = at - start, peak
+    lag, found = _where(first, second)
     if not found:
         return NO_MATCH
     begin, end = max(lag, 0), min(lag + len(second), len(first))
-    similarity = _similarity(first, second, lag) if found > _HOPELESS else found
+    similarity = _similarity(first.waveform, second.waveform, lag) if found > _HOPELESS else found
     overlap = max(end - begin, 0)
     share = overlap / len(second)
     if share < _LEAST_SHARE:
         return NO_MATCH
     return Match(similarity, lag / RATE, overlap / RATE, share)
+
+
+def _where(first: Compared, second: Compared) -> tuple[int, float]:
+    """The lag at which the second waveform is most like the first, and how much."""
+    if first.short and second.short:
+        found, lag = _best_lag_of_short(first, second, max(round(len(second) * _LEAST_SHARE), 1))
+        return lag, found
+    lag, found = 0, 0.0
+    for start, stop in _probes(len(second)):
+        probe = np.asarray(second.waveform[start:stop], np.float32)
+        least = round(len(probe) * _LEAST_SHARE) if len(probe) == len(second) else len(probe)
+        peak, at = _best_lag(first.waveform, probe, max(least, 1))
+        if peak > found:
+            lag, found = at - start, peak
+    return lag, found
+
+
+def _best_lag_of_short(reference: Compared, probe: Compared, least: int) -> tuple[float, int]:
+    """As `_best_lag`, where both are transformed whole: of a pair only the way back is left to do."""
+    n, length = len(probe), len(reference)
+    if probe.energy[-1] <= _QUIET * n:
+        return 0.0, 0
+    size = _fast_size(length + 2 * (n - least))
+    products = np.fft.irfft(reference.spectrum(size) * probe.spectrum(size).conj(), size)
+    first, last = least - n, length - least + 1
+    # Lags below 0 stand at the end
+    products = np.concatenate([products[size + first :], products[:last]]).astype(np.float64)
+    energy = _energy_inside(reference.energy, -last + 1, last - first, n)[::-1]
+    own = _energy_inside(probe.energy, first, last - first, length)
+    fits = (own >= _LEAST_SHARE * probe.energy[-1]) & (energy > _QUIET * n)
+    products *= products
+    products /= np.where(fits, energy * own, np.inf)
+    top = int(products.argmax())
+    if products[top] > _HOPELESS**2:
+        # Which of those that are equal up to rounding it is, float64 decides
+        near = np.flatnonzero(products >= (1 - _ROUNDING) * products[top])
+        for one in sorted(near[np.argsort(np.abs(near - top), kind="stable")[:_EXACT_LAGS]].tolist()):
+            low, high = max(first + one, 0), min(first + one + n, length)
+            part = probe.waveform[low - first - one : high - first - one].astype(np.float64)
+            product = float(reference.waveform[low:high].astype(np.float64) @ part)
+            products[one] = product * product / (energy[one] * own[one])
+        top = int(products.argmax())
+    return (float(np.sqrt(products[top])), first + top) if products[top] > 0 else (0.0, 0)
+
+
+def _energy_inside(edges: Float[np.ndarray, " edge"], first: int, count: int, length: int) -> Float[np.ndarray, " lag"]:
+    """Energy of what of a waveform lies inside another one of this length, where it begins at lags from `first` on.
+
+    `edges` is the energy of its first 0, 1, 2, … samples.
+    """
+    n = len(edges) - 1
+    inside = np.full(count, edges[n])
+    early = min(max(-first, 0), count)  # lags below 0: what lies before the other one is missing
+    inside[:early] -= edges[-first - early + 1 : -first + 1][::-1]
+    late = min(max(length - n - first, 0), count)  # from here on what lies behind it is
+    inside[late:] -= edges[n] - edges[length - first - count + 1 : length - first - late + 1][::-1]
+    return inside
 
 
 def _probes(length: int) -> list[tuple[int, int]]:

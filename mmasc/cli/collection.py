@@ -1,5 +1,6 @@
 """`mmasc collection`: inspect, change, check, merge and export collections."""
 
+import os
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -9,6 +10,7 @@ import click
 from mmasc.cli.activity import activity
 from mmasc.cli.collection_clock import clock
 from mmasc.cli.collection_library import cluster, duplicates
+from mmasc.cli.light_arrow import load_arrow
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 from mmasc.cli.progress import shown_progress
@@ -27,6 +29,7 @@ _folder = click.argument("folder", metavar="COLLECTION")
 
 
 def _open(folder: str) -> Any:
+    load_arrow()  # before anything loads it with pandas
     from mmasc.collection import Collection
 
     return Collection(folder)
@@ -149,6 +152,24 @@ def compact(folder: str) -> None:
     for line in opened.remarks:
         remark(line)
     echo(f"{folder} is compact")
+
+
+@collection.command()
+@_folder
+@click.option("--space", metavar="NAME", help="Space whose index is built; default: all spaces.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N",
+    help="Processes that build a segment each; default: the number of cores.",
+)  # fmt: skip
+@format_option()
+def index(folder: str, space: str | None, workers: int | None, output_format: str) -> None:
+    """Build what the search index lacks; show its segments and their measured recall."""
+    with shown_progress("indexing"):
+        opened = _open(folder)
+        rows = opened.index(space, workers or os.cpu_count() or 1)
+    for line in opened.remarks:
+        remark(line)
+    print_rows(rows, output_format, ["space", "kind", "windows", "gone", "nprobe", "recall"])
 
 
 @collection.command()

@@ -9,6 +9,7 @@ from mmasc.collection.annotations import Annotations
 from mmasc.collection.coverage import uncovered
 from mmasc.collection.head import HEAD_NAME, read_copies
 from mmasc.collection.leases import copy_path
+from mmasc.collection.segment_files import damaged_segments
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError
@@ -100,9 +101,9 @@ def _check_space(reader: SpaceReader, collection: Snapshot) -> list[Finding]:
     findings = []
     ids = collection.recordings.column("id").to_numpy()
     durations = collection.recordings.column("duration").to_numpy()
-    orphans = ~np.isin(reader.recording, ids)
-    if orphans.any():
-        findings.append(Finding("error", f"{orphans.sum()} windows belong to no recording"))
+    orphans = len(reader) - int(reader.windows_of(ids).sum())
+    if orphans:
+        findings.append(Finding("error", f"{orphans} windows belong to no recording"))
     if len(reader) != reader.space.windows:
         findings.append(Finding("error", f"{len(reader)} windows, the head says {reader.space.windows}"))
     keys = np.stack([reader.recording, reader.lane, np.round(reader.start * 1e6).astype(np.int64)], axis=1)
@@ -113,6 +114,13 @@ def _check_space(reader: SpaceReader, collection: Snapshot) -> list[Finding]:
     if gaps:
         findings.append(Finding("error", f"windows of {gaps} recordings do not cover them from start to end"))
     findings += _check_vectors(reader)
+    damaged = damaged_segments(reader.store.space_folder(reader.space.identity))
+    if damaged:
+        findings.append(
+            Finding(
+                "error", f"{len(damaged)} segments of the index are not as they were written: mmasc collection compact"
+            )
+        )
     return findings
 
 

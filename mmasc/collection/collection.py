@@ -17,21 +17,18 @@ from mmasc.collection.clock import ClockReport, set_clocks
 from mmasc.collection.export import export
 from mmasc.collection.filters import passing_recordings
 from mmasc.collection.frames import as_frame, described, window_order, windows_described
-from mmasc.collection.hits import Hit
-from mmasc.collection.index import IndexPolicy
-from mmasc.collection.index_files import forget
+from mmasc.collection.index_upkeep import forget_index, forget_worn
+from mmasc.collection.indexing import build_indexes
 from mmasc.collection.journal import fold_annotations
 from mmasc.collection.merge import merge
 from mmasc.collection.metadata import metadata_table
-from mmasc.collection.moments import Wanted
 from mmasc.collection.publish import PublishReport, publish
 from mmasc.collection.published import open_store
-from mmasc.collection.query import Query, QueryEncoders, search_space
 from mmasc.collection.report import EmbedReport
-from mmasc.collection.snapshot import Snapshot, ids_under
+from mmasc.collection.searchable import Searchable
+from mmasc.collection.snapshot import ids_under
 from mmasc.collection.vectors import vectors_with_labels
-from mmasc.encoders.registry import ENCODERS, full_name_of, window_of
-from mmasc.encoders.words import remarks_on_words
+from mmasc.encoders.registry import full_name_of, window_of
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
 from mmasc.progress import current
@@ -45,7 +42,7 @@ if TYPE_CHECKING:
 _LOADING = ("device", "backend", "window_seconds")
 
 
-class Collection(Snapshot):
+class Collection(Searchable):
     """A folder of vectors, as it stood when it was opened; `refresh` sees what other processes have added since.
 
     Args:
@@ -56,10 +53,6 @@ class Collection(Snapshot):
     Raises:
         MmascError: If there is no collection or a newer mmasc made it.
     """
-
-    def __init__(self, folder: str | Path, policy: IndexPolicy | None = None, device: str = "cpu") -> None:
-        super().__init__(folder, policy)
-        self._encoders = QueryEncoders(device)
 
     @classmethod
     def open(cls, folder: str | Path, **options: Any) -> "Collection":
@@ -79,93 +72,6 @@ class Collection(Snapshot):
     def info(self) -> dict[str, Any]:
         """What is there: recordings, hours, own columns, root, format, every space with its identity, annotations."""
         return {**super().info(), "annotations": len(self.annotations)}
-
-    def search(
-        self,
-        text: Any = (),
-        audio: Any = (),
-        image: Any = (),
-        vectors: Any = None,
-        *,
-        not_text: Any = (),
-        not_audio: Any = (),
-        not_image: Any = (),
-        k: int | np.integer = 10,
-        where: str | None = None,
-        space: str | None = None,
-        encoder: "Encoder | None" = None,
-        per_recording: bool = False,
-        windows: bool = False,
-        spread: int | np.integer | None = None,
-        gap: float | None = None,
-    ) -> list[Hit]:
-        """Moments nearest to texts, sounds, pictures or vectors, and far from others.
-
-        A moment is one window, or good neighbouring windows of one recording together: those around the best that
-        touch, overlap or lie within `gap`, and whose score is at least half way from the usual score (the median of
-        up to 1,000 windows spread over the space) to the best. The score of a window is the mean cosine to what is
-        asked for minus the mean cosine to what is not; that of a moment is that of its best window.
-
-        Args:
-            text, audio, image: Asked for: texts; sound files (or their bytes, or open binary files); picture files, PIL
-                images or uint8 arrays [height, width, 3]; one or several of each in any container.
-            vectors: Asked for, as vectors of the space, `[dim]` or `[item dim]`, any type of number.
-            not_text, not_audio, not_image: Not asked for.
-            k: Hits, at most; fewer come back where fewer are there or pass.
-            where: SQL on columns of recordings and windows (start, end, lane), applied inside the search.
-            space: Name of the space; default: the oldest that understands the query.
-            encoder: Loaded encoder of that space, to save loading it.
-            per_recording: The best hit of every recording alone: the same as `spread=1`.
-            windows: Whether hits are single windows, as in version 0.1.0, instead of moments.
-            spread: Hits of one recording, at most; default: no limit.
-            gap: Longest gap in seconds between windows of one moment; default: the hop of the space.
-        Returns:
-            Hits, best first: rank, path, start, end (seconds), score, duplicate (whether the hit is the query itself
-            or a copy of it), best_start and best_end (the best window, in seconds), lane where there are several, and
-            the recording's own columns. A `Hit` has attributes and
-            reads as a mapping; `pandas.DataFrame(hits)` makes a table.
-        Raises:
-            MmascError: If nothing is asked, the space does not understand the query, another encoder made the
-                space, or `where` cannot be read.
-            ValueError: If `k` or `spread` is not a whole number of 1 or more, `gap` is not 0 or more, or a text, sound
-                or picture is none.
-        """
-        if gap is not None and not gap >= 0:
-            raise ValueError(f"gap must be 0 seconds or more, got {gap}")
-        most = 1 if per_recording else None if spread is None else as_count(spread, "spread")
-        wanted = Wanted(as_count(k, "k"), windows, most, gap)
-        query = Query.of(text, audio, image, vectors, not_text, not_audio, not_image)
-        name = space or self.space_for(query, encoder)
-        reader = self.space(name)
-        ready = self._encoders.of(reader, encoder, query)
-        if ready is not None:
-            for line in remarks_on_words(ready, query.texts + query.not_texts):
-                self.store.remark(line)
-        return search_space(self, reader, query, ready, wanted, where)
-
-    def space_for(self, query: Query, encoder: "Encoder | None" = None) -> str:
-        """Name of the space that a query without one is put to: the encoder's, or the oldest that understands it.
-
-        Raises:
-            MmascError: If there is none.
-        """
-        if encoder is not None:
-            same = [name for name, space in self.head.spaces.items() if space.identity == encoder.identity]
-            if self.head.spaces and not same:
-                raise MmascError(
-                    f"{self.store.folder} has no vectors of {encoder.spec.name} {encoder.identity}; "
-                    f"it has: {', '.join(f'{name} {space.identity}' for name, space in self.head.spaces.items())}"
-                )
-            return same[0] if same else ""
-        fitting = [name for name in self.spaces if query.fits(self.head.spaces[name].encoder)]
-        if self.spaces and not fitting:
-            asked = " and ".join(sorted(query.modalities))
-            able = [name for name, spec in ENCODERS.items() if query.modalities <= set(spec.modalities)]
-            add = f"; add one with: mmasc embed PATH --into ... --encoder {able[0]}" if able else ""
-            raise MmascError(
-                f"no space of {self.store.folder} understands {asked}; it has: {', '.join(self.spaces)}{add}"
-            )
-        return fitting[0] if fitting else self.space().name
 
     def add(
         self, paths: str | Path | Sequence[str | Path], encoder: "str | Encoder | None" = None, **options: Any
@@ -311,10 +217,31 @@ class Collection(Snapshot):
         self.refresh()  # moves the own lease, so that the old versions can go
         self.store.clean()
         for name, space in self.head.spaces.items():
-            forget(self.store.space_folder(space.identity))
             if space.windows:
+                forget_worn(self.space(name))
                 with current().phase(f"search index of {name}"):
                     self.space(name).refresh_index()
+            else:
+                forget_index(self.store.space_folder(space.identity))
+
+    def index(self, space: str | None = None, workers: int = 1) -> list[dict[str, Any]]:
+        """Build what the indexes lack: exact ones of small spaces, segments of large ones; killed, it goes on again.
+
+        Segments that are not full become full ones where there are enough of them.
+
+        Args:
+            space: Whose index; default: those of all spaces.
+            workers: Processes that build a segment each. With more than one, a script needs the usual
+                `if __name__ == "__main__":`.
+        Returns:
+            Of each segment: space, kind ("flat", "ivf", "rabitq"), windows, gone (windows that were removed since),
+            nprobe (lists that a search looks into) and recall (measured at 10, the lower one of windows and texts).
+            The last row of a space is of the windows that lie in no segment, if there are any: they are compared one by
+            one.
+        Raises:
+            ValueError: If `workers` is not a whole number of 1 or more.
+        """
+        return build_indexes(self, self.spaces if space is None else [space], as_count(workers, "workers"))
 
     def check(self) -> list[Finding]:
         """Look for faults: windows without recordings, doubles, gaps, NaN, missing files, an index that is wrong."""

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from mmasc.remote.addresses import is_address, place_of
 from mmasc.remote.sightings import gone
 
 
-def gone_under(stored: Sequence[str], root: str, folders: Sequence[str]) -> list[str]:
+def gone_under(stored: Iterable[str], root: str, folders: Sequence[str]) -> list[str]:
     """Those of some stored paths that lie under one of the folders and whose files do not exist."""
     places = {path: place_of(root, path) for path in stored}
     below = [path for path, place in places.items() if any(place.startswith(os.path.join(one, "")) for one in folders)]

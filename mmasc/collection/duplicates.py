@@ -14,7 +14,7 @@ from mmasc.audio.similarity import NO_MATCH, Match
 from mmasc.collection.copies import best_first, equally_long, reason_to_keep
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.near_recordings import candidates
-from mmasc.collection.pair_matches import PairMatches
+from mmasc.collection.pair_matches import PairMatches, in_tiles
 from mmasc.collection.snapshot import Snapshot
 from mmasc.errors import show_path
 
@@ -115,7 +115,7 @@ def find_duplicates(
             if one != other and not {one, other} & bench.problems.keys()
         }
         groups = _Groups(same_bytes)
-        for done, (one, other) in enumerate(sorted(wanted)):
+        for done, (one, other) in enumerate(in_tiles(wanted)):
             progress(done, len(wanted))
             if bench.match(one, other).similarity >= threshold:
                 groups.join(one, other)

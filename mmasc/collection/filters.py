@@ -11,6 +11,7 @@ from mmasc.collection.condition_tokens import ConditionError
 from mmasc.collection.condition_tree import Node, columns_of
 from mmasc.collection.condition_values import CALLABLE, passing_rows
 from mmasc.collection.conditions import read_condition
+from mmasc.collection.snapshot import Rows
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError
 
@@ -42,13 +43,14 @@ def passing_windows(where: Any, recordings: pa.Table, reader: SpaceReader) -> np
     ids = recordings.column("id").to_numpy()
     if not of_windows and not (clocks and _CLOCK in used):
         passed = _passing(where, condition, recordings.select(of_recordings), len(recordings), columns)
-        return np.isin(reader.recording, ids[passed])
-    rows = {int(one): row for row, one in enumerate(ids)}
-    known, inverse = np.unique(reader.recording, return_inverse=True)
-    of_window = pa.array([rows.get(int(one)) for one in known], pa.int64()).take(pa.array(inverse))
+        return reader.windows_of(ids[passed])
+    rows, there = Rows(reader.store.folder, ids).find(reader.recording)
+    of_window = pa.array(rows, mask=~there)
     # a window without a recording has NULL in the columns of recordings
     table = {name: recordings.column(name).take(of_window) for name in of_recordings}
-    table |= {name: pa.array(getattr(reader, name)) for name in of_windows}
+    table |= {
+        name: pa.array(reader.lane.astype(np.int64) if name == "lane" else getattr(reader, name)) for name in of_windows
+    }
     if clocks and _CLOCK in used:
         begin = begin_column(recordings).take(of_window)
         table[_CLOCK] = pc.add(begin, pa.array((reader.start * 1e6).round().astype("timedelta64[us]")))

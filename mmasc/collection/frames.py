@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Int
 
 from mmasc.collection.schema import RECORDING_COLUMNS
@@ -13,6 +14,8 @@ from mmasc.errors import MmascError
 
 # What is known of a recording and of use outside of the collection; the others are for telling whether a file changed
 DESCRIPTION = ("id", "path", "duration", "sample_rate", "channels", "status", "reason")
+
+_AT_ONCE = 65_536
 
 
 def described(collection: Snapshot, ids: Int[np.ndarray, " item"]) -> pa.Table:
@@ -25,29 +28,36 @@ def described(collection: Snapshot, ids: Int[np.ndarray, " item"]) -> pa.Table:
         Columns id, path (where the recording lies now), duration, sample_rate, channels, status, reason, and the own
         columns.
     """
-    rows = pa.array([collection.row_of[int(one)] for one in ids], pa.int64())
+    rows = pa.array(collection.row_of.of(ids))
     own = [name for name in collection.recordings.column_names if name not in RECORDING_COLUMNS]
     table = collection.recordings.select([*DESCRIPTION, *own]).take(rows)
-    paths = [collection.path_of(path) for path in table.column("path").to_pylist()]
-    return table.set_column(table.column_names.index("path"), "path", pa.array(paths, pa.string()))
+    return table.set_column(table.column_names.index("path"), "path", _places(collection, table.column("path")))
 
 
 def window_order(
     collection: Snapshot, reader: SpaceReader, positions: Int[np.ndarray, " window"]
 ) -> Int[np.ndarray, " window"]:
     """The order of windows by path, lane and start."""
-    paths = [collection.path_of(path) for path in collection.recordings.column("path").to_pylist()]
-    rank = np.argsort(np.argsort(np.array(paths, object), kind="stable")) if paths else np.zeros(0, np.int64)
-    rows = np.array([collection.row_of[int(one)] for one in reader.recording[positions]], np.int64)
+    order = pc.sort_indices(_places(collection, collection.recordings.column("path"))).to_numpy()
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    rows = collection.row_of.of(reader.recording[positions])
     return np.lexsort((reader.start[positions], reader.lane[positions], rank[rows]))
 
 
 def windows_described(collection: Snapshot, reader: SpaceReader, positions: Int[np.ndarray, " window"]) -> pa.Table:
     """What is known of windows and of their recordings, a row per window: `described`, then start, end, lane."""
     table = described(collection, reader.recording[positions])
-    for name in ("start", "end", "lane"):
+    for name in ("start", "end"):
         table = table.append_column(name, pa.array(getattr(reader, name)[positions]))
-    return table
+    return table.append_column("lane", pa.array(reader.lane[positions].astype(np.int64)))
+
+
+def _places(collection: Snapshot, stored: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Where recordings lie now, from their stored paths; not all of them as Python's own texts at once."""
+    pieces = (stored.slice(first, _AT_ONCE).to_pylist() for first in range(0, len(stored), _AT_ONCE))
+    arrays = [pa.array([collection.path_of(path) for path in piece], pa.string()) for piece in pieces]
+    return pa.chunked_array(arrays, pa.string())
 
 
 def as_frame(table: pa.Table) -> Any:

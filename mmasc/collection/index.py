@@ -1,7 +1,8 @@
 """The index: FAISS over unit vectors, derived from the store by a measured policy; it may be thrown away.
 
 Small: fp16, exact. Larger: inverted lists over fp16, with as many lists probed as a measurement on held-out windows
-and on texts says. Larger than memory: inverted lists over one-bit codes, refined from fp16 mapped from disk.
+and on texts says. Larger than memory: inverted lists over one-bit codes, refined from fp16 mapped from disk. The large
+ones are built a segment at a time, see `segments.py`.
 """
 
 import os
@@ -34,6 +35,7 @@ class IndexPolicy:
         memory_bytes: Inverted lists over fp16 while rows x (2 dim + 16) fit; default: half of the memory.
         recall: Mean recall at 10 against exact search that the number of probed lists must reach.
         k_factor_audio, k_factor_text: Candidates per hit that refinement of one-bit codes looks at.
+        segment_rows: Rows of a full segment of an index that is not exact.
     """
 
     flat_numbers: int = 250_000_000
@@ -41,6 +43,11 @@ class IndexPolicy:
     recall: float = 0.98
     k_factor_audio: int = 16
     k_factor_text: int = 64
+    segment_rows: int = 10_000_000
+
+    def saved(self) -> dict[str, Any]:
+        """As headers of saved indexes have it; the size of a segment does not describe one."""
+        return {name: value for name, value in asdict(self).items() if name != "segment_rows"}
 
     def kind(self, rows: int, dim: int) -> Literal["flat", "ivf", "rabitq"]:
         """The kind of index for `rows` vectors of `dim` numbers."""
@@ -76,7 +83,13 @@ class VectorIndex:
 
     @classmethod
     def build(
-        cls, scan: Scan, rows: int, dim: int, policy: IndexPolicy | None = None, probes: np.ndarray | None = None
+        cls,
+        scan: Scan,
+        rows: int,
+        dim: int,
+        policy: IndexPolicy | None = None,
+        probes: np.ndarray | None = None,
+        kind: str | None = None,
     ) -> "VectorIndex":
         """Build from the store.
 
@@ -86,10 +99,11 @@ class VectorIndex:
             dim: Numbers in a vector.
             policy: Sizes at which the kind of index changes.
             probes: Text vectors `[item dim]` of the space: recall is measured on them too.
+            kind: "flat", "ivf" or "rabitq"; default: what the policy says of so many rows.
         """
         faiss = import_faiss()
         policy = policy or IndexPolicy()
-        kind = policy.kind(rows, dim)
+        kind = kind or policy.kind(rows, dim)
         if kind == "flat":
             index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
             index.train(np.zeros((1, dim), np.float32))
@@ -152,25 +166,33 @@ class VectorIndex:
         Raises:
             OSError: If it cannot be written; what was there stays.
         """
-        about = {
-            "version": version,
-            "kind": self.kind,
-            "nprobe": self.nprobe,
-            "curve": self.curve,
-            "policy": asdict(self.policy),
-        }
+        about = {"version": version, **self.about}
         return save_files(import_faiss(), folder, self.index, self.row_ids, about, outdated)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What its header says of it."""
+        return {"kind": self.kind, "nprobe": self.nprobe, "curve": self.curve, "policy": self.policy.saved()}
+
+    @property
+    def recall(self) -> float:
+        """The lower of the recalls at 10 that were measured on windows and on texts; 1 where it is exact."""
+        return min(self.curve.get(str(self.nprobe), {"exact": 1.0}).values())
 
     @classmethod
     def load(cls, folder: Path) -> "VectorIndex | None":
         """The index that `save` wrote; None if there is none or its files are not as they were written."""
         found = load_files(import_faiss(), folder)
-        if found is None:
-            return None
-        index, row_ids, header = found
+        return None if found is None else cls.of_files(*found)
+
+    @classmethod
+    def of_files(cls, index: Any, row_ids: np.ndarray, header: dict[str, Any]) -> "VectorIndex | None":
+        """From the files of an index and their header; None where it does not say what it must."""
         try:
             policy = IndexPolicy(**header["policy"])
             nprobe, curve = int(header["nprobe"]), dict(header["curve"])
+            if header["kind"] != "flat" and min(nprobe, policy.k_factor_audio, policy.k_factor_text) < 1:
+                raise ValueError
         except (KeyError, TypeError, ValueError):
             return None  # derived data: whoever asks builds it again from the store
         return cls(header["kind"], index, row_ids, nprobe, curve, policy)

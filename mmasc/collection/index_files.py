@@ -57,8 +57,8 @@ def save_files(
             home = folder / f"index-{secrets.token_hex(4)}"
             try:
                 home.mkdir()
-                _write(faiss, home, index, row_ids)
-                files = {name: _fingerprint(home / name) for name in ("vectors.faiss", "rows.npy")}
+                write_index(faiss, home, index, row_ids)
+                files = {name: fingerprint(home / name) for name in ("vectors.faiss", "rows.npy")}
                 header = {"format": INDEX_FORMAT, "folder": home.name, **about, "files": files}
                 write_atomically(folder / HEADER, json.dumps(header).encode())
             except BaseException:
@@ -102,7 +102,12 @@ def forget(folder: Path) -> None:
     (folder / HEADER).unlink(missing_ok=True)
 
 
-def _write(faiss: Any, home: Path, index: Any, row_ids: np.ndarray) -> None:
+def write_index(faiss: Any, home: Path, index: Any, row_ids: np.ndarray) -> None:
+    """Write vectors.faiss and rows.npy into a folder.
+
+    Raises:
+        OSError: If they cannot be written.
+    """
     try:
         faiss.write_index(index, str(home / "vectors.faiss"))
     except RuntimeError as error:
@@ -113,16 +118,16 @@ def _write(faiss: Any, home: Path, index: Any, row_ids: np.ndarray) -> None:
 
 
 def _read(faiss: Any, home: Path, header: dict[str, Any]) -> tuple[Any, np.ndarray, dict[str, Any]] | None:
-    if any(_fingerprint(home / name) != header["files"].get(name) for name in ("vectors.faiss", "rows.npy")):
+    if any(fingerprint(home / name) != header["files"].get(name) for name in ("vectors.faiss", "rows.npy")):
         return None
     row_ids = read_array(home / "rows.npy")
-    index = _read_faiss(faiss, home / "vectors.faiss", mapped=header["kind"] == "rabitq")
+    index = read_faiss(faiss, home / "vectors.faiss", mapped=header["kind"] == "rabitq")
     if row_ids.dtype != np.int64 or row_ids.ndim != 1 or index.ntotal != len(row_ids):
         return None
     return index, row_ids, header
 
 
-def _read_faiss(faiss: Any, path: Path, mapped: bool) -> Any:
+def read_faiss(faiss: Any, path: Path, mapped: bool) -> Any:
     """Read an index; numbers in the file that promise more than the file holds are refused before memory is taken."""
     size = os.stat(path).st_size
     before = faiss.get_deserialization_vector_byte_limit(), faiss.get_deserialization_loop_limit()
@@ -146,6 +151,7 @@ def _sweep(folder: Path, kept: str | None) -> None:
         one.unlink(missing_ok=True)
 
 
-def _fingerprint(path: Path) -> dict[str, int]:
+def fingerprint(path: Path) -> dict[str, int]:
+    """Size and CRC-32 of a file; 0 for that of a file so large that reading all of it takes too long."""
     size = os.stat(path).st_size
     return {"size": size, "crc32": crc32_of(path) if size <= _CHECKSUM_BYTES else 0}

@@ -5,7 +5,7 @@ Killed at any moment, nothing that was committed is lost and nothing is there tw
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from mmasc.audio.clock import ClockRules
 from mmasc.collection.clock import ClockColumns, columns_of_users
 from mmasc.collection.head import HEAD_NAME
 from mmasc.collection.intake import COMMIT_SECONDS, COMMIT_WINDOWS, Intake, OwnColumns
-from mmasc.collection.known import Known, not_untouched, read_known, refuse_another_root
+from mmasc.collection.known import not_untouched, refuse_another_root
+from mmasc.collection.known_recordings import Known, KnownRecordings
 from mmasc.collection.metadata import Metadata, folder_columns, own_columns
 from mmasc.collection.report import BadFile, EmbedReport
 from mmasc.collection.schema import RECORDING_FIELDS
@@ -173,12 +174,12 @@ def _own_columns(
 ) -> tuple[OwnColumns, list[str]]:
     """Own columns of all files, with all faults of tables and of the root, before anything is decoded or stored."""
     table = Metadata(metadata) if metadata is not None else None
-    known: dict[str, Known] = {}
+    known: Mapping[str, Known] = {}
     schema = pa.schema(RECORDING_FIELDS)
     if (into / HEAD_NAME).exists():
         store = Store(into)
         head = store.head()
-        root, known, schema = head.root, read_known(store, head), store.recordings_schema(head)
+        root, known, schema = head.root, KnownRecordings(store, head), store.recordings_schema(head)
         refuse_another_root(into, root, known, files)
     if table is not None:
         table.match(files, [place_of(root, stored) for stored in known], root, schema)

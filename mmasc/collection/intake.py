@@ -21,7 +21,8 @@ import pyarrow.compute as pc
 from mmasc.collection.clock import CLOCK_TYPES, ClockColumns, renewed, without_note
 from mmasc.collection.coverage import embed_command, gone_under
 from mmasc.collection.head import SpaceHead
-from mmasc.collection.known import Known, changed_while_read, moved_files, read_known, some, stored_path
+from mmasc.collection.known import changed_while_read, moved_files, some, stored_path
+from mmasc.collection.known_recordings import Known, KnownRecordings
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.partial import Partials, Subject
 from mmasc.collection.report import BadFile, EmbedReport
@@ -104,7 +105,7 @@ class Intake:
             self._open_space(change, wanted)
             head = change.head
         self.root = head.root
-        self.seen, self.known = head, read_known(store, head, self.name)
+        self.seen, self.known = head, KnownRecordings(store, head, self.name)
         self.partials = Partials(store.folder, head.spaces[self.name], self._subject)
 
     def prepare(self, files: Sequence[Path]) -> None:
@@ -222,7 +223,7 @@ class Intake:
                 f"remarks about {len(self.noted) - _NOTED} more files: mmasc classify shows them"
             )
         self.report.remarks += self.store.remarks
-        gone = gone_under(list(self.known), self.root, folders)
+        gone = gone_under(self.known, self.root, folders)
         self.report.missing = len(gone)
         if gone:
             command = shlex.join(["mmasc", "collection", "remove", str(self.store.folder), "--missing"])
@@ -309,8 +310,8 @@ class Intake:
 
     def _see(self, change: Transaction) -> None:
         """Know what other processes have done meanwhile."""
-        if change.head != self.seen:
-            self.seen, self.known = change.head, read_known(self.store, change.head, self.name)
+        self.known.see(change.head)
+        self.seen = change.head
 
     def _write(self, change: Transaction, waiting: list[_Waiting]) -> None:
         """The rows of some files; what another process has added meanwhile is not added again."""

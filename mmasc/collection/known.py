@@ -5,14 +5,11 @@ import os
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-
-from mmasc.collection.head import Head
-from mmasc.collection.stamps import STAMP_NAMES, Stamp
-from mmasc.collection.store import Store
+from mmasc.collection.known_recordings import Known, KnownRecordings
+from mmasc.collection.stamps import Stamp
 from mmasc.errors import MmascError, show_path
 from mmasc.remote.addresses import place_of, under
 from mmasc.remote.paths import RemotePath
@@ -22,28 +19,7 @@ from mmasc.storage.contents import digest_of
 _DIGESTS_LOOKED_AT = 3
 
 
-class Known(NamedTuple):
-    """A recording that the store has: its id, the file as it was, and whether the space has its windows."""
-
-    id: int
-    stamp: Stamp
-    embedded: bool
-
-
-def read_known(store: Store, head: Head, space: str | None = None) -> dict[str, Known]:
-    """All recordings by stored path; without a space none counts as embedded."""
-    recordings = store.recordings(head, ["id", "path", "size", "mtime_ns", *STAMP_NAMES])
-    inside = np.zeros(len(recordings), bool)
-    if space is not None:
-        embedded = store.windows(head.spaces[space], ["recording"]).column("recording").unique().to_numpy()
-        inside = np.isin(recordings.column("id").to_numpy(), embedded)
-    return {
-        row["path"]: Known(row["id"], Stamp.of_row(row), there)
-        for row, there in zip(recordings.to_pylist(), inside.tolist(), strict=True)
-    }
-
-
-def moved_files(known: Mapping[str, Known], root: str, given: Mapping[str, Path]) -> dict[str, tuple[str, Stamp]]:
+def moved_files(known: KnownRecordings, root: str, given: Mapping[str, Path]) -> dict[str, tuple[str, Stamp]]:
     """Files that are recordings under a new path: equal in content to one whose file is gone.
 
     Where several gone recordings or several new files have one content, nobody can say which became which: they are
@@ -61,9 +37,12 @@ def moved_files(known: Mapping[str, Known], root: str, given: Mapping[str, Path]
         if stored not in known and (size := _size(path)) is not None:
             sizes[size].append(stored)
     lost: dict[tuple[int, bytes], list[str]] = defaultdict(list)
-    maybe = [stored for stored, one in known.items() if stored not in given and one.stamp.size in sizes]
-    for stored, is_gone in zip(maybe, gone([place_of(root, stored) for stored in maybe]), strict=True):
-        stamp = known[stored].stamp
+    maybe = [
+        (stored, one.stamp)
+        for stored, one in known.of_sizes(sizes.keys())
+        if stored not in given and one.stamp.digest is not None
+    ]
+    for (stored, stamp), is_gone in zip(maybe, gone([place_of(root, stored) for stored, _ in maybe]), strict=True):
         if stamp.digest is not None and is_gone:
             lost[stamp.size, stamp.digest].append(stored)
     looked_at: dict[tuple[int, bytes], list[tuple[str, Stamp]]] = defaultdict(list)
@@ -76,13 +55,23 @@ def moved_files(known: Mapping[str, Known], root: str, given: Mapping[str, Path]
     return {found[0][0]: (old[0], found[0][1]) for found, old in pairs if len(found) == len(old) == 1}
 
 
+def _all_gone(known: Mapping[str, Known], root: str) -> bool:
+    """Whether no recording lies where it lay; a few are looked at before very many are."""
+    paths, few = iter(known), 16
+    while some_paths := list(islice(paths, few)):
+        if not all(gone([place_of(root, stored) for stored in some_paths])):
+            return False
+        few = 4_096
+    return True
+
+
 def refuse_another_root(folder: Path, root: str, known: Mapping[str, Known], files: Sequence[Path]) -> None:
     """Stop where all recordings are gone and the files given are these recordings under another root.
 
     Raises:
         MmascError: It names the command that says where they lie now.
     """
-    if not known or not all(gone([place_of(root, stored) for stored in known])):
+    if not known or not _all_gone(known, root):
         return
     roots: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for path in [path for path in files if not isinstance(path, RemotePath)]:

@@ -10,8 +10,10 @@ The rule speaks of all windows, not of those that an index proposed, so an exact
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int
@@ -22,7 +24,8 @@ from mmasc.windows.units import unit_float32
 # Candidates per hit whose scores are worked out again from the stored float32 vectors: fp16 may swap near ties
 _CANDIDATES = 2
 _MORE_CANDIDATES = 20
-_USUAL_WINDOWS = 1_000
+# Equal scores beyond so many are taken in the order of the store
+_MOST_TIES = 4_096
 # Windows on each side of the best that are looked at first; then twice as many, and so on
 _NEIGHBOURS = 8
 # Seconds: edges that differ by less than a sample are one
@@ -71,36 +74,71 @@ def find_moments(
     target: Float32[np.ndarray, " dim"],
     wanted: Wanted,
     allowed: Bool[np.ndarray, " window"] | None,
+    place: "Place | None" = None,
 ) -> list[Moment]:
-    """The best moments (or windows) of a space, best first; equal scores in the order of the store.
+    """The best moments (or windows) of a space, best first.
 
     Args:
         reader: The space.
         target: What is asked for; scores are inner products with unit vectors.
         wanted: How many of what kind.
         allowed: Which windows may be found and joined; default: all.
+        place: What orders windows of equal scores, from their positions; default: the order of the store.
     """
-    waiting = np.ones(len(reader), bool) if allowed is None else allowed.copy()
+    place = place or (lambda position: position)
+    waiting = _Waiting(reader, allowed)
     scores = _Scores(reader, target, wanted.silence_too)
-    joining = None if wanted.windows else _Joining(reader, scores, waiting.copy(), wanted.gap)
+    joining = None if wanted.windows else _Joining(reader, scores, allowed, wanted.gap)
     found: list[Moment] = []
     hits_of: Counter[int] = Counter()
-    for position in _ranked(reader, target, wanted, waiting, scores):
+    for position in _ranked(reader, target, wanted, waiting, scores, place):
         if joining is None:
             score = float(scores.of(np.array([position]))[0])
             found.append(Moment(position, score, float(reader.start[position]), float(reader.end[position])))
         else:
             moment, covered = joining.around(position)
             found.append(moment)
-            waiting[covered] = False
+            waiting.take(covered)
         recording = reader.recording[position]
         hits_of[int(recording)] += 1
         if wanted.spread is not None and hits_of[int(recording)] == wanted.spread:
-            waiting[reader.recording == recording] = False
+            waiting.take(reader.of_recording(int(recording)))
         if len(found) == wanted.k:
             break
     # An approximate index may propose a better window later
-    return sorted(found, key=lambda moment: (-moment.score, moment.best))
+    return sorted(found, key=lambda moment: (-moment.score, place(moment.best)))
+
+
+# A key of a window's position: windows of equal scores come in its order
+Place = Callable[[int], Any]
+
+
+class _Waiting:
+    """Windows that may still be found: those that are allowed without those that were taken."""
+
+    def __init__(self, reader: SpaceReader, allowed: Bool[np.ndarray, " window"] | None) -> None:
+        self._count, self._allowed = len(reader), allowed
+        self._taken: set[int] = set()
+        self._left = len(reader) if allowed is None else int(allowed.sum())
+
+    def __bool__(self) -> bool:
+        return self._left > 0
+
+    def __contains__(self, position: int) -> bool:
+        return position not in self._taken and (self._allowed is None or bool(self._allowed[position]))
+
+    def take(self, positions: Int[np.ndarray, " item"]) -> None:
+        new = {one for one in positions.tolist() if one in self}
+        self._taken |= new
+        self._left -= len(new)
+
+    def mask(self) -> Bool[np.ndarray, " window"] | None:
+        """None where all windows are waiting."""
+        if not self._taken:
+            return self._allowed
+        mask = np.ones(self._count, bool) if self._allowed is None else self._allowed.copy()
+        mask[np.fromiter(self._taken, np.int64, len(self._taken))] = False
+        return mask
 
 
 class _Scores:
@@ -111,24 +149,26 @@ class _Scores:
 
     def __init__(self, reader: SpaceReader, target: Float32[np.ndarray, " dim"], silence_too: bool) -> None:
         self._reader, self._target, self._silence_too = reader, target, silence_too
-        self._known = np.full(len(reader), np.nan, np.float32)
+        self._known: dict[int, float] = {}
 
     def of(self, positions: Int[np.ndarray, " item"]) -> Float32[np.ndarray, " item"]:
-        unknown = positions[np.isnan(self._known[positions])]
-        if len(unknown):
-            vectors = self._reader.vectors(unknown)
-            # Not a matrix product: its last bit hangs on how many windows are asked for together
-            scores = np.einsum("ij,j->i", unit_float32(vectors), self._target)
-            answers = np.isfinite(vectors).all(axis=1)
-            if not self._silence_too:
-                answers &= ~self._reader.is_silence(vectors)
-            self._known[unknown] = np.where(answers, scores, -np.inf)
-        return self._known[positions]
+        unknown = [one for one in positions.tolist() if one not in self._known]
+        if unknown:
+            scores = self._worked_out(self._reader.vectors(np.array(unknown, np.int64)))
+            self._known.update(zip(unknown, scores.tolist(), strict=True))
+        return np.array([self._known[one] for one in positions.tolist()], np.float32)
+
+    def _worked_out(self, vectors: Float32[np.ndarray, "item dim"]) -> Float32[np.ndarray, " item"]:
+        # Not a matrix product: its last bit hangs on how many windows are asked for together
+        scores = np.einsum("ij,j->i", unit_float32(vectors), self._target)
+        answers = np.isfinite(vectors).all(axis=1)
+        if not self._silence_too:
+            answers &= ~self._reader.is_silence(vectors)
+        return np.where(answers, scores, -np.inf).astype(np.float32)
 
     def usual(self) -> float:
         """The median of windows spread evenly over the space."""
-        count = len(self._reader)
-        spread = self.of(np.unique(np.linspace(0, count - 1, min(count, _USUAL_WINDOWS)).round().astype(np.int64)))
+        spread = self._worked_out(self._reader.spread)
         answering = spread[np.isfinite(spread)]
         return float(np.median(answering)) if len(answering) else 0.0
 
@@ -137,33 +177,52 @@ def _ranked(
     reader: SpaceReader,
     target: Float32[np.ndarray, " dim"],
     wanted: Wanted,
-    waiting: Bool[np.ndarray, " window"],
+    waiting: _Waiting,
     scores: _Scores,
+    place: Place,
 ) -> Iterator[int]:
     """Positions of waiting windows, best first; the caller may take windows from `waiting` meanwhile."""
     at_once = _CANDIDATES * wanted.k + _MORE_CANDIDATES
-    while waiting.any():
-        _, found = reader.search(target[None], at_once, None if waiting.all() else waiting, wanted.text)
-        found_scores = scores.of(found[0])
-        order = np.lexsort((found[0], -found_scores))
-        positions, answers = found[0][order], np.isfinite(found_scores[order])
+    while waiting:
+        _, found = reader.search(target[None], at_once, waiting.mask(), wanted.text)
+        positions, found_scores = found[0], scores.of(found[0])
+        ranked = _in_order(positions, found_scores, place)
+        exhausted = len(positions) < at_once
         # The last ones may stand behind windows that are not among them, by the rounding of fp16
-        sure = len(positions) if len(positions) < at_once else len(positions) - _MORE_CANDIDATES
-        for position, answer in zip(positions[:sure].tolist(), answers[:sure].tolist(), strict=True):
-            if waiting[position]:
-                waiting[position] = False
-                if answer:
+        sure = len(ranked) if exhausted else len(ranked) - _MORE_CANDIDATES
+        # So may those whose scores equal that of the last one
+        edge = found_scores[-1] if not exhausted and at_once <= _MOST_TIES else -np.inf
+        for position, score in ranked[:sure]:
+            if score <= edge and np.isfinite(score):
+                break
+            if position in waiting:
+                waiting.take(np.array([position]))
+                if np.isfinite(score):
                     yield position
-        if len(positions) < at_once:
+        if exhausted:
             return
         at_once *= 2
+
+
+def _in_order(
+    positions: Int[np.ndarray, " item"], scores: Float32[np.ndarray, " item"], place: Place
+) -> list[tuple[int, float]]:
+    """Positions and scores, the best first; equal scores in the order of their places."""
+    order = np.lexsort((positions, -scores))
+    ranked = list(zip(positions[order].tolist(), scores[order].tolist(), strict=True))
+    differ = scores[order][1:] != scores[order][:-1]
+    edges = [0, *(np.flatnonzero(differ) + 1).tolist(), len(ranked)]
+    for first, last in pairwise(edges):
+        if last - first > 1:
+            ranked[first:last] = sorted(ranked[first:last], key=lambda one: place(one[0]))
+    return ranked
 
 
 class _Joining:
     """Joins windows to moments, and remembers the moments, since later ones must not overlap them."""
 
     def __init__(
-        self, reader: SpaceReader, scores: _Scores, allowed: Bool[np.ndarray, " window"], gap: float | None
+        self, reader: SpaceReader, scores: _Scores, allowed: Bool[np.ndarray, " window"] | None, gap: float | None
     ) -> None:
         self._reader, self._scores, self._allowed = reader, scores, allowed
         self._gap = reader.space.hop_seconds if gap is None else gap
@@ -178,7 +237,8 @@ class _Joining:
         track = track[reader.lane[track] == lane[1]]
         track = track[np.lexsort((track, reader.end[track], reader.start[track]))]
         earlier = self._found.setdefault(lane, [])
-        free = track[self._allowed[track] & self._lies_free(track, seed, earlier)]
+        free = self._lies_free(track, seed, earlier)
+        free = track[free if self._allowed is None else free & self._allowed[track]]
         while True:
             joined = self._joined(seed, free)
             scores = self._scores.of(joined)

@@ -1,16 +1,18 @@
 """Pairs of recordings → how the waveform of one lies in that of the other, each pair compared once."""
 
+from collections import OrderedDict
 from collections.abc import Iterable
 
-import numpy as np
-
 from mmasc.audio.comparable_files import ComparableFiles
-from mmasc.audio.similarity import NO_MATCH, Match, match_waveforms
+from mmasc.audio.similarity import NO_MATCH, Compared, Match, match_compared
 from mmasc.collection.copies import Facts, facts_of
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.stamps import DIGEST
 from mmasc.errors import MmascError, show_path
 from mmasc.remote.sightings import gone
+
+_TILE = 128  # recordings whose transforms are in memory together with those of as many others
+_PREPARED_BYTES = 256 << 20
 
 
 class PairMatches:
@@ -26,6 +28,8 @@ class PairMatches:
         self.matches: dict[tuple[int, int], Match] = {}
         self.problems: dict[int, str] = {}
         self._table, self._files = table, files
+        self._prepared: OrderedDict[int, Compared] = OrderedDict()
+        self._prepared_bytes = 0
 
     def present(self, rows: Iterable[int]) -> list[int]:
         """Rows whose files exist; the others are problems."""
@@ -55,20 +59,31 @@ class PairMatches:
         if (one, other) not in self.matches:
             waveforms = [self._waveform(row) for row in (one, other)]
             whole = all(waveform is not None for waveform in waveforms)
-            self.matches[one, other] = match_waveforms(*waveforms) if whole else NO_MATCH  # type: ignore[arg-type]
+            self.matches[one, other] = match_compared(*waveforms) if whole else NO_MATCH  # type: ignore[arg-type]
         return self.matches[one, other]
 
     def facts(self, row: int) -> Facts:
         """Facts of the file of a row."""
         return facts_of(self.paths[row], self._table.slice(row, 1).to_pylist()[0])
 
-    def _waveform(self, row: int) -> np.ndarray | None:
+    def _waveform(self, row: int) -> Compared | None:
         if row in self.problems:
             return None
-        try:
-            return self._files.get(self.paths[row])
-        except (MmascError, OSError) as error:
-            self.problems[row] = (
-                str(error) if isinstance(error, MmascError) else f"{show_path(self.paths[row])}: {error}"
-            )
-            return None
+        if row not in self._prepared:
+            try:
+                self._prepared[row] = Compared(self._files.get(self.paths[row]))
+            except (MmascError, OSError) as error:
+                self.problems[row] = (
+                    str(error) if isinstance(error, MmascError) else f"{show_path(self.paths[row])}: {error}"
+                )
+                return None
+            self._prepared_bytes += self._prepared[row].nbytes
+            while self._prepared_bytes > _PREPARED_BYTES and len(self._prepared) > 2:
+                self._prepared_bytes -= self._prepared.popitem(last=False)[1].nbytes
+        self._prepared.move_to_end(row)
+        return self._prepared[row]
+
+
+def in_tiles(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Pairs of rows in an order in which few rows come again late: what is kept of them is used often."""
+    return sorted(pairs, key=lambda pair: (pair[0] // _TILE, pair[1] // _TILE, pair))

@@ -194,7 +194,14 @@ def search_space(
     # Digital silence is the answer to no word and no picture, only to a sound
     by_sound = bool(query.sounds) or query.vectors is not None
     wanted = replace(wanted, text="text" in query.modalities, silence_too=by_sound)
-    moments = find_moments(reader, target, wanted, allowed)
+    columns = {name: collection.recordings.column(name) for name in ["path", *collection.metadata_columns]}
+
+    def place(position: int) -> tuple[str, float, int]:
+        """Windows of equal scores come by path and start."""
+        row = collection.row_of[int(reader.recording[position])]
+        return columns["path"][row].as_py(), float(reader.start[position]), int(reader.lane[position])
+
+    moments = find_moments(reader, target, wanted, allowed, place)
     if not moments:
         return []
     vectors = unit_float32(reader.vectors(np.array([moment.best for moment in moments])))
@@ -204,8 +211,7 @@ def search_space(
         else np.zeros(len(moments), bool)
     )
     query_files = {os.path.realpath(path) for path in query.sounds if isinstance(path, Path)}
-    columns = {name: collection.recordings.column(name) for name in ["path", *collection.metadata_columns]}
-    several_lanes = bool(reader.lane.any())
+    several_lanes = reader.several_lanes
     hits = []
     for rank, moment in enumerate(moments, 1):
         row = collection.row_of[int(reader.recording[moment.best])]

@@ -1,12 +1,15 @@
 """A collection as it stood when it was opened: what is read of it, nothing that changes it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Int
 
 from mmasc.collection.head import Head
 from mmasc.collection.index import IndexPolicy
@@ -18,18 +21,52 @@ from mmasc.errors import MmascError, show_path
 from mmasc.remote.addresses import absolute, place_of
 
 
-class _Rows(dict[int, int]):
-    """Positions by id; windows of a missing recording are reported as damage."""
+class Rows(Mapping[int, int]):
+    """Rows of recordings by id: 16 bytes each; windows of a missing recording are reported as damage.
 
-    def __init__(self, folder: Path, ids: Sequence[int]) -> None:
-        super().__init__({one: row for row, one in enumerate(ids)})
+    Args:
+        folder: The collection, for messages.
+        ids: Ids, int64 `[row]`.
+    """
+
+    def __init__(self, folder: Path, ids: Int[np.ndarray, " row"]) -> None:
         self._folder = folder
+        self._order = np.argsort(ids, kind="stable")
+        self._ids = ids[self._order]
 
-    def __missing__(self, one: int) -> int:
-        raise MmascError(
-            f"{self._folder} is damaged: it holds windows of a recording that is missing ({one}); "
-            "restore it from a backup, or see what is wrong with: mmasc collection check"
-        )
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._ids.tolist())
+
+    def __contains__(self, one: object) -> bool:
+        return isinstance(one, int) and bool(self.find(np.array([one]))[1].all())
+
+    def __getitem__(self, one: int) -> int:
+        return int(self.of(np.array([one], np.int64))[0])
+
+    def of(self, ids: Int[np.ndarray, " item"]) -> Int[np.ndarray, " item"]:
+        """Rows of several ids, int64.
+
+        Raises:
+            MmascError: If one is missing.
+        """
+        rows, there = self.find(ids)
+        if not there.all():
+            raise MmascError(
+                f"{self._folder} is damaged: it holds windows of a recording that is missing ({ids[~there][0]}); "
+                "restore it from a backup, or see what is wrong with: mmasc collection check"
+            )
+        return rows
+
+    def find(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of several ids, and which of them are there, bool; the rows of others mean nothing."""
+        if not len(self._ids):
+            return np.zeros(len(ids), np.int64), np.zeros(len(ids), bool)
+        # Of several rows with one id, which only damage makes, the last
+        where = np.maximum(np.searchsorted(self._ids, ids, "right") - 1, 0)
+        return self._order[where], self._ids[where] == ids
 
 
 class Snapshot:
@@ -65,9 +102,9 @@ class Snapshot:
         return self.store.recordings(self.head)
 
     @cached_property
-    def row_of(self) -> dict[int, int]:
+    def row_of(self) -> Rows:
         """Row in `recordings` by id; a missing id is a fault of the collection, and raises MmascError."""
-        return _Rows(self.store.folder, self.recordings.column("id").to_pylist())
+        return Rows(self.store.folder, self.recordings.column("id").to_numpy())
 
     @property
     def metadata_columns(self) -> list[str]:
@@ -112,7 +149,7 @@ class Snapshot:
             "format": self.head.format,
             "recordings": len(self.recordings),
             "hours": float(durations.sum()) / 3600,
-            "truncated": sum(status == "truncated" for status in self.recordings.column("status").to_pylist()),
+            "truncated": pc.sum(pc.equal(self.recordings.column("status"), "truncated")).as_py() or 0,
             "columns": self.metadata_columns,
             "spaces": {name: space_summary(name, space) for name, space in self.head.spaces.items()},
         }

@@ -1,25 +1,25 @@
 """A space as it is read: its windows in memory (without vectors), its index, and exact search where few rows pass."""
 
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from mmasc.collection.columns import read_columns
 from mmasc.collection.head import HEAD_NAME, Head, SpaceHead, read_head
-from mmasc.collection.index import IndexPolicy, Scan, VectorIndex
+from mmasc.collection.index import IndexPolicy
+from mmasc.collection.index_upkeep import Building, index_of
 from mmasc.collection.probes import PROBES, read_probes
 from mmasc.collection.silence import is_silence, read_silence
+from mmasc.collection.space_index import SpaceIndex, exact
 from mmasc.collection.store import Store
 from mmasc.errors import MmascError
-from mmasc.windows.units import unit_float32
 
-# The index is built again when it lacks more than a quarter of its own size, or a tenth of it is gone
-_FRESH_SHARE = 0.25
-_GONE_SHARE = 0.10
 # Few rows pass a filter: exact over these rows alone; inverted lists would miss some
 _EXACT_ROWS = 50_000
 _EXACT_SHARE = 0.05
+_SPREAD = 1_000
+_AT_ONCE = 1 << 20  # windows whose columns are looked at together
 
 
 class SpaceReader:
@@ -28,22 +28,21 @@ class SpaceReader:
     Attributes:
         name: Name of the space in its collection.
         space: What the head says of it.
-        row_ids: Row ids of the windows in the store, int64 `[window]`; the other arrays follow their order.
-        recording, lane: int64 `[window]`.
+        row_ids: Row ids of the windows in the store, int64 `[window]`; the other arrays follow their order. All are
+            maps of files where there are many windows, and not to be changed.
+        recording: Ids of the recordings, int64 `[window]`.
+        lane: int16 `[window]`.
         start, end: Seconds, float64 `[window]`.
+        policy: Sizes at which the index changes its kind.
         held: All vectors `[window dim]`, where `hold` keeps them in memory; not to be changed.
     """
 
     def __init__(self, store: Store, head: Head, name: str, policy: IndexPolicy | None = None) -> None:
         self.store, self.name, self.space = store, name, head.spaces[name]
         self._head = head  # its lease keeps the vectors on the disk for as long as this reader lives
-        self._policy = policy
-        table = store.windows(self.space, row_ids=True)
-        self.row_ids = table.column("_rowid").to_numpy().astype(np.int64)
-        self.recording = table.column("recording").to_numpy()
-        self.lane = table.column("lane").to_numpy().astype(np.int64)
-        self.start = table.column("start").to_numpy()
-        self.end = table.column("end").to_numpy()
+        self.policy = policy or IndexPolicy()
+        columns = read_columns(store, self.space, self.outdated)
+        self.row_ids, self.recording, self.lane, self.start, self.end = columns
         self.held: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -57,9 +56,25 @@ class SpaceReader:
 
     def of_recording(self, recording: int) -> np.ndarray:
         """Positions of the windows of a recording, ascending, int64 `[item]`."""
-        order, ids = self._by_recording
+        runs, ids = self._runs
         first, last = np.searchsorted(ids, recording, "left"), np.searchsorted(ids, recording, "right")
-        return order[first:last]
+        return np.concatenate([np.zeros(0, np.int64), *(np.arange(*runs[one]) for one in range(first, last))])
+
+    def windows_of(self, recordings: np.ndarray) -> np.ndarray:
+        """Which windows are of one of these recordings (ids), bool `[window]`."""
+        runs, ids = self._runs
+        order = np.argsort(runs[:, 0])
+        return np.repeat(np.isin(ids, recordings)[order], np.diff(runs[order], axis=1)[:, 0])
+
+    @property
+    def recordings(self) -> np.ndarray:
+        """Ids of the recordings that have windows here, ascending, int64 `[item]`."""
+        return np.unique(self._runs[1])
+
+    @cached_property
+    def several_lanes(self) -> bool:
+        """Whether there are windows of another lane than the first."""
+        return any(bool(self.lane[first : first + _AT_ONCE].any()) for first in range(0, len(self), _AT_ONCE))
 
     def hold(self, most_bytes: int) -> bool:
         """Keep all vectors in memory from here on, for a reader that is asked very often.
@@ -83,10 +98,26 @@ class SpaceReader:
         return self._silence is None
 
     @cached_property
-    def _by_recording(self) -> tuple[np.ndarray, np.ndarray]:
-        """Positions sorted by recording, and the recordings in this order."""
-        order = np.argsort(self.recording, kind="stable")
-        return order, self.recording[order]
+    def spread(self) -> np.ndarray:
+        """Vectors `[item dim]` of up to 1,000 windows spread evenly over the space: what its usual window is like."""
+        return self.vectors(np.unique(np.linspace(0, len(self) - 1, min(len(self), _SPREAD)).round().astype(np.int64)))
+
+    @cached_property
+    def _runs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Stretches of windows of one recording that follow each other, int64 `[run 2]` (first, behind the last), and
+        their recordings, ascending; a recording's windows were written together, so there are about as many as these.
+        """
+        edges = [np.zeros(min(len(self), 1), np.int64)]
+        for first in range(1, len(self), _AT_ONCE):
+            last = min(first + _AT_ONCE, len(self))
+            edges.append(first + np.flatnonzero(self.recording[first:last] != self.recording[first - 1 : last - 1]))
+        starts = np.concatenate(edges)
+        runs = (
+            np.stack([starts, np.append(starts[1:], len(self))], axis=1) if len(starts) else np.zeros((0, 2), np.int64)
+        )
+        ids = np.asarray(self.recording[starts])
+        order = np.argsort(ids, kind="stable")
+        return runs[order], ids[order]
 
     @cached_property
     def _silence(self) -> np.ndarray | None:
@@ -109,47 +140,50 @@ class SpaceReader:
         k = min(k, passing)
         if k == 0:
             return np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
-        few = passing <= _EXACT_ROWS or passing <= _EXACT_SHARE * len(self)
-        if allowed is not None and few and self._index.kind != "flat":
-            return self._exact(queries, k, allowed)
-        scores, positions = self._search_index(queries, k, allowed, text)
-        if (positions < 0).any():
+        if self.kind_of_search(passing) == "exact":
+            assert allowed is not None  # all windows are never few
+            return exact(self.vectors, queries, k, np.flatnonzero(allowed))
+        scores, positions = self._index.search(queries, k, allowed, text, self.vectors)
+        if (positions < 0).any() or positions.shape[1] < k:
             # Inverted lists found fewer than there are: look at all that may be found
-            return self._exact(queries, k, np.ones(len(self), bool) if allowed is None else allowed)
+            inside = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
+            return exact(self.vectors, queries, k, inside)
         return scores, positions
+
+    def kind_of_search(self, passing: int | None = None) -> str:
+        """How a search finds its hits, where so many windows may be found (default: all).
+
+        Returns:
+            "exact": all of them are compared as they are stored; "flat": as fp16; "ivf" or "rabitq": the nearest
+            inverted lists alone, with the recall that `refresh_index().recall` tells.
+        """
+        kind = self._index.kind
+        few = passing is not None and (passing <= _EXACT_ROWS or passing <= _EXACT_SHARE * len(self))
+        return "exact" if few and passing != len(self) and kind != "flat" else kind
 
     @property
     def needs_probes(self) -> bool:
         """Whether its next index is approximate, and there are no texts yet to measure its recall with."""
-        approximate = (self._policy or IndexPolicy()).kind(len(self), self.space.dim) != "flat"
-        return approximate and not self._probes_file.exists()
+        approximate = self.policy.kind(len(self), self.space.dim) != "flat"
+        return approximate and not (self._folder / PROBES).exists()
 
-    def refresh_index(self) -> VectorIndex:
+    def refresh_index(self, building: Building | None = None) -> SpaceIndex:
         """The index, built again and saved where the store has moved too far from it."""
+        if building is not None:
+            self.__dict__["_index"] = index_of(self, building)
         return self._index
 
     @cached_property
-    def _index(self) -> VectorIndex:
-        index = VectorIndex.load(self._folder)
-        wanted = (self._policy or IndexPolicy()).kind(len(self), self.space.dim)
-        if index is None or index.kind != wanted or index.index.d != self.space.dim or self._far_from(index):
-            index = VectorIndex.build(self._scan, len(self), self.space.dim, self._policy, self._probes())
-            self._save(index)
-        return index
+    def _index(self) -> SpaceIndex:
+        return index_of(self)
 
-    def _save(self, index: VectorIndex) -> None:
-        """Keep a new index for the next reader; a collection that cannot be written to gives the same answers."""
+    def outdated(self) -> bool:
+        """Whether the windows have changed since this version."""
         now = read_head(self.store.folder / HEAD_NAME).spaces.get(self.name)
-        outdated = now is None or now.version != self.space.version
-        try:
-            index.save(self._folder, self.space.version or 0, outdated)
-        except OSError as error:
-            self.store.remark(
-                f"the index of space {self.name!r} is in memory alone and is built again by every reader: "
-                f"{self._folder} cannot be written to ({error.strerror or error})"
-            )
+        return now is None or now.version != self.space.version
 
-    def _probes(self) -> np.ndarray | None:
+    def probes(self) -> np.ndarray | None:
+        """Text vectors `[item dim]` that the recall of the index is measured with; None where there are none."""
         try:
             return read_probes(self._folder, self.space.dim)
         except MmascError as error:
@@ -159,80 +193,6 @@ class SpaceReader:
     @property
     def _folder(self) -> Path:
         return self.store.space_folder(self.space.identity)
-
-    @property
-    def _probes_file(self) -> Path:
-        return self._folder / PROBES
-
-    @cached_property
-    def _places(self) -> tuple[np.ndarray, np.ndarray]:
-        """Position of every index row among the windows (-1 where the window is gone), and windows not in the index."""
-        return self._place(self._index.row_ids)
-
-    @cached_property
-    def _whole(self) -> bool:
-        """Whether the index holds just these windows in just this order, as it does after every build."""
-        places, fresh = self._places
-        return not len(fresh) and np.array_equal(places, np.arange(len(self)))
-
-    @cached_property
-    def _fresh_index(self) -> VectorIndex:
-        fresh = self._places[1]
-        batch: Scan = lambda: iter([(fresh, self.vectors(fresh))])  # noqa: E731
-        return VectorIndex.build(
-            batch, len(fresh), self.space.dim, IndexPolicy(flat_numbers=1 << 62, memory_bytes=1 << 62)
-        )
-
-    @property
-    def _scan(self) -> Callable:
-        return lambda: self.store.vectors(self.space)
-
-    def _place(self, index_rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        order = np.argsort(self.row_ids, kind="stable")
-        ids = self.row_ids[order]
-        where = np.minimum(np.searchsorted(ids, index_rows), max(len(ids) - 1, 0))
-        there = ids[where] == index_rows if len(ids) else np.zeros(len(index_rows), bool)
-        places = np.where(there, order[where] if len(ids) else -1, -1)
-        known = np.zeros(len(self), bool)
-        known[places[there]] = True
-        return places, np.flatnonzero(~known)
-
-    def _far_from(self, index: VectorIndex) -> bool:
-        places, fresh = self._place(index.row_ids)
-        gone = int((places < 0).sum())
-        return len(fresh) > _FRESH_SHARE * len(index) or gone > _GONE_SHARE * len(index)
-
-    def _search_index(
-        self, queries: np.ndarray, k: int, allowed: np.ndarray | None, text: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        if self._whole:
-            return self._index.search(queries, k, allowed, text)
-        places, fresh = self._places
-        mask = places >= 0
-        if allowed is not None:
-            mask &= allowed[np.maximum(places, 0)]
-        scores, found = self._index.search(queries, min(k, len(places)), mask, text)
-        positions = np.where(found >= 0, places[np.maximum(found, 0)], -1)
-        if len(fresh):
-            fresh_allowed = None if allowed is None else allowed[fresh]
-            more, found = self._fresh_index.search(queries, min(k, len(fresh)), fresh_allowed)
-            scores = np.concatenate([scores, more], axis=1)
-            positions = np.concatenate([positions, np.where(found >= 0, fresh[np.maximum(found, 0)], -1)], axis=1)
-        scores = np.where(positions >= 0, scores, -np.inf).astype(np.float32)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, best, 1), np.take_along_axis(positions, best, 1)
-
-    def _exact(self, queries: np.ndarray, k: int, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Brute force over the allowed windows, read from the store a piece at a time."""
-        inside = np.flatnonzero(allowed)
-        scores, positions = np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
-        for first in range(0, len(inside), _EXACT_ROWS):
-            some = inside[first : first + _EXACT_ROWS]
-            scores = np.concatenate([scores, queries @ unit_float32(self.vectors(some)).T], axis=1)
-            positions = np.concatenate([positions, np.broadcast_to(some, (len(queries), len(some)))], axis=1)
-            best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-            scores, positions = np.take_along_axis(scores, best, 1), np.take_along_axis(positions, best, 1)
-        return scores, positions
 
 
 def space_summary(name: str, space: SpaceHead) -> dict:

@@ -19,20 +19,18 @@ rename, and only those that nobody reads.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import lance
 import numpy as np
-import pyarrow as pa
 
 from mmasc.collection.checksums import differing, keep_checksums
-from mmasc.collection.damage import reading, unharmed
+from mmasc.collection.damage import unharmed
 from mmasc.collection.head import FORMAT, HEAD_NAME, Head, SpaceHead, read_copies, read_head
 from mmasc.collection.leases import Refusal, drop_unread, generations, sweep, take_lease, write_copy
 from mmasc.collection.locks import locked, refuse_published
+from mmasc.collection.new_folder import refuse_other_things
 from mmasc.collection.probes import PROBES, write_probes
 from mmasc.collection.schema import (
     RECORDING_COLUMNS,
@@ -44,11 +42,9 @@ from mmasc.collection.schema import (
     windows_schema,
 )
 from mmasc.collection.silence import write_silence
-from mmasc.collection.stamps import STAMP_NAMES, foreign_stamps, with_stamps
-from mmasc.collection.tables import Tables
+from mmasc.collection.table_reader import TableReader
 from mmasc.collection.transaction import Transaction
 from mmasc.errors import MmascError
-from mmasc.forking import check_may_open
 from mmasc.remote.addresses import absolute, refuse_to_write
 from mmasc.storage.files import make_folders, sync_folder, write_atomically
 
@@ -69,11 +65,8 @@ __all__ = [
     "windows_schema",
 ]
 
-# What systems put into folders unasked; it blocks nothing and is never deleted
-_STRAYS = ("thumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "lost+found")
 
-
-class Store:
+class Store(TableReader):
     """A collection's tables behind a narrow interface: read at the head, change in a transaction.
 
     Args:
@@ -85,16 +78,10 @@ class Store:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-        refuse_published(self.folder)
-        self.tables = Tables(self.folder)
+        refuse_published(Path(folder))
+        super().__init__(Path(folder))
         self.remarks: list[str] = []
-        self._opened: dict[Path, tuple[int, lance.LanceDataset]] = {}
-        check_may_open()
         self.head()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_opened": {}}
 
     @classmethod
     def create(cls, folder: str | Path, root: str | Path) -> "Store":
@@ -104,7 +91,7 @@ class Store:
         if not (folder / HEAD_NAME).exists():
             if folder.is_file():
                 raise MmascError(f"{folder} is a file; give a folder for the collection")
-            _refuse_other_things(folder)
+            refuse_other_things(folder)
             with unharmed(folder):
                 make_folders(folder)
                 with locked(folder):
@@ -131,98 +118,6 @@ class Store:
         """Keep a line for the user, once."""
         if line not in self.remarks:
             self.remarks.append(line)
-
-    # Reading: always at the versions of a head
-
-    def recordings(self, head: Head | None = None, columns: Sequence[str] | None = None) -> pa.Table:
-        """The table of recordings."""
-        head = head or self.head()
-        if head.recordings is None:
-            schema = pa.schema(RECORDING_FIELDS)
-            return schema.empty_table().select(list(columns) if columns is not None else schema.names)
-        dataset = self._open(self.tables.recordings, head.recordings)
-        with reading(self.tables.recordings, self.folder):
-            if columns is None or foreign_stamps(dataset.schema):
-                table = with_stamps(dataset.to_table())
-                return table if columns is None else table.select(list(columns))
-            stored = [name for name in columns if name in dataset.schema.names or name not in STAMP_NAMES]
-            return with_stamps(dataset.to_table(columns=stored)).select(list(columns))
-
-    def recordings_schema(self, head: Head) -> pa.Schema:
-        """Columns of the table of recordings and their types."""
-        if head.recordings is None:
-            return pa.schema(RECORDING_FIELDS)
-        return with_stamps(self._open(self.tables.recordings, head.recordings).schema.empty_table()).schema
-
-    def windows(self, space: SpaceHead, columns: Sequence[str] = WINDOW_COLUMNS, row_ids: bool = False) -> pa.Table:
-        """The table of a space's windows, without vectors unless asked; `row_ids` adds `_rowid`, stable for life."""
-        dataset = self.dataset(space)
-        if dataset is None:
-            table = windows_schema(space.dim).empty_table().select(list(columns))
-            return table.append_column("_rowid", pa.array([], pa.uint64())) if row_ids else table
-        with reading(self.tables.windows(space.identity), self.folder):
-            return dataset.scanner(columns=list(columns), with_row_id=row_ids).to_table()
-
-    def vectors(self, space: SpaceHead, batch: int = 65_536) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """All (row ids `[item]`, vectors `[item dim]`) of a space, a batch at a time, in the order of `windows`."""
-        for part in self.batches(space, ["vector"], batch):
-            yield part.column("_rowid").to_numpy(), as_matrix(part.column("vector"), space.dim)
-
-    def batches(
-        self, space: SpaceHead, columns: Sequence[str] | None = None, batch: int = 65_536
-    ) -> Iterator[pa.RecordBatch]:
-        """All windows of a space with these columns (default: all) and `_rowid`, a batch at a time, in order."""
-        dataset = self.dataset(space)
-        if dataset is None:
-            return
-        table = self.tables.windows(space.identity)
-        names = dataset.schema.names if columns is None else list(columns)
-        with reading(table, self.folder):
-            scanner = dataset.scanner(columns=names, with_row_id=True, batch_size=batch, scan_in_order=True)
-            parts = iter(scanner.to_batches())
-        while True:
-            with reading(table, self.folder):
-                part = next(parts, None)
-            if part is None:
-                return
-            yield part
-
-    def take_vectors(self, space: SpaceHead, row_ids: np.ndarray) -> np.ndarray:
-        """Vectors `[item dim]` of the given row ids, in their order."""
-        dataset = self.dataset(space)
-        if dataset is None or not len(row_ids):
-            return np.zeros((0, space.dim), np.float32)
-        order = np.argsort(row_ids)
-        with reading(self.tables.windows(space.identity), self.folder):
-            table = dataset._take_rows(row_ids[order].tolist(), columns=["vector"])
-            vectors = np.empty((len(row_ids), space.dim), np.float32)
-            vectors[order] = as_matrix(table.column("vector"), space.dim)
-        return vectors
-
-    def dataset(self, space: SpaceHead) -> lance.LanceDataset | None:
-        """The Lance table of a space's windows at the version that counts; None before the first commit."""
-        if space.version is None:
-            return None
-        table = self.tables.windows(space.identity)
-        dataset = self._open(table, space.version)
-        if "vector" not in dataset.schema.names or dataset.schema.field("vector").type != vector_type(space.dim):
-            raise MmascError(
-                f"{table} does not hold vectors of {space.dim} numbers as the head says; restore {self.folder}"
-            )
-        return dataset
-
-    def _open(self, table: Path, version: int) -> lance.LanceDataset:
-        """A version of a table; the one that was read last stays open: opening takes longer than a search's vectors."""
-        opened, dataset = self._opened.get(table, (None, None))
-        if dataset is None or opened != version:
-            dataset = self.tables.open(table, version)
-            self._opened[table] = version, dataset
-        check_may_open()
-        return dataset
-
-    def close(self) -> None:
-        """Open tables again from here on: the folder may have been replaced, or a number given to another version."""
-        self._opened.clear()
 
     def space_folder(self, identity: str) -> Path:
         """Where a space keeps its files."""
@@ -308,20 +203,3 @@ def _write_head(folder: Path, head: Head) -> None:
     """The moment at which a commit counts."""
     write_atomically(folder / HEAD_NAME, head.to_json().encode())
     sync_folder(folder)
-
-
-def _refuse_other_things(folder: Path) -> None:
-    """A folder that holds anything of the user's is not made a collection."""
-    entries = list(folder.iterdir()) if folder.is_dir() else []
-    if any(entry.name in ("recordings.lance", "spaces") for entry in entries):
-        raise MmascError(
-            f"{folder} holds tables of a collection but no {HEAD_NAME}; restore it from a backup, "
-            "or copy the newest file of its folder heads to it"
-        )
-    if any(not _is_stray(entry) for entry in entries):
-        raise MmascError(f"{folder} holds other things and no collection; give a new or empty folder")
-
-
-def _is_stray(entry: Path) -> bool:
-    """What is hidden, what systems leave in every folder, and the copies of heads of a writer that died."""
-    return entry.name.startswith(".") or entry.name.lower() in _STRAYS or entry.name == "heads"

@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from mmasc.collection.checksums import add_checksums
+from mmasc.collection.columns import forget_columns
 from mmasc.collection.damage import writing
 from mmasc.collection.head import Head, SpaceHead, is_leftover, read_copies
 from mmasc.collection.index_files import forget
 from mmasc.collection.probes import write_probes
+from mmasc.collection.segment_files import SEGMENTS
 from mmasc.collection.stamps import foreign_stamps, own_name
 from mmasc.collection.tables import Tables, manifest, versions
 from mmasc.storage.files import make_folders, names_below, sync_new
@@ -69,6 +71,8 @@ class Transaction:
         make_folders(folder)
         self.tables.take_back(self.tables.windows(space.identity), None)
         forget(folder)
+        forget_columns(folder)
+        shutil.rmtree(folder / SEGMENTS, ignore_errors=True)
         if probes is not None:
             write_probes(folder, probes)
         self.head = replace(self.head, spaces={**self.head.spaces, name: space})

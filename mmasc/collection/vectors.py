@@ -33,7 +33,7 @@ def vectors_with_labels(
     positions = np.flatnonzero(np.ones(len(reader), bool) if allowed is None else allowed)
     if label is not None:
         labels = values_of(collection, label)
-        rows = np.array([collection.row_of[int(one)] for one in reader.recording[positions]], np.int64)
+        rows = collection.row_of.of(reader.recording[positions])
         positions = positions[np.array([labels[row] is not None for row in rows], bool)]
     if windows:
         positions = positions[window_order(collection, reader, positions)]

@@ -399,7 +399,7 @@ def test_filter_holds_while_the_index_lags_behind(filled, sounds, standin, regis
         scores, found = reader.search(target, len(reader), allowed)
         assert set(found[0].tolist()) == set(np.flatnonzero(allowed).tolist())
         np.testing.assert_allclose(scores[0], np.sort(exact[allowed])[::-1], atol=2e-3)
-    assert not reader._whole
+    assert not reader.refresh_index().whole
 
 
 def test_an_index_that_lists_too_few_is_helped_by_exact_search(tmp_path):

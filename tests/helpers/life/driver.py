@@ -15,8 +15,8 @@ import numpy as np
 from hypothesis.stateful import RuleBasedStateMachine
 
 from mmasc.collection import Collection
+from mmasc.collection import index_upkeep as upkeep_module
 from mmasc.collection import journal as journal_module
-from mmasc.collection import space as space_module
 from mmasc.collection import transaction as transaction_module
 from mmasc.encoders import embedding as embedding_module
 from mmasc.errors import MmascError
@@ -62,19 +62,19 @@ class Driver(RuleBasedStateMachine):
         self.old: tuple[Collection, Model] | None = None
         self.random = random.Random(0)
         self.limits = (
-            space_module._GONE_SHARE, space_module._FRESH_SHARE, transaction_module._FRAGMENTS_BEFORE_COMPACTION,
+            upkeep_module.GONE_SHARE, upkeep_module._FRESH_SHARE, transaction_module._FRAGMENTS_BEFORE_COMPACTION,
             journal_module.FOLD_BYTES, embedding_module.KEEP_SECONDS,
         )  # fmt: skip
         journal_module.FOLD_BYTES = 600
         # Every window of a recording that is not whole yet is kept by itself
         embedding_module.KEEP_SECONDS = 0.0
         # A small collection's index would be built again after every change; a large one's goes on beside the store
-        space_module._GONE_SHARE, space_module._FRESH_SHARE = 0.7, 3.0
+        upkeep_module.GONE_SHARE, upkeep_module._FRESH_SHARE = 0.7, 3.0
         self.counts["lives"] += 1
 
     def teardown(self) -> None:
         (
-            space_module._GONE_SHARE, space_module._FRESH_SHARE, transaction_module._FRAGMENTS_BEFORE_COMPACTION,
+            upkeep_module.GONE_SHARE, upkeep_module._FRESH_SHARE, transaction_module._FRAGMENTS_BEFORE_COMPACTION,
             journal_module.FOLD_BYTES, embedding_module.KEEP_SECONDS,
         ) = self.limits  # fmt: skip
         shutil.rmtree(self.base)
