@@ -190,10 +190,11 @@ class VectorIndex:
         """From the files of an index and their header; None where it does not say what it must."""
         try:
             policy = IndexPolicy(**header["policy"])
-            nprobe, curve = int(header["nprobe"]), dict(header["curve"])
+            nprobe = int(header["nprobe"])
+            curve = {at: {of: float(recall) for of, recall in some.items()} for at, some in header["curve"].items()}
             if header["kind"] != "flat" and min(nprobe, policy.k_factor_audio, policy.k_factor_text) < 1:
                 raise ValueError
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             return None  # derived data: whoever asks builds it again from the store
         return cls(header["kind"], index, row_ids, nprobe, curve, policy)
 

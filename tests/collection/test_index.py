@@ -209,3 +209,25 @@ def test_unit_leaves_zero_alone():
     np.testing.assert_array_equal(
         unit_float32(np.array([[0.0, 0.0], [3.0, 4.0]])), np.array([[0, 0], [0.6, 0.8]], np.float32)
     )
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"nprobe": -0.5},
+        {"nprobe": 0},
+        {"nprobe": float("inf")},
+        {"nprobe": None},
+        {"curve": []},
+        {"curve": {"1": 0.5}},
+        {"curve": {"1": {"windows": "much"}}},
+        {"policy": {"k_factor_text": 0}},
+        {"policy": {"k_factor_audio": "x"}},
+        {"policy": {"factor": 1}},
+    ],
+)
+def test_a_header_that_cannot_be_is_no_index(damage):
+    vectors = clustered(600)
+    built = VectorIndex.build(scan_of(vectors), len(vectors), DIM, IndexPolicy(flat_numbers=1, memory_bytes=1))
+    assert VectorIndex.of_files(built.index, built.row_ids, built.about) is not None
+    assert VectorIndex.of_files(built.index, built.row_ids, built.about | damage) is None
