@@ -6,7 +6,7 @@ the border from torch to numpy are here, once.
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.text_encoder import TextEncoder
 from mmasc.errors import MmascError
 from mmasc.inputs import check_picture
+
+if TYPE_CHECKING:
+    from mmasc.encoders.registry import Origin
 
 # Windows that go through a network at once. On a CPU one by one: a vector is then the same bit for bit whatever its
 # neighbours. It costs a small network half of its own time, 7 to 15 % from file to vector; a large one nothing. A GPU
@@ -41,11 +44,15 @@ class Encoder(TextEncoder):
             different identities are never compared.
         device: Device on which the network runs.
         backend: "eager" or "onnx": what runs the network.
+        origin: What `load_encoder` built it from, so that another process can; None where it was made by hand.
+        many_threads: Whether it is large, and its vectors the same to the last bit by any number of threads.
         logit_scale: What softmax multiplies cosines by, where the space has text or pictures; else None.
     """
 
     device: torch.device
     backend: str = "eager"
+    origin: "Origin | None" = None
+    many_threads: bool = False
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
         self.spec = spec

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.training_data import AUDIOCLIP, AUDIOSET, CLAP, CLAP_GENERAL, CLAP_MUSIC_SPEECH, MINI, MINI_STRICT
@@ -181,8 +181,30 @@ def load_encoder(
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}")
     spec, path = _asked_spec(name, window_seconds)
+    return build_encoder(spec, path, device, backend)
+
+
+class Origin(NamedTuple):
+    """What an encoder was built from, for another process to build the same: see `build_encoder`."""
+
+    spec: EncoderSpec
+    path: str | None
+    device: str
+
+
+def build_encoder(spec: EncoderSpec, path: str | None, device: str, backend: str) -> "Encoder":
+    """An encoder in evaluation mode from its specification.
+
+    Args:
+        spec: As the registry has it, with the window wanted.
+        path: Weights of the user's own; None for those that the encoder has.
+        device, backend: As for `load_encoder`.
+    Raises:
+        MmascError: As `load_encoder` does.
+    """
     with current().phase(f"loading {spec.name}"):
         encoder = _class_at(spec.target)(spec, path=path, device=device)
+        encoder.origin = Origin(spec, path, device)
         if backend == "onnx":
             encoder.use_onnx()
     return encoder
