@@ -6,7 +6,7 @@ the border from torch to numpy are here, once.
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,13 +17,10 @@ from mmasc.audio.arrays import array_sound
 from mmasc.devices import resolve_device
 from mmasc.encoders.embedding import FileVectors, embed_file
 from mmasc.encoders.identity import backend_identity
-from mmasc.encoders.spec import EncoderSpec
+from mmasc.encoders.spec import EncoderSpec, Origin
 from mmasc.encoders.text_encoder import TextEncoder
 from mmasc.errors import MmascError
 from mmasc.inputs import check_picture
-
-if TYPE_CHECKING:
-    from mmasc.encoders.registry import Origin
 
 # Windows that go through a network at once. On a CPU one by one: a vector is then the same bit for bit whatever its
 # neighbours. It costs a small network half of its own time, 7 to 15 % from file to vector; a large one nothing. A GPU
@@ -51,7 +48,7 @@ class Encoder(TextEncoder):
 
     device: torch.device
     backend: str = "eager"
-    origin: "Origin | None" = None
+    origin: Origin | None = None
     many_threads: bool = False
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:

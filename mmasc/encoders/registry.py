@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from mmasc.encoders.spec import EncoderSpec
+from mmasc.encoders.spec import EncoderSpec, Origin
 from mmasc.encoders.training_data import AUDIOCLIP, AUDIOSET, CLAP, CLAP_GENERAL, CLAP_MUSIC_SPEECH, MINI, MINI_STRICT
 from mmasc.errors import MmascError
 from mmasc.networks.registry import NETWORKS
@@ -182,14 +182,6 @@ def load_encoder(
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}")
     spec, path = _asked_spec(name, window_seconds)
     return build_encoder(spec, path, device, backend)
-
-
-class Origin(NamedTuple):
-    """What an encoder was built from, for another process to build the same: see `build_encoder`."""
-
-    spec: EncoderSpec
-    path: str | None
-    device: str
 
 
 def build_encoder(spec: EncoderSpec, path: str | None, device: str, backend: str) -> "Encoder":

@@ -1,7 +1,7 @@
 """What is known of an encoder without loading it: a frozen record, no torch."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 # How a recording shorter than a window is filled, as the encoder was trained.
 #   zeros:   zeros at the end, up to the window
@@ -76,3 +76,12 @@ class EncoderSpec:
             raise ValueError(f"sample_rate and dim must be positive, got {self.sample_rate} and {self.dim}")
         if not self.window_seconds > 0:
             raise ValueError(f"window_seconds must be positive, got {self.window_seconds}")
+
+
+class Origin(NamedTuple):
+    """What an encoder was built from, for another process to build the same: see
+    `mmasc.encoders.registry.build_encoder`."""
+
+    spec: EncoderSpec
+    path: str | None
+    device: str

@@ -7,7 +7,7 @@ which the vectors of several files are one.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -95,6 +95,7 @@ class Account:
     lost_units: int = 0
 
 
+@runtime_checkable
 class Executor(Protocol):
     """What embeds files, here or elsewhere: the same vectors to the last bit, in any order."""
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mmasc.collection.executors.job import Account, Listener, Unit, failed, refuse_identity, unpack
 from mmasc.collection.executors.units import SharedFiles
@@ -23,6 +23,7 @@ _POLL_SECONDS = 0.5  # Ctrl-C is heard on every platform
 _PATIENCE_SECONDS = 600.0  # without an event before it is said
 
 
+@runtime_checkable
 class Transport(Protocol):
     """What begins workers and carries units and events."""
 
