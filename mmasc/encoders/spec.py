@@ -79,8 +79,7 @@ class EncoderSpec:
 
 
 class Origin(NamedTuple):
-    """What an encoder was built from, for another process to build the same: see
-    `mmasc.encoders.registry.build_encoder`."""
+    """What an encoder was built from, for `build_encoder` of another process."""
 
     spec: EncoderSpec
     path: str | None

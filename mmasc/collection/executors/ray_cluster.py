@@ -7,8 +7,10 @@ on it: one that is started here listens to this machine alone, others belong in 
 
 import contextlib
 import os
+import secrets
 import socket
 import sys
+import warnings
 from typing import Any
 
 from mmasc.collection.executors.job import Recipe, Unit
@@ -60,7 +62,7 @@ class RayCluster:
         self._apart = contextlib.ExitStack()
         self._apart.enter_context(contextlib.redirect_stdout(sys.stderr))
         try:
-            self.ray = _import_ray()
+            self.ray = _import_ray(own=address is None)
             self._own = not self.ray.is_initialized()
             if self._own:
                 self._connect(workers, address)
@@ -146,29 +148,33 @@ class RayCluster:
         self._waiting = {one: whose for one, whose in self._waiting.items() if whose != worker}
 
     def _connect(self, workers: int | None, address: str | None) -> None:
-        quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+        if address is None:
+            quiet |= {
+                "num_cpus": workers or usable_cores(),
+                "include_dashboard": False,
+                "object_store_memory": _OBJECT_STORE_BYTES,
+                "_node_ip_address": "127.0.0.1",
+            }
         try:
-            if address is None:
-                self.ray.init(
-                    address="local",
-                    num_cpus=workers or usable_cores(),
-                    include_dashboard=False,
-                    object_store_memory=_OBJECT_STORE_BYTES,
-                    _node_ip_address="127.0.0.1",
-                    **quiet,
-                )
-            else:
-                self.ray.init(address=address, **quiet)
+            with warnings.catch_warnings():
+                # Ray's own processes are forked, and open no tables; what it says of its own future is not for users
+                warnings.filterwarnings("ignore", "lance is not fork-safe", UserWarning)
+                warnings.simplefilter("ignore", (FutureWarning, DeprecationWarning, ResourceWarning))
+                self.ray.init(address=address or "local", **quiet)
         except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             where = "on this machine" if address in (None, "auto") else f"at {address}"
             raise MmascError(f"no Ray cluster {where} ({reason}); start one with: ray start --head") from error
 
 
-def _import_ray() -> Any:
-    # Neither usage statistics nor warnings of what a later version will do
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+def _import_ray(own: bool) -> Any:
+    """Ray, and for a cluster of our own a token; both are looked up when it is imported first."""
+    if "ray" not in sys.modules:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        if own and not os.environ.get("RAY_AUTH_MODE"):
+            os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
         import ray
     except ImportError as error:
