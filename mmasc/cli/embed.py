@@ -1,5 +1,7 @@
 """`mmasc embed`: recordings into a collection."""
 
+import os
+import re
 import shlex
 import sys
 from typing import TYPE_CHECKING
@@ -147,11 +149,16 @@ def _checked(
 
 
 def _merge_line(part: "Shard", into: str) -> str:
-    """What joins all parts: their collections are called as this one, with their own numbers."""
-    before, found, after = into.rpartition(str(part.number))
-    others = [f"{before}{number}{after}" for number in range(part.of_parts)] if found else []
-    named = others if 0 < len(others) <= _NAMED_PARTS else [into, "OTHER_PARTS..."]
-    return shlex.join(["mmasc", "collection", "merge", "ALL", *named])
+    """What joins all parts; their collections are called as this one, with their own numbers, where it has its own."""
+    folder, name = os.path.split(into.rstrip("/"))
+    numbered, found = re.subn(rf"(?<![0-9]){part.number}(?![0-9])", "{}", name.replace("{", "{{").replace("}", "}}"))
+    if found == 1 and part.of_parts <= _NAMED_PARTS:
+        parts = [os.path.join(folder, numbered.format(number)) for number in range(part.of_parts)]
+    else:
+        parts = [into, "OTHER_PARTS..."]
+    return " ".join(
+        ["mmasc collection merge", *(one if one == "OTHER_PARTS..." else shlex.quote(one) for one in parts)]
+    )
 
 
 def print_embedding(report: "EmbedReport", into: str, quiet: bool = False, output_format: str = "table") -> None:

@@ -118,9 +118,7 @@ def test_a_file_that_kills_its_worker_each_time_fails_alone():
 
 
 def test_another_identity_is_refused():
-    with pytest.raises(
-        MmascError, match=r"worker on host-0 has encoder standin with identity 11, the driver 0{32}: inst"
-    ):
+    with pytest.raises(MmascError, match=r"on host-0 has encoder standin with identity 11, the driver 0{32}: install"):
         run(FromMemory(identity="11"), 3)
 
 
@@ -146,7 +144,8 @@ def test_workers_that_see_no_file_are_told_of():
 
 def test_parts_of_long_files_are_kept_by_the_driver_and_given_to_the_next_worker():
     class Keeper:
-        kept: dict = {}
+        def __init__(self) -> None:
+            self.kept: dict = {}
 
         def begun(self, path):
             return self.kept.get(path, {})

@@ -19,25 +19,7 @@ from mmasc.errors import MmascError
 from tests.conftest import STANDIN_SPEC
 from tests.helpers.dying import DYING_SPEC, FLAG, many_sounds
 from tests.helpers.killing import kill_in_mid_work
-
-
-def rows_of(folder: Path) -> tuple[list[tuple], np.ndarray]:
-    """Path, lane and start of all windows in their order, with their vectors, of a collection without faults."""
-    collection = Collection(folder)
-    assert [one.message for one in collection.check() if one.level == "error"] == []
-    reader, table = collection.space(), collection.recordings
-    path_of = dict(zip(table.column("id").to_pylist(), table.column("path").to_pylist(), strict=True))
-    paths = [path_of[one] for one in reader.recording.tolist()]
-    keys = list(zip(paths, reader.lane.tolist(), reader.start.tolist(), reader.end.tolist(), strict=True))
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    assert len(set(keys)) == len(keys)
-    return [keys[item] for item in order], reader.vectors(np.array(order))
-
-
-def same_rows(one: Path, other: Path) -> None:
-    found, wanted = rows_of(one), rows_of(other)
-    assert found[0] == wanted[0]
-    assert found[1].tobytes() == wanted[1].tobytes()
+from tests.helpers.rows import same_rows
 
 
 def workers_of(process: int) -> list[int]:
