@@ -122,8 +122,11 @@ def compared(sounds: Path, folder: Path, rounds: int) -> Iterator[str]:
             executor = {"executor": "processes", "workers": workers} if workers else {"executor": "local"}
             marks: list[tuple[float, float]] = []
             own, others, begun = cpu(resource.RUSAGE_SELF), cpu(resource.RUSAGE_CHILDREN), time.perf_counter()
-            mmasc.embed(files, folder / f"c-{turn}-{workers}", encoder, **executor,
-                        progress=lambda report, marks=marks: marks.append((time.perf_counter(), report.done)))  # fmt: skip
+
+            def mark(report: mmasc.EmbedReport, marks: list[tuple[float, float]] = marks) -> None:
+                marks.append((time.perf_counter(), report.done))
+
+            mmasc.embed(files, folder / f"c-{turn}-{workers}", encoder, **executor, progress=mark)
             own, others = cpu(resource.RUSAGE_SELF) - own, cpu(resource.RUSAGE_CHILDREN) - others
             # From the first file on: what beginning costs is another figure
             (first, done), (last, _) = marks[min(len(marks) // 10, len(marks) - 2)], marks[-1]
@@ -135,8 +138,8 @@ def compared(sounds: Path, folder: Path, rounds: int) -> Iterator[str]:
     for workers in WORKERS:
         rate, used, began = best[workers]
         yield (
-            f"{workers} workers: {rate / local[0]:.2f} x the files a second of local, {used / local[1]:.2f} x its CPU a file "
-            f"(with beginning them), begun in {began:.1f} s"
+            f"{workers} workers: {rate / local[0]:.2f} x the files a second of local, {used / local[1]:.2f} x its CPU "
+            f"a file (with beginning them), begun in {began:.1f} s"
         )
 
 

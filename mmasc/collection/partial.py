@@ -93,7 +93,8 @@ class Partials:
 
     def forget(self, stored: str) -> None:
         """Remove what was kept of a recording: it is whole now, or it is another."""
-        self._remove(self._place(stored))
+        if self.folder.exists():
+            self._remove(self._place(stored))
 
     def sweep(self, identities: Collection[str], needed: Callable[[Subject], bool]) -> None:
         """Remove what no run will ask for.

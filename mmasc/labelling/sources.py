@@ -1,6 +1,6 @@
 """Where windows to label come from: a collection, of which nothing is decoded, or files that are embedded now."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from mmasc.audio import AudioStatus, find_audio
 from mmasc.audio.memory import MemorySound, Sound, is_one
 from mmasc.collection import Collection
+from mmasc.collection.executors import Listener, choose_executor
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.frames import window_order
 from mmasc.collection.head import HEAD_NAME
@@ -100,11 +101,35 @@ def heard_in_files(
         MmascError: If the hop is none, or (strict) a file cannot be read.
     """
     with sound_phase("labelling", [file for file in files if isinstance(file, Path)]) as progress:
-        for file in embed_files(files, encoder, hop_seconds, channels, heard=progress.heard):
+        for file in _embedded(files, encoder, hop_seconds, channels, progress.heard):
             progress.done(file)
             if strict and file.status.state == "failed":
                 raise MmascError(file.status.reason)
             yield _heard_in_file(file, encoder.spec.dim)
+
+
+def _embedded(
+    files: Sequence[Sound | MemorySound],
+    encoder: WindowEncoder,
+    hop_seconds: float | None,
+    channels: str,
+    heard: Callable[[Path, float], None],
+) -> Iterator[FileVectors]:
+    """What became of the files, in order; on all cores, where that pays."""
+    paths = [file for file in files if isinstance(file, Path)]
+    if not isinstance(encoder, Encoder) or encoder.origin is None or len(set(paths)) < len(files):
+        yield from embed_files(files, encoder, hop_seconds, channels, heard=heard)
+        return
+    hop = encoder.spec.window_seconds if hop_seconds is None else float(hop_seconds)
+    early: dict[Path, FileVectors] = {}
+    turn = iter(paths)
+    next_path = next(turn, None)
+    with choose_executor(encoder, hop, channels, paths, digests=False) as chosen:
+        for file in chosen.run(paths, Listener(heard=heard)):
+            early[file.path] = file
+            while next_path is not None and next_path in early:
+                yield early.pop(next_path)
+                next_path = next(turn, None)
 
 
 def _heard_in_file(file: FileVectors, dim: int) -> Heard:
