@@ -77,3 +77,38 @@ def test_vectors_are_those_of_this_process_though_an_actor_is_killed(tmp_path, r
     assert numbers["workers"] >= 1
     mmasc.embed(sounds, tmp_path / "local", registered, executor="local")
     same_rows(tmp_path / "c", tmp_path / "local")
+
+
+# Three machines of one core each, on this one; a machine is taken away in the middle
+CLUSTER = """
+import json, sys
+import ray
+from ray.cluster_utils import Cluster
+import mmasc
+from mmasc.encoders.registry import ENCODERS
+from tests.conftest import STANDIN_SPEC
+ENCODERS["standin"] = STANDIN_SPEC
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
+def take_away(report):
+    if len(nodes) == 3 and report.added >= 30:
+        cluster.remove_node(nodes.pop())
+report = mmasc.embed(sys.argv[1], sys.argv[2], "standin", executor="ray", address=cluster.address, progress=take_away)
+print(json.dumps({"added": report.added, "workers": report.workers, "failed": len(report.failed)}), file=sys.stderr)
+cluster.shutdown()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
+def test_a_machine_is_taken_away_and_nothing_is_lost_or_double(tmp_path, registered, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    sounds = many_sounds(tmp_path / "sounds", 320)
+    command = [sys.executable, "-c", CLUSTER, str(sounds), str(tmp_path / "c")]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert found.returncode == 0, found.stderr
+    numbers = json.loads(found.stderr.splitlines()[-1])
+    assert (numbers["added"], numbers["failed"]) == (320, 0)
+    mmasc.embed(sounds, tmp_path / "local", registered, executor="local")
+    same_rows(tmp_path / "c", tmp_path / "local")
