@@ -13,7 +13,7 @@ import pyarrow as pa
 from mmasc.audio import find_audio
 from mmasc.audio.clock import ClockRules
 from mmasc.collection.clock import ClockColumns, columns_of_users
-from mmasc.collection.executors.choice import check_executor, choose_executor
+from mmasc.collection.executors.choice import Wanted, check_executor, choose_executor
 from mmasc.collection.executors.job import Executor, Listener
 from mmasc.collection.head import HEAD_NAME
 from mmasc.collection.intake import Intake
@@ -100,6 +100,7 @@ def embed(
     """
     begun = time.perf_counter()
     check_executor(executor, workers, address)
+    wanted = Wanted(executor, workers, address)
     part = Shard.of(shard, root)
     rules = None if clock is False else ClockRules.of(None if clock is True else clock, timezone)
     with current().phase("looking for recordings"):
@@ -127,7 +128,7 @@ def embed(
     try:
         intake.prepare(files)
         new = not_untouched(intake.known, intake.root, files)
-        with choose_executor(encoder, hop, channels, new, threads, executor, workers, address) as chosen:
+        with choose_executor(encoder, hop, channels, new, threads, wanted) as chosen:
             for _ in _embedded(intake, files, new, chosen):
                 if progress is not None:
                     progress(report)

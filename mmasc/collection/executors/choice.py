@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from mmasc.collection.executors.automatic import Automatic
 from mmasc.collection.executors.job import Executor, Recipe
@@ -34,6 +35,20 @@ def check_executor(executor: str | None, workers: int | None, address: str | Non
         raise ValueError("executor local has no workers: name processes or ray, or leave workers out")
 
 
+class Wanted(NamedTuple):
+    """What the user says of who embeds.
+
+    Attributes:
+        executor: "local", "processes" or "ray"; None begins here and goes on in processes where these pay.
+        workers: How many; None for one a core (Ray: one a core of the cluster).
+        address: Of a Ray cluster; "auto" for the one that this machine belongs to, None for one of its own here.
+    """
+
+    executor: str | None = None
+    workers: int | None = None
+    address: str | None = None
+
+
 @contextlib.contextmanager
 def choose_executor(
     encoder: Encoder,
@@ -41,9 +56,7 @@ def choose_executor(
     channels: str,
     files: Sequence[Path],
     threads: int = 1,
-    executor: str | None = None,
-    workers: int | None = None,
-    address: str | None = None,
+    wanted: Wanted | None = None,
     digests: bool = True,
 ) -> Iterator[Executor]:
     """An executor for as long as the block runs; its workers end with the block.
@@ -53,14 +66,13 @@ def choose_executor(
         hop_seconds, channels: As `embed_files` takes them.
         files: What there is to embed, about.
         threads: Threads that decode ahead of the network where it runs in this process.
-        executor: "local", "processes" or "ray"; None begins here and goes on in processes where these pay.
-        workers: How many; None for one a core (Ray: one a core of the cluster).
-        address: Of a Ray cluster; "auto" for the one that this machine belongs to, None for one of its own here.
+        wanted: What the user says; None says nothing.
         digests: Whether digests of the files' contents are wanted.
     Raises:
         ValueError: As `check_executor` does.
         MmascError: If workers are asked for an encoder that was not loaded by name, or Ray is not installed.
     """
+    executor, workers, address = wanted or Wanted()
     check_executor(executor, workers, address)
     recipe = Recipe.of(encoder, hop_seconds, channels, digests)
     local = Local(encoder, hop_seconds, channels, threads, digests)
