@@ -21,7 +21,7 @@ class Shard:
 
     Attributes:
         number: Which, from 0 on.
-        of_parts: Of how many.
+        of_parts: How many parts there are.
     """
 
     number: int

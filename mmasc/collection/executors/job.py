@@ -25,7 +25,7 @@ class Recipe:
     """How files are embedded.
 
     Attributes:
-        spec: Of the encoder, with the window asked for.
+        spec: Specification of the encoder, with the window asked for.
         weights: Absolute path to the user's own weights; None for those that the encoder has.
         device, backend: As `load_encoder` takes them.
         hop_seconds, channels: As `embed_files` takes them.
