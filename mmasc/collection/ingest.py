@@ -83,7 +83,7 @@ def embed(
         executor: Who embeds: "local" (this process), "processes" on this machine, or "ray" (the extra `scale`); None
             begins here and goes on in processes where these pay. The vectors are the same to the last bit.
         workers: How many processes; None for one a core.
-        address: Address of the Ray cluster; "auto" for the one that this machine belongs to, None for one on this machine.
+        address: Address of the Ray cluster; "auto" for that of this machine, None for one of its own here.
         shard: "I/N": only the files of the I-th of N parts, see `Shard`; needs `root`. The parts are embedded into
             collections of their own, on any machines, and merged.
         strict: Raise at the first file that cannot be read, keeping what is done.

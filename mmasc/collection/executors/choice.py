@@ -41,7 +41,7 @@ class Wanted(NamedTuple):
     Attributes:
         executor: "local", "processes" or "ray"; None begins here and goes on in processes where these pay.
         workers: How many; None for one a core (Ray: one a core of the cluster).
-        address: Address of a Ray cluster; "auto" for the one that this machine belongs to, None for one of its own here.
+        address: Address of a Ray cluster; "auto" for that of this machine, None for one of its own here.
     """
 
     executor: str | None = None
