@@ -85,12 +85,12 @@ def remove(folder: str, paths: tuple[str, ...], where: str | None, missing: bool
 
 @collection.command()
 @_folder
-@click.argument("other")
+@click.argument("others", nargs=-1, required=True, metavar="OTHER...")
 @format_option()
-def merge(folder: str, other: str, output_format: str) -> None:
-    """Add the recordings, windows, columns and annotations of another collection, OTHER."""
+def merge(folder: str, others: tuple[str, ...], output_format: str) -> None:
+    """Add the recordings, windows, columns and annotations of other collections, such as parts of one (--shard)."""
     with shown_progress("merging"):
-        result = _open(folder).merge(other)
+        result = _open(folder).merge(*others)
     if output_format == "table":
         echo(
             f"{result['recordings']} recordings and {result['windows']} windows added, "

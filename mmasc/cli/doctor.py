@@ -40,12 +40,14 @@ def examine() -> Iterator[Check]:
     yield Check("mmasc", "ok", __version__)
     yield from _package("torch", "torch", "pip install torch")
     yield from _devices()
+    yield _cores()
     yield _faiss()
     yield from _package("lance", "pylance", "pip install pylance")
     yield from _package("soxr", "soxr", "pip install soxr")
     yield _soundfile()
     yield _pyav()
     yield _web()
+    yield _ray()
     yield from _encoders()
     yield _prompts()
 
@@ -94,6 +96,29 @@ def _devices() -> Iterator[Check]:
         return ", ".join(names)
 
     yield _try("devices", look, "pip install torch")
+
+
+def _cores() -> Check:
+    """Which numbers of threads and processes `embed` takes, and where they come from."""
+
+    def look() -> str:
+        from mmasc.collection.index import import_faiss
+        from mmasc.cores import own_memory, threads_are_set, usable_cores, worker_count
+
+        cores, workers = usable_cores(), worker_count(own_memory())
+        network = "as the environment says" if threads_are_set() else "1 thread (clap: all cores)"
+        processes = f"then up to {workers} processes where these pay" if min(workers, cores) > 1 else "no processes"
+        return (
+            f"{cores}; embed: 1 thread decodes, network {network}, {processes}; index: "
+            f"{import_faiss().omp_get_max_threads()} threads"
+        )
+
+    return _try("cores", look, "pip install torch, and 'mmasc[cpu]'")
+
+
+def _ray() -> Check:
+    """Looked up, not imported: that takes seconds."""
+    return _try("Ray", lambda: f"{version('ray')}: embed --executor ray", "pip install 'mmasc[scale]'", optional=True)
 
 
 def _faiss() -> Check:

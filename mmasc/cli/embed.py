@@ -1,5 +1,8 @@
 """`mmasc embed`: recordings into a collection."""
 
+import os
+import re
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,6 +15,7 @@ from mmasc.cli.options import (
     clock_option,
     device_option,
     encoder_option,
+    executor_options,
     format_option,
     hop_option,
     quiet_option,
@@ -26,6 +30,9 @@ from mmasc.printing import printable
 
 if TYPE_CHECKING:
     from mmasc.collection.report import EmbedReport
+    from mmasc.collection.shards import Shard
+
+_NAMED_PARTS = 8  # collections that the line names which joins them
 
 
 @click.command()
@@ -65,6 +72,12 @@ if TYPE_CHECKING:
 @click.option(
     "--temporary", metavar="FOLDER", help="Folder for recordings that are fetched, while they are read; default: /tmp."
 )
+@executor_options
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Only the I-th of N parts of the files, from 0 on; needs --root. Merge the parts with mmasc collection merge.",
+)
 @strict_option
 @device_option
 @quiet_option
@@ -87,6 +100,10 @@ def embed(
     threads: int,
     max_bytes: int | None,
     temporary: str | None,
+    executor: str | None,
+    workers: int | None,
+    address: str | None,
+    shard: str | None,
     strict: bool,
     device: str,
     quiet: bool,
@@ -104,6 +121,7 @@ def embed(
     if no_clock and (clock is not None or timezone is not None):
         raise click.UsageError("--no-clock reads no clocks: leave out --clock and --timezone, or --no-clock")
 
+    part = _checked(executor, workers, address, shard, root)
     with limited(max_bytes, temporary), shown_progress("embedding", quiet):
         report = run(
             list(paths),
@@ -121,9 +139,42 @@ def embed(
             device=device,
             backend=backend,
             threads=threads,
+            executor=executor,
+            workers=workers,
+            address=address,
+            shard=part,
             strict=strict,
         )
     print_embedding(report, into, quiet, output_format)
+    if part is not None:
+        remark(f"when all {part.of_parts} parts are done: {_merge_line(part, into)}", quiet)
+
+
+def _checked(
+    executor: str | None, workers: int | None, address: str | None, shard: str | None, root: str | None
+) -> "Shard | None":
+    """The part that is asked for; what does not fit together is wrong usage."""
+    from mmasc.collection.executors.choice import check_executor
+    from mmasc.collection.shards import Shard
+
+    try:
+        check_executor(executor, workers, address)
+        return Shard.of(shard, root)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _merge_line(part: "Shard", into: str) -> str:
+    """What joins all parts; their collections are called as this one, with their own numbers, where it has its own."""
+    folder, name = os.path.split(into.rstrip("/"))
+    numbered, found = re.subn(rf"(?<![0-9]){part.number}(?![0-9])", "{}", name.replace("{", "{{").replace("}", "}}"))
+    if found == 1 and part.of_parts <= _NAMED_PARTS:
+        parts = [os.path.join(folder, numbered.format(number)) for number in range(part.of_parts)]
+    else:
+        parts = [into, "OTHER_PARTS..."]
+    return " ".join(
+        ["mmasc collection merge", *(one if one == "OTHER_PARTS..." else shlex.quote(one) for one in parts)]
+    )
 
 
 def print_embedding(report: "EmbedReport", into: str, quiet: bool = False, output_format: str = "table") -> None:
@@ -148,18 +199,31 @@ def print_embedding(report: "EmbedReport", into: str, quiet: bool = False, outpu
         "audio_seconds": round(report.audio_seconds, 3),
         "seconds": round(report.seconds, 3),
         "times_real_time": round(fast, 1),
+        "executor": report.executor,
+        "workers": report.workers,
+        "lost_units": report.lost_units,
+        "hosts": report.hosts,
     }
     if output_format == "table":
         moved = f"{report.moved} moved, " if report.moved else ""
         echo(
             f"{report.added} added, {report.changed} changed, {report.skipped} already there, {moved}"
             f"{len(report.failed)} failed; {report.windows} windows from {report.audio_seconds / 60:.1f} min of sound "
-            f"in {report.seconds:.1f} s → {into}"
+            f"in {report.seconds:.1f} s{_by(report)} → {into}"
         )
     else:
         print_object(numbers, output_format)
     if report.failed and len(report.failed) == report.found:
         sys.exit(1)
+
+
+def _by(report: "EmbedReport") -> str:
+    """Who embedded, where it was not this process alone."""
+    if not report.workers:
+        return ""
+    hosts = f" on {len(report.hosts)} machines" if len(report.hosts) > 1 else ""
+    lost = f", {report.lost_units} units lost and embedded again" if report.lost_units else ""
+    return f" by {report.workers} workers{hosts}{lost}"
 
 
 def _named(path: str, reason: str) -> str:

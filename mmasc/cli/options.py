@@ -132,3 +132,24 @@ data_of_runs_option = click.option(
 decoded_cache_option = click.option(
     "--cache", type=click.Path(), default=None, metavar="FOLDER", help="Folder for decoded waveforms."
 )
+
+
+def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--executor`, `--workers`, `--address`: who embeds recordings."""
+    executor = click.option(
+        "--executor",
+        type=click.Choice(["local", "processes", "ray"]),
+        default=None,
+        help="This process, processes on this machine, or Ray (extra: scale); default: what is fastest here.",
+    )
+    workers = click.option(
+        "--workers",
+        type=click.IntRange(1, 10_000),
+        default=None,
+        metavar="N",
+        help="Number of processes; default: one a core.",
+    )
+    address = click.option(
+        "--address", metavar="ADDRESS", help="Ray cluster: HOST:PORT, or auto for the one that this machine belongs to."
+    )
+    return executor(workers(address(command)))

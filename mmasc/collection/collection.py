@@ -157,13 +157,15 @@ class Collection(Searchable):
         self.refresh()
         return sum(gone([self.path_of(path) for path in self.recordings.column("path").to_pylist()], sure=True))
 
-    def merge(self, other: str | Path) -> dict[str, int]:
-        """Take over another collection's recordings, windows, own columns and annotations; what is there already stays.
+    def merge(self, *others: str | Path) -> dict[str, int]:
+        """Take over other collections' recordings, windows, own columns and annotations; what is there already stays.
 
         A recording that both have (same path) with the same content gets the windows, values of own columns and
         annotations that it lacks here; where both have a value, ours stays. Annotations of one id are one: what was
         removed here is not added again.
 
+        Args:
+            others: Folders of the collections, merged one after the other, each wholly or not at all.
         Returns:
             Numbers of recordings and windows added; of recordings that were there (already_there), those with another
             content among them (other_content, nothing of these is taken over); of values of own columns taken over
@@ -173,8 +175,13 @@ class Collection(Searchable):
             MmascError: If a space of the same name was made by another encoder or cut otherwise, or own columns of
                 one name hold different kinds of values.
         """
-        result = merge(self.store, open_store(other))
-        self.refresh()
+        result: dict[str, int] = {}
+        try:
+            for store in [open_store(other) for other in others]:  # all are opened before the first is merged
+                for name, number in merge(self.store, store).items():
+                    result[name] = result.get(name, 0) + number
+        finally:
+            self.refresh()
         return result
 
     def publish(self, address: str) -> PublishReport:

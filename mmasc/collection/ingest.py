@@ -7,24 +7,27 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from mmasc.audio import find_audio
 from mmasc.audio.clock import ClockRules
 from mmasc.collection.clock import ClockColumns, columns_of_users
+from mmasc.collection.executors.choice import Wanted, check_executor, choose_executor
+from mmasc.collection.executors.job import Executor, Listener
 from mmasc.collection.head import HEAD_NAME
-from mmasc.collection.intake import COMMIT_SECONDS, COMMIT_WINDOWS, Intake, OwnColumns
+from mmasc.collection.intake import Intake
 from mmasc.collection.known import not_untouched, refuse_another_root
 from mmasc.collection.known_recordings import Known, KnownRecordings
 from mmasc.collection.metadata import Metadata, folder_columns, own_columns
 from mmasc.collection.report import BadFile, EmbedReport
+from mmasc.collection.row_writer import OwnColumns
 from mmasc.collection.schema import RECORDING_FIELDS
+from mmasc.collection.shards import Shard
 from mmasc.collection.store import Store
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.beyond import BeyondReach
-from mmasc.encoders.embedding import FileVectors, embed_files
+from mmasc.encoders.file_vectors import FileVectors
 from mmasc.encoders.registry import full_name_of, load_encoder
 from mmasc.encoders.sound_progress import sound_phase
 from mmasc.encoders.spec import licence_remark
@@ -33,7 +36,6 @@ from mmasc.progress import current
 from mmasc.remote.addresses import absolute, common_root, is_address, place_of, refuse_to_write
 from mmasc.remote.paths import RemotePath, as_path
 from mmasc.remote.sightings import unstamped
-from mmasc.storage.contents import digest_of
 
 __all__ = ["BadFile", "EmbedReport", "embed"]
 
@@ -55,9 +57,13 @@ def embed(
     device: str = "cpu",
     backend: str = "eager",
     threads: int = 1,
+    executor: str | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    shard: str | Shard | None = None,
     strict: bool = False,
-    commit_windows: int = COMMIT_WINDOWS,
-    commit_seconds: float = COMMIT_SECONDS,
+    commit_windows: int | None = None,
+    commit_seconds: float | None = None,
     progress: Callable[[EmbedReport], None] | None = None,
 ) -> EmbedReport:
     """Embed recordings into a collection (created if it does not exist); continue where an earlier call stopped.
@@ -79,23 +85,36 @@ def embed(
             it, others are taken to be in it.
         device: Device on which the encoder runs.
         backend: What runs it: "eager" or "onnx", see `load_encoder`.
-        threads: Number of threads that decode ahead of the network.
+        threads: Number of threads that decode ahead of the network, in this process.
+        executor: Who embeds: "local" (this process), "processes" on this machine, or "ray" (the extra `scale`); None
+            begins here and goes on in processes where these pay. The vectors are the same to the last bit.
+        workers: How many processes; None for one a core.
+        address: Address of the Ray cluster; "auto" for that of this machine, None for one of its own here.
+        shard: "I/N": only the files of the I-th of N parts, see `Shard`; needs `root`. The parts are embedded into
+            collections of their own, on any machines, and merged.
         strict: Raise at the first file that cannot be read, keeping what is done.
-        commit_windows, commit_seconds: What is waiting counts for good after so many windows or so much time.
+        commit_windows, commit_seconds: What is waiting counts for good after so many windows or so much time; None
+            leaves it to the executor.
         progress: Called after every file with the report as it stands.
     Returns:
         What was done: numbers of recordings and windows, files that could not be read, remarks.
     Raises:
         MmascError: If no file is found, the collection holds vectors of another encoder under this name, or
             (strict) a file cannot be read.
-        ValueError: If `window_seconds` is not the window of a loaded encoder.
+        ValueError: If `window_seconds` is not the window of a loaded encoder, or arguments of executors and shards do
+            not fit together.
     """
     begun = time.perf_counter()
     refuse_to_write(into)
+    check_executor(executor, workers, address)
+    wanted = Wanted(executor, workers, address)
+    part = Shard.of(shard, root)
     rules = None if clock is False else ClockRules.of(None if clock is True else clock, timezone)
     with current().phase("looking for recordings"):
         files = [as_path(absolute(path)) for path in find_audio(paths)]
     given_root = absolute(root) if root is not None else _common_root(paths, files)
+    if part is not None:
+        files = part.files(files, given_root)
     own, remarks = _own_columns(Path(into), given_root, files, metadata, tuple(folders))
     if not isinstance(encoder, Encoder):
         asked, before = encoder, _identity_there(Path(into), space, encoder)
@@ -114,17 +133,18 @@ def embed(
     store = Store.create(into, given_root)
     clocks = None if rules is None else _clocks(store, rules, files, own)
     intake = Intake(store, encoder, encoder_name, space, hop, channels, own, clocks)
-    intake.commit_windows, intake.commit_seconds = commit_windows, commit_seconds
+    intake.often(commit_windows, commit_seconds)
     report = intake.report
     report.found = len(files)
     try:
         intake.prepare(files)
-        cut = {"hop_seconds": hop, "channels": channels, "threads": threads}
-        for _ in _embedded(intake, files, **cut):
-            if progress is not None:
-                progress(report)
-            if strict and report.failed:
-                raise MmascError(f"{report.failed[-1].reason} (--strict: stopped here, what was done is kept)")
+        new = not_untouched(intake.known, intake.root, files)
+        with choose_executor(encoder, hop, channels, new, threads, wanted) as chosen:
+            for _ in _embedded(intake, files, new, chosen):
+                if progress is not None:
+                    progress(report)
+                if strict and report.failed:
+                    raise MmascError(f"{report.failed[-1].reason} (--strict: stopped here, what was done is kept)")
     finally:
         # Also after Ctrl-C: what went through the network is kept
         intake.commit()
@@ -154,15 +174,12 @@ def _identity_there(into: Path, space: str | None, encoder: str) -> str | None:
     return found.identity if found is not None and found.encoder == full_name_of(encoder) else None
 
 
-def _embedded(intake: Intake, files: Sequence[Path], **cut: Any) -> Iterator[FileVectors]:
+def _embedded(intake: Intake, files: Sequence[Path], new: Sequence[Path], executor: Executor) -> Iterator[FileVectors]:
     """What is still to do, once it waits for a commit or has come into one."""
     beyond = BeyondReach(intake.encoder.spec)
-    with sound_phase("embedding", not_untouched(intake.known, intake.root, files)) as sound:
-        to_do = intake.still_to_do(files)
-        for result in embed_files(
-            to_do, intake.encoder, **cut, digest=digest_of, keeper=intake.partials, heard=sound.heard
-        ):
-            intake.add(result)
+    with sound_phase("embedding", new) as sound:
+        for result in executor.run(intake.still_to_do(files), Listener(intake.partials, sound.heard)):
+            intake.add(result, executor.account)
             beyond.look(result)
             sound.done(result)
             yield result

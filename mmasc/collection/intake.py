@@ -9,40 +9,28 @@ import os
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from mmasc.collection.clock import CLOCK_TYPES, ClockColumns, renewed, without_note
+from mmasc.collection.clock import ClockColumns
 from mmasc.collection.coverage import embed_command, gone_under
+from mmasc.collection.executors.job import Account
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.known import changed_while_read, moved_files, some, stored_path
 from mmasc.collection.known_recordings import Known, KnownRecordings
-from mmasc.collection.metadata import metadata_table
 from mmasc.collection.partial import Partials, Subject
 from mmasc.collection.report import BadFile, EmbedReport
-from mmasc.collection.rows import (
-    facts,
-    new_recording_id,
-    recording_row,
-    recordings_part,
-    recordings_table,
-    windows_table,
-)
-from mmasc.collection.schema import as_matrix
+from mmasc.collection.row_writer import OwnColumns, RowWriter, Waiting
+from mmasc.collection.rows import recordings_part
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.stamps import Stamp
 from mmasc.collection.store import Store
 from mmasc.collection.text_probes import text_probes
-from mmasc.collection.transaction import Transaction
 from mmasc.encoders.base import Encoder
-from mmasc.encoders.embedding import FileVectors
-from mmasc.encoders.identity import require_identity
+from mmasc.encoders.file_vectors import FileVectors
 from mmasc.errors import MmascError, show_path
 from mmasc.remote.addresses import place_of
 from mmasc.remote.paths import as_path
@@ -50,28 +38,10 @@ from mmasc.storage.contents import digest_of
 
 COMMIT_WINDOWS = 4_096
 COMMIT_SECONDS = 10.0
+# Of workers: they make far more in that time, and a commit takes longer the more there were
+MANY_WINDOWS = 65_536
+MANY_SECONDS = 30.0
 _NOTED = 5  # remarks about files that are shown
-
-
-@dataclass(frozen=True)
-class OwnColumns:
-    """Own columns by file, and their types where nobody has stored them yet; faults by file."""
-
-    of: dict[Path, dict[str, Any]]
-    types: dict[str, pa.DataType]
-    faults: dict[Path, str]
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    """A file that went through the network, what was known of it then, and whether its content is the same."""
-
-    file: FileVectors
-    stored: str
-    now: Stamp
-    known: Known | None
-    same: bool
-    clock: dict[str, Any]  # columns of its clock
 
 
 class Intake:
@@ -90,23 +60,31 @@ class Intake:
     ) -> None:
         self.store, self.encoder, self.own, self.clocks = store, encoder, own, clocks
         self.report = EmbedReport()
-        self.waiting: list[_Waiting] = []
+        self.waiting: list[Waiting] = []
+        self.waiting_windows = 0
         # Recordings whose files are the same with other times: what was known, and the stamp now
         self.touched: SimpleQueue[tuple[str, Known, Stamp]] = SimpleQueue()
         self.stats: dict[Path, os.stat_result] = {}
         self.moved: set[str] = set()
-        self.lost: dict[str, int] = {}
         self.noted: list[str] = []  # remarks about files that were read whole
-        self.commit_windows, self.commit_seconds = COMMIT_WINDOWS, COMMIT_SECONDS
+        self.commit_windows: int | None = None
+        self.commit_seconds: float | None = None
         self.last_commit = time.perf_counter()
         wanted = SpaceHead(encoder.identity, encoder_name, encoder.spec.dim, encoder.spec.window_seconds, hop, channels)
         self.name = space or encoder.spec.name
-        with store.transaction() as change:
-            self._open_space(change, wanted)
-            head = change.head
+        self.writer = RowWriter(store, self.name, own, clocks)
+        head = self.writer.open_space(wanted)
         self.root = head.root
-        self.seen, self.known = head, KnownRecordings(store, head, self.name)
         self.partials = Partials(store.folder, head.spaces[self.name], self._subject)
+
+    @property
+    def known(self) -> KnownRecordings:
+        """Recordings by stored path, as the store had them when it was last looked at."""
+        return self.writer.known
+
+    def often(self, windows: int | None, seconds: float | None) -> None:
+        """Commit after so many windows or so much time; None: as often as is best for who embeds."""
+        self.commit_windows, self.commit_seconds = windows, seconds
 
     def prepare(self, files: Sequence[Path]) -> None:
         """Before anything is decoded: give moved recordings their new paths, and set own columns of all that are
@@ -114,7 +92,7 @@ class Intake:
         stored = {path: name for path in files if (name := stored_path(path, self.root)) is not None}
         moves = moved_files(self.known, self.root, dict(zip(stored.values(), stored, strict=True)))
         with self.store.transaction() as change:
-            self._see(change)
+            self.writer.see(change)
             moves = {to: move for to, move in moves.items() if to not in self.known and move[0] in self.known}
             rows = [{"id": self.known[old].id, "path": to, **now.columns} for to, (old, now) in moves.items()]
             change.update_recordings(recordings_part(rows))
@@ -124,8 +102,8 @@ class Intake:
             own = {
                 self.known[name].id: self.own.of.get(path, {}) for path, name in stored.items() if name in self.known
             }
-            self._set_own(change, own)
-        self.seen, self.moved = change.head, set(moves)
+            self.writer.set_own(change, own)
+        self.writer.seen, self.moved = change.head, set(moves)
         self.partials.sweep({space.identity for space in change.head.spaces.values()}, self._is_wanted)
 
     def still_to_do(self, files: Sequence[Path]) -> Iterator[Path]:
@@ -145,8 +123,17 @@ class Intake:
             self.stats[path] = stat
             yield path
 
-    def add(self, result: FileVectors) -> None:
-        """Keep a file's vectors for the next commit, and commit when enough are waiting."""
+    def add(self, result: FileVectors, by: Account) -> None:
+        """Keep a file's vectors for the next commit, and commit when enough are waiting.
+
+        Args:
+            result: What became of the file.
+            by: What the executor that embedded it has done so far.
+        """
+        report = self.report
+        report.executor, report.workers, report.lost_units, report.hosts = (
+            by.executor, by.workers, by.lost_units, by.hosts
+        )  # fmt: skip
         before = self.stats.pop(result.path)
         stored = stored_path(result.path, self.root)
         assert stored is not None
@@ -157,9 +144,10 @@ class Intake:
             self._fail(result.path, reason)
         else:
             now, known = Stamp.of(before, result.digest), self.known.get(stored)
-            same = known is not None and self._same(known, now, result)
+            same = known is not None and self.writer.same(known, now, result)
             clock = self.clocks.of(result.path) if self.clocks is not None and not same else {}
-            self.waiting.append(_Waiting(result, stored, now, known, same, clock))
+            self.waiting.append(Waiting(result, stored, now, known, same, clock))
+            self.waiting_windows += len(result.vectors)
             there = known is not None and known.embedded
             self.report.skipped += there and same
             self.report.changed += there and not same
@@ -170,21 +158,24 @@ class Intake:
                 self.report.truncated.append(BadFile(str(result.path), result.status.reason))
             elif result.status.reason:
                 self.noted.append(result.status.reason)
-        windows = sum(len(one.file.vectors) for one in self.waiting)
-        if windows >= self.commit_windows or time.perf_counter() - self.last_commit >= self.commit_seconds:
+        many = by.workers > 0
+        windows, seconds = (MANY_WINDOWS, MANY_SECONDS) if many else (COMMIT_WINDOWS, COMMIT_SECONDS)
+        windows = windows if self.commit_windows is None else self.commit_windows
+        seconds = seconds if self.commit_seconds is None else self.commit_seconds
+        if self.waiting_windows >= windows or time.perf_counter() - self.last_commit >= seconds:
             self.commit()
 
     def commit(self) -> None:
         """Make what is waiting count: windows and recordings together, or neither."""
-        waiting, self.waiting = self.waiting, []
+        waiting, self.waiting, self.waiting_windows = self.waiting, [], 0
         touched = [self.touched.get() for _ in range(self.touched.qsize())]
         begun = time.perf_counter()
         if waiting or touched:
             with self.store.transaction() as change:
-                self._see(change)
-                self._write(change, waiting)
-                self._restamp(change, touched)
-            self.seen = change.head
+                self.writer.see(change)
+                self.writer.write(change, waiting)
+                self.writer.restamp(change, touched)
+            self.writer.seen = change.head
         for one in waiting:
             self.partials.forget(one.stored)
         self.last_commit = time.perf_counter()
@@ -207,7 +198,7 @@ class Intake:
                 self.store.write_silence(reader.space.identity, self.encoder.embed(silent)[0])
             reader.refresh_index()
         self.report.store_seconds += time.perf_counter() - begun
-        for name, count in self.lost.items():
+        for name, count in self.writer.lost.items():
             command = embed_command(self.store.folder, [self.root], name, head.spaces[name])
             self.report.remarks.append(
                 f"{count} recordings changed since they were embedded in space {name!r}, so their old vectors were "
@@ -230,30 +221,6 @@ class Intake:
             self.report.remarks.append(
                 f"{len(gone)} recordings of {show_path(self.store.folder)} are no longer there ({some(gone)}); remove "
                 f"them from it with: {command}"
-            )
-
-    def _open_space(self, change: Transaction, wanted: SpaceHead) -> None:
-        space = change.head.spaces.get(self.name)
-        if space is None:
-            twin = next((name for name, one in change.head.spaces.items() if one.identity == wanted.identity), None)
-            if twin is not None:
-                raise MmascError(
-                    f"{self.store.folder} holds these vectors in space {twin!r} already; use --space {twin}"
-                )
-            change.add_space(self.name, wanted)
-            return
-        require_identity(
-            (space.encoder, space.identity),
-            (wanted.encoder, wanted.identity),
-            f"space {self.name!r} of {self.store.folder}",
-            f"its windows have {space.window_seconds:g} s, those of the encoder here {wanted.window_seconds:g} s: "
-            "give another --space, or another collection",
-        )
-        if (space.hop_seconds, space.channels) != (wanted.hop_seconds, wanted.channels):
-            raise MmascError(
-                f"space {self.name!r} of {self.store.folder} was cut with --hop {space.hop_seconds:g} --channels "
-                f"{space.channels}, now --hop {wanted.hop_seconds:g} --channels {wanted.channels}: use the same, or "
-                f"another collection"
             )
 
     def _subject(self, path: Path) -> Subject:
@@ -288,112 +255,6 @@ class Intake:
             return False
         self.touched.put((stored, known, now))
         return True
-
-    def _same(self, known: Known, now: Stamp, file: FileVectors) -> bool:
-        """Whether a file holds what was embedded. Where no digest was kept, equal vectors say it."""
-        same = known.stamp.same_content(now)
-        if same is not None:
-            return same
-        if known.stamp.untouched(now):
-            return True
-        return known.embedded and self._same_vectors(known.id, file)
-
-    def _same_vectors(self, one: int, file: FileVectors) -> bool:
-        space = self.seen.spaces[self.name]
-        dataset = self.store.dataset(space)
-        assert dataset is not None  # it has windows of this recording
-        table = dataset.to_table(filter=f"recording = {one}").sort_by([("lane", "ascending"), ("start", "ascending")])
-        kept = [table.column(name).to_numpy() for name in ("lane", "start", "end")]
-        found = [file.lanes.astype(np.int16), file.starts, file.ends]
-        alike = all(np.array_equal(one, other) for one, other in zip(kept, found, strict=True))
-        return alike and as_matrix(table.column("vector"), space.dim).tobytes() == file.vectors.tobytes()
-
-    def _see(self, change: Transaction) -> None:
-        """Know what other processes have done meanwhile."""
-        self.known.see(change.head)
-        self.seen = change.head
-
-    def _write(self, change: Transaction, waiting: list[_Waiting]) -> None:
-        """The rows of some files; what another process has added meanwhile is not added again."""
-        new: list[tuple[int, _Waiting]] = []
-        renewed: list[dict] = []
-        changed: list[dict] = []
-        embedded: list[tuple[int, FileVectors]] = []
-        late: dict[int, dict] = {}
-        clocks: dict[int, dict] = {}
-        for one in waiting:
-            known = self.known.get(one.stored)
-            same = one.same if known == one.known else known is not None and self._same(known, one.now, one.file)
-            if known is None:
-                number = new_recording_id()
-                new.append((number, one))
-            else:
-                number = known.id
-                if one.known is None:
-                    late[number] = self.own.of.get(one.file.path, {})
-                if not same:
-                    changed.append({"id": number, **one.now.columns, **facts(one.file)})
-                    clocks[number] = one.clock
-                elif known.stamp != one.now:
-                    renewed.append({"id": number, **one.now.columns})
-            if known is None or not known.embedded or not same:
-                embedded.append((number, one.file))
-            self.known[one.stored] = Known(number, one.now, True)
-        self._drop_windows(change, [row["id"] for row in changed])
-        change.update_recordings(recordings_part(changed))
-        change.update_recordings(recordings_part(renewed))
-        if new:
-            schema = self.store.recordings_schema(change.head)
-            rows = [recording_row(number, one.stored, one.now, one.file, one.clock) for number, one in new]
-            own = [{**without_note(one.clock), **self.own.of.get(one.file.path, {})} for _, one in new]
-            change.append_recordings(recordings_table(rows, own, schema, {**CLOCK_TYPES, **self.own.types}))
-        self._renew_clocks(change, clocks)
-        self._set_own(change, late)
-        if embedded:
-            ids, files = zip(*embedded, strict=True)
-            change.append_windows(self.name, windows_table(list(ids), list(files), self.encoder.spec.dim))
-
-    def _drop_windows(self, change: Transaction, ids: list[int]) -> None:
-        """Remove the windows of content that is gone, in every space."""
-        if not ids:
-            return
-        for name, space in list(change.head.spaces.items()):
-            there = self.store.windows(space, ["recording"]).column("recording").unique()
-            lost = pc.sum(pc.is_in(there, pa.array(ids, pa.int64()))).as_py() or 0
-            change.remove_windows(name, ids)
-            if name != self.name and lost:
-                self.lost[name] = self.lost.get(name, 0) + lost
-
-    def _renew_clocks(self, change: Transaction, clocks: dict[int, dict]) -> None:
-        """Of recordings whose content changed: what was known of the old one goes."""
-        if self.clocks is None or not clocks:
-            return
-        rows = {row["id"]: row for row in self.store.recordings(change.head).to_pylist() if row["id"] in clocks}
-        self._set_own(change, {one: renewed(clocks[one], row, forget=True) for one, row in rows.items()})
-
-    def _restamp(self, change: Transaction, touched: list[tuple[str, Known, Stamp]]) -> None:
-        rows = []
-        for stored, known, now in touched:
-            if self.known.get(stored) == known:
-                rows.append({"id": known.id, **now.columns})
-                self.known[stored] = known._replace(stamp=now)
-        change.update_recordings(recordings_part(rows))
-
-    def _set_own(self, change: Transaction, own: dict[int, dict]) -> None:
-        """Set own columns of recordings that are there, where they differ from what is stored."""
-        if not any(own.values()):
-            return
-        stored = self.store.recordings(change.head)
-        now = {row["id"]: row for row in stored.to_pylist()}
-        new = {
-            one: values
-            for one, values in own.items()
-            if one in now and any(now[one].get(name) != value for name, value in values.items())
-        }
-        names = list(dict.fromkeys(name for values in new.values() for name in values))
-        full = {one: {name: values.get(name, now[one].get(name)) for name in names} for one, values in new.items()}
-        if full:
-            change.update_recordings(metadata_table(full, stored.schema, {**CLOCK_TYPES, **self.own.types}))
 
     def _fail(self, path: Path, reason: str) -> None:
         self.report.failed.append(BadFile(str(path), reason))

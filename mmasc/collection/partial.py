@@ -21,7 +21,7 @@ from safetensors.numpy import save
 from mmasc.collection.damage import unharmed
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.stamps import Stamp
-from mmasc.encoders.embedding import Place
+from mmasc.encoders.file_vectors import Place
 from mmasc.errors import MmascError, show_path
 from mmasc.storage.files import make_folders, write_atomically
 from mmasc.storage.tensors import load_arrays
@@ -55,6 +55,8 @@ class Partials:
 
     def begun(self, path: Path) -> Mapping[Place, np.ndarray]:
         """Vectors that an earlier run kept of this content; what it kept of another is removed."""
+        if not self.folder.exists():  # as mostly: nothing is looked for, file by file
+            return {}
         subject = self.subject_of(path)
         place, about, found = self._place(subject.stored), self._about(subject), dict[Place, np.ndarray]()
         for part in sorted(place.glob("*.safetensors")):
@@ -91,7 +93,8 @@ class Partials:
 
     def forget(self, stored: str) -> None:
         """Remove what was kept of a recording: it is whole now, or it is another."""
-        self._remove(self._place(stored))
+        if self.folder.exists():
+            self._remove(self._place(stored))
 
     def sweep(self, identities: Collection[str], needed: Callable[[Subject], bool]) -> None:
         """Remove what no run will ask for.

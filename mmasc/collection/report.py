@@ -27,6 +27,10 @@ class EmbedReport:
         failed, truncated: Files that could not be read, and those that end before their header says.
         seconds: Seconds of wall time.
         store_seconds: Seconds of it that commits and the index took.
+        executor: Who embedded: "local", "processes" or "ray".
+        workers: Most workers at once; 0 where the process itself embedded.
+        lost_units: Times that a worker was lost with files in hand; another one embedded these.
+        hosts: Machines of the workers.
         remarks: What users may want to know, one line each.
     """
 
@@ -42,6 +46,10 @@ class EmbedReport:
     truncated: list[BadFile] = field(default_factory=list)
     seconds: float = 0.0
     store_seconds: float = 0.0
+    executor: str = "local"
+    workers: int = 0
+    lost_units: int = 0
+    hosts: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     @property

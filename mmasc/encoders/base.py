@@ -19,7 +19,7 @@ from mmasc.encoders.band import BandPass
 from mmasc.encoders.embedding import FileVectors, embed_file
 from mmasc.encoders.hearing import Hearing
 from mmasc.encoders.identity import backend_identity
-from mmasc.encoders.spec import EncoderSpec
+from mmasc.encoders.spec import EncoderSpec, Origin
 from mmasc.encoders.text_encoder import TextEncoder
 from mmasc.errors import MmascError
 from mmasc.inputs import check_picture
@@ -43,6 +43,8 @@ class Encoder(TextEncoder):
             different identities are never compared.
         device: Device on which the network runs.
         backend: "eager" or "onnx": what runs the network.
+        origin: What `load_encoder` built it from, so that another process can; None where it was made by hand.
+        many_threads: Whether it is large, and its vectors the same to the last bit by any number of threads.
         logit_scale: What softmax multiplies cosines by, where the space has text or pictures; else None.
         loaded_as: Name that `load_encoder` took, with full paths; "" for encoders that were made otherwise.
     """
@@ -51,6 +53,8 @@ class Encoder(TextEncoder):
     backend: str = "eager"
     loaded_as: str = ""
     _band: BandPass | None = None
+    origin: Origin | None = None
+    many_threads: bool = False
 
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
         self.spec = spec

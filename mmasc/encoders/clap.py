@@ -58,6 +58,8 @@ class Clap(Encoder):
             broken; if windows longer than 10 s are asked for.
     """
 
+    many_threads = True
+
     def __init__(self, spec: EncoderSpec, path: str | None = None, device: str = "cpu") -> None:
         super().__init__(spec, path, device)
         if self.window_samples > SAMPLES:

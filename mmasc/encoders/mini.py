@@ -10,6 +10,7 @@ pretraining" (the kind of space); Jacob et al. 2018, arXiv:1712.05877, section 3
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -130,14 +131,57 @@ class FoldedConv(nn.Module):
         self.weight = nn.Parameter(weight, requires_grad=False)
         self.bias = nn.Parameter((norm.bias.double() - norm.running_mean.double() * gain).float(), requires_grad=False)
         self.stride, self.padding = list(conv.stride), [int(n) for n in conv.padding]
+        self._packed = _Packed()
 
     def forward(self, x: Float[Tensor, "batch c_in frame mel"]) -> Float[Tensor, "batch c_out frame_out mel_out"]:
         """The convolution; one window or many go through the same routine."""
         exported = torch.compiler.is_compiling()
-        if x.device.type == "cpu" and torch.backends.mkldnn.is_available() and not exported:
+        if x.device.type == "cpu" and _has_mkldnn() and not exported:
+            if (weight := self._packed.of(self, x)) is not None:
+                return torch.ops.mkldnn._convolution_pointwise(
+                    x, weight, self.bias, self.padding, self.stride, [1, 1], 1, "none", [], ""
+                )
             # F.conv2d sends a single small window to a routine that takes twice the time.
             return torch.mkldnn_convolution(x, self.weight, self.bias, self.padding, self.stride, [1, 1], 1)
         return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+
+
+class _Packed:
+    """The weights of a convolution as oneDNN lays them out for inputs of one shape: else it does so at every call.
+
+    The routine, and so every bit of the result, is the same. A shape that comes once is not prepared for.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[int, ...] = ()
+        self._shape: tuple[int, ...] = ()
+        self._weight: Tensor | None = None
+
+    def of(self, conv: FoldedConv, x: Tensor) -> Tensor | None:
+        """Laid out for the shape of `x`; None where that shape is new, or has one channel, whose layout is its own."""
+        shape = tuple(x.shape)
+        if shape[1] == 1 or x.requires_grad:
+            return None
+        if shape != self._shape:
+            if shape != self._last:
+                self._last = shape
+                return None
+            self._weight = torch.ops.mkldnn._reorder_convolution_weight(
+                conv.weight, conv.padding, conv.stride, [1, 1], 1, list(shape)
+            )
+            self._shape = shape
+        return self._weight
+
+    def __deepcopy__(self, memo: dict) -> "_Packed":
+        return _Packed()
+
+    def __reduce__(self) -> tuple:
+        return _Packed, ()
+
+
+@cache
+def _has_mkldnn() -> bool:
+    return bool(torch.backends.mkldnn.is_available()) and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
 def fold_batch_norm(network: MiniNetwork) -> MiniNetwork:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from mmasc.encoders.adapters import ADAPTERS
 from mmasc.encoders.earlier import by_rules_of
-from mmasc.encoders.hearing import AskedWindow, Hearing, split_hearing
+from mmasc.encoders.hearing import AskedWindow, split_hearing
 from mmasc.encoders.plugin import EncoderPlugin, spec_of_plugin
 from mmasc.encoders.plugin_files import find_plugin, full_name, installed_plugins, is_plugin
-from mmasc.encoders.spec import EncoderSpec
+from mmasc.encoders.spec import EncoderSpec, Origin
 from mmasc.encoders.training_data import AUDIOCLIP, AUDIOSET, CLAP, CLAP_GENERAL, CLAP_MUSIC_SPEECH, MINI, MINI_STRICT
 from mmasc.errors import MmascError
 from mmasc.networks.registry import NETWORKS
@@ -201,27 +201,38 @@ def load_encoder(
         plugged: Encoder = _class_at(_PLUGGED)(name, device, AskedWindow(window_seconds))
         return plugged
     plain, hearing = split_hearing(_checked_name(name))
-    window, own = AskedWindow(window_seconds, hearing), _target_of_own(plain)
-    if own is not None:
-        with current().phase(f"loading {plain.partition(':')[0]}"):
-            encoder = _heard(hearing, _class_at(own)(plain, device, window))
-    else:
-        spec, path = _asked_spec(plain, window)
-
-        def load(rules: EncoderSpec) -> Encoder:
-            return _heard(hearing, _class_at(spec.target)(rules, path=path, device=device))
-
-        with current().phase(f"loading {spec.name}"):
-            encoder = by_rules_of(identity, spec, load)
-    encoder.loaded_as = full_name_of(name)
+    if _target_of_own(plain) is not None:
+        return build_encoder(Origin(full_name_of(name), device, window_seconds), backend)
+    spec, path = _asked_spec(plain, AskedWindow(window_seconds, hearing))
+    origin = Origin(full_name_of(name), device, window_seconds, spec, path)
+    encoder: Encoder = by_rules_of(identity, spec, lambda one: build_encoder(origin._replace(spec=one)))
     if backend == "onnx":
         encoder.use_onnx()
     return encoder
 
 
-def _heard(hearing: Hearing, encoder: "Encoder") -> "Encoder":
-    if not hearing.is_plain:
-        encoder.hear(hearing)
+def build_encoder(origin: Origin, backend: str = "eager") -> "Encoder":
+    """An encoder in evaluation mode from what is known of one that was loaded: by the same rules, in any process.
+
+    Args:
+        origin: That of the loaded encoder.
+        backend: As for `load_encoder`.
+    Raises:
+        MmascError: As `load_encoder` does.
+    """
+    plain, hearing = split_hearing(origin.name)
+    with current().phase(f"loading {plain.partition(':')[0]}"):
+        encoder: Encoder
+        if origin.spec is not None:
+            encoder = _class_at(origin.spec.target)(origin.spec, path=origin.path, device=origin.device)
+        else:
+            window = AskedWindow(origin.window_seconds, hearing)
+            encoder = _class_at(_target_of_own(plain) or _PLUGGED)(plain, origin.device, window)
+        if not hearing.is_plain:
+            encoder.hear(hearing)
+        encoder.origin, encoder.loaded_as = origin, origin.name
+        if backend == "onnx":
+            encoder.use_onnx()
     return encoder
 
 

@@ -1,7 +1,7 @@
 """What is known of an encoder without loading it: a frozen record, no torch."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 # How a recording shorter than a window is filled, as the encoder was trained.
 #   zeros:   zeros at the end, up to the window
@@ -93,6 +93,24 @@ class EncoderSpec:
     def non_commercial(self) -> bool:
         """Whether the licence of the weights forbids commercial use, as far as it says so."""
         return forbids_commerce(self.licence)
+
+
+class Origin(NamedTuple):
+    """What an encoder was built from, for `build_encoder` of another process.
+
+    Attributes:
+        name: Name that `load_encoder` took, with full paths.
+        device: Where it runs.
+        window_seconds: Window asked for.
+        spec: Specification with this window, by the rules that gave its identity; None for adapters and plug-ins.
+        path: Weights of the user's own; None for those that the encoder has.
+    """
+
+    name: str
+    device: str
+    window_seconds: float | None = None
+    spec: EncoderSpec | None = None
+    path: str | None = None
 
 
 def forbids_commerce(licence: str) -> bool:

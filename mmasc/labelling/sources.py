@@ -1,6 +1,6 @@
 """Where windows to label come from: a collection, of which nothing is decoded, or files that are embedded now."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -108,16 +108,43 @@ def heard_in_files(
     Raises:
         MmascError: If the hop is none, or (strict) a file cannot be read.
     """
-    # Late: they load torch, which stored vectors do without
-    from mmasc.encoders.embedding import embed_files
     from mmasc.encoders.sound_progress import sound_phase
 
     with sound_phase("labelling", [file for file in files if isinstance(file, Path)]) as progress:
-        for file in embed_files(files, encoder, hop_seconds, channels, heard=progress.heard):
+        for file in _embedded(files, encoder, hop_seconds, channels, progress.heard):
             progress.done(file)
             if strict and file.status.state == "failed":
                 raise MmascError(file.status.reason)
             yield _heard_in_file(file, encoder.spec.dim)
+
+
+def _embedded(
+    files: Sequence[Sound | MemorySound],
+    encoder: "WindowEncoder",
+    hop_seconds: float | None,
+    channels: str,
+    heard: Callable[[Path, float], None],
+) -> "Iterator[FileVectors]":
+    """What became of the files, in order; on all cores, where that pays."""
+    # Late: they load torch, which stored vectors do without
+    from mmasc.collection.executors import Listener, choose_executor
+    from mmasc.encoders.base import Encoder
+    from mmasc.encoders.embedding import embed_files
+
+    paths = [file for file in files if isinstance(file, Path)]
+    if not isinstance(encoder, Encoder) or encoder.origin is None or len(set(paths)) < len(files):
+        yield from embed_files(files, encoder, hop_seconds, channels, heard=heard)
+        return
+    hop = encoder.spec.hop if hop_seconds is None else float(hop_seconds)
+    early: dict[Path, FileVectors] = {}
+    turn = iter(paths)
+    next_path = next(turn, None)
+    with choose_executor(encoder, hop, channels, paths, digests=False) as chosen:
+        for file in chosen.run(paths, Listener(heard=heard)):
+            early[file.path] = file
+            while next_path is not None and next_path in early:
+                yield early.pop(next_path)
+                next_path = next(turn, None)
 
 
 def _heard_in_file(file: "FileVectors", dim: int) -> Heard:

@@ -94,20 +94,25 @@ class WindowStream:
         self._hop_samples = _hop_samples(window_samples, hop_seconds, sample_rate)
         # Room for two windows: what must be kept (at most one) moves to the front after at least one more has come,
         # so that every sample is moved once on average, however small the blocks are.
-        self._buffer = np.empty(2 * window_samples, np.float32)
+        self._buffer = np.empty(0, np.float32)
+        self._first: np.ndarray | None = None  # the first block, which a short recording is cut from without a copy
         self._origin = 0  # sample of the recording at the front of the buffer
         self._received = 0
         self._count = 0
         self._finished = False
 
     def push(self, block: Float[np.ndarray, " time"]) -> list[Window]:
-        """Take the next samples; return the windows that they complete.
+        """Take the next samples, which nobody writes over any more; return the windows that they complete.
 
         Raises:
             ValueError: If the stream is finished.
         """
         if self._finished:
             raise ValueError("a finished stream takes no more samples; make a new WindowStream")
+        if not self._received:
+            return self._push_first(block)
+        if not len(self._buffer):
+            self._begin_buffer()
         windows = []
         position = 0
         while position < len(block):
@@ -137,6 +142,22 @@ class WindowStream:
             return []
         return [self._window(max(self._received - self._window_samples, 0), self._received)]
 
+    def _push_first(self, block: Float[np.ndarray, " time"]) -> list[Window]:
+        self._first, self._received = np.require(block, np.float32, ["C", "W"]), len(block)
+        windows = []
+        while (start := round(self._count * self._hop_samples)) + self._window_samples <= self._received:
+            windows.append(self._window(start, start + self._window_samples))
+            self._count += 1
+        return windows
+
+    def _begin_buffer(self) -> None:
+        """Take over of the first block what may still be needed: a window, or all where there is less."""
+        assert self._first is not None
+        self._buffer = np.empty(2 * self._window_samples, np.float32)
+        kept = self._first[-self._window_samples :]
+        self._buffer[: len(kept)] = kept
+        self._origin, self._first = self._received - len(kept), None
+
     def _make_room(self) -> int:
         """Move the last window to the front of the buffer; return how many samples stay."""
         # The next window starts no earlier than this, or it would be complete.
@@ -146,6 +167,8 @@ class WindowStream:
         return kept
 
     def _window(self, start: int, end: int) -> Window:
+        if self._first is not None:
+            return Window(start, end, self._first[start:end])
         return Window(start, end, self._buffer[start - self._origin : end - self._origin].copy())
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import mmasc
-from mmasc.collection import Collection, intake
+from mmasc.collection import Collection, intake, row_writer
 from mmasc.collection.stamps import DIGEST, Stamp
 from mmasc.errors import MmascError
 from mmasc.storage.contents import digest_of
@@ -113,7 +113,7 @@ def test_other_content_under_the_same_size_and_time_is_seen(labelled, registered
 @pytest.mark.parametrize("step", ["remove_windows", "update_recordings", "append_windows", "commit"])
 def test_a_writer_that_dies_while_it_replaces_a_changed_file_lost_nothing(labelled, registered, monkeypatch, step):
     write(labelled / "s/a/x.wav", 0.125)
-    real = getattr(intake.Transaction, step)
+    real = getattr(row_writer.Transaction, step)
 
     def dies(self, *arguments):
         if step == "commit" and self.head == Collection(labelled / "c").head:
@@ -125,7 +125,7 @@ def test_a_writer_that_dies_while_it_replaces_a_changed_file_lost_nothing(labell
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(intake.Transaction, step, dies)
+        patch.setattr(row_writer.Transaction, step, dies)
         with pytest.raises(KeyboardInterrupt):
             mmasc.embed(labelled / "s", labelled / "c", registered)
     assert table_of(labelled / "c")["a/x.wav"]["label"] == "frog"
@@ -261,7 +261,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_stored(labelled, registered
             file.unlink()
         return found
 
-    monkeypatch.setattr("mmasc.collection.ingest.digest_of", digest)
+    monkeypatch.setattr("mmasc.collection.executors.local.digest_of", digest)
     report = mmasc.embed(labelled / "s", labelled / "c", registered)
     monkeypatch.undo()
     assert counts(report) == (0, 0, 3, 0, 1)

@@ -14,7 +14,7 @@ import soundfile
 
 import mmasc
 from mmasc.collection import Collection
-from mmasc.collection import intake as ingest_module
+from mmasc.collection import row_writer as ingest_module
 from mmasc.encoders.registry import ENCODERS
 from mmasc.errors import MmascError
 from tests.conftest import STANDIN_SPEC

@@ -471,11 +471,11 @@ def test_truncated_files_are_remarked(town):
 
 
 def test_jsonl_lines_come_while_recordings_are_read(town, monkeypatch):
-    def stop_after_one(files, encoder, hop_seconds, channels, **_told):
+    def stop_after_one(files, encoder, hop_seconds, channels, *_threads, **_told):
         yield next(embed_files(files, encoder, hop_seconds, channels))
         raise MmascError("the disk went away")
 
-    monkeypatch.setattr(mmasc.labelling.sources, "embed_files", stop_after_one)
+    monkeypatch.setattr("mmasc.collection.executors.local.embed_files", stop_after_one)
     result = CliRunner().invoke(
         cli, ["classify", "in", "--prompts", "p.yaml", "--encoder", "standin", "--format", "jsonl"]
     )
