@@ -30,7 +30,13 @@ DRUMS = {
     "funk": ((36, "x..x..x...x..x.."), (38, "....x..x.x..x..x"), (42, "xxxxxxxxxxxxxxxx")),
     "jazz": ((51, "x..xx..xx..xx..x"), (44, "....x.......x..."), (38, ".......x.....x..")),
     "march": ((38, "x.xxx.xxx.xxxxxx"), (36, "x...x...x...x...")),
-    "fill": ((50, "xxx............."), (48, "...xxx.........."), (45, "......xxx......."), (41, ".........xxxx..."), (49, "..............x.")),
+    "fill": (
+        (50, "xxx............."),
+        (48, "...xxx.........."),
+        (45, "......xxx......."),
+        (41, ".........xxxx..."),
+        (49, "..............x."),
+    ),
     "disco": ((36, "x...x...x...x..."), (46, "..x...x...x...x."), (38, "....x.......x...")),
     "latin": ((62, "x..x..x.x..x..x."), (64, "..x..x.x..x..x.x"), (56, "x...x...x...x...")),
     "bossa": ((75, "x..x..x...x..x.."), (63, "..x.x..x.x..x..x")),
@@ -59,7 +65,9 @@ def melody(program: int, chance: np.random.Generator) -> list[Note]:
                 octave, place = divmod(degree + step, len(scale))
                 key = int(np.clip(root + 12 * octave + scale[place], 24, 103))
                 held = min(length, end - at)
-                notes.append((at, max(60, int(held * chance.uniform(0.6, 1.0))), 0, key, loud + int(chance.integers(-12, 8))))
+                notes.append(
+                    (at, max(60, int(held * chance.uniform(0.6, 1.0))), 0, key, loud + int(chance.integers(-12, 8)))
+                )
         at += length
     return notes
 

@@ -33,7 +33,14 @@ def rows_of(folder: Path, source: str) -> list[Entry]:
             texts = [row["label"], *(one.strip() for one in (row.get("texts") or "").split("|") if one.strip())]
             for text in dict.fromkeys(texts):
                 rows.append(
-                    {"path": str(path), "label": text, "group": f"{source}: {group}", "licence": row.get("licence", ""), "source": source, "file": row.get("source_path", "")}
+                    {
+                        "path": str(path),
+                        "label": text,
+                        "group": f"{source}: {group}",
+                        "licence": row.get("licence", ""),
+                        "source": source,
+                        "file": row.get("source_path", ""),
+                    }
                 )
     return rows
 
@@ -97,7 +104,9 @@ def main() -> None:
                 _, _, inside = row["path"].partition(f"/{row['package']}/")
                 if f"{row['package']}/{inside}" in files:
                     continue  # the very recording is held back
-                trunk.append({"path": row["path"], "label": "", "group": row["package"], "licence": "", "source": "unlabelled"})
+                trunk.append(
+                    {"path": row["path"], "label": "", "group": row["package"], "licence": "", "source": "unlabelled"}
+                )
     write(options.out / "trunk.csv", trunk)
     write(options.out / "held.csv", [row for row in real if row["group"] in held])
     write(options.out / "esc10.csv", esc10)

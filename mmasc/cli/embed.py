@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 def embed(
     paths: tuple[str, ...],
     into: str,
-    encoder: str,
+    encoder: str | None,
     backend: str,
     space: str | None,
     hop_seconds: float | None,

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from mmasc.encoders.spec import DEFAULT_ENCODER
+
 FORMATS = ("table", "json", "jsonl", "csv")
 
 
@@ -30,8 +32,8 @@ device_option = click.option(
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Suppress progress and remarks on stderr.")
 encoder_option = click.option(
     "--encoder",
-    default="mini",
-    show_default=True,
+    default=None,
+    show_default=f"that of the collection; of a new one {DEFAULT_ENCODER}",
     metavar="NAME",
     help="Encoder, one of `mmasc models list`; NAME:PATH for weights of your own.",
 )

@@ -14,7 +14,7 @@ import pyarrow as pa
 from mmasc.audio import find_audio
 from mmasc.audio.clock import ClockRules
 from mmasc.collection.clock import ClockColumns, columns_of_users
-from mmasc.collection.head import HEAD_NAME
+from mmasc.collection.head import HEAD_NAME, read_head
 from mmasc.collection.intake import COMMIT_SECONDS, COMMIT_WINDOWS, Intake, OwnColumns
 from mmasc.collection.known import Known, not_untouched, place_of, read_known, refuse_another_root
 from mmasc.collection.metadata import Metadata, folder_columns, own_columns
@@ -23,8 +23,9 @@ from mmasc.collection.schema import RECORDING_FIELDS
 from mmasc.collection.store import Store
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import FileVectors, embed_files
-from mmasc.encoders.registry import load_encoder
+from mmasc.encoders.registry import load_encoder, window_of
 from mmasc.encoders.sound_progress import sound_phase
+from mmasc.encoders.spec import DEFAULT_ENCODER
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import current
 from mmasc.storage.contents import digest_of
@@ -35,7 +36,7 @@ __all__ = ["BadFile", "EmbedReport", "embed"]
 def embed(
     paths: str | Path | Sequence[str | Path],
     into: str | Path,
-    encoder: str | Encoder = "mini",
+    encoder: str | Encoder | None = None,
     *,
     space: str | None = None,
     hop_seconds: float | None = None,
@@ -59,7 +60,8 @@ def embed(
     Args:
         paths: Files, folders (recursively), patterns.
         into: The collection's folder.
-        encoder: Name for `load_encoder`, or a loaded encoder.
+        encoder: Name for `load_encoder`, or a loaded encoder; default: that of the collection (of its space `space`,
+            else of its first space), with its window; of a new collection `DEFAULT_ENCODER`.
         space: Name of the space; default: the encoder's.
         hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.
         window_seconds: Another window than the encoder's own; of a loaded encoder it is the one it was loaded with.
@@ -90,6 +92,8 @@ def embed(
         files = [Path(os.path.abspath(path)) for path in find_audio(paths)]
     given_root = os.path.abspath(root) if root is not None else _common_root(paths, files)
     own, remarks = _own_columns(Path(into), given_root, files, metadata, tuple(folders))
+    if encoder is None:
+        encoder, window_seconds = _usual_encoder(Path(into), space, window_seconds)
     if not isinstance(encoder, Encoder):
         encoder_name, encoder = encoder, load_encoder(encoder, device, window_seconds, backend)
     else:
@@ -128,6 +132,16 @@ def embed(
     report.remarks = remarks + report.remarks
     report.seconds = time.perf_counter() - begun
     return report
+
+
+def _usual_encoder(into: Path, space: str | None, window_seconds: float | None) -> tuple[str, float | None]:
+    """The encoder that a collection goes on with where none is named, and the window."""
+    path = into / HEAD_NAME
+    spaces = read_head(path).spaces if path.is_file() else {}
+    known = spaces.get(space) if space is not None else next(iter(spaces.values()), None)
+    if known is None:
+        return DEFAULT_ENCODER, window_seconds
+    return known.encoder, window_of(known.encoder, known.window_seconds) if window_seconds is None else window_seconds
 
 
 def _embedded(intake: Intake, files: Sequence[Path], **cut: Any) -> Iterator[FileVectors]:

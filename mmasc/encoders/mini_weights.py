@@ -22,11 +22,19 @@ from mmasc.encoders.words import KnownWords, learned_words
 from mmasc.errors import MmascError
 from mmasc.features.log_mel_config import MINI
 from mmasc.networks.mini_config import MiniConfig
+from mmasc.networks.taught_config import TaughtConfig
 from mmasc.storage.configs import usable_config
 from mmasc.storage.tensors import best_weights, load_arrays
 
 # spec name -> file in the package
-_BUNDLED = {"mini": "mini.safetensors", "mini-features": "mini.safetensors", "mini-strict": "mini_strict.safetensors"}
+_BUNDLED = {
+    "base": "base.safetensors",
+    "base-features": "base.safetensors",
+    "base-strict": "base_strict.safetensors",
+    "mini": "mini.safetensors",
+    "mini-features": "mini.safetensors",
+    "mini-strict": "mini_strict.safetensors",
+}
 # Below -120 dB of full scale a waveform is silence, not a quiet recording.
 PEAK_FLOOR = 1e-6
 
@@ -51,7 +59,8 @@ class MiniWeights:
         self.spec, self.file = spec, _weights_file(spec, path)
         self.arrays, self.about = load_arrays(self.file)
         _check_record(self.about, self.file)
-        self.config = usable_config(MiniConfig, self.about["network"], str(self.file))
+        kind = TaughtConfig if "taught_dim" in self.about["network"] else MiniConfig
+        self.config = usable_config(kind, self.about["network"], str(self.file))
 
     @property
     def network(self) -> dict[str, np.ndarray]:
@@ -91,8 +100,13 @@ class MiniWeights:
 
     def texts(self, texts: list[str]) -> Float32[np.ndarray, "text dim"]:
         """Unit vectors of texts."""
-        centred = self.text_side(texts) - self.text_mean
-        return centred / np.linalg.norm(centred, axis=1, keepdims=True)
+        plain = self.text_side(texts)
+        own = _unit(plain - self.text_mean)
+        if not isinstance(self.config, TaughtConfig):
+            return own
+        weights = self.config.part_weights
+        both = [weights[0] * own, weights[1] * _unit(plain - self._array("taught_text_mean"))]
+        return np.concatenate(both, 1).astype(np.float32)
 
     def check_dim(self, dim: int) -> None:
         """Refuse weights whose vectors are not as long as the specification says.
@@ -124,6 +138,8 @@ class MiniWeights:
             text = self.text_side.name if table is None else f"table-{table.digest()}"
             constants |= {"text": text, "logit_scale": self.about["logit_scale"]}
             state |= {"text_mean": self.text_mean}
+            if isinstance(self.config, TaughtConfig):
+                state |= {"taught_text_mean": self._array("taught_text_mean")}
         return identity_digest(self.spec, state, constants)
 
     def numbers(self) -> int:
@@ -150,7 +166,7 @@ class MiniText(TextEncoder):
 
     def __init__(self, spec: EncoderSpec, path: str | None = None) -> None:
         weights = MiniWeights(spec, path)
-        weights.check_dim(weights.config.dim)
+        weights.check_dim(weights.config.vector_dim)
         self.spec, self.logit_scale = spec, weights.logit_scale
         self.identity = weights.identity("Mini")
         self._text = weights.texts  # type: ignore[method-assign]
@@ -159,6 +175,10 @@ class MiniText(TextEncoder):
     @property
     def _words(self) -> KnownWords | None:
         return self._weights.words
+
+
+def _unit(vectors: Float32[np.ndarray, "text dim"]) -> Float32[np.ndarray, "text dim"]:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def _weights_file(spec: EncoderSpec, path: str | None) -> Path:

@@ -17,6 +17,7 @@ from mmasc.collection.space import SpaceReader
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.identity import require_identity
 from mmasc.encoders.registry import load_encoder, spec_of
+from mmasc.encoders.spec import DEFAULT_ENCODER
 from mmasc.errors import MmascError
 from mmasc.heads.background import STANDS_OUT, BackgroundZeroShot
 from mmasc.heads.calibration_file import Calibration
@@ -30,7 +31,7 @@ from mmasc.prompts.prompts import Prompts, as_prompts
 
 __all__ = ["Classification", "PromptLabeller", "classify"]
 
-_FILES_ENCODER = "mini"
+_FILES_ENCODER = DEFAULT_ENCODER
 
 
 class PromptLabeller:
@@ -117,7 +118,7 @@ def classify(
         paths: Files, folders, patterns or lists of them, as `find_audio` takes them; also the bytes of a sound file, or
             an open binary file. Or a collection (folder or opened): its recordings, sorted by path; nothing is decoded.
         prompts: `Prompts`, a mapping of labels to phrases, a bundled name or the path of a prompt file.
-        encoder: A name for `load_encoder`, or an encoder whose space has text. Default: mini; for a collection the
+        encoder: A name for `load_encoder`, or an encoder whose space has text. Default: `DEFAULT_ENCODER`; for a collection the
             encoder of its space.
         timeline: Also find events and seconds of every label.
         hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.

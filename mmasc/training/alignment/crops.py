@@ -20,6 +20,7 @@ from jaxtyping import Float32, Int16, UInt8
 from mmasc.audio import load_audio, resample
 from mmasc.features import MINI, LogMel
 from mmasc.storage.files import write_atomically
+from mmasc.training.alignment.crop_rule import CropRule
 
 # A piece this much quieter than the recording's loudest is drawn again, so often
 _QUIET = 10 ** (-20 / 20)
@@ -30,38 +31,6 @@ _MOST_SECONDS = 120.0
 _PEAK = 0.7
 # Decibels a step of what is kept; 0 is 89 dB below the loudest cell
 STEP_DECIBELS = 0.35
-
-
-@dataclass(frozen=True)
-class CropRule:
-    """How crops are made; shares are probabilities.
-
-    Attributes:
-        seconds: Length of a crop.
-        each: Crops of every row of a table.
-        speed_share: Share played at another speed, with its pitch, as on a tape.
-        loop_share: Share of the recordings shorter than a crop: repeated with gaps instead of padded at the end.
-        mix_share: Share with a second sound of the same table.
-        mix_decibels: The second is 0 to this much below the first; its weight in the target is 0.5, 0.35 or 0.2 in
-            the three thirds of that range.
-        filter_share: Share with a random filter, linear in decibels between a few bands.
-        filter_decibels: Largest boost and cut of it.
-        lowpass_share: Share with nothing above a random frequency of 3 to 12 kHz.
-    """
-
-    seconds: float = 3.36
-    each: int = 8
-    speed_share: float = 0.5
-    loop_share: float = 0.5
-    mix_share: float = 0.4
-    mix_decibels: float = 18.0
-    filter_share: float = 0.5
-    filter_decibels: float = 6.0
-    lowpass_share: float = 0.15
-
-    def __post_init__(self) -> None:
-        if self.each < 1 or not self.seconds >= 0.5:
-            raise ValueError(f"each must be at least 1 and seconds at least 0.5, got {self.each} and {self.seconds}")
 
 
 @dataclass(frozen=True)
@@ -188,7 +157,7 @@ def _decoded(path: Path) -> Int16[np.ndarray, " time"]:
 
 
 def _piece(
-    samples: Int16[np.ndarray, " time"], length: int, chance: np.random.Generator, rule: CropRule
+    samples: Int16[np.ndarray, " recorded"], length: int, chance: np.random.Generator, rule: CropRule
 ) -> Float32[np.ndarray, " time"]:
     """So many samples of a recording, maybe at another speed, maybe looped, from a place that is not silent."""
     speed = float(chance.choice((0.8, 0.9, 1.12, 1.25))) if chance.random() < rule.speed_share else 1.0

@@ -74,9 +74,7 @@ class Teacher:
             return self.encoder._audio(torch.from_numpy(played).to(self.encoder.device)).float().cpu().numpy()
 
 
-def load_teachers(
-    names: Sequence[str], text_side: TextSide, device: str = "cpu", half: bool = False
-) -> list[Teacher]:
+def load_teachers(names: Sequence[str], text_side: TextSide, device: str = "cpu", half: bool = False) -> list[Teacher]:
     """Encoders by name.
 
     Args:
@@ -136,7 +134,7 @@ def _share_networks(teachers: Sequence[Teacher]) -> None:
     for teacher in teachers:
         network = getattr(teacher.encoder, "network", None)
         body = getattr(network, "body", None)
-        if network is None or not hasattr(body, "patch_embeddings"):
+        if network is None or body is None or not hasattr(body, "patch_embeddings"):
             continue
         state = b"".join(tensor.cpu().numpy().tobytes() for tensor in body.state_dict().values())
         known = bodies.setdefault(f"{type(body).__name__}{hash(state)}", body)
@@ -150,9 +148,10 @@ class _Last:
     """A function of a tensor that remembers its last answer."""
 
     def __init__(self, function: Any) -> None:
-        self.function, self.asked, self.answer = function, None, None
+        self.function = function
+        self.last: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
-        if self.asked is None or not torch.equal(features, self.asked):
-            self.asked, self.answer = features.clone(), self.function(features)
-        return self.answer
+        if self.last is None or not torch.equal(features, self.last[0]):
+            self.last = features.clone(), self.function(features)
+        return self.last[1]
