@@ -1,7 +1,8 @@
 """Sounds of Debian packages for the teacher: download, unpack, choose. They need no labels.
 
     apt-get update
-    python examples/make_base/collect_sounds.py --packages examples/make_base/packages.txt --to PACKAGES --table unlabelled.csv
+    python examples/make_base/collect_sounds.py --packages examples/make_base/packages.txt --to PACKAGES \
+        --table unlabelled.csv
 
 packages.txt has a package a line and how many of its files are taken at most, drawn by rule. Archives inside packages
 (.pk3, .wz, .zip) are unpacked. Files shorter than 0.25 s are left out. The table has path, label (empty) and package.

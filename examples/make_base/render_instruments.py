@@ -1,10 +1,10 @@
 """Render phrases of every General MIDI instrument by rule, with a soundfont: sounds with sure labels.
 
     apt-get install fluidsynth fluid-soundfont-gm
-    python examples/make_base/render_instruments.py --labels programs.csv --soundfont FluidR3_GM.sf2 --out RENDERED
+    python examples/make_base/render_instruments.py --labels examples/make_base/programs.csv \
+        --soundfont FluidR3_GM.sf2 --package fluid-soundfont-gm --licence MIT --phrases 5 --out RENDERED
 
-programs.csv has `program` (1 to 128, or a drum pattern) and `label`; write_programs.py of the tables' folder makes it of
-the labels of instruments that were rendered before. A melody and, where an instrument can, chords; key, scale, rhythm,
+programs.csv has `program` (1 to 128, or a drum pattern) and `label`. A melody and, where an instrument can, chords; key, scale, rhythm,
 velocity and range come from the seed. Written are RENDERED/audio/*.ogg and RENDERED/meta.csv (filename, label, package,
 licence). --timidity CONFIG renders the same phrases by patches (freepats).
 """
@@ -77,9 +77,9 @@ def drums(pattern: str, chance: np.random.Generator) -> list[Note]:
     unit, loud, notes = int(chance.integers(95, 150)), int(chance.integers(70, 120)), []
     n = int(4.3 * 2 * TICKS // unit)
     for key, marks in DRUMS[pattern]:
-        for i in range(n):
-            if marks[i % 16] == "x":
-                notes.append((i * unit, unit // 2, 9, key, loud + int(chance.integers(-15, 8))))
+        notes += [
+            (i * unit, unit // 2, 9, key, loud + int(chance.integers(-15, 8))) for i in range(n) if marks[i % 16] == "x"
+        ]
     return notes
 
 

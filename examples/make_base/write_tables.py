@@ -31,17 +31,14 @@ def rows_of(folder: Path, source: str) -> list[Entry]:
             path = next(p for p in (folder / name, folder / "audio" / name) if p.is_file())
             group = row.get("credit_group") or row.get("credit") or name
             texts = [row["label"], *(one.strip() for one in (row.get("texts") or "").split("|") if one.strip())]
-            for text in dict.fromkeys(texts):
-                rows.append(
-                    {
-                        "path": str(path),
-                        "label": text,
-                        "group": f"{source}: {group}",
-                        "licence": row.get("licence", ""),
-                        "source": source,
-                        "file": row.get("source_path", ""),
-                    }
-                )
+            one = {
+                "path": str(path),
+                "group": f"{source}: {group}",
+                "licence": row.get("licence", ""),
+                "source": source,
+                "file": row.get("source_path", ""),
+            }
+            rows += [{**one, "label": text} for text in dict.fromkeys(texts)]
     return rows
 
 

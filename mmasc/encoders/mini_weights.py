@@ -18,7 +18,7 @@ from mmasc.encoders.identity import identity_digest
 from mmasc.encoders.mini_text import TextSide, TextTable, load_text_side
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.text_encoder import TextEncoder
-from mmasc.encoders.words import KnownWords, learned_words
+from mmasc.encoders.words import KnownWords, learned_words, words_of_labels
 from mmasc.errors import MmascError
 from mmasc.features.log_mel_config import MINI
 from mmasc.networks.mini_config import MiniConfig
@@ -57,6 +57,7 @@ class MiniWeights:
 
     def __init__(self, spec: EncoderSpec, path: str | None = None) -> None:
         self.spec, self.file = spec, _weights_file(spec, path)
+        self._of_base = path is None and spec.name.startswith("base")
         self.arrays, self.about = load_arrays(self.file)
         _check_record(self.about, self.file)
         kind = TaughtConfig if "taught_dim" in self.about["network"] else MiniConfig
@@ -91,7 +92,11 @@ class MiniWeights:
     def words(self) -> KnownWords | None:
         """The words that the text side knows; None where it is another encoder."""
         side = self.text_side
-        return None if side.table is None else KnownWords(side.table, learned_words() if side.name == "mini" else ())
+        if side.table is None:
+            return None
+        learned = learned_words() if side.name == "mini" else ()
+        more = words_of_labels() if learned and self._of_base else ()
+        return KnownWords(side.table, (*learned, *more))
 
     @property
     def logit_scale(self) -> float:

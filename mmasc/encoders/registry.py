@@ -45,7 +45,7 @@ _BASE = replace(
     _MINI,
     name="base",
     dim=256,
-    description="bundled sound-text encoder: everyday sounds, music, speech, machines; learned from labels and a tagger",
+    description="bundled sound-text encoder: everyday sounds, music, voices, machines",
     trained_on=BASE,
     words="base-words",
 )

@@ -118,8 +118,8 @@ def classify(
         paths: Files, folders, patterns or lists of them, as `find_audio` takes them; also the bytes of a sound file, or
             an open binary file. Or a collection (folder or opened): its recordings, sorted by path; nothing is decoded.
         prompts: `Prompts`, a mapping of labels to phrases, a bundled name or the path of a prompt file.
-        encoder: A name for `load_encoder`, or an encoder whose space has text. Default: `DEFAULT_ENCODER`; for a collection the
-            encoder of its space.
+        encoder: A name for `load_encoder`, or an encoder whose space has text. Default: `DEFAULT_ENCODER`;
+            for a collection the encoder of its space.
         timeline: Also find events and seconds of every label.
         hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.
         window_seconds: Another window than the encoder's own, for an encoder that is given by name.

@@ -30,6 +30,7 @@ from mmasc.training.alignment.prepared import Prepared
 from mmasc.training.alignment.stage import AlignmentStage, Material
 from mmasc.training.alignment.teachers import Teacher
 from mmasc.training.alignment.validation import embed_sounds, ranking
+from mmasc.training.run_folder import read_config
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,10 @@ class TaughtStage(AlignmentStage):
         if self.material.start is None:
             return
         tensors, _ = load_tensors(self.material.start)
-        for prefix, part in (("network/", self.network), ("heads/", self.heads)):
+        parts: list[tuple[str, nn.Module]] = [("network/", self.network), ("heads/", self.heads)]
+        if read_config(self.material.start.parent).get("data") == self.config.data:
+            parts.append(("class_head/", self.class_head))  # the same texts in the same order
+        for prefix, part in parts:
             state = {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
             try:
                 part.load_state_dict(state)

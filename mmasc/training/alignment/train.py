@@ -95,7 +95,8 @@ def train_alignment(
         also: Further tables with the columns of `data`, for runs with teachers: their crops are mixed among
             themselves, so that those of `data` need not be heard again.
         start: A run with the same teachers to begin from, instead of random weights.
-        options: Other fields of `AlignmentConfig`; `crops_each`, how many crops of a recording teachers hear.
+        options: Other fields of `AlignmentConfig`; `dropout` of the network; `crops_each`, how many crops of a
+            recording teachers hear.
     Raises:
         MmascError: If the table or the folder is not fit.
         ValueError: If an option is out of range.
@@ -105,7 +106,8 @@ def train_alignment(
     columns = path_column, text_column, group_column
     text_side = load_text_side(text)
     rows, held_back = _rows(data, validation, validation_share, seed, columns, bool(teacher))
-    shape = MiniConfig(n_mels=MINI.n_mels, channels=_network(audio), dim=text_side.dim)
+    dropout = options.pop("dropout", MiniConfig.dropout)
+    shape = MiniConfig(n_mels=MINI.n_mels, channels=_network(audio), dim=text_side.dim, dropout=dropout)
     each = options.pop("crops_each", CropRule.each)
     material: Material
     if teacher:
