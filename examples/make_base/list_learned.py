@@ -2,7 +2,7 @@
 
     python examples/make_base/list_learned.py --tables TABLES
 
-TABLES holds trunk.csv, held.csv and esc10.csv of write_tables.py; `base-strict` learned from the first alone. Recordings
+TABLES holds trunk.csv, held.csv and esc10.csv of write_tables.py; `base-strict` learned from the first. Recordings
 that a teacher alone heard, and phrases that were rendered, are not listed. Some minutes of one CPU core; one pass of a
 network serves `base` and `base-features`.
 """

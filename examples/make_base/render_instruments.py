@@ -4,9 +4,9 @@
     python examples/make_base/render_instruments.py --labels examples/make_base/programs.csv \
         --soundfont FluidR3_GM.sf2 --package fluid-soundfont-gm --licence MIT --phrases 5 --out RENDERED
 
-programs.csv has `program` (1 to 128, or a drum pattern) and `label`. A melody and, where an instrument can, chords; key, scale, rhythm,
-velocity and range come from the seed. Written are RENDERED/audio/*.ogg and RENDERED/meta.csv (filename, label, package,
-licence). --timidity CONFIG renders the same phrases by patches (freepats).
+programs.csv has `program` (1 to 128, or a drum pattern) and `label`. A melody and, where an instrument can, chords;
+key, scale, rhythm, velocity and range come from the seed. Written are RENDERED/audio/*.ogg and RENDERED/meta.csv
+(filename, label, package, licence). --timidity CONFIG renders the same phrases by patches (freepats).
 """
 
 import argparse

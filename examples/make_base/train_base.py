@@ -5,10 +5,10 @@
     python examples/make_base/train_base.py strict --tables TABLES --teacher yamnet --work WORK
 
 TABLES is what write_tables.py and make_takes.py wrote. The trunk and `base-strict` learn from trunk.csv alone; `base`
-also from held.csv, esc10.csv and takes.csv. So `base-strict` can be measured on both, and `base` is what is used. --teacher is YAMNet: `yamnet` once
-`mmasc models fetch yamnet` has fetched it, else `yamnet:FILE`; it teaches by the names of its classes and by its layer
-before last. Preparing the crops takes about half an hour of one CPU core, the trunk as long, each fall ten minutes. Each
-command goes on where it was stopped.
+also from held.csv, esc10.csv and takes.csv. So `base-strict` can be measured, and `base` is what is used. --teacher is
+YAMNet: `yamnet` once `mmasc models fetch yamnet` has fetched it, else `yamnet:FILE`; it teaches by the names of its
+classes and by its layer before last. Preparing the crops takes about half an hour of one CPU core, the trunk as long,
+each fall ten minutes. Each command goes on where it was stopped.
 """
 
 import argparse

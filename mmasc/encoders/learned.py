@@ -1,8 +1,9 @@
 """The recordings that the bundled encoders learned from, told by their vectors.
 
 `weights/mini_learned.safetensors` and `base_learned.safetensors` keep, for every bundled encoder, 64 numbers of every
-labelled recording that it learned from (made by the `list_learned.py` of examples/make_mini and make_base): the mean of the recording's windows along the directions in which these
-means differ most. Nothing of a sound can be had back from them.
+labelled recording that it learned from (made by the `list_learned.py` of examples/make_mini and make_base): the mean of
+the recording's windows along the directions in which these means differ most. Nothing of a sound can be had back from
+them.
 """
 
 from functools import cache

@@ -142,7 +142,7 @@ def train_alignment(
         f"{'going on with' if begun else 'starting'} {folder}: {len(material.rows)} sounds, "
         f"{n_texts} texts, {steps} steps"
     )
-    kind = TaughtStage if teacher else AlignmentStage
+    kind: type[AlignmentStage] = TaughtStage if teacher else AlignmentStage
     stage = kind(config, folder, material, text_side, resolve_device(own_device), processes, say)
     stage.checkpoint_steps = checkpoint_steps
     stage.go(steps if pause_at is None else min(pause_at, steps))
