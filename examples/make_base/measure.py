@@ -66,6 +66,16 @@ def retrieval(scores: np.ndarray, labels: Sequence[str], texts: Sequence[str], c
     return {name: float(np.mean(values)) for name, values in zip(names, (first, ten, top1, top5), strict=True)}
 
 
+def best_scale(scores: np.ndarray, right: Sequence[int]) -> float:
+    """The scale with the least cross-entropy of a softmax over all texts."""
+    scales = (5, 7, 10, 12, 15, 20, 25, 30, 40)
+    losses = [
+        float(np.mean(np.log(np.exp(one * scores).sum(1)) - one * scores[np.arange(len(right)), right]))
+        for one in scales
+    ]
+    return float(scales[int(np.argmin(losses))])
+
+
 def shown(values: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.3f}" for name, value in values.items())
 
@@ -101,6 +111,7 @@ def main() -> None:
                 one, two = (reweighed(v, config.part_weights, wanted, config.dim) for v in (vectors, asked))
                 lines = [shown(retrieval(one @ two.T, labels, texts, chosen)) for chosen in kinds.values() if chosen]
                 print(f"  share {share:.1f}: " + " | ".join(lines))
+        print(f"  scale of cosines: {best_scale(vectors @ asked.T, [texts.index(label) for label in labels]):g}")
         if options.esc10:
             esc10(encoder, options.esc10)
 

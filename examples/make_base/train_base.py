@@ -22,9 +22,9 @@ from mmasc.training.alignment.augment import AugmentConfig
 # In two parts: after the first the share of sounds without labels was lowered and the rate raised
 TRUNK = (
     {"steps": 1500, "learning_rate": 2e-3, "unlabelled_share": 0.4},
-    {"steps": 3000, "learning_rate": 3e-3, "unlabelled_share": 0.25},
+    {"steps": 2500, "learning_rate": 3e-3, "unlabelled_share": 0.25},
 )
-FALL_STEPS = 1400
+FALL_STEPS = 1600
 # What a short training can fit: no masks and little dropout
 FALL = AugmentConfig(
     mix_share=0.0,
@@ -73,7 +73,7 @@ def main() -> None:
         unlabelled_share=0.25,
         augment=FALL,
         dropout=0.1,
-        checkpoint_steps=350,
+        checkpoint_steps=400,
         **common,
     )
 

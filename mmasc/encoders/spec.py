@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 # The encoder where none is named
-DEFAULT_ENCODER = "mini"
+DEFAULT_ENCODER = "base"
 
 # How a recording shorter than a window is filled, as the encoder was trained.
 #   zeros:   zeros at the end, up to the window

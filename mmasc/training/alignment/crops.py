@@ -88,10 +88,10 @@ def draw_crops(row: int, paths: Sequence[Path], recordings: Recordings, rule: Cr
     """The crops of one row of a table.
 
     Args:
-        row: Which.
-        paths: Of all rows, partners among them.
-        recordings: Their samples.
-        rule: How.
+        row: Number of the row.
+        paths: Files of all rows, partners among them.
+        recordings: Samples of the files.
+        rule: Lengths and shares.
         seed: With the content of the recording and the number of the crop the only source of chance.
     """
     length = round(rule.seconds * MINI.sample_rate)

@@ -35,7 +35,7 @@ class Prepared:
     """Crops of all rows, a row's next to each other.
 
     Attributes:
-        paths: Of the rows that can be read.
+        paths: Files of the rows.
         decibels: Mel power in steps, as `decibels_of` gives it.
         row: Row of each crop.
         partner: Row of the sound that is mixed into it; -1 without one.
@@ -94,7 +94,7 @@ def prepare(
     Args:
         paths: One a row; all of them readable.
         rule: How crops are made.
-        seed: Of their chance.
+        seed: Seed of all chance.
         teachers: Who hears them.
         cache: Where crops and targets are kept.
         progress: Called with the number of rows done and their total.

@@ -109,7 +109,7 @@ def targets_of(teacher: Teacher, crops: Crops | str, folder: Path) -> Float16[np
     """A teacher's vectors of the crops of a row: those that are kept, else heard and kept.
 
     Args:
-        teacher: Who.
+        teacher: The teacher.
         crops: The crops, or their digest alone.
         folder: Where vectors are kept.
     Returns:

@@ -52,7 +52,7 @@ class Lessons:
     Attributes:
         names: Teachers, as `load_encoder` takes them.
         cache: Where crops and targets are kept.
-        seed: Of the crops.
+        seed: Seed of the crops.
         strict: A sound that cannot be read is an error.
         device: Device of the teachers.
         start: A run to begin from.
@@ -82,7 +82,7 @@ def teach(
         tables: Rows of each table; a recording may stand in several rows of one table, with other texts.
         held_back: Rows for validation.
         lessons: Who teaches, and how.
-        text_side: Of the run.
+        text_side: Text side of the run.
         options: Fields of `AlignmentConfig` that were given.
         say: Told about progress.
     Raises:
