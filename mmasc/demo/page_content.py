@@ -208,7 +208,8 @@ def _notes(result: DemoResult) -> list[str]:
     notes = []
     if result.made:
         notes.append(
-            "These sounds are caricatures made by formulas, chosen and tuned so that this encoder can tell them apart. "
+            "These sounds are caricatures made by formulas, tuned so that mini can tell them apart; base learned from "
+            "other takes of them. "
             "How many are labelled right shows that the parts work together; it does not measure the encoder. The "
             "questions in words were chosen, and some of their answers are wrong."
         )
