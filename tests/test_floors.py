@@ -50,7 +50,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "mmasc.studies.prompt_sweep:sweep_prompts": 9,
     "mmasc.studies.prompt_tuning:tune_prompts": 15,
     "mmasc.studies.report:report": 9,
-    "mmasc.training.alignment.train:train_alignment": 17,
+    "mmasc.training.alignment.train:train_alignment": 20,
     "mmasc.training.ivf.train:train_ivf": 28,
     "mmasc.training.ivf.train:train_vqvae": 27,
     "mmasc.training.supervised.train:train_network": 25,

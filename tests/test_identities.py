@@ -25,7 +25,7 @@ from mmasc.training.supervised.tag_sources import load_source
 from tests.helpers.small_network import FILTERS
 
 RECORDED = Path(__file__).parent / "data" / "identities.json"
-BUNDLED = ("mini", "mini-features", "mini-strict", "classic")
+BUNDLED = ("base", "base-features", "base-strict", "mini", "mini-features", "mini-strict", "classic")
 TAGS = "name: tags\ndescription: two tags\ntemplates: ['{}']\nlabels:\n  bird: [a bird]\n  engine: [an engine]\n"
 IMAGINATION = ImaginationConfig(
     vqvae=VqVaeConfig(8, 1, hidden=4, residual_hidden=4, residual_blocks=1, codes=4, dim=4),

@@ -7,6 +7,7 @@ import click
 from mmasc.cli.answer_options import answer_options, check_source, check_thresholds
 from mmasc.cli.output import remark
 from mmasc.cli.progress import shown_progress
+from mmasc.encoders.spec import DEFAULT_ENCODER
 
 
 @click.command(short_help="Label recordings with a file of prompts, without training.")
@@ -21,7 +22,7 @@ from mmasc.cli.progress import shown_progress
 @click.option(
     "--encoder",
     default=None,
-    show_default="mini; for a collection that of its space",
+    show_default=f"{DEFAULT_ENCODER}; for a collection that of its space",
     metavar="NAME",
     help="Encoder, one of `mmasc models list`; NAME:PATH for weights of your own.",
 )
@@ -90,7 +91,7 @@ def classify(
 ) -> None:
     """Label recordings with a file of prompts. PATH is a file, a folder, a pattern or @LIST.
 
-    Without --prompts the labels are the words that the encoder was trained with (mini has 235 of them). The label of
+    Without --prompts the labels are the words that the encoder was trained with (base has 738 of them). The label of
     a recording is the one whose prompts are nearest to the recording's mean vector; --timeline labels
     every window. The recordings of a collection are labelled from their stored vectors, without their files. The
     formats audacity (label track) and raven (selection table) are timelines with one file per recording, or with

@@ -3,6 +3,7 @@
 import click
 
 from mmasc.cli.options import device_option, encoder_option, quiet_option
+from mmasc.encoders.spec import DEFAULT_ENCODER
 
 
 @click.command()
@@ -50,7 +51,7 @@ def demo(
     prompts: str | None,
     questions: tuple[str, ...],
     shown: int,
-    encoder: str,
+    encoder: str | None,
     device: str,
     output_format: str,
     quiet: bool,
@@ -74,7 +75,7 @@ def demo(
             echo(line)
 
     with shown_progress("at work", quiet):
-        result = run_demo(sounds, into, prompts, encoder, questions, shown, device, tell)
+        result = run_demo(sounds, into, prompts, encoder or DEFAULT_ENCODER, questions, shown, device, tell)
     if table and quiet:
         echo(str(result.page))
     if not table:

@@ -85,7 +85,7 @@ _NAMED_PARTS = 8  # collections that the line names which joins them
 def embed(
     paths: tuple[str, ...],
     into: str,
-    encoder: str,
+    encoder: str | None,
     backend: str,
     space: str | None,
     hop_seconds: float | None,

@@ -207,9 +207,24 @@ def info(name: str, output_format: str) -> None:
             "logit_scale": encoder.logit_scale,
             "description": encoder.spec.description,
             "trained_on": _trained_on(name, encoder.spec, output_format),
+            **_words(name, encoder.spec, output_format),
         },
         output_format,
     )
+
+
+def _words(name: str, spec: EncoderSpec, output_format: str) -> dict[str, Any]:
+    """The labels that weights of this name learned, by group; nothing where there is no list of them."""
+    if ":" in name or not spec.words:
+        return {}
+    from mmasc.encoders.default_prompts import words_of
+
+    prompts = words_of(name)
+    groups = {group: [str(label) for label in labels] for group, labels in prompts.groups.items()}
+    if output_format in ("json", "jsonl"):
+        return {"words": groups}
+    sizes = ", ".join(f"{group} {len(labels)}" for group, labels in groups.items())
+    return {"words": f"{len(prompts.labels)} labels: {sizes} (mmasc prompts list {spec.words})"}
 
 
 def _trained_on(name: str, spec: EncoderSpec, output_format: str) -> Any:

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from mmasc.encoders.spec import DEFAULT_ENCODER
+
 FORMATS = ("table", "json", "jsonl", "csv")
 
 
@@ -67,8 +69,8 @@ band_option = click.option(
 )
 encoder_option = click.option(
     "--encoder",
-    default="mini",
-    show_default=True,
+    default=None,
+    show_default=f"that of the collection; of a new one {DEFAULT_ENCODER}",
     metavar="NAME",
     callback=_with_hearing,
     help="Encoder, one of `mmasc models list`; NAME:PATH for weights of your own, FILE.py:Class for your own code.",

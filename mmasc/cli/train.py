@@ -97,6 +97,48 @@ def train() -> None:
     help="Weight of the classification loss; 0 for captions.",
 )
 @click.option(
+    "--teacher",
+    multiple=True,
+    metavar="ENCODER",
+    help="Encoder to learn from, too; repeatable. Rows without a text are for teachers alone. What is learned of "
+    "names:TAGGER becomes a part of the vector.",
+)
+@click.option(
+    "--also",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="TABLE.csv",
+    help="Further table for a run with teachers; repeatable. Its crops are mixed among themselves.",
+)
+@click.option(
+    "--start", type=click.Path(path_type=Path), metavar="RUN", help="Run to begin from, with the same teachers."
+)
+@click.option(
+    "--course",
+    type=click.Choice(["cycle", "hold", "fall"]),
+    default="cycle",
+    show_default=True,
+    help="Course of the learning rate with teachers: one cycle, or up and held, then (--start) falling.",
+)
+@click.option(
+    "--teacher-weight", type=click.FloatRange(min=0), default=3.0, show_default=True, help="Weight of each teacher."
+)
+@click.option(
+    "--unlabelled-share",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.4,
+    show_default=True,
+    help="Share of the draws without a text, where there are any.",
+)
+@click.option(
+    "--crops-each",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Crops of each recording that teachers hear: pieces, mixed, filtered, at other speeds.",
+)
+@click.option("--half/--full", default=False, help="Convolutions in bfloat16, or all in float32 (the default).")
+@click.option(
     "--cache", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder that keeps features for later runs."
 )
 @click.option(

@@ -15,7 +15,7 @@ from mmasc.audio.clock import ClockRules
 from mmasc.collection.clock import ClockColumns, columns_of_users
 from mmasc.collection.executors.choice import Wanted, check_executor, choose_executor
 from mmasc.collection.executors.job import Executor, Listener
-from mmasc.collection.head import HEAD_NAME
+from mmasc.collection.head import HEAD_NAME, read_head
 from mmasc.collection.intake import Intake
 from mmasc.collection.known import not_untouched, refuse_another_root
 from mmasc.collection.known_recordings import Known, KnownRecordings
@@ -28,9 +28,9 @@ from mmasc.collection.store import Store
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.beyond import BeyondReach
 from mmasc.encoders.file_vectors import FileVectors
-from mmasc.encoders.registry import full_name_of, load_encoder
+from mmasc.encoders.registry import full_name_of, load_encoder, window_of
 from mmasc.encoders.sound_progress import sound_phase
-from mmasc.encoders.spec import licence_remark
+from mmasc.encoders.spec import DEFAULT_ENCODER, licence_remark
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import current
 from mmasc.remote.addresses import absolute, common_root, is_address, place_of, refuse_to_write
@@ -43,7 +43,7 @@ __all__ = ["BadFile", "EmbedReport", "embed"]
 def embed(
     paths: str | Path | Sequence[str | Path],
     into: str | Path,
-    encoder: str | Encoder = "mini",
+    encoder: str | Encoder | None = None,
     *,
     space: str | None = None,
     hop_seconds: float | None = None,
@@ -71,7 +71,8 @@ def embed(
     Args:
         paths: Files, folders (recursively), patterns.
         into: The collection's folder.
-        encoder: Name for `load_encoder`, or a loaded encoder.
+        encoder: Name for `load_encoder`, or a loaded encoder; default: that of the collection (of its space `space`,
+            else of its first space), with its window; of a new collection `DEFAULT_ENCODER`.
         space: Name of the space; default: the encoder's.
         hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.
         window_seconds: Another window than the encoder's own; of a loaded encoder it is the one it was loaded with.
@@ -116,6 +117,8 @@ def embed(
     if part is not None:
         files = part.files(files, given_root)
     own, remarks = _own_columns(Path(into), given_root, files, metadata, tuple(folders))
+    if encoder is None:
+        encoder, space, window_seconds = _usual_encoder(Path(into), space, window_seconds)
     if not isinstance(encoder, Encoder):
         asked, before = encoder, _identity_there(Path(into), space, encoder)
         encoder = load_encoder(encoder, device, window_seconds, backend, before)
@@ -164,6 +167,18 @@ def embed(
     report.remarks = remarks + report.remarks
     report.seconds = time.perf_counter() - begun
     return report
+
+
+def _usual_encoder(into: Path, space: str | None, window_seconds: float | None) -> tuple[str, str | None, float | None]:
+    """What a collection goes on with where no encoder is named: the encoder, its space and the window."""
+    path = into / HEAD_NAME
+    spaces = read_head(path).spaces if path.is_file() else {}
+    name = space if space is not None else next(iter(spaces), None)
+    known = None if name is None else spaces.get(name)
+    if known is None:
+        return DEFAULT_ENCODER, space, window_seconds
+    window = window_of(known.encoder, known.window_seconds) if window_seconds is None else window_seconds
+    return known.encoder, name, window
 
 
 def _identity_there(into: Path, space: str | None, encoder: str) -> str | None:

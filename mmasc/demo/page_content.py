@@ -208,7 +208,8 @@ def _notes(result: DemoResult) -> list[str]:
     notes = []
     if result.made:
         notes.append(
-            "These sounds are caricatures made by formulas, chosen and tuned so that this encoder can tell them apart. "
+            "These sounds are caricatures made by formulas, tuned so that mini can tell them apart; base learned from "
+            "other takes of them. "
             "How many are labelled right shows that the parts work together; it does not measure the encoder. The "
             "questions in words were chosen, and some of their answers are wrong."
         )
@@ -217,11 +218,16 @@ def _notes(result: DemoResult) -> list[str]:
             f"{name} is small and was trained on less than a thousand recordings of everyday sounds: no speech, no "
             "music. On things that it never heard it is near chance."
         )
+    if name.startswith("base"):
+        notes.append(
+            f"{name} is small and learned from some thousand recordings: sounds, instruments, games, voices. On things "
+            "that it never heard it is often wrong."
+        )
     notes += [
         "Probabilities compare the labels of the prompt file with each other. A sound that is none of them still gets "
         "one; its low cosine tells.",
         "Words are understood as a bag: “no dog” is much the same as “dog”."
-        if name.startswith("mini")
+        if name.startswith(("base", "mini"))
         else "A text is understood as well as the encoder's text side allows.",
     ]
     if not result.made and result.seconds > len(result.labelled) * PREVIEW_SECONDS:

@@ -24,6 +24,7 @@ from mmasc.demo.sounds import SECONDS, make_sounds, write_sound
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.default_prompts import words_of
 from mmasc.encoders.registry import load_encoder
+from mmasc.encoders.spec import DEFAULT_ENCODER
 from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.prompts.prompts import Prompts, load_prompts
@@ -50,7 +51,7 @@ def run_demo(
     sounds: str | Path | None = None,
     into: str | Path = "mmasc-demo",
     prompts: str | Path | None = None,
-    encoder: str | Encoder = "mini",
+    encoder: str | Encoder = DEFAULT_ENCODER,
     questions: Sequence[str] = (),
     shown: int = 48,
     device: str = "cpu",
@@ -86,7 +87,9 @@ def run_demo(
 
     loaded = load_encoder(encoder, device) if isinstance(encoder, str) else encoder
     if not loaded.supports("text"):
-        raise MmascError(f"the demo asks in words and {loaded.spec.name} has none in its space; try --encoder mini")
+        raise MmascError(
+            f"the demo asks in words and {loaded.spec.name} has none in its space; try --encoder {DEFAULT_ENCODER}"
+        )
     if prompts is None:
         phrases = (
             load_prompts("demo") if sounds is None else words_of(encoder if isinstance(encoder, str) else encoder.spec)

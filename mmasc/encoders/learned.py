@@ -1,8 +1,9 @@
 """The recordings that the bundled encoders learned from, told by their vectors.
 
-`weights/mini_learned.safetensors` keeps, for every bundled encoder, 64 numbers of every recording that it learned from
-(made by examples/make_mini/list_learned.py): the mean of the recording's windows along the directions in which these
-means differ most. Nothing of a sound can be had back from them.
+`weights/mini_learned.safetensors` and `base_learned.safetensors` keep, for every bundled encoder, 64 numbers of every
+labelled recording that it learned from (made by the `list_learned.py` of examples/make_mini and make_base): the mean of
+the recording's windows along the directions in which these means differ most. Nothing of a sound can be had back from
+them.
 """
 
 from functools import cache
@@ -14,11 +15,10 @@ from safetensors.numpy import load
 
 from mmasc.errors import MmascError
 
-BUNDLED = ("mini", "mini-features", "mini-strict")
+BUNDLED = ("mini", "mini-features", "mini-strict", "base", "base-features", "base-strict")
 # Cosine of two vectors from which on they are of one recording. Conversions to WAV, MP3 or a higher rate stay above it,
 # Ogg Vorbis nearly always, rates below 32 kHz often not; list_learned.py counts the others that reach it
 SAME_COSINE = 0.996
-_FILE = "mini_learned.safetensors"
 
 
 def same_recordings(encoder: str, vectors: Float[np.ndarray, "item dim"]) -> Bool[np.ndarray, " item"]:
@@ -63,7 +63,7 @@ def pack(vectors: Float[np.ndarray, "item dim"], n_directions: int = 64) -> dict
 @cache
 def _known(encoder: str) -> tuple[np.ndarray, np.ndarray]:
     """Directions `[dim 64]`, and unit vectors `[recording 64]` along them."""
-    path = files("mmasc.encoders") / "weights" / _FILE
+    path = files("mmasc.encoders") / "weights" / f"{encoder.partition('-')[0]}_learned.safetensors"
     try:
         stored = load(path.read_bytes())
         directions = stored[f"{encoder}.directions"].astype(np.float64)

@@ -28,6 +28,7 @@ from mmasc.features.log_mel import LogMel
 from mmasc.features.log_mel_config import MINI
 from mmasc.networks.building import building
 from mmasc.networks.mini_network import ConvBlock, MiniNetwork
+from mmasc.networks.taught_network import network_of
 
 
 class MiniFeatures(Encoder):
@@ -109,7 +110,7 @@ class Mini(MiniFeatures):
         return self._weights.words
 
     def _output_dim(self) -> int:
-        return self.network.config.dim
+        return self.network.config.vector_dim
 
 
 class FoldedConv(nn.Module):
@@ -197,7 +198,7 @@ def fold_batch_norm(network: MiniNetwork) -> MiniNetwork:
 
 def _build_network(weights: MiniWeights) -> MiniNetwork:
     with building(weights.file, "network of mini", asdict(weights.config)):
-        network = MiniNetwork(weights.config)
+        network = network_of(weights.config)
     state = {name.removeprefix("network."): torch.from_numpy(one.copy()) for name, one in weights.network.items()}
     try:
         # float16 in the file, float32 at work

@@ -18,15 +18,23 @@ from mmasc.encoders.identity import identity_digest
 from mmasc.encoders.mini_text import TextSide, TextTable, load_text_side
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.text_encoder import TextEncoder
-from mmasc.encoders.words import KnownWords, learned_words
+from mmasc.encoders.words import KnownWords, learned_words, words_of_labels
 from mmasc.errors import MmascError
 from mmasc.features.log_mel_config import MINI
 from mmasc.networks.mini_config import MiniConfig
+from mmasc.networks.taught_config import TaughtConfig
 from mmasc.storage.configs import usable_config
 from mmasc.storage.tensors import best_weights, load_arrays
 
 # spec name -> file in the package
-_BUNDLED = {"mini": "mini.safetensors", "mini-features": "mini.safetensors", "mini-strict": "mini_strict.safetensors"}
+_BUNDLED = {
+    "base": "base.safetensors",
+    "base-features": "base.safetensors",
+    "base-strict": "base_strict.safetensors",
+    "mini": "mini.safetensors",
+    "mini-features": "mini.safetensors",
+    "mini-strict": "mini_strict.safetensors",
+}
 # Below -120 dB of full scale a waveform is silence, not a quiet recording.
 PEAK_FLOOR = 1e-6
 
@@ -49,9 +57,11 @@ class MiniWeights:
 
     def __init__(self, spec: EncoderSpec, path: str | None = None) -> None:
         self.spec, self.file = spec, _weights_file(spec, path)
+        self._of_base = path is None and spec.name.startswith("base")
         self.arrays, self.about = load_arrays(self.file)
         _check_record(self.about, self.file)
-        self.config = usable_config(MiniConfig, self.about["network"], str(self.file))
+        kind = TaughtConfig if "taught_dim" in self.about["network"] else MiniConfig
+        self.config = usable_config(kind, self.about["network"], str(self.file))
 
     @property
     def network(self) -> dict[str, np.ndarray]:
@@ -82,7 +92,11 @@ class MiniWeights:
     def words(self) -> KnownWords | None:
         """The words that the text side knows; None where it is another encoder."""
         side = self.text_side
-        return None if side.table is None else KnownWords(side.table, learned_words() if side.name == "mini" else ())
+        if side.table is None:
+            return None
+        learned = learned_words() if side.name == "mini" else ()
+        more = words_of_labels() if learned and self._of_base else ()
+        return KnownWords(side.table, (*learned, *more))
 
     @property
     def logit_scale(self) -> float:
@@ -91,8 +105,13 @@ class MiniWeights:
 
     def texts(self, texts: list[str]) -> Float32[np.ndarray, "text dim"]:
         """Unit vectors of texts."""
-        centred = self.text_side(texts) - self.text_mean
-        return centred / np.linalg.norm(centred, axis=1, keepdims=True)
+        plain = self.text_side(texts)
+        own = _unit(plain - self.text_mean)
+        if not isinstance(self.config, TaughtConfig):
+            return own
+        weights = self.config.part_weights
+        both = [weights[0] * own, weights[1] * _unit(plain - self._array("taught_text_mean"))]
+        return np.concatenate(both, 1).astype(np.float32)
 
     def check_dim(self, dim: int) -> None:
         """Refuse weights whose vectors are not as long as the specification says.
@@ -124,6 +143,8 @@ class MiniWeights:
             text = self.text_side.name if table is None else f"table-{table.digest()}"
             constants |= {"text": text, "logit_scale": self.about["logit_scale"]}
             state |= {"text_mean": self.text_mean}
+            if isinstance(self.config, TaughtConfig):
+                state |= {"taught_text_mean": self._array("taught_text_mean")}
         return identity_digest(self.spec, state, constants)
 
     def numbers(self) -> int:
@@ -150,7 +171,7 @@ class MiniText(TextEncoder):
 
     def __init__(self, spec: EncoderSpec, path: str | None = None) -> None:
         weights = MiniWeights(spec, path)
-        weights.check_dim(weights.config.dim)
+        weights.check_dim(weights.config.vector_dim)
         self.spec, self.logit_scale = spec, weights.logit_scale
         self.identity = weights.identity("Mini")
         self._text = weights.texts  # type: ignore[method-assign]
@@ -159,6 +180,10 @@ class MiniText(TextEncoder):
     @property
     def _words(self) -> KnownWords | None:
         return self._weights.words
+
+
+def _unit(vectors: Float32[np.ndarray, "text dim"]) -> Float32[np.ndarray, "text dim"]:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def _weights_file(spec: EncoderSpec, path: str | None) -> Path:

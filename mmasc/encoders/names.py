@@ -65,8 +65,8 @@ class Names(Encoder):
         self.text_side = load_text_side(text or "mini")
         vectors = self.text_side([spoken(one) for one in names])
         # What all names have in common says nothing about any sound
-        self._common = vectors.mean(0)
-        self._name_vectors = torch.from_numpy(_unit(vectors - self._common)).to(self.device)
+        self.common = vectors.mean(0)
+        self._name_vectors = torch.from_numpy(_unit(vectors - self.common)).to(self.device)
         shortest, fixed = self.tagger.shortest_seconds, self.tagger.fixed_seconds
         rate, dim = self.tagger.sample_rate, self.text_side.dim
         self.spec = replace(spec, sample_rate=rate, minimum_seconds=shortest, dim=dim)
@@ -88,7 +88,7 @@ class Names(Encoder):
         return self.excess(waveforms) ** _POWER @ self._name_vectors
 
     def _text(self, texts: list[str]) -> Float32[np.ndarray, "text dim"]:
-        return _unit(self.text_side(texts) - self._common)
+        return _unit(self.text_side(texts) - self.common)
 
     def _constants(self) -> dict[str, Any]:
         table = self.text_side.table

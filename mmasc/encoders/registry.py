@@ -11,7 +11,17 @@ from mmasc.encoders.hearing import AskedWindow, split_hearing
 from mmasc.encoders.plugin import EncoderPlugin, spec_of_plugin
 from mmasc.encoders.plugin_files import find_plugin, full_name, installed_plugins, is_plugin
 from mmasc.encoders.spec import EncoderSpec, Origin
-from mmasc.encoders.training_data import AUDIOCLIP, AUDIOSET, CLAP, CLAP_GENERAL, CLAP_MUSIC_SPEECH, MINI, MINI_STRICT
+from mmasc.encoders.training_data import (
+    AUDIOCLIP,
+    AUDIOSET,
+    BASE,
+    BASE_STRICT,
+    CLAP,
+    CLAP_GENERAL,
+    CLAP_MUSIC_SPEECH,
+    MINI,
+    MINI_STRICT,
+)
 from mmasc.errors import MmascError
 from mmasc.networks.registry import NETWORKS
 from mmasc.progress import current
@@ -35,6 +45,15 @@ _MINI = EncoderSpec(
     text_target="mmasc.encoders.mini_weights:MiniText",
     trained_on=MINI,
     words="mini-words",
+)
+
+_BASE = replace(
+    _MINI,
+    name="base",
+    dim=256,
+    description="bundled sound-text encoder: everyday sounds, music, voices, machines",
+    trained_on=BASE,
+    words="base-words",
 )
 
 _AUDIOCLIP = EncoderSpec(
@@ -69,6 +88,24 @@ _CLAP = EncoderSpec(
 ENCODERS: dict[str, EncoderSpec] = {
     spec.name: spec
     for spec in [
+        _BASE,
+        replace(
+            _BASE,
+            name="base-features",
+            target="mmasc.encoders.mini:MiniFeatures",
+            dim=512,
+            modalities=("audio",),
+            text_target="",
+            description="the layer before base's last: for heads and search by sound, no text",
+            words="",
+        ),
+        replace(
+            _BASE,
+            name="base-strict",
+            description="base trained without ESC-10, to measure zero-shot classification honestly",
+            trained_on=BASE_STRICT,
+            words="base-strict-words",
+        ),
         _MINI,
         replace(
             _MINI,

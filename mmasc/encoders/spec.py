@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+# The encoder where none is named
+DEFAULT_ENCODER = "base"
+
 # How a recording shorter than a window is filled, as the encoder was trained.
 #   zeros:   zeros at the end, up to the window
 #   repeat:  whole repetitions, then zeros, up to the window

@@ -19,6 +19,18 @@ _AMBIENT = (
 MINI_STRICT = _AMBIENT
 MINI = (_ESC10, *_AMBIENT)
 
+# weights/base_card.md; weights/base_attribution.csv names every file or package with its author and licence
+_PACKAGES = (
+    TrainingSet("sounds of Debian packages", "GPL, CC BY-SA, CC BY, CC0, MIT by file", "labelled recordings"),
+    TrainingSet(
+        "sounds of Debian packages", "GPL, CC BY-SA, CC BY, CC0 by package", "without labels, heard by a teacher"
+    ),
+    TrainingSet("FluidR3, freepats", "MIT, GPL-2.0 or later", "phrases rendered by rule"),
+    TrainingSet("AudioSet", "labels CC BY 4.0, sounds of their uploaders", "only by way of the teacher, YAMNet"),
+)
+BASE_STRICT = (*_AMBIENT, *_PACKAGES)
+BASE = (*MINI, *_PACKAGES)
+
 # Audio Set: Gemmeke et al. 2017; the sounds are of their uploaders
 AUDIOSET = TrainingSet("AudioSet", "labels CC BY 4.0, sounds of their uploaders", "", "audioset")
 # Guzhov et al. 2021, arXiv:2106.13043, section 4; the towers of text and pictures are those of CLIP (Radford et al.

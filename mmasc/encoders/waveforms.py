@@ -5,12 +5,13 @@ from typing import Any
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import FileVectors
 from mmasc.encoders.registry import load_encoder
+from mmasc.encoders.spec import DEFAULT_ENCODER
 
 
 def embed_audio(
     waveform: Any,
     sample_rate: Any,
-    encoder: str | Encoder = "mini",
+    encoder: str | Encoder = DEFAULT_ENCODER,
     hop_seconds: float | None = None,
     channels: str = "mix",
     device: str = "cpu",

@@ -2,8 +2,8 @@
 
 The text side of `mini` reads every word, if need be letter by letter, and gives a vector that means little where
 nobody taught it the word. A word is known if it is a token of the table, or if the table learned it from its pieces:
-then it stands in `weights/mini_words.txt`. Encoders that read pieces in their context (CLAP, AudioCLIP) have no such
-list: they say nothing.
+then it stands in `weights/mini_words.txt`, or, as a word of the labels that `base` heard, in `weights/base_words.txt`.
+Encoders that read pieces in their context (CLAP, AudioCLIP) have no such list: they say nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -113,6 +113,12 @@ def remarks_on_words(encoder: ReadsWords, texts: Sequence[str]) -> list[str]:
 def learned_words() -> tuple[str, ...]:
     """The words that the table in the package learned from captions and labels, the most frequent first."""
     return tuple((files("mmasc.encoders") / "weights" / "mini_words.txt").read_text("utf-8").split())
+
+
+@cache
+def words_of_labels() -> tuple[str, ...]:
+    """The words of the labels that `base` was trained towards, as far as they are not among `learned_words`."""
+    return tuple((files("mmasc.encoders") / "weights" / "base_words.txt").read_text("utf-8").split())
 
 
 def _as_written(written: str, word: str) -> str:

@@ -16,6 +16,7 @@ from mmasc.collection.query import QueryEncoders
 from mmasc.collection.space import SpaceReader
 from mmasc.encoders.identity import require_identity
 from mmasc.encoders.registry import full_name_of, load_encoder, spec_of
+from mmasc.encoders.spec import DEFAULT_ENCODER
 from mmasc.encoders.text_encoder import TextEncoder
 from mmasc.errors import MmascError
 from mmasc.heads.background import STANDS_OUT, BackgroundZeroShot
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Classification", "PromptLabeller", "classify"]
 
-_FILES_ENCODER = "mini"
+_FILES_ENCODER = DEFAULT_ENCODER
 
 
 class PromptLabeller:
@@ -126,8 +127,8 @@ def classify(
         paths: Files, folders, patterns or lists of them, as `find_audio` takes them; also the bytes of a sound file, or
             an open binary file. Or a collection (folder or opened): its recordings, sorted by path; nothing is decoded.
         prompts: `Prompts`, a mapping of labels to phrases, a bundled name or the path of a prompt file.
-        encoder: A name for `load_encoder`, or an encoder whose space has text. Default: mini; for a collection the
-            encoder of its space.
+        encoder: A name for `load_encoder`, or an encoder whose space has text. Default: `DEFAULT_ENCODER`;
+            for a collection the encoder of its space.
         timeline: Also find events and seconds of every label.
         hop_seconds: Seconds from one window's start to the next; default: the window, no overlap.
         window_seconds: Another window than the encoder's own, for an encoder that is given by name.

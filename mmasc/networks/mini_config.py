@@ -30,3 +30,8 @@ class MiniConfig:
     power_floor: float = 1e-5
     decibel_mean: float = -20.0
     decibel_deviation: float = 15.0
+
+    @property
+    def vector_dim(self) -> int:
+        """Numbers of a vector."""
+        return self.dim

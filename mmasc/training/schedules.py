@@ -20,3 +20,16 @@ def falling_rate(step: int, steps: int, top: float) -> float:
     if step < half:
         return top
     return top * (1 + math.cos(math.pi * (step - half) / half)) / 2
+
+
+def held_rate(step: int, steps: int, top: float, rising: int = 200) -> float:
+    """Learning rate of a step: a line up over the first steps, then constant; `falling_cosine` ends it.
+
+    Source: Hu et al. 2024, "MiniCPM", section 4 (warm-up, stable, decay).
+    """
+    return top * min(1.0, (step + 1) / rising)
+
+
+def falling_cosine(step: int, steps: int, top: float) -> float:
+    """Learning rate of a step: a cosine down to nothing."""
+    return top * (1 + math.cos(math.pi * step / steps)) / 2

@@ -23,7 +23,7 @@ from mmasc.web.state import Session
 HEADS_FOLDER = "heads-of-mine"
 _MOST_VALUES = 50
 _MOST_WORDS = 30
-_BUNDLED = "mini"  # its learned words can be completed
+_BUNDLED = ("base", "mini")  # their learned words can be completed
 
 
 def about_router(session: Session, keys: Keys) -> APIRouter:
@@ -170,7 +170,7 @@ def _words(collection: Collection, space: str | None, prefix: str) -> list[dict[
     encoder = collection.space(space).space.encoder
     begin = prefix.strip().lower()
     found = {word: one["group"] for one in _groups(encoder) for word in one["words"] if _begins(word.lower(), begin)}
-    if begin and encoder.partition(":")[0] == _BUNDLED:
+    if begin and encoder.partition(":")[0] in _BUNDLED:
         found |= {word: "" for word in learned_words() if word.startswith(begin) and word not in found}
     best = sorted(found, key=lambda word: not word.lower().startswith(begin))[:_MOST_WORDS]
     return [{"word": word, "group": plain(found[word])} for word in best]

@@ -16,6 +16,7 @@ import mmasc
 from mmasc.collection import Collection
 from mmasc.collection import row_writer as ingest_module
 from mmasc.encoders.registry import ENCODERS
+from mmasc.encoders.spec import DEFAULT_ENCODER
 from mmasc.errors import MmascError
 from tests.conftest import STANDIN_SPEC
 from tests.helpers.killing import kill_in_mid_work
@@ -50,6 +51,24 @@ def many_sounds(folder: Path, count: int) -> Path:
     for item in range(count):
         soundfile.write(folder / f"{item:04d}.wav", generator.uniform(-0.5, 0.5, 400 + 160 * (item % 90)), 8_000)
     return folder
+
+
+def test_a_collection_goes_on_with_its_encoder_without_being_told(sounds, tmp_path, registered):
+    """Also with its window, and in a space of another name; the default encoder is for new collections."""
+    mmasc.embed(sounds, tmp_path / "c", registered, window_seconds=0.5)
+    again = mmasc.embed(sounds, tmp_path / "c")
+    assert (again.added, again.skipped) == (0, 5)
+    mmasc.embed(sounds, tmp_path / "c", "classic", space="second")
+    assert mmasc.embed(sounds, tmp_path / "c", space="second").skipped == 5
+    assert {name: one.encoder for name, one in Collection(tmp_path / "c").head.spaces.items()} == {
+        "standin": "standin",
+        "second": "classic",
+    }
+    old = mmasc.embed(sounds, tmp_path / "old", "mini")
+    assert (old.added, mmasc.embed(sounds, tmp_path / "old").skipped) == (5, 5)
+    assert list(Collection(tmp_path / "old").head.spaces) == ["mini"]
+    mmasc.embed(sounds, tmp_path / "new")
+    assert [one.encoder for one in Collection(tmp_path / "new").head.spaces.values()] == [DEFAULT_ENCODER]
 
 
 def test_second_run_skips_before_decoding(sounds, tmp_path, registered, monkeypatch):

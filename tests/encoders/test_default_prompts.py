@@ -45,7 +45,7 @@ def test_the_script_writes_the_bundled_files(monkeypatch):
 
 def test_every_file_that_a_spec_names_is_bundled():
     named = {spec.words for spec in ENCODERS.values() if spec.words}
-    assert named == {"mini-words", "mini-strict-words"}
+    assert named == {"base-words", "base-strict-words", "mini-words", "mini-strict-words"}
     for spec in ENCODERS.values():
         assert not spec.words or "text" in spec.modalities, spec.name
     assert words_of(spec_of("mini")).name == "mini-words"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from mmasc.errors import MmascError
 from mmasc.networks.mini_config import MiniConfig
 from mmasc.training.alignment.augment import AugmentConfig
+from mmasc.training.alignment.crop_rule import CropRule
 
 SPEEDS = (1.0, 0.8, 0.9, 1.12, 1.25)
 TEMPLATES = ("{}", "the sound of {}", "a recording of {}", "{} sound", "sound of {} in the distance")
@@ -15,6 +16,7 @@ AUDIO_NETWORKS: dict[str, tuple[int, int, int, int]] = {
     "mini": (16, 32, 64, 128),
     "mini-wide": (32, 64, 128, 256),
 }
+COURSES = ("cycle", "hold", "fall")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,14 @@ class AlignmentConfig:
         class_weight: Weight of the class head's cross-entropy; 0 for texts that are captions rather than labels.
         network: Shape of the network.
         augment: Strengths of the augmentation.
+        teachers: Spaces of the teachers, and how they hear; with teachers crops are prepared (`crops`).
+        teacher_weight: Weight of 1 - cosine between what is learned of a teacher and its vector.
+        unlabelled_share: Share of the draws that are sounds without a text, where there are any.
+        crops: How crops are prepared where there are teachers; `augment` mixes nothing more then.
+        course: Course of the learning rate: "cycle", or for a training in two parts "hold" (up in 200 steps, then
+            constant) and, from its weights, "fall" (a cosine down to zero).
+        start: Digest of the weights that the run starts from; empty for weights at random.
+        half: Convolutions in bfloat16, in training and of teachers.
     """
 
     data: str
@@ -69,10 +79,19 @@ class AlignmentConfig:
     class_weight: float = 0.5
     network: MiniConfig = field(default_factory=MiniConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    teachers: tuple[str, ...] = ()
+    teacher_weight: float = 3.0
+    unlabelled_share: float = 0.4
+    crops: CropRule = field(default_factory=CropRule)
+    course: str = "cycle"
+    start: str = ""
+    half: bool = False
 
     def __post_init__(self) -> None:
         if self.audio not in AUDIO_NETWORKS:
             raise MmascError(f"unknown network {self.audio!r}; there are: {', '.join(sorted(AUDIO_NETWORKS))}")
+        if self.course not in COURSES:
+            raise ValueError(f"course must be one of {sorted(COURSES)}, got {self.course!r}")
         for name in ("steps", "batch", "crop_seconds", "learning_rate", "bank"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")

@@ -44,15 +44,21 @@ class Row:
     group: str
 
 
-def read_table(path: Path, path_column: str, text_column: str, group_column: str | None = None) -> list[Row]:
+def read_table(
+    path: Path, path_column: str, text_column: str, group_column: str | None = None, textless: bool = False
+) -> list[Row]:
     """Rows of a CSV; paths in it are relative to its own folder.
 
+    Args:
+        path: The CSV.
+        path_column, text_column, group_column: Its columns.
+        textless: Rows without a text are taken too.
     Raises:
         MmascError: If the table or a file in it is missing, a column is unknown (those that are there are named), or
             a row has no text.
     """
     table = tables.read_table(path)
-    table.need(path_column, text_column)
+    table.need(path_column, *([] if textless and text_column in table.columns else [text_column]))
     if group_column is not None and group_column not in table.columns:
         raise MmascError(f"{path} has no column {group_column!r}; its columns are {listed(table.columns)}")
     rows = []

@@ -10,21 +10,23 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float32, Int
+from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 
 from mmasc.devices import ProcessGroup
 from mmasc.encoders.mini_text import TextSide
 from mmasc.features import MINI
-from mmasc.networks.mini_network import MiniNetwork
+from mmasc.networks.taught_network import network_of
 from mmasc.training.alignment.augment import augment, draw_crop
 from mmasc.training.alignment.config import SPEEDS, AlignmentConfig
 from mmasc.training.alignment.losses import bank_loss, cosine_loss
 from mmasc.training.alignment.mel_cache import Row, Sound
 from mmasc.training.alignment.validation import embed_sounds, ranking
 from mmasc.training.run_folder import Metrics
-from mmasc.training.schedules import one_cycle
+from mmasc.training.schedules import falling_cosine, held_rate, one_cycle
 from mmasc.training.stage import Say, Stage
+
+_COURSES = {"cycle": one_cycle, "hold": held_rate, "fall": falling_cosine}
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class Material:
     rows: list[Row]
     held_back: list[Row]
     sounds: Mapping[Path, Sound]
+
+    @property
+    def digests(self) -> dict[Path, str]:
+        """SHA-256 of the sounds."""
+        return {path: sound.digest for path, sound in self.sounds.items()}
 
 
 class AlignmentStage(Stage):
@@ -61,12 +68,8 @@ class AlignmentStage(Stage):
         self.checkpoint_steps = 100
         self.rows, self.held_back, self.sounds = material.rows, material.held_back, material.sounds
         self.text_side = text_side
-        self.texts = sorted({row.text for row in self.rows})
-        numbers = {text: number for number, text in enumerate(self.texts)}
-        self.targets = np.array([numbers[row.text] for row in self.rows])
-        counts = Counter(self.targets.tolist())
-        weights = np.array([counts[target] ** -config.balance for target in self.targets.tolist()])
-        self.chances = weights / weights.sum()
+        self.texts = sorted({row.text for row in self.rows} - {""})
+        self.chances = self._chances()
         plain = np.stack([text_side([template.format(text) for text in self.texts]) for template in config.templates])
         # The mean over texts and templates says nothing of any of them; without it cosines tell texts apart.
         self.text_mean = torch.from_numpy(plain.mean((0, 1)))
@@ -75,10 +78,11 @@ class AlignmentStage(Stage):
         self.validation: dict[str, float] = {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.network = MiniNetwork(config.network).to(device).to(memory_format=torch.channels_last)
+            self.network = network_of(config.network).to(device).to(memory_format=torch.channels_last)
             self.class_head = nn.Linear(config.network.n_features, len(self.texts)).to(device)
             self.log_scale = nn.Parameter(torch.tensor(math.log(config.initial_scale), device=device))
-        learned = [*self.network.parameters(), *self.class_head.parameters()]
+            self.heads = self._heads().to(device)
+        learned = [*self.network.parameters(), *self.class_head.parameters(), *self.heads.parameters()]
         decayed, kept = [p for p in learned if p.ndim > 1], [p for p in learned if p.ndim <= 1]
         groups = [
             {"params": decayed, "weight_decay": config.weight_decay},
@@ -92,7 +96,26 @@ class AlignmentStage(Stage):
             "optimizer/": self.optimizer,
             "log_scale": self.log_scale,
         }
+        if list(self.heads.parameters()):
+            self.parts["heads/"] = self.heads
+        self._begin()
         self.restore()
+
+    def _chances(self) -> Float[np.ndarray, " row"]:
+        """How likely each row is to be drawn."""
+        numbers = {text: number for number, text in enumerate(self.texts)}
+        self.targets = np.array([numbers[row.text] for row in self.rows])
+        counts = Counter(self.targets.tolist())
+        weights = np.array([counts[target] ** -self.config.balance for target in self.targets.tolist()])
+        chances: np.ndarray = weights / weights.sum()
+        return chances
+
+    def _heads(self) -> nn.ModuleDict:
+        """Layers that are needed in training alone."""
+        return nn.ModuleDict()
+
+    def _begin(self) -> None:
+        """What precedes the first step."""
 
     def checkpoint_due(self) -> bool:
         """Every `checkpoint_steps`."""
@@ -102,12 +125,10 @@ class AlignmentStage(Stage):
         """One batch: the softmax over the bank of texts, the cosine and the class head."""
         config = self.config
         power, targets, template = self._draw_batch(generator)
-        rate = one_cycle(self.step, config.steps, config.learning_rate)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        rate = self._set_rate()
         self.network.train()
         with self.seeded(int(generator.integers(2**62))):
-            features, joint = self.network(power.to(self.device))
+            features, joint = self._hear(power)
             scale = self.log_scale.exp().clamp_max(config.largest_scale)
             kept = self._bank_subset(targets, generator)
             bank, wanted = self.bank[template][kept], targets[:, kept].to(self.device)
@@ -127,6 +148,19 @@ class AlignmentStage(Stage):
         self.optimizer.step()
         values = {name: float(value.detach()) for name, value in losses.items()}
         return {"loss": float(loss.detach()), **values, "learning_rate": rate, "logit_scale": float(scale.detach())}
+
+    def _set_rate(self) -> float:
+        """The learning rate of this step, which the optimiser has from now on."""
+        rate = _COURSES[self.config.course](self.step, self.config.steps, self.config.learning_rate)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _hear(self, power: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and vectors, float32."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.half):
+            features, vectors = self.network(power.to(self.device))
+        return features.float(), vectors.float()
 
     def _draw_batch(
         self, generator: np.random.Generator
@@ -197,12 +231,17 @@ class AlignmentStage(Stage):
         }
         tensors = {f"network.{key}": tensor for key, tensor in self.network.state_dict().items()}
         tensors["text_mean"] = self.text_mean
+        tensors |= self._more_tensors()
         table = self.text_side.table
         if table is not None and self.config.text != "mini":
             # The package does not hold it, so the weights do.
             tensors |= {"text.table": torch.from_numpy(table.table), "text.scale": torch.from_numpy(table.scale)}
             about |= {"vocabulary": table.vocabulary}
         self.save(name, tensors, about)
+
+    def _more_tensors(self) -> dict[str, Tensor]:
+        """What an encoder needs besides."""
+        return {}
 
     def _validate(self) -> dict[str, float]:
         """Rank of the right text among the texts of both tables, for every sound held back."""

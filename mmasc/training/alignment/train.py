@@ -20,8 +20,11 @@ from mmasc.errors import MmascError
 from mmasc.features import MINI
 from mmasc.networks.mini_config import MiniConfig
 from mmasc.training.alignment.config import AUDIO_NETWORKS, MINIMUM_SECONDS, SPEEDS, AlignmentConfig
-from mmasc.training.alignment.mel_cache import Row, Sound, load_sounds, read_table, split_by_group
+from mmasc.training.alignment.crop_rule import CropRule
+from mmasc.training.alignment.mel_cache import Row, load_sounds, read_table, split_by_group
 from mmasc.training.alignment.stage import AlignmentStage, Material
+from mmasc.training.alignment.taught import TaughtStage
+from mmasc.training.alignment.teaching import Lessons, teach
 from mmasc.training.run_folder import claim_run
 
 
@@ -64,6 +67,9 @@ def train_alignment(
     checkpoint_steps: int = 100,
     pause_at: int | None = None,
     remark: Callable[[str], None] | None = None,
+    teacher: Sequence[str] = (),
+    also: Sequence[str | Path] = (),
+    start: str | Path | None = None,
     **options: Any,
 ) -> AlignmentResult:
     """Train, or continue a run that was begun; a finished run is left as it is.
@@ -85,7 +91,12 @@ def train_alignment(
         checkpoint_steps: Steps from one checkpoint to the next.
         pause_at: Stop at this step, to continue later.
         remark: Called with lines about progress.
-        options: Other fields of `AlignmentConfig`.
+        teacher: Encoders whose vectors of the very crops are learned, too; rows without a text are for them alone.
+        also: Further tables with the columns of `data`, for runs with teachers: their crops are mixed among
+            themselves, so that those of `data` need not be heard again.
+        start: A run with the same teachers to begin from, instead of random weights.
+        options: Other fields of `AlignmentConfig`; `dropout` of the network; `crops_each`, how many crops of a
+            recording teachers hear.
     Raises:
         MmascError: If the table or the folder is not fit.
         ValueError: If an option is out of range.
@@ -93,30 +104,46 @@ def train_alignment(
     processes, own_device = join_processes(device)
     say = remark if remark is not None and processes.first else _silent
     columns = path_column, text_column, group_column
-    rows, held_back = _rows(data, validation, validation_share, seed, columns)
-    material = _material(rows, held_back, cache, strict, say)
+    text_side = load_text_side(text)
+    rows, held_back = _rows(data, validation, validation_share, seed, columns, bool(teacher))
+    dropout = options.pop("dropout", MiniConfig.dropout)
+    shape = MiniConfig(n_mels=MINI.n_mels, channels=_network(audio), dim=text_side.dim, dropout=dropout)
+    each = options.pop("crops_each", CropRule.each)
+    material: Material
+    if teacher:
+        tables = [rows, *(read_table(Path(one), *columns, textless=True) for one in also)]
+        kept = Path(cache) if cache else Path(out) / ".crops"
+        lessons = Lessons(teacher, kept, seed, strict, own_device, start, each)
+        taught = teach(tables, held_back, lessons, text_side, options, say)
+        material = taught.material
+        shape, options = taught.shape(shape), taught.options
+    elif also or start is not None:
+        raise MmascError("also and start are for runs with teachers: name one with --teacher")
+    else:
+        material = _material(rows, held_back, cache, strict, say)
     if not material.rows:
         raise MmascError(f"no sound of {data} can be read; nothing to learn from")
-    text_side = load_text_side(text)
     config = AlignmentConfig(
-        data=_digest(material.rows, material.sounds),
-        validation=_digest(material.held_back, material.sounds) if material.held_back else "",
+        data=_digest(material.rows, material.digests),
+        validation=_digest(material.held_back, material.digests) if material.held_back else "",
         audio=audio,
         text=text_side.name,
         seed=seed,
         steps=steps,
-        network=MiniConfig(n_mels=MINI.n_mels, channels=_network(audio), dim=text_side.dim),
+        network=shape,
         **options,
     )
     processes.share(config.batch, "sounds")
     folder = Path(out)
     begun = processes.first and claim_run(folder, config)
     processes.wait()
+    n_texts = len({row.text for row in material.rows if row.text})
     say(
         f"{'going on with' if begun else 'starting'} {folder}: {len(material.rows)} sounds, "
-        f"{len({row.text for row in material.rows})} texts, {steps} steps"
+        f"{n_texts} texts, {steps} steps"
     )
-    stage = AlignmentStage(config, folder, material, text_side, resolve_device(own_device), processes, say)
+    kind: type[AlignmentStage] = TaughtStage if teacher else AlignmentStage
+    stage = kind(config, folder, material, text_side, resolve_device(own_device), processes, say)
     stage.checkpoint_steps = checkpoint_steps
     stage.go(steps if pause_at is None else min(pause_at, steps))
     return AlignmentResult(str(folder), stage.step, steps, len(material.rows), len(stage.texts), stage.validation)
@@ -128,9 +155,10 @@ def _rows(
     validation_share: float,
     seed: int,
     columns: tuple[str, str, str | None],
+    textless: bool,
 ) -> tuple[list[Row], list[Row]]:
     """Sounds and texts to learn from, and those to validate on: of another table, or a share of this one."""
-    rows = read_table(Path(data), *columns)
+    rows = read_table(Path(data), *columns, textless=textless)
     if validation is not None:
         return rows, read_table(Path(validation), *columns)
     return split_by_group(rows, validation_share, seed) if validation_share else (rows, [])
@@ -160,9 +188,9 @@ def _network(name: str) -> tuple[int, int, int, int]:
     return AUDIO_NETWORKS[name]
 
 
-def _digest(rows: Sequence[Row], sounds: Mapping[Path, Sound]) -> str:
+def _digest(rows: Sequence[Row], digests: Mapping[Path, str]) -> str:
     # In their order, because it decides which of them a seed draws.
-    lines = [f"{sounds[row.path].digest} {row.text}" for row in rows]
+    lines = [f"{digests[row.path]} {row.text}" for row in rows]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 

@@ -1,0 +1,82 @@
+"""Train `base` and `base-strict`: a trunk, and from it two falls of the learning rate.
+
+    python examples/make_base/train_base.py trunk --tables TABLES --teacher yamnet --work WORK
+    python examples/make_base/train_base.py base --tables TABLES --teacher yamnet --work WORK
+    python examples/make_base/train_base.py strict --tables TABLES --teacher yamnet --work WORK
+
+TABLES is what write_tables.py and make_takes.py wrote. The trunk and `base-strict` learn from trunk.csv alone; `base`
+also from held.csv, esc10.csv and takes.csv. So `base-strict` can be measured, and `base` is what is used. --teacher is
+YAMNet: `yamnet` once `mmasc models fetch yamnet` has fetched it, else `yamnet:FILE`; it teaches by the names of its
+classes and by its layer before last. Preparing the crops takes about half an hour of one CPU core, the trunk as long,
+each fall ten minutes. Each command goes on where it was stopped.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from mmasc.training.alignment import train_alignment
+from mmasc.training.alignment.augment import AugmentConfig
+
+# In two parts: after the first the share of sounds without labels was lowered and the rate raised
+TRUNK = (
+    {"steps": 1500, "learning_rate": 2e-3, "unlabelled_share": 0.4},
+    {"steps": 2500, "learning_rate": 3e-3, "unlabelled_share": 0.25},
+)
+FALL_STEPS = 1600
+# What a short training can fit: no masks and little dropout
+FALL = AugmentConfig(
+    mix_share=0.0,
+    filter_share=0.2,
+    filter_decibels=3.0,
+    noise_share=0.15,
+    lowpass_share=0.0,
+    time_masks=0,
+    band_masks=0,
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=["trunk", "base", "strict"])
+    parser.add_argument("--tables", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--teacher", default="yamnet", metavar="NAME")
+    parser.add_argument("--work", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--steps", type=int, default=FALL_STEPS)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    common = {
+        "data": options.tables / "trunk.csv",
+        "teacher": (f"names:{options.teacher}", options.teacher),
+        "audio": "mini-wide",
+        "seed": options.seed,
+        "crop_seconds": 3.36,
+        "half": True,
+        "cache": options.work / "cache",
+        "remark": lambda line: print(line, flush=True),
+    }
+    if options.task == "trunk":
+        first, second = options.work / "trunk", options.work / "trunk2"
+        train_alignment(out=first, course="hold", **TRUNK[0], **common)
+        train_alignment(out=second, start=first, course="hold", **TRUNK[1], **common)
+        return
+    also = [options.tables / name for name in ("held.csv", "esc10.csv", "takes.csv")] if options.task == "base" else []
+    train_alignment(
+        out=options.work / options.task,
+        also=also,
+        start=options.work / "trunk2",
+        course="fall",
+        steps=options.steps,
+        learning_rate=3e-3,
+        unlabelled_share=0.25,
+        augment=FALL,
+        dropout=0.1,
+        checkpoint_steps=400,
+        **common,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Write the tables that `base` learns from: trunk.csv, held.csv (by credit) and esc10.csv.
+
+    python examples/make_base/write_tables.py --ambient AMBIENT --sounds SOUNDS --esc10 ESC-10 --pairs AV --pairs AV2 \
+        --rendered RENDERED --unlabelled unlabelled.csv --out TABLES
+
+AMBIENT, SOUNDS and ESC-10 have a meta.csv (filename, label, credit or credit_group, texts, licence). A recording stands
+once for its label and once for every other wording. --permissive keeps CC0, CC BY, MIT and public domain alone.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+
+HELD_SHARE = 0.15
+# Groups as large as this hold a whole package together and stay in the trunk
+LARGEST_HELD = 45
+FREE = ("CC0", "CC-BY-3", "CC-BY-4", "CC BY 3", "CC BY 4", "CC BY", "MIT", "public domain", "Public domain")
+Entry = dict[str, str]
+
+
+def rows_of(folder: Path, source: str) -> list[Entry]:
+    """Rows of a folder's meta.csv: path, label, group, licence, source; one for each wording."""
+    rows = []
+    with (folder / "meta.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            name = row.get("filename") or row.get("audio")
+            if not name or not row["label"]:
+                continue
+            path = next(p for p in (folder / name, folder / "audio" / name) if p.is_file())
+            group = row.get("credit_group") or row.get("credit") or name
+            texts = [row["label"], *(one.strip() for one in (row.get("texts") or "").split("|") if one.strip())]
+            one = {
+                "path": str(path),
+                "group": f"{source}: {group}",
+                "licence": row.get("licence", ""),
+                "source": source,
+                "file": row.get("source_path", ""),
+            }
+            rows += [{**one, "label": text} for text in dict.fromkeys(texts)]
+    return rows
+
+
+def is_free(row: Entry) -> bool:
+    licence = row["licence"]
+    return licence.startswith(FREE) and "SA" not in licence
+
+
+def held_groups(rows: list[Entry], seed: int) -> set[str]:
+    """Credit groups to hold back: so that about a share of the recordings of each source is in them."""
+    chosen: set[str] = set()
+    for source in sorted({row["source"] for row in rows}):
+        files: dict[str, set[str]] = {}
+        for row in rows:
+            if row["source"] == source:
+                files.setdefault(row["group"], set()).add(row["path"])
+        wanted, n = HELD_SHARE * sum(map(len, files.values())), 0
+        names = sorted(files)
+        for place in np.random.default_rng(seed).permutation(len(names)):
+            if n + len(files[names[place]]) <= wanted and len(files[names[place]]) <= LARGEST_HELD:
+                chosen.add(names[place])
+                n += len(files[names[place]])
+    return chosen
+
+
+def write(path: Path, rows: list[Entry]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["path", "label", "group", "licence", "source"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    files = {row["path"] for row in rows}
+    print(f"{path.name}: {len(rows)} rows, {len(files)} files, {len({row['label'] for row in rows})} texts")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ambient", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--sounds", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--esc10", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--pairs", type=Path, action="append", default=[], metavar="FOLDER")
+    parser.add_argument("--rendered", type=Path, action="append", default=[], metavar="FOLDER")
+    parser.add_argument("--unlabelled", type=Path, metavar="CSV")
+    parser.add_argument("--permissive", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    real = [*rows_of(options.ambient, "ambient"), *rows_of(options.sounds, "sounds")]
+    more = [row for folder in options.pairs for row in rows_of(folder, "pairs")]
+    more += [row for folder in options.rendered for row in rows_of(folder, "rendered")]
+    esc10 = rows_of(options.esc10, "esc10")
+    if options.permissive:
+        real, more, esc10 = ([row for row in rows if is_free(row)] for rows in (real, more, esc10))
+    held = held_groups(real, options.seed)
+    trunk = [row for row in real if row["group"] not in held] + more
+    files = {row["file"] for row in real if row["group"] in held and row["file"]}
+    if options.unlabelled is not None:
+        with options.unlabelled.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                _, _, inside = row["path"].partition(f"/{row['package']}/")
+                if f"{row['package']}/{inside}" in files:
+                    continue  # the very recording is held back
+                trunk.append(
+                    {"path": row["path"], "label": "", "group": row["package"], "licence": "", "source": "unlabelled"}
+                )
+    write(options.out / "trunk.csv", trunk)
+    write(options.out / "held.csv", [row for row in real if row["group"] in held])
+    write(options.out / "esc10.csv", esc10)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Prepared crops of a table: mel power in steps, what is mixed into what, and what teachers say of each.
+
+Made once, row by row, and kept in a folder by content; a row whose sound and partners are as they were is not made
+again. Training then is a matter of picking rows of arrays.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float16, Float32, Int, UInt8
+
+from mmasc.errors import MmascError
+from mmasc.features import MINI
+from mmasc.storage.tensors import load_arrays, save_tensors
+from mmasc.training.alignment.crops import (
+    STEP_DECIBELS,
+    CropRule,
+    Recordings,
+    decibels_of,
+    draw_crops,
+    draw_partners,
+)
+from mmasc.training.alignment.teachers import Teacher, targets_of
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Crops of all rows, a row's next to each other.
+
+    Attributes:
+        paths: Files of the rows.
+        decibels: Mel power in steps, as `decibels_of` gives it.
+        row: Row of each crop.
+        partner: Row of the sound that is mixed into it; -1 without one.
+        weight: Weight of that sound.
+        targets: Unit vectors of teachers by the teachers' names.
+    """
+
+    paths: list[Path]
+    decibels: UInt8[np.ndarray, "crop mel frame"]
+    row: Int[np.ndarray, " crop"]
+    partner: Int[np.ndarray, " crop"]
+    weight: Float32[np.ndarray, " crop"]
+    targets: dict[str, Float16[np.ndarray, "crop dim"]]
+
+
+def readable(
+    paths: Sequence[Path],
+    recordings: Recordings,
+    strict: bool,
+    progress: Progress | None = None,
+    remark: Callable[[str], None] | None = None,
+) -> list[int]:
+    """Places of the files that can be read and hold sound; what is left out is said.
+
+    Raises:
+        MmascError: If one cannot be read and `strict`, or none can.
+    """
+    kept = []
+    for number, path in enumerate(paths):
+        try:
+            if not recordings.samples(path).any():
+                raise MmascError(f"{path} is silent; leave it out of the table")
+            kept.append(number)
+        except MmascError as error:
+            if strict:
+                raise
+            if remark is not None:
+                remark(f"left out: {error}")
+        if progress is not None:
+            progress(number + 1, len(paths))
+    if not kept:
+        raise MmascError(f"none of the {len(paths)} sounds can be read; the first is {paths[0]}")
+    return kept
+
+
+def prepare(
+    paths: Sequence[Path],
+    rule: CropRule,
+    seed: int,
+    teachers: Sequence[Teacher],
+    cache: Path,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Make the crops of a table, or take those that are kept.
+
+    Args:
+        paths: One a row; all of them readable.
+        rule: How crops are made.
+        seed: Seed of all chance.
+        teachers: Who hears them.
+        cache: Where crops and targets are kept.
+        progress: Called with the number of rows done and their total.
+    """
+    recordings = Recordings(cache)
+    n, each = len(paths), rule.each
+    n_frames = round(round(rule.seconds * MINI.sample_rate) / MINI.sample_rate / MINI.frame_seconds)
+    decibels = np.empty((n * each, MINI.n_mels, n_frames), np.uint8)
+    partner, weight = np.empty(n * each, int), np.empty(n * each, np.float32)
+    targets = {teacher.name: np.empty((n * each, teacher.dim), np.float16) for teacher in teachers}
+    for row in range(n):
+        part = slice(row * each, (row + 1) * each)
+        made = prepare_row(row, paths, recordings, rule, seed, teachers, cache)
+        decibels[part], partner[part], weight[part], heard = made
+        for name, vectors in heard.items():
+            targets[name][part] = vectors
+        if progress is not None:
+            progress(row + 1, n)
+    return Prepared(list(paths), decibels, np.repeat(np.arange(n), each), partner, weight, targets)
+
+
+def prepare_row(
+    row: int,
+    paths: Sequence[Path],
+    recordings: Recordings,
+    rule: CropRule,
+    seed: int,
+    teachers: Sequence[Teacher],
+    cache: Path,
+) -> tuple[np.ndarray, list[int], np.ndarray, dict[str, np.ndarray]]:
+    """Steps of decibels, partners, weights and targets by teacher of the crops of one row."""
+    own = recordings.digest(paths[row])
+    partners = draw_partners(row, len(paths), own, rule, seed)
+    mixed = [recordings.digest(paths[other]) if other >= 0 else "" for other in partners]
+    about = [asdict(rule), asdict(MINI), STEP_DECIBELS, seed, own, mixed]
+    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
+    kept = cache / "crops" / key[:2] / f"{key}.safetensors"
+    crops = None
+    if kept.exists():
+        arrays, said = load_arrays(kept)
+        decibels, weight, digest = arrays["decibels"], arrays["weight"], str(said["digest"])
+    else:
+        crops = draw_crops(row, paths, recordings, rule, seed)
+        decibels, weight, digest = decibels_of(crops.samples), np.array(crops.weight, np.float32), crops.digest
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {"decibels": torch.from_numpy(decibels), "weight": torch.from_numpy(weight)}
+        save_tensors(kept, tensors, {"kind": "mmasc-crops", "digest": digest})
+    heard: dict[str, np.ndarray] = {}
+    for teacher in teachers:
+        vectors = targets_of(teacher, digest, cache)
+        if vectors is None:
+            crops = crops or draw_crops(row, paths, recordings, rule, seed)
+            vectors = targets_of(teacher, crops, cache)
+        assert vectors is not None
+        heard[teacher.name] = vectors
+    return decibels, partners, weight, heard

@@ -1,0 +1,90 @@
+"""The bundled encoder `base`: its weights load, are small, and float16 changes no answer; its words are as trained."""
+
+import csv
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmasc.encoders.default_prompts import words_of
+from mmasc.encoders.registry import load_encoder, load_text_encoder
+from mmasc.encoders.words import learned_words, words_of_labels
+from mmasc.prompts.prompts import load_prompts
+from mmasc.storage.tensors import load_tensors
+from mmasc.synth import SYNTH, synthesise
+
+ROOT = Path(__file__).parent.parent.parent
+WEIGHTS = ROOT / "mmasc" / "encoders" / "weights"
+# Written by examples/make_base/ship.py from the weights before they were rounded
+FULL = Path(__file__).parent.parent / "data" / "base_float32.json"
+
+
+@pytest.fixture(scope="module")
+def base():
+    return load_encoder("base")
+
+
+def rows() -> list[dict[str, str]]:
+    with (WEIGHTS / "base_attribution.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_all_bundled_weights_together_stay_small():
+    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 24e6
+    for name in ("base.safetensors", "base_strict.safetensors"):
+        tensors, about = load_tensors(WEIGHTS / name)
+        assert {tensor.dtype for key, tensor in tensors.items() if tensor.ndim > 1} == {torch.float16}
+        assert (about["kind"], about["text"]) == ("mmasc-mini", "mini")
+
+
+def test_float16_moves_no_answer_on_the_sounds_of_the_demo(base):
+    recorded = json.loads(FULL.read_text("utf-8"))
+    prompts = load_prompts("demo").labels
+    asked = base.embed_text([texts[0] for texts in prompts.values()])
+    heard = np.stack([base.embed_audio(synthesise(name), 32_000).vector for name in SYNTH])
+    cosines = heard @ asked.T / np.linalg.norm(heard, axis=1, keepdims=True)
+    full = np.array([recorded[name] for name in SYNTH])
+    np.testing.assert_allclose(cosines, full, atol=4e-3)
+    assert (cosines.argmax(1) == full.argmax(1)).all()
+
+
+def test_both_sides_of_the_strict_one_are_one_space():
+    encoder, texts = load_encoder("base-strict"), load_text_encoder("base-strict")
+    assert encoder.identity == texts.identity != load_text_encoder("base").identity
+    np.testing.assert_array_equal(encoder.embed_text(["violin"]), texts.embed_text(["violin"]))
+
+
+def test_features_are_those_before_both_parts(base):
+    sound = np.random.default_rng(0).normal(0, 0.1, (1, 163_840)).astype(np.float32)
+    features = torch.from_numpy(load_encoder("base-features").embed(sound))
+    network = base.network
+    parts = [torch.nn.functional.normalize(layer(features), dim=1) for layer in (network.to_joint, network.to_taught)]
+    own, taught = network.config.part_weights
+    whole = torch.cat([own * parts[0], taught * parts[1]], 1)
+    np.testing.assert_allclose(base.embed(sound), whole.numpy(), atol=1e-5)
+
+
+def test_its_words_are_the_labels_that_it_learned_from():
+    for encoder, strict in (("base", False), ("base-strict", True)):
+        labels = {row["label"] for row in rows() if not strict or row["strict"] == "yes"} - {""}
+        words = words_of(encoder)
+        assert set(words.labels) == labels
+        assert sorted(label for group in words.groups.values() for label in group) == sorted(labels)
+
+
+def test_the_script_writes_the_prompt_files(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "examples" / "make_base"), *sys.path])
+    written = import_module("ship").prompt_files(rows())
+    monkeypatch.delitem(sys.modules, "ship")
+    for name, text in written.items():
+        assert (ROOT / "prompts" / name).read_text("utf-8") == text
+
+
+def test_words_of_its_labels_are_known(base):
+    assert not set(words_of_labels()) & set(learned_words())
+    assert base.unknown_words(["a glockenspiel and a shamisen", "bagpipes"]) == []
+    assert base.unknown_words(["thunderr"]) == ["thunderr"]
