@@ -125,6 +125,11 @@ class _Scores:
             self._known[unknown] = np.where(answers, scores, -np.inf)
         return self._known[positions]
 
+    def look_ahead(self, positions: Int[np.ndarray, " item"]) -> None:
+        """Work out the neighbours of windows in one go: joining asks for most of them, a few at a time."""
+        near = positions[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)
+        self.of(np.unique(near.clip(0, len(self._reader) - 1)))
+
     def usual(self) -> float:
         """The median of windows spread evenly over the space."""
         count = len(self._reader)
@@ -149,6 +154,8 @@ def _ranked(
         positions, answers = found[0][order], np.isfinite(found_scores[order])
         # The last ones may stand behind windows that are not among them, by the rounding of fp16
         sure = len(positions) if len(positions) < at_once else len(positions) - _MORE_CANDIDATES
+        if not wanted.windows:
+            scores.look_ahead(positions[: wanted.k])
         for position, answer in zip(positions[:sure].tolist(), answers[:sure].tolist(), strict=True):
             if waiting[position]:
                 waiting[position] = False

@@ -88,8 +88,13 @@ class WordsCheck(Body):
 
 
 class NewAnnotation(Body):
-    """A label on a moment."""
+    """A label on a moment.
 
+    Attributes:
+        id: Chosen by whoever sends it, so that the same request sent twice adds it once; "": chosen by the server.
+    """
+
+    id: Key | Literal[""] = ""
     recording: Id
     start: Seconds
     end: Seconds

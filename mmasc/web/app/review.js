@@ -142,8 +142,8 @@ function build() {
   }
 
   function drawNext(result) {
-    const threshold = el("input", { type: "number", min: "0", max: "1", step: "0.01", value: result.threshold.toFixed(2), "aria-label": "Threshold" });
-    const name = el("input", { type: "text", value: result.label.replace(/[^A-Za-z0-9 _-]/g, "").trim(), "aria-label": "Name of the head", maxlength: "60" });
+    const threshold = el("input", { type: "number", min: "0", max: "1", step: "any", value: Number(result.threshold.toPrecision(3)), "aria-label": "Threshold" });
+    const name = el("input", { type: "text", value: freeName(result.label), "aria-label": "Name of the head", maxlength: "60" });
     clear(
       next,
       el("h2", { text: "Use it" }),
@@ -157,6 +157,15 @@ function build() {
   }
 
   const saved = new Set(); // names that may be written over, since they were written here
+
+  /** The label as a name of a head that no head of an earlier visit has. */
+  function freeName(label) {
+    const plain = label.replace(/[^A-Za-z0-9 _-]/g, "").replace(/^[ _-]+/, "").trim().slice(0, 50) || "head";
+    const taken = (name) => !saved.has(name) && now.collection.heads.some((head) => head.name === name);
+    let name = plain;
+    for (let number = 2; taken(name); number++) name = `${plain} ${number}`;
+    return name;
+  }
 
   async function save(name, label) {
     try {
