@@ -135,6 +135,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", type=float, default=1.0, help="of the recordings' lengths, for a quick look")
     parser.add_argument("--labels", nargs="+", default=LABELS)
+    parser.add_argument(
+        "--batches", nargs=2, default=["Uncertain", "Uncertain"], help="Uncertain, Likely, Random, Spread"
+    )
     options = parser.parse_args()
     truth = made(options.data, options.to, options.seed, options.scale)
     print(f"load {os.getloadavg()[0]:.1f}", flush=True)
@@ -153,7 +156,7 @@ def main() -> None:
                 page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
                 page.goto(address)
                 page.wait_for_selector("#tools button", timeout=120_000)
-                rows.append(visit(Person(page, truth["learn"]), label, options.to, truth))
+                rows.append(visit(Person(page, truth["learn"]), label, options.to, truth, options.batches))
                 page.context.close()
             browser.close()
     finally:
@@ -179,7 +182,7 @@ def made(data: Path, folder: Path, seed: int, scale: float) -> dict[str, Truth]:
     return truth
 
 
-def visit(person: Person, label: str, folder: Path, truth: dict[str, Truth]) -> dict[str, Any]:
+def visit(person: Person, label: str, folder: Path, truth: dict[str, Truth], batches: list[str]) -> dict[str, Any]:
     """One label from the first word to the head, and what came of it."""
     collection, began = Collection(folder / "served.mmasc"), time.monotonic()
     person.press("/")
@@ -196,7 +199,11 @@ def visit(person: Person, label: str, folder: Path, truth: dict[str, Truth]) -> 
     collection.refresh()
     first = learn_label(*windows_to_learn(collection, label, None)) if any(answers) else None
     person.click("#tabs a:has-text('Review')")
-    for _ in range(2):
+    chosen = "Uncertain"  # what the page begins with
+    for batch in batches:
+        if batch != chosen:
+            person.click(f"button[role=radio]:has-text('{batch}')")
+            chosen = batch
         person.learn()
         answers += person.answer(BATCH, label)
     person.learn()
