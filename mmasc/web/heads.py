@@ -82,8 +82,8 @@ def _apply(job: Job, collection: Collection, path: Path, asked: Apply) -> dict[s
     seconds: dict[str, float] = {}
     rows: list[dict[str, Any]] = []
     detections = []
-    how = {"threshold": asked.threshold, "background": asked.background}
-    for done, answer in enumerate(apply_head(path, collection, timeline=True, **how), 1):
+    answers = apply_head(path, collection, timeline=True, threshold=asked.threshold, background=asked.background)
+    for done, answer in enumerate(answers, 1):
         job.progress(done, total)
         row = place[answer.path]
         for event in answer.events:
