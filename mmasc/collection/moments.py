@@ -166,6 +166,11 @@ class _Scores:
             answers &= ~self._reader.is_silence(vectors)
         return np.where(answers, scores, -np.inf).astype(np.float32)
 
+    def look_ahead(self, positions: Int[np.ndarray, " item"]) -> None:
+        """Work out the neighbours of windows in one go: joining asks for most of them, a few at a time."""
+        near = positions[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)
+        self.of(np.unique(near.clip(0, len(self._reader) - 1)))
+
     def usual(self) -> float:
         """The median of windows spread evenly over the space."""
         spread = self._worked_out(self._reader.spread)
@@ -192,6 +197,8 @@ def _ranked(
         sure = len(ranked) if exhausted else len(ranked) - _MORE_CANDIDATES
         # So may those whose scores equal that of the last one
         edge = found_scores[-1] if not exhausted and at_once <= _MOST_TIES else -np.inf
+        if not wanted.windows:
+            scores.look_ahead(positions[: wanted.k])
         for position, score in ranked[:sure]:
             if score <= edge and np.isfinite(score):
                 break

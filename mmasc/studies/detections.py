@@ -71,6 +71,7 @@ def of_head(
     labels: Sequence[str] = (),
     threshold: float | None = None,
     where: str | None = None,
+    background: str | None = None,
 ) -> list[Detection]:
     """What a head or a trained network hears in the stored vectors: each event is a detection.
 
@@ -80,12 +81,14 @@ def of_head(
         labels: What is taken; everything if there are none.
         threshold: Least probability.
         where: SQL on columns of recordings and windows.
+        background: As of `apply_head`.
     """
     paths, numbers = (collection.recordings.column(name).to_pylist() for name in ("path", "id"))
     ids = {collection.path_of(path): one for path, one in zip(paths, numbers, strict=True)}
+    answers = apply_head(head, collection, where=where, timeline=True, threshold=threshold, background=background)
     return [
         Detection(ids[normal(answer.path)], event.start, event.end, str(event.label))
-        for answer in apply_head(head, collection, where=where, timeline=True, threshold=threshold)
+        for answer in answers
         for event in answer.events
         if not labels or str(event.label) in labels
     ]

@@ -1,7 +1,7 @@
 """`GET /api/activity`: when a label was annotated, or a head heard something, next to what was recorded."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
@@ -37,26 +37,29 @@ def activity_router(session: Session) -> APIRouter:
         label: str | None = None,
         head: str | None = None,
         bin_minutes: Annotated[int, Query(alias="bin", ge=1, le=1440)] = 60,
+        threshold: Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)] = None,
+        background: Literal["own"] | None = None,
     ) -> dict[str, Any]:
         if 1440 % bin_minutes:
             raise Refused(422, "bin must divide the 1440 minutes of a day")
         if head is not None and head not in {one["name"] for one in heads_of(session.folder)}:
             raise Refused(404, "there is no head of this name")
-        return session.call(lambda opened: _counted(opened, session.folder, (label, head), bin_minutes))
+        how = {"threshold": threshold, "background": background}
+        return session.call(lambda opened: _counted(opened, session.folder, (label, head, how), bin_minutes))
 
     return router
 
 
 def _counted(
-    collection: Collection, folder: Path, asked: tuple[str | None, str | None], bin_minutes: int
+    collection: Collection, folder: Path, asked: tuple[str | None, str | None, dict[str, Any]], bin_minutes: int
 ) -> dict[str, Any]:
     from mmasc.studies.activity import activity  # late: it loads torch, which the first page does without
     from mmasc.studies.detections import annotated, of_head
 
-    label, head = asked
+    label, head, how = asked
     labels = [label] if label else []
     if head is None:
         rows, _ = annotated(collection, labels)
     else:
-        rows = of_head(collection, folder / HEADS_FOLDER / f"{head}.head", labels)
+        rows = of_head(collection, folder / HEADS_FOLDER / f"{head}.head", labels, **how)
     return activity_object(activity(collection, rows, bin_minutes=bin_minutes, labels=labels))

@@ -58,7 +58,7 @@ def annotation_router(session: Session) -> APIRouter:
             Annotation(recording=_id(session, one.recording), by=by, **one.model_dump(exclude={"recording"}))
             for one in asked.annotations
         ]
-        return session.call(lambda opened: {"ids": opened.annotations.add(new), "labels": label_counts(session)})
+        return session.call(lambda _: {"ids": _added(session, new), "labels": label_counts(session)})
 
     @router.patch("/api/annotations")
     def change(asked: Change) -> dict[str, Any]:
@@ -121,6 +121,22 @@ def _of(session: Session, ids: list[str]) -> list[Annotation]:
     if wanted - there.keys():
         raise Refused(404, "an annotation does not exist any more; load the page again")
     return [there[one] for one in dict.fromkeys(ids)]
+
+
+def _added(session: Session, new: list[Annotation]) -> list[str]:
+    """Add annotations; those whose ids are there were sent once already, and stay as they are. Their ids, in order.
+
+    Raises:
+        Refused: If an id is that of an annotation of another moment or label.
+    """
+    wanted = {one.id for one in new if one.id}
+    there = {one.id: one for marks in session.marks().values() for one in marks if one.id in wanted}
+    for one in new:
+        known = there.get(one.id)
+        if known is not None and (known.recording, known.label) != (one.recording, one.label):
+            raise Refused(409, "an annotation has this id already; send another one")
+    fresh = iter(session.collection.annotations.add(one for one in new if one.id not in there))
+    return [one.id if one.id in there else next(fresh) for one in new]
 
 
 def _changed(session: Session, asked: Change) -> dict[str, Any]:

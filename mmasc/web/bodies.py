@@ -88,8 +88,13 @@ class WordsCheck(Body):
 
 
 class NewAnnotation(Body):
-    """A label on a moment."""
+    """A label on a moment.
 
+    Attributes:
+        id: Chosen by whoever sends it, so that the same request sent twice adds it once; "": chosen by the server.
+    """
+
+    id: Key | Literal[""] = ""
     recording: Id
     start: Seconds
     end: Seconds
@@ -157,10 +162,16 @@ class KeepHead(Body):
 
 
 class Apply(Body):
-    """A head to apply to the collection."""
+    """A head to apply to the collection.
+
+    Attributes:
+        threshold: Least probability; default: that of the head.
+        background: "own": a label must stand out from what is usual in its own recording, as in `mmasc head apply`.
+    """
 
     head: Name
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    background: Literal["own"] | None = None
 
 
 class Add(Body):

@@ -41,7 +41,7 @@ def head_router(session: Session, jobs: Jobs) -> APIRouter:
     @router.post("/api/apply")
     def apply(asked: Apply) -> dict[str, Any]:
         path = head_file(session, asked.head)
-        job = jobs.start(f"apply {asked.head}", lambda job: _apply(job, jobs.own_collection(), path, asked.threshold))
+        job = jobs.start(f"apply {asked.head}", lambda job: _apply(job, jobs.own_collection(), path, asked))
         return {"job": job.key}
 
     return router
@@ -70,7 +70,7 @@ def _keep(session: Session, collection: Collection, asked: KeepHead) -> dict[str
     return {"name": asked.name, "labels": list(fitted.stamp.classes), "thresholds": list(fitted.stamp.thresholds or ())}
 
 
-def _apply(job: Job, collection: Collection, path: Path, threshold: float | None) -> dict[str, Any]:
+def _apply(job: Job, collection: Collection, path: Path, asked: Apply) -> dict[str, Any]:
     """What a head hears in all recordings."""
     from mmasc.labelling.apply import apply_head  # late: it loads torch, which the first page does without
     from mmasc.studies.activity import Detection, activity
@@ -82,7 +82,8 @@ def _apply(job: Job, collection: Collection, path: Path, threshold: float | None
     seconds: dict[str, float] = {}
     rows: list[dict[str, Any]] = []
     detections = []
-    for done, answer in enumerate(apply_head(path, collection, timeline=True, threshold=threshold), 1):
+    answers = apply_head(path, collection, timeline=True, threshold=asked.threshold, background=asked.background)
+    for done, answer in enumerate(answers, 1):
         job.progress(done, total)
         row = place[answer.path]
         for event in answer.events:

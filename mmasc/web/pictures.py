@@ -63,6 +63,8 @@ def spectrum_of(
     Raises:
         Refused: If no frequency lies between the two.
     """
+    import scipy.fft  # of single precision a third of the time that NumPy takes
+
     low = 0.0 if shown.low is None else shown.low
     high = min(rate / 2 if shown.high is None else shown.high, rate / 2)
     if not low < high:
@@ -79,7 +81,7 @@ def spectrum_of(
     firsts = np.clip(np.round(middles * rate).astype(np.int64), 0, len(padded) - size)
     window = np.hanning(size + 1)[:-1].astype(np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[firsts] * window
-    lines = np.fft.rfft(frames, axis=1)
+    lines = scipy.fft.rfft(frames, axis=1, overwrite_x=True)
     power = (lines.real**2 + lines.imag**2) * np.float32((2 / window.sum()) ** 2)
     power = power.reshape(shown.width, per_column, -1).mean(axis=1)
     return 10 * np.log10(_rows(power, rate / size, (low, high), shown.height) + _FLOOR), low, high

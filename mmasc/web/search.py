@@ -204,6 +204,7 @@ def hits_of(
                 "annotations": [
                     {
                         "id": one.id,
+                        "recording": str(recording),
                         "start": one.start,
                         "end": one.end,
                         "label": one.label,

@@ -19,6 +19,8 @@ KINDS = ["rain", "rooster", "chainsaw", "church_bells", "crackling_fire", "clock
 NIGHTS = 6
 HOSTILE = "<img src=x onerror=document.title='broken'>_20240505_031500.wav"
 FAR_TOO_LONG_MS = 30_000
+STORED = "n => fetch('/api/annotations?limit=1000', {headers: {'X-Mmasc': sessionStorage.getItem('mmasc-key')}})"
+STORED += ".then(a => a.json()).then(a => a.annotations.length === n)"
 
 
 def night(number: int) -> np.ndarray:
@@ -142,3 +144,31 @@ class Visit:
                 return
             self.page.wait_for_timeout(50)
         raise AssertionError(f"this never came true: {script}")
+
+
+@pytest.fixture
+def visit(site) -> Iterator[Visit]:
+    """A visit with nothing stored before it; afterwards nothing may have gone wrong, or gone elsewhere."""
+    browser, served = site
+    one = Visit(browser, served.address)
+    yield one
+    one.page.keyboard.press("Escape")
+    ids = [found["id"] for found in one.annotations()]
+    if ids:
+        script = "ids => fetch('/api/annotations', {method: 'DELETE', body: JSON.stringify({ids}), headers: {"
+        script += (
+            "'Content-Type': 'application/json', 'X-Mmasc': sessionStorage.getItem('mmasc-key')}}).then(a => a.ok)"
+        )
+        assert one.page.evaluate(script, ids)
+    one.context.close()
+    assert one.faults == []
+    assert one.hosts <= {f"127.0.0.1:{served.port}", ""}
+
+
+def judge_all(visit, label: str, keys: list[str], stored: int = 0) -> None:
+    """Name a label and press one key per hit; `stored` are there already."""
+    visit.page.fill("#new-label", label)
+    visit.page.press("#new-label", "Enter")
+    for key in keys:
+        visit.page.keyboard.press(key)
+    visit.until(STORED, stored + len(keys))

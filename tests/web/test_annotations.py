@@ -55,6 +55,22 @@ def test_changes_keep_the_id_and_can_be_undone(server):
     assert listed(server) == []
 
 
+def test_what_is_sent_twice_is_added_once(server):
+    first, second = ids(server)[:2]
+    moment = {"recording": first, "start": 0, "end": 1, "label": "frog", "id": "ab" * 16}
+    other = {"recording": second, "start": 0, "end": 1, "label": "frog"}
+    for sent in ([moment], [moment], [other, moment]):
+        answer = server.client.post("/api/annotations", json={"annotations": sent})
+        assert answer.json()["ids"][-1] == "ab" * 16
+    assert [one["recording"] for one in listed(server)] == [first, second]
+    assert len(server.client.post("/api/annotations/undo", json={"n": 9}).json()["undone"]) == 2
+    server.client.post("/api/annotations", json={"annotations": [moment]})
+    taken = server.client.post("/api/annotations", json={"annotations": [moment | {"label": "owl"}]})
+    assert taken.status_code == 409
+    assert "another one" in taken.json()["error"]
+    assert [one["label"] for one in listed(server)] == ["frog"]
+
+
 def test_all_or_none(server):
     recording = ids(server)[0]
     good = {"recording": recording, "start": 0, "end": 1, "label": "frog"}

@@ -1,44 +1,18 @@
 """The page in Chromium: ask, hear, judge by keys, undo, learn, record, draw, look at it narrow and dark."""
 
+import io
 import re
-from shutil import copytree
+from base64 import b64encode
+from shutil import copy, copytree
 
 import pytest
+from PIL import Image
 
-from tests.helpers.page import HOSTILE, Served, Visit, site  # noqa: F401
+from tests.helpers.page import HOSTILE, STORED, Served, Visit, judge_all, site, visit  # noqa: F401
 
+# ruff: noqa: F811  fixtures are imported
 pytestmark = pytest.mark.browser
 VIEWS = ["search?text=rain", "review", "recordings", "map", "activity", "about"]
-STORED = "n => fetch('/api/annotations?limit=1000', {headers: {'X-Mmasc': sessionStorage.getItem('mmasc-key')}})"
-STORED += ".then(a => a.json()).then(a => a.annotations.length === n)"
-
-
-@pytest.fixture
-def visit(site):  # noqa: F811
-    """A visit with nothing stored before it; afterwards nothing may have gone wrong, or gone elsewhere."""
-    browser, served = site
-    one = Visit(browser, served.address)
-    yield one
-    one.page.keyboard.press("Escape")
-    ids = [found["id"] for found in one.annotations()]
-    if ids:
-        script = "ids => fetch('/api/annotations', {method: 'DELETE', body: JSON.stringify({ids}), headers: {"
-        script += (
-            "'Content-Type': 'application/json', 'X-Mmasc': sessionStorage.getItem('mmasc-key')}}).then(a => a.ok)"
-        )
-        assert one.page.evaluate(script, ids)
-    one.context.close()
-    assert one.faults == []
-    assert one.hosts <= {f"127.0.0.1:{served.port}", ""}
-
-
-def judge_all(visit, label: str, keys: list[str], stored: int = 0) -> None:
-    """Name a label and press one key per hit; `stored` are there already."""
-    visit.page.fill("#new-label", label)
-    visit.page.press("#new-label", "Enter")
-    for key in keys:
-        visit.page.keyboard.press(key)
-    visit.until(STORED, stored + len(keys))
 
 
 def test_words_find_sounds_and_space_plays_one(visit):
@@ -112,7 +86,10 @@ def test_several_hits_and_several_labels_at_once(visit):
 def test_a_label_is_learned_reviewed_and_applied(visit):
     visit.ask("rooster crowing")
     judge_all(visit, "rooster", ["ArrowUp", "ArrowUp"])
+    visit.open("#/search")
+    visit.page.wait_for_selector(".welcome")
     visit.ask("rain")
+    assert visit.page.locator(".card[data-verdict=present]").count() == 2  # hits know what was said before
     judge_all(visit, "rooster", ["ArrowDown"] * 3, stored=2)
     visit.open("#/review?label=rooster")
     visit.page.locator(".review-top .strong").click()
@@ -179,7 +156,7 @@ def test_the_map_draws_and_shows_what_lies_under_the_pointer(visit):
     visit.page.wait_for_selector(".map-hit .card")
 
 
-def test_names_are_text_and_no_view_is_wider_than_a_phone(site, visit):  # noqa: F811
+def test_names_are_text_and_no_view_is_wider_than_a_phone(site, visit):
     browser, served = site
     phone = Visit(browser, served.address, 390, 844, color_scheme="dark", reduced_motion="reduce")
     for view in VIEWS:
@@ -203,7 +180,7 @@ def test_every_icon_button_says_what_it_does(visit):
     assert all(word in legend for word in ("Play or pause", "Unsure", "More like this", "Undo", "Select several"))
 
 
-def test_a_server_that_is_killed_and_started_again_loses_no_verdict(site, tmp_path):  # noqa: F811
+def test_a_server_that_is_killed_and_started_again_loses_no_verdict(site, tmp_path):
     browser, first = site
     served = Served(copytree(first.collection, tmp_path / "c"))
     one = Visit(browser, served.address)
@@ -239,3 +216,83 @@ def test_hits_are_saved_as_a_table_and_labels_get_other_names(visit):
     visit.until("document.querySelector('.label-list .here b')?.textContent === '2'")
     visit.page.wait_for_selector(".card .verdict.yes[aria-pressed=true]")
     assert {one["label"] for one in visit.annotations()} == {"drops"}
+
+
+def test_a_lasso_on_the_map_takes_windows_that_are_labelled_at_once(visit):
+    visit.open("#/map")
+    visit.until("document.querySelector('.map-view .hint')?.textContent.endsWith('windows')")
+    visit.page.fill(".map-view #new-label", "near")
+    visit.page.press(".map-view #new-label", "Enter")
+    visit.page.get_by_role("radio", name="Lasso").click()
+    box = visit.page.locator(".map-canvas").bounding_box()
+    corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98)]
+    for place, (across, down) in enumerate(corners):
+        visit.page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+        if not place:
+            visit.page.mouse.down()
+    visit.page.mouse.up()
+    visit.page.wait_for_selector(".map-taken .card")
+    taken = visit.page.locator(".map-taken .card").count()
+    assert visit.page.locator(".map-taken h2").inner_text() == f"{taken} windows inside"
+    visit.page.get_by_text("All shown are “near”").click()
+    visit.until(STORED, taken)
+    assert {one["label"] for one in visit.annotations()} == {"near"}
+
+
+GIVE = """([kind, name, type, base64]) => {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const given = new DataTransfer();
+  given.items.add(new File([bytes], name, {type}));
+  const options = {bubbles: true, cancelable: true};
+  const event = kind === "drop"
+    ? new DragEvent(kind, {...options, dataTransfer: given})
+    : new ClipboardEvent(kind, {...options, clipboardData: given});
+  document.body.dispatchEvent(event);
+}"""
+
+
+def test_a_sound_that_is_dropped_finds_itself_and_a_picture_that_is_pasted_is_shown(visit, site):
+    sound = (site[1].collection.parent / "asked.wav").read_bytes()
+    visit.page.evaluate(GIVE, ["drop", "mine.wav", "audio/wav", b64encode(sound).decode()])
+    visit.page.wait_for_selector(".card.here")
+    assert visit.page.locator(".card .name").first.inner_text().startswith("asked")
+    assert visit.page.locator(".card .twin").first.inner_text() == "duplicate"
+    visit.page.get_by_label("Remove mine.wav").click()
+    drawn = io.BytesIO()
+    Image.new("RGB", (40, 30), (10, 120, 60)).save(drawn, "PNG")
+    visit.page.evaluate(GIVE, ["paste", "seen.png", "image/png", b64encode(drawn.getvalue()).decode()])
+    visit.until("document.querySelector('.chip .thumb-asked')?.naturalWidth > 0")
+    visit.page.wait_for_selector(".result-line .bad")  # mini has no side for pictures
+    assert "understands image" in visit.page.locator(".result-line .bad").inner_text()
+    visit.faults[:] = [
+        one for one in visit.faults if not (("422" in one and "api/search" in one) or "status of 422" in one)
+    ]
+
+
+def test_a_selection_is_exported_alone(visit):
+    visit.ask("rain")
+    for _ in range(2):
+        visit.page.keyboard.press("Shift+ArrowRight")
+    visit.page.get_by_text("Export", exact=True).click()
+    assert visit.page.locator(".export-menu .hint").inner_text() == "3 moments"
+    with visit.page.expect_download() as saved:
+        visit.page.get_by_text("Raven selection tables").click()
+    with open(saved.value.path(), encoding="utf-8") as file:
+        assert len(file.readlines()) == 1 + 3
+
+
+def test_a_folder_is_added_while_the_page_is_used_and_copies_are_found(visit, site, tmp_path):
+    """The last test: the collection is another one afterwards."""
+    copy(site[1].collection.parent / "asked.wav", tmp_path / "copy.wav")
+    visit.open("#/about")
+    visit.page.get_by_label("Folder on this machine").fill(str(tmp_path))
+    visit.page.get_by_role("button", name="Add", exact=True).click()
+    visit.open("#/search")
+    visit.ask("rain")
+    visit.open("#/about")
+    visit.page.get_by_text("Added 1 of 1 recording.").wait_for()
+    visit.page.get_by_text("Find duplicates").click()
+    visit.page.wait_for_selector(".copies")
+    names = visit.page.locator(".copies a").all_inner_texts()
+    assert sorted(name.rpartition("/")[2] for name in names) == ["asked_20240509_051500.wav", "copy.wav"]
+    assert visit.page.locator(".copies .chip", has_text="keep").count() == 1

@@ -7,8 +7,13 @@ import { now } from "./state.js";
 
 const MOST_GROUPS = 50;
 
+let adding = null; // kept, so that what runs is still seen when people come back
+let copies = null;
+
 export function aboutView() {
   const { collection, health } = now;
+  adding ??= addFolder();
+  copies ??= duplicates();
   const row = (name, value) => value && el("div", {}, el("dt", { text: name }), el("dd", { text: value }));
   const facts = el(
     "dl",
@@ -26,8 +31,8 @@ export function aboutView() {
     "div",
     { class: "view about-view" },
     el("section", { class: "panel" }, el("h1", { text: collection.name }), facts),
-    el("section", { class: "panel" }, el("h2", { text: "Add recordings" }), addFolder()),
-    el("section", { class: "panel" }, el("h2", { text: "Duplicates" }), duplicates()),
+    el("section", { class: "panel" }, el("h2", { text: "Add recordings" }), adding),
+    el("section", { class: "panel" }, el("h2", { text: "Duplicates" }), copies),
     el(
       "section",
       { class: "panel" },

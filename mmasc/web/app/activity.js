@@ -35,7 +35,7 @@ function build() {
     const mine = ++turn;
     clear(place, el("p", { class: "empty", text: "Counting…" }));
     try {
-      const answer = await get(`/api/activity?${new URLSearchParams(head ? { head } : { label })}`);
+      const answer = await get(`/api/activity?${new URLSearchParams(head ? ["head", "threshold", "background"].filter((name) => values.has(name)).map((name) => [name, values.get(name)]) : { label })}`);
       if (mine === turn) show(answer, head ? `head ${head}` : label);
     } catch (error) {
       if (mine === turn) clear(place, el("p", { class: "empty bad", text: error.message }));

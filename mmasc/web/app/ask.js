@@ -77,7 +77,7 @@ export function askBox(changed) {
       event.preventDefault();
       weigh(part, Math.min(4, Math.max(0.25, part.weight + (event.deltaY < 0 ? 0.25 : -0.25))));
     }, { passive: false });
-    const turn = el("button", { type: "button", class: "turn", "aria-label": part.against ? "Against; turn into for" : "For; turn into against", title: "For or against", text: part.against ? "not" : part.kind === "text" ? "+" : "like", onclick: () => change(() => (part.against = !part.against)) });
+    const turn = el("button", { type: "button", class: "turn", "aria-label": part.against ? "not: turn into for" : part.kind === "text" ? "for: turn into against" : "like: turn into against", title: "For or against", text: part.against ? "not" : part.kind === "text" ? "+" : "like", onclick: () => change(() => (part.against = !part.against)) });
     return el(
       "span",
       { class: `chip part${against}` },

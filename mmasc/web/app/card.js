@@ -109,7 +109,7 @@ function verdictButton(hit, verdict, act) {
     },
     icon(SIGN[verdict]),
     el("span", { text: { present: "Yes", absent: "No", unsure: "Unsure" }[verdict] }),
-    el("kbd", { "aria-hidden": "true", text: key[0] }),
+    el("kbd", { "aria-hidden": "true", "data-key": key[0] }),
   );
   node.refresh = (found) => {
     const words = `${WORD[verdict]}${now.label ? ` for “${now.label}”` : ""}`;

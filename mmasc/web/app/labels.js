@@ -127,8 +127,11 @@ export function momentOf(hit) {
 function annotation(hit, label, verdict) {
   const { recording, score = null } = hit;
   const [start, end] = momentOf(hit);
-  return { id: null, recording, start, end, label, verdict, score, question: question(), note: "", by: "" };
+  return { id: null, key: newKey(), recording, start, end, label, verdict, score, question: question(), note: "", by: "" };
 }
+
+/** 128 random bits: the same annotation sent twice, since an answer was lost, is then added once. */
+const newKey = () => crypto.randomUUID().replaceAll("-", "");
 
 const ids = (list) => list.map(({ one }) => one.id).filter(Boolean);
 
@@ -137,7 +140,7 @@ const about = (method, list, body = {}) => (ids(list).length ? ask(method, "/api
 
 const SEND = {
   async fresh(step) {
-    const annotations = step.fresh.map(({ one: { id, by, ...rest } }) => rest);
+    const annotations = step.fresh.map(({ one: { id, by, key, ...rest } }) => ({ ...rest, id: key }));
     const answer = await post("/api/annotations", { annotations });
     step.fresh.forEach(({ one }, place) => (one.id = answer.ids[place]));
   },

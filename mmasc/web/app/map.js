@@ -42,6 +42,7 @@ function build() {
   const node = el(
     "div",
     { class: "view map-view" },
+    el("h1", { class: "unseen", text: "Map" }),
     bar,
     el("div", { class: "columns" }, el("div", { class: "map-place" }, canvas, el("p", { class: "hint map-warning", text: "A rough map: two dimensions cannot keep all neighbours. Near here may be far in truth; search decides." })), el("aside", { class: "side" }, over, el("section", { class: "panel legend-panel" }, legend), labelPanel())),
     taken,
@@ -105,7 +106,7 @@ function build() {
         const hit = await get(`/api/windows/${position}?${new URLSearchParams({ space: space() })}`);
         if (mine !== turn) return;
         const shown = card(hit, { focus() {}, judged() {}, open: openRecording, more: (one) => like(one, "like"), less: (one) => like(one, "unlike"), label: () => judge([hit], now.label, "present") });
-        clear(over, shown);
+        clear(over, el("ol", { class: "bare", "aria-label": "Window under the pointer" }, shown));
         if (chosen || settings.autoplay) playHit(hit, shown);
       } catch (error) {
         toast(error.message, true);

@@ -35,7 +35,7 @@ function build() {
   const figures = el("section", { class: "panel", "aria-label": "What was learned", hidden: true });
   const next = el("section", { class: "panel", "aria-label": "What is done with it", hidden: true });
   const labels = labelPanel();
-  const node = el("div", { class: "view review-view" }, top, progress, el("div", { class: "columns" }, el("div", {}, start, deck.node), el("aside", { class: "side" }, figures, next, labels)));
+  const node = el("div", { class: "view review-view" }, el("h1", { class: "unseen", text: "Review" }), top, progress, el("div", { class: "columns" }, el("div", {}, start, deck.node), el("aside", { class: "side" }, figures, next, labels)));
   const results = new Map(); // label → the last result
   let job = null;
   let drawn = null;
@@ -114,7 +114,7 @@ function build() {
   function explain() {
     clear(
       start,
-      el("h1", { text: now.label ? `Review “${now.label}”` : "Choose a label to review" }),
+      el("h2", { text: now.label ? `Review “${now.label}”` : "Choose a label to review" }),
       el("ol", { class: "steps" }, [
         "Search for it, and say yes and no to a few hits: two of each are enough to begin.",
         "Learn: the page fits a classifier and brings the clips whose verdicts teach most.",
@@ -142,21 +142,32 @@ function build() {
   }
 
   function drawNext(result) {
-    const threshold = el("input", { type: "number", min: "0", max: "1", step: "0.01", value: result.threshold.toFixed(2), "aria-label": "Threshold" });
-    const name = el("input", { type: "text", value: result.label.replace(/[^A-Za-z0-9 _-]/g, "").trim(), "aria-label": "Name of the head", maxlength: "60" });
+    const threshold = el("input", { type: "number", min: "0", max: "1", step: "any", value: Number(result.threshold.toPrecision(3)), "aria-label": "Threshold" });
+    const name = el("input", { type: "text", value: freeName(result.label), "aria-label": "Name of the head", maxlength: "60" });
+    const own = el("input", { type: "checkbox", checked: true });
     clear(
       next,
       el("h2", { text: "Use it" }),
       el("label", { class: "field inline bare" }, "Name", name),
       el("label", { class: "field inline bare" }, "Threshold", threshold),
+      el("label", { class: "tick", title: "What a recording sounds like all the time is not taken for the label" }, own, "Only what stands out in its recording"),
       el("div", { class: "buttons" },
         button("Save head", () => save(name.value, result.label), { disabled: now.health.read_only }),
         exportMenu(() => deck.items),
-        button("Apply to everything", () => apply(name.value, Number(threshold.value), result.label), { disabled: now.health.read_only })),
+        button("Apply to everything", () => apply(name.value, { threshold: Number(threshold.value), background: own.checked ? "own" : null }, result.label), { disabled: now.health.read_only })),
     );
   }
 
   const saved = new Set(); // names that may be written over, since they were written here
+
+  /** The label as a name of a head that no head of an earlier visit has. */
+  function freeName(label) {
+    const plain = label.replace(/[^A-Za-z0-9 _-]/g, "").replace(/^[ _-]+/, "").trim().slice(0, 50) || "head";
+    const taken = (name) => !saved.has(name) && now.collection.heads.some((head) => head.name === name);
+    let name = plain;
+    for (let number = 2; taken(name); number++) name = `${plain} ${number}`;
+    return name;
+  }
 
   async function save(name, label) {
     try {
@@ -171,13 +182,13 @@ function build() {
     }
   }
 
-  async function apply(name, threshold, label) {
+  async function apply(name, how, label) {
     if (job || !(await save(name, label))) return;
     try {
-      const result = await run(await post("/api/apply", { head: name, threshold }), "Applying");
+      const result = await run(await post("/api/apply", { head: name, ...how }), "Applying");
       clear(progress);
       if (result) {
-        const where = el("a", { href: `#/activity?${new URLSearchParams({ head: name })}`, text: "See when" });
+        const where = el("a", { href: `#/activity?${new URLSearchParams({ head: name, threshold: how.threshold, ...(how.background && { background: how.background }) })}`, text: "See when" });
         clear(progress, el("div", { class: "progress" }, `${plural(result.events, "event")} in ${plural(result.recordings, "recording")}, ${Math.round(result.seconds)} s in all. `, where));
       }
     } catch (error) {

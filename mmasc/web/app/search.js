@@ -28,7 +28,7 @@ function build() {
   const chart = el("section", { class: "panel scores-panel", "aria-label": "Scores", hidden: true });
   const labels = labelPanel();
   const side = el("aside", { class: "side" }, labels, chart);
-  const node = el("div", { class: "view search-view" }, box, filters, line, el("div", { class: "columns" }, deck.node, side));
+  const node = el("div", { class: "view search-view" }, el("h1", { class: "unseen", text: "Search" }), box, filters, line, el("div", { class: "columns" }, deck.node, side));
   let shown = null; // the question whose hits are shown
   let running = null;
 
