@@ -51,7 +51,7 @@ def test_public_names_load():
         assert getattr(mmasc, name) is not None
 
 
-# Not untrusted: messages of the process that started this one, through a pipe between the two, and a file of Python that
+# Not untrusted: messages of the process that started this one, through a pipe between the two; a file of Python that
 # its user named as an encoder and said yes to
 TRUSTED = {
     ROOT / "mmasc" / "collection" / "executors" / "process.py": "pickle.load",

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mmasc.collection.clock import clock_at
 from mmasc.label_files.formats import rows_text
 from mmasc.label_files.rows import LabelRow
 from mmasc.printing import printable
@@ -91,7 +90,7 @@ def timeline_lines(result: "Classification") -> Iterator[str]:
     width = max((len(event.label) for event in result.events), default=0)
     for event in result.events:
         row = f"  {clock(event.start):>10}  {clock(event.end):>10}  {event.label:<{width}}  {event.score:.2f}"
-        yield f"{row}  {clock_at(result.recorded_at, event.start)}".rstrip()
+        yield f"{row}  {_clock_at(result, event.start)}".rstrip()
     heard = sorted((item for item in result.seconds.items() if item[1] > 0), key=lambda item: -item[1])
     yield "  seconds: " + (", ".join(f"{label} {seconds:.1f}" for label, seconds in heard) or "none of these")
     if result.unlike_seconds:
@@ -101,8 +100,17 @@ def timeline_lines(result: "Classification") -> Iterator[str]:
 
 def _event(result: "Classification", event: "Event") -> dict[str, Any]:
     """An event as an object; with the clock at its start where that is known, as hits have it."""
-    began = clock_at(result.recorded_at, event.start)
+    began = _clock_at(result, event.start)
     return asdict(event) | ({"clock": began} if began else {})
+
+
+def _clock_at(result: "Classification", seconds: float) -> str:
+    """What the clock showed so many seconds into a recording; empty where it is not known."""
+    if result.recorded_at is None:
+        return ""
+    from mmasc.collection.clock import clock_at
+
+    return clock_at(result.recorded_at, seconds)
 
 
 def clock(seconds: float) -> str:
@@ -147,7 +155,7 @@ def _label_rows(result: "Classification", banded: bool) -> list[LabelRow]:
             low_hz=low,
             high_hz=high,
             channel=1,
-            clock=clock_at(result.recorded_at, event.start),
+            clock=_clock_at(result, event.start),
         )
         for event in result.events
     ]

@@ -38,14 +38,14 @@ def _heard_so(ctx: click.Context, parameter: click.Parameter, value: str | None)
         ctx.meta[f"mmasc.{parameter.name}"] = value
 
 
-def _with_hearing(ctx: click.Context, parameter: click.Parameter, name: str) -> str:
-    """The encoder's name with what `--speed` and `--band` say: collections keep it so."""
+def _with_hearing(ctx: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    """The encoder's name with what `--speed` and `--band` say: collections keep it so; None where none is given."""
     said = {key: ctx.meta.get(f"mmasc.{key}") for key in ("speed", "band")}
     if not any(said.values()):
         return name
     from mmasc.encoders.hearing import Hearing, split_hearing
 
-    plain, own = split_hearing(name)
+    plain, own = split_hearing(DEFAULT_ENCODER if name is None else name)
     if not own.is_plain:
         raise click.UsageError(f"{name} says how it hears already: leave out --speed and --band")
     return plain + Hearing.of(**said).suffix

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -181,10 +182,10 @@ def _usual_encoder(into: Path, space: str | None, window_seconds: float | None) 
     return known.encoder, name, window
 
 
-def _identity_there(into: Path, space: str | None, encoder: str) -> str | None:
+def _identity_there(into: Path, space: str | None, encoder: Any) -> str | None:
     """Identity of what is stored already in the space that is to be embedded into; None where nothing is."""
-    if not (into / HEAD_NAME).exists():
-        return None
+    if not isinstance(encoder, str) or not (into / HEAD_NAME).exists():
+        return None  # what is no name is refused when it is loaded
     found = Store(into).head().spaces.get(space or encoder.partition(":")[0])
     return found.identity if found is not None and found.encoder == full_name_of(encoder) else None
 

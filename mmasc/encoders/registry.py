@@ -11,6 +11,7 @@ from mmasc.encoders.plugin import EncoderPlugin, spec_of_plugin
 from mmasc.encoders.plugin_files import find_plugin, full_name, installed_plugins, is_plugin
 from mmasc.encoders.spec import EncoderSpec, Origin
 from mmasc.encoders.specs import ENCODERS
+from mmasc.encoders.training_data import AUDIOSET
 from mmasc.errors import MmascError
 from mmasc.networks.registry import NETWORKS
 from mmasc.progress import current

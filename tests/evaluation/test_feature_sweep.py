@@ -371,8 +371,8 @@ def test_the_command(table, tmp_path):
         ("gammatone", 6 * 2, 14),
     ]
     for extra, message in {
-        (): "give either --tags SOURCE, for a grid of tags, or --front-ends",
-        ("--tags", "prompts:esc10", "--front-ends", "mfcc"): "give either --tags SOURCE",
+        (): "--tags SOURCE for a grid of tags, or --front-ends",
+        ("--tags", "prompts:esc10", "--front-ends", "mfcc"): "--tags SOURCE for a grid of tags, or --front-ends",
         ("--front-ends", "mfcc", "--grid", "table5"): "--grid is for a grid of tags",
         ("--front-ends", "mfcc", "--features", "cqt"): "--features is for a grid of tags",
     }.items():

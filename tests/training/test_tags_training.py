@@ -389,7 +389,7 @@ def test_a_tagger_has_two_spaces(tmp_path):
     from mmasc.encoders.registry import load_encoder
 
     network = load_network("tagging", classes=("dog", "rain", "bell"))
-    about = {"network": "tagging", "classes": network.classes, "features": "tagging", "arguments": {}}
+    about = {"network": "tagging", "classes": network.classes, "features": network.features, "arguments": {}}
     save_tensors(tmp_path / "last.safetensors", network.body.state_dict(), about)
     scores, codes = (load_encoder(f"{name}:{tmp_path}") for name in ("tagging-scores", "tagging"))
     assert scores.identity != codes.identity

@@ -52,7 +52,8 @@ def test_vectors_are_those_of_this_process_though_workers_are_killed(tmp_path, d
     soundfile.write(sounds / "broken.wav", np.zeros(0), 8_000)
     report = mmasc.embed(sounds, tmp_path / "workers", dying, executor="processes", workers=2)
     assert not flag.exists()
-    assert (report.executor, report.workers, len(report.hosts)) == ("processes", 2, 1)
+    assert (report.executor, len(report.hosts)) == ("processes", 1)
+    assert 1 <= report.workers <= 2  # the second may be ready when all is done
     assert (report.added, report.lost_units) == (39, 3)
     reasons = {Path(one.path).name: one.reason for one in report.failed}
     assert sorted(reasons) == ["0023.wav", "broken.wav"]
