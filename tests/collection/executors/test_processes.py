@@ -115,7 +115,7 @@ def test_results_alone_are_on_stdout_and_workers_end_with_the_command(tmp_path, 
     numbers = json.loads(found.stdout)
     assert (numbers["added"], numbers["executor"], numbers["workers"], numbers["lost_units"]) == (5, "processes", 1, 0)
     assert found.stderr == ""
-    mmasc.embed(sounds, tmp_path / "local", "mini", executor="local")
+    mmasc.embed(sounds, tmp_path / "local", executor="local")
     same_rows(tmp_path / "c", tmp_path / "local")
 
 
