@@ -185,7 +185,7 @@ def _usual_encoder(into: Path, space: str | None, window_seconds: float | None) 
 def _identity_there(into: Path, space: str | None, encoder: Any) -> str | None:
     """Identity of what is stored already in the space that is to be embedded into; None where nothing is."""
     if not isinstance(encoder, str) or not (into / HEAD_NAME).exists():
-        return None  # what is no name is refused when it is loaded
+        return None  # anything else is refused when it is loaded
     found = Store(into).head().spaces.get(space or encoder.partition(":")[0])
     return found.identity if found is not None and found.encoder == full_name_of(encoder) else None
 

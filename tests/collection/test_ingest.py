@@ -67,6 +67,9 @@ def test_a_collection_goes_on_with_its_encoder_without_being_told(sounds, tmp_pa
     old = mmasc.embed(sounds, tmp_path / "old", "mini")
     assert (old.added, mmasc.embed(sounds, tmp_path / "old").skipped) == (5, 5)
     assert list(Collection(tmp_path / "old").head.spaces) == ["mini"]
+    mmasc.embed(sounds, tmp_path / "named", "classic", space="birds")
+    assert mmasc.embed(sounds, tmp_path / "named").skipped == 5
+    assert list(Collection(tmp_path / "named").head.spaces) == ["birds"]
     mmasc.embed(sounds, tmp_path / "new")
     assert [one.encoder for one in Collection(tmp_path / "new").head.spaces.values()] == [DEFAULT_ENCODER]
 

@@ -74,8 +74,8 @@ def test_by_the_name_of_an_encoder(registered, standin, monkeypatch):
 def test_the_default_is_the_bundled_encoder():
     samples = np.random.default_rng(0).integers(-9_000, 9_000, 40_000, dtype=np.int16)
     found = mmasc.embed_audio(samples, 22_050)
-    assert found.vectors.shape == (1, mmasc.ENCODERS["mini"].dim)
-    np.testing.assert_array_equal(found.vectors, mmasc.load_encoder("mini").embed_audio(samples, 22_050).vectors)
+    assert found.vectors.shape == (1, mmasc.ENCODERS["base"].dim)
+    np.testing.assert_array_equal(found.vectors, mmasc.load_encoder("base").embed_audio(samples, 22_050).vectors)
 
 
 def test_specs_is_the_same_table_for_one_release():
