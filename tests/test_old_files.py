@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
-from mmasc import Collection, apply_head, load_encoder
+from mmasc import Collection, apply_head, classify, load_encoder
+from mmasc.cli import cli
 from mmasc.datasets import WaveformCache
+from mmasc.errors import MmascError
 from mmasc.heads.calibration_file import Calibration
 from mmasc.networks.load import load_network
 from mmasc.storage.tensors import load_tensors
@@ -61,6 +64,19 @@ def test_a_collection_keeps_its_columns_and_takes_more(old):
 def test_a_head_is_applied(old):
     said = apply_head(old / "labels.head", old / "collection")
     assert [[Path(one.path).name, one.label] for one in said] == ANSWERS["head"]
+
+
+def test_files_are_heard_by_the_encoder_of_a_calibration(old, tmp_path):
+    options = {"calibration": old / "calibration.json", "prompts": old / "prompts.yaml"}
+    found, named = (list(classify(old / "sounds", **options, **more)) for more in ({}, {"encoder": "mini"}))
+    assert [one.label for one in found] == [one.label for one in named]
+    assert [one.score for one in found] == [one.score for one in named]
+    command = ["classify", old / "sounds", "--calibration", old / "calibration.json", "--prompts", old / "prompts.yaml"]
+    assert CliRunner().invoke(cli, [str(one) for one in command]).exit_code == 0
+    unknown = tmp_path / "unknown.json"
+    unknown.write_text((old / "calibration.json").read_text().replace('"mini"', '"minj"'))
+    with pytest.raises(MmascError, match="unknown.json belongs to encoder 'minj'"):
+        classify(old / "sounds", prompts=old / "prompts.yaml", calibration=unknown)
 
 
 def test_a_calibration_answers(old):

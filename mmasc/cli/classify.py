@@ -121,7 +121,7 @@ def classify(
     collection, sounds = collection_or_sounds(paths)
     check_source(options, collection is not None)
     if given is None:
-        name = encoder_of(collection, options["space"], options["encoder"])
+        name = encoder_of(collection, options["space"], options["encoder"], options["calibration"])
         options["prompts"] = prompts_or_words(None, name, quiet)
         about["prompts"] = options["prompts"].name
     files = find_audio(sounds) if collection is None else recordings_of(collection)

@@ -18,7 +18,7 @@ from mmasc.encoders.identity import require_identity
 from mmasc.encoders.registry import full_name_of, load_encoder, spec_of
 from mmasc.encoders.spec import DEFAULT_ENCODER
 from mmasc.encoders.text_encoder import TextEncoder
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, show_path
 from mmasc.heads.background import STANDS_OUT, BackgroundZeroShot
 from mmasc.heads.calibration_file import Calibration
 from mmasc.heads.shifted import CentredZeroShot, PriorMatchedZeroShot
@@ -199,7 +199,7 @@ def classify(
         raise ValueError("space and where are for a collection, these are recordings")
     else:
         files, channels = find_sounds(sounds), channels or "mix"
-        name = encoder.spec.name if isinstance(encoder, TextEncoder) else encoder or _FILES_ENCODER
+        name = encoder.spec.name if isinstance(encoder, TextEncoder) else encoder_of(None, None, encoder, calibration)
         if not isinstance(encoder, TextEncoder):
             made_for = None if loaded is None else loaded.identity
             encoder = load_encoder(name, device, window_seconds, backend or "eager", made_for)
@@ -261,15 +261,26 @@ def _space_with_text(
     return reader, of(reader.name, reader.space, folder)
 
 
-def encoder_of(collection: Collection | None, space: str | None, encoder: str | None) -> str:
+def encoder_of(
+    collection: Collection | None,
+    space: str | None,
+    encoder: str | None,
+    calibration: "Calibration | str | Path | None" = None,
+) -> str:
     """Name of the encoder that prompts will be compared by: that of the space, or of files.
 
     Args:
         collection: Whose recordings are labelled; None for files.
-        space, encoder: As for `classify`, by name.
+        space, encoder, calibration: As for `classify`, by name; files are heard by the encoder of a calibration.
     Raises:
-        MmascError: If there is no such space, or none that knows texts.
+        MmascError: If there is no such space, none that knows texts, or nobody knows the calibration's encoder.
     """
+    if collection is None and encoder is None and calibration is not None:
+        made = calibration if isinstance(calibration, Calibration) else Calibration.load(calibration)
+        if spec_of(made.encoder) is None:
+            what = "the calibration" if made is calibration else show_path(str(calibration))
+            raise MmascError(f"{what} belongs to encoder {made.encoder!r}, which is not known here: name yours")
+        return made.encoder
     if collection is None:
         return encoder or _FILES_ENCODER
     return collection.space(space or _fitting_space(collection, encoder)).space.encoder
