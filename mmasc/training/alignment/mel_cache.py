@@ -23,6 +23,7 @@ from mmasc.storage import tables
 from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.storage.texts import listed
 from mmasc.training.alignment.augment import power_of
+from mmasc.training.alignment.readable import read_each
 
 # Mel power is kept in decibels below the file's peak: float16 then errs by at most 0.05 dB.
 _POWER_FLOOR = 1e-12
@@ -143,20 +144,12 @@ def load_sounds(
     module = LogMel(front_end)
     key = json.dumps([asdict(front_end), list(speeds), minimum_seconds], sort_keys=True)
     distinct = list(dict.fromkeys(paths))
-    sounds: dict[Path, Sound] = {}
-    for number, path in enumerate(distinct):
-        try:
-            sounds[path] = _load_sound(path, module, speeds, minimum_seconds, key, cache)
-        except MmascError as error:
-            if strict:
-                raise
-            if remark is not None:
-                remark(f"left out: {error}")
-        if progress is not None:
-            progress(number + 1, len(distinct))
-    if not sounds:
-        raise MmascError(f"none of the {len(distinct)} sounds can be read; the first is {distinct[0]}")
-    return sounds
+
+    def read(path: Path) -> Sound:
+        return _load_sound(path, module, speeds, minimum_seconds, key, cache)
+
+    found = read_each(distinct, read, strict, progress, remark)
+    return {distinct[number]: sound for number, sound in found.items()}
 
 
 def _load_sound(

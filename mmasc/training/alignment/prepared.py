@@ -25,6 +25,7 @@ from mmasc.training.alignment.crops import (
     draw_crops,
     draw_partners,
 )
+from mmasc.training.alignment.readable import read_each
 from mmasc.training.alignment.teachers import Teacher, targets_of
 
 Progress = Callable[[int, int], None]
@@ -63,22 +64,12 @@ def readable(
     Raises:
         MmascError: If one cannot be read and `strict`, or none can.
     """
-    kept = []
-    for number, path in enumerate(paths):
-        try:
-            if not recordings.samples(path).any():
-                raise MmascError(f"{path} is silent; leave it out of the table")
-            kept.append(number)
-        except MmascError as error:
-            if strict:
-                raise
-            if remark is not None:
-                remark(f"left out: {error}")
-        if progress is not None:
-            progress(number + 1, len(paths))
-    if not kept:
-        raise MmascError(f"none of the {len(paths)} sounds can be read; the first is {paths[0]}")
-    return kept
+
+    def heard(path: Path) -> None:
+        if not recordings.samples(path).any():
+            raise MmascError(f"{path} is silent; leave it out of the table")
+
+    return list(read_each(paths, heard, strict, progress, remark))
 
 
 def prepare(
