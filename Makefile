@@ -12,9 +12,10 @@ JOBS ?= 2
 
 install: .venv/installed
 
+# Python compiles a module when it is first loaded; compiling the 22,000 that come along beforehand takes minutes
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,video,asr,onnx,web,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable ".[cpu,video,asr,onnx,web,dev]"
 	@touch $@
 
 demo: install

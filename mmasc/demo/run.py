@@ -114,7 +114,8 @@ def run_demo(
     if result.shown < len(result.labelled):
         holds = f"it lists all, holds {result.shown} of them and plays the others from their files"
     say(f"   {result.page} ({result.page_bytes / 1e6:.1f} MB; {holds})")
-    say(f"   ask on: mmasc search {quoted(result.collection)} {quoted('footsteps in the snow')}")
+    asked = "bells in the distance" if sounds is None else "footsteps in the snow"
+    say(f"   ask on: mmasc search {quoted(result.collection)} {quoted(asked)}")
     say(f"   or in the browser: mmasc serve {quoted(result.collection)}")
     return result
 
