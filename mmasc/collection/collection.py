@@ -26,6 +26,7 @@ from mmasc.collection.metadata import metadata_table
 from mmasc.collection.publish import PublishReport, publish
 from mmasc.collection.published import open_store
 from mmasc.collection.snapshot import ids_under
+from mmasc.collection.store import Store
 from mmasc.collection.vectors import vectors_with_labels
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
@@ -49,6 +50,18 @@ class Collection(Growing):
     @classmethod
     def open(cls, folder: str | Path, **options: Any) -> "Collection":
         """The same as `Collection(folder)`."""
+        return cls(folder, **options)
+
+    @classmethod
+    def create(cls, folder: str | Path, root: str | Path, **options: Any) -> "Collection":
+        """A new collection without recordings, for vectors of your own; `mmasc.embed` makes one where there is sound.
+
+        Args:
+            folder: New or empty folder; a collection that is there is opened as it is.
+            root: Folder that paths of recordings are relative to; it need not exist.
+            **options: As for `Collection`.
+        """
+        Store.create(folder, root)
         return cls(folder, **options)
 
     @property

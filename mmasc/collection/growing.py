@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from mmasc.collection.report import EmbedReport
 from mmasc.collection.searchable import Searchable
-from mmasc.collection.store import Store
 from mmasc.collection.vector_rows import VectorRows, checked_probes
 from mmasc.encoders.registry import full_name_of, window_of
 
@@ -20,18 +19,6 @@ _LOADING = ("device", "backend", "window_seconds")
 
 class Growing(Searchable):
     """A collection that recordings and vectors are added to."""
-
-    @classmethod
-    def create(cls, folder: str | Path, root: str | Path, **options: Any) -> Self:
-        """A new collection without recordings, for vectors of your own; `mmasc.embed` makes one where there is sound.
-
-        Args:
-            folder: New or empty folder; a collection that is there is opened as it is.
-            root: Folder that paths of recordings are relative to; it need not exist.
-            **options: As for `Collection`.
-        """
-        Store.create(folder, root)
-        return cls(folder, **options)
 
     def add(
         self, paths: str | Path | Sequence[str | Path], encoder: "str | Encoder | None" = None, **options: Any
