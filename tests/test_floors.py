@@ -94,7 +94,7 @@ COMMANDS = {
     "label rename": "mmasc.collection.annotations:Annotations.rename",
     "label undo": "mmasc.collection.annotations:Annotations.undo",
     "models check": "mmasc.encoders.determinism:check_encoder",
-    "models export": "mmasc.networks.export:export_network",
+    "models export": "mmasc.encoders.export:export_encoder",
     "models fetch": "mmasc.weights.download:fetch",
     "models info": "mmasc.encoders.registry:load_encoder",
     "models list": "mmasc.encoders.registry:ENCODERS",

@@ -1,5 +1,6 @@
 """Tables of results of other programs, CSV or parquet, whose columns are known by name → rows of labels."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ def read_results(path: Path, meanings: Mapping[str, Sequence[str]], label_column
     """Rows of a table.
 
     Args:
-        path: The table; ends in .parquet, or is a text.
+        path: The table, in parquet if it ends so.
         meanings: Field of a row → names of columns that may hold it; the first that is there counts. "A/B" are two
             columns, whose values become one path.
         label_column: Column of the labels, instead of that of `meanings`.
@@ -29,16 +30,14 @@ def read_results(path: Path, meanings: Mapping[str, Sequence[str]], label_column
     names, records = _parquet(path) if path.suffix.lower() == ".parquet" else _text(path, found)
     columns = {key: next((one for one in some if {*one.split("/")} <= {*names}), "") for key, some in meanings.items()}
     columns["label"] = label_column if label_column is not None else columns["label"]
-    lacking = [key for key in ("label", "start") if columns[key] not in names]
-    if lacking:
-        shown = f"{show_path(path)} has no column {columns[lacking[0]] or lacking[0]!r} of such results"
-        raise MmascError(f"{shown}; its columns are {listed(list(names))}")
+    if lacking := [key for key in ("label", "start") if columns[key] not in names]:
+        lacks = columns[lacking[0]] or f"{lacking[0]} ({', '.join(meanings[lacking[0]])})"
+        raise MmascError(f"{show_path(path)} has no column {lacks}; its columns are {listed(list(names))}")
     for line, record in records:
         values = {key: record.get(column) for key, column in columns.items() if column and "/" not in column}
         for key in (key for key, column in columns.items() if "/" in column):
             parts = [str(record.get(column) or "") for column in columns[key].split("/")]
-            inside = "/".join(part.strip("/") for part in parts if part.strip("/"))
-            values[key] = f"/{inside}" if parts[0].startswith("/") else inside
+            values[key] = re.sub("/+", "/", "/".join(part for part in parts if part))
         try:
             found.rows.append(row_from(values, recording_named_by(path)))
             found.lines.append(line)

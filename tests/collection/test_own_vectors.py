@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import mmasc
 from mmasc.collection import Collection
+from mmasc.collection.annotation import Annotation
 from mmasc.collection.index import IndexPolicy
 from mmasc.encoders.registry import load_encoder, spec_of
 from mmasc.labelling.fit_moments import fit_moments
@@ -76,12 +78,12 @@ def test_again_adds_nothing_and_another_vector_needs_a_word(tmp_path):
         ({"starts": np.array([-1.0, 3, 6, 9, 12, 15])}, r"starts\[0\] is -1 s; times begin at 0"),
         ({"starts": np.array([0.0, 3, 6, 9, 12, np.inf])}, r"starts\[5\] is inf, not a time"),
         ({"starts": np.array([0.0, 3, 3, 9, 12, 15])}, r"row 2 is of a.wav at 3 s, as row 1 is; leave one out"),
-        ({"starts": np.array([0, 3, 6, 9, 12, 17]), "ends": np.arange(6) * 9 + 9}, r"starts\[5\] is 17 s, but a.wav ends"),
+        ({"starts": np.array([0, 3, 6, 9, 12, 17]), "ends": np.arange(6) * 9 + 9}, r"starts\[5\] is 17 s, but"),
         ({"recordings": "b.wav"}, r"b.wav is no recording of the collection, and .* is no file.*durations"),
         ({"vectors": made(dim=7)}, r"have 8 numbers, got 7"),
         ({"identity": "another net"}, r"belongs to encoder vectors:some net 2.4.*not to vectors:another net"),
         ({"space": "mine"}, r"space 'mine' of .* is new: name what made its vectors"),
-        ({"space": "mine", "identity": IDENTITY}, r"holds vectors of 'some net 2.4' in space 'net' already; use|in space 'net'"),
+        ({"space": "mine", "identity": IDENTITY}, r"vectors of 'some net 2.4' in space 'net'; use that"),
     ],
 )  # fmt: skip
 def test_rows_that_cannot_be_used_are_named_and_nothing_is_stored(tmp_path, change, said):
@@ -163,7 +165,9 @@ def test_two_spaces_never_mix(tmp_path, registered):
 def test_sound_that_comes_after_its_vectors_fills_in_what_is_known(tmp_path, registered):
     collection = Collection.create(tmp_path / "c", tmp_path / "s")
     collection.add_vectors(made(2), ["a.wav", "b.wav"], [0, 0], [3, 1], "net", IDENTITY, durations=[4.0, 1.0])
-    write(tmp_path / "s" / "a.wav", 0.25, 4.0)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 32_000)
+    (tmp_path / "s").mkdir()
+    soundfile.write(tmp_path / "s" / "a.wav", noise, 8_000)
     mmasc.embed(tmp_path / "s", tmp_path / "c", registered)
     collection.refresh()
     rows = {row["path"]: row for row in collection.recordings.to_pylist()}
@@ -218,10 +222,14 @@ def test_labels_and_heads(tmp_path):
     names = [f"{number // 4}.wav" for number in range(48)]
     starts = np.arange(48) % 4 * 3.0
     collection.add_vectors(vectors, names, starts, starts + 3, "net", IDENTITY, durations=np.full(48, 12.0))
-    for name, start, kind in zip(names, starts, kinds, strict=True):
-        collection.annotations.add(name, start, start + 3, "frog" if kind else "owl")
+    rows = collection.recordings.select(["path", "id"]).to_pylist()
+    ids = {row["path"]: row["id"] for row in rows}
+    collection.annotations.add(
+        Annotation(recording=ids[name], start=start, end=start + 3, label="frog" if kind else "owl")
+        for name, start, kind in zip(names, starts.tolist(), kinds, strict=True)
+    )
     report = fit_moments(collection, Moments(), folds=3, out=tmp_path / "kind.head")
-    assert all(row.average_precision > 0.99 for row in report.labels)
+    assert report.mean_average_precision == 1
     answers = list(mmasc.apply_head(tmp_path / "kind.head", tmp_path / "c"))
     assert len(answers) == 12
     write(tmp_path / "q.wav", 0.5)
