@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mmasc.collection.report import EmbedReport
 from mmasc.collection.searchable import Searchable
 from mmasc.collection.vector_rows import VectorRows, checked_probes
+from mmasc.encoders.own_vectors import is_own
 from mmasc.encoders.registry import full_name_of, window_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Growing(Searchable):
     def add(
         self, paths: str | Path | Sequence[str | Path], encoder: "str | Encoder | None" = None, **options: Any
     ) -> EmbedReport:
-        """Embed more recordings: by default with the encoder, window, hop and channels of the oldest space, into it.
+        """Embed more recordings: by default into the oldest space of an encoder, with its window, hop and channels.
 
         Args:
             paths: Files, folders (recursively), patterns.
@@ -105,7 +106,9 @@ class Growing(Searchable):
         if (named := options.get("space")) is not None:
             return named if encoder is None or named in self.head.spaces else None
         if encoder is None:
-            return self.space().name
+            # Of spaces of one's own no encoder is known
+            growing = [name for name, space in self.head.spaces.items() if not is_own(space.encoder)]
+            return growing[0] if growing else self.space().name
         if isinstance(encoder, str):
             alike = [name for name, space in self.head.spaces.items() if space.encoder == full_name_of(encoder)]
         else:

@@ -15,6 +15,7 @@ from mmasc.encoders.registry import load_encoder, spec_of
 from mmasc.labelling.fit_moments import fit_moments
 from mmasc.labelling.moments import Moments
 from tests.helpers.collections import write
+from tests.helpers.command import run
 
 IDENTITY = "some net 2.4"
 
@@ -143,6 +144,16 @@ def test_asked_by_vector_and_by_what_is_stored_and_never_by_words_or_sound(tmp_p
         collection.search(like="no.wav")
 
 
+def test_stored_moments_are_asked_on_the_command_line(tmp_path, capsys):
+    started(tmp_path)
+    asked = ("search", tmp_path / "c", "--like", "a.wav@9-12", "--not-like", "a.wav@0-3", "--windows", "-k", "1")
+    status, out, err = run(*asked, "--format", "raven", capsys=capsys)
+    assert (status, out.splitlines()[1].split("\t")[9]) == (0, "a.wav 9-12 s - a.wav 0-3 s"), err
+    for wrong, said in (("a.wav@9-3", "end after it starts"), ("a.wav@1.2.3-4", "PATH@START-END")):
+        status, _, err = run("search", tmp_path / "c", "--like", wrong, capsys=capsys)
+        assert (status, said in err) == (2, True)
+
+
 def test_two_spaces_never_mix(tmp_path, registered):
     write(tmp_path / "s" / "a.wav", 0.25, 2.0)
     mmasc.embed(tmp_path / "s", tmp_path / "c", registered)
@@ -157,6 +168,12 @@ def test_two_spaces_never_mix(tmp_path, registered):
         collection.add(tmp_path / "s", registered, space="net")
     with pytest.raises(mmasc.MmascError, match="made by another program"):
         collection.add(tmp_path / "s", space="net")
+    third = Collection.create(tmp_path / "e", tmp_path / "s")
+    third.add_vectors(made(2), "a.wav", [0, 1], [1, 2], "net", IDENTITY)
+    assert third.add(tmp_path / "s", registered).windows == 2
+    write(tmp_path / "s" / "b.wav", 0.5)
+    assert third.add(tmp_path / "s").windows == 1  # into the space that has an encoder
+    assert mmasc.embed(tmp_path / "s", tmp_path / "c").windows == 1
     assert spec_of(f"vectors:{IDENTITY}").modalities == ()
     with pytest.raises(mmasc.MmascError, match="made by another program"):
         load_encoder(f"vectors:{IDENTITY}")
