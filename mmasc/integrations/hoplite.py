@@ -1,6 +1,6 @@
-"""Spaces to and from perch-hoplite (the extra `hoplite`): a folder with SQLite tables and a USearch index of float32.
+"""Spaces to and from perch-hoplite (the extra `hoplite`): a folder with SQLite tables and a USearch index.
 
-Recordings keep their paths under the root as file names. What made the vectors stands in the metadata under "mmasc".
+hoplite keeps float16: three to four digits of each number. Recordings keep their paths under the root as file names.
 """
 
 from pathlib import Path
@@ -19,11 +19,10 @@ def export_hoplite(collection: Collection, to: Path, space: str | None = None) -
     """Write a space as a hoplite database; `to` is a new or empty folder."""
     package, config = _package()
     reader, paths = collection.space(space), collection.recordings.column("path").to_pylist()
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+    if to.exists() and any(to.iterdir() if to.is_dir() else [to]):
         raise MmascError(f"{show_path(to)} holds other things; name a new or empty folder for a hoplite database")
     settings = package.get_default_usearch_config(reader.space.dim)
-    settings.dtype = "float32"  # float16, their default, rounds
-    opened = package.SQLiteUSearchDB.create(db_path=str(to), usearch_cfg=settings)
+    opened = package.SQLiteUSearchDB.create(str(to), settings)
     opened.insert_metadata("mmasc", config.ConfigDict({"encoder": reader.space.encoder}))
     place = opened.insert_deployment(name=reader.name, project="mmasc")
     names = {one: paths[collection.row_of[one]] for one in reader.recordings.tolist()}
@@ -34,6 +33,7 @@ def export_hoplite(collection: Collection, to: Path, space: str | None = None) -
         windows = [{"recording_id": at[one], "offsets": [float(a), float(b)]} for one, a, b in moments]
         opened.insert_windows_batch(windows, reader.vectors(some), handle_duplicates="allow")
     opened.commit()
+    opened.db.close()  # what SQLite wrote ahead goes into its file
     return sorted(to.iterdir())
 
 
