@@ -21,8 +21,7 @@ def export_hoplite(collection: Collection, to: Path, space: str | None = None) -
     reader, paths = collection.space(space), collection.recordings.column("path").to_pylist()
     if to.exists() and any(to.iterdir() if to.is_dir() else [to]):
         raise MmascError(f"{show_path(to)} holds other things; name a new or empty folder for a hoplite database")
-    settings = package.get_default_usearch_config(reader.space.dim)
-    opened = package.SQLiteUSearchDB.create(str(to), settings)
+    opened = package.SQLiteUSearchDB.create(str(to), package.get_default_usearch_config(reader.space.dim))
     opened.insert_metadata("mmasc", config.ConfigDict({"encoder": reader.space.encoder}))
     place = opened.insert_deployment(name=reader.name, project="mmasc")
     names = {one: paths[collection.row_of[one]] for one in reader.recordings.tolist()}

@@ -11,7 +11,6 @@ import pytest
 import torch
 import yaml
 
-from mmasc.cli import cli
 from mmasc.encoders.export import export_encoder
 from mmasc.encoders.in_graph import NetworkGraph, encoder_graph
 from mmasc.encoders.registry import load_encoder
@@ -138,4 +137,3 @@ def test_what_cannot_be_exported_is_one_line(tmp_path, standin, monkeypatch, cap
     monkeypatch.undo()
     status, _, said = run("models", "export", "mini", "--to", tmp_path / "x.onnx", "--without-front-end", capsys=capsys)
     assert (status, "mini" in said) == (1, True)
-    assert "export" in cli.commands["models"].commands

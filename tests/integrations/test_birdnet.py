@@ -5,7 +5,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mmasc.cli import cli
 from mmasc.collection import Collection
 from mmasc.errors import MmascError
 from mmasc.integrations.birdnet import read_birdnet
@@ -124,4 +123,3 @@ def test_by_command_into_a_collection(tmp_path, capsys):
         ("Great Tit", 0.9012, "BirdNET"),
         ("Tawny Owl", 0.1234, "BirdNET"),
     ]
-    assert "birdnet" in cli.commands["label"].commands["import"].get_params(None)[2].type.choices
