@@ -80,23 +80,23 @@ def add_vectors(store: Store, rows: VectorRows, durations: dict[str, float], tar
     Args:
         store: The collection's tables.
         rows: Vectors and their moments.
-        durations: Seconds of recordings by the names that `rows` has for them.
+        durations: Seconds of recordings, by paths as they are named.
         target: The space.
     """
     head = store.head()
-    stored = [under(head.root, absolute(place_of(head.root, path))) for path in rows.paths]
+    stored = [_stored_path(head.root, path) for path in rows.paths]
+    seconds = {_stored_path(head.root, path): value for path, value in durations.items()}
     known = _known(store, head, stored)
-    files = {
-        path: _new_file(place_of(head.root, path), name, durations)
-        for path, name in one_by_one("looking at recording", list(zip(stored, rows.paths, strict=True)))
-        if path not in known
-    }
+    absent = [path for path in dict.fromkeys(stored) if path not in known]
+    files = {path: _new_file(head.root, path, seconds.get(path)) for path in one_by_one("looking at recording", absent)}
     with store.transaction() as change:
         if change.head.root != head.root:
             raise MmascError(f"the root of {show_path(store.folder)} was changed meanwhile; add the vectors again")
         _open_space(change, store.folder, rows, target)
         known = _known(store, change.head, stored)
         new = [path for path in dict.fromkeys(stored) if path not in known]
+        if gone := [path for path in new if path not in files]:
+            raise MmascError(f"{show_path(gone[0])} was removed from the collection meanwhile; add the vectors again")
         numbers = {path: new_recording_id() for path in new}
         if new:
             table = [
@@ -117,6 +117,10 @@ def add_vectors(store: Store, rows: VectorRows, durations: dict[str, float], tar
     cut = int((within.ends < rows.ends).sum())
     named = text_of(change.head.spaces[target.space].encoder)
     return VectorsReport(target.space, named, added, replaced, same, cut, len(new))
+
+
+def _stored_path(root: str, path: str) -> str:
+    return under(root, absolute(place_of(root, path)))
 
 
 def _open_space(change: Transaction, folder: Path, rows: VectorRows, target: Target) -> None:
@@ -159,25 +163,25 @@ def _known(store: Store, head: Head, stored: list[str]) -> dict[str, tuple[int, 
     return {row["path"]: (row["id"], row["duration"]) for row in table.to_pylist()}
 
 
-def _new_file(place: str, name: str, durations: dict[str, float]) -> tuple[FileVectors, Stamp]:
+def _new_file(root: str, stored: str, seconds: float | None) -> tuple[FileVectors, Stamp]:
     """What is known of a recording that is new here: said by its file, where there is one, or by the caller."""
-    path, none = as_path(place), np.zeros(0)
+    path, none = as_path(place_of(root, stored)), np.zeros(0)
     file = partial(FileVectors, path, none, none, none, none)
     try:
         stamp = Stamp.of(path.stat())
     except OSError:
-        if name not in durations:
+        if seconds is None:
             raise MmascError(
-                f"{show_path(name)} is no recording of the collection, and {show_path(place)} is no file: correct the "
+                f"{show_path(stored)} is no recording of the collection, and {show_path(path)} is no file: correct the "
                 "path, or say how long it is in durations"
             ) from None
-        seconds = durations[name]
         return file(AudioStatus("ok", "", None, seconds), seconds), UNSEEN
     with open_audio(path) as opened:
-        # A length that is said is believed: reading whole recordings takes long
-        seconds = durations.get(name) or sum(block.shape[1] for block in opened.blocks()) / opened.sample_rate
-        rate, channels = opened.sample_rate, opened.channels
-    return file(AudioStatus("ok", "", None, seconds), seconds, rate, channels), stamp
+        status = AudioStatus("ok", "", None, seconds or 0.0)
+        if seconds is None:  # a length that is said is believed: reading whole recordings takes long
+            seconds = sum(block.shape[1] for block in opened.blocks()) / opened.sample_rate
+            status = opened.status
+        return file(status, seconds, opened.sample_rate, opened.channels), stamp
 
 
 def _behind(rows: VectorRows, row: int, seconds: float) -> str:
