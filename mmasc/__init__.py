@@ -36,6 +36,7 @@ _PUBLIC = {
     "Hit": "mmasc.collection.hits",
     "cut_clips": "mmasc.collection.clips",
     "EmbedReport": "mmasc.collection.report",
+    "VectorsReport": "mmasc.collection.vector_intake",
     "embed": "mmasc.collection.ingest",
     "find_duplicates": "mmasc.collection.duplicates",
     # prompts
@@ -72,6 +73,7 @@ _PUBLIC = {
     # networks
     "NETWORKS": "mmasc.networks.registry",
     "load_network": "mmasc.networks.load",
+    "export_encoder": "mmasc.encoders.export",
     "export_network": "mmasc.networks.export",
     "DATASETS": "mmasc.datasets",
     "read_dataset": "mmasc.datasets",
@@ -102,10 +104,12 @@ if TYPE_CHECKING:
     from mmasc.collection.ingest import embed
     from mmasc.collection.label_exchange import export_labels, import_labels
     from mmasc.collection.report import EmbedReport
+    from mmasc.collection.vector_intake import VectorsReport
     from mmasc.datasets import DATASETS, read_dataset
     from mmasc.encoders.base import Encoder
     from mmasc.encoders.determinism import check_encoder
     from mmasc.encoders.embedding import FileVectors, embed_file, embed_files
+    from mmasc.encoders.export import export_encoder
     from mmasc.encoders.plugin import EncoderPlugin, PluginSpec
     from mmasc.encoders.registry import ENCODERS, SPECS, load_encoder
     from mmasc.encoders.spec import EncoderSpec

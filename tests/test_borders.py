@@ -137,13 +137,18 @@ def test_vectors():
         assert "\n" not in str(caught.value)
 
 
+def _asked(picture) -> Query:
+    nothing = {"text": (), "audio": (), "image": (), "vectors": None, "like": ()}
+    return Query.of({**nothing, "image": picture}, nothing)
+
+
 def test_pictures():
     picture = np.zeros((4, 5, 3), np.uint8)
-    assert len(Query.of((), (), picture, None, (), (), ()).images) == 1
-    assert len(Query.of((), (), np.stack([picture] * 2), None, (), (), ()).images) == 2
+    assert len(_asked(picture).images) == 1
+    assert len(_asked(np.stack([picture] * 2)).images) == 2
     for wrong in (picture[..., 0], picture.astype(np.float32), np.zeros((0, 5, 3), np.uint8), b"png", 3, [None]):
         with pytest.raises((ValueError, TypeError), match="picture|iterable"):
-            Query.of((), (), wrong, None, (), (), ())
+            _asked(wrong)
 
 
 def test_search_takes_what_callers_have(tmp_path, standin, sounds):

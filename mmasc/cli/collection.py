@@ -195,13 +195,23 @@ def check(folder: str, output_format: str) -> None:
 @click.option("--to", required=True, metavar="DIR", help="Folder to write into; created if it does not exist.")
 @click.option("--space", metavar="NAME", help="Space to export; default: the oldest.")
 @click.option(
-    "--format", "file_format", type=click.Choice(["npy", "csv"]), default="npy", show_default=True,
-    help="vectors.npy and windows.parquet with rows in the same order, or windows.csv with the vectors in columns.",
+    "--format", "file_format", type=click.Choice(["npy", "csv", "hoplite", "clip-retrieval"]), default="npy",
+    show_default=True,
+    help="vectors.npy and windows.parquet with rows in the same order; windows.csv with the vectors in columns; a "
+    "database of perch-hoplite; the folders of clip-retrieval and autofaiss.",
 )  # fmt: skip
 def export(folder: str, to: str, space: str | None, file_format: str) -> None:
     """Write a space's vectors and windows for other programs."""
+    from pathlib import Path
+
+    from mmasc.integrations.clip_retrieval import export_clip_retrieval
+    from mmasc.integrations.hoplite import export_hoplite
+
+    others = {"hoplite": export_hoplite, "clip-retrieval": export_clip_retrieval}
     with shown_progress("exporting"):
-        written = _open(folder).export(to, space, file_format)
+        opened = _open(folder)
+        other = others.get(file_format)
+        written = opened.export(to, space, file_format) if other is None else other(opened, Path(to), space)
     for path in written:
         echo(str(path))
 

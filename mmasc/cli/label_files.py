@@ -1,6 +1,7 @@
 """`mmasc label import` and `mmasc label export`: labels of a collection from files of other programs, and to them."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from mmasc.label_files.formats import FORMATS, READABLE
 if TYPE_CHECKING:
     from mmasc.collection.label_exchange import LabelImport
 
+# Tables of results of other programs → what reads them
+_RESULTS = {"birdnet": "mmasc.integrations.birdnet:read_birdnet", "perch": "mmasc.integrations.perch:read_perch"}
 _VERDICTS = ["present", "absent", "unsure"]
 _MOST_PROBLEMS = 20
 
@@ -21,7 +24,12 @@ _MOST_PROBLEMS = 20
 @click.argument("folder", metavar="COLLECTION")
 @click.argument("files", metavar="[FILE]...", nargs=-1)
 @click.option(
-    "--from", "source_format", type=click.Choice(READABLE), default=None, help="Format; default: by content and ending."
+    "--from",
+    "--format",
+    "source_format",
+    type=click.Choice((*READABLE, *_RESULTS)),
+    default=None,
+    help="Format; default: by content and ending. birdnet and perch: their tables of results.",
 )
 @click.option("--label-column", metavar="NAME", help="Column with the labels; default: one of the usual names.")
 @click.option(
@@ -62,7 +70,7 @@ def import_files(
 
     collection, said = Collection(folder), (options["by"] or UNNAMED, options["verdict"] or "present")
     if files:
-        found = import_labels(collection, files, source_format, **options)
+        found = import_labels(collection, files, _reader(source_format), **options)
     elif from_column is None:
         found = import_folder_labels(collection, *said)
     else:
@@ -82,6 +90,14 @@ def import_files(
     echo(_summary(found))
     if not found.added and not found.known:
         ctx.exit(1)
+
+
+def _reader(source_format: str | None) -> Any:
+    """What `import_labels` takes for a format."""
+    if source_format not in _RESULTS:
+        return source_format
+    module, _, name = _RESULTS[source_format].partition(":")
+    return getattr(import_module(module), name)
 
 
 def _summary(found: "LabelImport") -> str:

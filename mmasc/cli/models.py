@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from mmasc.cli.models_export import export
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import echo, print_object, print_rows, remark
 from mmasc.encoders.spec import EncoderSpec
@@ -16,6 +17,9 @@ from mmasc.progress import counting
 @click.group()
 def models() -> None:
     """List encoders and networks, fetch weights, check that an encoder is deterministic."""
+
+
+models.add_command(export)
 
 
 @models.command("list")
@@ -234,42 +238,6 @@ def _trained_on(name: str, spec: EncoderSpec, output_format: str) -> Any:
     if output_format in ("json", "jsonl"):
         return None if known is None else [asdict(one) for one in known]
     return "not known" if known is None else "; ".join(one.line for one in known) or "nothing: it has no network"
-
-
-@models.command()
-@click.argument("name")
-@click.option("--to", required=True, type=click.Path(), metavar="FILE.onnx", help="File to write.")
-@click.option(
-    "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
-    default=None,
-    metavar="SECONDS",
-    help="Length of the recordings that the file will read.  [default: the network's own]",
-)
-@format_option()
-def export(name: str, to: str, seconds: float | None, output_format: str) -> None:
-    """Write a supervised network as ONNX, batch norms merged, checked against the network (extra: onnx).
-
-    NAME is a network of `mmasc models list`, or NAME:PATH with the weights of a file or a run. The input of the ONNX
-    file is the output of the network's front end, or the waveform for networks that read waveforms.
-    """
-    from mmasc.networks.export import export_network
-    from mmasc.networks.load import load_network
-
-    network = load_network(name)
-    try:
-        found = export_network(network, to, seconds)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    if output_format != "table":
-        print_object(asdict(found), output_format)
-        return
-    reads = f"{' x '.join(['batch', *map(str, found.input_shape)])} ({network.features}, {found.seconds:g} s)"
-    echo(f"{name} → {found.path}: {found.bytes / 1e6:.1f} MB, {found.merged_parameters:,} numbers, reads {reads}")
-    echo(
-        f"differs by at most {found.largest_difference:.1e} from the network, logits up to {found.largest_logit:.3g}, "
-        f"on {found.tried} inputs"
-    )
 
 
 @models.command()

@@ -1,6 +1,7 @@
 """`mmasc search`: where does it sound like this?"""
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,13 @@ _OWN_WIDTH = 24  # characters of a user's own column in the table
 @click.option(
     "--not", "negatives", multiple=True, metavar="QUERY", help="Query to stay away from; may be given several times."
 )
+@click.option(
+    "--like",
+    multiple=True,
+    metavar="PATH[@START-END]",
+    help="Recording of the collection, or a moment of it in seconds, as query: a.wav@12-15; no encoder is needed.",
+)
+@click.option("--not-like", multiple=True, metavar="PATH[@START-END]", help="The same, to stay away from.")
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Maximum number of hits.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond' and start < 60\".")
 @click.option("--space", metavar="NAME", help="Space to search; default: the oldest that understands the query.")
@@ -52,6 +60,8 @@ def search(
     audio: tuple[str, ...],
     image: tuple[str, ...],
     negatives: tuple[str, ...],
+    like: tuple[str, ...],
+    not_like: tuple[str, ...],
     k: int,
     where: str | None,
     space: str | None,
@@ -83,6 +93,7 @@ def search(
     question = question_of(queries, negatives)
     for kind, more in (("text", text), ("audio", audio), ("image", image)):
         question[kind] += more
+    question |= {"like": [_moment(one) for one in like], "not_like": [_moment(one) for one in not_like]}
     hits = opened.search(
         **question, k=k, where=where, space=space, spread=1 if per_recording else spread, windows=windows, gap=gap
     )
@@ -118,10 +129,33 @@ def _write(hits: "list[Hit]", output_format: str, to: str | None, label: str, qu
     remark(f"{len(hits)} hits → {to}", quiet)
 
 
-def question_label(question: Mapping[str, Sequence[str]]) -> str:
+def _moment(text: str) -> Any:
+    """What `--like` says: PATH, or PATH@START-END."""
+    found = re.fullmatch(r"(.+)@([0-9.]+)-([0-9.]+)", text)
+    if found is None:
+        return text
+    try:
+        start, end = float(found[2]), float(found[3])
+    except ValueError as error:
+        raise click.UsageError(f"{text}: write a moment as PATH@START-END in seconds") from error
+    if not start < end:
+        raise click.UsageError(f"{text}: the moment must end after it starts")
+    return found[1], start, end
+
+
+def _shown(moment: Any) -> str:
+    """A stored moment in a label: the name of its file, and its seconds."""
+    if isinstance(moment, str):
+        return os.path.basename(moment)
+    return f"{os.path.basename(moment[0])} {moment[1]:g}-{moment[2]:g} s"
+
+
+def question_label(question: Mapping[str, Sequence[Any]]) -> str:
     """What was asked for, as the label of hits in other programs: "rain + frog.wav - wind"."""
     asked = [*question["text"], *map(os.path.basename, [*question["audio"], *question["image"]])]
     unwanted = [*question["not_text"], *map(os.path.basename, [*question["not_audio"], *question["not_image"]])]
+    asked += [_shown(one) for one in question.get("like", ())]
+    unwanted += [_shown(one) for one in question.get("not_like", ())]
     return " ".join([" + ".join(asked), *(f"- {one}" for one in unwanted)])
 
 

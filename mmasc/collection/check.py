@@ -12,6 +12,7 @@ from mmasc.collection.leases import copy_path
 from mmasc.collection.segment_files import damaged_segments
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
+from mmasc.encoders.own_vectors import is_own
 from mmasc.errors import MmascError
 from mmasc.progress import current, one_by_one
 from mmasc.remote.sightings import gone
@@ -52,7 +53,8 @@ def check(collection: Snapshot) -> list[Finding]:
     except MmascError as error:
         absent = []
         findings.append(Finding("warning", f"it is not known whether all recordings are there: {error}"))
-    missing = [path for path, is_gone in zip(paths, absent, strict=False) if is_gone]
+    sizes = recordings.column("size").to_pylist()
+    missing = [path for path, is_gone, size in zip(paths, absent, sizes, strict=False) if is_gone and size >= 0]
     if missing:
         message = f"{len(missing)} recordings are not under {collection.head.root} ({_some(missing)})"
         findings.append(
@@ -110,8 +112,12 @@ def _check_space(reader: SpaceReader, collection: Snapshot) -> list[Finding]:
     double = len(keys) - len(np.unique(keys, axis=0))
     if double:
         findings.append(Finding("error", f"{double} windows are there twice"))
-    gaps = _recordings_with_gaps(reader, dict(zip(ids.tolist(), durations.tolist(), strict=True)))
-    if gaps:
+    seconds = dict(zip(ids.tolist(), durations.tolist(), strict=True))
+    if is_own(reader.space.encoder):
+        behind = _recordings_exceeded(reader, seconds)
+        if behind:
+            findings.append(Finding("error", f"windows of {behind} recordings end after these do"))
+    elif gaps := _recordings_with_gaps(reader, seconds):
         findings.append(Finding("error", f"windows of {gaps} recordings do not cover them from start to end"))
     findings += _check_vectors(reader)
     damaged = damaged_segments(reader.store.space_folder(reader.space.identity))
@@ -136,6 +142,12 @@ def _recordings_with_gaps(reader: SpaceReader, duration_of: dict[int, float]) ->
     wanted = np.array([duration_of.get(int(one), np.nan) for one in recording])
     bad |= last & (np.abs(end - wanted) > _END_SLACK_SECONDS)
     return len(np.unique(recording[bad]))
+
+
+def _recordings_exceeded(reader: SpaceReader, duration_of: dict[int, float]) -> int:
+    """Recordings that are shorter than windows of one's own say, which need not cover them."""
+    seconds = np.array([duration_of.get(int(one), np.nan) for one in reader.recording])
+    return len(np.unique(reader.recording[reader.end > seconds + _END_SLACK_SECONDS]))
 
 
 def _check_vectors(reader: SpaceReader) -> list[Finding]:

@@ -1,9 +1,9 @@
 """A collection: recordings with their windows' vectors in named spaces, opened to be asked and kept in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from mmasc.collection.clock import ClockReport, set_clocks
 from mmasc.collection.export import export
 from mmasc.collection.filters import passing_recordings
 from mmasc.collection.frames import as_frame, described, window_order, windows_described
+from mmasc.collection.growing import Growing
 from mmasc.collection.index_upkeep import forget_index, forget_worn
 from mmasc.collection.indexing import build_indexes
 from mmasc.collection.journal import fold_annotations
@@ -24,25 +25,17 @@ from mmasc.collection.merge import merge
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.publish import PublishReport, publish
 from mmasc.collection.published import open_store
-from mmasc.collection.report import EmbedReport
-from mmasc.collection.searchable import Searchable
 from mmasc.collection.snapshot import ids_under
+from mmasc.collection.store import Store
 from mmasc.collection.vectors import vectors_with_labels
-from mmasc.encoders.registry import full_name_of, window_of
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
 from mmasc.progress import current
 from mmasc.remote.addresses import absolute, is_address
 from mmasc.remote.sightings import gone
 
-if TYPE_CHECKING:
-    from mmasc.encoders.base import Encoder
 
-# What `mmasc.embed` loads an encoder with
-_LOADING = ("device", "backend", "window_seconds")
-
-
-class Collection(Searchable):
+class Collection(Growing):
     """A folder of vectors, as it stood when it was opened; `refresh` sees what other processes have added since.
 
     Args:
@@ -59,6 +52,18 @@ class Collection(Searchable):
         """The same as `Collection(folder)`."""
         return cls(folder, **options)
 
+    @classmethod
+    def create(cls, folder: str | Path, root: str | Path, **options: Any) -> "Collection":
+        """A new collection without recordings, for vectors of your own; `mmasc.embed` makes one where there is sound.
+
+        Args:
+            folder: New or empty folder; a collection that is there is opened as it is.
+            root: Folder that paths of recordings are relative to; it need not exist.
+            **options: As for `Collection`.
+        """
+        Store.create(folder, root)
+        return cls(folder, **options)
+
     @property
     def remarks(self) -> list[str]:
         """What users may want to know, one line each: an index that cannot be saved, words that no encoder learned."""
@@ -72,53 +77,6 @@ class Collection(Searchable):
     def info(self) -> dict[str, Any]:
         """What is there: recordings, hours, own columns, root, format, every space with its identity, annotations."""
         return {**super().info(), "annotations": len(self.annotations)}
-
-    def add(
-        self, paths: str | Path | Sequence[str | Path], encoder: "str | Encoder | None" = None, **options: Any
-    ) -> EmbedReport:
-        """Embed more recordings: by default with the encoder, window, hop and channels of the oldest space, into it.
-
-        Args:
-            paths: Files, folders (recursively), patterns.
-            encoder: Name for `load_encoder`, or a loaded encoder. Where a space of this encoder is there (or one named
-                `space`), it grows with the hop and channels that it has; else a new space begins.
-            **options: Of `mmasc.embed`: space, metadata, folders, threads, strict, progress and others.
-        Returns:
-            What was done. The collection is refreshed: what was added can be searched at once.
-        Raises:
-            MmascError: As `mmasc.embed` does; also if there is no space yet and no encoder is given.
-        """
-        # late: they load torch, which asking for words does without
-        from mmasc.collection.ingest import embed
-        from mmasc.encoders.base import Encoder
-
-        name = self._space_to_add_to(encoder, options)
-        if name is not None:
-            space = self.space(name).space
-            options = {"hop_seconds": space.hop_seconds, "channels": space.channels, **options, "space": name}
-            if not isinstance(encoder, Encoder) and not options.keys().isdisjoint(_LOADING):
-                encoder = encoder or space.encoder
-                options.setdefault("window_seconds", window_of(encoder, space.window_seconds))
-            elif encoder is None or (isinstance(encoder, str) and full_name_of(encoder) == space.encoder):
-                encoder = self._encoders.of_space(name, space, self.store.folder)
-        assert encoder is not None  # without one there is a space that names it
-        try:
-            return embed(paths, self.store.location, encoder, **options)
-        finally:
-            self.refresh()
-
-    def _space_to_add_to(self, encoder: "str | Encoder | None", options: Mapping[str, Any]) -> str | None:
-        """Name of the space that more recordings go to; None for a new one."""
-        if (named := options.get("space")) is not None:
-            return named if encoder is None or named in self.head.spaces else None
-        if encoder is None:
-            return self.space().name
-        if isinstance(encoder, str):
-            alike = [name for name, space in self.head.spaces.items() if space.encoder == full_name_of(encoder)]
-        else:
-            identity = getattr(encoder, "identity", None)  # something else than an encoder is refused by `embed`
-            alike = [name for name, space in self.head.spaces.items() if space.identity == identity]
-        return alike[0] if alike else None
 
     def remove(self, paths: Sequence[str | Path] = (), where: str | None = None, missing: bool = False) -> int:
         """Remove recordings (from the collection, not from the disk) with all their windows.

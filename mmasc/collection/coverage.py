@@ -11,6 +11,7 @@ import pyarrow as pa
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.known import some
 from mmasc.collection.snapshot import Snapshot
+from mmasc.encoders.own_vectors import is_own, text_of
 from mmasc.encoders.registry import window_of
 from mmasc.errors import MmascError, show_path
 from mmasc.remote.addresses import is_address, place_of
@@ -32,7 +33,9 @@ def gone_ids(folder: Path, recordings: pa.Table, root: str) -> set[int]:
     """
     paths = recordings.column("path").to_pylist()
     absent = gone([place_of(root, path) for path in paths], sure=True)
-    lost = {one for one, is_gone in zip(recordings.column("id").to_pylist(), absent, strict=True) if is_gone}
+    sizes = recordings.column("size").to_pylist()  # below 0 where there never was a file
+    rows = zip(recordings.column("id").to_pylist(), absent, sizes, strict=True)
+    lost = {one for one, is_gone, size in rows if is_gone and size >= 0}
     if not lost:
         return lost
     what = "" if is_address(root) or os.path.isdir(root) else f"the root {show_path(root)} does not exist"
@@ -55,17 +58,24 @@ def uncovered(collection: Snapshot) -> list[str]:
     anywhere = np.any(list(inside.values()), axis=0) if inside else np.zeros(len(ids), bool)
     lines = []
     for name, covered in inside.items():
+        space = collection.head.spaces[name]
         lacking = [paths[row] for row in np.flatnonzero(anywhere & ~covered)]
         if lacking:
-            command = embed_command(collection.store.folder, [collection.head.root], name, collection.head.spaces[name])
             lines.append(
                 f"space {name!r} has no vectors of {len(lacking)} recordings that another space has ({some(lacking)}); "
-                f"embed them with: {command}"
+                f"{add_advice(collection.store.folder, [collection.head.root], name, space)}"
             )
     nowhere = [paths[row] for row in np.flatnonzero(~anywhere)]
     if nowhere:
         lines.append(f"{len(nowhere)} recordings have vectors in no space ({some(nowhere)}); embed them again")
     return lines
+
+
+def add_advice(folder: Path, paths: Sequence[str], name: str, space: SpaceHead) -> str:
+    """How recordings come into a space."""
+    if is_own(space.encoder):
+        return f"bring vectors of {text_of(space.encoder)!r} with Collection.add_vectors"
+    return f"embed them with: {embed_command(folder, paths, name, space)}"
 
 
 def embed_command(folder: Path, paths: Sequence[str], name: str, space: SpaceHead) -> str:

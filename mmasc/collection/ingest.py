@@ -29,6 +29,7 @@ from mmasc.collection.store import Store
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.beyond import BeyondReach
 from mmasc.encoders.file_vectors import FileVectors
+from mmasc.encoders.own_vectors import is_own
 from mmasc.encoders.registry import full_name_of, load_encoder, window_of
 from mmasc.encoders.sound_progress import sound_phase
 from mmasc.encoders.spec import DEFAULT_ENCODER, licence_remark
@@ -174,7 +175,8 @@ def _usual_encoder(into: Path, space: str | None, window_seconds: float | None) 
     """What a collection goes on with where no encoder is named: the encoder, its space and the window."""
     path = into / HEAD_NAME
     spaces = read_head(path).spaces if path.is_file() else {}
-    name = space if space is not None else next(iter(spaces), None)
+    growing = (name for name, one in spaces.items() if not is_own(one.encoder))
+    name = space if space is not None else next(growing, None)
     known = None if name is None else spaces.get(name)
     if known is None:
         return DEFAULT_ENCODER, space, window_seconds

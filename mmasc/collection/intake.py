@@ -16,7 +16,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from mmasc.collection.clock import ClockColumns
-from mmasc.collection.coverage import embed_command, gone_under
+from mmasc.collection.coverage import add_advice, gone_under
 from mmasc.collection.executors.job import Account
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.known import changed_while_read, moved_files, some, stored_path
@@ -199,10 +199,10 @@ class Intake:
             reader.refresh_index()
         self.report.store_seconds += time.perf_counter() - begun
         for name, count in self.writer.lost.items():
-            command = embed_command(self.store.folder, [self.root], name, head.spaces[name])
+            advice = add_advice(self.store.folder, [self.root], name, head.spaces[name])
             self.report.remarks.append(
                 f"{count} recordings changed since they were embedded in space {name!r}, so their old vectors were "
-                f"removed there; embed them again with: {command}"
+                f"removed there; {advice}"
             )
         if self.clocks is not None:
             self.report.remarks += self.clocks.report.remarks
@@ -214,7 +214,7 @@ class Intake:
                 f"remarks about {len(self.noted) - _NOTED} more files: mmasc classify shows them"
             )
         self.report.remarks += self.store.remarks
-        gone = gone_under(self.known, self.root, folders)
+        gone = [path for path in gone_under(self.known, self.root, folders) if not self.known[path].stamp.unseen]
         self.report.missing = len(gone)
         if gone:
             command = shlex.join(["mmasc", "collection", "remove", str(self.store.folder), "--missing"])

@@ -12,7 +12,7 @@ from mmasc.collection.annotation import UNNAMED, Annotation
 from mmasc.collection.annotations import END_SLACK_SECONDS
 from mmasc.collection.collection import Collection
 from mmasc.errors import MmascError, show_path
-from mmasc.label_files.formats import Written, read_each, rows_text, write_rows
+from mmasc.label_files.formats import Reader, Written, read_each, rows_text, write_rows
 from mmasc.label_files.rows import LabelRow, Problem
 from mmasc.storage.matching import FileMatcher
 from mmasc.storage.texts import listed
@@ -47,7 +47,7 @@ class LabelImport:
 def import_labels(
     collection: Collection,
     paths: str | Path | Iterable[str | Path],
-    format: str | None = None,
+    format: str | Reader | None = None,
     label_column: str | None = None,
     by: str | None = None,
     verdict: str | None = None,
@@ -60,7 +60,7 @@ def import_labels(
     Args:
         collection: Where they are added.
         paths: Label files, or folders of them.
-        format: As in `read_rows`.
+        format: As in `read_rows`, or what reads a file of another format (`mmasc.integrations.birdnet.read_birdnet`).
         label_column: As in `read_rows`.
         by: Who labelled, where the file does not say.
         verdict: Verdict of all labels, instead of the file's.

@@ -11,17 +11,20 @@ from mmasc.collection.annotation_merge import merge_annotations
 from mmasc.collection.head import Head
 from mmasc.collection.metadata import metadata_table, own_columns
 from mmasc.collection.probes import read_probes
-from mmasc.collection.rows import new_recording_id
+from mmasc.collection.rows import new_recording_id, recordings_part
 from mmasc.collection.schema import RECORDING_COLUMNS, windows_schema
 from mmasc.collection.silence import read_silence, write_silence
 from mmasc.collection.stamps import CLOCK_NOTE, DIGEST, Stamp
 from mmasc.collection.store import Store
 from mmasc.collection.transaction import Transaction
 from mmasc.encoders.identity import require_identity
+from mmasc.encoders.own_vectors import is_own
 from mmasc.errors import MmascError, show_path
 from mmasc.remote.addresses import place_of, under
 
 _WINDOWS_AT_ONCE = 65_536
+# What is known of a recording once its file was seen
+_OF_A_FILE = [name for name in RECORDING_COLUMNS if name not in ("id", "path", CLOCK_NOTE)]
 
 
 @dataclass
@@ -34,6 +37,7 @@ class _Plan:
         own: Id here → values of own columns that are missing here.
         digests: Id here → digest that is not known here.
         notes: Id here → note of the clock that was taken over.
+        seen: What they know of the files of recordings that came here with vectors alone, as rows.
         other_content: How many have another content here under the same path.
         conflicts: How many values of own columns differ; ours stay.
     """
@@ -43,6 +47,7 @@ class _Plan:
     own: dict[int, dict] = field(default_factory=dict)
     digests: dict[int, bytes] = field(default_factory=dict)
     notes: dict[int, bytes] = field(default_factory=dict)
+    seen: list[dict] = field(default_factory=list)
     other_content: int = 0
     conflicts: int = 0
 
@@ -62,6 +67,7 @@ def merge(store: Store, other: Store) -> dict[str, int]:
         change.append_recordings(added)
         if plan.own:
             change.update_recordings(_filled(plan.own, store.recordings(change.head), table.schema))
+        change.update_recordings(recordings_part(plan.seen))
         if plan.digests:
             ids, digests = pa.array(list(plan.digests), pa.int64()), pa.array(list(plan.digests.values()), pa.binary())
             change.update_recordings(pa.table({"id": ids, DIGEST: digests}))
@@ -110,7 +116,8 @@ def _space_names(store: Store, other: Store, theirs: Head, change: Transaction) 
             f"space {name!r} of {show_path(store.folder)}",
             f"that of {show_path(other.folder)} cannot be merged into it: embed its recordings here instead",
         )
-        if (ours.hop_seconds, ours.channels) != (space.hop_seconds, space.channels):
+        # Vectors of one's own say themselves what they are of
+        if not is_own(space.encoder) and (ours.hop_seconds, ours.channels) != (space.hop_seconds, space.channels):
             raise MmascError(
                 f"space {names[name]!r} of {show_path(store.folder)} was cut with --hop {ours.hop_seconds:g} "
                 f"--channels {ours.channels}, that of {show_path(other.folder)} with --hop {space.hop_seconds:g} "
@@ -144,13 +151,17 @@ def _plan(table: pa.Table, ours: pa.Table) -> _Plan:
                 plan.own[known["id"]] = more
                 if row[CLOCK_NOTE] is not None and known[CLOCK_NOTE] is None:
                     plan.notes[known["id"]] = row[CLOCK_NOTE]
-            if known[DIGEST] is None and row[DIGEST] is not None:
+            if Stamp.of_row(known).unseen and not Stamp.of_row(row).unseen:
+                plan.seen.append({"id": known["id"], **{name: row[name] for name in _OF_A_FILE}})
+            elif known[DIGEST] is None and row[DIGEST] is not None:
                 plan.digests[known["id"]] = row[DIGEST]
     return plan
 
 
 def _same_content(ours: Stamp, theirs: Stamp) -> bool:
-    """By the digests; where one is not known, by size and the time of writing."""
+    """By the digests; where one is not known, by size and the time of writing; where a file was never seen, by path."""
+    if ours.unseen or theirs.unseen:
+        return True
     same = ours.same_content(theirs)
     return ours.mtime_ns == theirs.mtime_ns if same is None else same
 

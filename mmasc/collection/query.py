@@ -3,26 +3,24 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmasc.audio.memory import MemorySound, as_source, is_one
 from mmasc.collection.clock import begin_of, clock_at
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.hits import Hit
 from mmasc.collection.moments import Wanted, find_moments
+from mmasc.collection.question import Query, query_vectors
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
 from mmasc.encoders.identity import backend_identity, require_identity
-from mmasc.encoders.registry import load_encoder, load_text_encoder, spec_of, window_of
+from mmasc.encoders.registry import load_encoder, load_text_encoder, window_of
 from mmasc.errors import MmascError
-from mmasc.inputs import as_texts, as_vectors, check_picture
-from mmasc.storage.pictures import opened_picture
 from mmasc.windows.units import unit_float32
 
 if TYPE_CHECKING:
@@ -31,55 +29,6 @@ if TYPE_CHECKING:
 
 # Equal to float32 rounding: the same window of the same sound
 _DUPLICATE_COSINE = 1 - 1e-5
-
-
-@dataclass(frozen=True)
-class Query:
-    """What is asked for and what is not, by modality."""
-
-    texts: tuple[str, ...] = ()
-    sounds: tuple[Path | MemorySound, ...] = ()
-    images: tuple[Any, ...] = ()
-    vectors: np.ndarray | None = None
-    not_texts: tuple[str, ...] = ()
-    not_sounds: tuple[Path | MemorySound, ...] = ()
-    not_images: tuple[Any, ...] = ()
-
-    @classmethod
-    def of(
-        cls, text: Any, audio: Any, image: Any, vectors: Any, not_text: Any, not_audio: Any, not_image: Any
-    ) -> "Query":
-        """From one or several of each.
-
-        Raises:
-            MmascError: If nothing is asked for, a text is empty, or vectors are not finite.
-            ValueError: If something else than a text, a sound or a picture stands where one should.
-        """
-        query = cls(
-            as_texts(text),
-            _sounds(audio),
-            _pictures(image),
-            None if vectors is None else as_vectors(vectors),
-            as_texts(not_text, "not_text"),
-            _sounds(not_audio),
-            _pictures(not_image),
-        )
-        if any(not one.strip() for one in query.texts + query.not_texts):
-            raise MmascError("the query is empty; give a text, a sound file or a picture")
-        if not (query.texts or query.sounds or query.images or (query.vectors is not None and len(query.vectors))):
-            raise MmascError("nothing to look for; give a text, a sound file or a picture")
-        return query
-
-    @property
-    def modalities(self) -> set[str]:
-        """Which of "text", "audio", "image" a space must understand."""
-        asked = {"text": self.texts + self.not_texts, "audio": self.sounds + self.not_sounds}
-        return {name for name, items in {**asked, "image": self.images + self.not_images}.items() if items}
-
-    def fits(self, encoder: str) -> bool:
-        """Whether the encoder of a space (its name, as stored) understands the query."""
-        spec = spec_of(encoder)
-        return spec is None or self.modalities <= set(spec.modalities)
 
 
 class QueryEncoders:
@@ -183,8 +132,8 @@ def search_space(
     where: str | None = None,
 ) -> list[Hit]:
     """Hits of one space, best first; see `Collection.search`."""
-    asked_for, sound_windows = _query_vectors(query, encoder, reader.space.dim, against=False)
-    unwanted, _ = _query_vectors(query, encoder, reader.space.dim, against=True)
+    asked_for, sound_windows = query_vectors(query, collection, reader, encoder, against=False)
+    unwanted, _ = query_vectors(query, collection, reader, encoder, against=True)
     target = unit_float32(asked_for).mean(axis=0)
     if len(unwanted):
         target = target - unit_float32(unwanted).mean(axis=0)
@@ -192,8 +141,7 @@ def search_space(
         raise MmascError("what is asked for cancels out; ask for something else than what is not asked for")
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)
     # Digital silence is the answer to no word and no picture, only to a sound
-    by_sound = bool(query.sounds) or query.vectors is not None
-    wanted = replace(wanted, text="text" in query.modalities, silence_too=by_sound)
+    wanted = replace(wanted, text="text" in query.modalities, silence_too=query.by_sound)
     columns = {name: collection.recordings.column(name) for name in ["path", *collection.metadata_columns]}
 
     def place(position: int) -> tuple[str, float, int]:
@@ -237,52 +185,3 @@ def search_space(
 def _shown(value: Any) -> Any:
     """A value of an own column as hits have it: times are texts, so that JSON takes them."""
     return value.isoformat(" ") if isinstance(value, datetime) else value
-
-
-def _query_vectors(query: Query, encoder: Any, dim: int, against: bool) -> tuple[np.ndarray, np.ndarray]:
-    """A vector each for what is asked (or not asked) `[item dim]`, and the windows of the sounds among it."""
-    texts = query.not_texts if against else query.texts
-    sounds = query.not_sounds if against else query.sounds
-    images = query.not_images if against else query.images
-    parts, windows = [np.zeros((0, dim), np.float32)], [np.zeros((0, dim), np.float32)]
-    if query.vectors is not None and not against:
-        if query.vectors.shape[1] != dim:
-            raise MmascError(f"vectors of this space have {dim} numbers, got {query.vectors.shape[1]}")
-        parts.append(query.vectors)
-    if texts or sounds or images:
-        assert encoder is not None
-        if texts:
-            parts.append(encoder.embed_text(list(texts)))
-        if images:
-            parts.append(encoder.embed_image([_picture(image) for image in images]))
-        if sounds:
-            from mmasc.encoders.embedding import embed_file  # late: it loads torch, which words do without
-        for path in sounds:
-            encoded = embed_file(path, encoder)
-            parts.append(encoded.vector[None])
-            windows.append(encoded.vectors)
-    return np.concatenate(parts), np.concatenate(windows)
-
-
-def _picture(image: Any) -> Any:
-    if not isinstance(image, str | Path):
-        return image
-    with opened_picture(image) as opened:
-        return opened.convert("RGB")
-
-
-def _sounds(sounds: Any) -> tuple[Path | MemorySound, ...]:
-    several = () if sounds is None else (sounds,) if is_one(sounds) else tuple(sounds)
-    return tuple(as_source(sound) for sound in several)
-
-
-def _pictures(pictures: Any) -> tuple[Any, ...]:
-    if pictures is None:
-        return ()
-    array = isinstance(pictures, np.ndarray)
-    one = isinstance(pictures, str | Path) or hasattr(pictures, "convert") or (array and pictures.ndim <= 3)
-    several = (pictures,) if one and not (array and pictures.dtype.kind in "OU") else tuple(pictures)
-    for picture in several:
-        if not isinstance(picture, str | Path):
-            check_picture(picture)
-    return several

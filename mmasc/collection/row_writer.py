@@ -111,7 +111,10 @@ class RowWriter:
             )
 
     def same(self, known: Known, now: Stamp, file: FileVectors) -> bool:
-        """Whether a file holds what was embedded. Where no digest was kept, equal vectors say it."""
+        """Whether a file holds what was embedded. Where no digest was kept, equal vectors say it; of a recording that
+        came with vectors and without a file, its path."""
+        if known.stamp.unseen:
+            return True
         same = known.stamp.same_content(now)
         if same is not None:
             return same
@@ -138,6 +141,7 @@ class RowWriter:
         """The rows of some files; what another process has added meanwhile is not added again."""
         new: list[tuple[int, Waiting]] = []
         renewed: list[dict] = []
+        filled: list[dict] = []
         changed: list[dict] = []
         embedded: list[tuple[int, FileVectors]] = []
         late: dict[int, dict] = {}
@@ -155,6 +159,8 @@ class RowWriter:
                 if not same:
                     changed.append({"id": number, **one.now.columns, **facts(one.file)})
                     clocks[number] = one.clock
+                elif known.stamp.digest is None:
+                    filled.append({"id": number, **one.now.columns, **facts(one.file)})  # vectors came before sound
                 elif known.stamp != one.now:
                     renewed.append({"id": number, **one.now.columns})
             if known is None or not known.embedded or not same:
@@ -163,6 +169,7 @@ class RowWriter:
         self._drop_windows(change, [row["id"] for row in changed])
         change.update_recordings(recordings_part(changed))
         change.update_recordings(recordings_part(renewed))
+        change.update_recordings(recordings_part(filled))
         if new:
             schema = self.store.recordings_schema(change.head)
             rows = [recording_row(number, one.stored, one.now, one.file, one.clock) for number, one in new]

@@ -42,6 +42,9 @@ class Searchable(Snapshot):
         not_text: Any = (),
         not_audio: Any = (),
         not_image: Any = (),
+        like: Any = (),
+        not_like: Any = (),
+        not_vectors: Any = None,
         k: int | np.integer = 10,
         where: str | None = None,
         space: str | None = None,
@@ -62,7 +65,9 @@ class Searchable(Snapshot):
             text, audio, image: Asked for: texts; sound files (or their bytes, or open binary files); picture files, PIL
                 images or uint8 arrays [height, width, 3]; one or several of each in any container.
             vectors: Asked for, as vectors of the space, `[dim]` or `[item dim]`, any type of number.
-            not_text, not_audio, not_image: Not asked for.
+            not_text, not_audio, not_image, not_vectors: Not asked for.
+            like, not_like: Recordings of the collection, or moments of them, as they are stored, asked for and not: a
+                path, (path, start, end) in seconds, or a hit of a search; one or several. They need no encoder.
             k: Hits, at most; fewer come back where fewer are there or pass.
             where: SQL on columns of recordings and windows (start, end, lane), applied inside the search.
             space: Name of the space; default: the oldest that understands the query.
@@ -86,7 +91,9 @@ class Searchable(Snapshot):
             raise ValueError(f"gap must be 0 seconds or more, got {gap}")
         most = 1 if per_recording else None if spread is None else as_count(spread, "spread")
         wanted = Wanted(as_count(k, "k"), windows, most, gap)
-        query = Query.of(text, audio, image, vectors, not_text, not_audio, not_image)
+        asked = {"text": text, "audio": audio, "image": image, "vectors": vectors, "like": like}
+        against = {"text": not_text, "audio": not_audio, "image": not_image, "vectors": not_vectors, "like": not_like}
+        query = Query.of(asked, against)
         name = space or self.space_for(query, encoder)
         reader = self.space(name)
         ready = self._encoders.of(reader, encoder, query)
@@ -117,4 +124,5 @@ class Searchable(Snapshot):
             raise MmascError(
                 f"no space of {self.store.folder} understands {asked}; it has: {', '.join(self.spaces)}{add}"
             )
-        return fitting[0] if fitting else self.space().name
+        wide = [name for name in fitting if query.has_width(self.head.spaces[name].dim)]
+        return (wide or fitting)[0] if fitting else self.space().name

@@ -50,6 +50,11 @@ class Stamp:
         """As columns of a recording."""
         return {"size": self.size, "mtime_ns": self.mtime_ns, CTIME: self.ctime_ns, DIGEST: self.digest}
 
+    @property
+    def unseen(self) -> bool:
+        """Whether nobody here has seen the file: the recording came with vectors that were made elsewhere."""
+        return self.size < 0
+
     def untouched(self, now: "Stamp") -> bool:
         """Whether nothing was done to the file since: size and times agree as far as they are known."""
         times = self.mtime_ns == now.mtime_ns and (self.ctime_ns is None or self.ctime_ns == now.ctime_ns)
@@ -57,11 +62,16 @@ class Stamp:
 
     def same_content(self, other: "Stamp") -> bool | None:
         """Whether two files hold the same bytes; None where it is not known."""
+        if self.unseen or other.unseen:
+            return None
         if self.size != other.size:
             return False
         if self.digest is None or other.digest is None:
             return None
         return self.digest == other.digest
+
+
+UNSEEN = Stamp(-1, 0)
 
 
 def own_name(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mmasc.encoders.adapters import ADAPTERS
 from mmasc.encoders.earlier import by_rules_of
 from mmasc.encoders.hearing import AskedWindow, split_hearing
+from mmasc.encoders.own_vectors import is_own, own_spec, refuse_own
 from mmasc.encoders.plugin import EncoderPlugin, spec_of_plugin
 from mmasc.encoders.plugin_files import find_plugin, full_name, installed_plugins, is_plugin
 from mmasc.encoders.spec import EncoderSpec, Origin
@@ -125,6 +126,8 @@ def full_name_of(name: str) -> str:
     Args:
         name: As for `load_encoder`.
     """
+    if is_own(name):
+        return name
     plain, hearing = split_hearing(name)
     base, colon, path = plain.partition(":")
     if base in ADAPTERS:
@@ -147,6 +150,8 @@ def _target_of_own(name: str) -> str | None:
 def _checked_name(name: Any) -> str:
     if not isinstance(name, str):
         raise ValueError(f"encoder must be a name like 'mini', got {type(name).__name__}")
+    if is_own(name):
+        refuse_own(name)
     return name
 
 
@@ -177,6 +182,8 @@ def spec_of(encoder: str) -> EncoderSpec | None:
     Returns:
         None for a name that nobody knows, or of which nothing is known before it is loaded.
     """
+    if is_own(encoder):
+        return own_spec(encoder)
     try:
         plain, hearing = split_hearing(encoder)
         spec = _known(plain)

@@ -33,6 +33,10 @@ class LogMelProducts(nn.Module):
 
     def forward(self, waveforms: Float[Tensor, "batch time"]) -> Float32[Tensor, "batch mel frame"]:
         """As `LogMel.forward`."""
+        return self.compress(self.mel(waveforms))
+
+    def mel(self, waveforms: Float[Tensor, "batch time"]) -> Float32[Tensor, "batch mel frame"]:
+        """As `LogMel.mel`."""
         config = self.config
         samples = waveforms.float()[:, None]
         if config.centre is not None:
@@ -44,4 +48,4 @@ class LogMelProducts(nn.Module):
         if config.frame_mean > 1:
             mel = mel[:, : mel.shape[1] // config.frame_mean * config.frame_mean]
             mel = mel.unflatten(1, (-1, config.frame_mean)).mean(2)
-        return self.compress(mel.transpose(1, 2))
+        return mel.transpose(1, 2)

@@ -24,7 +24,9 @@ READABLE = tuple(name for name in FORMATS if name != "m3u")
 _SUFFIXES = {name: f".{name}" for name in FORMATS} | {"raven": ".raven.txt", "audacity": ".audacity.txt"}
 _LABEL_FILES = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 _BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".m3u": "m3u", ".m3u8": "m3u"}
-_READERS: dict[str, Callable[[Path, str | None], LabelFile]] = {
+# What reads a file of one format, given the column that holds the labels
+Reader = Callable[[Path, str | None], LabelFile]
+_READERS: dict[str, Reader] = {
     "csv": read_csv,
     "jsonl": read_jsonl,
     "json": read_json,
@@ -74,22 +76,27 @@ def read_rows(path: str | Path, format: str | None = None, label_column: str | N
     return replace(found, unjudged=sum(one.unjudged for one in files))
 
 
-def read_each(path: Path, format: str | None = None, label_column: str | None = None) -> list[LabelFile]:
+def read_each(path: Path, format: str | Reader | None = None, label_column: str | None = None) -> list[LabelFile]:
     """The same as `read_rows`, by file: one, or those below a folder in the order of their paths.
 
-    Below a folder, a file that cannot be read stops nothing either: it is a problem of its first line.
+    Below a folder, a file that cannot be read stops nothing either: it is a problem of its first line. Instead of a
+    format, `format` may be what reads a file of another one.
     """
-    if format is not None and format not in READABLE:
+    if isinstance(format, str) and format not in READABLE:
         raise ValueError(f"format must be one of {list(READABLE)}, got {format!r}")
+
+    def read(file: Path) -> LabelFile:
+        return (format if callable(format) else _READERS[format or format_of(file)])(file, label_column)
+
     if not path.is_dir():
-        return [_READERS[format or format_of(path)](path, label_column)]
-    files = label_files_below(path)
+        return [read(path)]
+    files = label_files_below(path, (*_LABEL_FILES, ".parquet") if callable(format) else _LABEL_FILES)
     if not files:
         raise MmascError(f"{show_path(path)} holds no label file ({', '.join(_LABEL_FILES)})")
     found = []
     for file in files:
         try:
-            one = _READERS[format or format_of(file)](file, label_column)
+            one = read(file)
         except MmascError as fault:
             one = LabelFile([], [Problem(1, str(fault).removeprefix(show_path(file)).lstrip(": "))], [], str(file))
         own, inside = recording_named_by(file), file.parent.relative_to(path)
@@ -188,6 +195,6 @@ def label_places(paths: Sequence[str], format: str, root: str | None = None) -> 
     return {path: Path(f"{short}{suffix}") for path, short in inside.items()}
 
 
-def label_files_below(folder: str | Path) -> list[Path]:
+def label_files_below(folder: str | Path, endings: Sequence[str] = _LABEL_FILES) -> list[Path]:
     """Files below a folder whose ending may be a label file's, in the order of their paths."""
-    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in _LABEL_FILES and path.is_file())
+    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in endings and path.is_file())

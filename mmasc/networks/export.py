@@ -55,8 +55,8 @@ def export_network(network: Network, path: str | Path, seconds: float | None = N
 
     The file's input is `input`: what the front end `network.features` gives, `[batch channel frame band]` (waveforms
     for networks that read them); networks that read tags have a second one, `tags` `[batch tag]`. Its output is
-    `logits` `[batch class]`. Name, classes, front end, rate and the words of the tags are in its metadata. Front ends
-    stay outside: the exporter has no word for their Fourier transforms.
+    `logits` `[batch class]`. Name, classes, front end, rate and the words of the tags are in its metadata. The front
+    end stays outside; `mmasc.encoders.export` writes networks with it.
 
     Args:
         network: Network on the CPU.
@@ -106,7 +106,7 @@ def export_network(network: Network, path: str | Path, seconds: float | None = N
 def _write(body: nn.Module, example: tuple[Tensor, ...], path: Path, network: Network) -> None:
     """Write the file; the example is a batch of several, because a batch of one would be taken for a constant."""
     try:
-        export_module(body, example, path, {0: "batch"}, (_INPUTS[: len(example)], "logits"))
+        export_module(body, example, path, {0: "batch"}, (_INPUTS[: len(example)], ["logits"]))
     except MmascError:
         raise
     except Exception as error:  # the exporter's exceptions have no base class of their own

@@ -70,7 +70,7 @@ def export_module(
     example: Tensor | tuple[Tensor, ...],
     path: Path,
     dynamic: dict[int, str],
-    names: tuple[Sequence[str], str] | None = None,
+    names: tuple[Sequence[str], Sequence[str]] | None = None,
 ) -> None:
     """Write a module as ONNX, in evaluation mode.
 
@@ -79,7 +79,7 @@ def export_module(
         example: Its input or inputs.
         path: The file, in a folder that is there.
         dynamic: Axes of every input whose length is free, with the name of each.
-        names: Names of the inputs and of the output in the file; default: the exporter's.
+        names: Names of the inputs and of the outputs in the file; default: the exporter's.
     Raises:
         MmascError: If the extra is not installed.
     """
@@ -100,7 +100,7 @@ def export_module(
             external_data=False,
             dynamic_shapes=shapes,
             input_names=names and list(names[0]),
-            output_names=names and [names[1]],
+            output_names=names and list(names[1]),
             opset_version=_OPSET,
             verbose=False,
         )

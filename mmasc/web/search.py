@@ -14,6 +14,7 @@ from mmasc.collection.clock import begin_of, clock_at
 from mmasc.collection.moments import Moment, Wanted, find_moments
 from mmasc.collection.query import Query
 from mmasc.collection.space import SpaceReader
+from mmasc.collection.stored_moments import windows_within
 from mmasc.encoders.words import remarks_on_words
 from mmasc.errors import MmascError, show_path
 from mmasc.printing import plain
@@ -150,14 +151,10 @@ def windows_of_moment(session: Session, reader: SpaceReader, moment: MomentPart)
         Refused: If the recording is gone, or has no windows in this space.
     """
     recording = int(session.view.ids[session.view.row(moment.recording)])
-    windows = reader.of_recording(recording)
+    windows = windows_within(reader, recording, moment.start, moment.end)
     if not len(windows):
         raise Refused(404, f"the recording has no windows in the space {reader.name!r}")
-    starts, ends = reader.start[windows], reader.end[windows]
-    common = np.minimum(ends, moment.end) - np.maximum(starts, moment.start)
-    shorter = np.minimum(ends - starts, max(moment.end - moment.start, 1e-9))
-    inside = common >= 0.5 * shorter
-    return windows[inside] if inside.any() else windows[[int(common.argmax())]]
+    return windows
 
 
 def distribution_of(session: Session, reader: SpaceReader, target: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:

@@ -1,0 +1,138 @@
+"""Vectors of one's own as they are handed over: rows that are checked before anything is stored."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int
+
+from mmasc.errors import MmascError, show_path
+from mmasc.inputs import as_vectors
+
+_AT_ONCE = 65_536
+
+
+@dataclass(frozen=True)
+class VectorRows:
+    """Vectors with the moments that they are of.
+
+    Attributes:
+        vectors: float32 `[row dim]`; finite, none of them zero.
+        paths: Recordings, each once, as they were named.
+        of: Which of them each row is of, int64 `[row]`.
+        starts, ends: Seconds, float64 `[row]`; finite, not negative, each end after its start.
+    """
+
+    vectors: Float32[np.ndarray, "row dim"]
+    paths: list[str]
+    of: Int[np.ndarray, " row"]
+    starts: Float[np.ndarray, " row"]
+    ends: Float[np.ndarray, " row"]
+
+    @classmethod
+    def checked(cls, vectors: Any, recordings: Any, starts: Any, ends: Any) -> "VectorRows":
+        """From what a caller hands over, see `Collection.add_vectors`.
+
+        Raises:
+            ValueError: If shapes or types do not fit together.
+            MmascError: If a row cannot be used; the line names it.
+        """
+        matrix = _matrix(vectors)
+        count = len(matrix)
+        names = _names(recordings, count)
+        begin, end = _seconds(starts, "starts", count), _seconds(ends, "ends", count)
+        refuse_row(begin >= end, lambda row: f"starts[{row}] is {begin[row]:g} s, its end {end[row]:g} s: not after it")
+        known = {name: place for place, name in enumerate(dict.fromkeys(names))}
+        of = np.fromiter((known[name] for name in names), np.int64, count)
+        return cls(matrix, list(known), of, begin, end)
+
+    def durations(self, given: Any) -> dict[str, float]:
+        """Lengths of recordings in seconds, by name.
+
+        Args:
+            given: By name, or a number a row; None for none.
+        Raises:
+            MmascError: If a length is not above 0, or rows of one recording say two.
+        """
+        if given is None:
+            return {}
+        if not isinstance(given, Mapping):
+            seconds = _seconds(given, "durations", len(self.of))
+            first = np.unique(self.of, return_index=True)[1]
+            differs = seconds != seconds[first][self.of]
+            refuse_row(differs, lambda row: f"durations[{row}] is not that of other rows of {self._shown(row)}")
+            given = {path: seconds[row] for path, row in zip(self.paths, first, strict=True)}
+        found = {os.fspath(path): float(seconds) for path, seconds in given.items()}
+        for path, seconds in found.items():
+            if not 0 < seconds < np.inf:
+                raise MmascError(f"durations: {show_path(path)} must last more than 0 seconds, got {seconds:g}")
+        return found
+
+    def _shown(self, row: int) -> str:
+        return show_path(self.paths[self.of[row]])
+
+
+def refuse_row(bad: Bool[np.ndarray, " row"], line: Any) -> None:
+    """Refuse rows that cannot be used.
+
+    Args:
+        bad: Which these are.
+        line: Row → what is wrong with it, in one line; asked for the first.
+    Raises:
+        MmascError: If there are any.
+    """
+    if bad.any():
+        more = int(bad.sum()) - 1
+        raise MmascError(line(int(bad.argmax())) + (f" (and {more} more rows)" if more else ""))
+
+
+def checked_probes(probes: Any, dim: int) -> Float32[np.ndarray, "item dim"] | None:
+    """Vectors that an index will be measured with; None where there are none.
+
+    Raises:
+        ValueError: If they have another width.
+        MmascError: If one cannot be used.
+    """
+    found = None if probes is None else as_vectors(probes)
+    if found is not None and found.shape[1] != dim:
+        raise ValueError(f"probes must have {dim} numbers as the vectors have, got {found.shape[1]}")
+    return found
+
+
+def _matrix(vectors: Any) -> Float32[np.ndarray, "row dim"]:
+    array = np.asarray(vectors)
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.shape[1]:
+        raise ValueError(f"vectors must be numbers [row, dim], got {array.dtype} {list(array.shape)}")
+    with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
+        matrix = array.astype(np.float32, copy=False)
+    for first in range(0, len(matrix), _AT_ONCE):
+        some = matrix[first : first + _AT_ONCE]
+        refuse_row(
+            ~np.isfinite(some).all(axis=1), lambda row, first=first: f"vectors[{first + row}] holds NaN or infinity"
+        )
+        refuse_row(~some.any(axis=1), lambda row, first=first: f"vectors[{first + row}] is zero and has no direction")
+    return matrix
+
+
+def _names(recordings: Any, count: int) -> Sequence[str]:
+    if isinstance(recordings, str | os.PathLike):
+        return [os.fsdecode(recordings)] * count
+    names = [recordings] if recordings is None else list(recordings)
+    if len(names) != count:
+        raise ValueError(f"recordings must be one path, or one a row: {count} rows, {len(names)} recordings")
+    for row, name in enumerate(names):
+        if not isinstance(name, str | os.PathLike) or not os.fspath(name):
+            raise ValueError(f"recordings[{row}] must be a path, got {type(name).__name__} {str(name)[:40]!r}")
+    return [os.fsdecode(name) for name in names]
+
+
+def _seconds(values: Any, what: str, count: int) -> Float[np.ndarray, " row"]:
+    array = np.asarray(values)
+    if array.shape != (count,) or array.dtype.kind not in "fiu":
+        raise ValueError(f"{what} must be {count} numbers, one a row, got {array.dtype} {list(array.shape)}")
+    seconds = array.astype(np.float64)
+    refuse_row(~np.isfinite(seconds), lambda row: f"{what}[{row}] is {seconds[row]:g}, not a time")
+    refuse_row(seconds < 0, lambda row: f"{what}[{row}] is {seconds[row]:g} s; times begin at 0")
+    return seconds
