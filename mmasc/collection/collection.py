@@ -297,5 +297,5 @@ class Collection(Searchable):
     def set_metadata(self, columns: dict[int, dict[str, Any]]) -> None:
         """Set own columns of recordings: id → name → value."""
         with self.store.transaction() as change:
-            change.update_recordings(metadata_table(columns, self.store.recordings(change.head).schema))
+            change.update_recordings(metadata_table(columns, self.store.recordings_schema(change.head)))
         self.refresh()

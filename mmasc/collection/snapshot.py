@@ -72,7 +72,7 @@ class Snapshot:
         self.store.close()
         self.head = self.store.head()
         self._readers.clear()
-        for name in ("recordings", "row_of"):
+        for name in ("recordings", "row_of", "metadata_columns"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -97,7 +97,7 @@ class Snapshot:
             return self.recordings.select(list(columns)).take(pa.array(rows))
         return self.store.take_recordings(self.head, rows, columns)
 
-    @property
+    @cached_property
     def metadata_columns(self) -> list[str]:
         """Names of the users' own columns."""
         return [name for name in self.store.recordings_schema(self.head).names if name not in RECORDING_COLUMNS]
