@@ -4,13 +4,17 @@
 
 Makes the collection by a rule (windows of 128 numbers around 4,096 centres, which is easy data: take the ratios),
 builds its index, then measures in processes of their own: opening and its memory beside the size of the index,
-searches with their recall against brute force in the same run, filtered ones, adding 100,000 windows, and what a
+searches with their recall against brute force in the same run, filtered ones, the memory that merging, exporting,
+checking and removing take (each on a copy), adding 100,000 windows, and what a
 commit of another process costs a writer beside reading all recordings. With `--folder` the collection is kept, and
 made but once.
 """
 
 import argparse
 import json
+import os
+import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,6 +26,7 @@ import pyarrow as pa
 
 DIM, CENTRES, SECONDS = 128, 4_096, 5.12
 STEP = 10_000  # recordings in a commit
+WHOLE = ("merge", "export", "check", "remove")
 
 
 def vectors(first: int, count: int) -> np.ndarray:
@@ -205,13 +210,53 @@ def foreign(folder: Path) -> None:
     told("a foreign commit that changed 100", time.perf_counter() - begun, "s")
 
 
+def peak(name: str, folder: Path, do) -> None:
+    """Seconds of CPU of one step, and how much memory it took at most over what opening takes, beside the tables."""
+    size = sum(path.stat().st_size for path in folder.rglob("*.lance") if path.is_file()) / 2**20
+    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, time.process_time()
+    do()
+    more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
+    told(f"{name}: memory at most, of {size:,.0f} MB of tables", more, "MB")
+    told(f"{name}: CPU", time.process_time() - begun, "s")
+
+
+def whole(folder: Path, step: str) -> None:
+    """One of merge, export, check and remove, which look at everything there is."""
+    from mmasc.collection import Collection
+    from mmasc.collection.index import IndexPolicy, import_faiss
+    from mmasc.collection.store import Store
+
+    import_faiss().omp_set_num_threads(1)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        copy = Path(scratch) / "copy"
+        if step == "merge":
+            Store.create(copy, Store(folder).head().root)
+            collection = Collection(copy)
+            peak(step, folder, lambda: collection.merge(folder))
+        elif step == "remove":
+            shutil.copytree(folder, copy, copy_function=os.link, ignore=lambda *_: ["segments", "checksums", "heads"])
+            for name in ("collection.json", "checksums"):
+                (copy / name).unlink(missing_ok=True)
+                shutil.copy(folder / name, copy / name)
+            collection = Collection(copy)
+            peak(step, folder, lambda: collection.remove(where="site < 's25'"))
+        else:
+            collection = Collection(folder, policy=IndexPolicy(recall=0.99))
+            collection.space()
+            do = collection.check if step == "check" else lambda: collection.export(Path(scratch) / "x")
+            peak(step, folder, do)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--windows", type=int, default=300_000)
     parser.add_argument("--recordings", type=int, default=20_000)
     parser.add_argument("--folder", type=Path, help="kept, and not made again where it is there")
-    parser.add_argument("--only", choices=["measure", "grow", "foreign"], help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=["measure", "grow", "foreign", *WHOLE], help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.only in WHOLE:
+        whole(options.folder, options.only)
+        return
     if options.only:
         globals()[options.only](options.folder)
         return
@@ -226,7 +271,7 @@ def main() -> None:
         begun = time.perf_counter()
         subprocess.run([sys.executable, "-c", build, str(folder)], check=True)
         told("index built, where it was missing", time.perf_counter() - begun, "s")
-        for part in ("measure", "foreign", "grow"):
+        for part in ("measure", *WHOLE, "foreign", "grow"):
             subprocess.run([sys.executable, __file__, "--folder", str(folder), "--only", part], check=True)
 
 

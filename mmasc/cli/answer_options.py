@@ -1,15 +1,25 @@
 """Options of commands that say what recordings are: `classify` and `head apply` take the same ones."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import click
 
 from mmasc.cli.classify_target import LABEL_FILES
-from mmasc.cli.options import device_option, format_option, hop_option, quiet_option, strict_option, window_option
+from mmasc.cli.options import (
+    device_option,
+    executor_options,
+    format_option,
+    hop_option,
+    quiet_option,
+    strict_option,
+    window_option,
+)
+from mmasc.encoders.executing import check_executor, executing
 
 # What a collection has of its own, and what only a collection has
-_OF_FILES = ("hop_seconds", "window_seconds", "channels", "backend")
+_OF_FILES = ("hop_seconds", "window_seconds", "channels", "backend", "executor", "workers", "address")
 _OF_COLLECTIONS = ("space", "where")
 
 _OPTIONS = [
@@ -68,6 +78,7 @@ _OPTIONS = [
     ),
     click.option("--space", default=None, metavar="NAME", help="Space of the collection; default: one that fits."),
     click.option("--where", default=None, metavar="SQL", help="Condition on columns of the collection."),
+    executor_options,
     strict_option,
     device_option,
     quiet_option,
@@ -88,6 +99,20 @@ def answer_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def taken_executor(options: dict[str, Any]) -> AbstractContextManager[None]:
+    """Who embeds recordings, taken out of the options of a command; wrong where it does not fit together.
+
+    Raises:
+        click.UsageError: If it does not.
+    """
+    said = {name: options.pop(name) for name in ("executor", "workers", "address")}
+    try:
+        check_executor(**said)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return executing(**said)
 
 
 def check_source(options: dict[str, Any], is_collection: bool) -> None:

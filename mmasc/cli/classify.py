@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from mmasc.cli.answer_options import answer_options, check_source, check_thresholds
+from mmasc.cli.answer_options import answer_options, check_source, check_thresholds, taken_executor
 from mmasc.cli.output import remark
 from mmasc.cli.progress import shown_progress
 from mmasc.encoders.spec import DEFAULT_ENCODER
@@ -120,6 +120,7 @@ def classify(
 
     collection, sounds = collection_or_sounds(paths)
     check_source(options, collection is not None)
+    executor = taken_executor(options)
     if given is None:
         name = encoder_of(collection, options["space"], options["encoder"], options["calibration"])
         options["prompts"] = prompts_or_words(None, name, quiet)
@@ -128,7 +129,7 @@ def classify(
     more = {"about": about, "with_cosines": True, "group_of": options["prompts"].group_of}
     more["with_clock"] = has_clocks(collection)
     output = Output.of(Chosen(output_format, to, together, quiet), options, files, **more)
-    with shown_progress("labelling", quiet):
+    with shown_progress("labelling", quiet), executor:
         results = classify_recordings(list(files) if collection is None else collection, **options)
         about["encoder"] = results.encoder
         _remark_on_words(results.encoder, options["prompts"], quiet)

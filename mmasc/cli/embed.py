@@ -154,8 +154,8 @@ def _checked(
     executor: str | None, workers: int | None, address: str | None, shard: str | None, root: str | None
 ) -> "Shard | None":
     """The part that is asked for; what does not fit together is wrong usage."""
-    from mmasc.collection.executors.choice import check_executor
     from mmasc.collection.shards import Shard
+    from mmasc.encoders.executing import check_executor
 
     try:
         check_executor(executor, workers, address)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from mmasc.cli.answer_options import answer_options, check_source, check_thresholds
+from mmasc.cli.answer_options import answer_options, check_source, check_thresholds, taken_executor
 from mmasc.cli.output import remark
 from mmasc.cli.progress import shown_progress
 
@@ -46,6 +46,7 @@ def apply(
 
     collection, sounds = collection_or_sounds(paths)
     check_source(options, collection is not None)
+    executor = taken_executor(options)
     check_thresholds(options, has_own=True)
     cut = [name for name in ("hop_seconds", "window_seconds", "channels") if options[name] is not None]
     if cut and not is_network(head_file):
@@ -56,7 +57,7 @@ def apply(
         raise click.UsageError("--one is for heads, this is a network")
     files = find_audio(sounds) if collection is None else recordings_of(collection)
     output = Output.of(Chosen(output_format, to, together, quiet), options, files, with_clock=has_clocks(collection))
-    with shown_progress("labelling", quiet):
+    with shown_progress("labelling", quiet), executor:
         results = apply_head(head_file, list(files) if collection is None else collection, **options)
         read = show_answers(results, files, output)
     for line in results.remarks:

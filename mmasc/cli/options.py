@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from mmasc.encoders.executing import EXECUTORS
 from mmasc.encoders.spec import DEFAULT_ENCODER
 
 FORMATS = ("table", "json", "jsonl", "csv")
@@ -140,7 +141,7 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--executor`, `--workers`, `--address`: who embeds recordings."""
     executor = click.option(
         "--executor",
-        type=click.Choice(["local", "processes", "ray"]),
+        type=click.Choice(EXECUTORS),
         default=None,
         help="This process, processes on this machine, or Ray (extra: scale); default: what is fastest here.",
     )

@@ -1,6 +1,6 @@
 """Another collection's annotations taken over: those of recordings that both have, or that come with the merge."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +9,11 @@ from mmasc.collection.journal import Journal
 
 
 def merge_annotations(
-    folder: Path, other: Path, ids: Mapping[int, int], paths: Mapping[int, str], there: Set[int]
+    folder: Path,
+    other: Path,
+    ids: Mapping[int, int],
+    paths: Callable[[Sequence[int]], Sequence[str]],
+    there: Container[int],
 ) -> tuple[int, int]:
     """Append the annotations that are missing here; one whose id was ever set here is not added again.
 
@@ -19,7 +23,7 @@ def merge_annotations(
     Args:
         folder, other: The two collections.
         ids: Ids of recordings there → here.
-        paths: Ids of recordings here → paths under the root.
+        paths: Ids of recordings here → their paths under the root, in equal order.
         there: Ids of all recordings here.
     Returns:
         How many were added, and how many are here with other values, which stay.
@@ -39,6 +43,6 @@ def merge_annotations(
         }
         added = tuple(one for one in theirs if one.id not in known)
         if added:
-            journal.append([Event.make("set", annotations=added, paths=tuple(paths[one.recording] for one in added))])
+            journal.append([Event.make("set", annotations=added, paths=tuple(paths([one.recording for one in added])))])
     differ = sum(one.id in known and one.id in ours.state and one != ours.state[one.id] for one in theirs)
     return len(added), differ

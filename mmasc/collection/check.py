@@ -4,24 +4,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pyarrow.compute as pc
 
 from mmasc.collection.annotations import Annotations
-from mmasc.collection.coverage import uncovered
+from mmasc.collection.check_space import check_space
+from mmasc.collection.coverage import NAMED, Counted, uncovered
+from mmasc.collection.derived import wrong_columns
 from mmasc.collection.head import HEAD_NAME, read_copies
+from mmasc.collection.known import some
 from mmasc.collection.leases import copy_path
-from mmasc.collection.segment_files import damaged_segments
+from mmasc.collection.path_digests import PathDigests
+from mmasc.collection.removal import places_gone
 from mmasc.collection.snapshot import Snapshot
-from mmasc.collection.space import SpaceReader
-from mmasc.encoders.own_vectors import is_own
 from mmasc.errors import MmascError
 from mmasc.progress import current, one_by_one
-from mmasc.remote.sightings import gone
-from mmasc.windows.units import unit_float32
+from mmasc.storage.texts import listed
 
-# A recording may end this much after its last window: one sample of the slowest encoder
-_END_SLACK_SECONDS = 1e-3
-_ASKED_OF_INDEX = 20
-_NAMED = 3
+AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
@@ -37,45 +36,54 @@ class Finding:
     message: str
 
 
-def check(collection: Snapshot) -> list[Finding]:
-    """See `Collection.check`."""
+def check(collection: Snapshot, at_once: int = AT_ONCE) -> list[Finding]:
+    """See `Collection.check`. Rows are read some at a time: `at_once` recordings, or about so many windows."""
     findings = _check_files(collection)
     if findings:
         return findings  # what damaged tables hold says nothing
-    recordings = collection.recordings
-    ids, paths = recordings.column("id").to_numpy(), recordings.column("path").to_pylist()
-    if len(set(ids.tolist())) < len(ids) or len(set(paths)) < len(paths):
-        findings.append(
-            Finding("error", f"{len(paths) - len(set(paths))} paths stand twice in the table of recordings")
-        )
-    try:
-        absent = gone([collection.path_of(path) for path in paths], sure=True)
-    except MmascError as error:
-        absent = []
-        findings.append(Finding("warning", f"it is not known whether all recordings are there: {error}"))
-    sizes = recordings.column("size").to_pylist()
-    missing = [path for path, is_gone, size in zip(paths, absent, sizes, strict=False) if is_gone and size >= 0]
-    if missing:
-        message = f"{len(missing)} recordings are not under {collection.head.root} ({_some(missing)})"
-        findings.append(
-            Finding(
-                "warning",
-                f"{message}; if they were moved: mmasc collection move-root; if they are "
-                "gone: mmasc collection remove --missing",
-            )
-        )
-    truncated = [
-        path for path, state in zip(paths, recordings.column("status").to_pylist(), strict=True) if state != "ok"
-    ]
-    if truncated:
-        findings.append(
-            Finding("warning", f"{len(truncated)} recordings end before their headers say ({_some(truncated)})")
-        )
-    findings += [Finding("warning", line) for line in uncovered(collection)]
+    findings += _check_recordings(collection, at_once)
     findings += [Finding(level, line) for level, line in Annotations(collection).faults()]
+    wrong = {name: wrong_columns(collection.store, collection.head.spaces[name]) for name in collection.spaces}
+    if not any(wrong.values()):
+        findings += [Finding("warning", line) for line in uncovered(collection, at_once)]
     for name in one_by_one("space", collection.spaces):
-        reader = collection.space(name)
-        findings += [Finding(one.level, f"space {name!r}: {one.message}") for one in _check_space(reader, collection)]
+        if wrong[name]:
+            message = f"{listed(wrong[name])} of its windows differ from its table, which is what counts"
+            found = [("error", f"{message}; what else is there was not looked at: mmasc collection compact")]
+        else:
+            found = check_space(collection.space(name), collection, at_once)
+        findings += [Finding(level, f"space {name!r}: {message}") for level, message in found]
+    return findings
+
+
+def _check_recordings(collection: Snapshot, at_once: int) -> list[Finding]:
+    """Doubles, files that are gone, and recordings that end too early."""
+    store, head, findings = collection.store, collection.head, list[Finding]()
+    digests = PathDigests(table.column("path") for table in store.recording_batches(head, ["path"], at_once))
+    rows = np.concatenate([np.zeros(0, np.int64), *digests.doubles()])
+    paths = store.take_recordings(head, rows, ["path"]).column("path").to_pylist()
+    double = len(paths) - len(set(paths))
+    if double:
+        findings.append(Finding("error", f"{double} paths stand twice in the table of recordings"))
+    ids = [table.column("id").to_numpy() for table in store.recording_batches(head, ["id"], at_once)]
+    double = sum(map(len, ids)) - len(np.unique(np.concatenate(ids)))
+    if double:
+        findings.append(Finding("error", f"{double} recordings have the id of another one"))
+    missing, truncated = Counted(), Counted()
+    try:
+        for table, absent in places_gone(store, head, at_once):
+            missing.add(table.column("path"), absent)
+    except MmascError as error:
+        missing = Counted()
+        findings.append(Finding("warning", f"it is not known whether all recordings are there: {error}"))
+    for table in store.recording_batches(head, ["path", "status"], at_once):
+        truncated.add(table.column("path"), pc.not_equal(table.column("status"), "ok").to_numpy())
+    if missing.count:
+        message = f"{missing.count} recordings are not under {head.root} ({missing})"
+        helps = "if they were moved: mmasc collection move-root; if they are gone: mmasc collection remove --missing"
+        findings.append(Finding("warning", f"{message}; {helps}"))
+    if truncated.count:
+        findings.append(Finding("warning", f"{truncated.count} recordings end before their headers say ({truncated})"))
     return findings
 
 
@@ -88,7 +96,7 @@ def _check_files(collection: Snapshot) -> list[Finding]:
         findings.append(
             Finding(
                 "error",
-                f"{len(damaged)} files are gone or not as they were written ({_some(damaged)}); "
+                f"{len(damaged)} files are gone or not as they were written ({some(damaged, NAMED)}); "
                 f"restore {store.folder} from a backup",
             )
         )
@@ -97,89 +105,3 @@ def _check_files(collection: Snapshot) -> list[Finding]:
         copy = copy_path(store.folder, collection.head.generation)
         findings.append(Finding("error", f"{HEAD_NAME} is not as it was written; copy {copy} to it"))
     return findings
-
-
-def _check_space(reader: SpaceReader, collection: Snapshot) -> list[Finding]:
-    findings = []
-    ids = collection.recordings.column("id").to_numpy()
-    durations = collection.recordings.column("duration").to_numpy()
-    orphans = len(reader) - int(reader.windows_of(ids).sum())
-    if orphans:
-        findings.append(Finding("error", f"{orphans} windows belong to no recording"))
-    if len(reader) != reader.space.windows:
-        findings.append(Finding("error", f"{len(reader)} windows, the head says {reader.space.windows}"))
-    keys = np.stack([reader.recording, reader.lane, np.round(reader.start * 1e6).astype(np.int64)], axis=1)
-    double = len(keys) - len(np.unique(keys, axis=0))
-    if double:
-        findings.append(Finding("error", f"{double} windows are there twice"))
-    seconds = dict(zip(ids.tolist(), durations.tolist(), strict=True))
-    if is_own(reader.space.encoder):
-        behind = _recordings_exceeded(reader, seconds)
-        if behind:
-            findings.append(Finding("error", f"windows of {behind} recordings end after these do"))
-    elif gaps := _recordings_with_gaps(reader, seconds):
-        findings.append(Finding("error", f"windows of {gaps} recordings do not cover them from start to end"))
-    findings += _check_vectors(reader)
-    damaged = damaged_segments(reader.store.space_folder(reader.space.identity))
-    if damaged:
-        findings.append(
-            Finding(
-                "error", f"{len(damaged)} segments of the index are not as they were written: mmasc collection compact"
-            )
-        )
-    return findings
-
-
-def _recordings_with_gaps(reader: SpaceReader, duration_of: dict[int, float]) -> int:
-    order = np.lexsort((reader.start, reader.lane, reader.recording))
-    recording, lane = reader.recording[order], reader.lane[order]
-    start, end = reader.start[order], reader.end[order]
-    first = np.ones(len(order), bool)
-    first[1:] = (recording[1:] != recording[:-1]) | (lane[1:] != lane[:-1])
-    last = np.roll(first, -1)
-    bad = first & (start > 0)
-    bad[1:] |= ~first[1:] & (start[1:] > end[:-1] + _END_SLACK_SECONDS)
-    wanted = np.array([duration_of.get(int(one), np.nan) for one in recording])
-    bad |= last & (np.abs(end - wanted) > _END_SLACK_SECONDS)
-    return len(np.unique(recording[bad]))
-
-
-def _recordings_exceeded(reader: SpaceReader, duration_of: dict[int, float]) -> int:
-    """Recordings that are shorter than windows of one's own say, which need not cover them."""
-    seconds = np.array([duration_of.get(int(one), np.nan) for one in reader.recording])
-    return len(np.unique(reader.recording[reader.end > seconds + _END_SLACK_SECONDS]))
-
-
-def _check_vectors(reader: SpaceReader) -> list[Finding]:
-    """NaN and zero vectors, a space in which all vectors are one, and an index that does not find what is there."""
-    broken = zero = count = 0
-    low, high = np.inf, -np.inf
-    for _, vectors in reader.store.vectors(reader.space):
-        if not len(vectors):
-            continue  # all rows of a file were removed
-        broken += int((~np.isfinite(vectors)).any(axis=1).sum())
-        zero += int((vectors == 0).all(axis=1).sum())
-        low, high = np.minimum(low, vectors.min(axis=0)), np.maximum(high, vectors.max(axis=0))
-        count += len(vectors)
-    findings = []
-    if broken:
-        findings.append(Finding("error", f"{broken} vectors hold NaN or infinity"))
-    if zero:
-        findings.append(Finding("warning", f"{zero} vectors are zero"))
-    if count > 1 and np.all(low == high):
-        findings.append(Finding("error", f"all {count} vectors are the same"))
-    if count and not broken:
-        some = np.random.default_rng(0).choice(count, min(count, _ASKED_OF_INDEX), replace=False)
-        queries = unit_float32(reader.vectors(some))
-        scores, _ = reader.search(queries, 1)
-        wanted = (queries**2).sum(axis=1)
-        lost = int((np.abs(scores[:, 0] - wanted) > 1e-2).sum())
-        if lost:
-            findings.append(
-                Finding("error", f"the index does not find {lost} of {len(some)} windows: mmasc collection compact")
-            )
-    return findings
-
-
-def _some(paths: list[str]) -> str:
-    return ", ".join(paths[:_NAMED]) + (", ..." if len(paths) > _NAMED else "")

@@ -10,29 +10,26 @@ import pyarrow as pa
 from jaxtyping import Float32
 
 from mmasc.audio.clock import ClockRules
-from mmasc.collection import coverage
 from mmasc.collection.annotations import Annotations
 from mmasc.collection.check import Finding, check
 from mmasc.collection.clock import ClockReport, set_clocks
+from mmasc.collection.columns import forget_columns
 from mmasc.collection.export import export
-from mmasc.collection.filters import passing_recordings
 from mmasc.collection.frames import as_frame, described, window_order, windows_described
 from mmasc.collection.growing import Growing
-from mmasc.collection.index_upkeep import forget_index, forget_worn
-from mmasc.collection.indexing import build_indexes
+from mmasc.collection.id_map import IdMap
+from mmasc.collection.indexing import build_indexes, renew_indexes
 from mmasc.collection.journal import fold_annotations
 from mmasc.collection.merge import merge
 from mmasc.collection.metadata import metadata_table
 from mmasc.collection.publish import PublishReport, publish
 from mmasc.collection.published import open_store
-from mmasc.collection.snapshot import ids_under
+from mmasc.collection.removal import ids_to_remove, places_gone
 from mmasc.collection.store import Store
 from mmasc.collection.vectors import vectors_with_labels
 from mmasc.errors import MmascError
 from mmasc.inputs import as_count
-from mmasc.progress import current
 from mmasc.remote.addresses import absolute, is_address
-from mmasc.remote.sightings import gone
 
 
 class Collection(Growing):
@@ -92,13 +89,8 @@ class Collection(Growing):
                 a disk is not mounted.
         """
         with self.store.transaction() as change:
-            recordings = self.store.recordings(change.head)
-            ids = set() if where is None else set(passing_recordings(where, recordings).tolist())
-            ids |= ids_under(self.store.folder, paths, recordings, change.head.root)
-            if missing:
-                gone = coverage.gone_ids(self.store.folder, recordings, change.head.root)
-                ids = ids & gone if paths or where is not None else gone
-            change.remove_recordings(sorted(ids))
+            ids = ids_to_remove(self.store, change.head, paths, where, missing)
+            change.remove_recordings(ids)
         self.refresh()
         return len(ids)
 
@@ -113,7 +105,7 @@ class Collection(Growing):
         with self.store.transaction() as change:
             change.set_root(absolute(root))
         self.refresh()
-        return sum(gone([self.path_of(path) for path in self.recordings.column("path").to_pylist()], sure=True))
+        return sum(int(absent.sum()) for _, absent in places_gone(self.store, self.head))
 
     def merge(self, *others: str | Path) -> dict[str, int]:
         """Take over other collections' recordings, windows, own columns and annotations; what is there already stays.
@@ -177,17 +169,13 @@ class Collection(Growing):
             change.compact()
             # Under the collection's lock: a merge adds annotations before its recordings count
             fold_annotations(
-                self.store.folder, set(self.store.recordings(change.head, ["id"]).column("id").to_pylist())
+                self.store.folder, IdMap(self.store.recordings(change.head, ["id"]).column("id").to_numpy())
             )
+        for space in self.head.spaces.values():
+            forget_columns(self.store.space_folder(space.identity))
         self.refresh()  # moves the own lease, so that the old versions can go
         self.store.clean()
-        for name, space in self.head.spaces.items():
-            if space.windows:
-                forget_worn(self.space(name))
-                with current().phase(f"search index of {name}"):
-                    self.space(name).refresh_index()
-            else:
-                forget_index(self.store.space_folder(space.identity))
+        renew_indexes(self)
 
     def index(self, space: str | None = None, workers: int = 1) -> list[dict[str, Any]]:
         """Build what the indexes lack: exact ones of small spaces, segments of large ones; killed, it goes on again.
@@ -267,5 +255,5 @@ class Collection(Growing):
     def set_metadata(self, columns: dict[int, dict[str, Any]]) -> None:
         """Set own columns of recordings: id → name → value."""
         with self.store.transaction() as change:
-            change.update_recordings(metadata_table(columns, self.store.recordings(change.head).schema))
+            change.update_recordings(metadata_table(columns, self.store.recordings_schema(change.head)))
         self.refresh()

@@ -101,6 +101,18 @@ def read_columns(
     return _in_memory(store, space, [parts], None)
 
 
+def saved_columns(store: TableReader, space: SpaceHead) -> Iterator[tuple[Fragment, WindowColumns]]:
+    """Pieces of a space's table, and what the saved columns hold of each; nothing where there are none that count."""
+    saved, old = _read_maps(store.tables.space(space.identity))
+    if saved is None or old is None:
+        return
+    edges = np.concatenate([[0], np.cumsum(saved.rows)])
+    at = {key: slice(int(edges[item]), int(edges[item + 1])) for item, key in enumerate(saved.keys)}
+    for one in fragments_of(store.dataset(space)):
+        if one.key in at:
+            yield one, WindowColumns(*(column[at[one.key]] for column in old))
+
+
 def forget_columns(folder: Path) -> None:
     """Make the saved columns of a space count no more."""
     (folder / HEADER).unlink(missing_ok=True)

@@ -7,15 +7,36 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Bool
 
 from mmasc.collection.head import SpaceHead
+from mmasc.collection.id_map import is_in
 from mmasc.collection.known import some
 from mmasc.collection.snapshot import Snapshot
 from mmasc.encoders.own_vectors import is_own, text_of
 from mmasc.encoders.registry import window_of
-from mmasc.errors import MmascError, show_path
-from mmasc.remote.addresses import is_address, place_of
+from mmasc.remote.addresses import place_of
 from mmasc.remote.sightings import gone
+
+NAMED = 3
+
+
+class Counted:
+    """Recordings of which the number and the first few paths are told."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: list[str] = []
+
+    def add(self, paths: pa.ChunkedArray, which: Bool[np.ndarray, " item"]) -> None:
+        """Count some of these paths."""
+        rows = np.flatnonzero(which)
+        self.count += len(rows)
+        # One more than is named, so that it is known that there are more
+        self._first += [paths[int(row)].as_py() for row in rows[: max(NAMED + 1 - len(self._first), 0)]]
+
+    def __str__(self) -> str:
+        return some(self._first, NAMED)
 
 
 def gone_under(stored: Iterable[str], root: str, folders: Sequence[str]) -> list[str]:
@@ -25,49 +46,27 @@ def gone_under(stored: Iterable[str], root: str, folders: Sequence[str]) -> list
     return [path for path, is_gone in zip(below, gone([places[path] for path in below]), strict=True) if is_gone]
 
 
-def gone_ids(folder: Path, recordings: pa.Table, root: str) -> set[int]:
-    """Ids of the recordings whose files do not exist.
-
-    Raises:
-        MmascError: If that is all of them, or the root does not exist: the disk may just not be mounted.
-    """
-    paths = recordings.column("path").to_pylist()
-    absent = gone([place_of(root, path) for path in paths], sure=True)
-    sizes = recordings.column("size").to_pylist()  # below 0 where there never was a file
-    rows = zip(recordings.column("id").to_pylist(), absent, sizes, strict=True)
-    lost = {one for one, is_gone, size in rows if is_gone and size >= 0}
-    if not lost:
-        return lost
-    what = "" if is_address(root) or os.path.isdir(root) else f"the root {show_path(root)} does not exist"
-    if not what and len(lost) == len(paths):
-        what = f"none of the {len(paths)} recordings is found under {show_path(root)}"
-    if what:
-        raise MmascError(
-            f"{what}, so nothing was removed from {show_path(folder)}: connect the disk, or say where the recordings "
-            f"lie now with: mmasc collection move-root {shlex.quote(str(folder))} NEWROOT; those that are gone for "
-            "good are removed by their paths or --where"
-        )
-    return lost
-
-
-def uncovered(collection: Snapshot) -> list[str]:
+def uncovered(collection: Snapshot, at_once: int = 65_536) -> list[str]:
     """A line for each space that lacks recordings which another space has, with the command that embeds them."""
-    ids = collection.recordings.column("id").to_numpy()
-    paths = collection.recordings.column("path").to_pylist()
-    inside = {name: np.isin(ids, collection.space(name).recording) for name in collection.spaces}
-    anywhere = np.any(list(inside.values()), axis=0) if inside else np.zeros(len(ids), bool)
+    inside = {name: collection.space(name).recordings for name in collection.spaces}
+    lacking = {name: Counted() for name in inside}
+    nowhere = Counted()
+    for table in collection.store.recording_batches(collection.head, ["id", "path"], at_once):
+        ids, paths = table.column("id").to_numpy(), table.column("path")
+        covered = {name: is_in(ids, known) for name, known in inside.items()}
+        anywhere = np.any(list(covered.values()), axis=0) if covered else np.zeros(len(ids), bool)
+        for name, one in covered.items():
+            lacking[name].add(paths, anywhere & ~one)
+        nowhere.add(paths, ~anywhere)
     lines = []
-    for name, covered in inside.items():
-        space = collection.head.spaces[name]
-        lacking = [paths[row] for row in np.flatnonzero(anywhere & ~covered)]
-        if lacking:
+    for name, found in lacking.items():
+        if found.count:
+            advice = add_advice(collection.store.folder, [collection.head.root], name, collection.head.spaces[name])
             lines.append(
-                f"space {name!r} has no vectors of {len(lacking)} recordings that another space has ({some(lacking)}); "
-                f"{add_advice(collection.store.folder, [collection.head.root], name, space)}"
+                f"space {name!r} has no vectors of {found.count} recordings that another space has ({found}); {advice}"
             )
-    nowhere = [paths[row] for row in np.flatnonzero(~anywhere)]
-    if nowhere:
-        lines.append(f"{len(nowhere)} recordings have vectors in no space ({some(nowhere)}); embed them again")
+    if nowhere.count:
+        lines.append(f"{nowhere.count} recordings have vectors in no space ({nowhere}); embed them again")
     return lines
 
 

@@ -1,5 +1,6 @@
 """Recordings and windows as tables for people who come with pandas: described, in a steady order."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Int
 
-from mmasc.collection.schema import RECORDING_COLUMNS
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError
@@ -28,9 +28,8 @@ def described(collection: Snapshot, ids: Int[np.ndarray, " item"]) -> pa.Table:
         Columns id, path (where the recording lies now), duration, sample_rate, channels, status, reason, and the own
         columns.
     """
-    rows = pa.array(collection.row_of.of(ids))
-    own = [name for name in collection.recordings.column_names if name not in RECORDING_COLUMNS]
-    table = collection.recordings.select([*DESCRIPTION, *own]).take(rows)
+    columns = [*DESCRIPTION, *collection.metadata_columns]
+    table = collection.rows(collection.row_of.of(ids), columns)
     return table.set_column(table.column_names.index("path"), "path", _places(collection, table.column("path")))
 
 
@@ -38,11 +37,17 @@ def window_order(
     collection: Snapshot, reader: SpaceReader, positions: Int[np.ndarray, " window"]
 ) -> Int[np.ndarray, " window"]:
     """The order of windows by path, lane and start."""
-    order = pc.sort_indices(_places(collection, collection.recordings.column("path"))).to_numpy()
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
+    rank = _ranks(collection)
     rows = collection.row_of.of(reader.recording[positions])
     return np.lexsort((reader.start[positions], reader.lane[positions], rank[rows]))
+
+
+def windows_in_order(collection: Snapshot, reader: SpaceReader, at_once: int) -> Iterator[Int[np.ndarray, " window"]]:
+    """All windows in the order of `window_order`, whole recordings at a time: about `at_once` windows together."""
+    rows = collection.row_of.of(reader.recordings)
+    ids = reader.recordings[np.argsort(_ranks(collection)[rows], kind="stable")]
+    for positions, place in reader.recording_by_recording(ids, at_once):
+        yield positions[np.lexsort((reader.start[positions], reader.lane[positions], place))]
 
 
 def windows_described(collection: Snapshot, reader: SpaceReader, positions: Int[np.ndarray, " window"]) -> pa.Table:
@@ -51,6 +56,19 @@ def windows_described(collection: Snapshot, reader: SpaceReader, positions: Int[
     for name in ("start", "end"):
         table = table.append_column(name, pa.array(getattr(reader, name)[positions]))
     return table.append_column("lane", pa.array(reader.lane[positions].astype(np.int64)))
+
+
+def _ranks(collection: Snapshot) -> Int[np.ndarray, " row"]:
+    """The place of each recording in the order of the paths."""
+    pieces = [
+        chunk
+        for table in collection.store.recording_batches(collection.head, ["path"], _AT_ONCE)
+        for chunk in _places(collection, table.column("path")).chunks
+    ]
+    order = pc.sort_indices(pa.chunked_array(pieces, pa.string())).to_numpy()
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return rank
 
 
 def _places(collection: Snapshot, stored: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mmasc.collection.index_upkeep import Building
+from mmasc.collection.derived import mistaken_segments
+from mmasc.collection.index_upkeep import Building, forget_index, forget_worn
+from mmasc.collection.segment_files import drop_segments
 from mmasc.collection.snapshot import Snapshot
 from mmasc.progress import current
 
@@ -27,3 +29,18 @@ def build_indexes(collection: Snapshot, spaces: Sequence[str], workers: int) -> 
 
 def _row(space: str, kind: str, windows: int, gone: int, nprobe: int, recall: float) -> dict[str, Any]:
     return {"space": space, "kind": kind, "windows": windows, "gone": gone, "nprobe": nprobe, "recall": recall}
+
+
+def renew_indexes(collection: Snapshot) -> None:
+    """Build again what is damaged, worn or wrong in the indexes of all spaces, and what they lack."""
+    for name, space in collection.head.spaces.items():
+        folder = collection.store.space_folder(space.identity)
+        if not space.windows:
+            forget_index(folder)
+            continue
+        with current().phase(f"search index of {name}"):
+            forget_worn(collection.space(name))
+            # Looked at by a reader of its own: one that has an index goes on with it
+            mistaken = mistaken_segments(collection.fresh_space(name))
+            drop_segments(folder, [one for one in mistaken if one])
+            collection.space(name).refresh_index()

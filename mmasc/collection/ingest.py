@@ -14,7 +14,7 @@ import pyarrow as pa
 from mmasc.audio import find_audio
 from mmasc.audio.clock import ClockRules
 from mmasc.collection.clock import ClockColumns, columns_of_users
-from mmasc.collection.executors.choice import Wanted, check_executor, choose_executor
+from mmasc.collection.executors.choice import choose_executor
 from mmasc.collection.executors.job import Executor, Listener
 from mmasc.collection.head import HEAD_NAME, read_head
 from mmasc.collection.intake import Intake
@@ -28,6 +28,7 @@ from mmasc.collection.shards import Shard
 from mmasc.collection.store import Store
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.beyond import BeyondReach
+from mmasc.encoders.executing import Wanted, check_executor
 from mmasc.encoders.file_vectors import FileVectors
 from mmasc.encoders.own_vectors import is_own
 from mmasc.encoders.registry import full_name_of, load_encoder, window_of

@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from mmasc.collection.head import Head
+from mmasc.collection.id_map import is_in
+from mmasc.collection.path_digests import PathDigests
 from mmasc.collection.stamps import STAMP_NAMES, Stamp
 from mmasc.collection.store import Store
 from mmasc.collection.table_reader import fragments_of
@@ -56,14 +58,11 @@ class KnownRecordings(MutableMapping[str, Known]):
         tables = list(self._pieces.values())
         self._first = np.concatenate([[0], np.cumsum([len(table) for table in tables])]).astype(np.int64)
         self._tables = tables
-        digests = [digests_of(table.column("path")) for table in tables]
-        joined = np.concatenate([np.zeros(0, np.int64), *digests])
-        self._order = np.argsort(joined, kind="stable")
-        self._digests = joined[self._order]
+        self._digests = PathDigests(table.column("path") for table in tables)
         ids = np.concatenate([np.zeros(0, np.int64), *(table.column("id").to_numpy() for table in tables)])
         embedded = np.zeros(len(ids), bool)
         for inside in self._inside.values():
-            embedded |= _is_in(ids, inside)
+            embedded |= is_in(ids, inside)
         self._embedded = embedded
 
     def __getitem__(self, path: str) -> Known:
@@ -132,23 +131,15 @@ class KnownRecordings(MutableMapping[str, Known]):
         space = head.spaces[self._space]
         for one in fragments_of(self._store.dataset(space)):
             inside = self._inside.get(one.key)
-            if inside is None:
-                batches = self._store.batches(space, ["recording"], 1 << 20, [one])
-                found = [np.unique(batch.column("recording").to_numpy()) for batch in batches]
-                inside = np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
-            pieces[one.key] = inside
+            pieces[one.key] = self._store.recordings_in(space, [one]) if inside is None else inside
         return pieces
 
     def _row(self, path: str) -> int | None:
         """Row of a path, over all pieces."""
-        digest = hash(path)
-        at = int(np.searchsorted(self._digests, digest))
-        while at < len(self._digests) and self._digests[at] == digest:
-            row = int(self._order[at])
+        for row in self._digests.rows(path):
             table, place = self._at(row)
             if table.column("path")[place].as_py() == path:
                 return row
-            at += 1
         return None
 
     def _at(self, row: int) -> tuple[pa.Table, int]:
@@ -159,19 +150,3 @@ class KnownRecordings(MutableMapping[str, Known]):
         table, place = self._at(row)
         values = {name: table.column(name)[place].as_py() for name in _COLUMNS}
         return Known(values["id"], Stamp.of_row(values), bool(self._embedded[row]))
-
-
-def digests_of(paths: pa.ChunkedArray) -> np.ndarray:
-    """A 64-bit number for each of some texts, int64 `[item]`: Python's own, which differs from process to process."""
-    digests = np.empty(len(paths), np.int64)
-    for first in range(0, len(paths), _AT_ONCE):
-        some = paths.slice(first, _AT_ONCE).to_pylist()
-        digests[first : first + len(some)] = np.fromiter(map(hash, some), np.int64, len(some))
-    return digests
-
-
-def _is_in(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Which values are among some, which ascend."""
-    if not len(wanted):
-        return np.zeros(len(values), bool)
-    return wanted[np.minimum(np.searchsorted(wanted, values), len(wanted) - 1)] == values

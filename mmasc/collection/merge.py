@@ -3,89 +3,57 @@
 All of it happens in one transaction: killed at any moment nothing was merged, and merged again nothing is added.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 
 from mmasc.collection.annotation_merge import merge_annotations
-from mmasc.collection.head import Head
-from mmasc.collection.metadata import metadata_table, own_columns
+from mmasc.collection.head import Head, SpaceHead
+from mmasc.collection.id_map import IdMap, is_in
+from mmasc.collection.merge_plan import MergePlan
 from mmasc.collection.probes import read_probes
-from mmasc.collection.rows import new_recording_id, recordings_part
-from mmasc.collection.schema import RECORDING_COLUMNS, windows_schema
+from mmasc.collection.schema import windows_schema
 from mmasc.collection.silence import read_silence, write_silence
-from mmasc.collection.stamps import CLOCK_NOTE, DIGEST, Stamp
 from mmasc.collection.store import Store
 from mmasc.collection.transaction import Transaction
 from mmasc.encoders.identity import require_identity
 from mmasc.encoders.own_vectors import is_own
 from mmasc.errors import MmascError, show_path
-from mmasc.remote.addresses import place_of, under
 
-_WINDOWS_AT_ONCE = 65_536
-# What is known of a recording once its file was seen
-_OF_A_FILE = [name for name in RECORDING_COLUMNS if name not in ("id", "path", CLOCK_NOTE)]
+_RECORDINGS_AT_ONCE = 16_384  # about 3 kB each, as rows of both collections
+_WINDOWS_AT_ONCE = 32_768
 
 
-@dataclass
-class _Plan:
-    """What is done with each recording of the other collection.
+def merge(store: Store, other: Store, at_once: int = _RECORDINGS_AT_ONCE) -> dict[str, int]:
+    """Take over another store's recordings and windows; see `Collection.merge`.
 
-    Attributes:
-        ids: Id there → id here, of those whose windows may be taken over.
-        absent: Rows that are new here.
-        own: Id here → values of own columns that are missing here.
-        digests: Id here → digest that is not known here.
-        notes: Id here → note of the clock that was taken over.
-        seen: What they know of the files of recordings that came here with vectors alone, as rows.
-        other_content: How many have another content here under the same path.
-        conflicts: How many values of own columns differ; ours stay.
+    Args:
+        store, other: Ours and theirs.
+        at_once: Recordings that are in memory together as rows.
     """
-
-    ids: dict[int, int] = field(default_factory=dict)
-    absent: list[int] = field(default_factory=list)
-    own: dict[int, dict] = field(default_factory=dict)
-    digests: dict[int, bytes] = field(default_factory=dict)
-    notes: dict[int, bytes] = field(default_factory=dict)
-    seen: list[dict] = field(default_factory=list)
-    other_content: int = 0
-    conflicts: int = 0
-
-
-def merge(store: Store, other: Store) -> dict[str, int]:
-    """Take over another store's recordings and windows; see `Collection.merge`."""
     if store.folder.resolve() == other.folder.resolve():
         raise MmascError(f"{show_path(store.folder)} cannot be merged with itself")
     theirs = other.head()
-    table = other.recordings(theirs)
     with store.transaction() as change:
         names = _space_names(store, other, theirs, change)
-        table = _under_our_root(table, theirs.root, change.head.root)
-        ours = store.recordings(change.head)
-        plan = _plan(table, ours)
-        added = _absent_recordings(table, ours.schema, plan)
-        change.append_recordings(added)
-        if plan.own:
-            change.update_recordings(_filled(plan.own, store.recordings(change.head), table.schema))
-        change.update_recordings(recordings_part(plan.seen))
-        if plan.digests:
-            ids, digests = pa.array(list(plan.digests), pa.int64()), pa.array(list(plan.digests.values()), pa.binary())
-            change.update_recordings(pa.table({"id": ids, DIGEST: digests}))
-        if plan.notes:
-            ids, notes = pa.array(list(plan.notes), pa.int64()), pa.array(list(plan.notes.values()), pa.binary())
-            change.update_recordings(pa.table({"id": ids, CLOCK_NOTE: notes}))
+        plan = MergePlan(store, change.head, other, theirs, at_once)
+        added = change.append_recordings(plan.absent())
+        for table in plan.updates():
+            change.update_recordings(table)
+        ids = plan.ids()
         windows = sum(
-            _merge_windows(store, other, theirs, change, name, ours_name, plan.ids) for name, ours_name in names.items()
+            change.append_windows(ours, _new_windows(store, other, theirs.spaces[name], change.head.spaces[ours], ids))
+            for name, ours in names.items()
         )
-        here = store.recordings(change.head, ["id", "path"])
-        paths = dict(zip(here.column("id").to_pylist(), here.column("path").to_pylist(), strict=True))
-        annotations, differing = merge_annotations(store.folder, other.folder, plan.ids, paths, paths.keys())
+        annotations, differing = _annotations(store, change.head, other, ids)
     return {
-        "recordings": len(added),
+        "recordings": added,
         "windows": windows,
-        "already_there": len(table) - len(added),
+        "already_there": plan.already_there,
         "other_content": plan.other_content,
-        "values": sum(map(len, plan.own.values())),
+        "values": plan.values,
         "values_that_differ": plan.conflicts,
         "annotations": annotations,
         "annotations_that_differ": differing,
@@ -126,84 +94,27 @@ def _space_names(store: Store, other: Store, theirs: Head, change: Transaction) 
     return names
 
 
-def _under_our_root(table: pa.Table, theirs: str, ours: str) -> pa.Table:
-    """Recordings with paths relative to our root."""
-    paths = [under(ours, place_of(theirs, path)) for path in table.column("path").to_pylist()]
-    return table.set_column(table.column_names.index("path"), "path", pa.array(paths, pa.string()))
-
-
-def _plan(table: pa.Table, ours: pa.Table) -> _Plan:
-    plan = _Plan()
-    here = {row["path"]: row for row in ours.to_pylist()}
-    for number, row in enumerate(table.to_pylist()):
-        known = here.get(row["path"])
-        if known is None:
-            plan.ids[row["id"]] = new_recording_id()
-            plan.absent.append(number)
-        elif not _same_content(Stamp.of_row(known), Stamp.of_row(row)):
-            plan.other_content += 1
-        else:
-            plan.ids[row["id"]] = known["id"]
-            own = {name: value for name, value in row.items() if name not in RECORDING_COLUMNS and value is not None}
-            more = {name: value for name, value in own.items() if known.get(name) is None}
-            plan.conflicts += sum(known[name] != value for name, value in own.items() if name not in more)
-            if more:
-                plan.own[known["id"]] = more
-                if row[CLOCK_NOTE] is not None and known[CLOCK_NOTE] is None:
-                    plan.notes[known["id"]] = row[CLOCK_NOTE]
-            if Stamp.of_row(known).unseen and not Stamp.of_row(row).unseen:
-                plan.seen.append({"id": known["id"], **{name: row[name] for name in _OF_A_FILE}})
-            elif known[DIGEST] is None and row[DIGEST] is not None:
-                plan.digests[known["id"]] = row[DIGEST]
-    return plan
-
-
-def _same_content(ours: Stamp, theirs: Stamp) -> bool:
-    """By the digests; where one is not known, by size and the time of writing; where a file was never seen, by path."""
-    if ours.unseen or theirs.unseen:
-        return True
-    same = ours.same_content(theirs)
-    return ours.mtime_ns == theirs.mtime_ns if same is None else same
-
-
-def _absent_recordings(table: pa.Table, schema: pa.Schema, plan: _Plan) -> pa.Table:
-    rows = table.take(pa.array(plan.absent, pa.int64()))
-    added = rows.select(list(RECORDING_COLUMNS))
-    ids = [plan.ids[one] for one in rows.column("id").to_pylist()]
-    added = added.set_column(0, "id", pa.array(ids, pa.int64()))
-    own = [name for name in table.column_names if name not in RECORDING_COLUMNS]
-    for name, array in own_columns(rows.select(own).to_pylist(), schema, _types(table.schema)).items():
-        added = added.append_column(name, array)
-    return added
-
-
-def _filled(own: dict[int, dict], stored: pa.Table, theirs: pa.Schema) -> pa.Table:
-    """Values that are missing here next to those that are there, as `update_recordings` needs them."""
-    now = {row["id"]: row for row in stored.to_pylist()}
-    names = list(dict.fromkeys(name for values in own.values() for name in values))
-    full = {one: {name: values.get(name, now[one].get(name)) for name in names} for one, values in own.items()}
-    return metadata_table(full, stored.schema, _types(theirs))
-
-
-def _types(schema: pa.Schema) -> dict[str, pa.DataType]:
-    return {item.name: item.type for item in schema if item.name not in RECORDING_COLUMNS}
-
-
-def _merge_windows(
-    store: Store, other: Store, theirs: Head, change: Transaction, name: str, ours_name: str, ids: dict[int, int]
-) -> int:
-    """Append the windows of recordings that have none in our space; return how many."""
-    space = theirs.spaces[name]
-    there = set(store.windows(change.head.spaces[ours_name], ["recording"]).column("recording").to_pylist())
-    added = 0
-    schema = windows_schema(space.dim)
-    for piece in other.batches(space, schema.names, _WINDOWS_AT_ONCE):
+def _new_windows(store: Store, other: Store, theirs: SpaceHead, ours: SpaceHead, ids: IdMap) -> Iterator[pa.Table]:
+    """The windows of recordings that have none in our space, a piece at a time."""
+    there = store.recordings_in(ours)
+    schema = windows_schema(theirs.dim)
+    for piece in other.batches(theirs, schema.names, _WINDOWS_AT_ONCE):
         batch = pa.Table.from_batches([piece])
-        new = [ids.get(one) for one in batch.column("recording").to_pylist()]
-        chosen = [row for row, one in enumerate(new) if one is not None and one not in there]
-        part = batch.take(pa.array(chosen, pa.int64()))
+        new, taken = ids.find(batch.column("recording").to_numpy())
+        chosen = np.flatnonzero(taken & ~is_in(new, there))
+        part = batch.take(pa.array(chosen))
         place = part.column_names.index("recording")
-        part = part.set_column(place, "recording", pa.array([new[row] for row in chosen], pa.int64()))
-        change.append_windows(ours_name, part.select(schema.names).cast(schema))
-        added += len(part)
-    return added
+        part = part.set_column(place, "recording", pa.array(new[chosen], pa.int64()))
+        yield part.select(schema.names).cast(schema)
+
+
+def _annotations(store: Store, head: Head, other: Store, ids: IdMap) -> tuple[int, int]:
+    """Take over annotations; how many were added, and how many differ."""
+    pieces = [table.column("id").to_numpy() for table in store.recording_batches(head, ["id"])]
+    here = IdMap(np.concatenate(pieces))
+
+    def paths(wanted: Sequence[int]) -> list[str]:
+        rows = here.find(np.array(wanted, np.int64))[0]
+        return store.take_recordings(head, rows, ["path"]).column("path").to_pylist()
+
+    return merge_annotations(store.folder, other.folder, ids, paths, here)

@@ -166,10 +166,10 @@ class _Scores:
             answers &= ~self._reader.is_silence(vectors)
         return np.where(answers, scores, -np.inf).astype(np.float32)
 
-    def look_ahead(self, positions: Int[np.ndarray, " item"]) -> None:
-        """Work out the neighbours of windows in one go: joining asks for most of them, a few at a time."""
-        near = positions[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)
-        self.of(np.unique(near.clip(0, len(self._reader) - 1)))
+    def look_ahead(self, positions: Int[np.ndarray, " item"], first: int) -> None:
+        """Work out windows, and the neighbours of the first few, in one go: joining asks for most of these."""
+        near = positions[:first, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)
+        self.of(np.union1d(positions, near.clip(0, len(self._reader) - 1)))
 
     def usual(self) -> float:
         """The median of windows spread evenly over the space."""
@@ -190,15 +190,16 @@ def _ranked(
     at_once = _CANDIDATES * wanted.k + _MORE_CANDIDATES
     while waiting:
         _, found = reader.search(target[None], at_once, waiting.mask(), wanted.text)
-        positions, found_scores = found[0], scores.of(found[0])
+        positions = found[0]
+        if not wanted.windows:
+            scores.look_ahead(positions, wanted.k)
+        found_scores = scores.of(positions)
         ranked = _in_order(positions, found_scores, place)
         exhausted = len(positions) < at_once
         # The last ones may stand behind windows that are not among them, by the rounding of fp16
         sure = len(ranked) if exhausted else len(ranked) - _MORE_CANDIDATES
         # So may those whose scores equal that of the last one
         edge = found_scores[-1] if not exhausted and at_once <= _MOST_TIES else -np.inf
-        if not wanted.windows:
-            scores.look_ahead(positions[: wanted.k])
         for position, score in ranked[:sure]:
             if score <= edge and np.isfinite(score):
                 break

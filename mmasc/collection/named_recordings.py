@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import pyarrow as pa
-
 from mmasc.collection.snapshot import Snapshot
 from mmasc.errors import MmascError, show_path
 from mmasc.storage.matching import FileMatcher
@@ -12,7 +10,7 @@ from mmasc.storage.texts import listed
 
 
 class NamedRecordings:
-    """The recordings of a collection by path and id, as they were when it was read last.
+    """The recordings of a collection by path and id.
 
     Args:
         collection: Whose.
@@ -20,7 +18,6 @@ class NamedRecordings:
 
     def __init__(self, collection: Snapshot) -> None:
         self._collection = collection
-        self._columns: tuple[pa.Table, list[str], list[float]] | None = None
 
     def id_of(self, path: str | Path) -> int:
         """Id of the recording that a path means: under the root, from here, or the end of its path where it is clear.
@@ -46,10 +43,8 @@ class NamedRecordings:
             MmascError: If there is no recording with this id.
         """
         table = self._collection.recordings
-        if self._columns is None or self._columns[0] is not table:
-            self._columns = (table, table.column("path").to_pylist(), table.column("duration").to_pylist())
         if recording not in self._collection.row_of:
             folder = show_path(self._collection.store.folder)
             raise MmascError(f"{folder} has no recording with the id {recording}")
         row = self._collection.row_of[recording]
-        return self._columns[1][row], self._columns[2][row]
+        return table.column("path")[row].as_py(), table.column("duration")[row].as_py()

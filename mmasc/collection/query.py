@@ -152,12 +152,10 @@ def search_space(
     moments = find_moments(reader, target, wanted, allowed, place)
     if not moments:
         return []
-    vectors = unit_float32(reader.vectors(np.array([moment.best for moment in moments])))
-    same_vector = (
-        (vectors @ unit_float32(sound_windows).T).max(axis=1) >= _DUPLICATE_COSINE
-        if len(sound_windows)
-        else np.zeros(len(moments), bool)
-    )
+    same_vector = np.zeros(len(moments), bool)
+    if len(sound_windows):
+        vectors = unit_float32(reader.vectors(np.array([moment.best for moment in moments])))
+        same_vector = (vectors @ unit_float32(sound_windows).T).max(axis=1) >= _DUPLICATE_COSINE
     query_files = {os.path.realpath(path) for path in query.sounds if isinstance(path, Path)}
     several_lanes = reader.several_lanes
     hits = []
@@ -171,7 +169,7 @@ def search_space(
                 moment.start,
                 moment.end,
                 moment.score,
-                bool(same_vector[rank - 1]) or os.path.realpath(path) in query_files,
+                bool(same_vector[rank - 1]) or (bool(query_files) and os.path.realpath(path) in query_files),
                 int(reader.lane[moment.best]) if several_lanes else None,
                 {name: _shown(columns[name][row].as_py()) for name in collection.metadata_columns},
                 float(reader.start[moment.best]),

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mmasc.collection.clock import CLOCK_TYPES, ClockColumns, renewed, without_note
 from mmasc.collection.head import Head, SpaceHead
@@ -186,8 +185,7 @@ class RowWriter:
         if not ids:
             return
         for name, space in list(change.head.spaces.items()):
-            there = self.store.windows(space, ["recording"]).column("recording").unique()
-            lost = pc.sum(pc.is_in(there, pa.array(ids, pa.int64()))).as_py() or 0
+            lost = len(np.intersect1d(self.store.recordings_in(space), ids))
             change.remove_windows(name, ids)
             if name != self.name and lost:
                 self.lost[name] = self.lost.get(name, 0) + lost
@@ -196,7 +194,7 @@ class RowWriter:
         """Of recordings whose content changed: what was known of the old one goes."""
         if self.clocks is None or not clocks:
             return
-        rows = {row["id"]: row for row in self.store.recordings(change.head).to_pylist() if row["id"] in clocks}
+        rows = self.store.recordings_by_id(change.head, list(clocks))
         self.set_own(change, {one: renewed(clocks[one], row, forget=True) for one, row in rows.items()})
 
     def restamp(self, change: Transaction, touched: list[tuple[str, Known, Stamp]]) -> None:
@@ -211,8 +209,7 @@ class RowWriter:
         """Set own columns of recordings that are there, where they differ from what is stored."""
         if not any(own.values()):
             return
-        stored = self.store.recordings(change.head)
-        now = {row["id"]: row for row in stored.to_pylist()}
+        schema, now = self.store.recordings_schema(change.head), self.store.recordings_by_id(change.head, list(own))
         new = {
             one: values
             for one, values in own.items()
@@ -221,4 +218,4 @@ class RowWriter:
         names = list(dict.fromkeys(name for values in new.values() for name in values))
         full = {one: {name: values.get(name, now[one].get(name)) for name in names} for one, values in new.items()}
         if full:
-            change.update_recordings(metadata_table(full, stored.schema, {**CLOCK_TYPES, **self.own.types}))
+            change.update_recordings(metadata_table(full, schema, {**CLOCK_TYPES, **self.own.types}))

@@ -1,7 +1,6 @@
 """A collection as it stood when it was opened: what is read of it, nothing that changes it."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,17 @@ import pyarrow.compute as pc
 from jaxtyping import Int
 
 from mmasc.collection.head import Head
+from mmasc.collection.id_map import IdMap
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.published import open_store
 from mmasc.collection.schema import RECORDING_COLUMNS
 from mmasc.collection.space import SpaceReader, space_summary
 from mmasc.collection.store import Store
-from mmasc.errors import MmascError, show_path
-from mmasc.remote.addresses import absolute, place_of
+from mmasc.errors import MmascError
+from mmasc.remote.addresses import place_of
 
 
-class Rows(Mapping[int, int]):
+class Rows(IdMap):
     """Rows of recordings by id: 16 bytes each; windows of a missing recording are reported as damage.
 
     Args:
@@ -30,18 +30,8 @@ class Rows(Mapping[int, int]):
     """
 
     def __init__(self, folder: Path, ids: Int[np.ndarray, " row"]) -> None:
+        super().__init__(ids)
         self._folder = folder
-        self._order = np.argsort(ids, kind="stable")
-        self._ids = ids[self._order]
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._ids.tolist())
-
-    def __contains__(self, one: object) -> bool:
-        return isinstance(one, int) and bool(self.find(np.array([one]))[1].all())
 
     def __getitem__(self, one: int) -> int:
         return int(self.of(np.array([one], np.int64))[0])
@@ -59,14 +49,6 @@ class Rows(Mapping[int, int]):
                 "restore it from a backup, or see what is wrong with: mmasc collection check"
             )
         return rows
-
-    def find(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of several ids, and which of them are there, bool; the rows of others mean nothing."""
-        if not len(self._ids):
-            return np.zeros(len(ids), np.int64), np.zeros(len(ids), bool)
-        # Of several rows with one id, which only damage makes, the last
-        where = np.maximum(np.searchsorted(self._ids, ids, "right") - 1, 0)
-        return self._order[where], self._ids[where] == ids
 
 
 class Snapshot:
@@ -90,7 +72,7 @@ class Snapshot:
         self.store.close()
         self.head = self.store.head()
         self._readers.clear()
-        for name in ("recordings", "row_of"):
+        for name in ("recordings", "row_of", "metadata_columns"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -104,12 +86,21 @@ class Snapshot:
     @cached_property
     def row_of(self) -> Rows:
         """Row in `recordings` by id; a missing id is a fault of the collection, and raises MmascError."""
-        return Rows(self.store.folder, self.recordings.column("id").to_numpy())
+        # Those who ask for rows alone need not keep all recordings in memory
+        table = self.__dict__.get("recordings")
+        table = self.store.recordings(self.head, ["id"]) if table is None else table
+        return Rows(self.store.folder, table.column("id").to_numpy())
 
-    @property
+    def rows(self, rows: Int[np.ndarray, " item"], columns: Sequence[str]) -> pa.Table:
+        """Some rows of `recordings`, in the order in which they are asked for; not all are read for it."""
+        if "recordings" in self.__dict__:
+            return self.recordings.select(list(columns)).take(pa.array(rows))
+        return self.store.take_recordings(self.head, rows, columns)
+
+    @cached_property
     def metadata_columns(self) -> list[str]:
         """Names of the users' own columns."""
-        return [name for name in self.recordings.column_names if name not in RECORDING_COLUMNS]
+        return [name for name in self.store.recordings_schema(self.head).names if name not in RECORDING_COLUMNS]
 
     @property
     def spaces(self) -> list[str]:
@@ -129,8 +120,12 @@ class Snapshot:
         if name not in self.head.spaces:
             raise MmascError(f"{self.store.location} has no space {name!r}; it has: {', '.join(self.spaces)}")
         if name not in self._readers:
-            self._readers[name] = SpaceReader(self.store, self.head, name, self._policy)
+            self._readers[name] = self.fresh_space(name)
         return self._readers[name]
+
+    def fresh_space(self, name: str) -> SpaceReader:
+        """Read access to a space that shares nothing with what `space` gives."""
+        return SpaceReader(self.store, self.head, name, self._policy)
 
     def path_of(self, relative: str) -> str:
         """Where a recording lies now: the root and its path under it."""
@@ -153,28 +148,3 @@ class Snapshot:
             "columns": self.metadata_columns,
             "spaces": {name: space_summary(name, space) for name, space in self.head.spaces.items()},
         }
-
-
-def ids_under(folder: Path, paths: Sequence[str | Path], recordings: pa.Table, root: str) -> set[int]:
-    """Ids of the recordings of the collection in `folder` that are these files or lie below these folders.
-
-    Raises:
-        MmascError: If a path has no recording in the collection.
-    """
-    stored = [place_of(root, path) for path in recordings.column("path").to_pylist()]
-    ids = recordings.column("id").to_pylist()
-    chosen: set[int] = set()
-    for path in paths:
-        # As it was typed, from here; or as the collection names it, from its root
-        readings = {absolute(path), place_of(root, os.fspath(path))}
-        found = {
-            one
-            for one, file in zip(ids, stored, strict=True)
-            if any(file == at or file.startswith(at + (os.sep if os.path.isabs(at) else "/")) for at in readings)
-        }
-        if not found:
-            raise MmascError(
-                f"{show_path(path)}: no recording of {show_path(folder)} lies there; its root is {show_path(root)}"
-            )
-        chosen |= found
-    return chosen

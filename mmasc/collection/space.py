@@ -1,14 +1,17 @@
 """A space as it is read: its windows in memory (without vectors), its index, and exact search where few rows pass."""
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int
 
 from mmasc.collection.columns import read_columns
 from mmasc.collection.head import HEAD_NAME, Head, SpaceHead, read_head
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.index_upkeep import Building, index_of
+from mmasc.collection.path_digests import stretches
 from mmasc.collection.probes import PROBES, read_probes
 from mmasc.collection.silence import is_silence, read_silence
 from mmasc.collection.space_index import SpaceIndex, exact
@@ -59,6 +62,33 @@ class SpaceReader:
         runs, ids = self._runs
         first, last = np.searchsorted(ids, recording, "left"), np.searchsorted(ids, recording, "right")
         return np.concatenate([np.zeros(0, np.int64), *(np.arange(*runs[one]) for one in range(first, last))])
+
+    def recording_by_recording(
+        self, recordings: Int[np.ndarray, " recording"], at_once: int
+    ) -> Iterator[tuple[Int[np.ndarray, " item"], Int[np.ndarray, " item"]]]:
+        """Windows of some recordings, whole recordings at a time: about `at_once` windows together.
+
+        Args:
+            recordings: Their ids, in the order that is wanted.
+            at_once: Windows, at most, but for a recording that has more.
+        Returns:
+            Positions of the windows, those of one recording after those of the other, and the place among `recordings`
+            of the one that each is of.
+        """
+        runs, ids = self._runs
+        before = np.concatenate([[0], np.cumsum(runs[:, 1] - runs[:, 0])])
+        left, right = np.searchsorted(ids, recordings, "left"), np.searchsorted(ids, recordings, "right")
+        ends = np.cumsum(before[right] - before[left])
+        first = 0
+        while first < len(recordings):
+            done = int(ends[first - 1]) if first else 0
+            last = max(first + 1, int(np.searchsorted(ends, done + at_once, "right")))
+            counts = right[first:last] - left[first:last]
+            chosen = runs[stretches(left[first:last], counts)]
+            lengths = chosen[:, 1] - chosen[:, 0]
+            place = np.repeat(np.repeat(np.arange(first, last), counts), lengths)
+            yield stretches(chosen[:, 0], lengths), place
+            first = last
 
     def windows_of(self, recordings: np.ndarray) -> np.ndarray:
         """Which windows are of one of these recordings (ids), bool `[window]`."""

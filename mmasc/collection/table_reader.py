@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import lance
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Int
 
 from mmasc.collection.damage import reading
 from mmasc.collection.head import Head, SpaceHead
@@ -15,6 +16,8 @@ from mmasc.collection.stamps import STAMP_NAMES, foreign_stamps, with_stamps
 from mmasc.collection.tables import Tables
 from mmasc.errors import MmascError
 from mmasc.forking import check_may_open
+
+_IDS_AT_ONCE = 10_000  # of a condition, which reads all ids of the table
 
 
 class Fragment(NamedTuple):
@@ -43,6 +46,19 @@ def fragments_of(dataset: lance.LanceDataset | None) -> list[Fragment]:
 def _chosen(dataset: lance.LanceDataset, fragments: Sequence[Fragment]) -> list[lance.LanceFragment]:
     numbers = {one.number for one in fragments}
     return [one for one in dataset.get_fragments() if one.fragment_id in numbers]
+
+
+def _stored(schema: pa.Schema, columns: Sequence[str] | None) -> list[str] | None:
+    """Columns of the table of recordings that are read where these are asked for; None for all."""
+    if columns is None or foreign_stamps(schema):
+        return None
+    return [name for name in columns if name in schema.names or name not in STAMP_NAMES]
+
+
+def _as_asked(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+    """What was read with the columns of stamps, and with those that are asked for alone."""
+    table = with_stamps(table)
+    return table if columns is None else table.select(list(columns))
 
 
 class TableReader:
@@ -75,11 +91,51 @@ class TableReader:
             return schema.empty_table().select(list(columns) if columns is not None else schema.names)
         with reading(self.tables.recordings, self.folder):
             chosen = None if fragments is None else _chosen(dataset, fragments)
-            if columns is None or foreign_stamps(dataset.schema):
-                table = with_stamps(dataset.scanner(fragments=chosen).to_table())
-                return table if columns is None else table.select(list(columns))
-            stored = [name for name in columns if name in dataset.schema.names or name not in STAMP_NAMES]
-            return with_stamps(dataset.scanner(columns=stored, fragments=chosen).to_table()).select(list(columns))
+            names = _stored(dataset.schema, columns)
+            return _as_asked(dataset.scanner(columns=names, fragments=chosen).to_table(), columns)
+
+    def recording_batches(
+        self, head: Head, columns: Sequence[str] | None = None, at_once: int = 65_536
+    ) -> Iterator[pa.Table]:
+        """The table of recordings, at most `at_once` rows at a time, in order; an empty one where there are none."""
+        dataset, empty = self.recordings_dataset(head), True
+        if dataset is not None:
+            with reading(self.tables.recordings, self.folder):
+                names = _stored(dataset.schema, columns)
+                parts = iter(dataset.scanner(columns=names, batch_size=at_once, scan_in_order=True).to_batches())
+            while True:
+                with reading(self.tables.recordings, self.folder):
+                    part = next(parts, None)
+                if part is None:
+                    break
+                if part.num_rows:
+                    yield _as_asked(pa.Table.from_batches([part]), columns)
+                    empty = False
+        if empty:
+            yield self.recordings(head, columns)
+
+    def take_recordings(
+        self, head: Head, rows: Int[np.ndarray, " row"], columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Some rows of the table of recordings, in the order in which they are asked for."""
+        dataset = self.recordings_dataset(head)
+        if dataset is None or not len(rows):
+            return self.recordings(head, columns, [])
+        known, place = np.unique(rows, return_inverse=True)
+        with reading(self.tables.recordings, self.folder):
+            table = dataset.take(known.tolist(), columns=_stored(dataset.schema, columns))
+            return _as_asked(table, columns).take(pa.array(place))
+
+    def recordings_by_id(self, head: Head, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """Rows of the table of recordings by id, of those ids that are there."""
+        dataset, found = self.recordings_dataset(head), dict[int, dict[str, Any]]()
+        for first in range(0, 0 if dataset is None else len(ids), _IDS_AT_ONCE):
+            assert dataset is not None
+            some = ", ".join(str(int(one)) for one in ids[first : first + _IDS_AT_ONCE])
+            with reading(self.tables.recordings, self.folder):
+                table = with_stamps(dataset.to_table(filter=f"id IN ({some})"))
+            found |= {row["id"]: row for row in table.to_pylist()}
+        return found
 
     def recordings_dataset(self, head: Head) -> lance.LanceDataset | None:
         """The Lance table of recordings at the version that counts; None before the first commit."""
@@ -99,6 +155,15 @@ class TableReader:
             return table.append_column("_rowid", pa.array([], pa.uint64())) if row_ids else table
         with reading(self.tables.windows(space.identity), self.folder):
             return dataset.scanner(columns=list(columns), with_row_id=row_ids).to_table()
+
+    def recordings_in(
+        self, space: SpaceHead, fragments: "Sequence[Fragment] | None" = None
+    ) -> Int[np.ndarray, " item"]:
+        """Ids of the recordings that have windows in a space, or in pieces of its table, ascending."""
+        found = np.zeros(0, np.int64)
+        for batch in self.batches(space, ["recording"], 1 << 20, fragments):
+            found = np.union1d(found, batch.column("recording").to_numpy())
+        return found
 
     def vectors(
         self, space: SpaceHead, batch: int = 65_536, first: int = 0, last: int | None = None

@@ -1,7 +1,7 @@
 """Changes to a collection's tables: made under its lock, on the disk before the head names them."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -15,6 +15,7 @@ from mmasc.collection.columns import forget_columns
 from mmasc.collection.damage import writing
 from mmasc.collection.head import Head, SpaceHead, is_leftover, read_copies
 from mmasc.collection.index_files import forget
+from mmasc.collection.pieces import Pieces
 from mmasc.collection.probes import write_probes
 from mmasc.collection.segment_files import SEGMENTS
 from mmasc.collection.stamps import foreign_stamps, own_name
@@ -22,7 +23,7 @@ from mmasc.collection.tables import Tables, manifest, versions
 from mmasc.storage.files import make_folders, names_below, sync_new
 
 _FRAGMENTS_BEFORE_COMPACTION = 256
-_IDS_AT_ONCE = 1_000
+_IDS_AT_ONCE = 20_000  # each condition reads all ids of the table
 
 
 @runtime_checkable
@@ -77,24 +78,34 @@ class Transaction:
             write_probes(folder, probes)
         self.head = replace(self.head, spaces={**self.head.spaces, name: space})
 
-    def append_recordings(self, table: pa.Table) -> None:
-        """Add rows; columns that the table of recordings lacks are added to it, the others filled with null."""
-        if not len(table):
-            return
+    def append_recordings(self, rows: pa.Table | Iterable[pa.Table]) -> int:
+        """Add rows; columns that the table of recordings lacks are added to it, the others filled with null.
+
+        Args:
+            rows: A table, or pieces of one schema, which are written as they come.
+        Returns:
+            How many rows were added.
+        """
+        pieces = Pieces(rows)
+        if pieces.schema is None:
+            return 0
         if self.head.recordings is not None:
-            self._add_columns(table.schema)
-        version = self._append(self.tables.recordings, table, self.head.recordings)
+            self._add_columns(pieces.schema)
+        version = self._append(self.tables.recordings, pieces, self.head.recordings)
         self.head = replace(self.head, recordings=version)
+        return pieces.rows
 
-    def append_windows(self, name: str, table: pa.Table) -> None:
-        """Add windows (schema of `windows_schema`) to a space."""
-        if not len(table):
-            return
+    def append_windows(self, name: str, rows: pa.Table | Iterable[pa.Table]) -> int:
+        """Add windows (schema of `windows_schema`) to a space, as `append_recordings` does recordings."""
+        pieces = Pieces(rows)
+        if pieces.schema is None:
+            return 0
         space = self.head.spaces[name]
-        version = self._append(self.tables.windows(space.identity), table, space.version)
-        self._set_space(name, replace(space, version=version, windows=space.windows + len(table)))
+        version = self._append(self.tables.windows(space.identity), pieces, space.version)
+        self._set_space(name, replace(space, version=version, windows=space.windows + pieces.rows))
+        return pieces.rows
 
-    def remove_recordings(self, ids: Sequence[int]) -> None:
+    def remove_recordings(self, ids: Sequence[int] | np.ndarray) -> None:
         """Remove recordings and their windows in every space."""
         if not len(ids) or self.head.recordings is None:
             return
@@ -103,7 +114,7 @@ class Transaction:
         for name in list(self.head.spaces):
             self.remove_windows(name, ids)
 
-    def remove_windows(self, name: str, ids: Sequence[int]) -> None:
+    def remove_windows(self, name: str, ids: Sequence[int] | np.ndarray) -> None:
         """Remove the windows of these recordings from one space."""
         space = self.head.spaces[name]
         if space.version is None or not len(ids):
@@ -194,15 +205,15 @@ class Transaction:
         self._changed.add(uri)
         return self.tables.open(uri)
 
-    def _append(self, uri: Path, table: pa.Table, version: int | None) -> int:
+    def _append(self, uri: Path, pieces: Pieces, version: int | None) -> int:
         if version is None:
             make_folders(uri.parent)
         else:
             self._newest(uri)
         self._changed.add(uri)
         mode = "create" if version is None else "append"
-        with writing(uri, self.tables.folder):
-            return lance.write_dataset(table, str(uri), mode=mode, enable_stable_row_ids=True).version
+        with pieces.own_faults(), writing(uri, self.tables.folder):
+            return lance.write_dataset(pieces.reader(), str(uri), mode=mode, enable_stable_row_ids=True).version
 
     def _add_columns(self, schema: pa.Schema) -> None:
         dataset = self._newest(self.tables.recordings)
@@ -216,7 +227,7 @@ class Transaction:
             with writing(self.tables.recordings, self.tables.folder):
                 dataset.add_columns(pa.schema(missing))
 
-    def _delete(self, uri: Path, column: str, ids: Sequence[int]) -> lance.LanceDataset:
+    def _delete(self, uri: Path, column: str, ids: Sequence[int] | np.ndarray) -> lance.LanceDataset:
         dataset = self._newest(uri)
         with writing(uri, self.tables.folder):
             for first in range(0, len(ids), _IDS_AT_ONCE):

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from mmasc.audio import CHANNELS, stream_audio
+from mmasc.cores import usable_cores
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import told
 from mmasc.storage.arrays import read_array
@@ -106,7 +107,7 @@ class WaveformCache:
             paths: Recordings; equal contents are decoded once.
             progress: Called with the number done and the total.
             broken: "fail": a recording that cannot be read is an error; "skip": it is noted in `Waveforms.broken`.
-            n_threads: Number of threads that decode; default: as many as there are cores, four at most.
+            n_threads: Number of threads that decode; default: as many as there are cores.
         Raises:
             MmascError: If a recording cannot be read and `broken` is "fail" (it is named), or the cache cannot be
                 written (its folder is named; what is in it stays good).
@@ -119,7 +120,7 @@ class WaveformCache:
         kept: list[Path | np.ndarray | None] = [None] * len(paths)
         faults: dict[int, str] = {}
         work = _Work(self)
-        pool = ThreadPoolExecutor(n_threads or min(4, os.cpu_count() or 1), thread_name_prefix="decode")
+        pool = ThreadPoolExecutor(n_threads or usable_cores(), thread_name_prefix="decode")
         try:
             jobs = {pool.submit(work.keep, Path(path)): position for position, path in enumerate(paths)}
             for done, job in enumerate(told("reading sounds", as_completed(jobs), len(jobs), "files"), start=1):

@@ -8,9 +8,10 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 from mmasc.encoders.plugin import EncoderPlugin
 from mmasc.encoders.trust import trusted_source
@@ -22,7 +23,21 @@ _FILE = re.compile(r"(?P<file>.+\.py)(?::(?P<kind>[^\W\d]\w*)(?::(?P<path>.+))?)
 
 def installed_plugins() -> Mapping[str, EntryPoint]:
     """Plug-ins of installed packages by name; nothing is loaded."""
-    return {one.name: one for one in entry_points(group=GROUP)}
+    # Reading the entry points of all packages takes longer than a search, and each search asks
+    return _installed(tuple((folder, _written(folder)) for folder in sys.path))
+
+
+@lru_cache(maxsize=4)
+def _installed(_: tuple[tuple[str, int], ...]) -> Mapping[str, EntryPoint]:
+    return MappingProxyType({one.name: one for one in entry_points(group=GROUP)})
+
+
+def _written(folder: str) -> int:
+    """When something was last put into a folder or taken away; installing does."""
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
 
 
 def is_plugin(name: str) -> bool:

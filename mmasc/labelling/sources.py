@@ -1,5 +1,6 @@
 """Where windows to label come from: a collection, of which nothing is decoded, or files that are embedded now."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +17,7 @@ from mmasc.collection.frames import window_order
 from mmasc.collection.published import holds_collection
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.vectors import check_finite_vectors, means_of, stored_windows
+from mmasc.encoders.executing import wanted_now
 from mmasc.encoders.text_encoder import TextEncoder
 from mmasc.errors import MmascError
 from mmasc.labelling.timelines import Heard, Recording
@@ -132,18 +134,26 @@ def _embedded(
     from mmasc.encoders.embedding import embed_files
 
     paths = [file for file in files if isinstance(file, Path)]
-    if not isinstance(encoder, Encoder) or encoder.origin is None or len(set(paths)) < len(files):
+    loaded = isinstance(encoder, Encoder) and encoder.origin is not None
+    if not loaded or len(paths) < len(files):
+        if wanted_now().elsewhere:
+            what = "sounds in memory" if loaded else "networks, and encoders that were not loaded by name,"
+            raise MmascError(f"{what} are heard in this process: leave out executor and workers")
         yield from embed_files(files, encoder, hop_seconds, channels, heard=heard)
         return
+    assert isinstance(encoder, Encoder)
     hop = encoder.spec.hop if hop_seconds is None else float(hop_seconds)
     early: dict[Path, FileVectors] = {}
+    left = Counter(paths)
     turn = iter(paths)
     next_path = next(turn, None)
-    with choose_executor(encoder, hop, channels, paths, digests=False) as chosen:
-        for file in chosen.run(paths, Listener(heard=heard)):
+    distinct = list(left)
+    with choose_executor(encoder, hop, channels, distinct, digests=False) as chosen:
+        for file in chosen.run(distinct, Listener(heard=heard)):
             early[file.path] = file
             while next_path is not None and next_path in early:
-                yield early.pop(next_path)
+                left[next_path] -= 1
+                yield early[next_path] if left[next_path] else early.pop(next_path)
                 next_path = next(turn, None)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mmasc.collection import known_recordings
+from mmasc.collection import path_digests
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.known_recordings import Known, KnownRecordings
 from mmasc.collection.schema import RECORDING_FIELDS, vector_column, windows_schema
@@ -78,7 +78,7 @@ def test_it_is_the_dictionary_of_all_rows_after_every_foreign_commit(store, monk
 
 
 def test_paths_of_one_digest_are_told_apart(store, monkeypatch):
-    monkeypatch.setattr(known_recordings, "digests_of", lambda paths: np.full(len(paths), hash("a/7.wav")))
+    monkeypatch.setattr(path_digests, "digests_of", lambda paths: np.full(len(paths), hash("a/7.wav")))
     known = KnownRecordings(store, store.head(), "one")
     assert known["a/7.wav"] == plain(store)["a/7.wav"]
     assert len(known) == 40

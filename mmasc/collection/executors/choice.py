@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from mmasc.collection.executors.automatic import Automatic
 from mmasc.collection.executors.job import Executor, Recipe
@@ -14,39 +13,8 @@ from mmasc.collection.executors.units import expected_seconds
 from mmasc.collection.executors.workers import Workers
 from mmasc.cores import own_memory, usable_cores, worker_count
 from mmasc.encoders.base import Encoder
+from mmasc.encoders.executing import Wanted, check_executor, wanted_now
 from mmasc.errors import MmascError
-
-EXECUTORS = ("local", "processes", "ray")
-
-
-def check_executor(executor: str | None, workers: int | None, address: str | None) -> None:
-    """Refuse what does not fit together, before anything is loaded.
-
-    Raises:
-        ValueError: If there is no such executor, or an argument belongs to another one.
-    """
-    if executor is not None and executor not in EXECUTORS:
-        raise ValueError(f"executor must be one of {list(EXECUTORS)}, got {executor!r}")
-    if address is not None and executor != "ray":
-        raise ValueError("address is of executor ray: name that executor, or leave the address out")
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
-    if workers is not None and executor == "local":
-        raise ValueError("executor local has no workers: name processes or ray, or leave workers out")
-
-
-class Wanted(NamedTuple):
-    """What the user says of who embeds.
-
-    Attributes:
-        executor: "local", "processes" or "ray"; None begins here and goes on in processes where these pay.
-        workers: How many; None for one a core (Ray: one a core of the cluster).
-        address: Address of a Ray cluster; "auto" for that of this machine, None for one of its own here.
-    """
-
-    executor: str | None = None
-    workers: int | None = None
-    address: str | None = None
 
 
 @contextlib.contextmanager
@@ -66,13 +34,13 @@ def choose_executor(
         hop_seconds, channels: As `embed_files` takes them.
         files: What there is to embed, about.
         threads: Threads that decode ahead of the network where it runs in this process.
-        wanted: What the user says; None says nothing.
+        wanted: What the user says; None takes what `executing` says.
         digests: Whether digests of the files' contents are wanted.
     Raises:
         ValueError: As `check_executor` does.
         MmascError: If workers are asked for an encoder that was not loaded by name, or Ray is not installed.
     """
-    executor, workers, address = wanted or Wanted()
+    executor, workers, address = wanted_now() if wanted is None else wanted
     check_executor(executor, workers, address)
     recipe = Recipe.of(encoder, hop_seconds, channels, digests)
     local = Local(encoder, hop_seconds, channels, threads, digests)

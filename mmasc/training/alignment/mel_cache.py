@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float16, Float32
 
 from mmasc.audio import load_audio, resample
+from mmasc.cores import network_threads, usable_cores
 from mmasc.errors import MmascError
 from mmasc.features import LogMel, LogMelConfig
 from mmasc.storage import tables
@@ -148,7 +149,9 @@ def load_sounds(
     def read(path: Path) -> Sound:
         return _load_sound(path, module, speeds, minimum_seconds, key, cache)
 
-    found = read_each(distinct, read, strict, progress, remark)
+    # One thread of torch for each file: all cores are used, and sums round alike however many there are
+    with network_threads(many=False):
+        found = read_each(distinct, read, strict, progress, remark, usable_cores())
     return {distinct[number]: sound for number, sound in found.items()}
 
 

@@ -1,0 +1,63 @@
+"""`collection check`: what was planted is counted, however much is looked at together."""
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mmasc.collection import Collection
+from mmasc.collection.check import check
+from mmasc.collection.schema import vector_column
+from tests.helpers.made import made, recordings, windows
+
+NUMBERS = list(range(24))
+
+
+@pytest.mark.parametrize("at_once", [1, 6, 10_000])
+def test_planted_faults_are_counted(tmp_path, at_once):
+    store = made(tmp_path / "c", NUMBERS, gone=(7,))
+    with store.transaction() as change:
+        double = recordings([3, 4, 5])  # their paths a second time, of other recordings
+        change.append_recordings(double.set_column(0, "id", [[1, 2, 3]]))
+        twin = recordings([90])  # another path with the id of one that is there
+        change.append_recordings(twin.set_column(0, "id", [[1_000 - 6]]))
+        change.append_windows("one", windows([2]))  # 3 windows a second time
+        change.append_windows("one", windows([800]))  # of no recording: 2
+        gap = windows([11]).slice(2, 1)
+        change.remove_windows("one", [1_000 - 11])
+        change.append_windows("one", gap)
+    found = [one.message for one in check(Collection(tmp_path / "c"), at_once)]
+    text = "\n".join(found)
+    assert re.search(r"^3 paths stand twice", text, re.MULTILINE)
+    assert "1 recordings have the id of another one" in text
+    assert "27 recordings are not under" in text
+    assert "(f0/r00.wav, f1/r01.wav, f2/r02.wav, ...)" in text
+    assert "2 windows belong to no recording" in text
+    assert "3 windows are there twice" in text
+    # The one with a gap, and the one whose id two recordings of other lengths have
+    assert re.search(r"windows of [12] recordings do not cover them", text)
+    assert "4 recordings have vectors in no space" not in text
+    assert "3 recordings have vectors in no space" in text
+
+
+@pytest.mark.parametrize("at_once", [1, 10_000])
+def test_a_sound_collection_has_its_missing_files_alone(tmp_path, at_once):
+    made(tmp_path / "c", NUMBERS, gone=(7, 8))
+    (one,) = check(Collection(tmp_path / "c"), at_once)
+    assert (one.level, one.message[:2]) == ("warning", "22")
+
+
+def test_vectors_that_are_no_vectors_are_said(tmp_path):
+    store = made(tmp_path / "c", [1])
+    more = windows([2])
+    with store.transaction() as change:
+        change.append_recordings(recordings([2]))
+        values = np.zeros((3, 4))
+        values[1] = np.nan
+        change.append_windows(
+            "one", more.set_column(4, "vector", pa.chunked_array([vector_column(values)])).cast(more.schema)
+        )
+    text = " ".join(one.message for one in Collection(tmp_path / "c").check())
+    assert "1 vectors hold NaN" in text
+    assert "2 vectors are zero" in text
