@@ -1,4 +1,4 @@
-"""What collections keep besides their tables, what is published of them, and spaces of encoders with a name or a file."""
+"""What collections keep besides their tables, what is published of them, and spaces of encoders with a file."""
 
 import contextlib
 import json
@@ -58,7 +58,8 @@ def _search_segments(shared: Path, path: Path) -> None:
         asked = np.eye(4, reader.space.dim, dtype=np.float32)
         scores, places = reader.search(asked, 3)
         # Damage may cost hits, never invent them; those that are there are scored by the vectors themselves
-        assert scores.shape == places.shape and (places < len(reader)).all()
+        assert scores.shape == places.shape
+        assert (places < len(reader)).all()
     _check(path)
 
 
@@ -187,7 +188,12 @@ def _label(path: Path) -> None:
         [
             *[
                 Annotation(
-                    recording=one, label="frog, green", low_hz=50.0 * n, high_hz=4_000.0 + n, channel=n % 2, **common
+                    recording=one,
+                    label="frog, green",
+                    low_hz=50.0 * n,
+                    high_hz=4_000.0 + n,
+                    channel=1 + n % 2,
+                    **common,
                 )
                 for n, one in enumerate(ids[:4])
             ],

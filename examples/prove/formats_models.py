@@ -67,13 +67,15 @@ def _onnx(shared: Path, folder: Path) -> Path:
         "bank": chance.normal(size=(samples, _DIM)).astype(np.float32),
         "head": chance.normal(size=(_DIM, 3)).astype(np.float32),
     }
+    nodes = [("sound", "bank", "vectors"), ("vectors", "head", "logits")]
+    outputs = {"vectors": _DIM, "logits": 3}
     graph = helper.make_graph(
-        [helper.make_node("MatMul", ["sound", "bank"], ["vectors"]), helper.make_node("MatMul", ["vectors", "head"], ["logits"])],
+        [helper.make_node("MatMul", [one, by], [to]) for one, by, to in nodes],
         "sample",
         [helper.make_tensor_value_info("sound", TensorProto.FLOAT, ["n", samples])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, size in (("vectors", _DIM), ("logits", 3))],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, size in outputs.items()],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, folder / "sample.onnx")
     about = {"sample_rate": _RATE, "window_seconds": 0.5, "input": ["batch", "time"], "vector": "vectors"}

@@ -1,4 +1,4 @@
-"""Chunks that recorders write into WAV files: GUANO, bext, wamd, comments of AudioMoths; read for a recording's clock."""
+"""Chunks that recorders write into WAV files (GUANO, bext, wamd, comments of AudioMoths), read for a clock."""
 
 import struct
 from collections.abc import Callable

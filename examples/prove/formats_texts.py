@@ -17,26 +17,20 @@ _SAID = (
 )
 _LINES = "the rain in spain (a)\nfalls mainly on the plain (b)\n<unk> nothing else (c)\n"
 # As Raven, BirdNET-Analyzer and Audacity write them
-_RAVEN = (
-    "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tBegin File\tFile Offset (s)\t"
-    "Species\tScore\n"
-    + "".join(
-        f"{n}\tSpectrogram 1\t1\t{n * 1.5}\t{n * 1.5 + 0.7}\t{200.5 * n}\t8000.0\ta/{n}.wav\t0.5\tfrog\t0.{n}\n"
-        for n in range(1, 6)
-    )
+_TIMES = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\t"
+_RAVEN = f"{_TIMES}Begin File\tFile Offset (s)\tSpecies\tScore\n" + "".join(
+    f"{n}\tSpectrogram 1\t1\t{n * 1.5}\t{n * 1.5 + 0.7}\t{200.5 * n}\t8000.0\ta/{n}.wav\t0.5\tfrog\t0.{n}\n"
+    for n in range(1, 6)
 )
-_BIRDNET_RAVEN = (
-    "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tCommon Name\tSpecies Code\t"
-    "Confidence\tBegin Path\tFile Offset (s)\n"
-    + "".join(
-        f"{n}\tSpectrogram 1\t1\t{3 * n}.0\t{3 * n + 3}.0\t0\t15000\tEurasian Wren\tweurwre\t0.8{n}\t/a/b c/{n}.wav\t{3 * n}\n"
-        for n in range(1, 6)
-    )
+_BIRDNET_RAVEN = f"{_TIMES}Common Name\tSpecies Code\tConfidence\tBegin Path\tFile Offset (s)\n" + "".join(
+    f"{n}\tSpectrogram 1\t1\t{3 * n}.0\t{3 * n + 3}.0\t0\t15000\tEurasian Wren\tweurwre\t0.8{n}\t/a/b c/{n}.wav\t{n}\n"
+    for n in range(1, 6)
 )
 _BIRDNET_CSV = "Start (s),End (s),Scientific name,Common name,Confidence,File\n" + "".join(
     f'{3 * n}.0,{3 * n + 3}.0,Troglodytes troglodytes,"Wren, Eurasian",0.9{n},/a/{n}.WAV\n' for n in range(5)
 )
 _AUDACITY = "".join(f"{n}.25\t{n}.75\tfrog {n}\n\\\t{100 * n}.5\t{4000 + n}\n" for n in range(4)) + "5.0\t5.0\t\n"
+_GRID = "n-hidden=32,64\nlearning-rate=1e-3,1e-4\nepochs=1,2\nschedule=cosine,constant\n"
 
 
 def _grid(shared: Path, path: Path) -> None:
@@ -64,7 +58,7 @@ def _score(shared: Path, path: Path) -> None:
 FORMATS = [
     Format("transcripts-csv", text_file("sample.csv", _SAID), _score, "text"),
     Format("transcripts-lines", text_file("sample.txt", _LINES), _score, "text"),
-    Format("grid", text_file("sample.txt", "n-hidden=32,64\nlearning-rate=1e-3,1e-4\nepochs=1,2\nschedule=cosine,constant\n"), _grid, "text",
+    Format("grid", text_file("sample.txt", _GRID), _grid, "text",
            named=False),
     Format("shard", text_file("sample.txt", "3/8"), _shard, "text", named=False),
     *[Format(f"labels-{name}", text_file(f"sample.{end}", content), lambda _, path: read_rows(path), "text")

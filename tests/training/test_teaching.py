@@ -246,7 +246,9 @@ def test_what_earlier_versions_kept_is_used_if_it_fits(table, tmp_path):
     for number, path in enumerate(targets):
         path.unlink()
         if number:  # one of another shape: not used
-            save_tensors(path.with_suffix(".safetensors"), {"vectors": torch.from_numpy(said)}, {"kind": "mmasc-targets"})
+            save_tensors(
+                path.with_suffix(".safetensors"), {"vectors": torch.from_numpy(said)}, {"kind": "mmasc-targets"}
+            )
         else:
             save_tensors(path.with_suffix(".safetensors"), {"vectors": torch.zeros(3, 1)}, {"kind": "mmasc-targets"})
     for path in (tmp_path / "samples").rglob("*.pcm"):
