@@ -1,5 +1,8 @@
 """Mapped columns: always what the table says, whatever was added, removed, compacted, torn or refused meanwhile."""
 
+import json
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -90,6 +93,28 @@ def test_damaged_files_are_written_again(store, harm):
     read(store)
     (again,) = homes(store)
     assert again != home.name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"folder": "../outside"}, {"folder": "columns-0000000g"}, {"folder": None}, {"format": 2}, {"version": "1"},
+        {"version": True}, {"fragments": [["x", 1e999]]}, {"fragments": [["x", -1]]}, {"fragments": [["x", 10**30]]},
+        {"fragments": {"x": 1}}, {"fragments": [[]]},
+    ],
+)  # fmt: skip
+def test_a_header_that_nobody_wrote_counts_as_none(store, change):
+    """Columns elsewhere that are whole, and other ones: they are not used."""
+    read(store)
+    folder = store.space_folder("a" * 32)
+    (home,) = folder.glob("columns-*")
+    for name in ("../outside", "columns-0000000g"):
+        shutil.copytree(home, folder / name)
+        (folder / name / "start").write_bytes(bytes((home / "start").stat().st_size))
+    header = json.loads((folder / "columns.json").read_text())
+    (folder / "columns.json").write_text(json.dumps(header | change))
+    read(store)
+    assert json.loads((folder / "columns.json").read_text())["folder"] not in (home.name, change.get("folder"))
 
 
 @pytest.mark.parametrize("point", ["sync_file", "write_atomically"])

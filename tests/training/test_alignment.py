@@ -269,6 +269,7 @@ def test_optimizer_comes_back(tmp_path):
     save_tensors(tmp_path / "o.safetensors", pack_optimizer(optimizer), {"kind": "x"})
     other = torch.optim.AdamW(torch.nn.Linear(3, 2).parameters())
     unpack_optimizer(other, load_tensors(tmp_path / "o.safetensors")[0])
+    assert {name for state in optimizer.state_dict()["state"].values() for name in state} >= {"step", "exp_avg"}
     for number, state in optimizer.state_dict()["state"].items():
         for name, value in state.items():
             assert torch.equal(other.state_dict()["state"][number][name], value)
