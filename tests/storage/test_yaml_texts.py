@@ -1,4 +1,4 @@
-"""YAML of others: plain values as they are written; what could grow without bound, run code or is damaged is refused."""
+"""YAML of others: plain values as they are written; what could grow without bound or run code is refused in a line."""
 
 import pytest
 import yaml
