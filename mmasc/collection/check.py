@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from mmasc.collection.annotations import Annotations
+from mmasc.collection.columns import columns_are_damaged
 from mmasc.collection.coverage import uncovered
 from mmasc.collection.head import HEAD_NAME, read_copies
 from mmasc.collection.leases import copy_path
@@ -98,6 +99,10 @@ def _check_files(collection: Snapshot) -> list[Finding]:
 
 
 def _check_space(reader: SpaceReader, collection: Snapshot) -> list[Finding]:
+    folder = reader.store.space_folder(reader.space.identity)
+    if columns_are_damaged(folder):  # what else they say is not to be trusted, and the table has all of it
+        said = "the columns of the windows on the disk are not as they were written: mmasc collection compact"
+        return [Finding("error", said)]
     findings = []
     ids = collection.recordings.column("id").to_numpy()
     durations = collection.recordings.column("duration").to_numpy()
@@ -114,7 +119,7 @@ def _check_space(reader: SpaceReader, collection: Snapshot) -> list[Finding]:
     if gaps:
         findings.append(Finding("error", f"windows of {gaps} recordings do not cover them from start to end"))
     findings += _check_vectors(reader)
-    damaged = damaged_segments(reader.store.space_folder(reader.space.identity))
+    damaged = damaged_segments(folder)
     if damaged:
         findings.append(
             Finding(

@@ -14,6 +14,7 @@ from mmasc.collection import coverage
 from mmasc.collection.annotations import Annotations
 from mmasc.collection.check import Finding, check
 from mmasc.collection.clock import ClockReport, set_clocks
+from mmasc.collection.columns import forget_damaged_columns
 from mmasc.collection.export import export
 from mmasc.collection.filters import passing_recordings
 from mmasc.collection.frames import as_frame, described, window_order, windows_described
@@ -221,6 +222,8 @@ class Collection(Searchable):
             fold_annotations(
                 self.store.folder, set(self.store.recordings(change.head, ["id"]).column("id").to_pylist())
             )
+        for space in self.head.spaces.values():
+            forget_damaged_columns(self.store.space_folder(space.identity))
         self.refresh()  # moves the own lease, so that the old versions can go
         self.store.clean()
         for name, space in self.head.spaces.items():

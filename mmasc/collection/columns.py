@@ -1,12 +1,13 @@
 """Columns of a space's windows as maps of files: what is looked at is read, and nothing is kept in memory.
 
-    columns.json          the header: how many windows count, and of which pieces of the table they are
+    columns.json          the header: how many windows count, of which pieces of the table they are, and checksums
     columns-RANDOM/       row_ids, recording, lane, start, end: plain numbers, one after the other, little-endian
     .columns.lock         held while somebody writes
 
 All of it is derived from the table. Windows that were added are appended to the files and count with the next header;
 after others were removed, new files are written from the old ones and from those pieces of the table that changed.
-Small spaces have no such files: their columns are read into memory.
+Readers look at the sizes of the files, `collection check` at their checksums. Small spaces have no such files: their
+columns are read into memory.
 """
 
 import json
@@ -14,6 +15,7 @@ import os
 import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +64,7 @@ class _Saved:
     version: int
     keys: list[str]
     rows: list[int]
+    checksums: dict[str, int] | None  # CRC-32 of what counts of each file; None of earlier versions
 
     def maps(self) -> WindowColumns:
         count = sum(self.rows)
@@ -106,6 +109,34 @@ def forget_columns(folder: Path) -> None:
     (folder / HEADER).unlink(missing_ok=True)
 
 
+def columns_are_damaged(folder: Path) -> bool:
+    """Whether the saved columns of a space are not as they were written, though their sizes are right."""
+    saved = _read_header(folder)
+    if saved is None or saved.checksums is None:
+        return False
+    try:
+        found = {name: _checksum(saved.home / name, sum(saved.rows), kind) for name, kind in _KINDS.items()}
+    except FileNotFoundError:
+        return False  # replaced just now, or seen by the next reader
+    except OSError:
+        return True
+    return found != saved.checksums
+
+
+def forget_damaged_columns(folder: Path) -> None:
+    """Make the saved columns of a space count no more where they are damaged."""
+    if columns_are_damaged(folder):
+        forget_columns(folder)
+
+
+def _checksum(path: Path, count: int, kind: str) -> int:
+    left, checksum = count * np.dtype(kind).itemsize, 0
+    with path.open("rb") as file:
+        while left > 0 and (block := file.read(min(left, _ROWS_AT_ONCE))):
+            checksum, left = zlib.crc32(block, checksum), left - len(block)
+    return checksum
+
+
 def _write(store: TableReader, space: SpaceHead, folder: Path, outdated: Callable[[], bool]) -> bool:
     """Bring the files up to a version; False where they cannot be written, or are those of a newer one."""
     parts = fragments_of(store.dataset(space))
@@ -123,16 +154,18 @@ def _write(store: TableReader, space: SpaceHead, folder: Path, outdated: Callabl
             )
             home = saved.home if grows and saved is not None else folder / f"columns-{secrets.token_hex(4)}"
             try:
-                _fill(
+                checksums = _fill(
                     home,
                     _pieces(store, space, runs[1:] if grows else runs, old),
                     sum(saved.rows) if grows and saved else 0,
+                    saved.checksums if grows and saved else dict.fromkeys(_KINDS, 0),
                 )
                 header = {
                     "format": COLUMNS_FORMAT,
                     "folder": home.name,
                     "version": space.version,
                     "fragments": [[one.key, one.rows] for one in parts],
+                    "crc32": checksums,
                 }
                 write_atomically(folder / HEADER, json.dumps(header).encode())
             except BaseException:
@@ -145,8 +178,17 @@ def _write(store: TableReader, space: SpaceHead, folder: Path, outdated: Callabl
         return False
 
 
-def _fill(home: Path, pieces: Iterator[WindowColumns], first: int) -> None:
-    """Write columns behind the first `first` windows, and bring them to the disk."""
+def _fill(
+    home: Path, pieces: Iterator[WindowColumns], first: int, before: dict[str, int] | None
+) -> dict[str, int] | None:
+    """Write columns behind the first `first` windows, and bring them to the disk.
+
+    Args:
+        before: Checksums of the first windows; None where nobody knows them.
+    Returns:
+        Checksums of all that counts now; None as before.
+    """
+    checksums = None if before is None else dict(before)
     home.mkdir(exist_ok=True)
     files = {name: open(home / name, "r+b" if first else "wb") for name in _KINDS}  # noqa: SIM115
     try:
@@ -154,7 +196,10 @@ def _fill(home: Path, pieces: Iterator[WindowColumns], first: int) -> None:
             files[name].seek(first * np.dtype(kind).itemsize)  # a writer that died may have left more behind
         for piece in pieces:
             for (name, kind), column in zip(_KINDS.items(), piece, strict=True):
-                files[name].write(np.ascontiguousarray(column, kind).data)
+                content = np.ascontiguousarray(column, kind).data
+                files[name].write(content)
+                if checksums is not None:
+                    checksums[name] = zlib.crc32(content, checksums[name])
         for file in files.values():
             file.truncate()
     finally:
@@ -163,6 +208,7 @@ def _fill(home: Path, pieces: Iterator[WindowColumns], first: int) -> None:
     for name in _KINDS:
         sync_file(home / name)
     sync_folder(home)
+    return checksums
 
 
 def _runs(parts: Sequence[Fragment], saved: _Saved | None) -> list[_Run]:
@@ -216,8 +262,13 @@ def _read_header(folder: Path) -> _Saved | None:
         named = isinstance(name, str) and re.fullmatch(r"columns-[0-9a-f]{8}", name) is not None
         if header["format"] != COLUMNS_FORMAT or not named or type(version) is not int or min(rows, default=0) < 0:
             return None
-        return _Saved(folder / name, version, keys, rows)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        checksums = header.get("crc32")
+        if checksums is not None and (
+            set(checksums) != set(_KINDS) or {type(one) for one in checksums.values()} != {int}
+        ):
+            return None
+        return _Saved(folder / name, version, keys, rows, checksums)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mmasc.collection import columns
+from mmasc.collection import Collection, columns
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.schema import vector_column, windows_schema
 from mmasc.collection.store import Store
@@ -100,7 +100,7 @@ def test_damaged_files_are_written_again(store, harm):
     [
         {"folder": "../outside"}, {"folder": "columns-0000000g"}, {"folder": None}, {"format": 2}, {"version": "1"},
         {"version": True}, {"fragments": [["x", 1e999]]}, {"fragments": [["x", -1]]}, {"fragments": [["x", 10**30]]},
-        {"fragments": {"x": 1}}, {"fragments": [[]]},
+        {"fragments": {"x": 1}}, {"fragments": [[]]}, {"crc32": {"start": 1}}, {"crc32": 7}, {"crc32": []},
     ],
 )  # fmt: skip
 def test_a_header_that_nobody_wrote_counts_as_none(store, change):
@@ -144,3 +144,48 @@ def test_where_nothing_can_be_written_columns_are_in_memory(store, monkeypatch):
     monkeypatch.setattr(columns, "write_atomically", refuses)
     read(store)
     assert homes(store) == []
+
+
+def harm(file) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["row_ids", "recording", "lane", "start", "end"])
+def test_a_flipped_bit_is_found_by_check_and_healed_by_compaction(store, name, monkeypatch):
+    monkeypatch.setattr(columns.read_columns, "__defaults__", (1,))
+    folder = store.space_folder("a" * 32)
+    read(store)
+    with store.transaction() as change:
+        change.append_windows("one", rows(60, 30))
+    read(store)
+    assert not columns.columns_are_damaged(folder)
+    (home,) = folder.glob("columns-*")
+    with (home / name).open("ab") as file:
+        file.write(b"left behind")  # by a writer that died: it does not count
+    assert not columns.columns_are_damaged(folder)
+    harm(home / name)
+    assert columns.columns_are_damaged(folder)
+    collection = Collection(store.folder)
+    said = [one.message for one in collection.check() if "columns of the windows" in one.message]
+    assert len(said) == 1
+    assert "mmasc collection compact" in said[0]
+    collection.compact()
+    assert not columns.columns_are_damaged(folder)
+    read(store)
+    assert [one for one in Collection(store.folder).check() if "columns" in one.message] == []
+
+
+def test_columns_of_earlier_versions_have_no_checksums_and_are_used(store):
+    read(store)
+    folder = store.space_folder("a" * 32)
+    header = json.loads((folder / "columns.json").read_text())
+    del header["crc32"]
+    (folder / "columns.json").write_text(json.dumps(header))
+    before = homes(store)
+    with store.transaction() as change:
+        change.append_windows("one", rows(60, 30))
+    read(store)
+    assert homes(store) == before  # appended, as it was
+    assert not columns.columns_are_damaged(folder)
