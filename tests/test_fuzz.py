@@ -12,8 +12,14 @@ FORMATS = ("prompts", "dataset", "align-table", "pairs-table", "list", "labels-c
 def test_damaged_texts_are_read_or_refused_in_one_line(tmp_path):
     words = [word for name in FORMATS for word in ("--only", name)]
     command = [sys.executable, str(PROVE / "fuzz.py"), "-n", "72", "--seed", "1", "--format", "json", *words]
+    done = tmp_path / "inputs.jsonl"
+    done.write_text('["list", 1, 3, "refused"]\n["list", 7, 3, "hang"]\n')  # one is of another seed
     found = subprocess.run(
-        [*command, "--keep", str(tmp_path / "bad")], capture_output=True, text=True, check=False, timeout=300
+        [*command, "--keep", str(tmp_path / "bad"), "--resume", str(done)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     counts = json.loads(found.stdout)
     assert set(counts) == set(FORMATS)
@@ -24,3 +30,6 @@ def test_damaged_texts_are_read_or_refused_in_one_line(tmp_path):
         # Damage that nothing ever refuses would be none
         assert one.get("refused")
     assert found.returncode == 0
+    lines = [tuple(json.loads(line)) for line in done.read_text().splitlines()]
+    assert lines[0] == ("list", 1, 3, "refused")
+    assert len(lines) == len({line[:3] for line in lines}) == 73

@@ -30,6 +30,7 @@ import mmasc
 _READY = "ready"
 # Imported by functions of libraries when they are first called: a second and more, which no child should take
 _LATE = ("torch._dynamo", "faiss", "av", "PIL.Image", "einops", "librosa", "sklearn.ensemble", "matplotlib.pyplot")
+_LATE += ("h5py", "jiwer", "onnxruntime", "transformers.models.wav2vec2.modeling_wav2vec2", "zoneinfo")
 # As FFmpeg, mpg123, libpng, libjpeg, Rust and its loggers begin their lines
 _CHATTER = re.compile(
     r"^\[\w+ @ 0x|^Warning: |^libpng |^JPEG|^Corrupt JPEG|^thread '.*panicked|^\[\S+ (WARN|ERROR)|\[src/lib"

@@ -1,7 +1,8 @@
 """The formats that `fuzz.py` damages: how a file that is right is made, and the command that reads it.
 
 A format is made once per run of the script, and read in a process of its own for each damaged copy. To add one, write
-`Format(name, make, read)` into `FORMATS`. Sounds and films of many kinds are those of `fuzz_sounds.py`.
+`Format(name, make, read)` into `FORMATS` or into one of the lists that it joins: of recorders, of derived files of
+collections, of models, of label tables and other texts. Sounds and films of many kinds are those of `fuzz_sounds.py`.
 """
 
 import contextlib
@@ -10,16 +11,19 @@ import json
 import shutil
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
+import formats_collections
+import formats_models
+import formats_recorders
+import formats_texts
 import numpy as np
 import storms
 import torch
 from fuzz_sounds import CODED, NATIVE, samples
 from mutations import mutate
+from one_format import Format, Read, argument, text_file
 from storms import mmasc as command
 
 import mmasc.cli.evaluate
@@ -44,32 +48,6 @@ from mmasc.training.alignment.mel_cache import read_table
 from mmasc.training.alignment.train import train_alignment
 from mmasc.weights import store as weights_store
 from mmasc.weights import table as weights_table
-
-Read = Callable[[Path, Path], Any]
-
-
-@dataclass(frozen=True)
-class Format:
-    """Something that mmasc reads.
-
-    Attributes:
-        name: Of the format.
-        make: `make(shared, folder)` writes a sample into an empty folder; its path, as a user names it.
-        read: `read(shared, path)` reads it: a command, or a library function where no command is as direct.
-        kind: Of `mutations.mutate`.
-        parts: Which files of a sample that is a folder are damaged; each by its own kind where it ends so.
-        seal: Checksums made right again after the damage, as somebody with bad intentions would: `seal(path)`.
-        named: Whether a refusal must name the sample; an argument has no name.
-    """
-
-    name: str
-    make: Callable[[Path, Path], Path]
-    read: Read
-    kind: str = "bytes"
-    parts: tuple[str, ...] = ()
-    seal: Callable[[Path], None] | None = None
-    named: bool = True
-
 
 _KIND_OF = {".json": "json", ".jsonl": "lines", ".safetensors": "safetensors", ".csv": "text", ".yaml": "yaml"}
 
@@ -182,14 +160,6 @@ def _picture(suffix: str) -> Callable[[Path, Path], Path]:
 # Texts
 
 
-def _text(name: str, content: str) -> Callable[[Path, Path], Path]:
-    def make(shared: Path, folder: Path) -> Path:
-        (folder / name).write_text(content.replace("SOUNDS", str(shared / "sounds")), encoding="utf-8")
-        return folder / name
-
-    return make
-
-
 _LABEL_KINDS = {"csv": "text", "raven": "text", "audacity": "text", "json": "json", "jsonl": "lines"}
 
 
@@ -233,13 +203,11 @@ def _metadata(shared: Path, path: Path) -> None:
 
 
 def _where(shared: Path, path: Path) -> None:
-    text = path.read_text(encoding="utf-8", errors="surrogateescape").replace("\x00", " ")[:120_000]
-    command("search", shared / "c", "low hum", "--where", text, "--format", "json")
+    command("search", shared / "c", "low hum", "--where", argument(path), "--format", "json")
 
 
 def _query(shared: Path, path: Path) -> None:
-    text = path.read_text(encoding="utf-8", errors="surrogateescape").replace("\x00", " ")[:120_000]
-    command("search", shared / "c", "--format", "json", "--", text)
+    command("search", shared / "c", "--format", "json", "--", argument(path))
 
 
 # Weights, heads, runs
@@ -474,7 +442,11 @@ def _seal_journal(path: Path) -> None:
 
 
 # Formats whose commands need no collection and no head
-_BY_THEMSELVES = ("prompts", "dataset", "align-table", "pairs-table", "list", *(f"labels-{kind}" for kind in READABLE))
+_BY_THEMSELVES = {
+    *("prompts", "dataset", "align-table", "pairs-table", "list"),
+    *(f"labels-{kind}" for kind in READABLE),
+    *(one.name for one in [*formats_models.FORMATS, *formats_recorders.FORMATS, *formats_texts.FORMATS]),
+}
 _PROMPTS = storms._PROMPTS + 'name: sample\ndescription: "for tests"\ntemplates: ["a recording of {}", "{}"]\n'
 _WHERE = "label = 'low' AND (place LIKE 'place%' OR duration > 1.5) AND fold IN (0, 1, 2) AND NOT place IS NULL"
 _INDEX = ("spaces/*/index.json", "spaces/*/index-*/*")
@@ -491,18 +463,18 @@ FORMATS = {
             Format(f"picture-{kind}", _picture(kind), lambda shared, path: read_photograph(path, 32))
             for kind in ("png", "jpg", "webp", "gif", "bmp", "tiff")
         ],
-        Format("prompts", _text("sample.yaml", _PROMPTS), lambda _, path: command("prompts", "list", path), "yaml"),
+        Format("prompts", text_file("sample.yaml", _PROMPTS), lambda _, path: command("prompts", "list", path), "yaml"),
         Format("metadata", _table, _metadata, "text"),
         Format("dataset", _table, lambda _, path: read_dataset("csv", path), "text"),
         Format("align-table", _table, lambda _, path: read_table(path, "path", "label"), "text"),
-        Format("pairs-table", _text("sample.csv", "video,label,group\na.mkv,red,1\nb.mkv,blue,2\n"),
+        Format("pairs-table", text_file("sample.csv", "video,label,group\na.mkv,red,1\nb.mkv,blue,2\n"),
                lambda _, path: read_sources(path, "group"), "text"),
         *[Format(f"labels-{kind}", _label_file(kind), _compare_labels, _LABEL_KINDS[kind]) for kind in READABLE],
         Format("labels-import", _label_file("csv"), _import_labels, "text"),
-        Format("list", _text("sample.txt", "SOUNDS/low\nSOUNDS/high/001.wav\n"),
+        Format("list", text_file("sample.txt", "SOUNDS/low\nSOUNDS/high/001.wav\n"),
                lambda _, path: find_audio([f"@{path}"]), "text"),
-        Format("where", _text("sample.sql", _WHERE), _where, "text", named=False),
-        Format("query", _text("sample.txt", "low hum of an engine, not a bird"), _query, "text", named=False),
+        Format("where", text_file("sample.sql", _WHERE), _where, "text", named=False),
+        Format("query", text_file("sample.txt", "low hum of an engine, not a bird"), _query, "text", named=False),
         Format("head", _head, lambda shared, path: command("head", "apply", path, shared / "c"), "safetensors"),
         Format("calibration", _calibration, _calibrated, "json"),
         Format("run", _run(_Training()), _evaluate, parts=_NETWORK_RUN),
@@ -528,5 +500,9 @@ FORMATS = {
         Format("index-ivf", _with_index(_large(1 << 40)), _asked(_large(1 << 40)), parts=_INDEX, seal=_seal_index),
         Format("index-rabitq", _with_index(_large(0)), _asked(_large(0)), parts=_INDEX, seal=_seal_index),
         Format("probes", _with_probes, _approximate, parts=("spaces/*/probes.npy",)),
+        *formats_collections.FORMATS,
+        *formats_models.FORMATS,
+        *formats_recorders.FORMATS,
+        *formats_texts.FORMATS,
     ]
 }  # fmt: skip

@@ -3,6 +3,8 @@
     python examples/prove/fuzz.py -n 5000
     python examples/prove/fuzz.py --only prompts --only index -n 400 --seed 3 --keep bad
     python examples/prove/fuzz.py --replay bad/prompts-17/sample.yaml prompts
+    python examples/prove/fuzz.py -n 5000 --resume inputs.jsonl        # goes on where it was stopped, and sums up all
+
 
 Every damaged file is read in a process of its own, which has 20 seconds and 1 GB of memory beyond what it began with.
 
@@ -22,6 +24,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,9 @@ def main() -> None:
     parser.add_argument("-n", "--inputs", type=int, default=5_000, help="of all formats together")
     parser.add_argument("--only", action="append", metavar="FORMAT", help="this format; several times for several")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--resume", type=Path, metavar="FILE", help="a line for each input; those in it are not read again"
+    )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep bad inputs and what was said of them here")
     parser.add_argument(
         "--replay", nargs=2, metavar=("FILE", "FORMAT"), help="read this input and say what comes of it"
@@ -49,7 +55,7 @@ def main() -> None:
             found = replay(Path(folder), Path(options.replay[0]), options.replay[1])
             print(json.dumps(found, indent=1))
             sys.exit(0 if found["kind"] in _GOOD else 1)
-        counts = fuzz(Path(folder), options.inputs, options.only, options.seed, options.keep)
+        counts = fuzz(Path(folder), options.inputs, options.only, options.seed, options.keep, options.resume)
     if options.format == "json":
         print(json.dumps(counts, indent=1))
     else:
@@ -59,8 +65,40 @@ def main() -> None:
     sys.exit(0 if all(not one.get(kind) for one in counts.values() for kind in KINDS if kind not in _GOOD) else 1)
 
 
+class Known:
+    """What came of inputs, by format, seed and number: in memory, and in a file where one is given.
+
+    Args:
+        file: What is in it counts, what comes is written behind it; None keeps nothing.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._kinds: dict[tuple[str, int, int], str] = {}
+        if file is not None and file.exists():
+            for line in file.read_text().splitlines():
+                name, seed, number, kind = json.loads(line)
+                self._kinds[name, seed, number] = kind
+
+    def get(self, name: str, seed: int, number: int) -> str | None:
+        """What came of an input; None where it has not been read."""
+        return self._kinds.get((name, seed, number))
+
+    def add(self, name: str, seed: int, number: int, kind: str) -> None:
+        """Keep it."""
+        self._kinds[name, seed, number] = kind
+        if self._file is not None:
+            with self._file.open("a") as file:
+                file.write(json.dumps([name, seed, number, kind]) + "\n")
+
+
 def fuzz(
-    folder: Path, inputs: int, only: list[str] | None = None, seed: int = 0, keep: Path | None = None
+    folder: Path,
+    inputs: int,
+    only: list[str] | None = None,
+    seed: int = 0,
+    keep: Path | None = None,
+    resume: Path | None = None,
 ) -> dict[str, dict[str, int]]:
     """Damage and read; counts by format and by what came of it.
 
@@ -70,7 +108,9 @@ def fuzz(
         only: Names of formats; default: all.
         seed: Of all damage.
         keep: Where bad inputs are kept.
+        resume: File of what came of inputs; those in it are not read again.
     """
+    done = Known(resume)
     counts: dict[str, dict[str, int]] = {}
     with Children("formats", folder / "said") as children:
         known = children.call("names")
@@ -78,23 +118,31 @@ def fuzz(
         for name in wanted:
             if name not in known:
                 raise SystemExit(f"there is no format {name!r}; there are: {', '.join(known)}")
-        children.call("make_shared", str(folder / "shared"), wanted)
-        for number, name in enumerate(wanted):
-            share = inputs // len(wanted) + (number < inputs % len(wanted))
-            counts[name] = _format(children, name, folder, share, [seed, known.index(name)], keep)
-            print(f"{name}: {counts[name]}", file=sys.stderr, flush=True)
+        shares = {
+            name: range(inputs // len(wanted) + (number < inputs % len(wanted))) for number, name in enumerate(wanted)
+        }
+        left = [name for name in wanted if any(done.get(name, seed, one) is None for one in shares[name])]
+        if left:
+            children.call("make_shared", str(folder / "shared"), left)
+        for name in left:
+            todo = [one for one in shares[name] if done.get(name, seed, one) is None]
+            for number, kind in _format(children, name, folder, todo, [seed, known.index(name)], keep):
+                done.add(name, seed, number, kind)
+            kinds = Counter(done.get(name, seed, one) for one in shares[name])
+            print(f"{name}: {dict(kinds)}", file=sys.stderr, flush=True)
+    for name in wanted:
+        counts[name] = dict(Counter(str(done.get(name, seed, one)) for one in shares[name]))
     return counts
 
 
 def _format(
-    children: Children, name: str, folder: Path, inputs: int, seed: list[int], keep: Path | None
-) -> dict[str, int]:
+    children: Children, name: str, folder: Path, numbers: list[int], seed: list[int], keep: Path | None
+) -> Iterator[tuple[int, str]]:
     good = folder / "good" / name
     good.mkdir(parents=True)
     sample = Path(children.call("make", name, str(folder / "shared"), str(good))).relative_to(good)
     named = children.call("is_named", name)
-    counts: Counter[str] = Counter()
-    for number in range(-1, inputs):
+    for number in (-1, *numbers):
         work = folder / "work" / f"{name}-{number}"
         # With their times: what is kept next to a file knows them
         shutil.copytree(good, work)
@@ -103,7 +151,6 @@ def _format(
             if found["kind"] != "ok":
                 raise SystemExit(f"the sample of {name} is not read without any damage: {json.dumps(found, indent=1)}")
         else:
-            counts[found["kind"]] += 1
             if found["kind"] not in _GOOD and keep is not None:
                 keep.mkdir(parents=True, exist_ok=True)
                 place, told = keep / work.name, Path(f"{work / sample}.damaged")
@@ -112,8 +159,8 @@ def _format(
                 shutil.copytree(work, place, symlinks=True)
                 text = json.dumps(found | {"damaged": damaged}, indent=1)
                 (keep / f"{work.name}.json").write_text(text + "\n")
+            yield number, found["kind"]
         shutil.rmtree(work)
-    return dict(counts)
 
 
 def _read(

@@ -3,6 +3,7 @@
     python examples/prove/mutate.py -n 200 --seed 0 --jobs 2
     python examples/prove/mutate.py --modules windows/ features/ -n 50 --resume mutants.jsonl
     python examples/prove/mutate.py --modules windows/ features/ -n 50 --resume mutants.jsonl --again
+    python examples/prove/mutate.py -n 200 --seed 1 --minutes 60 --resume mutants.jsonl
 
 Every change is made in a copy of the working tree, and the tests that cover the module run on it until the first one
 fails. A server that has imported torch and the rest, but nothing of mmasc, is forked for every change, so that none
@@ -48,6 +49,8 @@ _FILES = ["storage/files", "collection/durability"]
 _WINDOWS = ["windows/windows", "windows/events", "encoders/embedding"]
 
 TESTS: dict[str, list[str]] = {
+    "mmasc/audio/arrays.py": ["audio/arrays"],
+    "mmasc/audio/channels.py": ["audio/channels"],
     "mmasc/audio/chunks.py": _AUDIO,
     "mmasc/audio/clock.py": ["audio/clock"],
     "mmasc/audio/clock_chunks.py": ["audio/clock_chunks", "audio/clock"],
@@ -66,6 +69,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/audio/ogg.py": _AUDIO,
     "mmasc/audio/pcm.py": _AUDIO,
     "mmasc/audio/quality.py": ["audio/quality"],
+    "mmasc/audio/similarity.py": ["audio/similarity"],
     "mmasc/audio/stream.py": ["audio/stream", "audio/channels", "audio/layout", "encoders/embedding"],
     "mmasc/collection/annotation.py": _ANNOTATIONS,
     "mmasc/collection/annotation_merge.py": _ANNOTATIONS,
@@ -122,6 +126,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/publish.py": ["collection/publish"],
     "mmasc/collection/published.py": ["collection/publish"],
     "mmasc/collection/query.py": [*_READING, "collection/index", "collection/changes"],
+    "mmasc/collection/rows.py": _READING,
     "mmasc/collection/row_writer.py": ["collection/changes", "collection/ingest", "collection/merging"],
     "mmasc/collection/schema.py": _WRITING,
     "mmasc/collection/searchable.py": _READING,
@@ -129,6 +134,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/segments.py": ["collection/segments"],
     "mmasc/collection/shards.py": ["collection/shards"],
     "mmasc/collection/silence.py": ["collection/silence"],
+    "mmasc/collection/snapshot.py": [*_READING, "collection/changes"],
     "mmasc/collection/space.py": ["collection/index", *_READING, *_WRITING[1:]],
     "mmasc/collection/space_index.py": ["collection/segments", "collection/index"],
     "mmasc/collection/stamps.py": _WRITING,
@@ -187,7 +193,10 @@ TESTS: dict[str, list[str]] = {
     "mmasc/labelling/review_files.py": ["labelling/review"],
     "mmasc/labelling/sources.py": ["labelling/timelines", "labelling/apply"],
     "mmasc/labelling/timelines.py": ["labelling/timelines", "labelling/classify"],
+    "mmasc/metrics/event_matching.py": ["metrics/events"],
+    "mmasc/metrics/events.py": ["metrics/events"],
     "mmasc/metrics/functions.py": ["metrics/functions"],
+    "mmasc/metrics/predictions.py": ["metrics/predictions"],
     "mmasc/metrics/threshold_curves.py": ["metrics/threshold_curves"],
     "mmasc/networks/folding.py": ["networks/export"],
     "mmasc/prompts/lint.py": _PROMPTS,
@@ -235,7 +244,7 @@ HEAVY = [
 HEAVY += ["scipy.signal", "scipy.stats", "matplotlib.pyplot", "pyarrow.parquet", "lance", "faiss", "soundfile", "soxr"]
 HEAVY += ["av", "librosa", "beartype", "jaxtyping", "hypothesis", "einops", "safetensors.torch", "yaml", "rich.console"]
 
-KILLED, SURVIVED, EQUAL, NO_TESTS = "killed", "survived", "equivalent", 5
+KILLED, SURVIVED, EQUAL, NOT_JUDGED, NO_TESTS = "killed", "survived", "equivalent", "not judged", 5
 _AT_LEAST_SECONDS = 30.0
 
 
@@ -259,8 +268,8 @@ def main() -> int:
     if todo:
         prepare_server()
         with tempfile.TemporaryDirectory() as folder:
-            slots = make_slots(Path(folder), options.jobs, sorted({one.path for one in todo}))
-            for mutant, outcome in run(todo, slots):
+            slots, unchanged = make_slots(Path(folder), options.jobs), Unchanged(Path(folder) / "unchanged")
+            for mutant, outcome in run(todo, slots, unchanged, 60 * options.minutes):
                 results[mutant.name] = outcome
                 keep(options.resume, mutant, outcome)
                 if outcome == SURVIVED and key_of(mutant) not in listed:
@@ -276,6 +285,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
     parser.add_argument("--resume", type=Path, help="file of results, one a line; those in it are not run again")
     parser.add_argument("--again", action="store_true", help="run those of that file that survived once more")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no mutant after so many")
     parser.add_argument("--at-least", type=float, default=0.96, help="share that must be killed for exit status 0")
     return parser.parse_args()
 
@@ -330,7 +340,7 @@ def report(drawn: list[Mutant], results: dict[str, str], listed: set[tuple[str, 
     print()
     counts, by_module = Counter[str](), Counter[tuple[str, str]]()
     for mutant in sorted(drawn, key=lambda one: (one.path, one.start)):
-        outcome = results[mutant.name]
+        outcome = results.get(mutant.name, NOT_JUDGED)
         if outcome == SURVIVED and key_of(mutant) in listed:
             outcome = EQUAL
         counts[outcome] += 1
@@ -340,12 +350,13 @@ def report(drawn: list[Mutant], results: dict[str, str], listed: set[tuple[str, 
     for path in sorted({mutant.path for mutant in drawn}):
         told = ", ".join(f"{by_module[path, kind]} {kind}" for kind in (KILLED, SURVIVED, EQUAL))
         print(f"{path}: {told}")
+    left = f" ({counts[NOT_JUDGED]} not judged: go on with --resume)" if counts[NOT_JUDGED] else ""
     share = counts[KILLED] / max(1, counts[KILLED] + counts[SURVIVED])
     print(
-        f"{len(drawn)} mutants: {counts[KILLED]} killed, {counts[SURVIVED]} survived, {counts[EQUAL]} equivalent; "
-        f"{share:.1%} of those that change something are killed"
+        f"{len(drawn)} mutants{left}: {counts[KILLED]} killed, {counts[SURVIVED]} survived, "
+        f"{counts[EQUAL]} equivalent; {share:.1%} of those that change something are killed"
     )
-    return 0 if share >= at_least else 1
+    return 0 if share >= at_least and not left else 1
 
 
 # Running
@@ -356,7 +367,7 @@ class Slot:
     """A copy of the working tree and what runs in it."""
 
     folder: Path
-    limits: dict[str, float]
+    limit: float = 0.0
     mutant: Mutant | None = None
     process: int = 0
     begun: float = 0.0
@@ -376,29 +387,50 @@ def prepare_server() -> None:
     assert not any(name.partition(".")[0] in ("mmasc", "tests") for name in sys.modules)
 
 
-def make_slots(folder: Path, n_slots: int, paths: list[str]) -> list[Slot]:
-    """Copies in which the tests of these modules pass while nothing is changed; how long they take sets the limits."""
+def make_slots(folder: Path, n_slots: int) -> list[Slot]:
+    """Copies of the working tree."""
     first = folder / "0"
     left_out = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "results", "build", "dist")
     shutil.copytree(ROOT, first, ignore=left_out)
     shutil.copytree(ROOT / "prompts", first / "mmasc" / "prompt_files", ignore=left_out, dirs_exist_ok=True)
-    seconds: dict[str, float] = {}
-    for test in sorted({test for path in paths for test in TESTS[path]}):
-        begun = time.monotonic()
-        process = fork_tests(first, [test])
-        if (code := os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])) != 0:
-            sys.exit(f"{test} fails without any change (status {code}): {(first / 'log').read_text()[-3000:]}")
-        seconds[test] = time.monotonic() - begun
-        print(f"{test}: {seconds[test]:.1f} s unchanged", flush=True)
-    limits = {path: _AT_LEAST_SECONDS + 3 * sum(seconds[test] for test in TESTS[path]) for path in paths}
     for number in range(1, n_slots):
-        shutil.copytree(first, folder / str(number), ignore=shutil.ignore_patterns("pytest", "log"))
-    return [Slot(folder / str(number), limits) for number in range(n_slots)]
+        shutil.copytree(first, folder / str(number))
+    return [Slot(folder / str(number)) for number in range(n_slots)]
 
 
-def run(todo: list[Mutant], slots: list[Slot]) -> Iterator[tuple[Mutant, str]]:
-    """Mutants and what became of them, as they end."""
-    waiting = list(todo)
+class Unchanged:
+    """How long the tests of modules take while nothing is changed, which they must pass; asked when first needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._slot = make_slots(folder, 1)[0]
+        self._seconds: dict[str, float] = {}
+
+    def limit(self, path: str) -> float:
+        """Seconds that the tests of a module may take with a change in it."""
+        return _AT_LEAST_SECONDS + 3 * sum(map(self._of, TESTS[path]))
+
+    def _of(self, test: str) -> float:
+        if test not in self._seconds:
+            begun = time.monotonic()
+            process = fork_tests(self._slot.folder, [test])
+            if (code := os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])) != 0:
+                said = (self._slot.folder / "log").read_text()[-3000:]
+                sys.exit(f"{test} fails without any change (status {code}): {said}")
+            self._seconds[test] = time.monotonic() - begun
+            print(f"{test}: {self._seconds[test]:.1f} s unchanged", flush=True)
+        return self._seconds[test]
+
+
+def amount_of_tests(path: str) -> int:
+    """How long the tests of a module may take, before any was run: the size of their files."""
+    return sum(test_file(name).stat().st_size for name in TESTS[path])
+
+
+def run(todo: list[Mutant], slots: list[Slot], unchanged: Unchanged, seconds: float) -> Iterator[tuple[Mutant, str]]:
+    """Mutants and what became of them, as they end; those with few tests first, so that many are judged in a short
+    time."""
+    waiting = sorted(todo, key=lambda one: amount_of_tests(one.path))
+    latest = time.monotonic() + seconds
     while waiting or any(slot.process for slot in slots):
         for slot in slots:
             if slot.process and (code := ended(slot)) is not None:
@@ -407,7 +439,10 @@ def run(todo: list[Mutant], slots: list[Slot]) -> Iterator[tuple[Mutant, str]]:
                 if code == NO_TESTS:
                     sys.exit(f"no tests ran for {slot.mutant.path}: {(slot.folder / 'log').read_text()[-3000:]}")
                 yield slot.mutant, SURVIVED if code == 0 else KILLED
+            if waiting and time.monotonic() > latest:
+                waiting.clear()
             if waiting and not slot.process:
+                slot.limit = unchanged.limit(waiting[0].path)
                 begin(slot, waiting.pop(0))
         time.sleep(0.05)
 
@@ -425,8 +460,10 @@ def begin(slot: Slot, mutant: Mutant) -> None:
 def ended(slot: Slot) -> int | None:
     """The exit status of what ran in a slot, None while it runs; past its time it is killed with all it has started."""
     assert slot.mutant is not None
-    late = time.monotonic() - slot.begun > slot.limits[slot.mutant.path]
+    late = time.monotonic() - slot.begun > slot.limit
     if late:
+        # Of endless loops; where the machine was only busy, --resume without its line judges it anew
+        print(f"ended after {slot.limit:.0f} s: {slot.mutant.name}", flush=True)
         os.killpg(slot.process, signal.SIGKILL)
     process, status = os.waitpid(slot.process, 0 if late else os.WNOHANG)
     if not process:

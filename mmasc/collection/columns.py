@@ -229,7 +229,7 @@ def _read_header(folder: Path) -> _Saved | None:
         if header["format"] != COLUMNS_FORMAT or not named or type(version) is not int or min(rows, default=0) < 0:
             return None
         return _Saved(folder / name, version, keys, rows)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 

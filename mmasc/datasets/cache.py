@@ -10,7 +10,6 @@ import hashlib
 import io
 import os
 import threading
-import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -24,13 +23,10 @@ from mmasc.cores import usable_cores
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import told
 from mmasc.storage.arrays import read_array
-from mmasc.storage.files import write_atomically
+from mmasc.storage.sealed import sealed_fault, write_sealed
 
 # Of what decodes and resamples; another number where the same recording gives other samples
 DECODER = 1
-_MAGIC = b"mmasc crc32 "
-_TRAILER = len(_MAGIC) + 4
-_BLOCK = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -188,7 +184,7 @@ class _Work:
 
     def _on_disk(self, path: Path, digest: str) -> Path:
         file = self.cache.file(digest)
-        fault = _fault(file)
+        fault = sealed_fault(file)
         if fault == "":
             return file
         if fault is not None:
@@ -224,34 +220,10 @@ def file_digest(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fault(file: Path) -> str | None:
-    """What is wrong with a file of the cache: "" if it is good, None if it does not exist."""
-    checksum = 0
-    try:
-        with file.open("rb") as stored:
-            left = os.fstat(stored.fileno()).st_size - _TRAILER
-            if left < 0:
-                return "too short"
-            while left > 0:
-                block = stored.read(min(_BLOCK, left))
-                checksum = zlib.crc32(block, checksum)
-                left -= len(block)
-            if stored.read() != _MAGIC + checksum.to_bytes(4, "little"):
-                return "its checksum is another"
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        return str(error.strerror)
-    return ""
-
-
 def _write(file: Path, waveform: Float32[np.ndarray, "channel time"]) -> None:
-    """Write under another name, sync and rename: at any moment there is a whole file or none."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     np.save(content, waveform, allow_pickle=False)
-    whole = content.getvalue()
-    write_atomically(file, whole + _MAGIC + zlib.crc32(whole).to_bytes(4, "little"))
+    write_sealed(file, content.getvalue())
 
 
 def _cannot_write(folder: Path | None, error: OSError) -> MmascError:

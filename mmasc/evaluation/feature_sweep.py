@@ -20,6 +20,7 @@ from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.evaluation.feature_table import FeatureRow, feature_row
 from mmasc.features.registry import FRONT_ENDS, front_end_constants
+from mmasc.networks.building import building_asked
 from mmasc.networks.load import load_network
 from mmasc.progress import one_by_one
 from mmasc.storage.files import write_atomically
@@ -188,10 +189,8 @@ def _check(
     known = {field.name for field in fields(SupervisedConfig)}
     values = {**recipe_of(recipe), **{name: value for name, value in options.items() if name in known}}
     for front_end in chosen.values():
-        try:
+        with building_asked(f"{network} cannot be made with {front_end} and these arguments", dict(arguments or {})):
             made = load_network(network, features=front_end, arguments=dict(arguments or {}))
-        except (TypeError, ValueError) as error:
-            raise MmascError(f"{network} cannot be made with {front_end} and these arguments: {error}") from error
         check_stages(made, SupervisedConfig(network, front_end, made.classes, "", "", "", **values))
 
 

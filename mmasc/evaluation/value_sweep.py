@@ -17,6 +17,7 @@ from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.evaluation.evaluate import evaluate
 from mmasc.evaluation.runs import read_run
+from mmasc.networks.building import UNBUILDABLE, require_small
 from mmasc.networks.load import load_network
 from mmasc.networks.registry import NETWORKS
 from mmasc.progress import one_by_one
@@ -213,6 +214,7 @@ def _check(
     for values in combinations:
         own = {name: one for name, one in values.items() if name not in names}
         try:
+            require_small(own)
             made = networks.get(_name(own)) or load_network(
                 network, features=options.get("features"), arguments={**arguments, **own}
             )
@@ -220,10 +222,11 @@ def _check(
             trained = {name: one for name, one in values.items() if name in names}
             SupervisedConfig(network, made.features, made.classes, "", "", "", **trained)
         except TypeError as error:
-            odd = next((name for name in own if f"'{name}'" in str(error)), ", ".join(own))
+            odd = next((name for name in own if f"'{name}'" in str(error)), ", ".join(own) or _words(values))
             raise MmascError(f"{odd} is neither an option of training nor an argument of {network}") from error
-        except ValueError as error:
-            raise MmascError(f"{_words(values)} cannot be trained: {error}") from error
+        except UNBUILDABLE as error:
+            reason = " ".join(str(error).split())[:150] or type(error).__name__
+            raise MmascError(f"{_words(values)} cannot be trained: {reason}") from error
         other = seen.setdefault(_name(values), values)
         if other is not values:
             raise MmascError(f"{_words(other)} and {_words(values)} would share a folder; write the values otherwise")
@@ -255,7 +258,8 @@ def _value(word: str, kind: Any, name: str) -> Any:
 
 
 def _words(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+    shown = {name: str(value) for name, value in values.items()}
+    return ", ".join(f"{name} {text if len(text) <= 60 else f'{text[:59]}…'}" for name, text in shown.items())
 
 
 def _name(values: Mapping[str, Any]) -> str:

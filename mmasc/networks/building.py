@@ -10,6 +10,8 @@ from mmasc.errors import MmascError
 
 # Of the numbers among the sizes: more bands or channels than any front end has
 _LARGEST_SIZE = 100_000
+# What torch and Python raise on sizes of which no network can be made
+UNBUILDABLE = (ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, AssertionError, MemoryError)
 
 
 @contextlib.contextmanager
@@ -24,7 +26,7 @@ def building(path: Path, name: str, sizes: Any) -> Iterator[None]:
         MmascError: If a size is absurd, or no network can be built of them. KeyError and IndexError pass through.
     """
     try:
-        _require_small(sizes)
+        require_small(sizes)
         with warnings.catch_warnings():
             # A layer of no channels is built with a warning alone
             warnings.filterwarnings("error", "Initializing zero-element tensors")
@@ -34,11 +36,36 @@ def building(path: Path, name: str, sizes: Any) -> Iterator[None]:
         raise MmascError(f"{path} describes no {name} that can be built ({reason}); get the file again") from error
 
 
-def _require_small(value: Any) -> None:
+@contextlib.contextmanager
+def building_asked(what: str, sizes: Any) -> Iterator[None]:
+    """Around building a network with sizes that a user asks for; what cannot be built becomes one line.
+
+    Args:
+        what: Beginning of the message, as "NAME cannot be made with ...".
+        sizes: What was asked for: numbers, texts, lists and mappings of them.
+    Raises:
+        MmascError: If a size is absurd, or no network can be built of them.
+    """
+    try:
+        require_small(sizes)
+        yield
+    except (*UNBUILDABLE, TypeError) as error:
+        reason = " ".join(str(error).split())[:150] or type(error).__name__
+        raise MmascError(f"{what}: {reason}") from error
+
+
+def require_small(value: Any) -> None:
+    """Refuse sizes that no network has, before memory is asked for.
+
+    Args:
+        value: Numbers, texts, lists and mappings of them.
+    Raises:
+        ValueError: If a number is absurd.
+    """
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list | tuple):
         for one in value:
-            _require_small(one)
+            require_small(one)
     elif isinstance(value, int | float) and not abs(value) <= _LARGEST_SIZE:
-        raise ValueError(f"{value} is too large for a size")
+        raise ValueError(f"{str(value)[:40]} is too large for a size")

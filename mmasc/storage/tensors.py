@@ -28,6 +28,27 @@ def save_tensors(path: Path, tensors: "Mapping[str, Tensor]", about: Mapping[str
     write_atomically(path, save(plain, {"config": json.dumps(about, sort_keys=True)}))
 
 
+def to_bytes(arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> bytes:
+    """Arrays and a JSON-able record about them as `save_tensors` writes them."""
+    from safetensors.numpy import save
+
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return save(plain, {"config": json.dumps(about, sort_keys=True)})
+
+
+def record_of(content: bytes) -> dict[str, Any]:
+    """The record in what `to_bytes` gave.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    header = parse_json(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    about = parse_json(header["__metadata__"]["config"])
+    if not isinstance(about, dict):
+        raise ValueError("its record is no object")
+    return about
+
+
 def load_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     """Tensors of a file that `save_tensors` wrote, on the CPU, and the record about them.
 

@@ -101,6 +101,29 @@ def test_what_is_no_rate_is_refused_in_a_line(rate):
         array_sound(SAMPLES, rate)
 
 
+@pytest.mark.parametrize(
+    ("shape", "taken"),  # [time, channel] from 65 rows on, up to 32 columns
+    [((65, 2), (2, 65)), ((65, 32), (32, 65)), ((64, 2), None), ((65, 33), None), ((2, 2), (2, 2)), ((1, 65), (1, 65))],
+)
+def test_which_side_is_time(shape, taken):
+    waveform = np.arange(np.prod(shape), dtype=np.float32).reshape(shape) / 1e5
+    if taken is None:
+        with pytest.raises(ValueError, match="give waveform.T"):
+            array_sound(waveform, 8_000)
+        return
+    found = heard(waveform)
+    assert found.shape == taken
+    np.testing.assert_array_equal(found, waveform.T if taken != shape else waveform)
+
+
+def test_ends_of_what_is_taken():
+    with pytest.raises(ValueError, match="at most 1024 channels, got .1025, 1100."):
+        array_sound(np.zeros((1_025, 1_100), np.float32), 8_000)
+    assert heard(np.zeros((1_024, 1_100), np.float32)).shape == (1_024, 1_100)
+    for rate in (1_000, 768_000):
+        np.testing.assert_array_equal(heard(SAMPLES, rate), SAMPLES)
+
+
 @pytest.mark.parametrize("rate", [8_000, 8_000.0, np.int64(8_000), np.float32(8_000)])
 def test_rates_of_every_type(rate):
     np.testing.assert_array_equal(heard(SAMPLES, rate), SAMPLES)

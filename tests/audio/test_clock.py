@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmasc.audio.clock import ClockReader, ClockRules, read_clock
+from mmasc.audio.clock import Clock, ClockReader, ClockRules, read_clock
 from tests.helpers.recorder_files import bext_body, chunk, info_list, recorder_file, wamd_items
 
 COMMENT = (
@@ -24,6 +24,14 @@ def test_the_recorder_counts_before_the_name(moth):
     clock = read_clock(moth)
     assert shown(clock) == ("2023-05-04 03:30:00", "+00:00", "audiomoth")
     assert (clock.serial, clock.gain, clock.temperature, clock.apart) == ("24F3190361DA5D2E", "medium", 7.5, 0)
+
+
+def test_a_file_that_says_nothing(tmp_path):
+    assert read_clock(recorder_file(tmp_path / "noise.wav")) == Clock()
+    assert (Clock().wall, Clock().source, Clock().apart, Clock().misfit) == (None, "", 0, False)
+    (tmp_path / "gone.wav").unlink(missing_ok=True)
+    assert read_clock(tmp_path / "gone.wav") == Clock()
+    assert read_clock(tmp_path / "gone.wav", ClockRules.of("%Y%m%d")).misfit
 
 
 def test_a_zone_turns_clocks_that_say_theirs_and_is_that_of_others(moth, tmp_path):

@@ -1,10 +1,13 @@
 """Mapped columns: always what the table says, whatever was added, removed, compacted, torn or refused meanwhile."""
 
+import json
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from mmasc.collection import columns
+from mmasc.collection import Collection, columns
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.schema import vector_column, windows_schema
 from mmasc.collection.store import Store
@@ -92,6 +95,28 @@ def test_damaged_files_are_written_again(store, harm):
     assert again != home.name
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"folder": "../outside"}, {"folder": "columns-0000000g"}, {"folder": None}, {"format": 2}, {"version": "1"},
+        {"version": True}, {"fragments": [["x", 1e999]]}, {"fragments": [["x", -1]]}, {"fragments": [["x", 10**30]]},
+        {"fragments": {"x": 1}}, {"fragments": [[]]},
+    ],
+)  # fmt: skip
+def test_a_header_that_nobody_wrote_counts_as_none(store, change):
+    """Columns elsewhere that are whole, and other ones: they are not used."""
+    read(store)
+    folder = store.space_folder("a" * 32)
+    (home,) = folder.glob("columns-*")
+    for name in ("../outside", "columns-0000000g"):
+        shutil.copytree(home, folder / name)
+        (folder / name / "start").write_bytes(bytes((home / "start").stat().st_size))
+    header = json.loads((folder / "columns.json").read_text())
+    (folder / "columns.json").write_text(json.dumps(header | change))
+    read(store)
+    assert json.loads((folder / "columns.json").read_text())["folder"] not in (home.name, change.get("folder"))
+
+
 @pytest.mark.parametrize("point", ["sync_file", "write_atomically"])
 def test_a_writer_that_dies_while_it_appends_leaves_the_columns_as_they_were(store, monkeypatch, point):
     read(store)
@@ -119,3 +144,34 @@ def test_where_nothing_can_be_written_columns_are_in_memory(store, monkeypatch):
     monkeypatch.setattr(columns, "write_atomically", refuses)
     read(store)
     assert homes(store) == []
+
+
+def harm(file) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["row_ids", "recording", "lane", "start", "end"])
+def test_a_flipped_bit_is_found_by_check_and_healed_by_compaction(store, name, monkeypatch):
+    monkeypatch.setattr(columns.read_columns, "__defaults__", (1,))
+    folder = store.space_folder("a" * 32)
+    read(store)
+    with store.transaction() as change:
+        change.append_windows("one", rows(60, 30))
+    read(store)
+    (home,) = folder.glob("columns-*")
+    with (home / name).open("ab") as file:
+        file.write(b"left behind")  # by a writer that died: it does not count
+
+    def said() -> list[str]:
+        return [one.message for one in Collection(store.folder).check() if "differ from its table" in one.message]
+
+    assert said() == []
+    harm(home / name)
+    (line,) = said()
+    assert f"{name} of its windows" in line
+    assert "mmasc collection compact" in line
+    Collection(store.folder).compact()
+    read(store)
+    assert said() == []

@@ -88,6 +88,7 @@ def test_copies_and_pickles_are_hits(lane):
 def test_a_search_gives_hits(sounds, tmp_path, standin):
     mmasc.embed(sounds, tmp_path / "c", standin, folders=["place"], channels="each")
     hits = mmasc.Collection(tmp_path / "c").search(text="ab", encoder=standin, k=3)
+    assert len(hits) == 3
     for rank, hit in enumerate(hits, 1):
         assert type(hit) is mmasc.Hit
         assert (hit.rank, hit.path, hit.lane, hit.columns["place"]) == (rank, hit["path"], hit["lane"], hit["place"])

@@ -77,6 +77,25 @@ def test_it_is_the_dictionary_of_all_rows_after_every_foreign_commit(store, monk
     assert known.get("nowhere") is None
 
 
+def test_windows_are_read_again_only_where_they_changed(store, monkeypatch):
+    known = KnownRecordings(store, store.head(), "one")
+    counts: list[int] = []
+    real = Store.batches
+
+    def counted(self, *arguments):
+        for batch in real(self, *arguments):
+            counts.append(len(batch))
+            yield batch
+
+    monkeypatch.setattr(Store, "batches", counted)
+    with Store(store.folder).transaction() as change:
+        change.append_windows("one", windows([1, 3, 3]))
+    known.see(store.head())
+    assert sum(counts) == 3  # of 43
+    assert known["a/3.wav"].embedded
+    assert not known["a/5.wav"].embedded
+
+
 def test_paths_of_one_digest_are_told_apart(store, monkeypatch):
     monkeypatch.setattr(path_digests, "digests_of", lambda paths: np.full(len(paths), hash("a/7.wav")))
     known = KnownRecordings(store, store.head(), "one")

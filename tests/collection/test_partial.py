@@ -184,7 +184,9 @@ def test_short_files_leave_nothing_on_the_way(tmp_path, registered, monkeypatch)
         raise AssertionError("a file of two minutes is no long file")
 
     monkeypatch.setattr("mmasc.collection.partial.Partials.keep", nothing)
-    mmasc.embed(noise(tmp_path / "a.wav", 120), tmp_path / "c", registered)
+    assert mmasc.embed(noise(tmp_path / "a.wav", 120), tmp_path / "c", registered).windows == 120
+    with pytest.raises(AssertionError, match="is no long file"):
+        mmasc.embed(noise(tmp_path / "b.wav", 36 * MINUTES), tmp_path / "c", registered)
 
 
 def test_where_parts_cannot_be_written_one_line_says_so(tmp_path, registered, monkeypatch):

@@ -82,9 +82,11 @@ def test_unknown_rules_are_still_refused(old, monkeypatch):
 
 
 def test_every_earlier_rule_is_of_an_encoder_and_another_than_now():
+    assert EARLIER_RULES
     for name, rules in EARLIER_RULES.items():
         spec = spec_of(name)
         assert spec is not None
+        assert rules, name
         assert all(replace(spec, **changes) != spec for changes in rules)
 
 

@@ -134,6 +134,10 @@ def test_a_grid_is_read_by_the_types_of_options():
         (["droput=0,0.2"], "droput is neither an option of training nor an argument of filters"),
         (["ema=0,2"], r"ema 2.0 cannot be trained: ema must be in \[0, 1\), got 2.0"),
         (["epochs=1"], "epochs is in the grid and given by itself"),
+        (["n-mels=99999999"], "n_mels 99999999 cannot be trained: 99999999 is too large for a size"),
+        (["n-mels=NaN"], "n_mels nan cannot be trained: nan is too large"),
+        (["n-mels=-3"], "n_mels -3 cannot be trained: .*negative dimension"),
+        ([f"n-mels={'9' * 400}"], r"n_mels 9{59}… cannot be trained: 9+ is too large"),
     ],
 )
 def test_wrong_grids_are_one_line_before_anything_is_trained(grid, line, table, tmp_path):

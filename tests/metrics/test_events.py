@@ -55,9 +55,11 @@ def assert_same(scores, answer, with_errors=True):
 @pytest.mark.parametrize("case", RECORDED, ids=lambda case: case["name"])
 def test_figures_are_those_of_sed_eval(case):
     truth, guess = events_of(case["truth"]), events_of(case["guess"])
+    assert case["answers"]
     for options, answer in case["answers"].items():
         counts = counted(options, truth, guess)
         assert_same(micro_scores(counts), answer["micro"])
+        assert set(label_scores(counts)) == set(answer["labels"])
         for label, scores in label_scores(counts).items():
             of_label = answer["labels"][label]
             assert_same(scores, of_label, with_errors=of_label["recall"] is not None)

@@ -19,14 +19,15 @@ from mmasc.cli import cli
 from mmasc.devices import ProcessGroup
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
+from mmasc.features import MINI
 from mmasc.networks.mini_config import MiniConfig
 from mmasc.networks.mini_network import MiniNetwork
 from mmasc.storage.configs import config_from_dict
 from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.training.alignment.augment import AugmentConfig, augment, draw_crop, level_of, power_of
-from mmasc.training.alignment.config import AlignmentConfig
+from mmasc.training.alignment.config import SPEEDS, AlignmentConfig
 from mmasc.training.alignment.losses import bank_loss, cosine_loss
-from mmasc.training.alignment.mel_cache import Row, read_table, split_by_group
+from mmasc.training.alignment.mel_cache import Row, load_sounds, read_table, split_by_group
 from mmasc.training.alignment.stage import AlignmentStage
 from mmasc.training.alignment.train import train_alignment
 from mmasc.training.alignment.validation import ranking
@@ -268,6 +269,7 @@ def test_optimizer_comes_back(tmp_path):
     save_tensors(tmp_path / "o.safetensors", pack_optimizer(optimizer), {"kind": "x"})
     other = torch.optim.AdamW(torch.nn.Linear(3, 2).parameters())
     unpack_optimizer(other, load_tensors(tmp_path / "o.safetensors")[0])
+    assert {name for state in optimizer.state_dict()["state"].values() for name in state} >= {"step", "exp_avg"}
     for number, state in optimizer.state_dict()["state"].items():
         for name, value in state.items():
             assert torch.equal(other.state_dict()["state"][number][name], value)
@@ -401,12 +403,35 @@ def test_learns_three_kinds_of_sound(table, tmp_path):
 def test_mel_power_is_kept_by_content(table, tmp_path):
     cache, remarks = tmp_path / "mel", []
     train_alignment(table, tmp_path / "a", **SMALL | {"steps": 1}, cache=cache)
-    kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*.safetensors")}
+    kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*.kept")}
     assert len(kept) == 12
     train_alignment(table, tmp_path / "b", **SMALL | {"steps": 1}, cache=cache, remark=remarks.append)
-    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.safetensors")} == kept
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.kept")} == kept
     assert_equal_weights(tmp_path / "a", tmp_path / "b")
     assert any("starting" in line for line in remarks)
+
+
+def test_kept_mel_power_that_is_damaged_is_made_again(table, tmp_path):
+    paths = [row.path for row in read_table(table, "path", "label")]
+
+    def load():
+        return load_sounds(paths, MINI, SPEEDS, 1.0, tmp_path, strict=False, remark=remarks.append)
+
+    remarks: list[str] = []
+    first = load()
+    files = sorted(tmp_path.rglob("*.kept"))
+    assert len(files) == len(first) == 12
+    whole = [path.read_bytes() for path in files]
+    for number, (path, content) in enumerate(zip(files, whole, strict=True)):
+        middle = len(content) // 2
+        flipped = content[:middle] + bytes([content[middle] ^ 16]) + content[middle + 1 :]
+        path.write_bytes((b"", content[:middle], flipped)[number % 3])
+    again = load()
+    assert remarks == []  # nothing is left out
+    assert [path.read_bytes() for path in files] == whole
+    for path, sound in first.items():
+        for one, other in zip(again[path].decibels, sound.decibels, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_another_configuration_is_refused(table, tmp_path):

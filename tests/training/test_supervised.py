@@ -379,6 +379,7 @@ def test_options_out_of_range_are_named(options, message):
         (dict(features="raw-32k", mix="mixup", mix_on="power"), "have no power to act on: leave out mix_on"),
         (dict(recipe="none"), "unknown recipe 'none'; there are: default, "),
         (dict(arguments={"depth": 3}), "tiny cannot be made with these features and arguments: .*'depth'"),
+        (dict(arguments={"depth": 10**12}), "tiny cannot be made with .*: 1000000000000 is too large for a size"),
         (dict(features="panning"), "tiny cannot be made .* features must be one of .*, got 'panning'"),
         (dict(weights="nowhere.safetensors"), "nowhere.safetensors does not exist"),
     ],

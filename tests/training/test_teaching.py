@@ -127,10 +127,11 @@ def test_kept_targets_are_fresh_ones(table, tagger, tmp_path):
 def test_a_teacher_that_comes_later_hears_the_same_crops(table, tagger, tmp_path):
     text_side = load_text_side("mini")
     prepare(paths_of(table), RULE, 0, load_teachers(["classic"], text_side), tmp_path / "a")
-    files = sorted((tmp_path / "a" / "crops").rglob("*.safetensors"))
+    files = sorted((tmp_path / "a" / "crops").rglob("*.kept"))
+    assert len(files) == 6
     both = load_teachers(["classic", f"names:{tagger}"], text_side)
     later = prepare(paths_of(table), RULE, 0, both, tmp_path / "a")
-    assert sorted((tmp_path / "a" / "crops").rglob("*.safetensors")) == files
+    assert sorted((tmp_path / "a" / "crops").rglob("*.kept")) == files
     at_once = prepare(paths_of(table), RULE, 0, both, tmp_path / "b")
     np.testing.assert_array_equal(later.targets[both[1].name], at_once.targets[both[1].name])
 
@@ -203,3 +204,62 @@ def test_what_goes_with_teachers_alone(table, tmp_path):
         train_alignment(told, tmp_path / "run", also=[table], **SMALL)
     with pytest.raises(MmascError, match="label is empty"):
         train_alignment(table, tmp_path / "run", **SMALL)
+
+
+def assert_prepared_alike(found, wanted) -> None:
+    np.testing.assert_array_equal(found.decibels, wanted.decibels)
+    np.testing.assert_array_equal(found.weight, wanted.weight)
+    assert set(found.targets) == set(wanted.targets)
+    for name, vectors in wanted.targets.items():
+        np.testing.assert_array_equal(found.targets[name], vectors)
+
+
+@pytest.mark.parametrize("part", ["samples", "crops", "targets"])
+def test_what_is_kept_and_damaged_is_made_again(table, tmp_path, part):
+    teachers = load_teachers(["classic"], load_text_side("mini"))
+    rule = CropRule(seconds=1.0, each=2)
+    first = prepare(paths_of(table), rule, 0, teachers, tmp_path)
+    files = sorted(path for path in (tmp_path / part).rglob("*") if path.is_file())
+    assert len(files) == 6
+    whole = [path.read_bytes() for path in files]
+    for path, content in zip(files, whole, strict=True):
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 16]) + content[middle + 1 :])
+    files[0].write_bytes(whole[0][:-40])
+    files[1].write_bytes(b"")
+    if part == "samples":  # they are looked at where crops are drawn
+        for path in (tmp_path / "crops").rglob("*.kept"):
+            path.unlink()
+    assert_prepared_alike(prepare(paths_of(table), rule, 0, teachers, tmp_path), first)
+    assert [path.read_bytes() for path in files] == whole
+
+
+def test_what_earlier_versions_kept_is_used_if_it_fits(table, tmp_path):
+    (teacher,) = teachers = load_teachers(["classic"], load_text_side("mini"))
+    rule = CropRule(seconds=1.0, each=2)
+    first = prepare(paths_of(table), rule, 0, teachers, tmp_path)
+    recordings = Recordings(tmp_path)
+    samples = [np.array(recordings.samples(path)) for path in paths_of(table)]
+    said = np.zeros((2, teacher.dim), np.float16)
+    said[:, 0] = 1
+    targets = sorted((tmp_path / "targets").rglob("*.kept"))
+    for number, path in enumerate(targets):
+        path.unlink()
+        if number:  # one of another shape: not used
+            save_tensors(
+                path.with_suffix(".safetensors"), {"vectors": torch.from_numpy(said)}, {"kind": "mmasc-targets"}
+            )
+        else:
+            save_tensors(path.with_suffix(".safetensors"), {"vectors": torch.zeros(3, 1)}, {"kind": "mmasc-targets"})
+    for path in (tmp_path / "samples").rglob("*.pcm"):
+        path.with_suffix(".i16").write_bytes(path.read_bytes()[:-16])
+        path.unlink()
+    found = prepare(paths_of(table), rule, 0, teachers, tmp_path)
+    mine = [(vectors == said).all() for vectors in found.targets["classic"].reshape(6, 2, -1)]
+    assert sorted(mine) == [False] + [True] * 5
+    other = mine.index(False)
+    np.testing.assert_array_equal(
+        found.targets["classic"][2 * other : 2 * other + 2], first.targets["classic"][2 * other : 2 * other + 2]
+    )
+    for path, wanted in zip(paths_of(table), samples, strict=True):
+        np.testing.assert_array_equal(Recordings(tmp_path).samples(path), wanted)

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mmasc.errors import MmascError
 from mmasc.storage.texts import parse_json
+from mmasc.storage.yaml_texts import parse_yaml
 from mmasc.weights.store import home
 
 _REPO = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?")
@@ -135,8 +134,8 @@ def licence_of(folder: Path) -> str:
     try:
         text = (folder / "README.md").read_text("utf-8")
         found = re.match(r"---\s*\n(.*?)\n---", text, re.DOTALL)
-        about = yaml.safe_load(found[1]) if found else {}
-    except (OSError, ValueError, yaml.YAMLError):
+        about = parse_yaml(found[1]) if found else {}
+    except (OSError, ValueError):
         return "not said"
     names = [about.get(key) for key in ("license", "license_name")] if isinstance(about, dict) else []
     said = [str(one) for one in names if one and one != "other"]

@@ -16,14 +16,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mmasc.encoders.spec import EncoderSpec, TrainingSet
 from mmasc.errors import MmascError
+from mmasc.storage.yaml_texts import parse_yaml
 
 # How a window goes in; a number stands for itself
 LAYOUTS = (("batch", "time"), ("time",), ("batch", 1, "time"), ("batch", "time", 1), (1, "time"))
 _NEEDED = ("sample_rate", "window_seconds", "vector")
+_MOST_BYTES = 1 << 24  # of a file of classes
+_SHOWN_LETTERS = 100
 _CHOICES = {"scores_are": ("logits", "probabilities"), "padding": ("zeros", "repeat", "minimum")}
 
 
@@ -98,19 +99,19 @@ def read_about(file: Path) -> OnnxAbout:
     if not file.is_file():
         raise MmascError(f"{file} does not exist; name an ONNX file as onnx:FILE")
     try:
-        said = yaml.safe_load(path.read_text("utf-8"))
+        said = parse_yaml(path.read_text("utf-8"))
     except FileNotFoundError:
         raise MmascError(
             f"{path} does not exist: write a YAML file with {', '.join(_NEEDED)} (and input, scores, classes, licence)"
         ) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise MmascError(f"{path} cannot be read ({' '.join(str(error).split())[:200]}); correct it") from error
+    except (OSError, ValueError) as error:
+        raise MmascError(f"{path} cannot be read ({error}); correct it") from error
     if not isinstance(said, Mapping):
         raise MmascError(f"{path} holds no keys; write at least {', '.join(_NEEDED)}")
     known = {one.name: one for one in fields(OnnxAbout)}
     odd, lacking = sorted(str(key) for key in said if key not in known), [key for key in _NEEDED if key not in said]
     if odd or lacking:
-        what = f"says {odd[0]!r}, which is not known" if odd else f"lacks {lacking[0]}"
+        what = f"says {_shown(odd[0])}, which is not known" if odd else f"lacks {lacking[0]}"
         raise MmascError(f"{path} {what}; known: {', '.join(known)}")
     return OnnxAbout(**{key: _checked(path, key, value) for key, value in said.items()})
 
@@ -139,23 +140,23 @@ def _checked(path: Path, key: str, value: Any) -> Any:
             or not least <= value < 1e9
             or kind(value) != value
         ):
-            raise MmascError(f"{path}: {key} must be a number of {least:g} or more, got {value!r}")
+            raise MmascError(f"{path}: {key} must be a number of {least:g} or more, got {_shown(value)}")
         return kind(value)
     if key == "input":
         layout = tuple(value) if isinstance(value, list) else value
         if layout not in LAYOUTS:
             shown = "; ".join(str(list(one)).replace("'", "") for one in LAYOUTS)
-            raise MmascError(f"{path}: input must be one of {shown}, got {value!r}")
+            raise MmascError(f"{path}: input must be one of {shown}, got {_shown(value)}")
         return layout
     if key in ("classes", "heard"):
         if key == "classes" and isinstance(value, str):
             value = _lines(path, value)
         if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
-            raise MmascError(f"{path}: {key} must be a list of names, got {str(value)[:60]!r}")
+            raise MmascError(f"{path}: {key} must be a list of names, got {_shown(value)}")
         return tuple(value)
     if not isinstance(value, str) or value not in _CHOICES.get(key, (value,)):
         choices = f"one of {', '.join(_CHOICES[key])}" if key in _CHOICES else "a text"
-        raise MmascError(f"{path}: {key} must be {choices}, got {value!r}")
+        raise MmascError(f"{path}: {key} must be {choices}, got {_shown(value)}")
     return value
 
 
@@ -163,6 +164,15 @@ def _lines(path: Path, name: str) -> list[str]:
     """Lines of a text file next to the YAML file."""
     file = path.parent / name
     try:
+        # A device may have lines without end
+        if file.stat().st_size > _MOST_BYTES or not file.is_file():
+            raise ValueError(f"it is no text file of {_MOST_BYTES:,} bytes at most")
         return [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
-        raise MmascError(f"{path}: the classes in {file} cannot be read ({error}); correct it") from error
+        raise MmascError(f"{path}: the classes in {_shown(name)} cannot be read ({error}); correct it") from error
+
+
+def _shown(value: Any) -> str:
+    """A value in a message, short."""
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}…"

@@ -19,7 +19,7 @@ from jaxtyping import Float32, Int16, UInt8
 
 from mmasc.audio import load_audio, resample
 from mmasc.features import MINI, LogMel
-from mmasc.storage.files import write_atomically
+from mmasc.storage.sealed import SEAL_BYTES, sealed_fault, write_sealed
 from mmasc.training.alignment.crop_rule import CropRule
 
 # A piece this much quieter than the recording's loudest is drawn again, so often
@@ -54,7 +54,7 @@ class Crops:
 
 
 class Recordings:
-    """Recordings as 16-bit samples at the front end's rate, decoded once and kept by content.
+    """Recordings as 16-bit samples at the front end's rate, decoded once and kept by content with a checksum.
 
     Args:
         folder: Where they are kept.
@@ -63,6 +63,7 @@ class Recordings:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "samples"
         self._digests: dict[Path, str] = {}
+        self._whole: set[str] = set()
 
     def digest(self, path: Path) -> str:
         """SHA-256 of a file."""
@@ -77,11 +78,16 @@ class Recordings:
             MmascError: If it cannot be read.
         """
         digest = self.digest(path)
-        kept = self.folder / digest[:2] / f"{digest[:32]}.i16"
-        if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(kept, _decoded(path).tobytes())
-        return np.memmap(kept, np.int16, "r") if kept.stat().st_size else np.zeros(0, np.int16)
+        place = self.folder / digest[:2] / digest[:32]
+        # Of earlier versions, without a checksum
+        earlier, file = place.with_name(f"{place.name}.i16"), place.with_name(f"{place.name}.pcm")
+        if not file.exists() and earlier.exists() and earlier.stat().st_size % 2 == 0:
+            return _mapped(earlier, earlier.stat().st_size // 2)
+        if digest not in self._whole:
+            if sealed_fault(file) != "":
+                write_sealed(file, _decoded(path).tobytes())
+            self._whole.add(digest)
+        return _mapped(file, (file.stat().st_size - SEAL_BYTES) // 2)
 
 
 def draw_crops(row: int, paths: Sequence[Path], recordings: Recordings, rule: CropRule, seed: int) -> Crops:
@@ -142,6 +148,10 @@ _POWERS[0] = 0.0
 @lru_cache(1)
 def _front_end() -> LogMel:
     return LogMel(MINI).eval()
+
+
+def _mapped(path: Path, count: int) -> Int16[np.ndarray, " time"]:
+    return np.memmap(path, np.int16, "r", shape=(count,)) if count else np.zeros(0, np.int16)
 
 
 def _decoded(path: Path) -> Int16[np.ndarray, " time"]:

@@ -21,9 +21,9 @@ from mmasc.cores import network_threads, usable_cores
 from mmasc.errors import MmascError
 from mmasc.features import LogMel, LogMelConfig
 from mmasc.storage import tables
-from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.storage.texts import listed
 from mmasc.training.alignment.augment import power_of
+from mmasc.training.alignment.kept import keep, kept
 from mmasc.training.alignment.readable import read_each
 
 # Mel power is kept in decibels below the file's peak: float16 then errs by at most 0.05 dB.
@@ -159,12 +159,12 @@ def _load_sound(
     path: Path, module: LogMel, speeds: Sequence[float], minimum_seconds: float, key: str, cache: Path | None
 ) -> Sound:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    kept = None
+    place, names = None, [str(number) for number in range(len(speeds))]
     if cache is not None:
-        kept = cache / digest[:2] / f"{digest[:32]}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
-        if kept.exists():
-            tensors, _ = load_tensors(kept)
-            return Sound(digest, tuple(tensors[str(number)].numpy() for number in range(len(speeds))))
+        place = cache / digest[:2] / f"{digest[:32]}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        found = kept(place, dict.fromkeys(names, (module.config.n_mels, None)))
+        if found is not None:
+            return Sound(digest, tuple(found[0][name] for name in names))
     waveform, rate = load_audio(path)
     # Relative to the peak, so that float16 has the same room for every recording
     samples = waveform.numpy() / max(float(waveform.abs().max()), 1e-6)
@@ -176,8 +176,6 @@ def _load_sound(
             power = module.mel(torch.from_numpy(np.pad(played, (0, missing)))[None])[0]
         # In one order of memory, kept or just computed: sums over it round alike then.
         decibels.append((10 * power.clamp_min(_POWER_FLOOR).log10()).half().contiguous().numpy())
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {str(number): torch.from_numpy(values) for number, values in enumerate(decibels)}
-        save_tensors(kept, tensors, {"kind": "mmasc-mel", "key": json.loads(key)})
+    if place is not None:
+        keep(place, dict(zip(names, decibels, strict=True)), {"kind": "mmasc-mel", "key": json.loads(key)})
     return Sound(digest, tuple(decibels))

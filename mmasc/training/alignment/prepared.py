@@ -11,12 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float16, Float32, Int, UInt8
 
 from mmasc.errors import MmascError
 from mmasc.features import MINI
-from mmasc.storage.tensors import load_arrays, save_tensors
 from mmasc.training.alignment.crops import (
     STEP_DECIBELS,
     CropRule,
@@ -25,6 +23,7 @@ from mmasc.training.alignment.crops import (
     draw_crops,
     draw_partners,
 )
+from mmasc.training.alignment.kept import keep, kept
 from mmasc.training.alignment.readable import read_each
 from mmasc.training.alignment.teachers import Teacher, targets_of
 
@@ -92,8 +91,7 @@ def prepare(
     """
     recordings = Recordings(cache)
     n, each = len(paths), rule.each
-    n_frames = round(round(rule.seconds * MINI.sample_rate) / MINI.sample_rate / MINI.frame_seconds)
-    decibels = np.empty((n * each, MINI.n_mels, n_frames), np.uint8)
+    decibels = np.empty((n * each, MINI.n_mels, frames_of(rule)), np.uint8)
     partner, weight = np.empty(n * each, int), np.empty(n * each, np.float32)
     targets = {teacher.name: np.empty((n * each, teacher.dim), np.float16) for teacher in teachers}
     for row in range(n):
@@ -105,6 +103,11 @@ def prepare(
         if progress is not None:
             progress(row + 1, n)
     return Prepared(list(paths), decibels, np.repeat(np.arange(n), each), partner, weight, targets)
+
+
+def frames_of(rule: CropRule) -> int:
+    """Frames of a crop."""
+    return round(round(rule.seconds * MINI.sample_rate) / MINI.sample_rate / MINI.frame_seconds)
 
 
 def prepare_row(
@@ -122,23 +125,21 @@ def prepare_row(
     mixed = [recordings.digest(paths[other]) if other >= 0 else "" for other in partners]
     about = [asdict(rule), asdict(MINI), STEP_DECIBELS, seed, own, mixed]
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
-    kept = cache / "crops" / key[:2] / f"{key}.safetensors"
+    place = cache / "crops" / key[:2] / key
+    found = kept(place, {"decibels": (rule.each, MINI.n_mels, frames_of(rule)), "weight": (rule.each,)})
     crops = None
-    if kept.exists():
-        arrays, said = load_arrays(kept)
-        decibels, weight, digest = arrays["decibels"], arrays["weight"], str(said["digest"])
+    if found is not None and isinstance(found[1].get("digest"), str):
+        decibels, weight, digest = found[0]["decibels"], found[0]["weight"], found[1]["digest"]
     else:
         crops = draw_crops(row, paths, recordings, rule, seed)
         decibels, weight, digest = decibels_of(crops.samples), np.array(crops.weight, np.float32), crops.digest
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {"decibels": torch.from_numpy(decibels), "weight": torch.from_numpy(weight)}
-        save_tensors(kept, tensors, {"kind": "mmasc-crops", "digest": digest})
+        keep(place, {"decibels": decibels, "weight": weight}, {"kind": "mmasc-crops", "digest": digest})
     heard: dict[str, np.ndarray] = {}
     for teacher in teachers:
-        vectors = targets_of(teacher, digest, cache)
+        vectors = targets_of(teacher, digest, rule.each, cache)
         if vectors is None:
             crops = crops or draw_crops(row, paths, recordings, rule, seed)
-            vectors = targets_of(teacher, crops, cache)
+            vectors = targets_of(teacher, crops, rule.each, cache)
         assert vectors is not None
         heard[teacher.name] = vectors
     return decibels, partners, weight, heard

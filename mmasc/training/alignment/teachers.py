@@ -20,8 +20,8 @@ from mmasc.encoders.names import Names
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 from mmasc.features import MINI
-from mmasc.storage.tensors import load_arrays, save_tensors
 from mmasc.training.alignment.crops import Crops
+from mmasc.training.alignment.kept import keep, kept
 
 _AT_ONCE = 16
 
@@ -105,26 +105,26 @@ def load_teachers(names: Sequence[str], text_side: TextSide, device: str = "cpu"
     return teachers
 
 
-def targets_of(teacher: Teacher, crops: Crops | str, folder: Path) -> Float16[np.ndarray, "crop dim"] | None:
+def targets_of(teacher: Teacher, crops: Crops | str, each: int, folder: Path) -> Float16[np.ndarray, "crop dim"] | None:
     """A teacher's vectors of the crops of a row: those that are kept, else heard and kept.
 
     Args:
         teacher: The teacher.
         crops: The crops, or their digest alone.
+        each: How many they are.
         folder: Where vectors are kept.
     Returns:
-        None where only the digest is given and nothing is kept.
+        None where only the digest is given and nothing is kept that is whole.
     """
     digest = crops if isinstance(crops, str) else crops.digest
-    kept = folder / "targets" / teacher.key / digest[:2] / f"{digest}.safetensors"
-    if kept.exists():
-        arrays, _ = load_arrays(kept)
-        return arrays["vectors"]
+    place = folder / "targets" / teacher.key / digest[:2] / digest
+    found = kept(place, {"vectors": (each, teacher.dim)})
+    if found is not None:
+        return found[0]["vectors"].astype(np.float16)
     if isinstance(crops, str):
         return None
     vectors = teacher.hear(crops.samples)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    save_tensors(kept, {"vectors": torch.from_numpy(vectors)}, {"kind": "mmasc-targets", "teacher": teacher.key})
+    keep(place, {"vectors": vectors}, {"kind": "mmasc-targets", "teacher": teacher.key})
     return vectors
 
 

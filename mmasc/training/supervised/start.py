@@ -7,6 +7,7 @@ from typing import Any
 
 from mmasc.datasets.dataset import Dataset
 from mmasc.errors import MmascError
+from mmasc.networks.building import building_asked
 from mmasc.networks.load import load_network
 from mmasc.networks.network import Network
 from mmasc.networks.registry import NETWORKS, network_class
@@ -84,10 +85,8 @@ def starting_network(
 
 def _fresh(name: str, table: Dataset, features: str | None, seed: int, arguments: Mapping[str, Any]) -> Network:
     """A network with fresh weights for the classes of the data."""
-    try:
+    with building_asked(f"{name} cannot be made with these features and arguments", dict(arguments)):
         return load_network(name, classes=table.classes, features=features, seed=seed, arguments=dict(arguments))
-    except (TypeError, ValueError) as error:
-        raise MmascError(f"{name} cannot be made with these features and arguments: {error}") from error
 
 
 def digest_of_weights(weights: str | Path | None) -> str:

@@ -77,6 +77,8 @@ def test_models_in_the_cache_of_the_hub(tmp_path, monkeypatch):
         ("---\nlicense: other\nlicense_name: research-only\n---\n", "research-only"),
         ("no front matter", "not said"),
         ("---\n: [\n---\n", "not said"),
+        ("---\nlicense: " + "[" * 100_000 + "\n---\n", "not said"),
+        ("---\na: &a [x]\nlicense: *a\n---\n", "not said"),
         (None, "not said"),
     ],
 )

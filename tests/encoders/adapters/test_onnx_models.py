@@ -129,7 +129,9 @@ def test_names_of_classes_make_it_a_tagger(tmp_path, scores):
         ({"vector": None}, "net.yaml lacks vector; known: sample_rate"),
         ({"sample_rate": "fast"}, "sample_rate must be a number of 100 or more, got 'fast'"),
         ({"rate": 5}, "says 'rate', which is not known; known: sample_rate"),
-        ({"classes": "gone.txt"}, "the classes in .*gone.txt cannot be read"),
+        ({"classes": "gone.txt"}, "the classes in 'gone.txt' cannot be read .*No such file"),
+        ({"classes": "/dev/zero"}, "the classes in '/dev/zero' cannot be read .it is no text file"),
+        ({"vector": ["x"] * 9_000}, "net.yaml: vector must be a text, got .{100}…"),
         ({"classes": [1, 2]}, "classes must be a list of names"),
         ({"padding": "mirror"}, "padding must be one of zeros, repeat, minimum"),
         ({"dim": 6}, "gives 5 numbers, its YAML file says dim 6"),
@@ -144,6 +146,16 @@ def test_a_file_that_does_not_fit_its_yaml(tmp_path, said, message):
     with pytest.raises(MmascError, match=message) as found:
         mmasc.load_encoder(name)
     assert "\n" not in str(found.value)
+
+
+def test_a_yaml_that_would_grow_without_bound(tmp_path):
+    name = write(tmp_path)
+    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
+    for text in (f"{bomb}input: *a11\n", "[" * 100_000):
+        (tmp_path / "net.yaml").write_text(text)
+        with pytest.raises(MmascError, match="net.yaml cannot be read .*; correct it") as found:
+            mmasc.load_encoder(name)
+        assert len(str(found.value)) < 500
 
 
 def test_files_that_are_not_there_or_damaged(tmp_path, monkeypatch):

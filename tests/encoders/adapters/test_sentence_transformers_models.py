@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import mmasc
+from mmasc.encoders.adapters.sentence_transformers_models import _refuse_code
 from mmasc.errors import MmascError
 from tests.helpers import tiny_models
 
@@ -45,6 +46,23 @@ def test_no_module_of_another_package_is_loaded(folder, tmp_path):
     (copied / "modules.json").write_text(json.dumps([modules[0] | {"type": "subprocess.Popen"}]))
     with pytest.raises(MmascError, match=r"wants to run code of its own .subprocess.Popen."):
         mmasc.load_encoder(f"sentence-transformers:{copied}")
+
+
+@pytest.mark.parametrize(
+    ("modules", "message"),
+    [
+        ([{"type": "sentence_transformers.models.Transformer"}, {"type": "subprocess.Popen"}], "code of its own"),
+        ([{"type": "sentence_transformers_evil.Thing"}], "wants to run code of its own .sentence_transformers_evil"),
+        ([{"name": "0"}], "modules.json cannot be read"),
+        ({"type": "os"}, "modules.json cannot be read"),
+        (7, "modules.json cannot be read"),
+    ],
+)
+def test_code_is_refused_before_the_package_sees_the_folder(tmp_path, modules, message):
+    """Also where the package is not installed."""
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(MmascError, match=message):
+        _refuse_code(tmp_path)
 
 
 def test_a_missing_package_names_the_extra(tmp_path, monkeypatch):
