@@ -1,6 +1,6 @@
 """A scikit-learn transformer from sounds to vectors, for pipelines and grid searches.
 
-    make_pipeline(SoundVectors("base"), LogisticRegression()).fit(paths, labels)
+make_pipeline(SoundVectors("base"), LogisticRegression()).fit(paths, labels)
 """
 
 from typing import Any
@@ -62,6 +62,14 @@ class SoundVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             return self.encoder
         return load_encoder(self.encoder, self.device, identity=identity)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string, tags.transformer_tags.preserves_dtype = True, ["float32"]
+        return tags
+
+    def __sklearn_clone__(self) -> "SoundVectors":
+        return type(self)(self.encoder, self.sample_rate, self.device)  # the encoder is frozen: clones share it
+
     def __getstate__(self) -> dict[str, Any]:
         # Pickles for other processes hold no network: it is built there from what it was built from here
         state = {key: value for key, value in super().__getstate__().items() if key != "_loaded"}
@@ -78,7 +86,7 @@ class SoundVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 def _as_list(sounds: Any) -> list[Any]:
     if isinstance(sounds, str | bytes):
         raise ValueError("X must be a list of sounds, got one")
-    array = sounds.to_numpy() if hasattr(sounds, "to_numpy") else sounds
-    if isinstance(array, np.ndarray) and array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind in "OUT":
-        array = array[:, 0]
-    return list(array)
+    if not hasattr(sounds, "__array__"):
+        return list(sounds)
+    array = np.asarray(sounds)
+    return list(array[:, 0] if array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind in "OUT" else array)

@@ -22,7 +22,9 @@ from mmasc.errors import MmascError
 _ENDINGS = tuple(f".{one}" for one in AUDIO_EXTENSIONS + VIDEO_EXTENSIONS)
 
 
-def sound_vectors(encoder: Encoder, sounds: Iterable[Any], sample_rate: int | None = None) -> Float32[np.ndarray, "sound dim"]:
+def sound_vectors(
+    encoder: Encoder, sounds: Iterable[Any], sample_rate: int | None = None
+) -> Float32[np.ndarray, "sound dim"]:
     """One vector for each sound: the mean of its windows' vectors, weighted by time, as collections have it.
 
     Args:
@@ -52,7 +54,7 @@ def as_sound(sound: Any, sample_rate: int | None = None) -> Path | MemorySound:
         return as_source(sound["bytes"] if sound.get("bytes") is not None else sound["path"])
     if isinstance(sound, tuple) and len(sound) == 2:
         return array_sound(*sound)
-    if hasattr(sound, "__array__") or isinstance(sound, list):
+    if isinstance(sound, list) or (hasattr(sound, "__array__") and not isinstance(sound, str)):
         if sample_rate is None:
             raise MmascError("samples have no rate: give them with it, as (samples, rate)")
         return array_sound(sound, sample_rate)

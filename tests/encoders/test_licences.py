@@ -1,4 +1,4 @@
-"""A licence that forbids commercial use is said where an encoder is loaded: once, to whoever listens, by any command."""
+"""A licence that forbids commercial use is said where an encoder is loaded: once, by commands, to whoever listens."""
 
 from dataclasses import replace
 

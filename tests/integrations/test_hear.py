@@ -37,7 +37,7 @@ def test_hears_own_validator_passes():
 
 
 def test_what_the_validator_asks_holds_without_it(registered):
-    """Its list of checks: attributes, shapes, types, one row per sound, stamps at regular intervals of at most 50 ms."""
+    """Its list of checks: attributes, shapes, types, a row per sound, stamps at regular intervals, at most 50 ms."""
     model = hear.load_model(registered, device="cpu")
     assert isinstance(model, torch.nn.Module)
     assert model.sample_rate == 16_000  # HEAR has no 8,000 Hz

@@ -1,4 +1,4 @@
-"""The face of sentence-transformers: what its users call, against the encoder's own calls and the package's functions."""
+"""The face of sentence-transformers: what its users call, against the encoder's own calls and the package itself."""
 
 import numpy as np
 import pytest
@@ -76,9 +76,7 @@ def test_against_the_real_package():
     other[1] = 0  # of length 0
     model = SoundTransformer("mini")
     torch.testing.assert_close(model.similarity(one, other), real.util.cos_sim(one, other))
-    torch.testing.assert_close(
-        model.similarity_pairwise(one, other[:3]), real.util.pairwise_cos_sim(one, other[:3])
-    )
+    torch.testing.assert_close(model.similarity_pairwise(one, other[:3]), real.util.pairwise_cos_sim(one, other[:3]))
     # What the package does with a model of its own, with ours: search, and one of its evaluators
     texts = ["rain", "a dog barks", "church bells", "heavy rain"]
     tensors = model.encode(texts, convert_to_tensor=True)
