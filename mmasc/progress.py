@@ -11,6 +11,7 @@ where `progress` is a `Progress` of the caller's own that shows what it is told.
 """
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import TypeVar
@@ -43,6 +44,9 @@ class Progress:
     def note(self, text: str) -> None:
         """What is in hand now, as in "night_03.wav, 37 %"; replaces what was said before."""
 
+    def remark(self, text: str) -> None:
+        """What users must know whatever comes of the work, such as the terms of a licence; one line."""
+
     @contextlib.contextmanager
     def phase(self, name: str, total: float | None = None, unit: str = "") -> Iterator[None]:
         """A phase for as long as the block runs.
@@ -60,7 +64,15 @@ class Progress:
             self.end(number)
 
 
-SILENT = Progress()
+class Nobody(Progress):
+    """Nobody listens; what users must know goes into Python's log, which shows it on stderr unless told otherwise."""
+
+    def remark(self, text: str) -> None:
+        """See `Progress.remark`."""
+        logging.getLogger("mmasc").warning("%s", text)
+
+
+SILENT, QUIET = Nobody(), Progress()  # nobody has asked, and somebody has asked for nothing
 _LISTENER: ContextVar[Progress] = ContextVar("mmasc_progress", default=SILENT)
 
 

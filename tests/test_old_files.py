@@ -16,7 +16,8 @@ from mmasc.errors import MmascError
 from mmasc.heads.calibration_file import Calibration
 from mmasc.networks.load import load_network
 from mmasc.storage.tensors import load_tensors
-from mmasc.training.supervised.tag_sources import ClipTags, load_source
+from mmasc.training.supervised.kept_tags import ClipTags
+from mmasc.training.supervised.tag_sources import load_source
 from tests.data.make_old_files import RUNS, go_on, small_registries
 
 STORED = Path(__file__).parent / "data" / "0.1.0"

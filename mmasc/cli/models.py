@@ -309,13 +309,8 @@ def _network_info(name: str, output_format: str) -> None:
 def check(name: str, device: str, output_format: str) -> None:
     """Check that an encoder gives the same vectors for any batch, order and process; exit status 1 if not."""
     from mmasc.encoders.determinism import check_encoder
-    from mmasc.encoders.registry import spec_of
-    from mmasc.encoders.spec import licence_remark
 
     results = []
-    spec = spec_of(name)
-    if spec is not None and spec.non_commercial:
-        remark(licence_remark(name, spec.licence))
     for result in check_encoder(name, device):
         results.append(result)
         if output_format == "table":

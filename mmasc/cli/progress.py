@@ -12,8 +12,9 @@ from typing import Any, TextIO
 
 from rich.cells import cell_len, set_cell_size
 
+from mmasc.cli.output import remark
 from mmasc.printing import printable
-from mmasc.progress import HOURS, Progress, listening
+from mmasc.progress import HOURS, QUIET, Progress, listening
 
 _REDRAW_SECONDS = 0.2
 _PATIENCE_SECONDS = 0.4  # what is done sooner shows no line
@@ -101,6 +102,10 @@ class Shown(Progress):
         with self._lock:
             if self._phases:
                 self._phases[-1].note = text
+
+    def remark(self, text: str) -> None:
+        """See `Progress.remark`."""
+        remark(text)
 
     def text(self, width: int) -> str:
         """How it stands, at most `width` cells: names, bar, amounts, speed, time left, and what is in hand."""
@@ -201,10 +206,11 @@ def shown_progress(name: str, quiet: bool = False) -> Iterator[None]:
 
     Args:
         name: What is being done while functions say no more.
-        quiet: Show nothing.
+        quiet: Show nothing, remarks included.
     """
     if quiet:
-        yield
+        with listening(QUIET):
+            yield
         return
     shown = Shown(name)
     with listening(shown), _on_terminal(shown) if sys.stderr.isatty() else _in_lines(shown):

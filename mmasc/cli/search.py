@@ -10,6 +10,7 @@ import click
 
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import TABLE_WIDTH, echo, print_rows, print_table, remark, rows_text, shorten
+from mmasc.cli.progress import shown_progress
 from mmasc.remote.addresses import is_address
 
 if TYPE_CHECKING:
@@ -94,9 +95,9 @@ def search(
     for kind, more in (("text", text), ("audio", audio), ("image", image)):
         question[kind] += more
     question |= {"like": [_moment(one) for one in like], "not_like": [_moment(one) for one in not_like]}
-    hits = opened.search(
-        **question, k=k, where=where, space=space, spread=1 if per_recording else spread, windows=windows, gap=gap
-    )
+    spread = 1 if per_recording else spread
+    with shown_progress("searching", quiet):
+        hits = opened.search(**question, k=k, where=where, space=space, spread=spread, windows=windows, gap=gap)
     for line in opened.remarks:
         remark(line, quiet)
     if not hits:

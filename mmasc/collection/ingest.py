@@ -33,7 +33,7 @@ from mmasc.encoders.file_vectors import FileVectors
 from mmasc.encoders.own_vectors import is_own
 from mmasc.encoders.registry import full_name_of, load_encoder, window_of
 from mmasc.encoders.sound_progress import sound_phase
-from mmasc.encoders.spec import DEFAULT_ENCODER, licence_remark
+from mmasc.encoders.spec import DEFAULT_ENCODER
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import current
 from mmasc.remote.addresses import absolute, common_root, is_address, place_of, refuse_to_write
@@ -133,8 +133,6 @@ def embed(
                 f"this encoder was loaded with a window of {encoder.spec.window_seconds:g} s, got window_seconds "
                 f"{window_seconds}: give it to load_encoder"
             )
-    if encoder.spec.non_commercial:
-        remarks.append(licence_remark(encoder_name, encoder.spec.licence))
     hop = encoder.spec.hop if hop_seconds is None else float(hop_seconds)
     store = Store.create(into, given_root)
     clocks = None if rules is None else _clocks(store, rules, files, own)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mmasc.encoders.adapters import ADAPTERS
 from mmasc.encoders.earlier import by_rules_of
 from mmasc.encoders.hearing import AskedWindow, split_hearing
+from mmasc.encoders.licences import say_licence
 from mmasc.encoders.own_vectors import is_own, own_spec, refuse_own
 from mmasc.encoders.plugin import EncoderPlugin, spec_of_plugin
 from mmasc.encoders.plugin_files import find_plugin, full_name, installed_plugins, is_plugin
@@ -59,17 +60,16 @@ def load_encoder(
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}")
     if isinstance(name, EncoderPlugin) or (isinstance(name, type) and issubclass(name, EncoderPlugin)):
-        plugged: Encoder = _class_at(_PLUGGED)(name, device, AskedWindow(window_seconds))
-        return plugged
+        return _said(_class_at(_PLUGGED)(name, device, AskedWindow(window_seconds)))
     plain, hearing = split_hearing(_checked_name(name))
     if _target_of_own(plain) is not None:
-        return build_encoder(Origin(full_name_of(name), device, window_seconds), backend)
+        return _said(build_encoder(Origin(full_name_of(name), device, window_seconds), backend))
     spec, path = _asked_spec(plain, AskedWindow(window_seconds, hearing))
     origin = Origin(full_name_of(name), device, window_seconds, spec, path)
     encoder: Encoder = by_rules_of(identity, spec, lambda one: build_encoder(origin._replace(spec=one)))
     if backend == "onnx":
         encoder.use_onnx()
-    return encoder
+    return _said(encoder)
 
 
 def build_encoder(origin: Origin, backend: str = "eager") -> "Encoder":
@@ -117,7 +117,14 @@ def load_text_encoder(name: str, window_seconds: float | None = None) -> "TextEn
     side = _class_at(spec.text_target)(spec, path=path)
     if not hearing.is_plain:
         side.spec, side.identity = hearing.spec(side.spec), hearing.identity(side.identity)
+    say_licence(full_name_of(name), spec)
     return side
+
+
+def _said(encoder: "Encoder") -> "Encoder":
+    """The same, once it is said whether its licence forbids commercial use."""
+    say_licence(encoder.loaded_as or encoder.spec.name, encoder.spec)
+    return encoder
 
 
 def full_name_of(name: str) -> str:

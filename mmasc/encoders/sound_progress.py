@@ -11,7 +11,7 @@ from mmasc.audio.headers import read_header
 from mmasc.audio.layout import open_source
 from mmasc.encoders.embedding import FileVectors
 from mmasc.errors import MmascError
-from mmasc.progress import HOURS, SILENT, Progress, current
+from mmasc.progress import HOURS, QUIET, SILENT, Progress, current
 from mmasc.remote.paths import RemotePath
 
 # Formats whose few first bytes declare the length; others are walked from end to end, or left to a decoder
@@ -60,7 +60,7 @@ class SoundProgress:
 def sound_phase(name: str, files: Sequence[Path]) -> Iterator[SoundProgress]:
     """A phase in which these files are heard; nothing is read where nobody listens."""
     progress = current()
-    seconds = {} if progress is SILENT else lengths(files)
+    seconds = {} if progress in (SILENT, QUIET) else lengths(files)
     with progress.phase(name, sum(seconds.values()) / 3600 or None, HOURS):
         yield SoundProgress(progress, seconds)
 

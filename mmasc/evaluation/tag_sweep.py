@@ -20,7 +20,7 @@ from mmasc.metrics.predictions import measure_gain
 from mmasc.networks.tag_presets import TAG_PRESETS, TagPreset
 from mmasc.progress import one_by_one
 from mmasc.training.supervised.data import DataChoice
-from mmasc.training.supervised.tag_sources import TAGS, ClipTags
+from mmasc.training.supervised.kept_tags import TAGS, ClipTags
 
 GRIDS = ("baseline", "table2", "table3", "table4", "table5")
 _CELL = re.compile(r"(?P<table>table[345])/heads=(?P<heads>\d+)/layers=(?P<layers>.+)")

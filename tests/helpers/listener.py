@@ -40,3 +40,6 @@ class Listener(Progress):
 
     def note(self, text: str) -> None:
         self.said.append(("note", text))
+
+    def remark(self, text: str) -> None:
+        self.said.append(("remark", text))

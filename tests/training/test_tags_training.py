@@ -31,8 +31,9 @@ from mmasc.training.supervised.batch_loss import BatchLoss
 from mmasc.training.supervised.batches import partners_alike
 from mmasc.training.supervised.data import Sides
 from mmasc.training.supervised.hearing import channel_remark, load_clips
+from mmasc.training.supervised.kept_tags import TAGS, ClipTags, clip_names, kept_identity
 from mmasc.training.supervised.scoring import clip_codes, score_clips
-from mmasc.training.supervised.tag_sources import TAGS, ClipTags, clip_names, load_source
+from mmasc.training.supervised.tag_sources import clip_tags, load_source
 from mmasc.training.supervised.tags import pseudo_labels_of
 from mmasc.training.supervised.train import train_network
 from tests.conftest import StandIn
@@ -406,6 +407,53 @@ def test_a_tagger_has_two_spaces(tmp_path):
     told = source.tell([tmp_path / "one.wav"], None, None)
     np.testing.assert_allclose(told[0], tag_probabilities(network, heard, 44_100), rtol=1e-5, atol=1e-6)
     assert source.identity not in (scores.identity, codes.identity)
+
+
+def test_a_source_is_found_with_the_rules_that_gave_kept_tags(tmp_path, monkeypatch):
+    """A file that does not say its front end, as official ones: tags of version 0.1.0 go on as they were made."""
+    from mmasc.networks.registry import NETWORKS
+    from tests.helpers.small_network import FILTERS
+
+    tagger = replace(NETWORKS["tagging"], target=FILTERS.target, arguments={"n_mels": 128}, n_classes=3, classes=())
+    monkeypatch.setitem(NETWORKS, "tagging", tagger)
+    torch.save(load_network("tagging").body.state_dict(), tmp_path / "tagger.pt")
+    name, sound = f"tagging:{tmp_path / 'tagger.pt'}", tmp_path / "x.wav"
+    soundfile.write(sound, np.random.default_rng(0).normal(0, 0.1, 44_100), 44_100, subtype="FLOAT")
+    now = load_source(name)
+    monkeypatch.setitem(NETWORKS, "tagging", replace(tagger, features="tagging"))
+    before = load_source(name)
+    kept = clip_tags(before, [sound], tmp_path)
+    kept.save(tmp_path / TAGS)
+    monkeypatch.setitem(NETWORKS, "tagging", tagger)
+    assert now.identity != before.identity
+    assert load_source(name, identity="0" * 32).identity == load_source(name).identity == now.identity
+    assert kept_identity(name, [tmp_path / "none", tmp_path / TAGS]) == before.identity
+    assert kept_identity("tagging:other.pt", [tmp_path / TAGS]) == ""
+    # Rows that are kept, rows that are asked for again by the run's source, and a run that goes on: all as before
+    again = clip_tags(name, [sound], tmp_path, identity=before.identity)
+    np.testing.assert_array_equal(again.rows, kept.rows)
+    assert not np.allclose(now.tell([sound], None, None), kept.rows, atol=1e-6)
+    found = load_source(name, identity=kept_identity(name, [tmp_path / TAGS]))
+    np.testing.assert_array_equal(found.tell([sound], None, None), kept.rows)
+
+
+def test_the_encoder_of_prompts_is_found_with_its_earlier_rules(tmp_path, prompts, registered, monkeypatch):
+    from mmasc.encoders.earlier import EARLIER_RULES
+    from mmasc.encoders.identity import identity_digest
+    from mmasc.encoders.registry import ENCODERS
+
+    plain = StandIn.__init__
+
+    def named_by_rules(self, spec, path=None, device="cpu"):
+        plain(self, spec, path, device)
+        self.identity = identity_digest(spec, {}, {})
+
+    monkeypatch.setattr(StandIn, "__init__", named_by_rules)
+    before = load_source(prompts)
+    monkeypatch.setitem(ENCODERS, registered, replace(ENCODERS[registered], padding="repeat"))
+    monkeypatch.setitem(EARLIER_RULES, registered, ({"padding": "zeros"},))
+    assert load_source(prompts).identity != before.identity
+    assert load_source(prompts, identity=before.identity).identity == before.identity
 
 
 # ------------------------------------------------------------------------------------------ support vector machines

@@ -12,7 +12,7 @@ from mmasc.networks.load import load_network
 from mmasc.networks.network import Network
 from mmasc.networks.registry import NETWORKS, network_class
 from mmasc.storage.tensors import best_weights
-from mmasc.training.supervised.tag_sources import ClipTags
+from mmasc.training.supervised.kept_tags import ClipTags
 from mmasc.training.supervised.tags import check_vocabulary
 
 

@@ -16,23 +16,25 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 
 from mmasc.devices import Session
+from mmasc.encoders.earlier import by_rules_of
 from mmasc.encoders.identity import require_identity
+from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
-from mmasc.storage.contents import digest_of
-from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.storage.texts import parse_json
+from mmasc.training.supervised.kept_tags import ClipTags, clip_names
 
-TAGS = "tags.safetensors"
+if TYPE_CHECKING:
+    from mmasc.encoders.base import Encoder
+    from mmasc.prompts.prompts import Prompts
+
 PROMPTS = "prompts"
 _ENCODER = "mini"
-_KIND = "mmasc-tags"
 _FORMS = "tagging:RUN, prompts:NAME@ENCODER, cnn14:FILE"
 
 Progress = Callable[[int, int], None]
@@ -57,76 +59,28 @@ class TagSource:
     tell: Callable[[Sequence[Path], Path | None, Progress | None], Float32[np.ndarray, "clip tag"]]
 
 
-@dataclass(frozen=True)
-class ClipTags:
-    """Tags of recordings.
-
-    Attributes:
-        source, identity, vocabulary: Source, identity and vocabulary of what gave them.
-        clips: Names of the recordings under their data set's folder, with their sizes in bytes and digests of their
-            contents; files of version 0.1.0 have no digests.
-        rows: float32 in [0, 1], a row for each.
-    """
-
-    source: str
-    identity: str
-    vocabulary: tuple[str, ...]
-    clips: tuple[str, ...]
-    rows: Float32[np.ndarray, "clip tag"]
-
-    def save(self, path: Path) -> None:
-        """Into a file, completely or not at all."""
-        about = {
-            "kind": _KIND,
-            "source": self.source,
-            "identity": self.identity,
-            "vocabulary": self.vocabulary,
-            "clips": self.clips,
-        }
-        save_tensors(path, {"tags": torch.from_numpy(self.rows)}, about)
-
-    @classmethod
-    def load(cls, path: Path) -> "ClipTags":
-        """From a file.
-
-        Raises:
-            MmascError: If it is missing, damaged, or holds no tags.
-        """
-        tensors, about = load_tensors(path)
-        try:
-            found = cls(
-                source=about["source"],
-                identity=about["identity"],
-                vocabulary=tuple(about["vocabulary"]),
-                clips=tuple(about["clips"]),
-                rows=tensors["tags"].numpy(),
-            )
-        except (KeyError, TypeError) as error:
-            raise MmascError(f"{path} holds no tags ({error!r}); delete it, and they are computed again") from error
-        if found.rows.ndim != 2 or len(found.rows) != len(found.clips) or found.rows.dtype != np.float32:
-            raise MmascError(f"{path} holds no tags (its parts do not fit together); delete it")
-        return found
-
-    def of(self, names: Sequence[str]) -> Float32[np.ndarray, "clip tag"] | None:
-        """Rows of recordings; None where one is not among them."""
-        row = {name: number for number, name in enumerate(self.clips)}
-        found = [row.get(name, row.get(name.rpartition(" ")[0])) for name in names]
-        known = [number for number in found if number is not None]
-        return self.rows[known] if len(known) == len(found) else None
-
-
-def load_source(name: str, device: str = "cpu") -> TagSource:
+def load_source(name: str, device: str = "cpu", identity: str = "") -> TagSource:
     """A source of tags by its line; see the head of this module.
 
+    Args:
+        name: Its line.
+        device: Where it runs.
+        identity: Identity of tags that are kept: where the rules of their source have changed since then, those that
+            gave them are taken, see `mmasc.encoders.earlier`; "" for the rules of now.
     Raises:
         MmascError: If there is none of that name, or its weights, prompts or encoder cannot be used.
     """
+    from mmasc.encoders.registry import network_spec
     from mmasc.networks.registry import NETWORKS
 
     kind, sign, rest = name.partition(":")
     if not sign or not rest or (kind != PROMPTS and kind not in NETWORKS):
         raise MmascError(f"{name!r} names no source of tags; there are: {_FORMS}")
-    return _prompts(name, rest, device) if kind == PROMPTS else _network(name, kind, rest, device)
+    if kind == PROMPTS:
+        return _prompts(name, rest, device, identity)
+    spec = network_spec(kind)
+    assert spec is not None
+    return by_rules_of(identity or None, spec, lambda one: _network(name, one, rest, device))
 
 
 def clip_tags(
@@ -163,7 +117,7 @@ def clip_tags(
             rows = found.of(names) if found.identity == wanted else None
             if rows is not None:
                 return ClipTags(found.source, found.identity, found.vocabulary, names, rows)
-    loaded = source if isinstance(source, TagSource) else load_source(source, session.device)
+    loaded = source if isinstance(source, TagSource) else load_source(source, session.device, wanted)
     if wanted:
         require_identity(
             (loaded.name, wanted),
@@ -188,27 +142,17 @@ def identities_of(names: Sequence[str], device: str = "cpu") -> str:
     return hashlib.sha256(" ".join(load_source(name, device).identity for name in names).encode()).hexdigest()[:32]
 
 
-def clip_names(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
-    """What recordings are called in kept tags: place in the data set, size and a digest of their content."""
-    folder = root if root.is_dir() else root.parent
-    names = []
-    for path in paths:
-        place = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
-        names.append(f"{place} {path.stat().st_size} {digest_of(path).hex()}")
-    return tuple(names)
-
-
-def _network(name: str, kind: str, path: str, device: str) -> TagSource:
-    """A tagger, or any other network whose labels do not exclude each other."""
+def _network(name: str, spec: EncoderSpec, path: str, device: str) -> TagSource:
+    """A tagger, or any other network whose labels do not exclude each other; `spec` names it and its front end."""
     from mmasc.datasets import WaveformCache
     from mmasc.encoders.identity import identity_digest
-    from mmasc.encoders.registry import network_spec
     from mmasc.features.registry import front_end_constants
     from mmasc.networks.load import load_network
     from mmasc.networks.tagger import PADDINGS, tag_probabilities
 
+    kind = spec.name
     try:
-        network = load_network(name, device=device)
+        network = load_network(name, features=spec.features or None, device=device)
     except MmascError as error:
         raise MmascError(f"source of tags {name}: {error}") from error
     if network.body.n_tags:
@@ -216,8 +160,6 @@ def _network(name: str, kind: str, path: str, device: str) -> TagSource:
     _check_several(name, Path(path))
     # Frames at both ends, as the authors of the tagger add them; other networks hear a clip as it is
     paddings = PADDINGS if kind == "tagging" else (0,)
-    spec = network_spec(kind)
-    assert spec is not None
     constants = {
         "network": kind,
         "features": network.features,
@@ -258,23 +200,38 @@ def _check_several(name: str, path: Path) -> None:
         )
 
 
-def _prompts(name: str, rest: str, device: str) -> TagSource:
+def _prompts(name: str, rest: str, device: str, identity: str) -> TagSource:
     """Labels of a prompt file, each judged by itself in a space that has text."""
-    from mmasc.encoders.registry import load_encoder
-    from mmasc.heads.zeroshot import ZeroShotClassifier
+    from mmasc.encoders.registry import build_encoder, load_encoder
     from mmasc.prompts.prompts import as_prompts
-    from mmasc.training.supervised.teacher import clip_vectors
 
     prompts_name, _, encoder_name = rest.partition("@")
     try:
         prompts = as_prompts(prompts_name)
         encoder = load_encoder(encoder_name or _ENCODER, device)
-        classifier = ZeroShotClassifier(encoder, multi_label=True).fit(prompts)
+        origin = encoder.origin
+        if origin is None or origin.spec is None:
+            return _zero_shot(name, encoder, prompts)
+
+        def by(spec: EncoderSpec) -> TagSource:
+            return _zero_shot(
+                name, encoder if spec == origin.spec else build_encoder(origin._replace(spec=spec)), prompts
+            )
+
+        return by_rules_of(identity or None, origin.spec, by)
     except MmascError as error:
         raise MmascError(f"source of tags {name}: {error}") from error
+
+
+def _zero_shot(name: str, encoder: "Encoder", prompts: "Prompts") -> TagSource:
+    """Labels of prompts in the space of an encoder."""
+    from mmasc.heads.zeroshot import ZeroShotClassifier
+    from mmasc.training.supervised.teacher import clip_vectors
+
+    classifier = ZeroShotClassifier(encoder, multi_label=True).fit(prompts)
     vocabulary = tuple(str(label) for label in classifier.classes_)
     if len(vocabulary) < 2:
-        raise MmascError(f"source of tags {name}: two labels are needed, the file has {len(vocabulary)}")
+        raise MmascError(f"two labels are needed, the file has {len(vocabulary)}")
     decides = [PROMPTS, encoder.identity, encoder.logit_scale, prompts.expand()]
 
     def tell(paths: Sequence[Path], cache: Path | None, progress: Progress | None) -> Float32[np.ndarray, "clip tag"]:

@@ -20,7 +20,8 @@ from mmasc.networks.registry import NETWORKS
 from mmasc.networks.tag_presets import tag_preset
 from mmasc.networks.tagger import pseudo_labels
 from mmasc.training.supervised.config import SupervisedConfig
-from mmasc.training.supervised.tag_sources import TAGS, ClipTags, clip_names, clip_tags, load_source
+from mmasc.training.supervised.kept_tags import TAGS, ClipTags, clip_names, kept_identity
+from mmasc.training.supervised.tag_sources import clip_tags, load_source
 
 _SOURCES = "--tags tagging:RUN, --tags prompts:NAME or --tags cnn14:FILE"
 
@@ -57,8 +58,9 @@ def tags_for(
         if rows is None:
             raise MmascError(f"the tags given are not of the clips of {table.root}; give the source's name")
         return ClipTags(source.source, source.identity, source.vocabulary, names, rows)
-    loaded = load_source(source, session.device)
     kept = [out / TAGS, *sorted(out.glob(f"fold-*/{TAGS}"))]
+    # A run that was begun by earlier rules goes on by them
+    loaded = load_source(source, session.device, kept_identity(source, kept))
     return clip_tags(loaded, table.paths, table.root, kept, session=replace(session, progress=None))
 
 

@@ -30,12 +30,13 @@ from mmasc.training.supervised.config import SupervisedConfig
 from mmasc.training.supervised.crops import Items
 from mmasc.training.supervised.data import DataChoice, Sides, checked_sides, digest_of, noisy_clips, targets_for
 from mmasc.training.supervised.hearing import channel_remark, load_clips
+from mmasc.training.supervised.kept_tags import TAGS, ClipTags
 from mmasc.training.supervised.recipes import recipe as recipe_of
 from mmasc.training.supervised.results import FoldResult, finished_fold, fold_result
 from mmasc.training.supervised.run import Run
 from mmasc.training.supervised.start import digest_of_weights, starting_network, with_noisy_head
 from mmasc.training.supervised.student import ExtraTargets, HeldOutClips
-from mmasc.training.supervised.tag_sources import TAGS, ClipTags, identities_of
+from mmasc.training.supervised.tag_sources import identities_of
 from mmasc.training.supervised.tags import pseudo_labels_of, tag_arguments, tags_for
 from mmasc.training.supervised.teacher import ask_teacher
 from mmasc.version import __version__

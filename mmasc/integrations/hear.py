@@ -1,0 +1,84 @@
+"""Any encoder of mmasc as a module of the HEAR benchmark: `hear-validator mmasc.integrations.hear -m base`.
+
+HEAR hands over one text, the path of a model: it is a name as `load_encoder` takes it (base, mini:RUN, onnx:FILE).
+
+Source: Turian et al. 2022, "HEAR: Holistic evaluation of audio representations", section 3 and its common API.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from mmasc.audio.stream import resample
+from mmasc.encoders.base import Encoder
+from mmasc.encoders.registry import load_encoder
+from mmasc.encoders.spec import DEFAULT_ENCODER
+from mmasc.errors import MmascError
+from mmasc.integrations.sounds import sound_vectors
+
+_RATES = (16_000, 22_050, 44_100, 48_000)  # those in which HEAR has its data
+_STAMP_SECONDS = 1.0  # of sound around a time stamp; the vector of a whole window says little of its middle
+_AT_ONCE = 64  # windows of time stamps in memory
+
+
+class HearModel(torch.nn.Module):
+    """An encoder with what HEAR asks of a model.
+
+    Args:
+        encoder: A loaded encoder.
+        hop_seconds: From one time stamp to the next; HEAR wants at most 0.05.
+        stamp_seconds: Sound around a time stamp; default: 1 s, or what the encoder needs at least or hears at most.
+    """
+
+    def __init__(self, encoder: Encoder, hop_seconds: float = 0.05, stamp_seconds: float | None = None) -> None:
+        super().__init__()
+        spec = encoder.spec
+        self.encoder, self.hop_seconds = encoder, hop_seconds
+        self.stamp_seconds = stamp_seconds or min(spec.window_seconds, max(_STAMP_SECONDS, spec.minimum_seconds))
+        self.sample_rate = next((rate for rate in _RATES if rate >= spec.sample_rate), _RATES[-1])
+        self.scene_embedding_size = self.timestamp_embedding_size = spec.dim
+
+
+def load_model(
+    model_file_path: str = "", hop_seconds: float = 0.05, stamp_seconds: float | None = None, device: str = "auto"
+) -> HearModel:
+    """The model of a name that `load_encoder` takes; "" for the default encoder. Other arguments as for `HearModel`.
+
+    Raises:
+        MmascError: As `load_encoder` does, and if the encoder hears no sound.
+    """
+    encoder = load_encoder(model_file_path or DEFAULT_ENCODER, device)
+    if not encoder.supports("audio"):
+        raise MmascError(f"{encoder.spec.name} hears no sound; choose another encoder")
+    return HearModel(encoder, hop_seconds, stamp_seconds)
+
+
+def get_scene_embeddings(audio: Float[Tensor, "sound time"], model: HearModel) -> Float32[Tensor, "sound dim"]:
+    """A vector for each sound, samples in [-1, 1] at `model.sample_rate`: those of recordings in a collection."""
+    vectors = sound_vectors(model.encoder, list(audio), model.sample_rate)
+    return torch.from_numpy(vectors).to(audio.device)
+
+
+def get_timestamp_embeddings(
+    audio: Float[Tensor, "sound time"], model: HearModel
+) -> tuple[Float32[Tensor, "sound stamp dim"], Float[Tensor, "sound stamp"]]:
+    """Vectors at time stamps, and these in milliseconds: each of the sound around its stamp, zeros beyond the ends."""
+    stamps = np.arange(int(audio.shape[1] / model.sample_rate / model.hop_seconds + 1e-9) + 1) * model.hop_seconds
+    vectors = [np.concatenate(list(_around(one, stamps, model))) for one in audio.detach().cpu().float().numpy()]
+    times = torch.from_numpy(np.tile(stamps * 1_000, (len(audio), 1)))
+    return torch.from_numpy(np.stack(vectors)).to(audio.device), times.to(audio.device)
+
+
+def _around(
+    samples: Float32[np.ndarray, " time"], stamps: Float[np.ndarray, " stamp"], model: HearModel
+) -> Iterator[Float32[np.ndarray, "part dim"]]:
+    rate = model.encoder.spec.sample_rate
+    length = round(model.stamp_seconds * rate)
+    padded = np.pad(resample(samples[None], model.sample_rate, rate)[0], (length // 2, length))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, length)
+    starts = np.round(stamps * rate).astype(int)
+    for first in range(0, len(starts), _AT_ONCE):
+        yield model.encoder.embed(windows[starts[first : first + _AT_ONCE]])
