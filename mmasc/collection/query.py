@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmasc.audio.memory import MemorySound, as_source, is_one
+from mmasc.audio.memory import MemorySound
 from mmasc.collection.clock import begin_of, clock_at
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.hits import Hit
 from mmasc.collection.moments import Wanted, find_moments
+from mmasc.collection.query_items import as_pictures, as_sounds, as_weights, mean_of
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
 from mmasc.encoders.identity import backend_identity, require_identity
 from mmasc.encoders.registry import load_encoder, load_text_encoder, spec_of, window_of
 from mmasc.errors import MmascError
-from mmasc.inputs import as_texts, as_vectors, check_picture
+from mmasc.inputs import as_texts, as_vectors
 from mmasc.storage.pictures import opened_picture
 from mmasc.windows.units import unit_float32
 
@@ -35,7 +36,11 @@ _DUPLICATE_COSINE = 1 - 1e-5
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked for and what is not, by modality."""
+    """What is asked for and what is not, by modality.
+
+    Attributes:
+        weights, not_weights: Of texts, sounds, pictures and vectors, in this order; None: all are alike.
+    """
 
     texts: tuple[str, ...] = ()
     sounds: tuple[Path | MemorySound, ...] = ()
@@ -44,6 +49,8 @@ class Query:
     not_texts: tuple[str, ...] = ()
     not_sounds: tuple[Path | MemorySound, ...] = ()
     not_images: tuple[Any, ...] = ()
+    weights: tuple[float, ...] | None = None
+    not_weights: tuple[float, ...] | None = None
 
     @classmethod
     def of(
@@ -57,18 +64,32 @@ class Query:
         """
         query = cls(
             as_texts(text),
-            _sounds(audio),
-            _pictures(image),
+            as_sounds(audio),
+            as_pictures(image),
             None if vectors is None else as_vectors(vectors),
             as_texts(not_text, "not_text"),
-            _sounds(not_audio),
-            _pictures(not_image),
+            as_sounds(not_audio),
+            as_pictures(not_image),
         )
         if any(not one.strip() for one in query.texts + query.not_texts):
             raise MmascError("the query is empty; give a text, a sound file or a picture")
         if not (query.texts or query.sounds or query.images or (query.vectors is not None and len(query.vectors))):
             raise MmascError("nothing to look for; give a text, a sound file or a picture")
         return query
+
+    def weighed(self, weights: Any, not_weights: Any) -> "Query":
+        """The same with weights.
+
+        Raises:
+            ValueError: If there is not one for each item, or one is not above 0.
+        """
+        counts = [len(self.texts), len(self.sounds), len(self.images), 0 if self.vectors is None else len(self.vectors)]
+        against = len(self.not_texts) + len(self.not_sounds) + len(self.not_images)
+        return replace(
+            self,
+            weights=as_weights(weights, sum(counts), "weights"),
+            not_weights=as_weights(not_weights, against, "not_weights"),
+        )
 
     @property
     def modalities(self) -> set[str]:
@@ -185,9 +206,10 @@ def search_space(
     """Hits of one space, best first; see `Collection.search`."""
     asked_for, sound_windows = _query_vectors(query, encoder, reader.space.dim, against=False)
     unwanted, _ = _query_vectors(query, encoder, reader.space.dim, against=True)
-    target = unit_float32(asked_for).mean(axis=0)
+    target = mean_of(asked_for, query.weights, (len(query.texts), len(query.sounds), len(query.images)))
     if len(unwanted):
-        target = target - unit_float32(unwanted).mean(axis=0)
+        sizes = len(query.not_texts), len(query.not_sounds), len(query.not_images)
+        target = target - mean_of(unwanted, query.not_weights, sizes)
     if not target.any():
         raise MmascError("what is asked for cancels out; ask for something else than what is not asked for")
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)
@@ -269,20 +291,3 @@ def _picture(image: Any) -> Any:
         return image
     with opened_picture(image) as opened:
         return opened.convert("RGB")
-
-
-def _sounds(sounds: Any) -> tuple[Path | MemorySound, ...]:
-    several = () if sounds is None else (sounds,) if is_one(sounds) else tuple(sounds)
-    return tuple(as_source(sound) for sound in several)
-
-
-def _pictures(pictures: Any) -> tuple[Any, ...]:
-    if pictures is None:
-        return ()
-    array = isinstance(pictures, np.ndarray)
-    one = isinstance(pictures, str | Path) or hasattr(pictures, "convert") or (array and pictures.ndim <= 3)
-    several = (pictures,) if one and not (array and pictures.dtype.kind in "OU") else tuple(pictures)
-    for picture in several:
-        if not isinstance(picture, str | Path):
-            check_picture(picture)
-    return several

@@ -14,6 +14,7 @@ from mmasc.collection.space import SpaceReader
 from mmasc.web.bodies import Filters, HeadScore
 from mmasc.web.faults import Refused
 from mmasc.web.head_scores import head_scores
+from mmasc.web.places import inside_polygon
 from mmasc.web.state import Session
 
 _HOUR_US = 3_600_000_000
@@ -25,7 +26,9 @@ _AT_ONCE = threading.BoundedSemaphore(2)  # conditions
 def passing_beforehand(
     session: Session, reader: SpaceReader, filters: Filters, where: str | None
 ) -> Bool[np.ndarray, " window"] | None:
-    """Which windows pass a condition and what a head says; None where all do. For any thread but the worker's.
+    """Which windows pass a condition, what a head says and a part of the map; None where all do.
+
+    For any thread but the worker's.
 
     Raises:
         Refused: If there is no such head or label, or the condition takes longer than 5 s.
@@ -36,6 +39,8 @@ def passing_beforehand(
         parts.append(_passing(session, reader, where))
     if filters.head is not None:
         parts.append(_said(session, reader, filters.head))
+    if filters.inside is not None:
+        parts.append(inside_polygon(session.maps.of(reader).result(), np.array(filters.inside)))
     return np.logical_and.reduce(parts) if parts else None
 
 

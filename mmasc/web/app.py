@@ -20,7 +20,7 @@ from mmasc.web.jobs import Jobs, job_router
 from mmasc.web.keys import Keys
 from mmasc.web.learn import Learner, learn_router
 from mmasc.web.library import library_router
-from mmasc.web.map import Maps, map_router
+from mmasc.web.map import map_router
 from mmasc.web.pictures import picture_router
 from mmasc.web.recordings import recording_router
 from mmasc.web.rooms import Rooms, names_of, room_router
@@ -83,7 +83,7 @@ def _app_of(session: Session, keys: Keys, uploads: Uploads, named: dict[str, Ses
         recording_router(session),
         timeline_router(session),
         export_router(session),
-        map_router(session, Maps(session)),
+        map_router(session),
         activity_router(session),
         library_router(session, jobs),
     ]

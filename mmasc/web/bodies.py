@@ -12,6 +12,7 @@ Seconds = Annotated[float, Field(ge=0, le=1e9)]
 Weight = Annotated[float, Field(gt=0, le=1_000)]
 Score = Annotated[float, Field(ge=-1e6, le=1e6)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Polygon = Annotated[list[tuple[float, float]], Field(min_length=3, max_length=1_000)]
 Where = Annotated[str, Field(max_length=2_000)]
 Verdict = Literal["present", "absent", "unsure"]
 _MANY = 50
@@ -72,6 +73,7 @@ class Filters(Body):
         reviewed: Whether somebody has labelled it.
         length: Least and most seconds of the recording; None: no limit.
         head: What a head says of it.
+        inside: Corners of a polygon on the map of the space.
     """
 
     site: Annotated[list[Name], Field(max_length=200)] | None = None
@@ -82,6 +84,7 @@ class Filters(Body):
     reviewed: bool | None = None
     length: tuple[Seconds | None, Seconds | None] | None = None
     head: HeadScore | None = None
+    inside: Polygon | None = None
 
 
 class Search(Body):
@@ -155,9 +158,14 @@ class Change(Ids):
 
 
 class Steps(Body):
-    """How many changes."""
+    """How many changes.
+
+    Attributes:
+        ids: Only changes of these annotations, whatever others did since; None: of all.
+    """
 
     n: Annotated[int, Field(ge=1, le=1_000)] = 1
+    ids: Annotated[list[Key], Field(max_length=5_000)] | None = None
 
 
 class Rename(Body):
@@ -211,7 +219,7 @@ class Select(Body):
     """A polygon on the map."""
 
     space: Name | None = None
-    polygon: Annotated[list[tuple[float, float]], Field(min_length=3, max_length=1_000)]
+    polygon: Polygon
     k: Annotated[int, Field(ge=1, le=200)] = 200
 
 

@@ -20,6 +20,7 @@ _UPLOADS = re.compile(r"/api/(in/[A-Za-z0-9_-]+/)?uploads")
 _MOST_UPLOAD, _MOST_BODY = 21_000_000, 8_000_000  # bytes
 _WRITING = ("POST", "PATCH", "DELETE")
 _METHODS = ("GET", "HEAD", *_WRITING)
+_RANGE = re.compile(rb"bytes=([0-9]{1,15}-[0-9]{0,15}|-[0-9]{1,15})")
 _SITES = ("same-origin", "none")
 # What media elements and the map fetch by GET
 _BY_COOKIE = re.compile(
@@ -66,6 +67,7 @@ class Guard:
                 message = {**message, "headers": [*message.get("headers", []), *_ENCODED, *more]}
             await send(message)
 
+        scope = {**scope, "headers": [one for one in scope["headers"] if not _is_odd_range(*one)]}
         refusal = self._refusal(scope)
         if refusal is not None:
             await _answer(send_with_headers, *refusal)
@@ -103,6 +105,14 @@ class Guard:
             return False
         found = cookies.get(self._keys.cookie_name)
         return found is not None and _same(found.value, self._keys.cookie)
+
+
+def _is_odd_range(name: bytes, value: bytes) -> bool:
+    """Whether a header asks for several stretches of a file, or one that cannot be read: no player does.
+
+    Such a header may be ignored (RFC 9110, 14.2), and thousands of stretches in one cost as many copies of the file.
+    """
+    return name.lower() == b"range" and _RANGE.fullmatch(value) is None
 
 
 def _same(given: str, wanted: str) -> bool:

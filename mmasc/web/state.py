@@ -25,6 +25,7 @@ from mmasc.remote.addresses import absolute, is_address
 from mmasc.remote.paths import as_path
 from mmasc.web.cache import RenderCache
 from mmasc.web.faults import Refused
+from mmasc.web.places import Maps
 from mmasc.web.view import View
 from mmasc.web.worker import Worker
 from mmasc.windows.units import unit_float32
@@ -50,6 +51,7 @@ class Session:
         encoders: Encoders of queries; for the worker's thread.
         cache: Rendered files.
         head_scores: What heads said of the windows of a space.
+        maps: Where windows lie on the map.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Session:
         self._samples: WeakKeyDictionary[SpaceReader, np.ndarray] = WeakKeyDictionary()
         self.head_scores: WeakKeyDictionary[SpaceReader, dict[tuple[str, str, int], np.ndarray]] = WeakKeyDictionary()
         self._newer: tuple[int, int] = (-1, 0)
+        self.maps = Maps(self)
 
     @property
     def name(self) -> str:

@@ -26,6 +26,7 @@ const TEXTS = {
   length: (value) => `recordings ${rangeText(value, " s")}`,
   score: (value) => `score ${rangeText(value, "")}`,
   head: ({ name, label, least, most }) => `head ${label && label !== name ? `${name}, ${label}` : name} ${rangeText([least || null, most < 1 ? most : null], "")}`,
+  inside: () => "inside the lasso on the map",
   where: (value) => value,
   space: (value) => `space ${value}`,
   spread: (value) => `at most ${value} per recording`,

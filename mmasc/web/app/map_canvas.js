@@ -8,6 +8,8 @@ const OTHER = "#8b949b";
 const CELLS = 256; // a side, of the grid in which points are found
 const PICK_PIXELS = 10;
 const DRAG_PIXELS = 4;
+const KEY_PIXELS = 60;
+const KEY_ZOOM = 1.4;
 
 /** The colour of a group of points: those without a name are grey, unless nothing has one. */
 export function colourAt(place, names) {
@@ -16,7 +18,7 @@ export function colourAt(place, names) {
 }
 
 export function pointCanvas({ hover, lasso }) {
-  const canvas = el("canvas", { class: "map-canvas", tabindex: "0", role: "img", "aria-label": "Map of all windows; the same windows are found by search" });
+  const canvas = el("canvas", { class: "map-canvas", tabindex: "0", role: "img", "aria-label": "Map of all windows; arrows move, plus and minus zoom, Enter shows the point nearest to the middle. The same windows are found by search." });
   const pen = canvas.getContext("2d", { alpha: false });
   let map = null;
   let names = [];
@@ -35,6 +37,12 @@ export function pointCanvas({ hover, lasso }) {
     box = extent(points);
     grid = gridOf(points, box);
     canvas.fit();
+  };
+
+  let words = [];
+  canvas.anchors = (found) => {
+    words = found;
+    canvas.draw();
   };
 
   canvas.fit = () => {
@@ -93,7 +101,29 @@ export function pointCanvas({ hover, lasso }) {
 
   const fitScale = () => Math.min(canvas.clientWidth / (box[2] - box[0] || 1), canvas.clientHeight / (box[3] - box[1] || 1));
 
+  /** Words where their windows lie; those that stand out more come first, and none is written over another. */
+  function drawWords() {
+    pen.font = "600 12px system-ui, sans-serif";
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.lineJoin = "round";
+    const taken = [];
+    for (const { text, x, y } of words) {
+      const [left, top] = toPixels(x, y);
+      const half = pen.measureText(text).width / 2 + 4;
+      if (left < half || top < 10 || left > canvas.clientWidth - half || top > canvas.clientHeight - 10) continue;
+      if (taken.some(([other, height, wide]) => Math.abs(other - left) < wide + half && Math.abs(height - top) < 18)) continue;
+      taken.push([left, top, half]);
+      pen.lineWidth = 4;
+      pen.strokeStyle = inks().surface;
+      pen.strokeText(text, left, top);
+      pen.fillStyle = inks().text;
+      pen.fillText(text, left, top);
+    }
+  }
+
   function overlay() {
+    drawWords();
     if (chosen !== null) {
       const [x, y] = toPixels(map.places[2 * chosen], map.places[2 * chosen + 1]);
       pen.strokeStyle = inks().text;
@@ -116,10 +146,10 @@ export function pointCanvas({ hover, lasso }) {
     }
   }
 
-  /** The nearest point within a few pixels, or null. */
-  function pick(px, py) {
+  /** The nearest point within some pixels, or null. */
+  function pick(px, py, pixels = PICK_PIXELS) {
     const [x, y] = toMap(px, py);
-    const reach = PICK_PIXELS / eye.scale;
+    const reach = pixels / eye.scale;
     let best = null;
     let least = reach * reach;
     for (const at of near(grid, box, x, y, reach)) {
@@ -164,6 +194,18 @@ export function pointCanvas({ hover, lasso }) {
     canvas.draw();
   }, { passive: false });
 
+  canvas.addEventListener("keydown", (event) => {
+    const keys = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+    if (!map || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (keys[event.key]) [eye.x, eye.y] = [eye.x + (keys[event.key][0] * KEY_PIXELS) / eye.scale, eye.y + (keys[event.key][1] * KEY_PIXELS) / eye.scale];
+    else if ("+=-".includes(event.key)) eye.scale *= event.key === "-" ? 1 / KEY_ZOOM : KEY_ZOOM;
+    else if (event.key === "Enter") point(pick(canvas.clientWidth / 2, canvas.clientHeight / 2, canvas.clientWidth), true);
+    else return;
+    event.preventDefault();
+    event.stopPropagation(); // the keys of hits are meant elsewhere
+    canvas.draw();
+  });
+
   function point(found, clicked) {
     if (found === chosen && !clicked) return;
     chosen = found;
@@ -185,7 +227,7 @@ function inks() {
   const theme = document.documentElement.dataset.theme ?? String(dark.matches);
   if (known?.theme !== theme) {
     const [red, green, blue] = colour("surface").match(/\d+/g).map(Number);
-    known = { theme, text: colour("text"), accent: colour("accent"), paper: (255 << 24) | (blue << 16) | (green << 8) | red };
+    known = { theme, text: colour("text"), surface: colour("surface"), accent: colour("accent"), paper: (255 << 24) | (blue << 16) | (green << 8) | red };
   }
   return known;
 }

@@ -91,6 +91,7 @@ export function writeQuery({ parts, filters }) {
   for (const [name, value] of Object.entries(filters)) {
     if (value === null || value === undefined || value === "") continue;
     if (RANGES.includes(name)) values.append(`f.${name}`, value.map((one) => one ?? "").join(BETWEEN));
+    else if (name === "inside") values.append("f.inside", value.map((corner) => corner.map((one) => Number(one.toFixed(3))).join(",")).join(";"));
     else if (name === "head") values.append("f.head", [[value.least, value.most].join(BETWEEN), value.name, value.label].join("@"));
     else for (const one of Array.isArray(value) && name !== "hours" ? value : [value]) values.append(`f.${name}`, Array.isArray(one) ? one.join("-") : one);
   }
@@ -128,6 +129,9 @@ function readFilter(filters, name, value) {
   if (RANGES.includes(name)) {
     const [least, most = ""] = value.split(BETWEEN);
     filters[name] = [limit(least), limit(most)];
+  } else if (name === "inside") {
+    const corners = value.split(";").map((corner) => corner.split(",").map(Number));
+    if (corners.length > 2 && corners.every((corner) => corner.length === 2 && corner.every(Number.isFinite))) filters.inside = corners;
   } else if (name === "head") {
     const [range, head = "", ...label] = value.split("@");
     const [least, most = ""] = range.split(BETWEEN);
