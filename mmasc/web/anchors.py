@@ -10,7 +10,8 @@ from mmasc.collection.space import SpaceReader
 from mmasc.web.state import Session
 from mmasc.windows.units import unit_float32
 
-_WINDOWS = 20  # best ones of a word
+_WINDOWS = (3, 20)  # best ones of a word, least and most
+_SHARE = 0.02  # of all windows, in between
 _SHOWN = 15  # words
 
 
@@ -27,7 +28,8 @@ def anchors_of(
         return []
     targets = unit_float32(side.embed_text(words))
     usual = session.sample(reader) @ targets.T
-    scores, found = reader.search(targets, min(_WINDOWS, len(reader)), None, True)
+    number = round(min(max(_SHARE * len(reader), _WINDOWS[0]), _WINDOWS[1], len(reader)))
+    scores, found = reader.search(targets, number, None, True)
     spread = np.maximum(np.nanstd(usual, axis=0), 1e-9)
     standing = (np.nanmean(scores, axis=1) - np.nanmedian(usual, axis=0)) / spread
     chosen = np.argsort(-standing, kind="stable")[:_SHOWN].tolist()

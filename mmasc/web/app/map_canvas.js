@@ -87,10 +87,10 @@ export function pointCanvas({ hover, lasso }) {
   function drawPoints(target, width, height, size, [scale, left, top]) {
     const { places, colours, count } = map;
     const table = Uint32Array.from({ length: 256 }, (_, place) => packed(colourAt(place, names)));
-    const [right, bottom] = [width - size, height - size];
+    const [right, bottom, half] = [width - size, height - size, size / 2];
     for (let at = 0; at < count; at++) {
-      const x = Math.round(left + places[2 * at] * scale);
-      const y = Math.round(top - places[2 * at + 1] * scale);
+      const x = Math.round(left + places[2 * at] * scale - half);
+      const y = Math.round(top - places[2 * at + 1] * scale - half);
       if (x < 0 || y < 0 || x >= right || y >= bottom) continue;
       const value = table[colours[at]];
       for (let row = y * width + x, last = row + size * width; row < last; row += width) {
