@@ -78,7 +78,9 @@ def test_a_polygon_is_a_filter_and_words_stand_where_they_are_found(server):
     assert sorted(one["text"] for one in anchors) == ["a", "b"]
     units = unit_float32(Collection(server.folder).space().vectors())
     for one in anchors:
-        best = np.argsort(-(units @ unit_float32(StandIn(STANDIN_SPEC).embed_text([one["text"]]))[0]))[:3]  # of so few windows
+        best = np.argsort(-(units @ unit_float32(StandIn(STANDIN_SPEC).embed_text([one["text"]]))[0]))[
+            :3
+        ]  # of so few windows
         np.testing.assert_allclose([one["x"], one["y"]], np.median(places[best], axis=0), atol=0.05)
     assert server.client.get("/api/map/anchors").json() == {"anchors": []}
     assert server.client.get("/api/map/anchors", params={"text": ["a"] * 81}).status_code == 422

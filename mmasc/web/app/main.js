@@ -106,9 +106,9 @@ function tellHealth(health) {
   else if (health.read_only) clear(notice, "This collection is open for reading only: verdicts are switched off.");
 }
 
-function stopped(text) {
+function stopped(text, more = null) {
   notice.hidden = true;
-  clear(main, el("p", { class: "empty bad", text }));
+  clear(main, el("p", { class: "empty bad" }, text, more && " ", more));
 }
 
 /** Wait until the collection is loaded; the reason is shown when it cannot be. */
@@ -130,7 +130,7 @@ async function start() {
     await waitUntilReady();
     [now.collection, now.rooms] = await Promise.all([get("/api/collection"), get("/api/collections")]);
   } catch (error) {
-    return stopped(error.message);
+    return stopped(error.message, location.search ? el("a", { href: "/", text: "Open the first collection of this server" }) : null);
   }
   startLabels(now.collection);
   drawBar();
