@@ -79,20 +79,30 @@ class Server:
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
 
-    def ask(self, connection: http.client.HTTPConnection, path: str, body: Any = None) -> bytes:
-        """The answer, which must be good."""
+    def ask(self, connection: http.client.HTTPConnection, path: str, body: Any = None, span: str = "") -> bytes:
+        """The answer, which must be good; `span`: bytes of it, "0-999"."""
         headers = {"X-Mmasc": self.token} | ({} if body is None else {"Content-Type": "application/json"})
+        headers |= {"Range": f"bytes={span}"} if span else {}
         content = None if body is None else json.dumps(body)
         connection.request("GET" if body is None else "POST", path, content, headers)
-        answer = connection.getresponse()
+        try:
+            answer = connection.getresponse()
+        except http.client.RemoteDisconnected:  # nothing was asked for some seconds, and the server closed it
+            connection.request("GET" if body is None else "POST", path, content, headers)
+            answer = connection.getresponse()
         read = answer.read()
-        assert answer.status == 200, (path, answer.status, read[:300])
+        assert answer.status == (206 if span else 200), (path, answer.status, read[:300])
         return read
 
     def megabytes(self) -> float:
         """Resident memory."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+    def cpu_seconds(self) -> float:
+        """What it has worked so far; other programs of the machine do not count."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def timed(calls: Sequence[Callable[[], Any]]) -> np.ndarray:
@@ -132,8 +142,11 @@ def measure(server: Server, requests: int, users: int) -> None:
         own = server.connect()
         return timed([lambda at=at: server.ask(own, "/api/search", question(100 * number + at)) for at in range(10)])
 
+    worked = server.cpu_seconds()
     with ThreadPoolExecutor(users) as pool:
         told(f"search, {users} users at once", np.concatenate(list(pool.map(user, range(users)))))
+    worked = (server.cpu_seconds() - worked) / (10 * users)
+    print(f"{'  of it, work of the processor for one':<44} {1_000 * worked:8.1f} {'':8}  ms", flush=True)
     recording = json.loads(server.ask(connection, "/api/recordings?limit=1"))["recordings"][0]["id"]
     spans = [f"start={5 * number}&end={5 * number + 5}" for number in range(40)]
     for kind in ("picture", "audio"):
@@ -161,12 +174,37 @@ def measure(server: Server, requests: int, users: int) -> None:
 
     learn()
     told("learn from 40 labels, queue of 20", timed([learn] * 5))
-    before = server.megabytes()
+    remember(server, connection, requests)
+
+
+def remember(server: Server, connection: http.client.HTTPConnection, requests: int) -> None:
+    """Memory over requests of all kinds: the last of it must not be more than at a tenth of them."""
+    listed = json.loads(server.ask(connection, "/api/recordings?limit=200"))["recordings"]
+    every = max(requests // 10, 1)
     for number in range(requests):
-        server.ask(connection, "/api/search", question(number))
-        if number == requests // 10:
-            before = server.megabytes()
-    print(f"{f'memory after {requests // 10} and {requests} searches':<44} {before:8.1f} {server.megabytes():8.1f}  MB")
+        mixed(server, connection, number, listed[number % len(listed)])
+        if (number + 1) % every == 0:
+            print(f"{f'memory after {number + 1} mixed requests':<44} {server.megabytes():8.1f} {'':8}  MB", flush=True)
+
+
+def mixed(server: Server, connection: http.client.HTTPConnection, number: int, recording: dict[str, Any]) -> None:
+    """One request; which one follows from the number: half of them are searches."""
+    one, last = recording["id"], max(int(recording["duration"]) - 10, 1)
+    start = 0.1 * (number % (10 * last))
+    mark = {"recording": one, "start": start, "end": start + 1, "label": f"label {number % 7}"}
+    asks: list[tuple[Any, ...]] = [
+        (f"/api/recordings/{one}/picture?start={start}&end={start + 5}&width=600",),
+        (f"/api/recordings/{one}/audio?start={start}&end={start + 5}", None, "0-999"),
+        ("/api/annotations", {"annotations": [mark]}),
+        ("/api/annotations/undo", {"n": 1}),
+        (f"/api/recordings/{one}",),
+        (f"/api/recordings/{one}/timeline?text=rain+{number}",),
+        ("/api/words?prefix=ra",),
+        ("/api/health",),
+    ]
+    kind = number // 2 % len(asks)
+    asked = ("/api/search", question(number)) if number % 2 == 0 else asks[kind]
+    server.ask(connection, *asked)
 
 
 def main() -> None:

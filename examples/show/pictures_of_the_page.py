@@ -1,15 +1,18 @@
 """Pictures of the page of `mmasc serve`, light and dark, wide and narrow, over sounds that mmasc makes itself.
 
-    python examples/show/pictures_of_the_page.py [FOLDER]
+    python examples/show/pictures_of_the_page.py [FOLDER] [--all] [--collection COLLECTION]
 
-FOLDER is where the pictures go; default: docs/pictures. Needs playwright and Chromium; about two minutes.
+FOLDER is where the pictures go; default: docs/pictures. `--all` takes every view in every width, light and dark: to
+look at, not to keep. Needs playwright and Chromium; about two minutes.
 """
 
+import argparse
 import io
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +35,13 @@ MOST_BYTES = 145_000
 # name of the picture: (width, height, dark, what is done)
 PICTURES = {
     "page_search": (1440, 900, False, "search"),
-    "page_review_dark": (1200, 720, True, "review"),
-    "page_recording": (1280, 680, False, "recording"),
+    "page_review_dark": (1024, 720, True, "review"),
+    "page_recording": (1440, 680, False, "recording"),
     "page_map_dark": (1024, 768, True, "map"),
     "page_phone": (390, 844, False, "phone"),
+    "page_phone_dark": (390, 844, True, "review"),
 }
+WIDTHS = {1440: 900, 1024: 768, 390: 844}
 
 
 def make_collection(folder: Path) -> Path:
@@ -52,7 +57,7 @@ def make_collection(folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         quiet = np.random.default_rng(night).normal(0, 0.0003, sum(map(len, sounds)))
         soundfile.write(path, np.clip(np.concatenate(sounds) + quiet, -1, 1), RATE)
-    mmasc.embed(folder / "sounds", folder / "fen-2024", "mini", folders=["site"])
+    mmasc.embed(folder / "sounds", folder / "fen-2024", folders=["site"])
     return folder / "fen-2024"
 
 
@@ -83,6 +88,8 @@ def review(page: Page) -> None:
     """A label that is learned from twenty verdicts."""
     page.evaluate("location.hash = '#/search?text=crickets+chirping'")
     page.wait_for_selector(".card.here")
+    if not page.locator("#new-label").is_visible():  # on a phone the labels are a bar that opens
+        page.locator(".label-pick").first.click()
     page.fill("#new-label", "crickets")
     page.press("#new-label", "Enter")
     for key in ["ArrowUp"] * 9:
@@ -133,7 +140,38 @@ def points(page: Page) -> None:
             break
 
 
+def filters(page: Page) -> None:
+    """A question of many parts with many filters, the panel of filters open."""
+    asked = "text=crickets&text=rooster+crowing*2&not=wind+in+the+trees&not=rain"
+    asked += "&f.site=Alder+fen&f.site=Mill+creek&f.from=2024-05-01&f.to=2024-05-12&f.hours=3-9&f.length=10..600"
+    page.evaluate(
+        "asked => { location.hash = '#/search?' + asked }", asked + "&f.score=-0.5..&f.spread=3&f.windows=true"
+    )
+    page.wait_for_selector(".card.here", timeout=60_000)
+    page.get_by_role("button", name="Filter", exact=True).click()
+    page.evaluate("scrollTo(0, 0)")
+
+
+def nothing(page: Page) -> None:
+    """A question that nothing answers, and one that cannot be read."""
+    page.evaluate("location.hash = '#/search?text=xyzzyq&f.where=site+is+nowhere'")
+    page.wait_for_selector(".result-line .bad", timeout=60_000)
+
+
+def plain(name: str) -> Callable[[Page], None]:
+    """A view that needs nothing but its address."""
+
+    def act(page: Page) -> None:
+        page.evaluate("address => { location.hash = address }", f"#/{name}")
+        page.wait_for_timeout(1500)
+
+    return act
+
+
 ACTS = {"search": search, "phone": phone, "review": review, "recording": recording, "map": points}
+MORE = {"filters": filters, "nothing": nothing} | {
+    name: plain(name) for name in ("search", "review", "recordings", "activity", "about")
+}
 
 
 def small_png(content: bytes) -> bytes:
@@ -147,25 +185,40 @@ def small_png(content: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def main(target: Path) -> None:
+def every_picture() -> dict[str, tuple[int, int, bool, Callable[[Page], None]]]:
+    """Every view in every width, light and dark."""
+    acts = {name: act for name, act in ACTS.items() if name != "phone"} | {
+        f"plain_{one}": act for one, act in MORE.items()
+    }
+    return {
+        f"{name}_{width}_{'dark' if dark else 'light'}": (width, height, dark, act)
+        for name, act in acts.items()
+        for width, height in WIDTHS.items()
+        for dark in (False, True)
+    }
+
+
+def main(target: Path, everything: bool = False, collection: Path | None = None) -> None:
     """Serve, look, write."""
+    wanted = every_picture() if everything else {name: (*one[:3], ACTS[one[3]]) for name, one in PICTURES.items()}
+    target.mkdir(parents=True, exist_ok=True)
     program = shutil.which("chromium")
     if program is None:
         sys.exit("this needs Chromium as `chromium`")
     with tempfile.TemporaryDirectory() as folder:
-        collection = make_collection(Path(folder))
+        collection = collection or make_collection(Path(folder))
         command = [sys.executable, "-m", "mmasc", "serve", str(collection), "--port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as play:
             assert server.stdout is not None
             address = server.stdout.readline().strip()
             browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-            for name, (width, height, dark, act) in PICTURES.items():
+            for name, (width, height, dark, act) in wanted.items():
                 scheme = "dark" if dark else "light"
                 context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
                 page = context.new_page()
                 page.goto(address)
                 page.wait_for_selector("#tools button", timeout=60_000)
-                ACTS[act](page)
+                act(page)
                 page.wait_for_timeout(1500)
                 content = small_png(page.screenshot())
                 (target / f"{name}.png").write_bytes(content)
@@ -176,4 +229,9 @@ def main(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[2] / "docs" / "pictures")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parents[2] / "docs" / "pictures")
+    parser.add_argument("--all", action="store_true", help="Every view in every width, light and dark.")
+    parser.add_argument("--collection", type=Path, help="Use this collection instead of making one.")
+    given = parser.parse_args()
+    main(given.folder, given.all, given.collection)

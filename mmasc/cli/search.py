@@ -38,6 +38,8 @@ _OWN_WIDTH = 24  # characters of a user's own column in the table
     help="Recording of the collection, or a moment of it in seconds, as query: a.wav@12-15; no encoder is needed.",
 )
 @click.option("--not-like", multiple=True, metavar="PATH[@START-END]", help="The same, to stay away from.")
+@click.option("--weights", metavar="W,W...", help="A weight for each query: texts, sounds, pictures, then stored moments.")
+@click.option("--not-weights", metavar="W,W...", help="The same for the queries of --not.")
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Maximum number of hits.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond' and start < 60\".")
 @click.option("--space", metavar="NAME", help="Space to search; default: the oldest that understands the query.")
@@ -63,6 +65,8 @@ def search(
     negatives: tuple[str, ...],
     like: tuple[str, ...],
     not_like: tuple[str, ...],
+    weights: str | None,
+    not_weights: str | None,
     k: int,
     where: str | None,
     space: str | None,
@@ -94,7 +98,11 @@ def search(
     question = question_of(queries, negatives)
     for kind, more in (("text", text), ("audio", audio), ("image", image)):
         question[kind] += more
-    question |= {"like": [_moment(one) for one in like], "not_like": [_moment(one) for one in not_like]}
+    for name, given, asked in (("--weights", weights, ""), ("--not-weights", not_weights, "not_")):
+        items = sum(len(question[f"{asked}{kind}"]) for kind in ("text", "audio", "image", "like"))
+        if given is not None and len(numbers_of(given, name) or ()) != items:
+            raise click.UsageError(f"{name} {given}: give one number for each of the {items} queries")
+    question |= {"weights": numbers_of(weights, "--weights"), "not_weights": numbers_of(not_weights, "--not-weights")}
     spread = 1 if per_recording else spread
     with shown_progress("searching", quiet):
         hits = opened.search(**question, k=k, where=where, space=space, spread=spread, windows=windows, gap=gap)
@@ -108,6 +116,19 @@ def search(
         print_rows(hits, output_format)
     elif hits:
         _print_table(hits, opened.head.root, quiet)
+
+
+def numbers_of(given: str | None, name: str) -> list[float] | None:
+    """Numbers above 0 with commas between them."""
+    if given is None:
+        return None
+    try:
+        numbers = [float(one) for one in given.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or not all(0 < one < float("inf") for one in numbers):
+        raise click.UsageError(f"{name} {given}: write numbers above 0, with commas between them")
+    return numbers
 
 
 def _write(hits: "list[Hit]", output_format: str, to: str | None, label: str, quiet: bool) -> None:

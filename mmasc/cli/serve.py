@@ -1,4 +1,4 @@
-"""`mmasc serve`: a page on this machine over one collection."""
+"""`mmasc serve`: a page on this machine over one collection, or several."""
 
 import os
 import sys
@@ -9,14 +9,16 @@ _STOPPED = 130  # exit status after Ctrl-C
 
 
 @click.command()
-@click.argument("collection")
+@click.argument("collections", nargs=-1, required=True, metavar="COLLECTION...")
 @click.option("--port", type=click.IntRange(0, 65_535), default=8617, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--space", metavar="NAME", help="Space to ask; default: the oldest that understands the question.")
 @click.option("--by", metavar="NAME", help="Name under which you label; default: unnamed.")
 @click.option("--read-only", is_flag=True, help="Nothing is written: no labels, heads or recordings.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
-def serve(collection: str, port: int, space: str | None, by: str | None, read_only: bool, open_browser: bool) -> None:
-    """Search, hear, see and label COLLECTION in the browser, on this machine only.
+def serve(
+    collections: tuple[str, ...], port: int, space: str | None, by: str | None, read_only: bool, open_browser: bool
+) -> None:
+    """Search, hear, see and label COLLECTION in the browser, on this machine only; of several, one at a time.
 
     Prints the address of the page; the token in it lets your browser in and nobody else's. Ctrl-C ends the server;
     every label is on the disk as soon as the page shows it. Needs: pip install 'mmasc[web]'.
@@ -25,7 +27,7 @@ def serve(collection: str, port: int, space: str | None, by: str | None, read_on
     from mmasc.web.serve import serve as run
 
     try:
-        run(collection, port, space, by, read_only, open_browser, echo)
+        run(collections, port, space, by, read_only, open_browser, echo)
     except KeyboardInterrupt:
         # At once, whatever a thread may be in the middle of: what was answered is on the disk
         echo("stopped; every label is kept", err=True)

@@ -1,6 +1,6 @@
 """Annotations of a collection: added, asked for, changed, undone, and compared between annotators."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -145,31 +145,35 @@ class Annotations:
                 journal.append([Event.make("rename", old=old, new=new, ids=chosen)])
         return len(found)
 
-    def undo(self, n: int = 1) -> list[str]:
+    def undo(self, n: int = 1, ids: Collection[str] | None = None) -> list[str]:
         """Undo the last changes that count, whoever made them; one `add` or `remove` is one change.
 
         Args:
             n: How many; fewer where fewer are there.
+            ids: Only changes of these annotations: what others did since stays.
         Returns:
             What was undone, a line each, the last change first.
         """
         with self._journal.writing() as journal:
-            chosen = [one for one in self._history().counting(_CHANGES) if self._is_of_ours(one)][: max(n, 0)]
+            counting = self._history().counting(_CHANGES)
+            chosen = [one for one in counting if self._is_of_ours(one) and one.touches(ids)][: max(n, 0)]
             if chosen:
                 journal.append([Event.make("undo", ids=tuple(one.id for one in chosen))])
         return [one.described() for one in chosen]
 
-    def redo(self, n: int = 1) -> list[str]:
+    def redo(self, n: int = 1, ids: Collection[str] | None = None) -> list[str]:
         """Bring back what the last calls of `undo` undid.
 
         Args:
             n: How many calls; fewer where fewer are there.
+            ids: Only calls that undid changes of these annotations.
         Returns:
             What came back, a line each.
         """
         with self._journal.writing() as journal:
             history = self._history()
-            chosen = history.counting(["undo"])[: max(n, 0)]
+            of_them = {one.id for one in history.events if one.touches(ids)}
+            chosen = [one for one in history.counting(["undo"]) if not of_them.isdisjoint(one.ids)][: max(n, 0)]
             if chosen:
                 journal.append([Event.make("redo", ids=tuple(one.id for one in chosen))])
         names = {name for one in chosen for name in one.ids}

@@ -5,6 +5,8 @@ condition is true. Types never change silently: a text is not compared with a nu
 time, so that no condition needs more memory than `_BYTES_AT_ONCE` and a few copies.
 """
 
+import math
+import time
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
@@ -24,22 +26,24 @@ _BYTES_AT_ONCE = 1 << 27
 _JOINING = {"||", "concat", "coalesce", "ifnull", "nvl", "case", "greatest", "least", "replace"}
 
 
-def passing_rows(condition: Node, table: pa.Table, rows: int) -> np.ndarray:
+def passing_rows(condition: Node, table: pa.Table, rows: int, until: float = math.inf) -> np.ndarray:
     """Which rows of a table pass, bool `[row]`.
 
     Args:
         condition: As `read_condition` gives it.
         table: The columns that it uses; none where it uses none.
         rows: How many rows there are.
+        until: When it must be done, in seconds of `time.monotonic`.
     Raises:
-        ConditionError: If the types of two operands differ, or a value cannot be worked out (division by zero, ...).
+        ConditionError: If the types of two operands differ, a value cannot be worked out (division by zero, ...), or it
+            takes too long.
     """
     at_once = _rows_at_once(condition, table, rows)
     parts = []
     for first in range(0, max(rows, 1), at_once):
         some = min(at_once, rows - first)
         columns = {name: _whole(table.column(name).slice(first, some)) for name in table.column_names}
-        truth = as_truth(_value(condition, columns, some), condition, some)
+        truth = as_truth(_value(condition, columns, some, until), condition, some)
         parts.append(pc.fill_null(truth, False).to_numpy(zero_copy_only=False))
     return np.concatenate(parts)
 
@@ -63,13 +67,15 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
-def _value(node: Node, columns: dict[str, pa.Array], rows: int) -> Any:
+def _value(node: Node, columns: dict[str, pa.Array], rows: int, until: float) -> Any:
     """An Arrow array of `rows` values, or a scalar for all of them."""
     if isinstance(node, Literal):
         return pa.scalar(node.value)
     if isinstance(node, Column):
         return columns[node.name]
-    values = [_value(one, columns, rows) for one in node.arguments]
+    values = [_value(one, columns, rows, until) for one in node.arguments]
+    if time.monotonic() > until:
+        raise ConditionError("it takes too long; ask for less, or for fewer things at once")
     name, _, kind = node.name.partition(" ")
     try:
         if name in ("cast", "try_cast"):

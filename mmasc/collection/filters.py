@@ -1,5 +1,7 @@
 """`--where`: a condition in SQL on columns of recordings and windows → which windows, or which recordings, pass."""
 
+import math
+import time
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,9 @@ _CLOCK = "clock"  # recorded_at + start of the window
 _SHOWN = 200  # characters of a condition in a message
 
 
-def passing_windows(where: Any, recordings: pa.Table, reader: SpaceReader) -> np.ndarray:
+def passing_windows(
+    where: Any, recordings: pa.Table, reader: SpaceReader, most_seconds: float = math.inf
+) -> np.ndarray:
     """Which windows pass a condition.
 
     Args:
@@ -29,11 +33,14 @@ def passing_windows(where: Any, recordings: pa.Table, reader: SpaceReader) -> np
             names in double quotes where they need some.
         recordings: The table of recordings, with `id`.
         reader: The space.
+        most_seconds: How long it may take.
     Returns:
         bool `[window]`.
     Raises:
-        MmascError: If the condition cannot be read whole; the line names the place and lists the columns.
+        MmascError: If the condition cannot be read whole, or takes longer; the line names the place and lists the
+            columns.
     """
+    until = time.monotonic() + most_seconds
     columns = [*recordings.column_names, *_WINDOW_COLUMNS]
     clocks = "recorded_at" in columns and _CLOCK not in columns
     condition = _read(where, [*columns, _CLOCK] if clocks else columns)
@@ -42,7 +49,7 @@ def passing_windows(where: Any, recordings: pa.Table, reader: SpaceReader) -> np
     of_recordings = [name for name in recordings.column_names if name in used and name not in of_windows]
     ids = recordings.column("id").to_numpy()
     if not of_windows and not (clocks and _CLOCK in used):
-        passed = _passing(where, condition, recordings.select(of_recordings), len(recordings), columns)
+        passed = _passing(where, condition, recordings.select(of_recordings), len(recordings), columns, until)
         return reader.windows_of(ids[passed])
     rows, there = Rows(reader.store.folder, ids).find(reader.recording)
     of_window = pa.array(rows, mask=~there)
@@ -54,7 +61,7 @@ def passing_windows(where: Any, recordings: pa.Table, reader: SpaceReader) -> np
     if clocks and _CLOCK in used:
         begin = begin_column(recordings).take(of_window)
         table[_CLOCK] = pc.add(begin, pa.array((reader.start * 1e6).round().astype("timedelta64[us]")))
-    return _passing(where, condition, pa.table(table), len(reader), columns)
+    return _passing(where, condition, pa.table(table), len(reader), columns, until)
 
 
 def passing_recordings(where: Any, recordings: pa.Table) -> np.ndarray:
@@ -85,9 +92,11 @@ def _clock_hint(said: str) -> str:
     return "; clocks of recordings are read with: mmasc collection clock"
 
 
-def _passing(where: str, condition: Node, table: pa.Table, rows: int, columns: list[str]) -> np.ndarray:
+def _passing(
+    where: str, condition: Node, table: pa.Table, rows: int, columns: list[str], until: float = math.inf
+) -> np.ndarray:
     try:
-        return passing_rows(condition, table, rows)
+        return passing_rows(condition, table, rows, until)
     except ConditionError as error:
         raise _refusal(where, error, columns) from error
 

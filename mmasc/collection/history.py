@@ -37,6 +37,10 @@ class Event:
         """A new one, of now."""
         return cls(new_id(), op, now(), **rest)  # type: ignore[arg-type]
 
+    def touches(self, ids: Collection[str] | None) -> bool:
+        """Whether one of these annotations is among what it sets, removes or renames; None: all are."""
+        return ids is None or any(one.id in ids for one in self.annotations) or any(one in ids for one in self.ids)
+
     def described(self) -> str:
         """What it did, in a few words."""
         if self.op == "set":

@@ -15,6 +15,7 @@ from mmasc.collection.filters import passing_windows
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.hits import Hit
 from mmasc.collection.moments import Wanted, find_moments
+from mmasc.collection.query_items import mean_of
 from mmasc.collection.question import Query, query_vectors
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
@@ -134,9 +135,10 @@ def search_space(
     """Hits of one space, best first; see `Collection.search`."""
     asked_for, sound_windows = query_vectors(query, collection, reader, encoder, against=False)
     unwanted, _ = query_vectors(query, collection, reader, encoder, against=True)
-    target = unit_float32(asked_for).mean(axis=0)
+    target = mean_of(asked_for, query.weights, (len(query.texts), len(query.sounds), len(query.images)))
     if len(unwanted):
-        target = target - unit_float32(unwanted).mean(axis=0)
+        sizes = len(query.not_texts), len(query.not_sounds), len(query.not_images)
+        target = target - mean_of(unwanted, query.not_weights, sizes)
     if not target.any():
         raise MmascError("what is asked for cancels out; ask for something else than what is not asked for")
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)

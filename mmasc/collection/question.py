@@ -1,25 +1,31 @@
 """A question (texts, sounds, pictures, vectors, stored moments, for and against) and the vectors that it becomes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmasc.audio.memory import MemorySound, as_source, is_one
+from mmasc.audio.memory import MemorySound
+from mmasc.collection.query_items import as_pictures, as_sounds, as_weights
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.stored_moments import StoredMoment, as_moments, vectors_of_moment
 from mmasc.encoders.registry import spec_of
 from mmasc.errors import MmascError
-from mmasc.inputs import as_texts, as_vectors, check_picture
+from mmasc.inputs import as_texts, as_vectors
 from mmasc.storage.pictures import opened_picture
 
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked for and what is not, by modality."""
+    """What is asked for and what is not, by modality.
+
+    Attributes:
+        weights, not_weights: Of texts, sounds, pictures, vectors and stored moments, in this order; None: all are
+            alike.
+    """
 
     texts: tuple[str, ...] = ()
     sounds: tuple[Path | MemorySound, ...] = ()
@@ -31,6 +37,8 @@ class Query:
     not_vectors: np.ndarray | None = None
     like: tuple[StoredMoment, ...] = ()
     not_like: tuple[StoredMoment, ...] = ()
+    weights: tuple[float, ...] | None = None
+    not_weights: tuple[float, ...] | None = None
 
     @classmethod
     def of(cls, asked: Mapping[str, Any], against: Mapping[str, Any]) -> "Query":
@@ -45,12 +53,12 @@ class Query:
         """
         query = cls(
             as_texts(asked["text"]),
-            _sounds(asked["audio"]),
-            _pictures(asked["image"]),
+            as_sounds(asked["audio"]),
+            as_pictures(asked["image"]),
             _vectors(asked["vectors"]),
             as_texts(against["text"], "not_text"),
-            _sounds(against["audio"]),
-            _pictures(against["image"]),
+            as_sounds(against["audio"]),
+            as_pictures(against["image"]),
             _vectors(against["vectors"]),
             as_moments(asked["like"], "like"),
             as_moments(against["like"], "not_like"),
@@ -60,6 +68,20 @@ class Query:
         if not (query.texts or query.sounds or query.images or query.like or query.vectors is not None):
             raise MmascError("nothing to look for; give a text, a sound file or a picture")
         return query
+
+    def weighed(self, weights: Any, not_weights: Any) -> "Query":
+        """The same with weights.
+
+        Raises:
+            ValueError: If there is not one for each item, or one is not above 0.
+        """
+        asked = [self.texts, self.sounds, self.images, self.vectors, self.like]
+        against = [self.not_texts, self.not_sounds, self.not_images, self.not_vectors, self.not_like]
+        return replace(
+            self,
+            weights=as_weights(weights, _count(asked), "weights"),
+            not_weights=as_weights(not_weights, _count(against), "not_weights"),
+        )
 
     @property
     def modalities(self) -> set[str]:
@@ -124,28 +146,15 @@ def query_vectors(
     return np.concatenate(parts), np.concatenate(windows)
 
 
+def _count(parts: list[Any]) -> int:
+    return sum(len(one) for one in parts if one is not None)
+
+
 def _picture(image: Any) -> Any:
     if not isinstance(image, str | Path):
         return image
     with opened_picture(image) as opened:
         return opened.convert("RGB")
-
-
-def _sounds(sounds: Any) -> tuple[Path | MemorySound, ...]:
-    several = () if sounds is None else (sounds,) if is_one(sounds) else tuple(sounds)
-    return tuple(as_source(sound) for sound in several)
-
-
-def _pictures(pictures: Any) -> tuple[Any, ...]:
-    if pictures is None:
-        return ()
-    array = isinstance(pictures, np.ndarray)
-    one = isinstance(pictures, str | Path) or hasattr(pictures, "convert") or (array and pictures.ndim <= 3)
-    several = (pictures,) if one and not (array and pictures.dtype.kind in "OU") else tuple(pictures)
-    for picture in several:
-        if not isinstance(picture, str | Path):
-            check_picture(picture)
-    return several
 
 
 def _vectors(vectors: Any) -> np.ndarray | None:

@@ -53,13 +53,16 @@ class Searchable(Snapshot):
         windows: bool = False,
         spread: int | np.integer | None = None,
         gap: float | None = None,
+        weights: Any = None,
+        not_weights: Any = None,
     ) -> list[Hit]:
         """Moments nearest to texts, sounds, pictures or vectors, and far from others.
 
         A moment is one window, or good neighbouring windows of one recording together: those around the best that
         touch, overlap or lie within `gap`, and whose score is at least half way from the usual score (the median of
         up to 1,000 windows spread over the space) to the best. The score of a window is the mean cosine to what is
-        asked for minus the mean cosine to what is not; that of a moment is that of its best window.
+        asked for minus the mean cosine to what is not (weighted means, where weights are given); that of a moment is
+        that of its best window.
 
         Args:
             text, audio, image: Asked for: texts; sound files (or their bytes, or open binary files); picture files, PIL
@@ -76,6 +79,8 @@ class Searchable(Snapshot):
             windows: Whether hits are single windows, as in version 0.1.0, instead of moments.
             spread: Hits of one recording, at most; default: no limit.
             gap: Longest gap in seconds between windows of one moment; default: the hop of the space.
+            weights, not_weights: One for each text, sound, picture, vector and stored moment, in this order;
+                default: all are alike.
         Returns:
             Hits, best first: rank, path, start, end (seconds), score, duplicate (whether the hit is the query itself
             or a copy of it), best_start and best_end (the best window, in seconds), lane where there are several, and
@@ -84,8 +89,8 @@ class Searchable(Snapshot):
         Raises:
             MmascError: If nothing is asked, the space does not understand the query, another encoder made the
                 space, or `where` cannot be read.
-            ValueError: If `k` or `spread` is not a whole number of 1 or more, `gap` is not 0 or more, or a text, sound
-                or picture is none.
+            ValueError: If `k` or `spread` is not a whole number of 1 or more, `gap` is not 0 or more, a text, sound
+                or picture is none, or weights are not one above 0 for each.
         """
         if gap is not None and not gap >= 0:
             raise ValueError(f"gap must be 0 seconds or more, got {gap}")
@@ -93,7 +98,7 @@ class Searchable(Snapshot):
         wanted = Wanted(as_count(k, "k"), windows, most, gap)
         asked = {"text": text, "audio": audio, "image": image, "vectors": vectors, "like": like}
         against = {"text": not_text, "audio": not_audio, "image": not_image, "vectors": not_vectors, "like": not_like}
-        query = Query.of(asked, against)
+        query = Query.of(asked, against).weighed(weights, not_weights)
         name = space or self.space_for(query, encoder)
         reader = self.space(name)
         ready = self._encoders.of(reader, encoder, query)

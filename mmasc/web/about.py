@@ -18,9 +18,8 @@ from mmasc.version import __version__
 from mmasc.web.bodies import WordsCheck
 from mmasc.web.keys import Keys
 from mmasc.web.search import check_words
-from mmasc.web.state import Session
+from mmasc.web.state import HEADS_FOLDER, Session
 
-HEADS_FOLDER = "heads-of-mine"
 _MOST_VALUES = 50
 _MOST_WORDS = 30
 _BUNDLED = ("base", "mini")  # their learned words can be completed

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Query
 
 from mmasc.collection import Collection
-from mmasc.web.about import HEADS_FOLDER, heads_of
+from mmasc.web.about import heads_of
 from mmasc.web.faults import Refused
-from mmasc.web.state import Session
+from mmasc.web.state import HEADS_FOLDER, Session
 
 if TYPE_CHECKING:
     from mmasc.studies.activity import Activity

@@ -1,5 +1,9 @@
-"""Filters of a request → which windows of a space may be found."""
+"""Filters of a request → which windows of a space may be found.
 
+What may take long (conditions in SQL, heads) is worked out in the thread of the request, so that nobody else waits.
+"""
+
+import threading
 from datetime import date
 
 import numpy as np
@@ -7,26 +11,53 @@ from jaxtyping import Bool, Int
 
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.space import SpaceReader
-from mmasc.web.bodies import Filters
+from mmasc.web.bodies import Filters, HeadScore
 from mmasc.web.faults import Refused
+from mmasc.web.head_scores import head_scores
+from mmasc.web.places import inside_polygon
 from mmasc.web.state import Session
 
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
+_WHERE_SECONDS = 5.0
+_AT_ONCE = threading.BoundedSemaphore(2)  # conditions
 
 
-def allowed_windows(
+def passing_beforehand(
     session: Session, reader: SpaceReader, filters: Filters, where: str | None
 ) -> Bool[np.ndarray, " window"] | None:
-    """Which windows pass; None where all do. For the worker's thread.
+    """Which windows pass a condition, what a head says and a part of the map; None where all do.
+
+    For any thread but the worker's.
 
     Raises:
-        Refused: If days cannot be read, or clocks are asked for and not known.
-        MmascError: If `where` cannot be read.
+        Refused: If there is no such head or label, or the condition takes longer than 5 s.
+        MmascError: If `where` cannot be read, or the head is of another space.
     """
     parts = []
     if where is not None and where.strip():
-        parts.append(passing_windows(where, session.collection.recordings, reader))
+        parts.append(_passing(session, reader, where))
+    if filters.head is not None:
+        parts.append(_said(session, reader, filters.head))
+    if filters.inside is not None:
+        parts.append(inside_polygon(session.maps.of(reader).result(), np.array(filters.inside)))
+    return np.logical_and.reduce(parts) if parts else None
+
+
+def allowed_windows(
+    session: Session, reader: SpaceReader, filters: Filters, passed: Bool[np.ndarray, " window"] | None
+) -> Bool[np.ndarray, " window"] | None:
+    """Which windows pass everything; None where all do. For the worker's thread.
+
+    Args:
+        session, reader, filters: Where, and what is wanted.
+        passed: What `passing_beforehand` gave.
+    Raises:
+        Refused: If days cannot be read, or clocks are asked for and not known.
+    """
+    parts = [] if passed is None else [passed]
+    if filters.length is not None:
+        parts.append(_as_long(session, filters.length)[window_rows(session, reader)])
     if filters.site is not None:
         parts.append(_at_sites(session, filters.site)[window_rows(session, reader)])
     if filters.begin is not None or filters.to is not None or filters.hours is not None:
@@ -59,6 +90,28 @@ def labelled(session: Session, reader: SpaceReader, label: str | None) -> Bool[n
             touching = (reader.start[windows] < one.end + 1e-6 * point) & (reader.end[windows] > one.start)
             found[windows[touching]] = True
     return found
+
+
+def _passing(session: Session, reader: SpaceReader, where: str) -> Bool[np.ndarray, " window"]:
+    table = session.view.table
+    if not _AT_ONCE.acquire(timeout=_WHERE_SECONDS):
+        raise Refused(503, "other conditions are being worked out; try again")
+    try:
+        return passing_windows(where, table, reader, _WHERE_SECONDS)
+    finally:
+        _AT_ONCE.release()
+
+
+def _said(session: Session, reader: SpaceReader, asked: HeadScore) -> Bool[np.ndarray, " window"]:
+    scores = head_scores(session, reader, asked.name, asked.label)
+    with np.errstate(invalid="ignore"):
+        return (scores >= asked.least) & (scores <= asked.most)
+
+
+def _as_long(session: Session, length: tuple[float | None, float | None]) -> Bool[np.ndarray, " recording"]:
+    least, most = length
+    durations = session.view.durations
+    return (durations >= (least or 0.0)) & (durations <= (np.inf if most is None else most))
 
 
 def _at_sites(session: Session, sites: list[str]) -> Bool[np.ndarray, " recording"]:

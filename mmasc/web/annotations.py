@@ -79,14 +79,14 @@ def annotation_router(session: Session) -> APIRouter:
     def undo(asked: Steps) -> dict[str, Any]:
         session.check_writable()
         return session.call(
-            lambda opened: {"undone": opened.annotations.undo(asked.n), "labels": label_counts(session)}
+            lambda opened: {"undone": opened.annotations.undo(asked.n, asked.ids), "labels": label_counts(session)}
         )
 
     @router.post("/api/annotations/redo")
     def redo(asked: Steps) -> dict[str, Any]:
         session.check_writable()
         return session.call(
-            lambda opened: {"undone": opened.annotations.redo(asked.n), "labels": label_counts(session)}
+            lambda opened: {"undone": opened.annotations.redo(asked.n, asked.ids), "labels": label_counts(session)}
         )
 
     @router.post("/api/annotations/rename")

@@ -1,6 +1,7 @@
 """The application: endpoints of all subjects, the files of the page, and the guard before everything."""
 
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -19,9 +20,10 @@ from mmasc.web.jobs import Jobs, job_router
 from mmasc.web.keys import Keys
 from mmasc.web.learn import Learner, learn_router
 from mmasc.web.library import library_router
-from mmasc.web.map import Maps, map_router
+from mmasc.web.map import map_router
 from mmasc.web.pictures import picture_router
 from mmasc.web.recordings import recording_router
+from mmasc.web.rooms import Rooms, names_of, room_router
 from mmasc.web.search import search_router
 from mmasc.web.sounds import sound_router
 from mmasc.web.state import Session
@@ -40,13 +42,23 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\.(html|css|js|svg|json|png)")
 _NO_PAGE = "The page is not installed; the interface is described at /api/schema.json."
 
 
-def make_app(session: Session, keys: Keys) -> ASGIApp:
+def make_app(sessions: Session | Sequence[Session], keys: Keys) -> ASGIApp:
     """The server as an ASGI application.
 
     Args:
-        session: What it has open; `session.start()` loads it.
+        sessions: What it has open; `session.start()` loads one. The first answers under /api, each one under
+            /api/in/NAME as well.
         keys: Port and secrets.
     """
+    several = [sessions] if isinstance(sessions, Session) else list(sessions)
+    named = dict(zip(names_of(several), several, strict=True))
+    uploads = Uploads(several[0].cache.folder)
+    apps = {name: _app_of(session, keys, uploads, named) for name, session in named.items()}
+    return Guard(Rooms(apps), keys)
+
+
+def _app_of(session: Session, keys: Keys, uploads: Uploads, named: dict[str, Session]) -> FastAPI:
+    """The endpoints over one collection."""
     app = FastAPI(
         title="mmasc serve",
         version=__version__,
@@ -56,9 +68,10 @@ def make_app(session: Session, keys: Keys) -> ASGIApp:
         redirect_slashes=False,
     )
     add_handlers(app, session.hidden)
-    uploads, jobs = Uploads(session.cache.folder), Jobs(session)
+    jobs = Jobs(session)
     routers = [
         about_router(session, keys),
+        room_router(session, named),
         upload_router(session, uploads),
         search_router(session, uploads),
         sound_router(session),
@@ -70,14 +83,14 @@ def make_app(session: Session, keys: Keys) -> ASGIApp:
         recording_router(session),
         timeline_router(session),
         export_router(session),
-        map_router(session, Maps(session)),
+        map_router(session),
         activity_router(session),
         library_router(session, jobs),
     ]
     for router in routers:
         app.include_router(router)
     _add_page(app)
-    return Guard(app, keys)
+    return app
 
 
 def _add_page(app: FastAPI) -> None:

@@ -10,6 +10,10 @@ Words = Annotated[str, Field(min_length=1, max_length=1_000)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Seconds = Annotated[float, Field(ge=0, le=1e9)]
 Weight = Annotated[float, Field(gt=0, le=1_000)]
+Score = Annotated[float, Field(ge=-1e6, le=1e6)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Polygon = Annotated[list[tuple[float, float]], Field(min_length=3, max_length=1_000)]
+Where = Annotated[str, Field(max_length=2_000)]
 Verdict = Literal["present", "absent", "unsure"]
 _MANY = 50
 _DAY = r"^\d{4}-\d\d-\d\d$"
@@ -44,6 +48,20 @@ class MomentPart(Body):
     weight: Weight = 1.0
 
 
+class HeadScore(Body):
+    """Probabilities that a kept head gives, at least and at most.
+
+    Attributes:
+        name: Name of the head.
+        label: Which of its labels; None: its only one.
+    """
+
+    name: Name
+    label: Name | None = None
+    least: Share = 0.0
+    most: Share = 1.0
+
+
 class Filters(Body):
     """Which windows may be found.
 
@@ -53,6 +71,9 @@ class Filters(Body):
         hours: From the first to before the second hour of the day; over midnight, if the first is later.
         label: Only where an annotation has this label.
         reviewed: Whether somebody has labelled it.
+        length: Least and most seconds of the recording; None: no limit.
+        head: What a head says of it.
+        inside: Corners of a polygon on the map of the space.
     """
 
     site: Annotated[list[Name], Field(max_length=200)] | None = None
@@ -61,10 +82,17 @@ class Filters(Body):
     hours: tuple[Annotated[float, Field(ge=0, le=24)], Annotated[float, Field(ge=0, le=24)]] | None = None
     label: Name | None = None
     reviewed: bool | None = None
+    length: tuple[Seconds | None, Seconds | None] | None = None
+    head: HeadScore | None = None
+    inside: Polygon | None = None
 
 
 class Search(Body):
-    """A question."""
+    """A question.
+
+    Attributes:
+        score: Least and most score of a hit; None: no limit.
+    """
 
     texts: Annotated[list[TextPart], Field(max_length=_MANY)] = []
     not_texts: Annotated[list[TextPart], Field(max_length=_MANY)] = []
@@ -72,8 +100,9 @@ class Search(Body):
     not_uploads: Annotated[list[UploadPart], Field(max_length=_MANY)] = []
     moments: Annotated[list[MomentPart], Field(max_length=_MANY)] = []
     not_moments: Annotated[list[MomentPart], Field(max_length=_MANY)] = []
-    where: Annotated[str, Field(max_length=2_000)] | None = None
+    where: Where | None = None
     filters: Filters = Filters()
+    score: tuple[Score | None, Score | None] | None = None
     space: Name | None = None
     k: Annotated[int, Field(ge=1, le=200)] = 50
     spread: Annotated[int, Field(ge=1, le=200)] | None = None
@@ -129,9 +158,14 @@ class Change(Ids):
 
 
 class Steps(Body):
-    """How many changes."""
+    """How many changes.
+
+    Attributes:
+        ids: Only changes of these annotations, whatever others did since; None: of all.
+    """
 
     n: Annotated[int, Field(ge=1, le=1_000)] = 1
+    ids: Annotated[list[Key], Field(max_length=5_000)] | None = None
 
 
 class Rename(Body):
@@ -148,6 +182,7 @@ class Learn(Body):
     space: Name | None = None
     queue: Literal["uncertain", "likely", "random", "spread"] = "uncertain"
     n: Annotated[int, Field(ge=1, le=50)] = 20
+    where: Where | None = None
     filters: Filters = Filters()
 
 
@@ -184,7 +219,7 @@ class Select(Body):
     """A polygon on the map."""
 
     space: Name | None = None
-    polygon: Annotated[list[tuple[float, float]], Field(min_length=3, max_length=1_000)]
+    polygon: Polygon
     k: Annotated[int, Field(ge=1, le=200)] = 200
 
 

@@ -16,13 +16,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mmasc.web.keys import Keys
 
 TOKEN_HEADER = "x-mmasc"  # noqa: S105  the name of a header
-UPLOADS = "/api/uploads"
+_UPLOADS = re.compile(r"/api/(in/[A-Za-z0-9_-]+/)?uploads")
 _MOST_UPLOAD, _MOST_BODY = 21_000_000, 8_000_000  # bytes
 _WRITING = ("POST", "PATCH", "DELETE")
 _METHODS = ("GET", "HEAD", *_WRITING)
+_RANGE = re.compile(rb"bytes=([0-9]{1,15}-[0-9]{0,15}|-[0-9]{1,15})")
 _SITES = ("same-origin", "none")
 # What media elements and the map fetch by GET
-_BY_COOKIE = re.compile(r"/api/(recordings/[0-9]+/(audio|picture)|uploads/[0-9a-f]+/(audio|picture)|map)")
+_BY_COOKIE = re.compile(
+    r"/api/(in/[A-Za-z0-9_-]+/)?(recordings/[0-9]+/(audio|picture)|uploads/[0-9a-f]+/(audio|picture)|map)"
+)
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -64,6 +67,7 @@ class Guard:
                 message = {**message, "headers": [*message.get("headers", []), *_ENCODED, *more]}
             await send(message)
 
+        scope = {**scope, "headers": [one for one in scope["headers"] if not _is_odd_range(*one)]}
         refusal = self._refusal(scope)
         if refusal is not None:
             await _answer(send_with_headers, *refusal)
@@ -103,6 +107,14 @@ class Guard:
         return found is not None and _same(found.value, self._keys.cookie)
 
 
+def _is_odd_range(name: bytes, value: bytes) -> bool:
+    """Whether a header asks for several stretches of a file, or one that cannot be read: no player does.
+
+    Such a header may be ignored (RFC 9110, 14.2), and thousands of stretches in one cost as many copies of the file.
+    """
+    return name.lower() == b"range" and _RANGE.fullmatch(value) is None
+
+
 def _same(given: str, wanted: str) -> bool:
     """Whether two texts are the same; takes as long for all that are not."""
     return hmac.compare_digest(given.encode(), wanted.encode())
@@ -116,7 +128,7 @@ def _wrong_body(path: str, headers: dict[str, list[str]]) -> tuple[int, str] | N
         return None
     if len(lengths) != 1 or not re.fullmatch(r"[0-9]{1,15}", lengths[0]):
         return 400, "the request says its length in a way that cannot be read"
-    length, upload = int(lengths[0]), path == UPLOADS
+    length, upload = int(lengths[0]), _UPLOADS.fullmatch(path) is not None
     if length > (_MOST_UPLOAD if upload else _MOST_BODY):
         return 413, "files can have 20 MB" if upload else "the request is too large"
     kind = "".join(headers.get("content-type", [])).partition(";")[0].strip().lower()

@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from mmasc.collection import Collection
 from mmasc.collection.clock import begins
 from mmasc.errors import show_path
-from mmasc.web.about import HEADS_FOLDER, heads_of
+from mmasc.web.about import heads_of
 from mmasc.web.activity import activity_object
 from mmasc.web.bodies import Apply, KeepHead
 from mmasc.web.faults import Refused
 from mmasc.web.jobs import Job, Jobs
-from mmasc.web.state import Session
+from mmasc.web.state import HEADS_FOLDER, Session
 
 _SHOWN = 200  # recordings in the answer
 

@@ -9,8 +9,9 @@ from mmasc.collection import Collection
 from mmasc.collection.moments import Moment
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError
-from mmasc.web.allowed import allowed_windows
+from mmasc.web.allowed import allowed_windows, passing_beforehand
 from mmasc.web.bodies import Learn
+from mmasc.web.head_scores import window_scores
 from mmasc.web.jobs import Job, Jobs
 from mmasc.web.search import hits_of
 from mmasc.web.state import Session
@@ -18,8 +19,6 @@ from mmasc.windows.units import unit_float32
 
 if TYPE_CHECKING:
     from mmasc.web.learning import Learned
-
-_AT_ONCE = 65_536  # windows whose vectors are read together
 
 
 class Learner:
@@ -50,20 +49,22 @@ class Learner:
 
         session = self._session
         job.progress(0, 1, "reading what is labelled")
+        reader = session.call(lambda _: session.reader(asked.space))
+        passed = passing_beforehand(session, reader, asked.filters, asked.where)
         try:
             windows, weak = session.call(lambda one: self._windows(one, asked))
         except MmascError as error:
             reason = str(error)
-            return session.call(lambda _: self._nothing(asked, reason))
+            return session.call(lambda _: self._nothing(reader, asked, reason, passed))
         learned = learn_label(windows, weak, lambda done, total: job.progress(done, total, "learning"))
         if learned is None:
-            return session.call(lambda _: self._nothing(asked, enough(None, None)))
+            return session.call(lambda _: self._nothing(reader, asked, enough(None, None), passed))
         figures = figures_of(learned)
         job.progress(job.total, job.total, "listening to all windows")
-        reader = session.call(lambda _: session.reader(asked.space))
         probabilities = self._probabilities(job, reader, learned)
         self._note(reader.name, asked.label, learned, figures)
-        queue = session.call(lambda _: self._queue(reader, asked, learned, probabilities))
+        free = session.call(lambda _: self._free(reader, asked, passed))
+        queue = session.call(lambda _: self._queue(reader, asked, learned, (probabilities, free)))
         return {
             "label": asked.label,
             "space": reader.name,
@@ -85,27 +86,20 @@ class Learner:
 
     def _probabilities(self, job: Job, reader: SpaceReader, learned: "Learned") -> np.ndarray:
         """Of the label, of all windows; vectors that are not in memory are read a piece at a time."""
-        found = np.zeros(len(reader), np.float32)
-        for first in range(0, len(reader), _AT_ONCE):
-            job.progress(job.done, job.total)
-            some = np.arange(first, min(first + _AT_ONCE, len(reader)))
-            vectors = self._session.vectors(reader, some)
-            finite = np.isfinite(vectors).all(axis=1)
-            found[some[finite]] = learned.fitted.predict_proba(vectors[finite])[:, 0]
-        return found
+        return window_scores(self._session, reader, learned.fitted, 0, lambda: job.progress(job.done, job.total))
 
     def _queue(
-        self, reader: SpaceReader, asked: Learn, learned: "Learned", probabilities: np.ndarray
+        self, reader: SpaceReader, asked: Learn, learned: "Learned", known: tuple[np.ndarray, np.ndarray]
     ) -> list[dict[str, Any]]:
         from mmasc.web.learning import queue_of, seed_of
 
-        free = self._free(reader, asked)
+        probabilities, free = known
         how = (asked.queue, asked.n, learned.threshold)
         seed = seed_of(asked.label, learned.positive + learned.negative)
         chosen = queue_of(probabilities, reader.recording, free, how, seed)
         return self._hits(reader, chosen, probabilities)
 
-    def _free(self, reader: SpaceReader, asked: Learn) -> np.ndarray:
+    def _free(self, reader: SpaceReader, asked: Learn, passed: np.ndarray | None) -> np.ndarray:
         """Windows that pass the filters and that nobody judged for this label."""
         free = np.ones(len(reader), bool)
         for recording, marks in self._session.marks().items():
@@ -115,7 +109,7 @@ class Learner:
                 for one in own:
                     shared = np.minimum(reader.end[windows], one.end) - np.maximum(reader.start[windows], one.start)
                     free[windows[shared > 1e-6]] = False
-        allowed = allowed_windows(self._session, reader, asked.filters, None)
+        allowed = allowed_windows(self._session, reader, asked.filters, passed)
         return free if allowed is None else free & allowed
 
     def _hits(self, reader: SpaceReader, chosen: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
@@ -125,11 +119,10 @@ class Learner:
         ]
         return hits_of(self._session, reader, moments, np.sort(scores[np.isfinite(scores)]))
 
-    def _nothing(self, asked: Learn, reason: str) -> dict[str, Any]:
+    def _nothing(self, reader: SpaceReader, asked: Learn, reason: str, passed: np.ndarray | None) -> dict[str, Any]:
         """Where nothing can be learnt yet: what the label's own words find, else what chance finds. For the worker."""
         from mmasc.web.learning import queue_of, seed_of
 
-        reader = self._session.reader(asked.space)
         marks = [one for some in self._session.marks().values() for one in some if one.label == asked.label]
         counts = [sum(one.verdict == verdict for one in marks) for verdict in ("present", "absent")]
         side = self._session.text_side(reader)
@@ -138,7 +131,8 @@ class Learner:
             target = unit_float32(side.embed_text([asked.label]))[0]
             held = reader.held
             scores = unit_float32(held if held is not None else reader.vectors()) @ target
-        chosen = queue_of(scores, reader.recording, self._free(reader, asked), ("likely", asked.n, 0.0), len(marks))
+        free = self._free(reader, asked, passed)
+        chosen = queue_of(scores, reader.recording, free, ("likely", asked.n, 0.0), len(marks))
         say = f"Say yes to one moment with “{asked.label}” and no to some without it." if not counts[0] else reason
         return {
             "label": asked.label,

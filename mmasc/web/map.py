@@ -1,80 +1,30 @@
-"""`/api/map`: all windows of a space as points, two principal axes of their vectors; a rough map, and quick.
-
-Worked out in the background once for a space; what is drawn is a sample where there are very many windows.
-"""
+"""`/api/map`: all windows of a space as points; what is drawn is a sample where there are very many windows."""
 
 import json
-from concurrent.futures import Future
-from typing import Any
+from itertools import pairwise
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Response
-from jaxtyping import Bool, Float, Int
+import pyarrow as pa
+import pyarrow.types as kinds
+from fastapi import APIRouter, Query, Response
+from jaxtyping import Bool, Int
 
 from mmasc.collection.moments import Moment
 from mmasc.collection.space import SpaceReader
 from mmasc.web.allowed import labelled, window_rows
-from mmasc.web.bodies import Select
+from mmasc.web.anchors import anchors_of
+from mmasc.web.bodies import Select, Words
 from mmasc.web.faults import Refused
+from mmasc.web.places import inside_polygon
 from mmasc.web.search import hits_of
 from mmasc.web.state import Session
-from mmasc.web.worker import Worker
-from mmasc.windows.units import unit_float32
 
 _MOST_POINTS = 200_000
 _MOST_COLOURS = 20
-_AT_ONCE = 65_536
+_BINS = 8  # of numbers, as many in each as can be
+_MOST_WORDS = 80
 _LABEL = "label"  # colour by annotation instead of by a column
-
-
-class Maps:
-    """Positions on the maps of a session's spaces, by the reader that they belong to.
-
-    Args:
-        session: Whose collection.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._thread = Worker("mmasc-map")
-        self._known: dict[tuple[str, int], Future[Float[np.ndarray, "window 2"]]] = {}
-
-    def of(self, reader: SpaceReader) -> "Future[np.ndarray]":
-        """Where each window lies, float32 `[window 2]`; begins to work it out, if that is not done yet."""
-        key = (reader.name, reader.space.version or 0)
-        if key not in self._known:
-            for old in [one for one in self._known if one[0] == reader.name]:
-                del self._known[old]
-            self._known[key] = self._thread.submit(principal_axes, self._session, reader)
-        return self._known[key]
-
-
-def principal_axes(session: Session, reader: SpaceReader) -> Float[np.ndarray, "window 2"]:
-    """Unit vectors on their first two principal axes, scaled together into [-1, 1].
-
-    The sign of an axis is such that its largest coordinate is positive.
-    """
-
-    def pieces() -> Any:
-        for first in range(0, len(reader), _AT_ONCE):
-            some = np.arange(first, min(first + _AT_ONCE, len(reader)))
-            yield some, unit_float32(np.nan_to_num(session.vectors(reader, some)))
-
-    dim = reader.space.dim
-    total, products = np.zeros(dim), np.zeros((dim, dim))
-    for _, units in pieces():
-        total += units.sum(axis=0, dtype=np.float64)
-        products += units.T @ units
-    mean = total / max(len(reader), 1)
-    _, axes = np.linalg.eigh(products / max(len(reader), 1) - np.outer(mean, mean))
-    best = axes[:, ::-1][:, :2].astype(np.float32)
-    places = np.zeros((len(reader), 2), np.float32)
-    for some, units in pieces():
-        places[some, : best.shape[1]] = (units - mean.astype(np.float32)) @ best
-    if len(places):
-        places *= np.where(places[np.abs(places).argmax(axis=0), [0, 1]] < 0, -1, 1).astype(np.float32)
-        places /= max(float(np.abs(places).max()), 1e-12)
-    return places
 
 
 def shown_points(count: int, always: Bool[np.ndarray, " window"]) -> Int[np.ndarray, " point"]:
@@ -86,14 +36,14 @@ def shown_points(count: int, always: Bool[np.ndarray, " window"]) -> Int[np.ndar
     return np.sort(np.concatenate([kept, others]))
 
 
-def map_router(session: Session, maps: Maps) -> APIRouter:
+def map_router(session: Session) -> APIRouter:
     """The endpoints of this module."""
     router = APIRouter()
 
     @router.get("/api/map")
     def points(space: str | None = None, colour: str | None = None) -> Response:
         reader = session.call(lambda _: session.reader(space))
-        waiting = maps.of(reader)
+        waiting = session.maps.of(reader)
         if not waiting.done():
             return _answer(np.zeros(0, np.uint32), np.zeros((0, 2), np.float32), np.zeros(0, np.uint8), [], False)
         places = waiting.result()
@@ -108,22 +58,23 @@ def map_router(session: Session, maps: Maps) -> APIRouter:
     @router.post("/api/map/select")
     def select(asked: Select) -> dict[str, Any]:
         reader = session.call(lambda _: session.reader(asked.space))
-        inside = np.flatnonzero(inside_polygon(maps.of(reader).result(), np.array(asked.polygon)))
+        inside = np.flatnonzero(inside_polygon(session.maps.of(reader).result(), np.array(asked.polygon)))
         chosen = inside[np.unique(np.linspace(0, len(inside) - 1, min(len(inside), asked.k)).round().astype(int))]
         hits = session.call(lambda _: _hits(session, reader, chosen)) if len(inside) else []
         return {"positions": len(inside), "hits": hits}
 
+    @router.get("/api/map/anchors")
+    def anchors(
+        space: str | None = None, text: Annotated[list[Words] | None, Query(max_length=_MOST_WORDS)] = None
+    ) -> dict[str, Any]:
+        reader = session.call(lambda _: session.reader(space))
+        waiting = session.maps.of(reader)
+        if not waiting.done():
+            raise Refused(503, "the map is still being worked out")
+        places = waiting.result()
+        return session.call(lambda _: {"anchors": anchors_of(session, reader, places, text or [])})
+
     return router
-
-
-def inside_polygon(points: Float[np.ndarray, "point 2"], polygon: np.ndarray) -> Bool[np.ndarray, " point"]:
-    """Which points lie in a polygon `[corner 2]`: a ray to the right crosses its edges an odd number of times."""
-    x, y = points[:, 0], points[:, 1]
-    inside = np.zeros(len(points), bool)
-    for (x1, y1), (x2, y2) in zip(polygon.tolist(), np.roll(polygon, -1, axis=0).tolist(), strict=True):
-        if y1 != y2:
-            inside ^= ((y1 > y) != (y2 > y)) & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
-    return inside
 
 
 def _hits(session: Session, reader: SpaceReader, positions: np.ndarray) -> list[dict[str, Any]]:
@@ -153,6 +104,9 @@ def _colours(
         return codes, ["", *labels[:_MOST_COLOURS]], marked
     if column not in session.view.own:
         raise Refused(404, "the recordings have no such column")
+    if (binned := _binned(session.view.table.column(column))) is not None:
+        by_row, names = binned
+        return by_row[window_rows(session, reader)] if len(by_row) else codes, ["", *names], marked
     values = [None if one is None else str(one) for one in session.view.table.column(column).to_pylist()]
     counts: dict[str, int] = {}
     for value in values:
@@ -162,6 +116,20 @@ def _colours(
     place = {name: number for number, name in enumerate(names, 1)}
     by_row = np.array([place.get(value, 0) if value is not None else 0 for value in values], np.uint8)
     return by_row[window_rows(session, reader)] if len(by_row) else codes, ["", *names], marked
+
+
+def _binned(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]] | None:
+    """Many different numbers as bins with about as many recordings in each; None of few numbers, or of other values."""
+    if not (kinds.is_integer(column.type) or kinds.is_floating(column.type)):
+        return None
+    numbers = np.array([np.nan if one is None else one for one in column.to_pylist()], np.float64)
+    known = numbers[np.isfinite(numbers)]
+    if len(np.unique(known)) <= _MOST_COLOURS:
+        return None
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)))
+    places = np.clip(np.searchsorted(edges, numbers, "right"), 1, len(edges) - 1)
+    names = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges.tolist())]
+    return np.where(np.isfinite(numbers), places, 0).astype(np.uint8), names
 
 
 def _answer(positions: np.ndarray, places: np.ndarray, codes: np.ndarray, names: list[str], ready: bool) -> Response:

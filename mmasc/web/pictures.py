@@ -18,6 +18,7 @@ from mmasc.web.state import Session
 
 _FFT = (256, 8_192)  # samples of a transform: shortest and longest
 _FRAMES_A_COLUMN = 4  # of a long stretch, this many transforms are looked at in each column
+_COLUMNS_AT_ONCE = 64
 _FLOOR = 1e-12  # of power; -120 dB
 _MOST_SECONDS = 600.0
 _PADDING = 0.1  # seconds that are read on both sides, as far as they are there
@@ -80,10 +81,15 @@ def spectrum_of(
     padded = np.pad(samples, size // 2)
     firsts = np.clip(np.round(middles * rate).astype(np.int64), 0, len(padded) - size)
     window = np.hanning(size + 1)[:-1].astype(np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[firsts] * window
-    lines = scipy.fft.rfft(frames, axis=1, overwrite_x=True)
-    power = (lines.real**2 + lines.imag**2) * np.float32((2 / window.sum()) ** 2)
-    power = power.reshape(shown.width, per_column, -1).mean(axis=1)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)
+    power = np.empty((shown.width, size // 2 + 1), np.float32)
+    for first in range(0, shown.width, _COLUMNS_AT_ONCE):  # what fits into the cache of a processor
+        some = slice(first, first + _COLUMNS_AT_ONCE)
+        lines = scipy.fft.rfft(frames[firsts.reshape(-1, per_column)[some].ravel()] * window, axis=1, overwrite_x=True)
+        powers = np.square(lines.real)
+        powers += np.square(lines.imag)
+        power[some] = powers.reshape(-1, per_column, size // 2 + 1).mean(axis=1)
+    power *= np.float32((2 / window.sum()) ** 2)
     return 10 * np.log10(_rows(power, rate / size, (low, high), shown.height) + _FLOOR), low, high
 
 

@@ -13,8 +13,7 @@ from mmasc.printing import plain
 from mmasc.web.annotations import annotation_object
 from mmasc.web.cache import file_stamp
 from mmasc.web.state import Session
-
-_CLOCKS = ("recorded_at", "site")
+from mmasc.web.view import CLOCKS
 
 
 def recording_router(session: Session) -> APIRouter:
@@ -65,7 +64,7 @@ def recording_object(session: Session, row: int, counts: dict[int, int]) -> dict
         "channels": table.column("channels")[row].as_py(),
         "site": values.get("site"),
         "recorded_at": None if np.isnat(begin) else str(begin).replace("T", " ")[:19],
-        "metadata": {name: value for name, value in values.items() if name not in _CLOCKS},
+        "metadata": {name: value for name, value in values.items() if name not in CLOCKS},
         "annotations": counts.get(int(view.ids[row]), 0),
     }
 

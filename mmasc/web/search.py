@@ -1,24 +1,23 @@
 """`POST /api/search`: words, uploads and moments, with weights, for and against → hits as the page shows them."""
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
 from jaxtyping import Float, Int
 
-from mmasc.collection.clock import begin_of, clock_at
+from mmasc.collection.clock import clock_at
 from mmasc.collection.moments import Moment, Wanted, find_moments
 from mmasc.collection.query import Query
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.stored_moments import windows_within
 from mmasc.encoders.words import remarks_on_words
-from mmasc.errors import MmascError, show_path
-from mmasc.printing import plain
-from mmasc.web.allowed import allowed_windows
+from mmasc.errors import MmascError
+from mmasc.web.allowed import allowed_windows, passing_beforehand
 from mmasc.web.bodies import MomentPart, Search, TextPart, UploadPart
 from mmasc.web.faults import Refused
 from mmasc.web.state import Session
@@ -26,8 +25,8 @@ from mmasc.web.uploads import Uploads
 from mmasc.windows.units import unit_float32
 
 _BARS = 40
+_AT_ONCE = 65_536  # windows whose vectors are read together
 _SAME_COSINE = 1 - 1e-5  # equal to the rounding of float32: the same window of the same sound
-_CLOCKS = ("recorded_at", "site")
 
 
 @dataclass
@@ -54,27 +53,49 @@ def search_router(session: Session, uploads: Uploads) -> APIRouter:
     router = APIRouter()
 
     @router.post("/api/search")
-    def search(asked: Search) -> dict[str, Any]:
+    def search(asked: Search) -> Response:
         began = time.perf_counter()
-        found = session.call(lambda _: _search(session, uploads, asked))
-        return {**found, "ms": round(1_000 * (time.perf_counter() - began), 1)}
+        reader = session.call(lambda _: session.reader(_space_for(session, asked, uploads)))
+        passed = passing_beforehand(session, reader, asked.filters, asked.where)
+        found = session.call(lambda _: _search(session, uploads, asked, (reader, passed)))
+        answer = {**found, "ms": round(1_000 * (time.perf_counter() - began), 1)}
+        return JSONResponse(answer)  # written at once: to check first what is ours costs more than the search
 
     return router
 
 
-def _search(session: Session, uploads: Uploads, asked: Search) -> dict[str, Any]:
-    reader = session.reader(_space_for(session, asked, uploads))
+def _search(
+    session: Session, uploads: Uploads, asked: Search, found: tuple[SpaceReader, np.ndarray | None]
+) -> dict[str, Any]:
+    """Hits of a space, of which some windows passed already."""
+    reader, passed = found
     question = question_of(session, uploads, reader, asked)
-    allowed = allowed_windows(session, reader, asked.filters, asked.where)
+    least, most = asked.score or (None, None)
+    if most is not None:
+        below = _scores(reader, question.target) <= most
+        passed = below if passed is None else passed & below
+    allowed = allowed_windows(session, reader, asked.filters, passed)
     wanted = Wanted(asked.k, asked.windows, asked.spread, None, question.by_words, question.by_sound)
     moments = find_moments(reader, question.target, wanted, allowed)
+    if least is not None:
+        moments = [moment for moment in moments if moment.score >= least]
     remarks = question.remarks
     if not moments:
-        remarks = [*remarks, "nothing passes the filters" if allowed is not None else "nothing found"]
+        filtered = allowed is not None or least is not None
+        remarks = [*remarks, "nothing passes the filters" if filtered else "nothing found"]
     sample, distribution = distribution_of(session, reader, question.target)
     hits = hits_of(session, reader, moments, sample)
     _mark_duplicates(reader, moments, question, hits)
     return {"hits": hits, "space": reader.name, "remarks": remarks, "distribution": distribution}
+
+
+def _scores(reader: SpaceReader, target: np.ndarray) -> Float[np.ndarray, " window"]:
+    """Scores of all windows, whose vectors are read a piece at a time."""
+    found = np.zeros(len(reader), np.float32)
+    for first in range(0, len(reader), _AT_ONCE):
+        some = np.arange(first, min(first + _AT_ONCE, len(reader)))
+        found[some] = unit_float32(reader.vectors(some)) @ target
+    return found
 
 
 def _space_for(session: Session, asked: Search, uploads: Uploads) -> str | None:
@@ -163,8 +184,10 @@ def distribution_of(session: Session, reader: SpaceReader, target: np.ndarray) -
     scores = np.sort(scores[np.isfinite(scores)])
     if not len(scores):
         return scores, {"edges": [], "counts": []}
-    counts, edges = np.histogram(scores, _BARS)
-    return scores, {"edges": edges.round(5).tolist(), "counts": counts.tolist()}
+    edges = np.histogram_bin_edges(scores[[0, -1]], _BARS)
+    places = np.searchsorted(scores, edges)
+    places[-1] = len(scores)  # the last bar holds its upper edge
+    return scores, {"edges": edges.round(5).tolist(), "counts": np.diff(places).tolist()}
 
 
 def hits_of(
@@ -175,29 +198,28 @@ def hits_of(
     several_lanes = bool(reader.lane.any())
     for rank, moment in enumerate(moments, 1):
         recording = int(reader.recording[moment.best])
-        row = view.rows[recording]
-        metadata = {name: plain(view.table.column(name)[row].as_py()) for name in view.own}
-        clock = clock_at(begin_of(view.table, row), moment.start)
+        known = view.told(view.rows[recording])
+        clock = clock_at(known.begin, moment.start)
         below = None if sample is None or not len(sample) else np.searchsorted(sample, moment.score) / len(sample)
         hits.append(
             {
                 "rank": rank,
                 "recording": str(recording),
                 "position": moment.best,
-                "name": show_path(os.path.basename(view.paths[row])),
-                "path_shown": show_path(view.paths[row]),
+                "name": known.name,
+                "path_shown": known.path_shown,
                 "start": moment.start,
                 "end": moment.end,
                 "best_start": float(reader.start[moment.best]),
                 "best_end": float(reader.end[moment.best]),
-                "duration": float(view.durations[row]),
+                "duration": known.duration,
                 "score": None if not np.isfinite(moment.score) else moment.score,
                 "percentile": None if below is None else round(100 * float(below), 2),
                 "duplicate": False,
                 **({"lane": int(reader.lane[moment.best])} if several_lanes else {}),
                 "clock": clock or None,
-                "site": metadata.get("site"),
-                "metadata": {name: value for name, value in metadata.items() if name not in _CLOCKS},
+                "site": known.site,
+                "metadata": known.metadata,
                 "annotations": [
                     {
                         "id": one.id,

@@ -4,7 +4,7 @@ import errno
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +18,7 @@ _GRACE_SECONDS = 1  # for requests that are being answered when it ends
 
 
 def serve(
-    collection: str | Path,
+    collections: str | Path | Sequence[str | Path],
     port: int = 8617,
     space: str | None = None,
     by: str | None = None,
@@ -26,10 +26,10 @@ def serve(
     open_browser: bool = False,
     tell: Callable[[str], None] = print,
 ) -> None:
-    """Serve a page over a collection to browsers of this machine, until it is stopped.
+    """Serve a page over one or several collections to browsers of this machine, until it is stopped.
 
     Args:
-        collection: Folder of the collection.
+        collections: Folder of the collection, or several, each with its own labels; the first is shown at first.
         port: Port on 127.0.0.1; 0 for one that is free.
         space: Space that is asked; default: the oldest that understands the question.
         by: Name of whoever labels; default: "unnamed".
@@ -42,8 +42,11 @@ def serve(
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise MmascError(f"the page needs {', '.join(missing)}: pip install 'mmasc[web]'")
-    if not (is_address(collection) or (Path(collection) / "collection.json").is_file()):
-        raise MmascError(f"{show_path(collection)} holds no collection; make one with: mmasc embed PATH --into ...")
+    folders = [collections] if isinstance(collections, str | Path) else list(collections)
+    if not folders:
+        raise MmascError("say which collection is to be served")
+    for folder in folders:
+        _check_collection(folder)
     listening = _listen(port)
     keys = Keys(listening.getsockname()[1])
     address = f"http://{HOST}:{keys.port}/#t={keys.token}"
@@ -55,9 +58,10 @@ def serve(
     from mmasc.web.app import make_app
     from mmasc.web.state import Session
 
-    session = Session(collection, space, by, read_only)
+    first = Session(folders[0], space, by, read_only)
+    sessions = [first, *(Session(folder, space, by, read_only, first) for folder in folders[1:])]
     config = uvicorn.Config(
-        make_app(session, keys),
+        make_app(sessions, keys),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -66,11 +70,24 @@ def serve(
         ws="none",
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    session.start()
+    for session in sessions:
+        session.start()
     try:
         uvicorn.Server(config).run(sockets=[listening])
     finally:
-        session.close()
+        first.close()  # the others share what is closed
+
+
+def _check_collection(folder: str | Path) -> None:
+    """Raises:
+    MmascError: If there is none.
+    """
+    if is_address(folder) or (Path(folder) / "collection.json").is_file():
+        return
+    shown = show_path(folder)
+    if not Path(folder).exists():
+        raise MmascError(f"{shown} does not exist; make a collection with: mmasc embed PATH --into {shown}")
+    raise MmascError(f"{shown} holds no collection; make one with: mmasc embed {shown} --into {shown}.mmasc")
 
 
 def _listen(port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""One collection, open for the whole life of the server, and the one thread that touches it.
+"""One collection, open for the whole life of the server, and the one thread that touches it and all others.
 
 Collections, indexes and encoders are not made for several threads: whatever needs them is called through
 `Session.call`. What requests need all the time (paths, durations, clocks) lies in a `View`, which never changes.
@@ -25,10 +25,12 @@ from mmasc.remote.addresses import absolute, is_address
 from mmasc.remote.paths import as_path
 from mmasc.web.cache import RenderCache
 from mmasc.web.faults import Refused
+from mmasc.web.places import Maps
 from mmasc.web.view import View
 from mmasc.web.worker import Worker
 from mmasc.windows.units import unit_float32
 
+HEADS_FOLDER = "heads-of-mine"  # in the folder of a collection
 _HELD_BYTES = 1_000_000_000  # vectors of a space that are kept in memory, at most
 _SAMPLE = 10_000  # windows that the distribution of scores is worked out from
 
@@ -41,29 +43,40 @@ class Session:
         space: Space that is asked where a request names none; default: the oldest that understands the query.
         by: Name of whoever labels.
         read_only: Whether nothing may be written.
+        beside: Another one of the same server: they share the thread, the encoders and the rendered files.
     Attributes:
         source: Where the collection is: its folder or address.
         folder: Folder with its annotations and heads: the same, or the cache of a published one.
         state: "loading", "ready" or "failed"; `error` says why.
         encoders: Encoders of queries; for the worker's thread.
         cache: Rendered files.
+        head_scores: What heads said of the windows of a space.
+        maps: Where windows lie on the map.
     """
 
     def __init__(
-        self, folder: str | Path, space: str | None = None, by: str | None = None, read_only: bool = False
+        self,
+        folder: str | Path,
+        space: str | None = None,
+        by: str | None = None,
+        read_only: bool = False,
+        beside: "Session | None" = None,
     ) -> None:
         self.source = self.folder = as_path(absolute(folder))
         self.space, self.by = space, by or UNNAMED
         self.read_only = read_only or is_address(folder)  # what is published is only read
         self.state, self.error = "loading", ""
-        self.cache, self.encoders = RenderCache(), QueryEncoders("cpu")
+        self.cache = RenderCache() if beside is None else beside.cache
+        self.encoders = QueryEncoders("cpu") if beside is None else beside.encoders
         self.loaded = threading.Event()
-        self._worker = Worker("mmasc-worker")
+        self._worker = Worker("mmasc-worker") if beside is None else beside._worker
         self._collection: Collection | None = None
         self._view: View | None = None
         self._marks: tuple[object, dict[int, list[Annotation]]] | None = None
         self._samples: WeakKeyDictionary[SpaceReader, np.ndarray] = WeakKeyDictionary()
+        self.head_scores: WeakKeyDictionary[SpaceReader, dict[tuple[str, str, int], np.ndarray]] = WeakKeyDictionary()
         self._newer: tuple[int, int] = (-1, 0)
+        self.maps = Maps(self)
 
     @property
     def name(self) -> str:

@@ -1,18 +1,45 @@
 """The recordings of a collection as they were when it was read last: paths, durations, clocks by row and by id."""
 
+import os
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from mmasc.collection.clock import begin_column
+from mmasc.collection.clock import begin_column, begin_of
 from mmasc.collection.head import Head
 from mmasc.errors import show_path
+from mmasc.printing import plain
 from mmasc.remote.addresses import place_of
 from mmasc.remote.paths import as_path
 from mmasc.web.faults import Refused
+
+CLOCKS = ("recorded_at", "site")  # own columns that are shown by themselves
+_MOST_TOLD = 4_096  # recordings whose values are kept as they are shown
+
+
+@dataclass(frozen=True)
+class Told:
+    """A recording as hits show it.
+
+    Attributes:
+        name, path_shown: The file's name, and its path under the root, safe to show.
+        duration: In seconds.
+        begin: When it began, if that is known.
+        site: Where it was, if that is known.
+        metadata: The users' own columns but those of clocks.
+    """
+
+    name: str
+    path_shown: str
+    duration: float
+    begin: datetime | None
+    site: Any
+    metadata: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -58,6 +85,30 @@ class View:
     def begins(self) -> np.ndarray:
         """When each began, datetime64[us] `[recording]`; NaT where it is not known."""
         return begin_column(self.table).to_numpy().astype("datetime64[us]")
+
+    @cached_property
+    def _told(self) -> dict[int, Told]:
+        return {}
+
+    def told(self, row: int) -> Told:
+        """A recording as hits show it; those asked for last are kept. For the worker's thread."""
+        if row in self._told:
+            return self._told[row]
+        values = {name: plain(self.table.column(name)[row].as_py()) for name in self.own}
+        path = self.paths[row]
+        own = {name: value for name, value in values.items() if name not in CLOCKS}
+        told = Told(
+            show_path(os.path.basename(path)),
+            show_path(path),
+            float(self.durations[row]),
+            begin_of(self.table, row),
+            values.get("site"),
+            own,
+        )
+        if len(self._told) >= _MOST_TOLD:
+            del self._told[next(iter(self._told))]
+        self._told[row] = told
+        return told
 
     def row(self, recording: str) -> int:
         """Row of an id as clients send it.

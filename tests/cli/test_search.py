@@ -29,6 +29,21 @@ def ponds(tmp_path, registered):
     return tmp_path
 
 
+def test_queries_have_weights(ponds, capsys):
+    def found(*options):
+        status, out, err = run("search", ponds / "c", *options, "--windows", "--format", "jsonl", capsys=capsys)
+        assert (status, err) == (0, "")
+        return [(one["path"], one["start"], round(one["score"], 5)) for one in map(json.loads, out.splitlines())]
+
+    plain = found("ccc", "a", "--not", "b")
+    assert found("ccc", "a", "--not", "b", "--weights", "2,2", "--not-weights", "7") == plain
+    assert found("ccc", "a", "--not", "b", "--weights", "1,5") != plain
+    for options in (("--weights", "1"), ("--weights", "1,x"), ("--weights", "1,0"), ("--not-weights", "1")):
+        status, out, err = run("search", ponds / "c", "ccc", "a", *options, capsys=capsys)
+        assert (status, out) == (2, "")
+        assert options[0] in err
+
+
 def test_hits_are_moments_with_their_best_point(ponds, capsys):
     status, out, err = run("search", ponds / "c", "ccc", capsys=capsys)
     assert (status, err) == (0, "")

@@ -82,6 +82,22 @@ def test_several_for_and_against(filled, standin, sounds):
     assert_same_hits(short(collection, hits), by_hand(collection, target)[:12])
 
 
+def test_weights_belong_to_texts_then_sounds_then_vectors(filled, standin, sounds):
+    collection = Collection(filled)
+    given = np.array([[0.5, 0.1, 0.2, 0.3]], np.float32)[:, : standin.spec.dim]
+    given = np.resize(given, (1, standin.spec.dim))
+    sound = mmasc.embed_file(sounds / "wood" / "e.ogg", standin).vector
+    asked = unit_float32(np.stack([*standin.embed_text(["aab", "c"]), sound, given[0]]))
+    against = unit_float32(standin.embed_text(["d", "b"]))
+    target = (2 * asked[0] + 0.5 * asked[1] + 3 * asked[2] + asked[3]) / 6.5 - (against[0] + 4 * against[1]) / 5
+    question = {"text": ["aab", "c"], "audio": sounds / "wood" / "e.ogg", "vectors": given, "not_text": ["d", "b"]}
+    hits = collection.search(**question, k=12, windows=True, weights=[2, 0.5, 3, 1], not_weights=(1, 4))
+    assert_same_hits(short(collection, hits), by_hand(collection, target.astype(np.float32))[:12])
+    for wrong in ([1, 2], [1, 2, 3, 0], [1, 2, 3, float("nan")], [1, 2, 3, -1]):
+        with pytest.raises(ValueError, match="weights must be"):
+            collection.search(**question, weights=wrong)
+
+
 @pytest.mark.parametrize(
     ("where", "allowed"),
     [

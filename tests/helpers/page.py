@@ -48,8 +48,9 @@ def make_collection(folder: Path) -> Path:
 class Served:
     """`mmasc serve` as a process of its own."""
 
-    def __init__(self, collection: Path, port: int = 0) -> None:
-        command = [sys.executable, "-m", "mmasc", "serve", str(collection), "--port", str(port), "--by", "Kim"]
+    def __init__(self, collection: Path, port: int = 0, more: tuple[Path, ...] = ()) -> None:
+        folders = [str(one) for one in (collection, *more)]
+        command = [sys.executable, "-m", "mmasc", "serve", *folders, "--port", str(port), "--by", "Kim"]
         self.collection = collection
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None

@@ -123,3 +123,27 @@ def test_read_only_writes_nothing(reader_only):
         assert answer.status_code == 403, path
         assert "--read-only" in answer.json()["error"]
     assert reader_only.client.get("/api/health").json()["read_only"] is True
+
+
+def test_a_tab_undoes_its_own_change_and_not_that_of_another(server):
+    recording = ids(server)[0]
+    first = annotate(server, recording, 0.0, 1.0, "frog")
+    second = annotate(server, recording, 1.0, 2.0, "toad")
+
+    def there():
+        return {one["id"] for one in server.client.get("/api/annotations").json()["annotations"]}
+
+    def step(way, **body):
+        answer = server.client.post(f"/api/annotations/{way}", json=body)
+        assert answer.status_code == 200, answer.text
+        return len(answer.json()["undone"])
+
+    assert step("undo", n=1, ids=[first]) == 1
+    assert there() == {second}
+    third = annotate(server, recording, 2.0, 3.0, "newt")
+    assert step("undo", n=5, ids=[third]) == 1
+    assert step("redo", n=1, ids=[first]) == 1
+    assert there() == {first, second}
+    assert step("undo", n=1, ids=["0" * 32]) == step("undo", n=1, ids=[]) == step("redo", n=1, ids=[second]) == 0
+    assert step("redo") == 1
+    assert there() == {first, second, third}

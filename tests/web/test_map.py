@@ -1,11 +1,14 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 
 from mmasc.collection import Collection
-from mmasc.web.map import inside_polygon, shown_points
+from mmasc.web.map import _binned, shown_points
+from mmasc.web.places import inside_polygon
 from mmasc.windows.units import unit_float32
-from tests.helpers.web import annotate, ids
+from tests.conftest import STANDIN_SPEC, StandIn
+from tests.helpers.web import annotate, ids, search
 
 
 def points(server, **asked) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
@@ -63,6 +66,38 @@ def test_a_polygon_selects_what_lies_in_it(server):
     none = server.client.post("/api/map/select", json={"polygon": [[5, 5], [6, 5], [6, 6]]}).json()
     assert none == {"positions": 0, "hits": []}
     assert server.client.post("/api/map/select", json={"polygon": [[0, 0], [1, 1]]}).status_code == 422
+
+
+def test_a_polygon_is_a_filter_and_words_stand_where_they_are_found(server):
+    positions, places, _, _ = points(server)
+    right = [[0, -2], [2, -2], [2, 2], [0, 2]]
+    found = search(server, windows=True, k=200, filters={"inside": right})["hits"]
+    assert sorted(one["position"] for one in found) == positions[places[:, 0] > 0].tolist()
+    assert search(server, windows=True, filters={"inside": [[5, 5], [6, 5], [6, 6]]})["hits"] == []
+    anchors = server.client.get("/api/map/anchors", params={"text": ["a", "b", " ", "a"]}).json()["anchors"]
+    assert sorted(one["text"] for one in anchors) == ["a", "b"]
+    units = unit_float32(Collection(server.folder).space().vectors())
+    for one in anchors:
+        best = np.argsort(-(units @ unit_float32(StandIn(STANDIN_SPEC).embed_text([one["text"]]))[0]))[
+            :3
+        ]  # of so few windows
+        np.testing.assert_allclose([one["x"], one["y"]], np.median(places[best], axis=0), atol=0.05)
+    assert server.client.get("/api/map/anchors").json() == {"anchors": []}
+    assert server.client.get("/api/map/anchors", params={"text": ["a"] * 81}).status_code == 422
+
+
+def test_many_numbers_are_coloured_in_bins():
+    numbers = np.random.default_rng(0).normal(0, 1, 800)
+    column = pa.chunked_array([pa.array([None, *numbers.tolist()])])
+    codes, names = _binned(column)
+    assert codes[0] == 0
+    assert len(names) == 8
+    assert np.bincount(codes[1:], minlength=9)[1:].tolist() == [100] * 8
+    for code in range(1, 9):
+        low, high = map(float, names[code - 1].split(" to "))
+        inside = numbers[codes[1:] == code]
+        assert low - 1e-3 <= inside.min() <= inside.max() <= high + 1e-3
+    assert _binned(pa.chunked_array([pa.array(["a"])])) is _binned(pa.chunked_array([pa.array([1, 2])])) is None
 
 
 def test_polygons_with_holes_and_corners():

@@ -1,10 +1,14 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from mmasc.collection import Collection
+from mmasc.web import allowed
 from mmasc.windows.units import unit_float32
 from tests.conftest import STANDIN_SPEC, StandIn
-from tests.helpers.web import SECONDS, annotate, ids, search
+from tests.helpers.web import SECONDS, annotate, finished, ids, search
 
 
 def test_words_find_what_the_library_finds(server):
@@ -64,6 +68,74 @@ def test_filters(server):
     assert len(search(server, where="count = 3 and start < 2", windows=True, k=200)["hits"]) == 2
 
 
+def test_lengths_of_recordings_and_scores_have_a_least_and_a_most(server):
+    everything = search(server, windows=True, k=200)["hits"]
+    scores = [one["score"] for one in everything]
+    low, high = (scores[20] + scores[21]) / 2, (scores[4] + scores[5]) / 2
+
+    def found(**asked):
+        return [(one["recording"], one["start"]) for one in search(server, windows=True, k=200, **asked)["hits"]]
+
+    places = found()
+    assert found(score=[low, None]) == places[:21]
+    assert found(score=[None, high]) == places[5:]
+    assert found(score=[low, high]) == places[5:21]
+    assert found(score=[None, None]) == places
+    assert found(score=[scores[0] + 1, None]) == []
+    assert found(filters={"length": [SECONDS, SECONDS]}) == places
+    assert found(filters={"length": [SECONDS + 0.1, None]}) == found(filters={"length": [None, SECONDS - 0.1]}) == []
+
+
+def test_what_a_kept_head_says_is_a_filter(server):
+    for second in range(SECONDS):
+        verdict = "present" if second % 2 == 0 else "absent"
+        for recording in ids(server)[:3]:
+            annotate(server, recording, second, second + 1.0, "loud", verdict=verdict)
+    assert server.client.post("/api/heads", json={"name": "loud one", "label": "loud"}).status_code == 200
+
+    def found(head, **more):
+        hits = search(server, windows=True, k=200, filters={"head": {"name": "loud one"} | head} | more)["hits"]
+        return {(one["recording"], round(one["start"])) for one in hits}
+
+    likely = found({"least": 0.5})
+    assert {second % 2 for _, second in likely} == {0}
+    assert len(likely) == 18  # of recordings that it never heard as well
+    assert found({"most": 0.4999999}) == found({}) - likely
+    assert found({"least": 0.5, "label": "loud"}, site=["site1"]) == {
+        one
+        for one in likely
+        if one[0] in {hit["recording"] for hit in search(server, filters={"site": ["site1"]})["hits"]}
+    }
+    for head, status in (({"name": "other"}, 404), ({"label": "quiet"}, 404), ({"name": "../loud one"}, 404)):
+        body = {"texts": [{"text": "a"}], "filters": {"head": {"name": "loud one"} | head}}
+        assert server.client.post("/api/search", json=body).status_code == status
+    asked = {"label": "new", "filters": {"head": {"name": "loud one", "least": 0.5}}}
+    learned = finished(server, server.client.post("/api/learn", json=asked))
+    assert {(one["recording"], round(one["start"])) for one in learned["result"]["queue"]} <= likely
+
+
+def test_a_slow_condition_keeps_nobody_waiting_and_ends(server, monkeypatch):
+    running, go_on = threading.Event(), threading.Event()
+
+    def slow(*_):
+        running.set()
+        assert go_on.wait(60)
+        return np.ones(6 * SECONDS, bool)
+
+    monkeypatch.setattr(allowed, "passing_windows", slow)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(search, server, where="slow = 1")
+        assert running.wait(60)
+        assert len(search(server)["hits"]) > 0
+        go_on.set()
+        assert len(waiting.result()["hits"]) > 0
+    monkeypatch.undo()
+    monkeypatch.setattr(allowed, "_WHERE_SECONDS", 0.0)
+    answer = server.client.post("/api/search", json={"texts": [{"text": "a"}], "where": "count + 1 = 3"})
+    assert answer.status_code == 422
+    assert "takes too long" in answer.json()["error"]
+
+
 def test_spread_limits_the_hits_of_a_recording(server):
     found = search(server, windows=True, spread=1, k=50)["hits"]
     assert len({one["recording"] for one in found}) == len(found) == 6
@@ -95,6 +167,9 @@ def test_metadata_and_names_are_those_of_the_recording(server):
         ({"texts": [{"text": "a"}], "space": "other"}, 404, "there is no space 'other'"),
         ({"texts": [{"text": "a"}], "filters": {"from": "2024-13-01"}}, 422, "not a day"),
         ({"texts": [{"text": "a"}], "filters": {"hours": [3, 25]}}, 422, "hours"),
+        ({"texts": [{"text": "a"}], "score": [0.1]}, 422, "score"),
+        ({"texts": [{"text": "a"}], "filters": {"length": [-1, None]}}, 422, "length"),
+        ({"texts": [{"text": "a"}], "filters": {"head": {"name": "a", "least": 2}}}, 422, "head"),
         ({"moments": [{"recording": "7", "start": 0, "end": 1}]}, 404, "no such recording"),
         ({"moments": [{"recording": 7, "start": 0, "end": 1}]}, 422, "recording"),
         ({"uploads": [{"upload": "a" * 32}]}, 404, "upload"),

@@ -1,7 +1,8 @@
 // The view "About": what the collection holds, adding a folder, duplicates, and what this page does with data.
 
-import { cancel, follow, get, post } from "./api.js";
-import { button, clear, el, plural } from "./dom.js";
+import { cancel, follow, get, post, send } from "./api.js";
+import { button, clear, el, plural, toast } from "./dom.js";
+import { saveFile } from "./export.js";
 import { helpDialog } from "./help.js";
 import { now } from "./state.js";
 
@@ -38,9 +39,18 @@ export function aboutView() {
       { class: "panel" },
       el("h2", { text: "This page" }),
       el("p", { text: "Runs on this machine alone and loads nothing from elsewhere. Labels are written at once into the collection's folder, each with who, when and which question; nothing is moved or deleted." }),
-      el("div", { class: "buttons" }, button("Keys", helpDialog), el("a", { class: "button", href: "/api/schema.json", text: "Interface for programs" })),
+      el("div", { class: "buttons" }, button("Keys", helpDialog), button("Interface for programs", saveSchema, { title: "Save its description (OpenAPI)" })),
     ),
   );
+}
+
+/** The description needs the key of this page, which a link cannot carry. */
+async function saveSchema() {
+  try {
+    saveFile(await (await send("GET", "/api/schema.json")).blob(), "mmasc-openapi.json");
+  } catch (error) {
+    toast(error.message, true);
+  }
 }
 
 /** A job with its progress: runs `begin()`, then `end(result)`. */

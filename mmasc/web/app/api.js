@@ -3,6 +3,8 @@
 const KEY = "mmasc-key";
 const LATE_MS = 400; // how long another window of this page has to hand over its key
 const JOB_MS = 350;
+// Several collections in one server: which one this page shows is in its address, before the #
+const room = new URLSearchParams(location.search).get("in");
 const STRANGE_KEY = "The server was started again: open the address that it printed, in this browser.";
 
 export class ServerError extends Error {
@@ -63,6 +65,9 @@ function askOthers(channel) {
   });
 }
 
+/** Where the server answers for the collection that is shown; for links, sounds and pictures. */
+export const apiPath = (path) => (room ? path.replace(/^\/api\//, `/api/in/${encodeURIComponent(room)}/`) : path);
+
 /** One request; the answer as JSON, or a `ServerError` with the server's line. */
 export async function ask(method, path, body, options = {}) {
   const response = await send(method, path, body, options);
@@ -75,7 +80,7 @@ export async function send(method, path, body, { signal } = {}) {
   if (body !== undefined && !form) headers["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, { method, headers, signal, body: form || body === undefined ? body : JSON.stringify(body) });
+    response = await fetch(apiPath(path), { method, headers, signal, body: form || body === undefined ? body : JSON.stringify(body) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ServerError(0, "the server does not answer.");
@@ -121,7 +126,7 @@ export const cancel = (job) => ask("DELETE", `/api/jobs/${job}`);
 const round = (seconds) => Number(seconds.toFixed(3));
 
 export function audioUrl(recording, start, end) {
-  return `/api/recordings/${recording}/audio?start=${round(start)}&end=${round(end)}`;
+  return apiPath(`/api/recordings/${recording}/audio?start=${round(start)}&end=${round(end)}`);
 }
 
 export function pictureUrl(recording, start, end, { width, height, colours, low, high }) {

@@ -1,6 +1,6 @@
 // The question: chips for words, sounds, pictures and moments, for and against, each with a weight; and what completes them.
 
-import { get, post, upload } from "./api.js";
+import { apiPath, get, post, upload } from "./api.js";
 import { button, clear, clockOf, el, icon, iconButton, shortened, toast } from "./dom.js";
 import { microphonePanel } from "./microphone.js";
 import { now } from "./state.js";
@@ -90,12 +90,12 @@ export function askBox(changed) {
 
   function preview(part) {
     if (part.kind === "upload" && part.media === "picture") {
-      return el("img", { class: "thumb-asked", src: `/api/uploads/${part.upload}/picture`, alt: part.name, title: part.name });
+      return el("img", { class: "thumb-asked", src: apiPath(`/api/uploads/${part.upload}/picture`), alt: part.name, title: part.name });
     }
     if (part.kind === "upload") {
       const audio = new Audio();
       const hear = () => {
-        audio.src ||= `/api/uploads/${part.upload}/audio`;
+        audio.src ||= apiPath(`/api/uploads/${part.upload}/audio`);
         if (audio.paused) audio.play().catch(() => toast("This sound is gone; ask again with it.", true));
         else audio.pause();
       };

@@ -17,8 +17,13 @@ async function save(format, ending, hits, pad) {
   const rows = hits.map(({ recording, start, end, label = "", score = null }) => ({ recording, start, end, label, score }));
   const response = await send("POST", "/api/export", { format, hits: rows, pad });
   const given = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1];
-  const address = URL.createObjectURL(await response.blob());
-  el("a", { href: address, download: given ?? `moments.${ending}` }).click();
+  saveFile(await response.blob(), given ?? `moments.${ending}`);
+}
+
+/** Put a file among the downloads. */
+export function saveFile(blob, name) {
+  const address = URL.createObjectURL(blob);
+  el("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
 

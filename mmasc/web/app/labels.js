@@ -199,7 +199,7 @@ export function undo() {
     revert(step);
     undone.push(step);
     later(async () => {
-      await post("/api/annotations/undo", { n: step.changes });
+      await post("/api/annotations/undo", { n: step.changes, ids: touched(step) });
       if (isStale(step)) await readAgain();
     });
     say(`Undone: ${step.label}`);
@@ -211,6 +211,9 @@ export function undo() {
     });
   }
 }
+
+/** The annotations of a step: another tab may have changed others since, which stay as they are. */
+const touched = ({ fresh, changed, gone }) => ids([...fresh, ...changed, ...gone]);
 
 /** Whether a change is about hits that have been fetched again since: they are other objects now. */
 function isStale(step) {
@@ -225,7 +228,7 @@ export function redo() {
     done.push(step);
   }
   later(async () => {
-    const answer = await post("/api/annotations/redo", { n: 1 });
+    const answer = await post("/api/annotations/redo", step ? { n: 1, ids: touched(step) } : { n: 1 });
     if (step && !isStale(step)) return;
     if (step) return readAgain();
     const texts = answer.undone ?? answer.redone ?? [];

@@ -8,6 +8,7 @@ import { startKeys } from "./keys.js";
 import { redo, startLabels, undo } from "./labels.js";
 import { closeMenu } from "./label_menu.js";
 import { leave } from "./player.js";
+import { roomPicker } from "./rooms.js";
 import { searchView } from "./search.js";
 import { go, now, on, readAddress, set, settings } from "./state.js";
 
@@ -29,7 +30,8 @@ const notice = document.getElementById("notice");
 let shown = null;
 
 function drawBar() {
-  document.getElementById("brand-name").textContent = now.collection.name;
+  clear(document.getElementById("brand-name"), now.rooms.collections.length > 1 ? null : now.collection.name);
+  if (now.rooms.collections.length > 1) document.querySelector(".brand").after(roomPicker(now.rooms));
   document.title = `${now.collection.name} – mmasc`;
   clear(
     document.getElementById("tools"),
@@ -104,9 +106,9 @@ function tellHealth(health) {
   else if (health.read_only) clear(notice, "This collection is open for reading only: verdicts are switched off.");
 }
 
-function stopped(text) {
+function stopped(text, more = null) {
   notice.hidden = true;
-  clear(main, el("p", { class: "empty bad", text }));
+  clear(main, el("p", { class: "empty bad" }, text, more && " ", more));
 }
 
 /** Wait until the collection is loaded; the reason is shown when it cannot be. */
@@ -126,9 +128,9 @@ async function start() {
   try {
     await post("/api/session");
     await waitUntilReady();
-    now.collection = await get("/api/collection");
+    [now.collection, now.rooms] = await Promise.all([get("/api/collection"), get("/api/collections")]);
   } catch (error) {
-    return stopped(error.message);
+    return stopped(error.message, location.search ? el("a", { href: "/", text: "Open the first collection of this server" }) : null);
   }
   startLabels(now.collection);
   drawBar();

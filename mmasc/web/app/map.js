@@ -5,13 +5,15 @@ import { card } from "./card.js";
 import { Deck, openRecording } from "./deck.js";
 import { button, clear, el, plural, select, toast } from "./dom.js";
 import { exportMenu } from "./export.js";
-import { judge } from "./labels.js";
+import { judge, labelNames } from "./labels.js";
 import { pointCanvas } from "./map_canvas.js";
 import { labelPanel } from "./panel.js";
 import { playHit } from "./player.js";
-import { go, now, settings } from "./state.js";
+import { go, now, settings, writeQuery } from "./state.js";
 
 const REST_MS = 120; // the pointer rests this long before a point is fetched
+const MOST_CORNERS = 60; // of a lasso in an address
+const MOST_WORDS = 80;
 const WAIT_MS = 600; // until a map that is being computed is asked for again
 
 let view = null;
@@ -52,12 +54,14 @@ function build() {
   let names = [];
   let rest = 0;
   let turn = 0;
+  let worded = true; // whether words are drawn
 
   const space = () => now.query.filters.space ?? now.collection.spaces[0]?.name ?? "";
+  const understandsWords = () => now.collection.spaces.find(({ name }) => name === space())?.modalities.includes("text");
   const like = (hit, way) => go("search", new URLSearchParams({ [way]: `${hit.recording}@${hit.start}-${hit.end}` }));
 
   function drawBar(count) {
-    const columns = now.collection.columns.filter(({ type }) => type === "text").map(({ name }) => [name, name]);
+    const columns = now.collection.columns.filter(({ type }) => type !== "time").map(({ name }) => [name, name]);
     clear(
       bar,
       el("span", { class: "hint", text: count === null ? "Loading the map…" : plural(count, "window") }),
@@ -71,7 +75,11 @@ function build() {
           drawBar(count);
         } }))),
       button("Whole map", () => canvas.fit()),
-      el("span", { class: "hint wide", text: "Wheel: zoom. Shift and drag: lasso." }),
+      understandsWords() ? el("label", { class: "tick" }, el("input", { type: "checkbox", checked: worded, onchange: (event) => {
+        worded = event.target.checked;
+        drawAnchors();
+      } }), "Words") : null,
+      el("span", { class: "hint wide", text: "Wheel: zoom. Shift and drag: lasso. Keys: arrows, + −, Enter." }),
     );
   }
 
@@ -83,6 +91,7 @@ function build() {
       if (response.headers.get("X-Ready") === "0") return setTimeout(() => node.isConnected && load(), WAIT_MS); // being computed
       const map = readMap(await response.arrayBuffer());
       canvas.show(map, names);
+      drawAnchors();
       loaded = `${space()} ${column}`;
       drawBar(map.count);
       const used = new Set(map.colours);
@@ -128,10 +137,31 @@ function build() {
           el("h2", { text: count > hits.length ? `${plural(count, "window")} inside; ${hits.length} of them are shown` : `${plural(count, "window")} inside` }),
           el("span", { class: "spring" }),
           button(now.label ? `All shown are “${now.label}”` : "Label all shown", () => judge(deck.targets(null).length ? deck.targets(null) : deck.items, now.label, "present")),
+          button("Search inside", () => searchInside(polygon), { title: "The lasso becomes a filter of the search" }),
           exportMenu(() => deck.items)),
         deck.node,
       );
       taken.scrollIntoView({ block: "nearest" });
+    } catch (error) {
+      toast(error.message, true);
+    }
+  }
+
+  /** The lasso as a filter of what was asked last; with few corners, since it stands in the address. */
+  function searchInside(polygon) {
+    const inside = polygon.filter((_, place) => place % Math.ceil(polygon.length / MOST_CORNERS) === 0);
+    now.query.filters = { ...now.query.filters, inside, ...(now.collection.spaces.length > 1 && { space: space() }) };
+    if (!now.query.parts.length) now.query.parts.push({ kind: "text", text: now.label || "sound", weight: 1, against: false });
+    go("search", writeQuery(now.query));
+  }
+
+  async function drawAnchors() {
+    const words = (now.collection.words[space()] ?? []).flatMap(({ words: some }) => some);
+    const asked = [...now.query.parts.filter(({ kind }) => kind === "text").map(({ text }) => text), ...labelNames(), ...words].slice(0, MOST_WORDS);
+    if (!worded || !asked.length) return canvas.anchors([]);
+    try {
+      const values = new URLSearchParams([["space", space()], ...asked.map((text) => ["text", text])]);
+      canvas.anchors((await get(`/api/map/anchors?${values}`)).anchors);
     } catch (error) {
       toast(error.message, true);
     }

@@ -8,6 +8,8 @@ const OTHER = "#8b949b";
 const CELLS = 256; // a side, of the grid in which points are found
 const PICK_PIXELS = 10;
 const DRAG_PIXELS = 4;
+const KEY_PIXELS = 60;
+const KEY_ZOOM = 1.4;
 
 /** The colour of a group of points: those without a name are grey, unless nothing has one. */
 export function colourAt(place, names) {
@@ -16,8 +18,8 @@ export function colourAt(place, names) {
 }
 
 export function pointCanvas({ hover, lasso }) {
-  const canvas = el("canvas", { class: "map-canvas", tabindex: "0", role: "img", "aria-label": "Map of all windows; the same windows are found by search" });
-  const pen = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+  const canvas = el("canvas", { class: "map-canvas", tabindex: "0", role: "img", "aria-label": "Map of all windows; arrows move, plus and minus zoom, Enter shows the point nearest to the middle. The same windows are found by search." });
+  const pen = canvas.getContext("2d", { alpha: false });
   let map = null;
   let names = [];
   let box = null; // [left, bottom, right, top] of the points
@@ -37,6 +39,12 @@ export function pointCanvas({ hover, lasso }) {
     canvas.fit();
   };
 
+  let words = [];
+  canvas.anchors = (found) => {
+    words = found;
+    canvas.draw();
+  };
+
   canvas.fit = () => {
     if (!map || !box) return;
     const { clientWidth: width, clientHeight: height } = canvas;
@@ -54,62 +62,94 @@ export function pointCanvas({ hover, lasso }) {
   const toPixels = (x, y) => [canvas.clientWidth / 2 + (x - eye.x) * eye.scale, canvas.clientHeight / 2 - (y - eye.y) * eye.scale];
   const toMap = (x, y) => [eye.x + (x - canvas.clientWidth / 2) / eye.scale, eye.y - (y - canvas.clientHeight / 2) / eye.scale];
 
+  let image = null; // kept from frame to frame
+  let pixels = null;
+
   function paint() {
     const ratio = devicePixelRatio;
     const width = Math.round(canvas.clientWidth * ratio);
     const height = Math.round(canvas.clientHeight * ratio);
     if (!width || !map) return;
     if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
-    pen.fillStyle = colour("surface");
-    pen.fillRect(0, 0, width, height);
-    const image = pen.getImageData(0, 0, width, height);
-    const pixels = new Uint32Array(image.data.buffer);
-    const table = Uint32Array.from({ length: 256 }, (_, place) => packed(colourAt(place, names)));
-    const { places, colours } = map;
-    const [scale, left, top] = [eye.scale * ratio, width / 2 - eye.x * eye.scale * ratio, height / 2 + eye.y * eye.scale * ratio];
-    const size = Math.max(1, Math.min(7, Math.round((map.count > 20000 ? 1.6 : map.count > 2000 ? 3 : 4) * ratio * Math.min(2, Math.sqrt(eye.scale / fitScale())))));
-    for (let at = 0; at < map.count; at++) {
-      const x = Math.round(left + places[2 * at] * scale);
-      const y = Math.round(top - places[2 * at + 1] * scale);
-      if (x < 0 || y < 0 || x >= width - size || y >= height - size) continue;
-      const value = table[colours[at]];
-      for (let row = 0; row < size; row++) pixels.fill(value, (y + row) * width + x, (y + row) * width + x + size);
+    if (image?.width !== width || image.height !== height) {
+      image = new ImageData(width, height);
+      pixels = new Uint32Array(image.data.buffer);
     }
+    pixels.fill(inks().paper);
+    const size = Math.max(1, Math.min(7, Math.round((map.count > 20000 ? 1.6 : map.count > 2000 ? 3 : 4) * ratio * Math.min(2, Math.sqrt(eye.scale / fitScale())))));
+    drawPoints(pixels, width, height, size, [eye.scale * ratio, width / 2 - eye.x * eye.scale * ratio, height / 2 + eye.y * eye.scale * ratio]);
     pen.putImageData(image, 0, 0);
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     overlay();
     pen.setTransform(1, 0, 0, 1, 0, 0);
   }
 
+  function drawPoints(target, width, height, size, [scale, left, top]) {
+    const { places, colours, count } = map;
+    const table = Uint32Array.from({ length: 256 }, (_, place) => packed(colourAt(place, names)));
+    const [right, bottom, half] = [width - size, height - size, size / 2];
+    for (let at = 0; at < count; at++) {
+      const x = Math.round(left + places[2 * at] * scale - half);
+      const y = Math.round(top - places[2 * at + 1] * scale - half);
+      if (x < 0 || y < 0 || x >= right || y >= bottom) continue;
+      const value = table[colours[at]];
+      for (let row = y * width + x, last = row + size * width; row < last; row += width) {
+        for (let cell = row; cell < row + size; cell++) target[cell] = value;
+      }
+    }
+  }
+
   const fitScale = () => Math.min(canvas.clientWidth / (box[2] - box[0] || 1), canvas.clientHeight / (box[3] - box[1] || 1));
 
+  /** Words where their windows lie; those that stand out more come first, and none is written over another. */
+  function drawWords() {
+    pen.font = "600 12px system-ui, sans-serif";
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.lineJoin = "round";
+    const taken = [];
+    for (const { text, x, y } of words) {
+      const [left, top] = toPixels(x, y);
+      const half = pen.measureText(text).width / 2 + 4;
+      if (left < half || top < 10 || left > canvas.clientWidth - half || top > canvas.clientHeight - 10) continue;
+      if (taken.some(([other, height, wide]) => Math.abs(other - left) < wide + half && Math.abs(height - top) < 18)) continue;
+      taken.push([left, top, half]);
+      pen.lineWidth = 4;
+      pen.strokeStyle = inks().surface;
+      pen.strokeText(text, left, top);
+      pen.fillStyle = inks().text;
+      pen.fillText(text, left, top);
+    }
+  }
+
   function overlay() {
+    drawWords();
     if (chosen !== null) {
       const [x, y] = toPixels(map.places[2 * chosen], map.places[2 * chosen + 1]);
-      pen.strokeStyle = colour("text");
+      pen.strokeStyle = inks().text;
       pen.lineWidth = 2;
       pen.beginPath();
       pen.arc(x, y, 7, 0, 7);
       pen.stroke();
     }
     if (loop?.length > 1) {
-      pen.strokeStyle = colour("accent");
+      pen.strokeStyle = inks().accent;
       pen.lineWidth = 2;
       pen.beginPath();
       loop.forEach(([x, y]) => pen.lineTo(x, y));
       pen.closePath();
       pen.stroke();
       pen.globalAlpha = 0.12;
-      pen.fillStyle = colour("accent");
+      pen.fillStyle = inks().accent;
       pen.fill();
       pen.globalAlpha = 1;
     }
   }
 
-  /** The nearest point within a few pixels, or null. */
-  function pick(px, py) {
+  /** The nearest point within some pixels, or null. */
+  function pick(px, py, pixels = PICK_PIXELS) {
     const [x, y] = toMap(px, py);
-    const reach = PICK_PIXELS / eye.scale;
+    const reach = pixels / eye.scale;
     let best = null;
     let least = reach * reach;
     for (const at of near(grid, box, x, y, reach)) {
@@ -154,6 +194,18 @@ export function pointCanvas({ hover, lasso }) {
     canvas.draw();
   }, { passive: false });
 
+  canvas.addEventListener("keydown", (event) => {
+    const keys = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+    if (!map || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (keys[event.key]) [eye.x, eye.y] = [eye.x + (keys[event.key][0] * KEY_PIXELS) / eye.scale, eye.y + (keys[event.key][1] * KEY_PIXELS) / eye.scale];
+    else if ("+=-".includes(event.key)) eye.scale *= event.key === "-" ? 1 / KEY_ZOOM : KEY_ZOOM;
+    else if (event.key === "Enter") point(pick(canvas.clientWidth / 2, canvas.clientHeight / 2, canvas.clientWidth), true);
+    else return;
+    event.preventDefault();
+    event.stopPropagation(); // the keys of hits are meant elsewhere
+    canvas.draw();
+  });
+
   function point(found, clicked) {
     if (found === chosen && !clicked) return;
     chosen = found;
@@ -166,6 +218,19 @@ export function pointCanvas({ hover, lasso }) {
 }
 
 const thinned = (points, most) => points.filter((_, place) => place % Math.ceil(points.length / most) === 0);
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+let known = null;
+
+/** Colours of the style sheet; looked up once for light and once for dark, since that costs as much as a frame. */
+function inks() {
+  const theme = document.documentElement.dataset.theme ?? String(dark.matches);
+  if (known?.theme !== theme) {
+    const [red, green, blue] = colour("surface").match(/\d+/g).map(Number);
+    known = { theme, text: colour("text"), surface: colour("surface"), accent: colour("accent"), paper: (255 << 24) | (blue << 16) | (green << 8) | red };
+  }
+  return known;
+}
 
 function packed(hex) {
   const value = parseInt(hex.slice(1), 16);

@@ -73,7 +73,7 @@ function build() {
     draw();
     await drained();
     try {
-      const body = { label, space: now.query.filters.space ?? null, queue: chosen.queue, n: BATCH, filters: filterBody().filters };
+      const body = { label, space: now.query.filters.space ?? null, queue: chosen.queue, n: BATCH, filters: filterBody().filters, where: filterBody().where ?? null };
       const result = await run(await post("/api/learn", body), "Learning");
       if (result) {
         results.set(label, result);

@@ -50,6 +50,7 @@ export function recall(name, otherwise) {
 export const now = {
   collection: null, // answer of /api/collection
   health: null,
+  rooms: null, // answer of /api/collections
   query: { parts: [], filters: {} },
   label: "", // the label that yes and no are about
   deck: null, // the list of hits that the keys act on
@@ -74,6 +75,8 @@ export function go(view, values = new URLSearchParams(), replace = false) {
 
 // A query in the address
 
+const RANGES = ["length", "score"]; // filters of a least and a most, either of which may be missing
+const BETWEEN = "..";
 const NUMBER = /^(.*)\*(-?[\d.]+)$/s;
 
 /** Parts of a query and its filters as values of an address. */
@@ -87,9 +90,10 @@ export function writeQuery({ parts, filters }) {
   }
   for (const [name, value] of Object.entries(filters)) {
     if (value === null || value === undefined || value === "") continue;
-    for (const one of Array.isArray(value) && name !== "hours" ? value : [value]) {
-      values.append(`f.${name}`, Array.isArray(one) ? one.join("-") : one);
-    }
+    if (RANGES.includes(name)) values.append(`f.${name}`, value.map((one) => one ?? "").join(BETWEEN));
+    else if (name === "inside") values.append("f.inside", value.map((corner) => corner.map((one) => Number(one.toFixed(3))).join(",")).join(";"));
+    else if (name === "head") values.append("f.head", [[value.least, value.most].join(BETWEEN), value.name, value.label].join("@"));
+    else for (const one of Array.isArray(value) && name !== "hours" ? value : [value]) values.append(`f.${name}`, Array.isArray(one) ? one.join("-") : one);
   }
   return values;
 }
@@ -119,8 +123,20 @@ export function readQuery(values) {
   return { parts, filters };
 }
 
+const limit = (text) => (text === "" || !Number.isFinite(Number(text)) ? null : Number(text));
+
 function readFilter(filters, name, value) {
-  if (name === "site") filters.site = [...(filters.site ?? []), value];
+  if (RANGES.includes(name)) {
+    const [least, most = ""] = value.split(BETWEEN);
+    filters[name] = [limit(least), limit(most)];
+  } else if (name === "inside") {
+    const corners = value.split(";").map((corner) => corner.split(",").map(Number));
+    if (corners.length > 2 && corners.every((corner) => corner.length === 2 && corner.every(Number.isFinite))) filters.inside = corners;
+  } else if (name === "head") {
+    const [range, head = "", ...label] = value.split("@");
+    const [least, most = ""] = range.split(BETWEEN);
+    filters.head = { name: head, label: label.join("@") || null, least: limit(least) ?? 0, most: limit(most) ?? 1 };
+  } else if (name === "site") filters.site = [...(filters.site ?? []), value];
   else if (name === "hours") filters.hours = value.split("-").map(Number);
   else if (name === "reviewed" || name === "windows") filters[name] = value === "true";
   else if (name === "spread") filters[name] = Number(value);

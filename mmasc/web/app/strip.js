@@ -1,7 +1,7 @@
 // The whole recording as a strip: its loudness, where labels and events lie, what is shown; a click goes there.
 
 import { get } from "./api.js";
-import { colour, el } from "./dom.js";
+import { clockOf, colour, el } from "./dom.js";
 
 const COLUMNS = 1600;
 const HEIGHT = 56;
@@ -11,7 +11,7 @@ export function overviewStrip(recording, { go }) {
   const view = el("i", { class: "strip-view" });
   const node = el(
     "div",
-    { class: "strip-place", role: "slider", "aria-label": "Place in the recording", "aria-valuemin": "0", "aria-valuemax": Math.round(recording.duration), "aria-valuenow": "0" },
+    { class: "strip-place", role: "slider", tabindex: "0", "aria-label": "Place in the recording", "aria-valuemin": "0", "aria-valuemax": Math.round(recording.duration), "aria-valuenow": "0" },
     canvas,
     view,
   );
@@ -34,6 +34,7 @@ export function overviewStrip(recording, { go }) {
     view.style.left = `${(100 * seen.from) / duration}%`;
     view.style.width = `${(100 * (seen.to - seen.from)) / duration}%`;
     node.setAttribute("aria-valuenow", Math.round(seen.from));
+    node.setAttribute("aria-valuetext", `${clockOf(seen.from)} to ${clockOf(seen.to)}`);
     const width = node.clientWidth;
     if (!width) return;
     const scale = devicePixelRatio;
