@@ -20,7 +20,6 @@ from mmasc.heads.conversion import predictor_of
 from mmasc.heads.familiarity import Familiarity, fit_familiarity
 from mmasc.heads.fitted import FORMAT, FittedHead
 from mmasc.heads.one_against_rest import OneAgainstRest
-from mmasc.heads.from_words import FromWords
 from mmasc.heads.registry import HEADS, make_head
 from mmasc.labelling.carrying import ABSENT, PRESENT
 from mmasc.labelling.fit import stamp_of

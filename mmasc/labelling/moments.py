@@ -40,8 +40,9 @@ class Moments:
         by: Annotations of this annotator alone; default: those of people, not of heads and prompts.
         background: "moments": windows that no annotation touches, of recordings with annotations, are "none of these":
             whoever annotated them wrote down everything. A label that begins with its words does not learn from those
-            of them in which the words may be right (`mmasc.heads.from_words.MAYBE`). "recordings": windows of recordings without any annotation
-            are, for a few examples of something rare. Default: such windows are left out.
+            of them in which the words may be right (`mmasc.heads.from_words.MAYBE`). "recordings": windows of
+            recordings without any annotation are, for a few examples of something rare. Default: such windows are left
+            out.
         groups: Column of what must stay together in folds; default: recordings.
         space: Default: the oldest.
         where: SQL on columns of recordings and windows.
@@ -182,7 +183,10 @@ def annotated_windows(collection: Collection, moments: Moments) -> AnnotatedWind
 
 
 def _without_maybe(
-    vectors: Float[np.ndarray, "window dim"], truth: Int8[np.ndarray, "window class"], classes: Sequence[str], of: WordStart
+    vectors: Float[np.ndarray, "window dim"],
+    truth: Int8[np.ndarray, "window class"],
+    classes: Sequence[str],
+    of: WordStart,
 ) -> Int8[np.ndarray, "window class"]:
     """What is known of windows that nobody judged: nothing of labels whose words may be right."""
     units, truth = unit_as_normalizer(vectors.astype(np.float64)), truth.copy()
