@@ -157,7 +157,7 @@ def predictor_of(fitted: Any, vectors: Float[np.ndarray, "item dim"]) -> Predict
     except (AttributeError, KeyError, IndexError) as error:
         raise MmascError(f"{version} keeps its models as mmasc does not know ({error}); install another one") from error
     # Ties concern single recordings; models that are read wrongly answer wrongly nearly everywhere
-    difference = float(np.median(differences) if predictor.has_ties else differences.max())
+    difference = float(np.median(differences) if predictor.has_ties else differences.max(initial=0.0))
     if not difference <= _AGREEMENT:
         raise MmascError(f"{version} and mmasc answer differently (by {difference:.1g}); install another scikit-learn")
     return predictor

@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mmasc.heads.background import STANDS_OUT, usual_and_spread
@@ -26,6 +25,7 @@ from mmasc.windows.units import unit_as_normalizer
 # those that are reported
 STRENGTH = 2.0
 _PENALTY = 10.0
+_USUAL = 10.0  # windows that a unit of strength counts for in mean and deviation, which few examples do not know
 MAYBE = -1.0  # score, in deviations, from which on words may be right of a window that nobody judged
 WORDS_LOGIT = -1.5  # where a label holds before its own windows were tested; chosen as the strength
 _STEPS = 500  # of the minimiser, at most
@@ -38,10 +38,13 @@ class WordScore:
     Attributes:
         weights: `[dim]`; the unit vector of the words over the deviation of its cosines.
         bias: So that the score is 0 where the cosine lies `STANDS_OUT` deviations above what is usual.
+        mean, deviation: Of usual unit vectors, `[dim]`.
     """
 
     weights: Float[np.ndarray, " dim"]
     bias: float
+    mean: Float[np.ndarray, " dim"]
+    deviation: Float[np.ndarray, " dim"]
 
     def __call__(self, units: Float[np.ndarray, "item dim"]) -> Float[np.ndarray, " item"]:
         """Scores of unit vectors."""
@@ -57,15 +60,17 @@ def word_score(words: Float[np.ndarray, " dim"], unlabelled: Float[np.ndarray, "
         unlabelled: Unit vectors of sounds that mostly do not have the label.
     """
     usual, spread = usual_and_spread((unlabelled @ words)[:, None])
-    return WordScore(words / spread[0], float(-usual[0] / spread[0] - STANDS_OUT))
+    bias = float(-usual[0] / spread[0] - STANDS_OUT)
+    return WordScore(words / spread[0], bias, unlabelled.mean(axis=0), unlabelled.std(axis=0))
 
 
 class FromWords(ClassifierMixin, BaseEstimator):
     """A label against the rest: logistic regression whose weights are drawn towards a score instead of towards 0.
 
     The logit is `strength` · score + weights · standardised vector + bias; what is minimised is the sum of log losses
-    plus half of (1 + 10 · strength) · |weights|² and half of strength · bias². So strength 0 is the head "logistic",
-    and the larger the strength, the more the ranking is that of the score.
+    plus half of (1 + 10 · strength) · |weights|² and half of strength · bias². Vectors are standardised by the mean and
+    the variance of the examples, to which usual windows add as 10 · strength examples would. So strength 0 is the head
+    "logistic", and the larger the strength, the more the ranking is that of the score.
 
     Args:
         score: What the words say, see `word_score`.
@@ -74,6 +79,7 @@ class FromWords(ClassifierMixin, BaseEstimator):
     Attributes:
         classes_: 0 and 1: not the label, the label.
         coef_, intercept_: Of unit vectors, `[1 dim]` and `[1]`: the logit of the label.
+        mean_, deviation_: What unit vectors are standardised by `[dim]`.
         n_features_in_: Numbers in a vector.
     """
 
@@ -98,25 +104,33 @@ class FromWords(ClassifierMixin, BaseEstimator):
         true = np.asarray(y, np.float64)
         if true.shape != (len(X),) or not np.isin(true, (0, 1)).all():
             raise ValueError(f"labels must be 0 or 1, one for each of {len(X)} vectors")
-        check_classification_targets(np.asarray(y))
         units = unit_as_normalizer(X)
         self.classes_ = np.array([0, 1])
+        self.mean_, self.deviation_ = self._standard(units)
         weights, bias = np.zeros(X.shape[1]), 0.0
         if len(units):
-            mean, deviation = units.mean(axis=0), units.std(axis=0)
-            deviation[deviation <= 10 * np.finfo(float).eps] = 1.0
             offsets = self.strength * self.score(units)
-            weights, bias = _fitted((units - mean) / deviation, true, offsets, (self.penalty, self.strength))
-            weights = weights / deviation
-            bias -= float(weights @ mean)
+            standard = (units - self.mean_) / self.deviation_
+            weights, bias = _fitted(standard, true, offsets, (self.penalty, self.strength))
+            weights = weights / self.deviation_
+            bias -= float(weights @ self.mean_)
         self.coef_ = (self.strength * self.score.weights + weights)[None]
         self.intercept_ = np.array([self.strength * self.score.bias + bias])
         return self
 
+    def _standard(self, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation of examples and usual windows together."""
+        others = _USUAL * self.strength
+        share = len(units) / (len(units) + others) if len(units) else 0.0
+        mean, variance = (units.mean(axis=0), units.var(axis=0)) if len(units) else (self.score.mean, 0.0)
+        mean = share * mean + (1 - share) * self.score.mean
+        deviation = np.sqrt(share * variance + (1 - share) * self.score.deviation**2)
+        return mean, np.where(deviation > 10 * np.finfo(float).eps, deviation, 1.0)
+
     def decision_function(self, X: Any) -> Float[np.ndarray, " item"]:  # noqa: N803
         """Logits of the label."""
         check_is_fitted(self, "coef_")
-        X = validate_data(self, X, reset=False, dtype=np.float64)  # noqa: N806
+        X = validate_data(self, X, reset=False, dtype=np.float64, ensure_min_samples=0)  # noqa: N806
         logits: np.ndarray = unit_as_normalizer(X) @ self.coef_[0] + self.intercept_[0]
         return logits
 

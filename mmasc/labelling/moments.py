@@ -155,30 +155,35 @@ def annotated_windows(collection: Collection, moments: Moments) -> AnnotatedWind
     check_finite_vectors(reader, vectors)
     sounding = ~reader.is_silence(vectors)
     left_out["digital silence"] += int((~sounding).sum())
-    truth = np.concatenate([np.zeros((0, len(classes)), np.int8), *truths])[sounding]
-    heard = np.concatenate([np.zeros(0, bool), *judged])[sounding]
-    truth[~heard] = _without_maybe(vectors[sounding][~heard], truth[~heard], classes, words)
+    truth = np.concatenate([np.zeros((0, len(classes)), np.int8), *truths])
+    heard = np.concatenate([np.zeros(0, bool), *judged])
+    truth[~heard] = _without_maybe(vectors[~heard], truth[~heard], classes, words)
+    known = heard | (truth != UNKNOWN).any(axis=1)
+    left_out["of background where the words may be right"] += int((sounding & ~known).sum())
+    chosen = sounding & known
+    truth = truth[chosen]
     if not (truth == PRESENT).any() and not words.scores:
         raise MmascError(
             f"no window of space {reader.name!r} carries an annotation with these labels; shorter annotations are "
             "carried with a lower --overlap"
         )
-    recordings = reader.recording[positions[sounding]]
+    positions = positions[chosen]
+    recordings = reader.recording[positions]
     return AnnotatedWindows(
-        vectors[sounding].astype(np.float64),
+        vectors[chosen].astype(np.float64),
         truth,
-        np.concatenate([np.zeros(0, bool), *others])[sounding],
+        np.concatenate([np.zeros(0, bool), *others])[chosen],
         classes,
         recordings.astype(np.int64),
-        reader.start[positions[sounding]],
-        reader.end[positions[sounding]],
+        reader.start[positions],
+        reader.end[positions],
         _groups(collection, moments.groups, recordings),
         len(found),
         {reason: number for reason, number in left_out.items() if number},
         reader.name,
         reader.space,
         words,
-        heard,
+        heard[chosen],
     )
 
 

@@ -6,6 +6,7 @@ give none: their heads learn from examples alone, and a sentence says so.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -57,7 +58,7 @@ def word_start(
     if not reads_words(reader):
         return WordStart({})
     try:
-        side = QueryEncoders("cpu").of_words(reader.name, reader.space, collection.store.folder)
+        side = _encoders().of_words(reader.name, reader.space, collection.store.folder)
         known, remarks = _known(side, labels)
         words = unit_float64(side.embed_text(known)) if known else np.zeros((0, reader.space.dim))
     except (MmascError, ImportError) as error:
@@ -68,6 +69,12 @@ def word_start(
         return WordStart({}, (f"heads learn from examples alone, without words: {few}",))
     scores = {label: word_score(vector, usual) for label, vector in zip(known, words, strict=True) if vector.any()}
     return WordStart(scores, remarks)
+
+
+@cache
+def _encoders() -> QueryEncoders:
+    """Kept, so that a head that is fitted after every answer does not load the text side each time."""
+    return QueryEncoders("cpu")
 
 
 def _known(side: TextEncoder, labels: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:

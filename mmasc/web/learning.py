@@ -77,10 +77,11 @@ def windows_to_learn(collection: Collection, label: str, space: str | None) -> t
     Raises:
         MmascError: If the label is present nowhere, and its words are not known.
     """
-    found = annotated_windows(collection, Moments(labels=[label], space=space))
+    # Most of what nobody judged is without the label; where its words may be right is left out
+    found = annotated_windows(collection, Moments(labels=[label], space=space, background="moments"))
     if found.words.scores:
-        # Most of what nobody judged is without the label; where the words may be right is left out
-        return annotated_windows(collection, Moments(labels=[label], space=space, background="moments")), False
+        return found, False
+    found = annotated_windows(collection, Moments(labels=[label], space=space, words=False))
     if (found.truth == ABSENT).any():
         return found, False
     for background in ("recordings", "moments"):

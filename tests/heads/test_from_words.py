@@ -1,5 +1,7 @@
 """Laws of a head that begins with words: from the words alone to examples alone, and everything between."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,7 +58,8 @@ def test_one_side_or_nothing_is_enough(sounds, side):
 
 def test_examples_that_agree_with_the_words_change_little_and_many_that_do_not_win(sounds):
     vectors, codes, score = sounds
-    wrong = FromWords(WordScore(-score.weights, -score.bias - 2 * STANDS_OUT)).fit(vectors, codes)
+    wrong = replace(score, weights=-score.weights, bias=-score.bias - 2 * STANDS_OUT)
+    wrong = FromWords(wrong).fit(vectors, codes)
     assert (wrong.predict(vectors) == codes).mean() > 0.9
     sure = np.abs(score(vectors) + STANDS_OUT) > 1
     rows = np.flatnonzero(sure & ((score(vectors) > 0) == codes))
@@ -69,11 +72,11 @@ def test_the_loss_has_no_lower_place_nearby(sounds):
     vectors, codes, score = sounds
     head = FromWords(score, strength=1.5).fit(vectors[:50], codes[:50])
     units, true = unit_as_normalizer(vectors[:50]), codes[:50]
-    deviation = units.std(axis=0)
+    deviation = head.deviation_
 
     def loss(weights, bias):
         logits = units @ (1.5 * score.weights + weights) + 1.5 * score.bias + bias
-        own = bias + units.mean(axis=0) @ weights
+        own = bias + head.mean_ @ weights
         fit = np.logaddexp(0, np.where(true == 1, -logits, logits)).sum()
         return fit + 0.5 * ((weights * deviation) ** 2).sum() * head.penalty + 0.5 * 1.5 * own**2
 

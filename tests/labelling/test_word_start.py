@@ -10,7 +10,7 @@ from mmasc.collection.annotations import Annotation
 from mmasc.errors import MmascError
 from mmasc.heads.fitted import FittedHead
 from mmasc.heads.from_words import MAYBE
-from mmasc.labelling.carrying import ABSENT, PRESENT, UNKNOWN
+from mmasc.labelling.carrying import ABSENT, UNKNOWN
 from mmasc.labelling.fit_moments import fit_moments
 from mmasc.labelling.moments import Moments, annotated_windows
 from mmasc.windows.units import unit_as_normalizer
@@ -19,17 +19,21 @@ from tests.helpers.command import run
 from tests.helpers.moments import annotation
 
 
+def test_a_label_that_nobody_annotated_is_what_its_words_say(bare, registered, tmp_path):
+    alone = fit_moments(bare, Moments(labels=["cab"]), out=tmp_path / "w.head")
+    assert (alone.fitted.stamp.words, alone.windows, alone.macro_f1) == (("cab",), 0, None)
+    vectors = bare.space().vectors(np.arange(72))
+    said = annotated_windows(bare, Moments(labels=["cab"])).words.scores["cab"](unit_as_normalizer(vectors))
+    np.testing.assert_array_equal(np.argsort(alone.fitted.predict_proba(vectors)[:, 0]), np.argsort(said))
+    loaded = FittedHead.load(tmp_path / "w.head")
+    np.testing.assert_array_equal(loaded.predict_proba(vectors), alone.fitted.predict_proba(vectors))
+    with pytest.raises(MmascError, match="has no annotations"):
+        fit_moments(bare, Moments(labels=["cab"], words=False))
+
+
 def test_words_are_where_a_head_begins(annotated, registered, tmp_path):
     collection = Collection(annotated)
-    alone = fit_moments(collection, Moments(labels=["cab"], words=True), out=tmp_path / "w.head").fitted
-    assert alone.stamp.words == ("cab",)
-    windows = annotated_windows(collection, Moments(labels=["cab"]))
-    assert not (windows.truth == PRESENT).any()  # nobody annotated it
     vectors = collection.space().vectors(np.arange(72))
-    np.testing.assert_array_equal(
-        np.argsort(alone.predict_proba(vectors)[:, 0]),
-        np.argsort(windows.words.scores["cab"](unit_as_normalizer(vectors))),
-    )
     report = fit_moments(collection, Moments(), out=tmp_path / "m.head")
     plain = fit_moments(collection, Moments(words=False))
     assert (report.words, report.fitted.stamp.words) == (["down", "loud", "up"], ("down", "loud", "up"))
