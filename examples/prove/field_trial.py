@@ -38,9 +38,10 @@ from mmasc.labelling.review import ReviewItem
 TEST, LEARN = "path like 'test/%'", "path like 'learn/%'"
 NOTHING = "nothing"  # what the annotator writes where none of the labels is heard
 FIRST, ANSWERS = 2, 20  # examples of each label at first; answers for each label in all
-# Chosen on recordings of another seed: of two examples prototypes are better, of twenty answers logistic regression,
-# with the moments that nobody looked at as background; asking for likely and for unclear moments in turn
-FIRST_HEAD, HEAD = "prototypes", "logistic"
+# Heads that begin with words, and, for comparison, what is best from examples alone, chosen on recordings of another
+# seed: of two examples prototypes, of twenty answers logistic regression; with the moments that nobody looked at as
+# background; asking for likely and for unclear moments in turn
+HEADS = {"words": ("logistic", "logistic"), "no words": ("prototypes", "logistic")}
 WAYS = ("likely", "uncertain")
 EVENT_RULES = {"gap_seconds": 2.0, "minimum_seconds": 1.0}
 STEP = 0.1  # of the share of seconds that are right
@@ -88,9 +89,12 @@ def run_trial(place: Path, truth: Path, folder: Path, about: dict[str, object]) 
             background="own",
             **EVENT_RULES,
         ),
-        f"head, {FIRST} examples": lambda: first_head(collection, events, folder),
-        f"head, {ANSWERS} answers": lambda: reviewed_head(collection, events, folder),
     }
+    for kind in HEADS:
+        systems |= {
+            f"{FIRST} examples, {kind}": lambda kind=kind: first_head(collection, events, folder, kind),  # type: ignore[misc]
+            f"{ANSWERS} answers, {kind}": lambda kind=kind: reviewed_head(collection, events, folder, kind),  # type: ignore[misc]
+        }
     rows = []
     for name, system in systems.items():
         began = time.process_time()
@@ -163,7 +167,7 @@ def _raster(rows: list[LabelRow], duration: float) -> np.ndarray:
     return cells
 
 
-def first_head(collection: Collection, events: dict[str, list[LabelRow]], folder: Path) -> object:
+def first_head(collection: Collection, events: dict[str, list[LabelRow]], folder: Path, kind: str) -> object:
     """A head of two events of each label, and of two stretches without any in each recording."""
     taken: dict[str, int] = {}
     notes = []
@@ -185,17 +189,18 @@ def first_head(collection: Collection, events: dict[str, list[LabelRow]], folder
     collection.annotations.remove([one.id for one in collection.annotations.all()])
     collection.annotations.add(notes)
     head = folder / "trial.head"
-    fit_moments(collection, Moments(), FIRST_HEAD, out=head)
-    return apply_head(head, collection, where=TEST, timeline=True, background="own", **EVENT_RULES)
+    fit_moments(collection, Moments(words=kind == "words"), HEADS[kind][0], out=head)
+    own = {"one_at_a_time": True} if kind == "words" else {"background": "own"}
+    return apply_head(head, collection, where=TEST, timeline=True, **own, **EVENT_RULES)  # type: ignore[arg-type]
 
 
-def reviewed_head(collection: Collection, events: dict[str, list[LabelRow]], folder: Path) -> object:
+def reviewed_head(collection: Collection, events: dict[str, list[LabelRow]], folder: Path, kind: str) -> object:
     """The head after 20 answers for each label, given in turns of 34 by an annotator who knows the truth."""
     head = folder / "trial.head"
     for turn in range((ANSWERS - FIRST) * len(EVENTS) // (2 * len(EVENTS))):
         found = review(collection, head, 2 * len(EVENTS), WAYS[turn % 2], list(EVENTS), where=LEARN, seed=turn)
         collection.annotations.add([answer for item in found.items for answer in _answers(item, events)])
-        fit_moments(collection, Moments(background="moments"), HEAD, out=head)
+        fit_moments(collection, Moments(background="moments", words=kind == "words"), HEADS[kind][1], out=head)
     return apply_head(head, collection, where=TEST, timeline=True, one_at_a_time=True, **EVENT_RULES)
 
 

@@ -256,7 +256,7 @@ def asked_for(folder: Path, label: str, truth: Truth, n: int) -> Any:
     notes.add([Annotation(start=event.start, end=event.end, **common)])
     notes.add([Annotation(start=far, end=far + 10, verdict="absent", **common)])
     head = folder / "review.head"
-    fit_moments(collection, Moments(), "prototypes", out=head)
+    fit_moments(collection, Moments([label], background="moments"), out=head)
     for turn, by in enumerate(("likely", "uncertain", "uncertain")):
         for item in review(collection, head, -(-(n - 2) // 3), by, [label], seed=turn).items:
             moment = {"best_start": item.start, "best_end": item.end, "name": Path(item.path).name}
@@ -264,7 +264,7 @@ def asked_for(folder: Path, label: str, truth: Truth, n: int) -> Any:
             notes.add(
                 [Annotation(**common | {"recording": item.recording}, start=item.start, end=item.end, verdict=verdict)]
             )
-        fit_moments(collection, Moments(), "prototypes", out=head)
+        fit_moments(collection, Moments([label], background="moments"), out=head)
     return head
 
 

@@ -63,6 +63,12 @@ head.add_command(apply)
     "without any (recordings), or those between annotations (moments: everything was annotated there).",
 )
 @click.option(
+    "--words/--no-words",
+    default=None,
+    help="Annotations, head logistic: begin with what the words of the labels say, where the encoder knows them "
+    "(the default), or learn from examples alone.",
+)
+@click.option(
     "--head",
     type=click.Choice(list(HEADS)),
     default=None,
@@ -159,7 +165,7 @@ def _moments(options: dict[str, Any], annotations: bool) -> "Moments | None":
     Raises:
         click.UsageError: If options of annotations come without, or others with them.
     """
-    of_moments = ("labels", "overlap", "by", "background")
+    of_moments = ("labels", "overlap", "by", "background", "words")
     own = {name: options.pop(name) for name in of_moments}
     if not annotations:
         if own["background"] is not None:
@@ -167,6 +173,7 @@ def _moments(options: dict[str, Any], annotations: bool) -> "Moments | None":
                 raise click.UsageError("with --label the background is recordings: --background recordings")
             options["background"] = True
         given = [name for name in ("labels", "by") if own[name]] + ["single"] * options["single"]
+        given += ["words"] * (own["words"] is not None)
         if given:
             raise click.UsageError(f"--{given[0]} is about annotations: add --annotations")
         return None
@@ -174,6 +181,10 @@ def _moments(options: dict[str, Any], annotations: bool) -> "Moments | None":
         raise click.UsageError("--folds-column is for --label: annotated recordings are kept whole in folds")
     from mmasc.labelling.moments import Moments
 
+    words = own.pop("words")
+    if words and (options["single"] or options["head"] not in (None, "logistic")):
+        raise click.UsageError("--words is for --head logistic of several labels: leave it out, or --single and --head")
+    own["words"] = words is not False
     labels = [part.strip() for value in own.pop("labels") for part in value.split(",")]
     rest = {name: options.pop(name) for name in ("groups", "space", "where")}
     return Moments(tuple(label for label in labels if label) or None, **own, **rest)
@@ -192,6 +203,8 @@ def _fit_several(
         chosen = {name: options[name] for name in ("head", "out", "seed")}
         report = fit_moments(collection, moments, folds=folds, **chosen)
     _remark_left_out(report.left_out, quiet)
+    for line in report.remarks:
+        remark(line, quiet)
     if report.not_tested:
         names = shorten(", ".join(report.not_tested), _NAMES_WIDTH)
         remark(

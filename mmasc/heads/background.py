@@ -33,7 +33,7 @@ def standing_out(
         cosines: Cosines of sounds and labels.
         background: Cosines of sounds that mostly hold none of the labels.
     """
-    usual, spread = _usual_and_spread(background)
+    usual, spread = usual_and_spread(background)
     return (cosines - usual) / spread
 
 
@@ -88,7 +88,7 @@ class BackgroundZeroShot(ZeroShotClassifier):
             raise MmascError(
                 f"{len(cosines)} windows of background are too few; take recordings with {MINIMUM_UNLABELLED} or more"
             )
-        self.usual_, self.spread_ = _usual_and_spread(cosines)
+        self.usual_, self.spread_ = usual_and_spread(cosines)
         return self
 
     def accept(
@@ -113,7 +113,10 @@ class BackgroundZeroShot(ZeroShotClassifier):
         return np.append(names, NONE)[best]
 
 
-def _usual_and_spread(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def usual_and_spread(
+    cosines: Float[np.ndarray, "item class"],
+) -> tuple[Float[np.ndarray, " class"], Float[np.ndarray, " class"]]:
+    """Median and deviation of the cosines of each label, see `standing_out`."""
     usual = np.median(cosines, axis=0)
     spread = np.median(np.abs(cosines - usual), axis=0) * _TO_DEVIATION
     return usual, np.maximum(spread, _LEAST_SPREAD)

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from mmasc.errors import MmascError
 from mmasc.heads.estimators import NEAR, FixedPCA, Neighbours
+from mmasc.heads.from_words import FromWords
 from mmasc.heads.predictor import Predictor
 from mmasc.heads.predictors import Linear, Nearest, SupportVectorPairs
 from mmasc.heads.prototypes import Prototypes
@@ -19,8 +20,10 @@ from mmasc.heads.tree_sums import Trees
 from mmasc.windows.units import unit_as_normalizer
 
 
-def convert(fitted: Pipeline) -> Predictor:
+def convert(fitted: Pipeline | FromWords) -> Predictor:
     """The arrays of a head that was fitted to class numbers 0, 1, ..."""
+    if isinstance(fitted, FromWords):
+        return _against_rest(fitted.coef_, fitted.intercept_)
     before, model = fitted[-2], fitted[-1]
     if isinstance(model, HistGradientBoostingClassifier):
         return _histogram_trees(model)
@@ -108,9 +111,12 @@ def _stack(
 def _linear(model: LogisticRegression, scaler: StandardScaler) -> Linear:
     weights = model.coef_ / scaler.scale_
     biases = model.intercept_ - weights @ scaler.mean_
-    if len(weights) == 1:  # two classes: the log odds of the second
-        weights, biases = np.concatenate([0 * weights, weights]), np.concatenate([0 * biases, biases])
-    return Linear(weights, biases)
+    return _against_rest(weights, biases) if len(weights) == 1 else Linear(weights, biases)
+
+
+def _against_rest(weights: np.ndarray, biases: np.ndarray) -> Linear:
+    """Two classes, of which one row is the log odds of the second."""
+    return Linear(np.concatenate([0 * weights, weights]), np.concatenate([0 * biases, biases]))
 
 
 def _support_vectors(model: SupportVectors) -> SupportVectorPairs:
@@ -151,7 +157,7 @@ def predictor_of(fitted: Any, vectors: Float[np.ndarray, "item dim"]) -> Predict
     except (AttributeError, KeyError, IndexError) as error:
         raise MmascError(f"{version} keeps its models as mmasc does not know ({error}); install another one") from error
     # Ties concern single recordings; models that are read wrongly answer wrongly nearly everywhere
-    difference = float(np.median(differences) if predictor.has_ties else differences.max())
+    difference = float(np.median(differences) if predictor.has_ties else differences.max(initial=0.0))
     if not difference <= _AGREEMENT:
         raise MmascError(f"{version} and mmasc answer differently (by {difference:.1g}); install another scikit-learn")
     return predictor

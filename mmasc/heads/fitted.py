@@ -40,7 +40,7 @@ LABEL_TYPES: dict[str, Callable[[str], Any]] = {
 }
 _SHORTEST_HOP_SECONDS = 1e-3  # a shorter one would never end
 # What only heads of annotated moments have, in JSON next to the stamp
-_OF_MOMENTS = ("thresholds", "background")
+_OF_MOMENTS = ("thresholds", "background", "words")
 _KINDS: dict[str, type[Predictor]] = {**PREDICTORS, OneAgainstRest.kind: OneAgainstRest}
 # Files that people save heads in elsewhere, and that can run code when they are opened
 _RUNS_CODE = {b"\x80": "a pickle", b"PK": "an archive", b"\x1f\x8b": "a compressed pickle", b"x": "a compressed pickle"}
@@ -65,6 +65,8 @@ class HeadStamp:
         label_type: What the labels are in Python: "text", "integer", "number" or "boolean", see `label_type_of`.
         thresholds: Where several labels can hold at once: from which probability on each of them does.
         background: The class that stands for none of the labels, where there is one.
+        words: Labels whose words the head began with, see `mmasc.heads.from_words`; None where it learned from examples
+            alone.
     """
 
     head: str
@@ -84,6 +86,7 @@ class HeadStamp:
     label_type: str = "text"
     thresholds: tuple[float, ...] | None = None
     background: str | None = None
+    words: tuple[str, ...] | None = None
 
 
 def label_type_of(labels: Iterable[Any]) -> str:
@@ -167,6 +170,8 @@ class FittedHead:
         metadata = {_KEY: json.dumps({**stamp, "kind": self.predictor.kind}, ensure_ascii=False)}
         if label_type != "text":
             metadata[_LABEL_TYPE_KEY] = label_type
+        if moments["words"] is None:
+            del moments["words"]  # heads without words are written as ever
         if any(value is not None for value in moments.values()):
             metadata[_MOMENTS_KEY] = json.dumps(moments, ensure_ascii=False)
         write_atomically(path, save(arrays, metadata))
@@ -267,7 +272,7 @@ def _parse_stamp(raw: dict[str, Any], label_type: str) -> HeadStamp:
 
 
 def _with_moments(stamp: HeadStamp, raw: Any) -> HeadStamp:
-    """A stamp with thresholds and background from untrusted JSON.
+    """A stamp with thresholds, background and words from untrusted JSON.
 
     Raises:
         ValueError: If they do not fit the classes.
@@ -284,4 +289,9 @@ def _with_moments(stamp: HeadStamp, raw: Any) -> HeadStamp:
         thresholds = tuple(float(one) for one in thresholds)
     if background is not None and background not in stamp.classes:
         raise ValueError("its background is none of its classes")
-    return replace(stamp, thresholds=thresholds, background=background)
+    words = raw.get("words")
+    if words is not None:
+        if not isinstance(words, list) or any(one not in stamp.classes for one in words):
+            raise ValueError("the words that it began with are none of its classes")
+        words = tuple(words)
+    return replace(stamp, thresholds=thresholds, background=background, words=words)

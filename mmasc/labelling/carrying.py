@@ -1,7 +1,8 @@
 """Windows and annotations of one recording → which carry which, and what is known of each window and label.
 
-A window carries a label if an annotation shares at least half of the shorter of the two with it. What is known of a
-window and a label:
+A window carries a label if an annotation shares at least half of the shorter of the two with it. An annotation that
+begins where a window does and ends where one does is an answer about these windows: a head does not learn from the next
+ones, which share just half with it. What is known of a window and a label:
 
 - present: an annotation says so, and none says that it is absent;
 - absent: an annotation says so, and none says that it is present; or the window carries other labels, which somebody
@@ -18,10 +19,15 @@ from mmasc.collection.annotations import Annotation
 from mmasc.collection.space import SpaceReader
 
 PRESENT, ABSENT, UNKNOWN = 1, 0, -1
+_SAME = 1e-3  # seconds; label files round to that
 
 
 def carried(
-    reader: SpaceReader, positions: Int[np.ndarray, " window"], annotations: Sequence[Annotation], share: float
+    reader: SpaceReader,
+    positions: Int[np.ndarray, " window"],
+    annotations: Sequence[Annotation],
+    share: float,
+    answers_alone: bool = False,
 ) -> tuple[Bool[np.ndarray, "window annotation"], Bool[np.ndarray, "window annotation"]]:
     """Which windows of a recording carry which of its annotations, and which of them an annotation touches at all.
 
@@ -30,6 +36,7 @@ def carried(
         positions: Windows of one recording.
         annotations: Annotations of the same recording.
         share: Least share of the shorter of the two that both have in common.
+        answers_alone: Whether windows that share no more than that with an answer about others do not carry it.
     """
     starts, ends = reader.start[positions][:, None], reader.end[positions][:, None]
     froms = np.array([one.start for one in annotations])
@@ -37,7 +44,12 @@ def carried(
     common = np.minimum(ends, tos) - np.maximum(starts, froms)
     # A moment without length belongs to the windows that it lies in
     inside = (froms == tos) & (starts <= froms) & (froms < ends)
-    carries = inside | ((common > 0) & (common >= share * np.minimum(ends - starts, tos - froms) - 1e-9))
+    shorter = np.minimum(ends - starts, tos - froms)
+    least = share * shorter
+    if answers_alone:
+        of_windows = (np.abs(starts - froms) < _SAME).any(axis=0) & (np.abs(ends - tos) < _SAME).any(axis=0)
+        least = np.where(of_windows, np.minimum(least + _SAME, shorter), least)
+    carries = inside | ((common > 0) & (common >= least - 1e-9))
     return carries, (common > 0) | inside
 
 
@@ -50,7 +62,7 @@ def known_of_windows(
 ) -> tuple[Int8[np.ndarray, "window class"], Bool[np.ndarray, " window"], Bool[np.ndarray, " window"]]:
     """Of windows of one recording: what is known of each label, whether another label is there, and whether any
     annotation touches the window at all."""
-    carries, touches = carried(reader, positions, annotations, share)
+    carries, touches = carried(reader, positions, annotations, share, answers_alone=True)
     column = {name: number for number, name in enumerate(classes)}
     said = {verdict: np.zeros((len(positions), len(classes)), bool) for verdict in ("present", "absent", "unsure")}
     other, decided = np.zeros(len(positions), bool), np.zeros(len(positions), bool)

@@ -84,7 +84,7 @@ def fit_head(
             raise ValueError(
                 "groups, folds_column, space, where and background of annotated moments are those of Moments"
             )
-        windows = annotated_windows(opened, label)
+        windows = annotated_windows(opened, replace(label, words=False))
         recordings, several = one_label_each(windows, label.background is not None)
         left_out = windows.left_out | ({"of no label, or of several": several} if several else {})
         parts, groups, label = group_folds(recordings, folds or _FOLDS, seed), label.groups, ANNOTATIONS

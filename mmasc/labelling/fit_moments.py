@@ -26,7 +26,7 @@ from mmasc.labelling.fit import stamp_of
 from mmasc.labelling.folds import spread_groups
 from mmasc.labelling.moment_report import MomentReport, moment_report
 from mmasc.labelling.moments import ANNOTATIONS, AnnotatedWindows, Moments, annotated_windows
-from mmasc.labelling.out_of_fold import Tested, cross_validate, known_rows
+from mmasc.labelling.out_of_fold import WORDS_HEAD, Tested, cross_validate, known_rows, unfitted_head
 from mmasc.progress import one_by_one
 
 
@@ -44,7 +44,8 @@ def fit_moments(
     Args:
         collection: Folder, or opened.
         moments: Which windows and labels; default: all.
-        head: Name in `mmasc.heads.registry.HEADS`; "prototypes" learns from a single example.
+        head: Name in `mmasc.heads.registry.HEADS`; "logistic" begins with the labels' words, see `Moments.words` and
+            `mmasc.heads.from_words`; "prototypes" learns from a single example.
         folds: Number of folds; groups (recordings) are kept whole.
         out: Save the head here.
         seed: Random seed of folds and intervals.
@@ -60,6 +61,8 @@ def fit_moments(
         raise MmascError(f"{out} is a folder; give the name of a file for the head")
     make_head(head)  # an unknown name shows before the collection is read
     asked = moments or Moments()
+    if head != WORDS_HEAD:
+        asked = replace(asked, words=False)
     opened = collection if isinstance(collection, Collection) else Collection(collection)
     windows = annotated_windows(opened, asked)
     fitted, tested = fit_windows(windows, head, folds, seed, progress)
@@ -98,12 +101,13 @@ def fit_windows(
     members = []
     for column in one_by_one("fitting label", range(len(windows.classes))):
         rows, codes = known_rows(windows, column)
-        model = make_head(head).fit(windows.vectors[rows], codes)
+        model = unfitted_head(windows, column, head).fit(windows.vectors[rows], codes)
         members.append(predictor_of(model, windows.vectors[rows]))
         count()
     stamp = replace(
         stamp_of(head, ANNOTATIONS, windows.classes, windows.space_name, windows.space, len(windows)),
         thresholds=tuple(tested.kept.tolist()),
+        words=tuple(windows.words.scores) or None if head == WORDS_HEAD else None,
         format=FORMAT,
     )
     return FittedHead(stamp, OneAgainstRest(members), familiarity=_familiarity(windows, fold)), tested
@@ -135,7 +139,10 @@ def _check_sides(windows: AnnotatedWindows, head: str) -> None:
     Raises:
         MmascError: If there is one; the line says what is missing.
     """
+    begun = windows.words.scores if head == WORDS_HEAD else {}
     for column, label in enumerate(windows.classes):
+        if label in begun:
+            continue  # its words are enough
         there = int((windows.truth[:, column] == PRESENT).sum())
         if not there:
             raise MmascError(f"no window carries {label!r}: shorter annotations are carried with a lower --overlap")

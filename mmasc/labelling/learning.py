@@ -86,7 +86,7 @@ def learning(
     """
     present = {one.label for one in collection.annotations.all(verdict="present") if one.identity is None}
     labels = [name for name in fitted.stamp.classes if name in present] or None
-    windows = annotated_windows(collection, Moments(labels, space=space))
+    windows = annotated_windows(collection, Moments(labels, space=space, words=fitted.stamp.words is not None))
     fold = spread_groups(windows.truth == PRESENT, windows.groups, _FOLDS, seed)
     done, total = 0, len(np.unique(fold)) * len(windows.classes) * (1 + _DRAWS * (len(SHARES) - 1))
 

@@ -36,6 +36,8 @@ class MomentReport:
             f1_low and f1_high (95 % interval), average_precision, and windows, absent and recordings: windows with and
             without the label, and recordings that have it.
         heard: What the encoder of the space learned from these recordings before: no fold takes that out.
+        words: Labels whose words the head began with.
+        remarks: Why it began without words, where it did, a sentence each.
         out: Where the head was saved, if it was.
         fitted: The head, fitted to all windows.
     """
@@ -58,6 +60,8 @@ class MomentReport:
     mean_average_precision: float | None
     per_label: dict[str, dict[str, float | int | None]]
     heard: Heard
+    words: list[str]
+    remarks: list[str]
     out: str | None
     fitted: FittedHead = field(repr=False)
 
@@ -124,6 +128,8 @@ def moment_report(
         mean_average_precision=float(np.mean(precisions)) if precisions else None,
         per_label=per_label,
         heard=learned,
+        words=list(fitted.stamp.words or ()),
+        remarks=list(windows.words.remarks),
         out=None if out is None else str(out),
         fitted=fitted,
     )

@@ -6,7 +6,7 @@ itself: nobody may have listened. With `background` it stands for "none of these
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
@@ -19,8 +19,11 @@ from mmasc.collection.head import SpaceHead
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.vectors import check_column, check_finite_vectors, values_of
 from mmasc.errors import MmascError
+from mmasc.heads.from_words import MAYBE
 from mmasc.labelling.carrying import ABSENT, PRESENT, UNKNOWN, known_of_windows
+from mmasc.labelling.word_start import WordStart, word_start
 from mmasc.storage.texts import listed
+from mmasc.windows.units import unit_as_normalizer
 
 BACKGROUNDS = ("moments", "recordings")
 ANNOTATIONS = "annotations"  # what a head of annotated moments has in the place of a column
@@ -36,11 +39,15 @@ class Moments:
         overlap: Least share of the shorter of window and annotation that both have in common, above 0, at most 1.
         by: Annotations of this annotator alone; default: those of people, not of heads and prompts.
         background: "moments": windows that no annotation touches, of recordings with annotations, are "none of these":
-            whoever annotated them wrote down everything. "recordings": windows of recordings without any annotation
-            are, for a few examples of something rare. Default: such windows are left out.
+            whoever annotated them wrote down everything. A label that begins with its words does not learn from those
+            of them in which the words may be right (`mmasc.heads.from_words.MAYBE`). "recordings": windows of
+            recordings without any annotation are, for a few examples of something rare. Default: such windows are left
+            out.
         groups: Column of what must stay together in folds; default: recordings.
         space: Default: the oldest.
         where: SQL on columns of recordings and windows.
+        words: Heads of "logistic" begin with what the words of their labels say, where the encoder knows them; such a
+            label needs no example. False: examples alone.
     Raises:
         ValueError: If `overlap` or `background` is out of range.
     """
@@ -52,6 +59,7 @@ class Moments:
     groups: str | None = None
     space: str | None = None
     where: str | None = None
+    words: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.overlap <= 1:
@@ -75,6 +83,8 @@ class AnnotatedWindows:
         annotations: How many annotations were read.
         left_out: Windows that were left out, by reason.
         space_name, space: Where the vectors come from.
+        words: What the words of the labels say.
+        judged: Whether an annotation says something of the window, bool `[window]`; others are background. None: all.
     """
 
     vectors: Float[np.ndarray, "window dim"]
@@ -89,6 +99,8 @@ class AnnotatedWindows:
     left_out: dict[str, int]
     space_name: str
     space: SpaceHead
+    words: WordStart = field(default_factory=lambda: WordStart({}))
+    judged: Bool[np.ndarray, " window"] | None = None
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -104,7 +116,7 @@ def annotated_windows(collection: Collection, moments: Moments) -> AnnotatedWind
     reader = collection.space(moments.space)
     if moments.groups is not None:
         check_column(collection, moments.groups)
-    found, classes = _annotations(collection, moments)
+    found = _annotations(collection, moments)
     by_recording: dict[int, list[Annotation]] = {}
     for one in found:
         by_recording.setdefault(one.recording, []).append(one)
@@ -114,10 +126,11 @@ def annotated_windows(collection: Collection, moments: Moments) -> AnnotatedWind
     # By path: ids are drawn at random, and what is learnt must not hang on them
     order = window_order(collection, reader, np.arange(len(reader)))
     order = order[allowed[order]]
+    classes, words = _classes(collection, reader, moments, found, order)
     of_windows = reader.recording[order]
     firsts = np.flatnonzero(np.diff(of_windows, prepend=of_windows[:1] - 1))
     ids = of_windows[firsts]
-    kept, truths, others, left_out = [], [], [], Counter[str]()
+    kept, truths, others, judged, left_out = [], [], [], [], Counter[str]()
     parts = np.split(order, firsts[1:]) if len(firsts) else []  # of nothing, NumPy makes a part
     for one, positions in zip(ids.tolist(), parts, strict=True):
         if one in by_recording:
@@ -130,62 +143,98 @@ def annotated_windows(collection: Collection, moments: Moments) -> AnnotatedWind
             kept.append(positions[chosen])
             truths.append(truth[chosen])
             others.append(other[chosen])
+            judged.append(~untouched[chosen])
     if moments.background == "recordings":
         extra = _unannotated(collection, reader, order)
         kept.append(extra)
         truths.append(np.full((len(extra), len(classes)), ABSENT, np.int8))
         others.append(np.zeros(len(extra), bool))
+        judged.append(np.zeros(len(extra), bool))
     positions = np.concatenate([np.zeros(0, np.int64), *kept])
     vectors = reader.vectors(positions)
     check_finite_vectors(reader, vectors)
     sounding = ~reader.is_silence(vectors)
     left_out["digital silence"] += int((~sounding).sum())
-    truth = np.concatenate([np.zeros((0, len(classes)), np.int8), *truths])[sounding]
-    if not (truth == PRESENT).any():
+    truth = np.concatenate([np.zeros((0, len(classes)), np.int8), *truths])
+    heard = np.concatenate([np.zeros(0, bool), *judged])
+    truth[~heard] = _without_maybe(vectors[~heard], truth[~heard], classes, words)
+    known = heard | (truth != UNKNOWN).any(axis=1)
+    left_out["of background where the words may be right"] += int((sounding & ~known).sum())
+    chosen = sounding & known
+    truth = truth[chosen]
+    if not (truth == PRESENT).any() and not words.scores:
         raise MmascError(
             f"no window of space {reader.name!r} carries an annotation with these labels; shorter annotations are "
             "carried with a lower --overlap"
         )
-    recordings = reader.recording[positions[sounding]]
+    positions = positions[chosen]
+    recordings = reader.recording[positions]
     return AnnotatedWindows(
-        vectors[sounding].astype(np.float64),
+        vectors[chosen].astype(np.float64),
         truth,
-        np.concatenate([np.zeros(0, bool), *others])[sounding],
+        np.concatenate([np.zeros(0, bool), *others])[chosen],
         classes,
         recordings.astype(np.int64),
-        reader.start[positions[sounding]],
-        reader.end[positions[sounding]],
+        reader.start[positions],
+        reader.end[positions],
         _groups(collection, moments.groups, recordings),
         len(found),
         {reason: number for reason, number in left_out.items() if number},
         reader.name,
         reader.space,
+        words,
+        heard[chosen],
     )
 
 
-def _annotations(collection: Collection, moments: Moments) -> tuple[list[Annotation], tuple[str, ...]]:
-    """The annotations that count, and the labels that are learnt.
+def _without_maybe(
+    vectors: Float[np.ndarray, "window dim"],
+    truth: Int8[np.ndarray, "window class"],
+    classes: Sequence[str],
+    of: WordStart,
+) -> Int8[np.ndarray, "window class"]:
+    """What is known of windows that nobody judged: nothing of labels whose words may be right."""
+    units, truth = unit_as_normalizer(vectors.astype(np.float64)), truth.copy()
+    for column, label in enumerate(classes):
+        if label in of.scores:
+            truth[of.scores[label](units) >= MAYBE, column] = UNKNOWN
+    return truth
 
-    Raises:
-        MmascError: If there are none, or a label is present nowhere.
-    """
+
+def _annotations(collection: Collection, moments: Moments) -> list[Annotation]:
+    """The annotations that count."""
     found = collection.annotations.all(by=moments.by)
     if moments.by is None:
         found = [one for one in found if one.identity is None]
+    return found
+
+
+def _classes(
+    collection: Collection,
+    reader: SpaceReader,
+    moments: Moments,
+    found: Sequence[Annotation],
+    order: Int[np.ndarray, " window"],
+) -> tuple[tuple[str, ...], WordStart]:
+    """The labels that are learnt, and what their words say.
+
+    Raises:
+        MmascError: If there are none, or a label is present nowhere and its words are not known.
+    """
     present = sorted({one.label for one in found if one.verdict == "present"})
     folder = collection.store.folder
-    if not present:
+    labels = present if moments.labels is None else sorted(set(moments.labels))
+    words = word_start(collection, reader, order, labels) if moments.words else WordStart({})
+    missing = [label for label in labels if label not in present and label not in words.scores]
+    if not labels or (missing and not present):
         whose = "" if moments.by is None else f" by {moments.by!r}"
         raise MmascError(
             f"{folder} has no annotations{whose} of something present; add some with: mmasc label add COLLECTION "
             "RECORDING --label LABEL --start SECONDS --end SECONDS"
         )
-    if moments.labels is None:
-        return found, tuple(present)
-    missing = [label for label in moments.labels if label not in present]
     if missing:
         raise MmascError(f"no annotation of {folder} has {missing[0]!r} present; labels: {listed(present)}")
-    return found, tuple(sorted(set(moments.labels)))
+    return tuple(labels), words
 
 
 def _unannotated(

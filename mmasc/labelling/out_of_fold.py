@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mmasc.heads.background import logits_of
+from mmasc.heads.from_words import WORDS_LOGIT, FromWords
 from mmasc.heads.registry import make_head
 from mmasc.heads.thresholds import fit_thresholds
 from mmasc.labelling.carrying import PRESENT, UNKNOWN
@@ -16,6 +17,7 @@ from mmasc.progress import one_by_one
 
 _UNTESTED_THRESHOLD = 0.5  # where a label is as probable as not
 _SHARED_WINDOWS = 100  # what the common threshold counts against a label's own
+WORDS_HEAD = "logistic"  # which can begin with words
 _LOGITS = np.linspace(-8, 8, 161)
 
 
@@ -42,6 +44,12 @@ def known_rows(windows: AnnotatedWindows, column: int) -> tuple[Int[np.ndarray, 
     return rows, (windows.truth[rows, column] == PRESENT).astype(np.int64)
 
 
+def unfitted_head(windows: AnnotatedWindows, column: int, head: str) -> Any:
+    """The head of one label before it has learnt: one that begins with the label's words, where these are known."""
+    score = windows.words.scores.get(windows.classes[column]) if head == WORDS_HEAD else None
+    return make_head(head) if score is None else FromWords(score)
+
+
 def cross_validate(windows: AnnotatedWindows, fold: np.ndarray, head: str, count: Callable[[], Any]) -> Tested:
     """Test every window once, with heads and thresholds of the other folds.
 
@@ -52,6 +60,7 @@ def cross_validate(windows: AnnotatedWindows, fold: np.ndarray, head: str, count
         count: Called after each fit.
     """
     scores = out_of_fold(windows, fold, head, count)
+    begun = np.array([isinstance(unfitted_head(windows, one, head), FromWords) for one in range(len(windows.classes))])
     tested = ~np.isnan(scores)
     scores[(windows.truth == UNKNOWN)] = np.nan
     there = (windows.truth == PRESENT) & ~np.isnan(scores)
@@ -59,9 +68,9 @@ def cross_validate(windows: AnnotatedWindows, fold: np.ndarray, head: str, count
     thresholds = np.full(scores.shape, np.nan)
     for number in np.unique(fold):
         here = fold == number
-        thresholds[here] = _thresholds(windows, scores, ~here)
+        thresholds[here] = _thresholds(windows, scores, ~here, begun)
     thresholds[np.isnan(scores)] = np.nan
-    kept = _thresholds(windows, scores, np.ones(len(scores), bool))
+    kept = _thresholds(windows, scores, np.ones(len(scores), bool), begun)
     return Tested(scores, thresholds, kept, len(np.unique(fold[tested.any(axis=1)])))
 
 
@@ -91,8 +100,9 @@ def out_of_fold(
             train = np.flatnonzero(~here[rows])
             if generator is not None and share < 1:
                 train = _drawn(train, codes, share, generator)
-            if len(np.unique(codes[train])) == 2:
-                model = make_head(head).fit(windows.vectors[rows[train]], codes[train])
+            model = unfitted_head(windows, column, head)
+            if len(np.unique(codes[train])) == 2 or isinstance(model, FromWords):
+                model.fit(windows.vectors[rows[train]], codes[train])
                 scores[here, column] = model.predict_proba(windows.vectors[here])[:, 1]
             count()
     return scores
@@ -107,27 +117,30 @@ def _drawn(train: np.ndarray, codes: np.ndarray, share: float, generator: np.ran
 
 
 def _thresholds(
-    windows: AnnotatedWindows, scores: Float[np.ndarray, "window class"], rows: np.ndarray
+    windows: AnnotatedWindows, scores: Float[np.ndarray, "window class"], rows: np.ndarray, begun: np.ndarray
 ) -> Float[np.ndarray, " class"]:
     """A threshold for each label: the best of its own windows, drawn towards the one that is best for all together.
 
     The best threshold of a few windows is mostly chance: a label with n windows counts n against `_SHARED_WINDOWS` of
-    the common threshold, both as logits. Labels that were not tested get the common one.
+    the common threshold, both as logits. Labels that were not tested get the common one. For labels that began with
+    their words (`begun`) the threshold of words stands in the place of the common one: it is known beforehand.
     """
     true = (windows.truth == PRESENT) & rows[:, None]
     known = ~np.isnan(scores) & rows[:, None]
     columns = [column for column in range(scores.shape[1]) if _has_both(true[known[:, column], column])]
+    of_words = 1 / (1 + np.exp(-WORDS_LOGIT))
     if not columns:
-        return np.full(scores.shape[1], _UNTESTED_THRESHOLD)
+        return np.where(begun, of_words, _UNTESTED_THRESHOLD)
     logits = logits_of(np.nan_to_num(scores))
     common = _common_threshold([(logits[known[:, one], one], true[known[:, one], one]) for one in columns])
     shared = _SHARED_WINDOWS if len(columns) > 1 else 0
-    found = np.full(scores.shape[1], common)
+    found = np.where(begun, WORDS_LOGIT, common)
     for column in columns:
+        before, weight = (WORDS_LOGIT, _SHARED_WINDOWS) if begun[column] else (common, shared)
         side = known[:, column]
         own = fit_thresholds(scores[side, column][:, None], true[side, column][:, None], ["label"])["label"]
         count = int(true[side, column].sum())
-        found[column] = (count * logits_of(np.array([own]))[0] + shared * common) / (count + shared)
+        found[column] = (count * logits_of(np.array([own]))[0] + weight * before) / (count + weight)
     return 1 / (1 + np.exp(-found))
 
 

@@ -52,7 +52,13 @@ class Learned:
     @property
     def negative(self) -> int:
         """Windows without the label, as somebody said."""
-        return 0 if self.weak else int((self.windows.truth[:, 0] == ABSENT).sum())
+        return 0 if self.weak else int(((self.windows.truth[:, 0] == ABSENT) & self.judged).sum())
+
+    @property
+    def judged(self) -> Bool[np.ndarray, " window"]:
+        """Which windows somebody judged; where none is without the label, all count."""
+        known = self.windows.judged
+        return np.ones(len(self.windows), bool) if known is None or self.weak else known
 
     @property
     def threshold(self) -> float:
@@ -64,12 +70,18 @@ class Learned:
 def windows_to_learn(collection: Collection, label: str, space: str | None) -> tuple[AnnotatedWindows, bool]:
     """Annotated windows for one label; where none is without it, windows that nobody judged stand for that.
 
+    A label whose words the encoder knows needs neither: its head begins with them.
+
     Returns:
         The windows, and whether it is so.
     Raises:
-        MmascError: If the label is present nowhere.
+        MmascError: If the label is present nowhere, and its words are not known.
     """
-    found = annotated_windows(collection, Moments(labels=[label], space=space))
+    # Most of what nobody judged is without the label; where its words may be right is left out
+    found = annotated_windows(collection, Moments(labels=[label], space=space, background="moments"))
+    if found.words.scores:
+        return found, False
+    found = annotated_windows(collection, Moments(labels=[label], space=space, words=False))
     if (found.truth == ABSENT).any():
         return found, False
     for background in ("recordings", "moments"):
@@ -82,10 +94,14 @@ def windows_to_learn(collection: Collection, label: str, space: str | None) -> t
 def learn_label(
     windows: AnnotatedWindows, weak: bool, progress: Callable[[int, int], None] | None = None
 ) -> Learned | None:
-    """A head for the label of these windows; None where nothing is known to be without it."""
-    if not (windows.truth == ABSENT).any():
+    """A head for the label of these windows, from its words on where they are known.
+
+    None where they are not, and nothing is known to be without it.
+    """
+    begun = bool(windows.words.scores)
+    if not begun and not (windows.truth == ABSENT).any():
         return None
-    head = "logistic" if (windows.truth == PRESENT).sum() > 1 else "prototypes"
+    head = "logistic" if begun or (windows.truth == PRESENT).sum() > 1 else "prototypes"
     fitted, tested = fit_windows(windows, head, progress=progress)
     return Learned(fitted, windows, tested, weak)
 
@@ -99,7 +115,7 @@ def figures_of(learned: Learned, seed: int = 0) -> dict[str, Figure] | None:
     """
     if learned.weak or learned.positive + learned.negative < FEW:
         return None
-    known = ~np.isnan(learned.tested.scores[:, 0])
+    known = ~np.isnan(learned.tested.scores[:, 0]) & learned.judged
     scores, true = learned.tested.scores[known, 0], learned.windows.truth[known, 0] == PRESENT
     said = scores >= learned.tested.thresholds[known, 0]
     groups = learned.windows.groups[known]
@@ -140,12 +156,14 @@ def enough(learned: Learned | None, figures: dict[str, Figure] | None) -> str:
     if learned.weak:
         return "Nothing is marked as absent yet: moments that nobody judged stand for that. Say no to some."
     judged = learned.positive + learned.negative
+    if not learned.positive:
+        return "This is what the words say. Say yes or no to some moments, and it learns."
     if judged < FEW:
         return f"{FEW - judged} more moments, of several recordings, and it can be said how good this is."
     precision = None if figures is None else figures["precision"]
     if figures is None or precision is None:
         return "It cannot be said how good this is: label it in other recordings as well."
-    recordings = len(np.unique(learned.windows.groups))
+    recordings = len(np.unique(learned.windows.groups[learned.judged]))
     said = f"{precision[0]:.0%} of what it finds is right ({precision[1]:.0%} to {precision[2]:.0%}), tested on the "
     said += f"{judged} windows of {recordings} recordings that you judged, each by a head that had not heard it."
     return said + (" More labels would say it more exactly." if precision[2] - precision[1] > _WIDE else "")
@@ -214,7 +232,7 @@ def histogram_of(learned: Learned, probabilities: Float[np.ndarray, " window"]) 
     def counted(values: np.ndarray) -> list[int]:
         return np.histogram(values[~np.isnan(values)], edges)[0].tolist()
 
-    absent = np.zeros(0) if learned.weak else scores[truth == ABSENT]
+    absent = np.zeros(0) if learned.weak else scores[(truth == ABSENT) & learned.judged]
     return {
         "edges": edges.round(4).tolist(),
         "all": counted(probabilities),
