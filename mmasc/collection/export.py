@@ -11,7 +11,7 @@ from mmasc.collection.annotations import Annotations
 from mmasc.collection.frames import window_order, windows_described
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
-from mmasc.storage.files import replacing
+from mmasc.storage.files import make_folders, replacing
 
 _WINDOWS_AT_ONCE = 65_536
 
@@ -20,7 +20,7 @@ def export(collection: Snapshot, reader: SpaceReader, to: Path, file_format: str
     """Write a space for other programs; see `Collection.export`."""
     if file_format not in ("npy", "csv"):
         raise ValueError(f"file_format must be 'npy' or 'csv', got {file_format!r}")
-    to.mkdir(parents=True, exist_ok=True)
+    make_folders(to)
     order = window_order(collection, reader, np.arange(len(reader)))
     described = windows_described(collection, reader, order)
     table = described.select(["path", "start", "end", "lane", *collection.metadata_columns])

@@ -23,7 +23,7 @@ from mmasc.audio import CHANNELS, stream_audio
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import told
 from mmasc.storage.arrays import read_array
-from mmasc.storage.files import write_atomically
+from mmasc.storage.files import make_folders, write_atomically
 
 # Of what decodes and resamples; another number where the same recording gives other samples
 DECODER = 1
@@ -147,7 +147,7 @@ class WaveformCache:
 
     def _make_folder(self, folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folders(folder)
         except OSError as error:
             raise _cannot_write(self.folder, error) from error
 
@@ -246,7 +246,7 @@ def _fault(file: Path) -> str | None:
 
 def _write(file: Path, waveform: Float32[np.ndarray, "channel time"]) -> None:
     """Write under another name, sync and rename: at any moment there is a whole file or none."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(file.parent)
     content = io.BytesIO()
     np.save(content, waveform, allow_pickle=False)
     whole = content.getvalue()

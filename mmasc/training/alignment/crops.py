@@ -19,7 +19,7 @@ from jaxtyping import Float32, Int16, UInt8
 
 from mmasc.audio import load_audio, resample
 from mmasc.features import MINI, LogMel
-from mmasc.storage.files import write_atomically
+from mmasc.storage.files import make_folders, write_atomically
 from mmasc.training.alignment.crop_rule import CropRule
 
 # A piece this much quieter than the recording's loudest is drawn again, so often
@@ -79,7 +79,7 @@ class Recordings:
         digest = self.digest(path)
         kept = self.folder / digest[:2] / f"{digest[:32]}.i16"
         if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(kept.parent)
             write_atomically(kept, _decoded(path).tobytes())
         return np.memmap(kept, np.int16, "r") if kept.stat().st_size else np.zeros(0, np.int16)
 

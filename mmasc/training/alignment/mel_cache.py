@@ -20,6 +20,7 @@ from mmasc.audio import load_audio, resample
 from mmasc.errors import MmascError
 from mmasc.features import LogMel, LogMelConfig
 from mmasc.storage import tables
+from mmasc.storage.files import make_folders
 from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.storage.texts import listed
 from mmasc.training.alignment.augment import power_of
@@ -174,7 +175,7 @@ def _load_sound(
         # In one order of memory, kept or just computed: sums over it round alike then.
         decibels.append((10 * power.clamp_min(_POWER_FLOOR).log10()).half().contiguous().numpy())
     if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(kept.parent)
         tensors = {str(number): torch.from_numpy(values) for number, values in enumerate(decibels)}
         save_tensors(kept, tensors, {"kind": "mmasc-mel", "key": json.loads(key)})
     return Sound(digest, tuple(decibels))

@@ -16,6 +16,7 @@ from jaxtyping import Float16, Float32, Int, UInt8
 
 from mmasc.errors import MmascError
 from mmasc.features import MINI
+from mmasc.storage.files import make_folders
 from mmasc.storage.tensors import load_arrays, save_tensors
 from mmasc.training.alignment.crops import (
     STEP_DECIBELS,
@@ -130,7 +131,7 @@ def prepare_row(
     else:
         crops = draw_crops(row, paths, recordings, rule, seed)
         decibels, weight, digest = decibels_of(crops.samples), np.array(crops.weight, np.float32), crops.digest
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(kept.parent)
         tensors = {"decibels": torch.from_numpy(decibels), "weight": torch.from_numpy(weight)}
         save_tensors(kept, tensors, {"kind": "mmasc-crops", "digest": digest})
     heard: dict[str, np.ndarray] = {}

@@ -20,6 +20,7 @@ from mmasc.encoders.names import Names
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
 from mmasc.features import MINI
+from mmasc.storage.files import make_folders
 from mmasc.storage.tensors import load_arrays, save_tensors
 from mmasc.training.alignment.crops import Crops
 
@@ -123,7 +124,7 @@ def targets_of(teacher: Teacher, crops: Crops | str, folder: Path) -> Float16[np
     if isinstance(crops, str):
         return None
     vectors = teacher.hear(crops.samples)
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(kept.parent)
     save_tensors(kept, {"vectors": torch.from_numpy(vectors)}, {"kind": "mmasc-targets", "teacher": teacher.key})
     return vectors
 
