@@ -25,6 +25,7 @@ from mmasc.collection.metadata import metadata_table
 from mmasc.collection.publish import PublishReport, publish
 from mmasc.collection.published import open_store
 from mmasc.collection.report import EmbedReport
+from mmasc.collection.returning import keep_removed
 from mmasc.collection.searchable import Searchable
 from mmasc.collection.snapshot import ids_under
 from mmasc.collection.vectors import vectors_with_labels
@@ -140,6 +141,7 @@ class Collection(Searchable):
             if missing:
                 gone = coverage.gone_ids(self.store.folder, recordings, change.head.root)
                 ids = ids & gone if paths or where is not None else gone
+            keep_removed(self.store, recordings, ids)
             change.remove_recordings(sorted(ids))
         self.refresh()
         return len(ids)

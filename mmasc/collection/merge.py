@@ -133,7 +133,7 @@ def _plan(table: pa.Table, ours: pa.Table) -> _Plan:
         if known is None:
             plan.ids[row["id"]] = new_recording_id()
             plan.absent.append(number)
-        elif not _same_content(Stamp.of_row(known), Stamp.of_row(row)):
+        elif not Stamp.of_row(known).alike(Stamp.of_row(row)):
             plan.other_content += 1
         else:
             plan.ids[row["id"]] = known["id"]
@@ -147,12 +147,6 @@ def _plan(table: pa.Table, ours: pa.Table) -> _Plan:
             if known[DIGEST] is None and row[DIGEST] is not None:
                 plan.digests[known["id"]] = row[DIGEST]
     return plan
-
-
-def _same_content(ours: Stamp, theirs: Stamp) -> bool:
-    """By the digests; where one is not known, by size and the time of writing."""
-    same = ours.same_content(theirs)
-    return ours.mtime_ns == theirs.mtime_ns if same is None else same
 
 
 def _absent_recordings(table: pa.Table, schema: pa.Schema, plan: _Plan) -> pa.Table:
