@@ -11,7 +11,7 @@ After each kill it is looked at what is there, and in the end compared with what
     double    something is there twice
     corrupt   something does not open, is another than it was or should be, or leftovers of a killed run stay for ever
 
-The commands are in `storms.py`. Kills that come after the end of a command do not count.
+The commands are in `storms.py` and `storms_many.py`. Kills that come after the end of a command do not count.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def storm(folder: Path, kills: int, only: list[str] | None = None, seed: int = 0
         seed: Of the moments.
     """
     counts = []
-    with Children("storms", folder / "said") as children:
+    with Children("storms_many", folder / "said") as children:
         known = children.call("names")
         wanted = only or known
         for name in wanted:

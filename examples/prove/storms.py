@@ -560,9 +560,11 @@ def _files(folder: Path) -> list[str]:
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and ".lance/" not in name:
-            found.add(re.sub(r"/index-[^/]+/", "/index-*/", re.sub(r"heads/\d+\.json", "heads/*.json", name)))
+            name = re.sub(r"/(index|columns|segment|new)-[^/.]+/", r"/\1-*/", name)
+            found.add(re.sub(r"heads/\d+\.json", "heads/*.json", name))
     for space in folder.glob("*/spaces/*"):
-        found |= {f"{space.name}: {len(list(space.glob('index-*')))} indexes"}
+        for kind in ("index-*", "columns-*", "segments/*"):
+            found.add(f"{space.name}: {len(list(space.glob(kind)))} {kind}")
     return sorted(found)
 
 

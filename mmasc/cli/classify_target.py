@@ -14,7 +14,7 @@ from mmasc.cli.output import echo, remark
 from mmasc.errors import show_path
 from mmasc.label_files.texts import fits_a_line
 from mmasc.remote.paths import as_path
-from mmasc.storage.files import replacing, write_atomically
+from mmasc.storage.files import make_folders, replacing, write_atomically
 
 if TYPE_CHECKING:
     from mmasc.labelling.timelines import Classification
@@ -36,7 +36,7 @@ def write_label_files(
         if not _is_label_file(target, files):
             path = as_path(result.path).absolute()
             place = target / path.relative_to(common).with_name(f"{path.name}.{output_format}.txt")
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(place.parent)
         write_atomically(place, text.encode("utf-8", "surrogateescape"))
 
 
@@ -89,7 +89,7 @@ def output_to(target: Path | None, each: bool) -> Iterator[None]:
     elif each:
         yield
     else:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(target.parent)
         stopped: KeyboardInterrupt | None = None
         with (
             replacing(target) as beside,

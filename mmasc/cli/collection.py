@@ -79,8 +79,10 @@ def remove(folder: str, paths: tuple[str, ...], where: str | None, missing: bool
     if not paths and where is None and not missing:
         raise click.UsageError("name the recordings to remove: PATH..., --where SQL or --missing")
     opened = _open(folder)
-    there = len(opened.recordings)
+    there, labels = len(opened.recordings), len(opened.annotations)
     echo(f"{opened.remove(paths, where, missing)} recordings removed of {there}")
+    if hidden := labels - len(opened.annotations):
+        remark(f"{hidden} annotations of theirs are hidden, and there again when the same files are embedded again")
 
 
 @collection.command()

@@ -38,7 +38,9 @@ _OWN_WIDTH = 24  # characters of a user's own column in the table
     help="Recording of the collection, or a moment of it in seconds, as query: a.wav@12-15; no encoder is needed.",
 )
 @click.option("--not-like", multiple=True, metavar="PATH[@START-END]", help="The same, to stay away from.")
-@click.option("--weights", metavar="W,W...", help="A weight for each query: texts, sounds, pictures, then stored moments.")
+@click.option(
+    "--weights", metavar="W,W...", help="A weight for each query: texts, sounds, pictures, then stored moments."
+)
 @click.option("--not-weights", metavar="W,W...", help="The same for the queries of --not.")
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Maximum number of hits.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond' and start < 60\".")

@@ -234,13 +234,14 @@ class Annotations:
         if damaged:
             lines = listed(f"line {number} ({reason})" for number, reason in damaged)
             found.append(("error", f"{self._journal.path}: {len(damaged)} damaged: {lines}; the others count"))
-        lost = sum(one.recording not in self._collection.row_of for one in history.state.values())
+        lost = [one for one in history.state.values() if one.recording not in self._collection.row_of]
+        of_people = sum(one.identity is None for one in lost)
         if lost:
             found.append(
                 (
                     "warning",
-                    f"{lost} annotations are of recordings that are not in the collection; they are not shown, and "
-                    "mmasc collection compact drops them",
+                    f"{len(lost)} annotations are of recordings that are not in the collection and are not shown; "
+                    f"{of_people} by people are kept, and there again when the same files are embedded again",
                 )
             )
         late = [one for one in self.all() if one.end > self.duration_of(one.recording) + END_SLACK_SECONDS]

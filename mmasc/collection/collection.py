@@ -25,6 +25,7 @@ from mmasc.collection.metadata import metadata_table
 from mmasc.collection.publish import PublishReport, publish
 from mmasc.collection.published import open_store
 from mmasc.collection.removal import ids_to_remove, places_gone
+from mmasc.collection.returning import keep_removed
 from mmasc.collection.store import Store
 from mmasc.collection.vectors import vectors_with_labels
 from mmasc.errors import MmascError
@@ -90,6 +91,7 @@ class Collection(Growing):
         """
         with self.store.transaction() as change:
             ids = ids_to_remove(self.store, change.head, paths, where, missing)
+            keep_removed(self.store, change.head, ids)
             change.remove_recordings(ids)
         self.refresh()
         return len(ids)

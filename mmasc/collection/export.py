@@ -13,7 +13,7 @@ from mmasc.collection.annotations import Annotations
 from mmasc.collection.frames import windows_described, windows_in_order
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
-from mmasc.storage.files import replacing
+from mmasc.storage.files import make_folders, replacing
 
 _WINDOWS_AT_ONCE = 32_768
 
@@ -24,7 +24,7 @@ def export(
     """Write a space for other programs; see `Collection.export`."""
     if file_format not in ("npy", "csv"):
         raise ValueError(f"file_format must be 'npy' or 'csv', got {file_format!r}")
-    to.mkdir(parents=True, exist_ok=True)
+    make_folders(to)
     annotations = _write_annotations(collection, to, file_format)
     if file_format == "csv":
         return [_write_csv(to / "windows.csv", collection, reader, at_once), *annotations]

@@ -1,5 +1,6 @@
 """The index of a space brought up to its windows: built where it lacks too much, and saved for the next reader."""
 
+import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.index import IndexPolicy, Scan, VectorIndex, import_faiss
-from mmasc.collection.index_files import forget
+from mmasc.collection.index_files import HEADER, forget
 from mmasc.collection.segment_files import (
     damaged_segments,
     drop_segments,
@@ -115,6 +116,10 @@ def _segments(windows: Windows, places: Places, building: Building) -> list[Plac
     folder = _folder(windows)
     held = _held(windows, places)
     if not missing(held, len(windows), windows.space.dim, windows.policy, building.join)[0]:
+        if _unneeded(windows, held) and not windows.outdated():
+            with contextlib.suppress(Timeout, OSError), FileLock(folder / ".segments.lock", timeout=0):
+                held = _held(windows, places)
+                _drop_unneeded(windows, held)
         return held
     try:
         with FileLock(folder / ".segments.lock", timeout=_LOCK_SECONDS):
@@ -127,8 +132,7 @@ def _segments(windows: Windows, places: Places, building: Building) -> list[Plac
             if any(not one.name for one in replaced) or not held:
                 forget(folder)  # an index of an earlier version of mmasc
             held = _held(windows, places)
-            if not windows.outdated():
-                drop_segments(folder, list({*segment_names(folder)} - {one.name for one in held}))
+            _drop_unneeded(windows, held)
             return held
     except Timeout:
         windows.store.remark(
@@ -143,6 +147,29 @@ def _segments(windows: Windows, places: Places, building: Building) -> list[Plac
             for one in pieces
         ]
         return usable([*(one for one in held if one not in replaced), *made])
+
+
+def _unneeded(windows: Windows, held: list[Placed]) -> set[str]:
+    """Names of what is there and is not searched: a builder was killed before it deleted what it had replaced.
+
+    "" is the one index of a space that was small, or of an earlier version of mmasc.
+    """
+    names = {*segment_names(_folder(windows))} - {one.name for one in held}
+    # Where only the memory is too small for an exact index, others that share the folder may use theirs
+    large = len(windows) * windows.space.dim > windows.policy.flat_numbers
+    if large and all(one.name for one in held) and (_folder(windows) / HEADER).exists():
+        names.add("")
+    return names
+
+
+def _drop_unneeded(windows: Windows, held: list[Placed]) -> None:
+    """Delete what is not searched, unless newer windows may need it; call it under the lock."""
+    names = _unneeded(windows, held)
+    if windows.outdated():
+        return
+    drop_segments(_folder(windows), [one for one in names if one])
+    if "" in names:
+        forget(_folder(windows))
 
 
 def _held(windows: Windows, places: Places) -> list[Placed]:

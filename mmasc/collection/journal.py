@@ -131,7 +131,8 @@ class Journal:
         """Write all events to the table and begin a new journal; call it in `writing`. Damaged lines stay in it.
 
         Args:
-            recordings: Ids of the recordings that there are; annotations of others are dropped. None drops nothing.
+            recordings: Ids of the recordings that there are: annotations of others that no person gave are dropped.
+                None drops nothing.
         """
         contents = self.read(quiet=True)
         events = list({one.id: one for one in contents.events}.values())
@@ -222,9 +223,12 @@ def _text(value: Any) -> str:
 
 
 def _of_recordings(event: Event, recordings: Collection[int]) -> Event | None:
-    """The event without annotations of recordings that are gone; None if nothing is left of it."""
+    """The event without what heads said of recordings that are gone; None if nothing is left of it.
+
+    What people said stays: the same file may be embedded again.
+    """
     pairs = zip(event.annotations, event.paths, strict=True)
-    left = [(one, path) for one, path in pairs if one.recording in recordings]
+    left = [(one, path) for one, path in pairs if one.recording in recordings or one.identity is None]
     if event.op != "set" or len(left) == len(event.annotations):
         return event
     if not left:
@@ -262,7 +266,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def fold_annotations(folder: Path, recordings: Collection[int]) -> None:
-    """Fold the journal of the collection in `folder`, where there is one, and drop annotations of other recordings."""
+    """Fold the journal of the collection in `folder`, if there is one, and drop what heads said of other recordings."""
     if (folder / FOLDER).is_dir():
         with Journal(folder).writing() as journal:
             journal.fold(recordings)

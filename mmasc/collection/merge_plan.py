@@ -132,10 +132,7 @@ class MergePlan:
 
 def _same_content(ours: Stamp, theirs: Stamp) -> bool:
     """By the digests; where one is not known, by size and the time of writing; where a file was never seen, by path."""
-    if ours.unseen or theirs.unseen:
-        return True
-    same = ours.same_content(theirs)
-    return ours.mtime_ns == theirs.mtime_ns if same is None else same
+    return ours.unseen or theirs.unseen or ours.alike(theirs)
 
 
 def _types(schema: pa.Schema) -> dict[str, pa.DataType]:

@@ -14,6 +14,7 @@ from mmasc.collection.clock import CLOCK_TYPES, ClockColumns, renewed, without_n
 from mmasc.collection.head import Head, SpaceHead
 from mmasc.collection.known_recordings import Known, KnownRecordings
 from mmasc.collection.metadata import metadata_table
+from mmasc.collection.returning import Returning
 from mmasc.collection.rows import (
     facts,
     new_recording_id,
@@ -72,6 +73,7 @@ class RowWriter:
     def __init__(self, store: Store, name: str, own: OwnColumns, clocks: ClockColumns | None) -> None:
         self.store, self.name, self.own, self.clocks = store, name, own, clocks
         self.lost: dict[str, int] = {}
+        self.returning = Returning(store)
 
     def open_space(self, wanted: SpaceHead) -> Head:
         """Make the space, or check that the one of its name is the same; know what is in it.
@@ -149,7 +151,8 @@ class RowWriter:
             known = self.known.get(one.stored)
             same = one.same if known == one.known else known is not None and self.same(known, one.now, one.file)
             if known is None:
-                number = new_recording_id()
+                # Removed and embedded again it is the same recording, and has its labels again
+                number = self.returning.id_of(one.stored, one.now, change.head) or new_recording_id()
                 new.append((number, one))
             else:
                 number = known.id

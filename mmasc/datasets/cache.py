@@ -23,6 +23,7 @@ from mmasc.cores import usable_cores
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import told
 from mmasc.storage.arrays import read_array
+from mmasc.storage.files import make_folders
 from mmasc.storage.sealed import sealed_fault, write_sealed
 
 # Of what decodes and resamples; another number where the same recording gives other samples
@@ -144,7 +145,7 @@ class WaveformCache:
 
     def _make_folder(self, folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folders(folder)
         except OSError as error:
             raise _cannot_write(self.folder, error) from error
 

@@ -14,7 +14,7 @@ from mmasc.demo.content import Entry, HitView, MapPoint, PageContent, Question, 
 from mmasc.demo.page import render_page
 from mmasc.demo.pictures import map_positions
 from mmasc.demo.result import Asked, DemoResult, Labelled
-from mmasc.storage.files import write_atomically
+from mmasc.storage.files import make_folders, write_atomically
 
 _WORDS_ON_MAP = 40  # with more labels than this, those that most sounds were given
 _COLOURS = 16  # that page.css has for groups
@@ -24,7 +24,7 @@ PREVIEW_SECONDS = 8.0  # of a recording; a hit behind that gets a preview of its
 
 def write_page(result: DemoResult) -> None:
     """Write the page to `result.page`."""
-    result.page.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(result.page.parent)
     write_atomically(result.page, render_page(page_content(result)).encode())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from mmasc.storage.files import write_atomically
+from mmasc.storage.files import make_folders, write_atomically
 from mmasc.synth import SYNTH, synthesise
 
 SAMPLE_RATE, SECONDS = 32_000, 5.0  # of the sounds that are made here
@@ -27,7 +27,7 @@ def make_sounds(folder: str | Path) -> Path:
 
 def write_sound(path: Path, names: Sequence[str], seed: int) -> None:
     """Sounds one after another as one WAV file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     waveform = np.concatenate([synthesise(name, SAMPLE_RATE, SECONDS, seed) for name in names])
     content = BytesIO()
     soundfile.write(content, waveform, SAMPLE_RATE, "PCM_16", format="WAV")

@@ -11,7 +11,7 @@ from mmasc.evaluation.published import Published
 from mmasc.evaluation.row_texts import percent, row_name
 from mmasc.evaluation.run_figures import time_text
 from mmasc.printing import plain
-from mmasc.storage.files import write_atomically
+from mmasc.storage.files import make_folders, write_atomically
 
 
 def write_comparison(found: Comparison, folder: str | Path, name: str | None = None, command: str = "") -> list[Path]:
@@ -28,7 +28,7 @@ def write_comparison(found: Comparison, folder: str | Path, name: str | None = N
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise MmascError(f"{folder} is a file; name a folder for the table")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     kinds = {row.dataset for row in found.rows if row.dataset}
     name = name or (kinds.pop() if len(kinds) == 1 else "comparison")
     files = [folder / f"{name}.{ending}" for ending in ("md", "json", "png")]

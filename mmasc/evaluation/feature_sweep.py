@@ -23,7 +23,7 @@ from mmasc.features.registry import FRONT_ENDS, front_end_constants
 from mmasc.networks.building import building_asked
 from mmasc.networks.load import load_network
 from mmasc.progress import one_by_one
-from mmasc.storage.files import write_atomically
+from mmasc.storage.files import make_folders, write_atomically
 from mmasc.storage.texts import parse_json
 from mmasc.training.supervised.batches import check_stages
 from mmasc.training.supervised.config import SupervisedConfig
@@ -199,7 +199,7 @@ def _claim_features(folder: Path, front_end: str, constants: Mapping[str, Any]) 
     now = json.dumps(constants, indent=1, sort_keys=True) + "\n"
     path = folder / _CONSTANTS
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
         write_atomically(path, now.encode())
         return
     try:

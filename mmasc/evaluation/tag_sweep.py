@@ -19,6 +19,7 @@ from mmasc.evaluation.pooling import Evaluation
 from mmasc.metrics.predictions import measure_gain
 from mmasc.networks.tag_presets import TAG_PRESETS, TagPreset
 from mmasc.progress import one_by_one
+from mmasc.storage.files import make_folders
 from mmasc.training.supervised.data import DataChoice
 from mmasc.training.supervised.kept_tags import TAGS, ClipTags
 
@@ -176,7 +177,7 @@ def _tags_of_all(network: str, data: DataChoice, place: Path, tags: str, session
     found = tags_for(network, tags, data.read(), place, session)
     if found is None:
         raise MmascError(f"a sweep over tags needs a network that reads them, and their source; got {network}")
-    place.mkdir(parents=True, exist_ok=True)
+    make_folders(place)
     found.save(place / TAGS)
     return found
 

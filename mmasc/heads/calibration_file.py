@@ -17,7 +17,7 @@ from mmasc.encoders.text_encoder import TextEncoder
 from mmasc.errors import MmascError
 from mmasc.heads.shifted import TunedZeroShot
 from mmasc.prompts.prompts import Prompts, as_prompts
-from mmasc.storage.files import write_atomically
+from mmasc.storage.files import make_folders, write_atomically
 from mmasc.storage.texts import parse_json
 from mmasc.version import __version__
 
@@ -108,7 +108,7 @@ class Calibration:
             OSError: If the file cannot be written.
         """
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
         values = {name: value for name, value in asdict(self).items() if name != "source"}
         text = json.dumps({"kind": _KIND} | values, indent=1, ensure_ascii=False) + "\n"
         write_atomically(path, text.encode())

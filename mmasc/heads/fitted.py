@@ -22,7 +22,7 @@ from mmasc.heads.familiarity import Familiarity
 from mmasc.heads.one_against_rest import OneAgainstRest
 from mmasc.heads.predictor import Predictor
 from mmasc.heads.predictors import PREDICTORS
-from mmasc.storage.files import write_atomically
+from mmasc.storage.files import make_folders, write_atomically
 from mmasc.storage.texts import parse_json
 from mmasc.windows.units import unit_as_normalizer
 
@@ -161,7 +161,7 @@ class FittedHead:
             OSError: If the file cannot be written.
         """
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
         arrays = {name: np.ascontiguousarray(array) for name, array in self.predictor.arrays().items()}
         if self.familiarity is not None:
             arrays |= self.familiarity.arrays()  # version 0.1.0 passes over them

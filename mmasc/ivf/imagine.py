@@ -12,7 +12,7 @@ from mmasc.audio import find_audio, load_audio
 from mmasc.devices import resolve_device
 from mmasc.errors import MmascError
 from mmasc.ivf.imagination import SOUND, load_imagination
-from mmasc.storage.files import replacing
+from mmasc.storage.files import make_folders, replacing
 from mmasc.windows.cut import cut_segments
 
 
@@ -56,7 +56,7 @@ def imagine_files(
     network = load_imagination(run).to(resolve_device(device))
     files = find_audio(paths)
     folder = Path(to)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     names, written = Counter[str](), 0
     for path in files:
         try:

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from mmasc.errors import MmascError
 from mmasc.ivf.decoding import PairConfig, decoded
 from mmasc.ivf.sources import Source
+from mmasc.storage.files import make_folders
 
 # Decoded sources that stay in memory
 _MOST_BYTES = 2 << 30
@@ -142,7 +143,7 @@ def prepare_pairs(
         MmascError: If none can be used; the first fault is named.
     """
     cache = Path(cache)
-    cache.mkdir(parents=True, exist_ok=True)
+    make_folders(cache)
     results: dict[int, tuple[Path | None, list[str]]] = {}
     for number, result in decoded(sources, config, cache, workers):
         results[number] = result

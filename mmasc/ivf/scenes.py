@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from mmasc.errors import MmascError
-from mmasc.storage.files import write_atomically
+from mmasc.storage.files import make_folders, write_atomically
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (225, 60, 50),
@@ -150,7 +150,7 @@ def write_scenes(
             f"{n}, {seconds}, {size}, {frames_per_second}, {sample_rate}"
         )
     folder = Path(to)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     scenes = [draw_scene(number, seed) for number in range(n)]
     lines = ["id,video,label,colour,shape,radius,seed,seconds,size"] + [
         f"film-{number:05d},film-{number:05d}.mkv,{scene.label},{scene.colour},{scene.shape},{scene.radius:.4f},{seed},"

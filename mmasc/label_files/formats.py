@@ -16,7 +16,7 @@ from mmasc.label_files.playlist import m3u_text
 from mmasc.label_files.raven import looks_like_raven, raven_text, read_raven
 from mmasc.label_files.rows import LabelFile, LabelRow, Problem, recording_named_by
 from mmasc.label_files.tabular import csv_text, read_csv
-from mmasc.storage.files import write_atomically
+from mmasc.storage.files import make_folders, write_atomically
 from mmasc.storage.table_texts import text_of_file
 
 FORMATS = ("csv", "jsonl", "json", "raven", "audacity", "m3u")
@@ -157,7 +157,7 @@ def write_rows(
         places = label_places(list(by_path), format, root)
         texts = {target / places[path]: rows_text(own, format) for path, own in by_path.items()}
     for file, text in texts.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(file.parent)
         write_atomically(file, text.encode("utf-8", "surrogateescape"))
     return Written(list(texts), len(rows) - len(kept))
 

@@ -13,6 +13,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from mmasc.errors import MmascError, show_path
+from mmasc.remote.addresses import SCHEMES, is_address
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -35,7 +38,11 @@ def replacing(path: Path) -> Iterator[Path]:
     When the block fails, what was written is deleted and the old file stays; what a killed process left there is
     deleted by the next one that writes into the folder. The new file has the mode that the umask gives to new files;
     where `path` is a link, what it leads to is replaced, and a device or a pipe is written to as it is.
+
+    Raises:
+        MmascError: If `path` is an address.
     """
+    _refuse_address(path)
     path = Path(os.path.realpath(path)) if path.is_symlink() else path
     if path.exists() and not path.is_file():
         yield path
@@ -143,7 +150,12 @@ def names_below(folders: Iterable[Path]) -> set[Path]:
 
 
 def make_folders(folder: Path) -> None:
-    """Make a folder and the parents that it lacks, and bring their names to the disk."""
+    """Make a folder and the parents that it lacks, and bring their names to the disk.
+
+    Raises:
+        MmascError: If it is an address: a folder called "s3:" is never what is meant.
+    """
+    _refuse_address(folder)
     missing = [folder, *folder.parents]
     missing = [one for one in missing if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,6 +170,12 @@ def crc32_of(path: Path) -> int:
         while block := file.read(_BLOCK_BYTES):
             checksum = zlib.crc32(block, checksum)
     return checksum
+
+
+def _refuse_address(path: Path) -> None:
+    # `Path` makes "s3:/bucket" of "s3://bucket", and "s3:" of "s3://"
+    if is_address(path) or os.fspath(path) in [f"{scheme}:" for scheme in SCHEMES]:
+        raise MmascError(f"{show_path(path)}: results are written on a local or shared disk; give a path there")
 
 
 def _sync(path: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import zlib
 from pathlib import Path
 
-from mmasc.storage.files import write_atomically
+from mmasc.storage.files import make_folders, write_atomically
 
 _MAGIC = b"mmasc crc32 "
 SEAL_BYTES = len(_MAGIC) + 4
@@ -20,7 +20,7 @@ def write_sealed(path: Path, content: bytes) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     write_atomically(path, content + _seal(zlib.crc32(content)))
 
 

@@ -19,7 +19,7 @@ from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.progress import current
 from mmasc.prompts.prompts import Prompts
-from mmasc.storage.files import write_atomically
+from mmasc.storage.files import make_folders, write_atomically
 from mmasc.studies.plots import principal_components
 from mmasc.studies.report_numbers import StudyReport, prompt_result
 from mmasc.studies.study import load_study
@@ -69,7 +69,7 @@ def report(
     from mmasc.studies.report_figures import draw_figures
     from mmasc.studies.report_page import render_report
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     with current().phase("drawing figures"):
         figures = draw_figures(study, results, {name: places for name, (places, _) in positions.items()}, pairs, folder)
     found = StudyReport(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mmasc.errors import MmascError
 from mmasc.storage.configs import config_to_json
-from mmasc.storage.files import write_atomically
+from mmasc.storage.files import make_folders, write_atomically
 from mmasc.storage.texts import parse_json, read_reports
 
 
@@ -65,7 +65,7 @@ def claim_run(folder: Path, config: Any) -> bool:
         return True
     if folder.exists() and any(not item.name.startswith(".") for item in folder.iterdir()):
         raise MmascError(f"{folder} holds files but no run; choose a new or empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     write_atomically(path, config_to_json(config).encode())
     return False
 

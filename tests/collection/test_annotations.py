@@ -11,6 +11,7 @@ import mmasc
 from mmasc.collection import Collection
 from mmasc.collection.annotations import Annotation
 from mmasc.collection.journal import FOLDER, JOURNAL, Journal
+from mmasc.collection.returning import keep_removed
 from mmasc.errors import MmascError
 from tests.helpers.collections import labelled, second, write  # noqa: F401
 from tests.helpers.windows import made
@@ -249,18 +250,58 @@ def test_annotations_go_with_their_recording(labelled):  # noqa: F811
     assert len(collection.annotations) == collection.info()["annotations"] == 1
     assert len(old.annotations) == 2  # who opened it before sees what there was
     assert [item.message for item in collection.check() if "annotations" in item.message] == [
-        "1 annotations are of recordings that are not in the collection; they are not shown, and mmasc collection "
-        "compact drops them"
+        "1 annotations are of recordings that are not in the collection and are not shown; 1 by people are kept, and "
+        "there again when the same files are embedded again"
     ]
     # What cannot be seen is not undone
     assert collection.annotations.undo(2) == ["1 annotation of frog added"]
     assert collection.annotations.redo() == ["1 annotation of frog added"]
     collection.compact()
-    assert [item.message for item in collection.check() if "annotations" in item.message] == []
-    assert len(Journal(labelled / "c").read().events) == 3
-    # Embedded again it is a new recording
+    assert len(Journal(labelled / "c").read().events) == 4
+    # Another sound under its path is a new recording, the same sound is the one that it was
+    sound = (labelled / "s/a/x.wav").read_bytes()
+    write(labelled / "s/a/x.wav", 0.7)
     collection.add(labelled / "s")
     assert {path for path, *_ in said(collection)} == {"b/x.wav"}
+    collection.remove(["a"])
+    (labelled / "s/a/x.wav").write_bytes(sound)
+    collection.add(labelled / "s")
+    assert {path for path, *_ in said(collection)} == {"a/x.wav", "b/x.wav"}
+    assert [item.message for item in collection.check() if "annotations" in item.message] == []
+
+
+def test_what_heads_said_of_a_recording_that_was_removed_goes_with_a_compaction(labelled):  # noqa: F811
+    collection = Collection(labelled / "c")
+    number = collection.annotations.recording_id("a/x.wav")
+    collection.annotations.add(
+        [
+            Annotation(recording=number, start=0, end=1, label="frog", by="ann"),
+            Annotation(recording=number, start=0, end=1, label="owl", by="head", identity="1" * 32),
+        ]
+    )
+    collection.remove(["a"])
+    collection.compact()
+    collection.add(labelled / "s")
+    assert said(collection) == {("a/x.wav", 0, 1, "frog", "present", "ann")}
+
+
+def test_a_removed_recording_that_is_there_again_is_there_once(labelled):  # noqa: F811
+    """A remove that was killed names recordings that are still there: their ids are theirs."""
+    collection = Collection(labelled / "c")
+    number = collection.annotations.recording_id("a/x.wav")
+    collection.annotations.add([Annotation(recording=number, start=0, end=1, label="frog")])
+    with collection.store.transaction():
+        keep_removed(collection.store, collection.recordings, [number])
+    (labelled / "s/a/x.wav").rename(labelled / "s/moved.wav")
+    collection.add(labelled / "s")
+    shutil.copy(labelled / "s/moved.wav", labelled / "s/a/x.wav")
+    collection.add(labelled / "s")
+    assert {path for path, *_ in said(collection)} == {"moved.wav"}
+    assert len(set(collection.recordings.column("id").to_pylist())) == len(collection.recordings)
+    (labelled / "c/annotations/removed.json").write_text('{"removed": [{"id": 1}]}')  # damaged: new recordings
+    collection.remove(["a"])
+    collection.add(labelled / "s")
+    assert errors(collection) == []
 
 
 def test_merging_counts_one_id_once(labelled, registered):  # noqa: F811

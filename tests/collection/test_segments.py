@@ -139,6 +139,26 @@ def test_a_builder_that_dies_leaves_what_was_built_and_the_next_goes_on(store, m
     assert len(segment_files.segment_names(folder)) == 3
 
 
+def test_what_a_builder_left_that_died_before_it_deleted_goes_with_the_next_search(store, monkeypatch):
+    folder = store.space_folder("a" * 32)
+    small = VectorIndex.build(lambda: store.vectors(store.head().spaces["one"], last=90), 90, DIM, POLICY)
+    small.save(folder, 1)  # that of a space which was small
+    reader_of(store).refresh_index()
+    first = segment_files.segment_names(folder)
+    with store.transaction() as change:
+        change.remove_windows("one", list(range(60, 90)))
+    with monkeypatch.context() as dying:
+        dying.setattr(index_upkeep, "drop_segments", lambda *_: pytest.fail("killed here"))
+        with pytest.raises(pytest.fail.Exception):
+            reader_of(store).refresh_index()
+    small.save(folder, 1)
+    assert set(first) < set(segment_files.segment_names(folder))
+    assert_brute_force(reader_of(store))
+    held = {one.name for one in reader_of(store).refresh_index().segments}
+    assert held == set(segment_files.segment_names(folder))
+    assert not (folder / "index.json").exists()
+
+
 def test_where_nothing_can_be_written_the_index_is_in_memory(store, monkeypatch):
     def refuses(*_, **__):
         raise OSError(30, "Read-only file system")

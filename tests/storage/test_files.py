@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from mmasc.errors import MmascError
 from mmasc.storage import files
 from mmasc.storage.files import replacing, write_atomically
 from mmasc.storage.texts import listed, parse_json
@@ -145,3 +147,14 @@ def test_names_in_messages_are_few_and_short():
     text = listed(["x" * 10_000] * 10_000)
     assert len(text) < 2_500
     assert text.endswith("… and 9970 more")
+
+
+@pytest.mark.parametrize("address", ["s3://", "s3://bucket", "gs://bucket/a/b.csv", "https://host/x"])
+def test_an_address_never_becomes_a_folder_on_the_disk(tmp_path, monkeypatch, address):
+    monkeypatch.chdir(tmp_path)
+    for write in (lambda path: files.make_folders(path), lambda path: files.write_atomically(path, b"x")):
+        with pytest.raises(MmascError, match="local or shared disk"):
+            write(Path(address))
+    assert list(tmp_path.iterdir()) == []
+    files.make_folders(Path("site-A:") / "s3:")  # names with a colon are names
+    assert (tmp_path / "site-A:" / "s3:").is_dir()

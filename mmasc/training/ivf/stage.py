@@ -13,7 +13,7 @@ from mmasc.devices import ProcessGroup, Session
 from mmasc.ivf.decoding import PairConfig
 from mmasc.ivf.pairs import Pair, Pairs, prepare_pairs
 from mmasc.ivf.sources import Source, read_sources
-from mmasc.storage.files import replacing
+from mmasc.storage.files import make_folders, replacing
 from mmasc.training.run_folder import Metrics, claim_run
 from mmasc.training.stage import Say, Stage
 
@@ -151,7 +151,7 @@ def contact_sheet(path: Path, rows: Sequence[np.ndarray]) -> None:
     """
     from PIL import Image
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
     factor = max(1, 96 // rows[0].shape[1])
     with replacing(path) as beside:

@@ -64,6 +64,7 @@ class Model:
     recordings: Mapping[str, Recording] = field(default_factory=dict)
     spaces: tuple[str, ...] = ()
     columns: frozenset[str] = frozenset()
+    removed: Mapping[tuple[str, Sound], Recording] = field(default_factory=dict)
 
     def rows(self, space: str) -> list[Row]:
         """All windows of a space, in the order of path and start."""
@@ -121,7 +122,7 @@ class Model:
             sound = disk[path]
             if sound.state == "failed":
                 continue
-            known = recordings.get(path) or Recording(sound).labelled(own.get(path, {}))
+            known = recordings.get(path) or self._returned(path, sound, recordings).labelled(own.get(path, {}))
             if known.sound != sound:
                 known = replace(known, sound=sound, spaces=frozenset())
             recordings[path] = replace(known, spaces=known.spaces | {space})
@@ -135,7 +136,19 @@ class Model:
     def without(self, paths: Iterable[str]) -> "Model":
         """After these recordings were removed."""
         gone = set(paths)
-        return replace(self, recordings={path: one for path, one in self.recordings.items() if path not in gone})
+        named = {(path, one.sound): one for path, one in self.recordings.items() if path in gone}
+        named = {key: one for key, one in named.items() if one.notes or one.erased}
+        ids = {one.id for one in named.values()}
+        removed = {key: one for key, one in self.removed.items() if one.id not in ids} | named
+        left = {path: one for path, one in self.recordings.items() if path not in gone}
+        return replace(self, recordings=left, removed=removed)
+
+    def _returned(self, path: str, sound: Sound, there: Mapping[str, Recording]) -> Recording:
+        """A file that is new here: the recording that was removed if it is the same sound under its path."""
+        old = self.removed.get((path, sound))
+        if old is None or old.id in {one.id for one in there.values()}:
+            return Recording(sound)
+        return Recording(sound, id=old.id, notes=old.notes, erased=old.erased)
 
     def labelled(self, own: Mapping[str, Mapping[str, Any]]) -> "Model":
         """After columns were set by path."""
