@@ -100,6 +100,7 @@ def search(
     question = question_of(queries, negatives)
     for kind, more in (("text", text), ("audio", audio), ("image", image)):
         question[kind] += more
+    question |= {"like": [_moment(one) for one in like], "not_like": [_moment(one) for one in not_like]}
     for name, given, asked in (("--weights", weights, ""), ("--not-weights", not_weights, "not_")):
         items = sum(len(question[f"{asked}{kind}"]) for kind in ("text", "audio", "image", "like"))
         if given is not None and len(numbers_of(given, name) or ()) != items:

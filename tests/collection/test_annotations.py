@@ -291,7 +291,7 @@ def test_a_removed_recording_that_is_there_again_is_there_once(labelled):  # noq
     number = collection.annotations.recording_id("a/x.wav")
     collection.annotations.add([Annotation(recording=number, start=0, end=1, label="frog")])
     with collection.store.transaction():
-        keep_removed(collection.store, collection.recordings, [number])
+        keep_removed(collection.store, collection.head, np.array([number]))
     (labelled / "s/a/x.wav").rename(labelled / "s/moved.wav")
     collection.add(labelled / "s")
     shutil.copy(labelled / "s/moved.wav", labelled / "s/a/x.wav")
