@@ -32,7 +32,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "mmasc.cli.embed:embed": 25,
     "mmasc.cli.evaluate:evaluate": 10,
     "mmasc.cli.imagine:imagine": 9,
-    "mmasc.cli.search:search": 17,
+    "mmasc.cli.search:search": 18,
     "mmasc.collection.searchable:Searchable.search": 15,
     "mmasc.collection.hits:Hit.__init__": 11,
     "mmasc.collection.ingest:embed": 23,

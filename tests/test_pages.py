@@ -71,6 +71,7 @@ FACTS = [
 PRINTED = {
     "README.md": ("clock_tick.wav", "storm"),
     "docs/annotations.md": ("gust ann present - gusts.head absent", "gust ann present - gusts.head absent"),
+    "docs/integrations.md": ("[ True]", "0"),
     "docs/python.md": ("clock_tick.wav", "(2, 128) [0.   1.88] [5.12 7.  ]"),
 }
 

@@ -27,6 +27,7 @@ _OWN_WIDTH = 24  # characters of a user's own column in the table
 @click.option("--text", multiple=True, metavar="TEXT", help="Query as text, even if a file has that name.")
 @click.option("--audio", multiple=True, metavar="FILE", help="Sound file as query.")
 @click.option("--image", multiple=True, metavar="FILE", help="Picture as query, if the encoder understands pictures.")
+@click.option("--film", multiple=True, metavar="FILE", help="Pictures of a film as query, if the encoder reads films.")
 @click.option(
     "--not", "negatives", multiple=True, metavar="QUERY", help="Query to stay away from; may be given several times."
 )
@@ -52,6 +53,7 @@ def search(
     text: tuple[str, ...],
     audio: tuple[str, ...],
     image: tuple[str, ...],
+    film: tuple[str, ...],
     negatives: tuple[str, ...],
     k: int,
     where: str | None,
@@ -82,7 +84,7 @@ def search(
 
     opened = Collection(collection, device=device)
     question = question_of(queries, negatives)
-    for kind, more in (("text", text), ("audio", audio), ("image", image)):
+    for kind, more in (("text", text), ("audio", audio), ("image", image + film)):
         question[kind] += more
     spread = 1 if per_recording else spread
     with shown_progress("searching", quiet):

@@ -1,7 +1,7 @@
 """A question to a space: texts, sounds, pictures and vectors, for and against, become one vector; hits come back."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmasc.audio.find import VIDEO_EXTENSIONS
 from mmasc.audio.memory import MemorySound, as_source, is_one
 from mmasc.collection.clock import begin_of, clock_at
 from mmasc.collection.filters import passing_windows
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mmasc.encoders.base import Encoder
     from mmasc.encoders.text_encoder import TextEncoder
 
+_FILMS = frozenset(f".{extension}" for extension in VIDEO_EXTENSIONS)
 # Equal to float32 rounding: the same window of the same sound
 _DUPLICATE_COSINE = 1 - 1e-5
 
@@ -72,9 +74,10 @@ class Query:
 
     @property
     def modalities(self) -> set[str]:
-        """Which of "text", "audio", "image" a space must understand."""
+        """Which of "text", "audio", "image", "film" a space must understand."""
+        images, films = _films_apart(self.images + self.not_images)
         asked = {"text": self.texts + self.not_texts, "audio": self.sounds + self.not_sounds}
-        return {name for name, items in {**asked, "image": self.images + self.not_images}.items() if items}
+        return {name for name, items in {**asked, "image": images, "film": films}.items() if items}
 
     def fits(self, encoder: str) -> bool:
         """Whether the encoder of a space (its name, as stored) understands the query."""
@@ -253,8 +256,11 @@ def _query_vectors(query: Query, encoder: Any, dim: int, against: bool) -> tuple
         assert encoder is not None
         if texts:
             parts.append(encoder.embed_text(list(texts)))
-        if images:
-            parts.append(encoder.embed_image([_picture(image) for image in images]))
+        pictures, films = _films_apart(images)
+        if pictures:
+            parts.append(encoder.embed_image([_picture(image) for image in pictures]))
+        if films:
+            parts.append(encoder.embed_film(films))
         if sounds:
             from mmasc.encoders.embedding import embed_file  # late: it loads torch, which words do without
         for path in sounds:
@@ -262,6 +268,12 @@ def _query_vectors(query: Query, encoder: Any, dim: int, against: bool) -> tuple
             parts.append(encoded.vector[None])
             windows.append(encoded.vectors)
     return np.concatenate(parts), np.concatenate(windows)
+
+
+def _films_apart(images: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Pictures, and films: the files that end as films do."""
+    films = [one for one in images if isinstance(one, str | Path) and Path(one).suffix.lower() in _FILMS]
+    return [one for one in images if not any(one is film for film in films)], films
 
 
 def _picture(image: Any) -> Any:
