@@ -135,8 +135,12 @@ class Encoder(TextEncoder):
         """
         self._require("film")
         for film in films:
-            if not isinstance(film, str | os.PathLike) and (film.dtype != np.uint8 or film.ndim != 4 or not film.size):
-                raise ValueError(f"a film must be uint8 [frame, height, width, 3], got {film.dtype} {[*film.shape]}")
+            frames = np.asarray(() if isinstance(film, str | os.PathLike) else film)
+            if not isinstance(film, str | os.PathLike) and (frames.dtype != np.uint8 or frames.ndim != 4):
+                raise ValueError(
+                    "a film must be a path or uint8 [frame, height, width, 3], got "
+                    f"{type(film).__name__} {frames.dtype} {list(frames.shape)}"
+                )
         if not len(films):
             return np.zeros((0, self.spec.dim), np.float32)
         with torch.inference_mode():

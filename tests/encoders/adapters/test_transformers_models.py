@@ -139,7 +139,7 @@ def test_a_film_is_asked_for_by_its_pictures(tmp_path, sounds):
     by_film = mmasc.Collection(tmp_path / "c.mmasc").search(image=path, k=2)
     by_vector = mmasc.Collection(tmp_path / "c.mmasc").search(vectors=wanted, k=2)
     assert [hit["score"] for hit in by_film] == pytest.approx([hit["score"] for hit in by_vector], abs=1e-5)
-    with pytest.raises(ValueError, match="a film must be uint8"):
+    with pytest.raises(ValueError, match="a film must be a path or uint8"):
         encoder.embed_film([frames[0]])
 
 
