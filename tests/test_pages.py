@@ -72,6 +72,7 @@ PRINTED = {
     "README.md": ("clock_tick.wav", "storm"),
     "docs/annotations.md": ("gust ann present - gusts.head absent", "gust ann present - gusts.head absent"),
     "docs/own_vectors.md": ("40 vectors, 2 recordings", "b.wav"),
+    "docs/integrations.md": ("[ True]", "0"),
     "docs/python.md": ("clock_tick.wav", "(2, 128) [0.   1.88] [5.12 7.  ]"),
 }
 

@@ -28,6 +28,7 @@ _OWN_WIDTH = 24  # characters of a user's own column in the table
 @click.option("--text", multiple=True, metavar="TEXT", help="Query as text, even if a file has that name.")
 @click.option("--audio", multiple=True, metavar="FILE", help="Sound file as query.")
 @click.option("--image", multiple=True, metavar="FILE", help="Picture as query, if the encoder understands pictures.")
+@click.option("--film", multiple=True, metavar="FILE", help="Pictures of a film as query, if the encoder reads films.")
 @click.option(
     "--not", "negatives", multiple=True, metavar="QUERY", help="Query to stay away from; may be given several times."
 )
@@ -64,6 +65,7 @@ def search(
     text: tuple[str, ...],
     audio: tuple[str, ...],
     image: tuple[str, ...],
+    film: tuple[str, ...],
     negatives: tuple[str, ...],
     like: tuple[str, ...],
     not_like: tuple[str, ...],
@@ -98,7 +100,7 @@ def search(
 
     opened = Collection(collection, device=device)
     question = question_of(queries, negatives)
-    for kind, more in (("text", text), ("audio", audio), ("image", image)):
+    for kind, more in (("text", text), ("audio", audio), ("image", image + film)):
         question[kind] += more
     question |= {"like": [_moment(one) for one in like], "not_like": [_moment(one) for one in not_like]}
     for name, given, asked in (("--weights", weights, ""), ("--not-weights", not_weights, "not_")):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mmasc.audio.find import VIDEO_EXTENSIONS
 from mmasc.audio.memory import MemorySound
 from mmasc.collection.query_items import as_pictures, as_sounds, as_weights
 from mmasc.collection.snapshot import Snapshot
@@ -16,6 +17,8 @@ from mmasc.encoders.registry import spec_of
 from mmasc.errors import MmascError
 from mmasc.inputs import as_texts, as_vectors
 from mmasc.storage.pictures import opened_picture
+
+_FILMS = set(VIDEO_EXTENSIONS)
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,10 @@ class Query:
 
     @property
     def modalities(self) -> set[str]:
-        """Which of "text", "audio", "image" a space must understand."""
+        """Which of "text", "audio", "image", "film" a space must understand."""
         asked = {"text": self.texts + self.not_texts, "audio": self.sounds + self.not_sounds}
-        return {name for name, items in {**asked, "image": self.images + self.not_images}.items() if items}
+        shown = {"film" if _is_film(one) else "image" for one in self.images + self.not_images}
+        return shown | {name for name, items in asked.items() if items}
 
     @property
     def by_sound(self) -> bool:
@@ -135,8 +139,8 @@ def query_vectors(
         assert encoder is not None
         if texts:
             parts.append(encoder.embed_text(list(texts)))
-        if images:
-            parts.append(encoder.embed_image([_picture(image) for image in images]))
+        for image in images:
+            parts.append(encoder.embed_film([image]) if _is_film(image) else encoder.embed_image([_picture(image)]))
         if sounds:
             from mmasc.encoders.embedding import embed_file  # late: it loads torch, which words do without
         for path in sounds:
@@ -148,6 +152,11 @@ def query_vectors(
 
 def _count(parts: list[Any]) -> int:
     return sum(len(one) for one in parts if one is not None)
+
+
+def _is_film(image: Any) -> bool:
+    """Whether it is a file that ends as films do."""
+    return isinstance(image, str | Path) and Path(image).suffix.lower() in _FILMS
 
 
 def _picture(image: Any) -> Any:

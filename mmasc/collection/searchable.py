@@ -66,7 +66,8 @@ class Searchable(Snapshot):
 
         Args:
             text, audio, image: Asked for: texts; sound files (or their bytes, or open binary files); picture files, PIL
-                images or uint8 arrays [height, width, 3]; one or several of each in any container.
+                images or uint8 arrays [height, width, 3], or films, by their pictures alone; one or several of each in
+                any container.
             vectors: Asked for, as vectors of the space, `[dim]` or `[item dim]`, any type of number.
             not_text, not_audio, not_image, not_vectors: Not asked for.
             like, not_like: Recordings of the collection, or moments of them, as they are stored, asked for and not: a

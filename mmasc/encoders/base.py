@@ -5,6 +5,7 @@ the border from torch to numpy are here, once.
 """
 
 import math
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -123,6 +124,28 @@ class Encoder(TextEncoder):
         with torch.inference_mode():
             return np.asarray(self._image(list(images)), np.float32)
 
+    def embed_film(self, films: Sequence[Any]) -> Float[np.ndarray, "item dim"]:
+        """Vectors of films, by their pictures alone, in the same space.
+
+        Args:
+            films: Paths of films, or uint8 arrays `[frame height width 3]`.
+        Raises:
+            MmascError: If the space has no films, or a file cannot be read.
+            ValueError: If an array is something else.
+        """
+        self._require("film")
+        for film in films:
+            frames = np.asarray(() if isinstance(film, str | os.PathLike) else film)
+            if not isinstance(film, str | os.PathLike) and (frames.dtype != np.uint8 or frames.ndim != 4):
+                raise ValueError(
+                    "a film must be a path or uint8 [frame, height, width, 3], got "
+                    f"{type(film).__name__} {frames.dtype} {list(frames.shape)}"
+                )
+        if not len(films):
+            return np.zeros((0, self.spec.dim), np.float32)
+        with torch.inference_mode():
+            return np.concatenate([np.asarray(self._film(film), np.float32) for film in films])
+
     def use_onnx(self) -> None:
         """Run the network by ONNX Runtime from now on, which is another space: `identity` changes.
 
@@ -196,6 +219,9 @@ class Encoder(TextEncoder):
         raise NotImplementedError
 
     def _image(self, images: list[Any]) -> Any:
+        raise NotImplementedError
+
+    def _film(self, film: Any) -> Any:
         raise NotImplementedError
 
 

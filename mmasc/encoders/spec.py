@@ -47,7 +47,7 @@ class EncoderSpec:
         sample_rate: Sample rate in Hz; every waveform is resampled to it.
         window_seconds: Length of a window.
         dim: Numbers in a vector.
-        modalities: Subset of ("audio", "text", "image"): what the space understands.
+        modalities: Subset of ("audio", "text", "image", "film"): what the space understands.
         licence: Licence of the weights; non-commercial licences say so here.
         weights: Where the weights come from: "bundled", or the name of a file that `mmasc models fetch` knows.
         padding: How a recording shorter than a window is filled.

@@ -74,7 +74,7 @@ class TextEncoder:
         return None
 
     def supports(self, modality: str) -> bool:
-        """Whether the space understands "audio", "text" or "image"."""
+        """Whether the space understands "audio", "text", "image" or "film"."""
         return modality in self.spec.modalities
 
     def _require(self, modality: str) -> None:

@@ -43,7 +43,7 @@ class MtebEncoder(AbsEncoder):
 
         Args:
             inputs: Batches of `text`, `audio` and `image`, as many of each.
-            asked: Of the task, the split and the size of batches: vectors do not depend on them.
+            asked: Task, split and size of batches, on which no vector depends.
         Raises:
             MmascError: If the space does not understand one of them.
         """

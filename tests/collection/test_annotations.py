@@ -4,6 +4,7 @@ import csv
 import random
 import shutil
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 

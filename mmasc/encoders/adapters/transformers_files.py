@@ -30,7 +30,7 @@ _STATES = Family("states")
 FAMILIES: dict[str, Family] = {
     "clap": Family("clap", ("audio", "text")),
     "pe_audio": Family("pe", ("audio", "text")),
-    "pe_audio_video": Family("pe", ("audio", "text", "image")),
+    "pe_audio_video": Family("pe", ("audio", "text", "image", "film")),
     "audio-spectrogram-transformer": _STATES,
     **dict.fromkeys(
         ("wav2vec2", "wav2vec2-conformer", "hubert", "wavlm", "unispeech", "unispeech-sat", "data2vec-audio", "sew"),

@@ -9,11 +9,13 @@ et al. 2022 (WavLM), Vyas et al. 2025 (perception encoders of sound and film).
 """
 
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 from mmasc.devices import resolve_device
@@ -22,11 +24,13 @@ from mmasc.encoders.adapters.files import file_digests
 from mmasc.encoders.adapters.transformers_files import ModelFolder, read_folder
 from mmasc.encoders.hearing import AskedWindow
 from mmasc.errors import MmascError
+from mmasc.ivf.pictures import read_film
 
 # Weights that only training uses, and constants that some files keep: that they are missing changes nothing
 _NOT_NEEDED = ("masked_spec_embed", "position_ids", "token_type_ids", "num_batches_tracked", "relative_position_index")
 _DIGESTED = ("*.safetensors", "*.bin", "tokenizer*.json", "vocab.*", "merges.txt", "*.model")
 _LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+_FRAMES_PER_SECOND, _MOST_FRAMES = 2.0, 600  # five minutes of film
 _COPY = "copy the folder again, or choose another model"
 
 
@@ -120,19 +124,32 @@ class TransformersEncoder(AdapterEncoder):
 
     def _image(self, images: list[Any]) -> Float32[np.ndarray, "image dim"]:
         """Pictures as films of one frame, in the space of sounds."""
+        frames = [np.asarray(one.convert("RGB") if hasattr(one, "convert") else one)[None] for one in images]
+        return np.concatenate([self._film(one) for one in frames])
+
+    def _film(self, film: Any) -> Float32[np.ndarray, "one dim"]:
+        """A film by so many of its frames, evenly spread, as the model's processor takes; by all where it says none."""
         from transformers import AutoVideoProcessor
 
         folder = str(self.about.folder)
         with package_errors(f"{folder} cannot embed pictures", "choose another model"):
             processor = AutoVideoProcessor.from_pretrained(folder, **_LOCAL)
-            vectors = []
-            for image in images:
-                frame = np.asarray(image.convert("RGB") if hasattr(image, "convert") else image)[None]
-                inputs = processor(videos=[frame], return_tensors="pt", do_sample_frames=False)
-                pixels = inputs["pixel_values_videos"].to(self.device)
-                film = self.model.video_model
-                vectors.append(film.video_head(film.video_encoder(pixels).pooler_output))
-        return as_array(torch.cat(vectors), self.spec.dim, folder)
+            if isinstance(film, str | os.PathLike):
+                film = _frames_of(Path(film), max(int(one) for one in dict(processor.size).values() if one))
+                wanted = getattr(processor, "num_frames", None)
+                film = film[np.linspace(0, len(film) - 1, wanted).astype(int)] if wanted else film
+            inputs = processor(videos=[film], return_tensors="pt", do_sample_frames=False)
+            part = self.model.video_model
+            vector = part.video_head(part.video_encoder(inputs["pixel_values_videos"].to(self.device)).pooler_output)
+        return as_array(vector, self.spec.dim, folder)
+
+
+def _frames_of(path: Path, size: int) -> UInt8[np.ndarray, "frame size size 3"]:
+    """The frames of a film, two per second."""
+    frames, _, fault = read_film(path, size, _FRAMES_PER_SECOND, _MOST_FRAMES)
+    if fault:
+        raise MmascError(fault)
+    return frames
 
 
 def _sound_part(model: Any) -> Any:

@@ -12,7 +12,9 @@ import torch
 import mmasc
 from mmasc.encoders.registry import spec_of
 from mmasc.errors import MmascError
+from mmasc.ivf.pictures import read_film
 from tests.helpers import tiny_models
+from tests.helpers.recordings import sound, write_av
 
 MAKERS = {
     "clap": tiny_models.make_clap,
@@ -101,7 +103,7 @@ def test_sound_text_and_picture_of_one_model_are_those_of_its_whole_answer(tmp_p
 
     folder = tiny_models.make_pe_audio_video(tmp_path / "pe")
     encoder = mmasc.load_encoder(f"transformers:{folder}", window_seconds=0.5)
-    assert encoder.spec.modalities == ("audio", "text", "image")
+    assert encoder.spec.modalities == ("audio", "text", "image", "film")
     window = sounds(encoder, 1)
     picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
     film = AutoVideoProcessor.from_pretrained(folder)(
@@ -113,6 +115,37 @@ def test_sound_text_and_picture_of_one_model_are_those_of_its_whole_answer(tmp_p
     np.testing.assert_allclose(encoder.embed(window), whole.audio_embeds, atol=1e-5, rtol=1e-5)
     np.testing.assert_allclose(encoder.embed_text("a dog barking"), whole.text_audio_embeds, atol=1e-5, rtol=1e-5)
     np.testing.assert_allclose(encoder.embed_image([picture]), whole.video_embeds, atol=1e-5, rtol=1e-5)
+
+
+def test_a_film_is_asked_for_by_its_pictures(tmp_path, sounds):
+    """The same vector as the package's own call, and a query to a collection."""
+    pytest.importorskip("av", reason="the extra video is not installed")
+    from transformers import AutoVideoProcessor
+
+    folder = tiny_models.make_pe_audio_video(tmp_path / "pe")
+    encoder = mmasc.load_encoder(f"transformers:{folder}", window_seconds=0.5)
+    path = tmp_path / "film.mp4"
+    write_av(path, "aac", sound(2.0), video=True)
+    frames, _, _ = read_film(path, 32, 2.0)
+    assert len(frames) == 4
+    given = AutoVideoProcessor.from_pretrained(folder)(videos=[frames], return_tensors="pt", do_sample_frames=False)
+    with torch.no_grad():
+        part = encoder.model.video_model
+        wanted = part.video_head(part.video_encoder(given["pixel_values_videos"]).pooler_output).numpy()
+    np.testing.assert_allclose(encoder.embed_film([path]), wanted, atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(encoder.embed_film([frames]), wanted, atol=1e-5, rtol=1e-5)
+    assert not np.allclose(encoder.embed_film([frames[:1]]), wanted, atol=1e-4)
+    mmasc.embed(sounds, tmp_path / "c.mmasc", encoder)
+    by_film = mmasc.Collection(tmp_path / "c.mmasc").search(image=path, k=2)
+    by_vector = mmasc.Collection(tmp_path / "c.mmasc").search(vectors=wanted, k=2)
+    assert [hit["score"] for hit in by_film] == pytest.approx([hit["score"] for hit in by_vector], abs=1e-5)
+    with pytest.raises(ValueError, match="a film must be a path or uint8"):
+        encoder.embed_film([frames[0]])
+
+
+def test_a_space_without_films_says_so(standin):
+    with pytest.raises(MmascError, match="the space of standin holds audio and text, no film"):
+        standin.embed_film(["film.mp4"])
 
 
 def test_identities(folders, encoders, tmp_path):
