@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -207,7 +208,7 @@ def export(folder: str, to: str, space: str | None, file_format: str) -> None:
     from mmasc.integrations.clip_retrieval import export_clip_retrieval
     from mmasc.integrations.hoplite import export_hoplite
 
-    others = {"hoplite": export_hoplite, "clip-retrieval": export_clip_retrieval}
+    others: dict[str, Callable[..., list[Path]]] = {"hoplite": export_hoplite, "clip-retrieval": export_clip_retrieval}
     with shown_progress("exporting"):
         opened = _open(folder)
         other = others.get(file_format)
