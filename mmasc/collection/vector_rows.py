@@ -121,7 +121,7 @@ def _names(recordings: Any, count: int) -> Sequence[str]:
         return [os.fsdecode(recordings)] * count
     names = [recordings] if recordings is None else list(recordings)
     if len(names) != count:
-        raise ValueError(f"recordings must be one path, or one a row: {count} rows, {len(names)} recordings")
+        raise ValueError(f"recordings must be one path, or one per row: {count} rows, {len(names)} recordings")
     for row, name in enumerate(names):
         if not isinstance(name, str | os.PathLike) or not os.fspath(name):
             raise ValueError(f"recordings[{row}] must be a path, got {type(name).__name__} {str(name)[:40]!r}")
@@ -131,7 +131,7 @@ def _names(recordings: Any, count: int) -> Sequence[str]:
 def _seconds(values: Any, what: str, count: int) -> Float[np.ndarray, " row"]:
     array = np.asarray(values)
     if array.shape != (count,) or array.dtype.kind not in "fiu":
-        raise ValueError(f"{what} must be {count} numbers, one a row, got {array.dtype} {list(array.shape)}")
+        raise ValueError(f"{what} must be {count} numbers, one per row, got {array.dtype} {list(array.shape)}")
     seconds = array.astype(np.float64)
     refuse_row(~np.isfinite(seconds), lambda row: f"{what}[{row}] is {seconds[row]:g}, not a time")
     refuse_row(seconds < 0, lambda row: f"{what}[{row}] is {seconds[row]:g} s; times begin at 0")
