@@ -172,8 +172,8 @@ def _new_file(root: str, stored: str, seconds: float | None) -> tuple[FileVector
     except OSError:
         if seconds is None:
             raise MmascError(
-                f"{show_path(stored)} is not a recording of the collection, and {show_path(path)} is not a file: correct the "
-                "path, or say how long it is in durations"
+                f"{show_path(stored)} is not a recording of the collection, and {show_path(path)} is not a file: "
+                "correct the path, or say how long it is in durations"
             ) from None
         return file(AudioStatus("ok", "", None, seconds), seconds), UNSEEN
     with open_audio(path) as opened:

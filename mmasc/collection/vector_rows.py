@@ -52,7 +52,7 @@ class VectorRows:
         """Lengths of recordings in seconds, by name.
 
         Args:
-            given: By name, or a number a row; None for none.
+            given: By name, or a number per row; None for none.
         Raises:
             MmascError: If a length is not above 0, or rows of one recording say two.
         """
