@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -204,18 +206,20 @@ def check(folder: str, output_format: str) -> None:
 )  # fmt: skip
 def export(folder: str, to: str, space: str | None, file_format: str) -> None:
     """Write a space's vectors and windows for other programs."""
-    from pathlib import Path
-
-    from mmasc.integrations.clip_retrieval import export_clip_retrieval
-    from mmasc.integrations.hoplite import export_hoplite
-
-    others = {"hoplite": export_hoplite, "clip-retrieval": export_clip_retrieval}
     with shown_progress("exporting"):
         opened = _open(folder)
-        other = others.get(file_format)
+        other = _other_exports().get(file_format)
         written = opened.export(to, space, file_format) if other is None else other(opened, Path(to), space)
     for path in written:
         echo(str(path))
+
+
+def _other_exports() -> dict[str, Callable[..., list[Path]]]:
+    """What writes a space for one other program, by format."""
+    from mmasc.integrations.clip_retrieval import export_clip_retrieval
+    from mmasc.integrations.hoplite import export_hoplite
+
+    return {"hoplite": export_hoplite, "clip-retrieval": export_clip_retrieval}
 
 
 collection.add_command(duplicates)

@@ -26,7 +26,7 @@ def export(name: str, to: str, seconds: float | None, without_front_end: bool, o
     """Write an encoder or a network as ONNX, from waveform to vector and class scores (extra: onnx).
 
     NAME is base, mini or one of their kind, classic, or a network; NAME:PATH has the weights of a file or a run. The
-    file is checked against what it was made from; FILE.yaml beside it makes it the encoder onnx:FILE.onnx, and its
+    file is checked against what it was made from; FILE.yaml next to it makes it the encoder onnx:FILE.onnx, and its
     metadata say rate, window, classes, identity and licence to programs that know nothing of mmasc.
     """
     try:

@@ -81,8 +81,8 @@ class Growing(Searchable):
             space: Name of the space; begins where there is none.
             identity: The text that names what made the vectors, "birdnet 2.4 embeddings"; needed for a new space, and
                 frozen from then on: vectors of two identities never meet.
-            durations: Seconds of recordings that are new to the collection: by path, or a number a row; of a file that
-                is there it may be left out.
+            durations: Seconds of recordings that are new to the collection: by path, or a number per row; of a file
+                that is there it may be left out.
             replace: Whether vectors take the place of others at the same moments.
             probes: Vectors `[item dim]` as the space will be asked, of texts for example: an approximate index measures
                 its recall with them, too; without them with windows alone.

@@ -119,7 +119,7 @@ def query_vectors(
         encoder: That of the space, loaded; None where the query has vectors and stored moments alone.
         against: Whether what is not asked for is wanted.
     Raises:
-        MmascError: If vectors have another width than those of the space, or a stored moment is not there.
+        MmascError: If vectors have another width than those of the space, or a stored moment does not exist.
     """
     texts = query.not_texts if against else query.texts
     sounds = query.not_sounds if against else query.sounds

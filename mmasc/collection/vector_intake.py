@@ -172,8 +172,8 @@ def _new_file(root: str, stored: str, seconds: float | None) -> tuple[FileVector
     except OSError:
         if seconds is None:
             raise MmascError(
-                f"{show_path(stored)} is no recording of the collection, and {show_path(path)} is no file: correct the "
-                "path, or say how long it is in durations"
+                f"{show_path(stored)} is not a recording of the collection, and {show_path(path)} is not a file: "
+                "correct the path, or say how long it is in durations"
             ) from None
         return file(AudioStatus("ok", "", None, seconds), seconds), UNSEEN
     with open_audio(path) as opened:
@@ -234,13 +234,13 @@ def _moment(rows: VectorRows, row: int) -> str:
 
 def _stored(store: Store, space: SpaceHead, recordings: np.ndarray) -> VectorRows:
     """The windows of some recordings (ids) in a space, as rows whose `of` are ids."""
-    dataset, tables = store.dataset(space), []
-    for first in range(0, len(recordings) if dataset is not None else 0, _IDS_AT_ONCE):
-        some = ", ".join(map(str, recordings[first : first + _IDS_AT_ONCE].tolist()))
-        tables.append(dataset.to_table(filter=f"recording IN ({some})"))
-    table = pa.concat_tables(
-        [windows_schema(space.dim).empty_table(), *(one.cast(windows_schema(space.dim)) for one in tables)]
-    )
+    dataset, schema = store.dataset(space), windows_schema(space.dim)
+    tables = [schema.empty_table()]
+    if dataset is not None:
+        for first in range(0, len(recordings), _IDS_AT_ONCE):
+            some = ", ".join(map(str, recordings[first : first + _IDS_AT_ONCE].tolist()))
+            tables.append(dataset.to_table(filter=f"recording IN ({some})").cast(schema))
+    table = pa.concat_tables(tables)
     of, starts, ends = (table.column(name).to_numpy() for name in ("recording", "start", "end"))
     return VectorRows(as_matrix(table.column("vector"), space.dim), [], of, starts, ends)
 

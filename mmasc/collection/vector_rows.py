@@ -1,12 +1,12 @@
 """Vectors of one's own as they are handed over: rows that are checked before anything is stored."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Float, Float32, Int
 
 from mmasc.errors import MmascError, show_path
 from mmasc.inputs import as_vectors
@@ -52,7 +52,7 @@ class VectorRows:
         """Lengths of recordings in seconds, by name.
 
         Args:
-            given: By name, or a number a row; None for none.
+            given: By name, or a number per row; None for none.
         Raises:
             MmascError: If a length is not above 0, or rows of one recording say two.
         """
@@ -64,21 +64,21 @@ class VectorRows:
             differs = seconds != seconds[first][self.of]
             refuse_row(differs, lambda row: f"durations[{row}] is not that of other rows of {self._shown(row)}")
             given = {path: seconds[row] for path, row in zip(self.paths, first, strict=True)}
-        found = {os.fspath(path): float(seconds) for path, seconds in given.items()}
-        for path, seconds in found.items():
-            if not 0 < seconds < np.inf:
-                raise MmascError(f"durations: {show_path(path)} must last more than 0 seconds, got {seconds:g}")
+        found = {os.fspath(path): float(length) for path, length in given.items()}
+        for path, length in found.items():
+            if not 0 < length < np.inf:
+                raise MmascError(f"durations: {show_path(path)} must last more than 0 seconds, got {length:g}")
         return found
 
     def _shown(self, row: int) -> str:
         return show_path(self.paths[self.of[row]])
 
 
-def refuse_row(bad: Bool[np.ndarray, " row"], line: Any) -> None:
+def refuse_row(bad: Any, line: Callable[[int], str]) -> None:
     """Refuse rows that cannot be used.
 
     Args:
-        bad: Which these are.
+        bad: Which these are, bool `[row]`.
         line: Row → what is wrong with it, in one line; asked for the first.
     Raises:
         MmascError: If there are any.
@@ -107,21 +107,21 @@ def _matrix(vectors: Any) -> Float32[np.ndarray, "row dim"]:
         raise ValueError(f"vectors must be numbers [row, dim], got {array.dtype} {list(array.shape)}")
     with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
         matrix = array.astype(np.float32, copy=False)
+    odd, zero = np.zeros(len(matrix), bool), np.zeros(len(matrix), bool)
     for first in range(0, len(matrix), _AT_ONCE):
-        some = matrix[first : first + _AT_ONCE]
-        refuse_row(
-            ~np.isfinite(some).all(axis=1), lambda row, first=first: f"vectors[{first + row}] holds NaN or infinity"
-        )
-        refuse_row(~some.any(axis=1), lambda row, first=first: f"vectors[{first + row}] is zero and has no direction")
+        some, here = matrix[first : first + _AT_ONCE], slice(first, first + _AT_ONCE)
+        odd[here], zero[here] = ~np.isfinite(some).all(axis=1), ~some.any(axis=1)
+    refuse_row(odd, lambda row: f"vectors[{row}] holds NaN or infinity")
+    refuse_row(zero, lambda row: f"vectors[{row}] is zero and has no direction")
     return matrix
 
 
 def _names(recordings: Any, count: int) -> Sequence[str]:
     if isinstance(recordings, str | os.PathLike):
         return [os.fsdecode(recordings)] * count
-    names = [recordings] if recordings is None else list(recordings)
+    names: list[Any] = list(() if recordings is None else recordings)
     if len(names) != count:
-        raise ValueError(f"recordings must be one path, or one a row: {count} rows, {len(names)} recordings")
+        raise ValueError(f"recordings must be one path, or one per row: {count} rows, {len(names)} recordings")
     for row, name in enumerate(names):
         if not isinstance(name, str | os.PathLike) or not os.fspath(name):
             raise ValueError(f"recordings[{row}] must be a path, got {type(name).__name__} {str(name)[:40]!r}")
@@ -131,7 +131,7 @@ def _names(recordings: Any, count: int) -> Sequence[str]:
 def _seconds(values: Any, what: str, count: int) -> Float[np.ndarray, " row"]:
     array = np.asarray(values)
     if array.shape != (count,) or array.dtype.kind not in "fiu":
-        raise ValueError(f"{what} must be {count} numbers, one a row, got {array.dtype} {list(array.shape)}")
+        raise ValueError(f"{what} must be {count} numbers, one per row, got {array.dtype} {list(array.shape)}")
     seconds = array.astype(np.float64)
     refuse_row(~np.isfinite(seconds), lambda row: f"{what}[{row}] is {seconds[row]:g}, not a time")
     refuse_row(seconds < 0, lambda row: f"{what}[{row}] is {seconds[row]:g} s; times begin at 0")

@@ -131,7 +131,7 @@ def _encoder(name: str) -> _Source:
 def _network(name: str, seconds: float | None) -> _Source:
     network = load_network(name).requires_grad_(False)
     if network.body.n_tags:
-        raise MmascError(f"{network.spec.name} reads tags beside the sound: export it with --without-front-end")
+        raise MmascError(f"{network.spec.name} reads tags in addition to the sound: export it with --without-front-end")
     example_waveforms(network, seconds)  # too short a length shows before anything is written
     identity = load_encoder(name).identity if ":" in name else ""
     graph = NetworkGraph(network).eval()

@@ -103,12 +103,12 @@ class LogMelFrontEnd(FrontEnd):
 
     def forward(self, waveforms: Float[Tensor, "batch channel time"]) -> Float32[Tensor, "batch channel frame mel"]:
         """Log-mel spectrograms, one for each channel."""
-        batch = len(waveforms)
+        batch = waveforms.shape[0]  # `len` would be a constant of an exported graph
         return self.log_mel(waveforms.flatten(0, 1)).unflatten(0, (batch, -1)).transpose(2, 3)
 
     def power(self, waveforms: Float[Tensor, "batch channel time"]) -> Float32[Tensor, "batch channel frame mel"]:
         """Mel power, one for each channel; of a front end of magnitudes their squares."""
-        mel = self.log_mel.mel(waveforms.flatten(0, 1)).unflatten(0, (len(waveforms), -1)).transpose(2, 3)
+        mel = self.log_mel.mel(waveforms.flatten(0, 1)).unflatten(0, (waveforms.shape[0], -1)).transpose(2, 3)
         return mel if self.log_mel.config.power == 2 else mel.square()
 
     def compress(self, power: Float[Tensor, "batch channel frame mel"]) -> Float32[Tensor, "batch channel frame mel"]:

@@ -1,7 +1,7 @@
 """Results of BirdNET as labels: tables of BirdNET-Analyzer (CSV, Raven, Audacity, Kaleidoscope) and of the package
 birdnet (CSV, parquet).
 
-A label is the common name (another column with `label_column`); confidences are scores, "nocall" is no label.
+A label is the common name (another column with `label_column`); confidences are scores, "nocall" is not a label.
 Source of the columns: the headers that BirdNET-Analyzer 2.4 and birdnet 1.3 write.
 """
 

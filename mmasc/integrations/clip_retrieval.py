@@ -32,7 +32,8 @@ def export_clip_retrieval(
     Returns:
         The files, vectors before metadata of each part.
     """
-    reader, written = collection.space(space), []
+    written: list[Path] = []
+    reader = collection.space(space)
     order = window_order(collection, reader, np.arange(len(reader)))
     parts = range(0, max(len(order), 1), rows_a_file)
     digits = len(str(len(parts)))

@@ -80,7 +80,7 @@ def test_again_adds_nothing_and_another_vector_needs_a_word(tmp_path):
         ({"starts": np.array([0.0, 3, 6, 9, 12, np.inf])}, r"starts\[5\] is inf, not a time"),
         ({"starts": np.array([0.0, 3, 3, 9, 12, 15])}, r"row 2 is of a.wav at 3 s, as row 1 is; leave one out"),
         ({"starts": np.array([0, 3, 6, 9, 12, 17]), "ends": np.arange(6) * 9 + 9}, r"starts\[5\] is 17 s, but"),
-        ({"recordings": "b.wav"}, r"b.wav is no recording of the collection, and .* is no file.*durations"),
+        ({"recordings": "b.wav"}, r"b.wav is not a recording of the collection, and .* is not a file.*durations"),
         ({"vectors": made(dim=7)}, r"have 8 numbers, got 7"),
         ({"identity": "another net"}, r"belongs to encoder vectors:some net 2.4.*not to vectors:another net"),
         ({"space": "mine"}, r"space 'mine' of .* is new: name what made its vectors"),

@@ -134,7 +134,7 @@ def test_what_cannot_be_exported_is_one_line(tmp_path, standin, monkeypatch, cap
         export_encoder("mini", tmp_path / "mini.yaml")
     monkeypatch.setitem(NETWORKS, "small", SMALL)
     monkeypatch.setattr(Small, "n_tags", 2)
-    with pytest.raises(MmascError, match="reads tags beside the sound: export it with --without-front-end"):
+    with pytest.raises(MmascError, match="reads tags in addition to the sound: export it with --without-front-end"):
         export_encoder("small", tmp_path / "small.onnx")
     monkeypatch.undo()
     status, _, said = run("models", "export", "mini", "--to", tmp_path / "x.onnx", "--without-front-end", capsys=capsys)
