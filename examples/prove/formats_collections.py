@@ -197,8 +197,8 @@ def _label(path: Path) -> None:
                 )
                 for n, one in enumerate(ids[:4])
             ],
-            Annotation(recording=ids[4], label="ü", score=0.25, by="ann", note="a\nb", verdict="absent", **common),
-            Annotation(recording=ids[5], label="whole"),
+            Annotation(recording=ids[4], label="ü", by="ann", note="a\nb", verdict="absent", **common),
+            Annotation(recording=ids[5], label="whole", start=0.0, end=1.0),
         ]
     )
     notes.undo()
@@ -228,7 +228,6 @@ def _use_labels(shared: Path, path: Path) -> None:
         )
     command("label", "list", path, "--format", "json")
     _check(path)
-    command("head", "fit", path, "--labels", "annotations", "--head", "logistic", "--out", path.parent / "h", "-q")
 
 
 # Spaces of `base` and of `names:FILE`

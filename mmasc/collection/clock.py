@@ -22,6 +22,7 @@ from mmasc.collection.stamps import CLOCK_NOTE
 from mmasc.collection.store import Store
 from mmasc.errors import show_path
 from mmasc.remote.addresses import place_of
+from mmasc.storage.texts import parse_json
 
 # recorded_at is the wall clock at the place; temperature in degrees Celsius, latitude and longitude in degrees (WGS84)
 CLOCK_TYPES: dict[str, pa.DataType] = {
@@ -172,7 +173,7 @@ def note_of(columns: Mapping[str, Any]) -> bytes:
 def noted(note: bytes | None) -> dict[str, Any]:
     """What mmasc wrote into the columns of a recording; {} for nothing, or a note that is damaged."""
     try:
-        said = json.loads(note or b"{}")
+        said = parse_json(note or b"{}")
         time = said.get("recorded_at")
         return said if time is None else {**said, "recorded_at": datetime.fromisoformat(time)}
     except (ValueError, AttributeError, TypeError):

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import re
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
@@ -17,6 +16,7 @@ from mmasc.storage.texts import parse_json
 FORMAT = 1
 HEAD_NAME = "collection.json"
 _MAX_DIM = 1_000_000  # numbers in a vector; more is a damaged head
+_MOST_SECONDS = 1e9  # a whole number may be larger than any float
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def _checked_space(raw: dict[str, Any]) -> SpaceHead:
         raise ValueError(f"identity {space.identity[:40]!r} is not a plain name")
     if not 1 <= space.dim <= _MAX_DIM:
         raise ValueError(f"dim must be 1 to {_MAX_DIM:,}, got {space.dim}")
-    if not 0 < space.window_seconds < math.inf or not 0 < space.hop_seconds < math.inf:
-        raise ValueError(f"seconds must be above 0, got {space.window_seconds} and {space.hop_seconds}")
+    if not 0 < space.window_seconds < _MOST_SECONDS or not 0 < space.hop_seconds < _MOST_SECONDS:
+        raise ValueError(f"seconds must be above 0, got {space.window_seconds!s:.40} and {space.hop_seconds!s:.40}")
     return space
 
 

@@ -66,5 +66,5 @@ def _hit(path: Path, line: int, row: Any) -> Hit:
         same = row.get("duplicate") in (True, "True", "true")
         number = None if lane in (None, "") else int(lane)
         return Hit(int(row["rank"]), row["path"], start, end, score, same, number, own, best_start, best_end)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise MmascError(f"{show_path(path)}: hit {line} cannot be used ({error}); write the file again") from error

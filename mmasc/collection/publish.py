@@ -170,7 +170,7 @@ def _refuse_other_head(address: str, head: Head, there: dict[str, Seen]) -> byte
     content = read_whole(place)
     try:
         newer = int(parse_json(content).get("generation", 0)) > head.generation
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, OverflowError) as error:
         raise MmascError(f"{place} is not a head of a collection ({error}); give an empty prefix") from error
     if newer:
         raise MmascError(f"{address} holds another collection, or a newer state of this one; give an empty prefix")

@@ -35,6 +35,7 @@ from mmasc.remote.limits import tried
 from mmasc.remote.paths import RemotePath
 from mmasc.storage.contents import digest_of
 from mmasc.storage.files import make_folders, write_atomically
+from mmasc.storage.texts import parse_json
 from mmasc.weights.store import home
 
 _FETCHED = ".fetched.json"
@@ -157,10 +158,7 @@ class PublishedStore(Store):
     def _bring(self, below: str) -> None:
         """Bring the files of a folder to the cache, except those that were brought before; call it in `_cached`."""
         record = self.folder / below / _FETCHED
-        try:
-            brought: dict[str, Any] = json.loads(record.read_text("utf-8"))
-        except (FileNotFoundError, ValueError):
-            brought = {}
+        brought = _brought(record, below)
         wanted = {name: one for name, one in self._files.items() if name.startswith(f"{below}/")}
         if {name: one.digest for name, one in wanted.items()} == brought:
             return
@@ -188,6 +186,17 @@ class PublishedStore(Store):
         for one in folder.glob("*"):
             if one.is_dir() and not any(one.iterdir()):
                 shutil.rmtree(one)
+
+
+def _brought(record: Path, below: str) -> dict[str, Any]:
+    """Digests of the files that were brought before, by name; what the record cannot say is brought again."""
+    try:
+        said = parse_json(record.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    named = said.items() if isinstance(said, dict) else ()
+    # They are deleted where nobody wants them any more
+    return {name: one for name, one in named if name.startswith(f"{below}/") and ".." not in name.split("/")}
 
 
 class _PublishedTables(Tables):

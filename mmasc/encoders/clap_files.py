@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmasc.errors import MmascError
 from mmasc.features import CLAP
+from mmasc.networks.building import UNBUILDABLE
 from mmasc.storage.tensors import read_pickled
 from mmasc.storage.texts import parse_json
 
@@ -146,7 +147,8 @@ def check_front_end(folder: Path, fused: bool) -> None:
     name = "processor_config.json" if nested else "preprocessor_config.json"
     said = read_json(folder, name)
     if nested:
-        said = said.get("feature_extractor") or {}
+        inner = said.get("feature_extractor")
+        said = inner if isinstance(inner, dict) else {}
     for key, value in {**_FRONT_END, "truncation": "fusion" if fused else "rand_trunc"}.items():
         if said.get(key, "nothing") != value:
             raise MmascError(
@@ -163,13 +165,14 @@ def build_model(about: dict[str, Any], folder: Path) -> Any:
 
     arguments = {key: about[key] for key in ("projection_dim", "projection_hidden_act") if about.get(key) is not None}
     for part, keys in (("text_config", TEXT_KEYS), ("audio_config", AUDIO_KEYS)):
-        given = about.get(part) or {}
+        inner = about.get(part)
+        given = inner if isinstance(inner, dict) else {}
         # null stands for the default in old files
         arguments[part] = {key: given[key] for key in keys if given.get(key) is not None}
     try:
         with no_init_weights():
             return ClapModel(ClapConfig(**arguments))
-    except (TypeError, ValueError, KeyError, RuntimeError, ZeroDivisionError) as error:
+    except (*UNBUILDABLE, TypeError) as error:
         reason = " ".join(str(error).split())
         raise MmascError(f"{folder / 'config.json'} describes no CLAP model ({reason}); copy it again") from error
 

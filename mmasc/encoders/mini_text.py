@@ -163,7 +163,8 @@ def load_text_table(path: str | Path | None = None) -> TextTable:
     words = where.with_name(f"{where.stem.removesuffix('_text')}_vocabulary.txt")
     try:
         with safe_open(str(where), "np") as stored:
-            if parse_json((stored.metadata() or {}).get("config", "{}")).get("kind") != "mmasc-text-table":
+            about = parse_json((stored.metadata() or {}).get("config", "{}"))
+            if not isinstance(about, dict) or about.get("kind") != "mmasc-text-table":
                 raise MmascError(f"{where} is not a text table; examples/make_mini/distill_text.py makes one")
             table, scale = stored.get_tensor("table"), stored.get_tensor("scale")
         vocabulary = words.read_text(encoding="utf-8").split("\n")[:-1]

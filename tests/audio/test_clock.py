@@ -31,7 +31,7 @@ def test_a_file_that_says_nothing(tmp_path):
     assert (Clock().wall, Clock().source, Clock().apart, Clock().misfit) == (None, "", 0, False)
     (tmp_path / "gone.wav").unlink(missing_ok=True)
     assert read_clock(tmp_path / "gone.wav") == Clock()
-    assert read_clock(tmp_path / "gone.wav", ClockRules.of("%Y%m%d")).misfit
+    assert read_clock(tmp_path / "gone.wav", ClockRules.of("%Y%m%d_%H%M%S")).misfit
 
 
 def test_a_zone_turns_clocks_that_say_theirs_and_is_that_of_others(moth, tmp_path):

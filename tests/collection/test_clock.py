@@ -220,7 +220,17 @@ def test_clock_at():
 def test_notes_tell_what_is_ours():
     ours = {"recorded_at": MORNING, "site": "POND", "temperature": 9.5}
     assert noted(note_of(ours)) == ours
-    for damaged in (None, b"", b"{", b"\xff", b"[]", b"3", b'{"recorded_at": 3}', b'{"recorded_at": "x"}'):
+    for damaged in (
+        None,
+        b"",
+        b"{",
+        b"\xff",
+        b"[]",
+        b"3",
+        b'{"recorded_at": 3}',
+        b'{"recorded_at": "x"}',
+        b"[" * 99_999,
+    ):
         assert noted(damaged) == {}
     rows = {"site": ["POND", "lake", None], "serial": ["1", None, None], "gain": pa.array([1, None, None], pa.int64())}
     notes = [note_of({"site": "POND", "serial": "1"})] * 3

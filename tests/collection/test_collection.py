@@ -290,6 +290,10 @@ def test_check_finds_what_is_broken(filled):
         (lambda raw: raw["spaces"]["standin"].update(dim="4"), "is not a head of a collection .dim is '4'"),
         (lambda raw: raw["spaces"]["standin"].update(dim=2), "does not hold vectors of 2 numbers as the head says"),
         (lambda raw: raw["spaces"]["standin"].update(window_seconds=float("nan")), "seconds must be above 0, got nan"),
+        (
+            lambda raw: raw["spaces"]["standin"].update(hop_seconds=10**400),
+            "seconds must be above 0, got 1.0 and 10{39}.;",
+        ),
         (lambda raw: raw["spaces"]["standin"].update(encoder=["x"]), "encoder is "),
         (lambda raw: raw.update(root=5), "root is '5'"),
     ],

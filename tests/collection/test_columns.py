@@ -68,6 +68,24 @@ def test_columns_follow_the_table(store):
     assert len(read(store).start) == 0
 
 
+def test_in_pieces_they_are_the_same(store, monkeypatch):
+    monkeypatch.setattr(columns, "_ROWS_AT_ONCE", 7)
+    read(store)
+    with store.transaction() as change:
+        change.append_windows("one", rows(60, 15))
+        change.remove_windows("one", [5, 6, 20])
+    read(store)
+    assert not columns.columns_are_damaged(store.space_folder("a" * 32))
+
+
+def test_few_windows_are_in_memory(store):
+    space = store.head().spaces["one"]
+    found = columns.read_columns(store, space, lambda: False, mapped_windows=61)
+    assert (len(found.start), homes(store)) == (60, [])
+    columns.read_columns(store, space, lambda: False, mapped_windows=60)
+    assert len(homes(store)) == 1
+
+
 def test_an_older_reader_replaces_nothing_of_a_newer_one(store):
     old = store.head()
     with store.transaction() as change:

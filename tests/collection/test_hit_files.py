@@ -1,6 +1,7 @@
 """What a search writes into files is read back as the same hits."""
 
 import json
+import math
 
 import pytest
 
@@ -51,6 +52,10 @@ def test_other_files_are_no_hits(tmp_path, name, text):
         {"path": ""},
         {"score": None},
         {"rank": "one"},
+        {"rank": math.inf},
+        {"lane": math.inf},
+        {"start": 10**400},
+        {"score": -(10**400)},
         {"best_start": []},
     ],
 )

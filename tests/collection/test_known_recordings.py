@@ -96,6 +96,30 @@ def test_windows_are_read_again_only_where_they_changed(store, monkeypatch):
     assert not known["a/5.wav"].embedded
 
 
+def test_a_few_at_a_time_they_are_the_same(store, monkeypatch):
+    monkeypatch.setattr(known_recordings, "_AT_ONCE", 7)
+    with store.transaction() as change:
+        change.append_recordings(recordings(100, 15))
+    known = KnownRecordings(store, store.head(), "one")
+    assert list(known) == list(plain(store))
+    assert all(known[path] == one for path, one in plain(store).items())
+    assert len(known) == 55
+    paths = pa.chunked_array([[f"{n}.wav" for n in range(20)], [], ["x"]])
+    assert known_recordings.digests_of(paths).tolist() == [hash(path) for path in paths.to_pylist()]
+
+
+def test_many_changes_are_taken_from_the_tables_again(store, monkeypatch):
+    monkeypatch.setattr(known_recordings, "_CHANGED", 2)
+    known = KnownRecordings(store, store.head(), "one")
+    del known["a/1.wav"]
+    known.see(store.head())
+    assert "a/1.wav" not in known  # one change is kept
+    del known["a/2.wav"]
+    assert (len(known), "a/2.wav" in known) == (38, False)
+    known.see(store.head())
+    assert dict(known) == plain(store)
+
+
 def test_paths_of_one_digest_are_told_apart(store, monkeypatch):
     monkeypatch.setattr(path_digests, "digests_of", lambda paths: np.full(len(paths), hash("a/7.wav")))
     known = KnownRecordings(store, store.head(), "one")

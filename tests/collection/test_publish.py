@@ -14,6 +14,7 @@ from mmasc.collection import Collection
 from mmasc.collection.annotation import Annotation
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.publication import published_files
+from mmasc.collection.published import _brought
 from mmasc.errors import MmascError
 from mmasc.remote import limits, stores
 from tests.helpers.collections import labelled, table_of, write
@@ -211,6 +212,18 @@ def test_a_hostile_head_writes_nowhere_else(name):
 def test_a_damaged_head_is_said(raw):
     with pytest.raises(MmascError, match="is damaged|was copied"):
         published_files(raw, "s3://b/c")
+
+
+@pytest.mark.parametrize(
+    "said", [None, "[" * 99_999, "[]", "7", "null", "{", '{"/etc/x": "", "spaces/i/../../x": ""}', b"\xff"]
+)
+def test_a_record_of_what_was_brought_is_not_trusted(tmp_path, said):
+    record = tmp_path / ".fetched.json"
+    if said is not None:
+        record.write_bytes(said if isinstance(said, bytes) else said.encode())
+    assert _brought(record, "spaces/i") == {}
+    record.write_text('{"spaces/i/a": "x", "spaces/j/a": "y"}')
+    assert _brought(record, "spaces/i") == {"spaces/i/a": "x"}
 
 
 def test_damaged_objects_are_noticed(place, labelled):

@@ -11,7 +11,7 @@ from mmasc.collection import Collection, index_upkeep, segment_files
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.index import IndexPolicy, VectorIndex
 from mmasc.collection.schema import vector_column, windows_schema
-from mmasc.collection.segments import Piece, Placed, Places, missing, outside, usable
+from mmasc.collection.segments import Piece, Placed, Places, _ascending, missing, outside, usable
 from mmasc.collection.store import Store
 from mmasc.windows.units import unit_float32
 
@@ -234,6 +234,34 @@ def placed(*bounds: tuple[int, int, str]) -> list[Placed]:
 def test_what_is_built(there, count, join, expected):
     pieces, _ = missing(placed(*there), count, DIM, POLICY, join)
     assert pieces == [Piece(*one) for one in expected]
+
+
+@pytest.mark.parametrize(("more", "kind"), [(65_535, "flat"), (65_536, "ivf")])
+def test_a_trained_segment_has_rows_enough_for_its_lists(more, kind):
+    full = 1_250_000
+    policy = IndexPolicy(flat_numbers=8 * full, memory_bytes=1 << 40, segment_rows=full)
+    pieces, replaced = missing(placed((0, full, "ivf")), full + more, DIM, policy)
+    assert (pieces, replaced) == ([Piece(full, full + more, kind)], [])
+
+
+def test_a_tenth_of_a_segment_may_be_gone():
+    def worn(gone: int) -> Placed:
+        return Placed("x", VectorIndex("ivf", None, np.arange(20)), 0, 20, np.where(np.arange(20) < gone, -1, 0))
+
+    assert [len(usable([worn(gone)])) for gone in (0, 2, 3)] == [1, 1, 0]
+    nothing = Placed("x", VectorIndex("ivf", None, np.arange(20)), 7, 7, None)
+    assert usable([nothing]) == []
+
+
+def test_row_ids_ascend_or_not_wherever_it_ends():
+    ids = np.arange((1 << 20) + 3)
+    assert _ascending(ids)
+    for place in (1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (1 << 20) + 2):
+        wrong = ids.copy()
+        wrong[place] = wrong[place - 1]
+        assert not _ascending(wrong)
+    assert _ascending(ids[:1])
+    assert _ascending(ids[:0])
 
 
 def test_rows_are_placed_by_their_ids_in_any_order():

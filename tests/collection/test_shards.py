@@ -23,6 +23,19 @@ def test_every_file_is_in_one_part(of_parts):
     assert max(map(len, parts)) < 3 * 400 / of_parts + 1
 
 
+def test_names_that_are_not_utf8_are_in_the_first_part():
+    files = [Path(f"/root/\udcff{item}.wav") for item in range(5)]
+    assert [Shard(number, 3).files(files, "/root") for number in range(3)] == [files, [], []]
+
+
+def test_the_part_of_arguments():
+    assert Shard.parse(" 3/8\n") == Shard(3, 8) == Shard.of("3/8", "/root") == Shard.of(Shard(3, 8), "/root")
+    assert Shard.of(None, None) is None
+    for number, of_parts in ((-1, 2), (2, 2), (0, 0), (0, -1)):
+        with pytest.raises(ValueError, match=f"from 0 on: 0/8 to 7/8, got {number}/{of_parts}"):
+            Shard(number, of_parts)
+
+
 def test_the_part_is_the_digest_of_the_stored_path():
     number = int.from_bytes(hashlib.blake2b("place/Gänse 1.wav".encode(), digest_size=8).digest(), "big")
     assert [part for part in range(10) if Shard(part, 10).holds("place/Gänse 1.wav")] == [number % 10]

@@ -458,6 +458,7 @@ def spoil_state(change):
         (lambda folder: (folder / "config.json").write_text("[]"), "config.json holds no object"),
         (spoil_json("config.json", projection_dim=25), "tensors differ, the first is audio_projection.linear1"),
         (spoil_json("config.json", audio_config={"num_attention_heads": [3, 3, 3, 3]}), "describes no CLAP model"),
+        (spoil_json("config.json", audio_config={"patch_embeds_hidden_size": 10**30}), "describes no CLAP model"),
         (
             spoil_json("config.json", text_config={"vocab_size": 60}),
             r"of another model: \d+ instead of 60|tensors differ",

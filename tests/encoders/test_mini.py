@@ -299,6 +299,10 @@ def test_other_files_are_refused(tmp_path):
         load_encoder(f"mini:{other}")
     with pytest.raises(MmascError, match=r"other\.safetensors is not a text table"):
         load_text_side(str(other))
+    for record in ("[]", "7", "null", '"x"'):
+        save_file({"x": np.zeros(3, np.float32)}, other, {"config": record})
+        with pytest.raises(MmascError, match=r"other\.safetensors is not a text table"):
+            load_text_side(str(other))
 
 
 def test_weights_of_another_shape_are_refused(tmp_path):

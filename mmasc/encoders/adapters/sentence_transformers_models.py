@@ -131,7 +131,7 @@ def _hears(model: Any, folder: Path) -> tuple[int, float | None]:
     processor = getattr(model, "processor", None)
     extractor = getattr(processor, "feature_extractor", processor)
     rate = getattr(extractor, "sampling_rate", None)
-    if not isinstance(rate, int):
+    if not isinstance(rate, int) or rate <= 0:
         raise MmascError(f"{folder} does not say at which rate it hears; choose another model")
     samples = getattr(extractor, "nb_max_samples", None) or getattr(extractor, "n_samples", None)
     return rate, samples / rate if samples else None

@@ -110,16 +110,30 @@ def read_folder(asked: str) -> ModelFolder:
     folder = find_folder("transformers", asked)
     config = read_config(folder, "config.json", _WHAT)
     model_type = config.get("model_type")
-    if model_type not in FAMILIES:
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise MmascError(
-            f"{folder} holds a model of type {model_type!r}, which gives no pooled vector of a sound that mmasc knows; "
-            f"known types: {', '.join(sorted(FAMILIES))}"
+            f"{folder} holds a model of type {str(model_type)[:60]!r}, which gives no pooled vector of a sound that "
+            f"mmasc knows; known types: {', '.join(sorted(FAMILIES))}"
         )
     extractor = read_config_if_there(folder, "preprocessor_config.json")
     if not extractor:
         extractor = read_config(folder, "processor_config.json", _WHAT + ", with its preprocessor_config.json")
-        extractor = extractor.get("feature_extractor") or extractor
-    return ModelFolder(folder, config, extractor, FAMILIES[model_type])
+        inner = extractor.get("feature_extractor")
+        extractor = inner if inner and isinstance(inner, dict) else extractor
+    found = ModelFolder(folder, config, extractor, FAMILIES[model_type])
+    _check_numbers(found)
+    return found
+
+
+def _check_numbers(found: ModelFolder) -> None:
+    """Refuse sizes and rates that are none."""
+    try:
+        spec = found.spec
+        if not 100 <= spec.sample_rate <= 10_000_000 or spec.dim > 1_000_000 or not spec.window_seconds <= 1e6:
+            raise ValueError(f"{spec.sample_rate} Hz, {spec.dim} numbers, {spec.window_seconds:g} s")
+    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise MmascError(f"{found.folder} does not say how it hears ({reason}); copy the folder again") from error
 
 
 def describe(asked: str) -> EncoderSpec:

@@ -42,7 +42,7 @@ def kept(place: Path, shapes: Mapping[str, Shape]) -> tuple[dict[str, np.ndarray
             arrays, about = load(content), record_of(content)
         else:
             arrays, about = load_arrays(place.with_name(f"{place.name}.safetensors"))
-    except (MmascError, SafetensorError, ValueError):
+    except (MmascError, SafetensorError, ValueError, KeyError, TypeError):
         return None
     fits = all(name in arrays and _is(arrays[name].shape, shape) for name, shape in shapes.items())
     return (arrays, about) if fits else None
