@@ -72,6 +72,9 @@ def _publish(store: Store, head: Head, address: str) -> PublishReport:
     for target, path in tables.items():
         if target in there:
             _refuse_other_content(target, path, there[target])
+    # Names of data are random: one that is there says that it is this collection
+    if before is not None and not any(one in there and path.suffix == ".lance" for one, path in tables.items()):
+        _refuse_other_recordings(store, head, address)
     files, contents = _other_files(store, head)
     wanted: dict[str, Path | bytes] = {f"{address}/{FILES}/{one.digest}": contents[name] for name, one in files.items()}
     new = {target: content for target, content in {**tables, **wanted}.items() if target not in there}
@@ -185,6 +188,20 @@ def _refuse_other_content(target: str, path: Path, seen: Seen) -> None:
     if not same:
         raise MmascError(
             f"{target} is of another collection, or of this one before its space was made again; give an empty prefix"
+        )
+
+
+def _refuse_other_recordings(store: Store, head: Head, address: str) -> None:
+    """Compacted, two collections may have no file name in common; recordings keep their ids."""
+    from mmasc.collection.published import PublishedStore  # which reads what is written here
+
+    published = PublishedStore(address)
+    theirs = set(published.recordings(published.head(), ["id"]).column("id").to_pylist())
+    ours = set(store.recordings(head, ["id"]).column("id").to_pylist())
+    if theirs and ours and theirs.isdisjoint(ours):
+        raise MmascError(
+            f"{address} holds another collection ({len(theirs)} recordings, none of them of "
+            f"{show_path(store.folder)}); give an empty prefix"
         )
 
 
