@@ -12,7 +12,8 @@ from pathlib import Path
 
 from mmasc.collection.head import HEAD_NAME, Head
 from mmasc.collection.journal import FOLDED, FOLDER, JOURNAL
-from mmasc.collection.publication import FILES, PublishedFile, address_of, head_text
+from mmasc.collection.publication import FILES, PublishedFile, address_of, head_text, read_whole
+from mmasc.collection.published import PublishedStore
 from mmasc.collection.store import Store
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import current
@@ -23,7 +24,6 @@ from mmasc.storage.contents import digest_of
 from mmasc.storage.texts import parse_json
 
 _AT_ONCE = 4  # files on their way
-_MOST_BYTES = 1 << 28  # of a head
 _TRIES = 5  # while other processes replace an index
 _OURS = ("recordings.lance", "spaces", FILES, HEAD_NAME)
 
@@ -193,8 +193,6 @@ def _refuse_other_content(target: str, path: Path, seen: Seen) -> None:
 
 def _refuse_other_recordings(store: Store, head: Head, address: str) -> None:
     """Compacted, two collections may have no file name in common; recordings keep their ids."""
-    from mmasc.collection.published import PublishedStore  # which reads what is written here
-
     published = PublishedStore(address)
     theirs = set(published.recordings(published.head(), ["id"]).column("id").to_pylist())
     ours = set(store.recordings(head, ["id"]).column("id").to_pylist())
@@ -203,12 +201,3 @@ def _refuse_other_recordings(store: Store, head: Head, address: str) -> None:
             f"{address} holds another collection ({len(theirs)} recordings, none of them of "
             f"{show_path(store.folder)}); give an empty prefix"
         )
-
-
-def read_whole(address: str) -> bytes:
-    """All bytes of a small object.
-
-    Raises:
-        OSError: If the store does not give them.
-    """
-    return tried(lambda: stores.read_range(address, 0, _MOST_BYTES))
