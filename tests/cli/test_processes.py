@@ -1,4 +1,4 @@
-"""Processes as others start them: by torchrun (the first one prints, the others only what is wrong), with closed pipes."""
+"""Processes as others start them: torchrun (the first one prints, the others only what is wrong), with closed pipes."""
 
 import os
 import subprocess
