@@ -104,7 +104,9 @@ def storm(folder: Path, kills: int, only: list[str] | None = None, seed: int = 0
             one.rage(share)
             one.count.seconds = round(time.monotonic() - begun, 1)
             counts.append(one.count)
-            print(f"{name}: {one.count.kills} kills in {one.count.seconds} s", file=sys.stderr, flush=True)
+            counted = f"{one.count.lost} lost, {one.count.double} double, {one.count.corrupt} corrupt"
+            said = f"{name}: {one.count.kills} kills in {one.count.seconds} s, {counted}"
+            print("\n    ".join([said, *one.count.said]), file=sys.stderr, flush=True)
     return counts
 
 

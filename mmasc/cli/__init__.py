@@ -76,6 +76,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and turn errors that users can fix into one line and an exit status."""
+    _open_closed()
     with kept_apart():
         _run()
 
@@ -101,6 +102,25 @@ def _run() -> None:
     except (MmascError, OSError) as error:
         _fail(str(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _open_closed() -> None:
+    """Where stdin, stdout or stderr are closed, as some schedulers leave them, let them lead nowhere.
+
+    The next file that is opened would get their number, and whatever a library prints would go into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+        if getattr(sys, name) is None:
+            mode = "r" if number == 0 else "w"
+            stream = open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
 
 
 def _at_terminal() -> bool:

@@ -17,10 +17,13 @@ from typing import Any
 
 from mmasc.collection.head import HEAD_NAME, Head
 from mmasc.errors import MmascError
+from mmasc.remote import stores
 from mmasc.remote.addresses import OBJECT_STORES, checked
+from mmasc.remote.limits import tried
 from mmasc.storage.texts import parse_json
 
 FILES = "files"
+_MOST_BYTES = 1 << 28  # of a head
 # The only names that a head may give to files on a reader's disk
 _NAME = re.compile(r"(annotations|spaces/[0-9A-Za-z_-]{1,128})(/[0-9A-Za-z_][0-9A-Za-z_.-]{0,120}){1,3}")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
@@ -78,3 +81,12 @@ def _checked(name: str, raw: Mapping[str, Any]) -> PublishedFile:
     if type(file.size) is not int or file.size < 0 or not _DIGEST.fullmatch(file.digest):
         raise ValueError(f"what it says of {name} is not sane")
     return file
+
+
+def read_whole(address: str) -> bytes:
+    """All bytes of a small object.
+
+    Raises:
+        OSError: If the store does not give them.
+    """
+    return tried(lambda: stores.read_range(address, 0, _MOST_BYTES))

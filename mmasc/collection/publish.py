@@ -12,7 +12,8 @@ from pathlib import Path
 
 from mmasc.collection.head import HEAD_NAME, Head
 from mmasc.collection.journal import FOLDED, FOLDER, JOURNAL
-from mmasc.collection.publication import FILES, PublishedFile, address_of, head_text
+from mmasc.collection.publication import FILES, PublishedFile, address_of, head_text, read_whole
+from mmasc.collection.published import PublishedStore
 from mmasc.collection.store import Store
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import current
@@ -23,7 +24,6 @@ from mmasc.storage.contents import digest_of
 from mmasc.storage.texts import parse_json
 
 _AT_ONCE = 4  # files on their way
-_MOST_BYTES = 1 << 28  # of a head
 _TRIES = 5  # while other processes replace an index
 _OURS = ("recordings.lance", "spaces", FILES, HEAD_NAME)
 
@@ -72,6 +72,9 @@ def _publish(store: Store, head: Head, address: str) -> PublishReport:
     for target, path in tables.items():
         if target in there:
             _refuse_other_content(target, path, there[target])
+    # Names of data are random: one that is there says that it is this collection
+    if before is not None and not any(one in there and path.suffix == ".lance" for one, path in tables.items()):
+        _refuse_other_recordings(store, head, address)
     files, contents = _other_files(store, head)
     wanted: dict[str, Path | bytes] = {f"{address}/{FILES}/{one.digest}": contents[name] for name, one in files.items()}
     new = {target: content for target, content in {**tables, **wanted}.items() if target not in there}
@@ -188,10 +191,13 @@ def _refuse_other_content(target: str, path: Path, seen: Seen) -> None:
         )
 
 
-def read_whole(address: str) -> bytes:
-    """All bytes of a small object.
-
-    Raises:
-        OSError: If the store does not give them.
-    """
-    return tried(lambda: stores.read_range(address, 0, _MOST_BYTES))
+def _refuse_other_recordings(store: Store, head: Head, address: str) -> None:
+    """Compacted, two collections may have no file name in common; recordings keep their ids."""
+    published = PublishedStore(address)
+    theirs = set(published.recordings(published.head(), ["id"]).column("id").to_pylist())
+    ours = set(store.recordings(head, ["id"]).column("id").to_pylist())
+    if theirs and ours and theirs.isdisjoint(ours):
+        raise MmascError(
+            f"{address} holds another collection ({len(theirs)} recordings, none of them of "
+            f"{show_path(store.folder)}); give an empty prefix"
+        )

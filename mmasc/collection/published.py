@@ -21,8 +21,7 @@ from mmasc.collection.damage import reason_of
 from mmasc.collection.head import HEAD_NAME, Head, read_head
 from mmasc.collection.journal import FOLDER
 from mmasc.collection.locks import PUBLISHED
-from mmasc.collection.publication import FILES, PublishedFile, address_of, published_files
-from mmasc.collection.publish import read_whole
+from mmasc.collection.publication import FILES, PublishedFile, address_of, published_files, read_whole
 from mmasc.collection.store import Store
 from mmasc.collection.tables import Tables
 from mmasc.collection.transaction import Transaction

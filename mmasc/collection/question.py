@@ -18,7 +18,7 @@ from mmasc.errors import MmascError
 from mmasc.inputs import as_texts, as_vectors
 from mmasc.storage.pictures import opened_picture
 
-_FILMS = set(VIDEO_EXTENSIONS)
+_FILMS = frozenset(f".{extension}" for extension in VIDEO_EXTENSIONS)
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,10 @@ def query_vectors(
         assert encoder is not None
         if texts:
             parts.append(encoder.embed_text(list(texts)))
-        for image in images:
-            parts.append(encoder.embed_film([image]) if _is_film(image) else encoder.embed_image([_picture(image)]))
+        parts += [
+            encoder.embed_film([image]) if _is_film(image) else encoder.embed_image([_picture(image)])
+            for image in images
+        ]
         if sounds:
             from mmasc.encoders.embedding import embed_file  # late: it loads torch, which words do without
         for path in sounds:

@@ -97,12 +97,14 @@ class RowWriter:
                 )
             change.add_space(self.name, wanted)
             return
+        lengths = (
+            f"its windows have {space.window_seconds:g} s, those of the encoder here {wanted.window_seconds:g} s: "
+        )
         require_identity(
             (space.encoder, space.identity),
             (wanted.encoder, wanted.identity),
             f"space {self.name!r} of {self.store.folder}",
-            f"its windows have {space.window_seconds:g} s, those of the encoder here {wanted.window_seconds:g} s: "
-            "give another --space, or another collection",
+            f"{lengths}give another --space, or another collection",
         )
         if (space.hop_seconds, space.channels) != (wanted.hop_seconds, wanted.channels):
             raise MmascError(

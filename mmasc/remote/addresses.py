@@ -49,7 +49,11 @@ def checked(address: str) -> str:
             f"{shown}: recordings are read from {', '.join(f'{one}://' for one in SCHEMES)}, and from disks"
         )
     if scheme in WEB:
-        signed = [name for name, _ in parse_qsl(urlsplit(f"{scheme}://{rest}").query, True) if _SECRETS.fullmatch(name)]
+        try:
+            query = urlsplit(f"{scheme}://{rest}").query
+        except ValueError as error:  # half an IPv6 address
+            raise MmascError(f"{shown}: is not an address ({error}); check it") from error
+        signed = [name for name, _ in parse_qsl(query, True) if _SECRETS.fullmatch(name)]
         if signed:
             raise MmascError(
                 f"{shown}: carries {signed[0]} in its query, and what lets others in is not stored; give the address "

@@ -1,6 +1,7 @@
 """Objects of web servers (http, https): looked at and read, with redirects that keep to one scheme."""
 
 import email.utils
+import re
 import urllib.error
 import urllib.request
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPSConnection
@@ -12,6 +13,7 @@ from mmasc.remote.limits import CONNECT_SECONDS, READ_SECONDS, AgainError
 from mmasc.remote.seen import Seen
 
 _CHUNK = 1 << 20
+_COUNT = re.compile(r"[0-9]{1,18}")
 # Answers that may be another one in a moment
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
 # Answers of servers that do not know HEAD
@@ -61,7 +63,7 @@ def read(address: str, begin: int = 0, tag: str | None = None) -> tuple[Seen, in
     begin = begin if answer.status == 206 else 0
     if answer.status == 206:
         total = str(answer.headers["Content-Range"] or "").rpartition("/")[2]
-        seen = Seen(int(total) if total.isdecimal() else None, seen.tag, seen.modified_ns)
+        seen = Seen(_count(total), seen.tag, seen.modified_ns)
     return seen, begin, _Body(address, answer, None if seen.size is None else seen.size - begin)
 
 
@@ -128,16 +130,18 @@ class _Https(urllib.request.HTTPSHandler):
 
 def _ask(address: str, method: str, headers: dict[str, str] | None = None) -> Any:
     """The server's answer; `urllib.error.HTTPError` where it is none of success."""
-    written = quote(address, safe="/:?&=#%@!$'()*+,;~[]")  # people write spaces and umlauts
     said = {"User-Agent": "mmasc", "Accept-Encoding": "identity", **(headers or {})}
-    request = urllib.request.Request(written, method=method, headers=said)  # noqa: S310 (`checked` knows the scheme)
     opener = urllib.request.build_opener(_SameScheme, _Http, _Https)
     try:
+        written = quote(address, safe="/:?&=#%@!$'()*+,;~[]", errors="surrogateescape")  # spaces, umlauts, any bytes
+        request = urllib.request.Request(written, method=method, headers=said)  # noqa: S310 (`checked` knows it)
         return opener.open(request, timeout=CONNECT_SECONDS)
     except urllib.error.HTTPError:
         raise
     except (OSError, HTTPException) as error:
         raise _fault(address, error) from error
+    except ValueError as error:  # a host that no name can be, here or where the server sends on to
+        raise OSError(f"{without_secrets(address)}: leads to what is no address ({error}); check it") from error
 
 
 class _Body:
@@ -180,7 +184,12 @@ def _seen(headers: HTTPMessage) -> Seen:
             modified = int(email.utils.parsedate_to_datetime(written).timestamp()) * 10**9
         except (ValueError, TypeError, OverflowError):
             modified = None  # not a time
-    return Seen(int(length) if length and length.isdecimal() else None, headers["ETag"] or None, modified)
+    return Seen(_count(length), headers["ETag"] or None, modified)
+
+
+def _count(text: str | None) -> int | None:
+    """Bytes as a header says them; None where it says no number."""
+    return int(text) if text and _COUNT.fullmatch(text) else None
 
 
 def _fault(address: str, error: Exception) -> OSError:

@@ -1,4 +1,4 @@
-"""Several processes that torchrun started: the first one prints, the others only what is wrong with them."""
+"""Processes as others start them: torchrun (the first one prints, the others only what is wrong), with closed pipes."""
 
 import os
 import subprocess
@@ -31,3 +31,18 @@ def test_a_process_that_fails_says_why(tmp_path):
         assert found.stderr.count("\n") == 1
     assert run("1", "evaluate").returncode == 2
     assert "Missing argument" in run("1", "evaluate").stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="shells of POSIX close descriptors")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_descriptors_lead_nowhere(tmp_path, closed):
+    def typed(*words: str) -> subprocess.CompletedProcess[str]:
+        command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "mmasc", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    listed = typed("prompts", "list", "--format", "json")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert (listed.stdout == "") == (">&-" in closed.replace("2>&-", ""))
+    refused = typed("prompts", "lint", str(tmp_path / "no.yaml"))
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == ("2>&-" not in closed)

@@ -196,6 +196,25 @@ def test_other_things_are_not_replaced(place, labelled, registered, tmp_path):
         Collection.open(f"{place}/copied")
 
 
+def test_a_collection_without_a_name_in_common_is_another_one(place, labelled, registered, tmp_path):
+    here, other = Collection(labelled / "c"), tmp_path / "d"
+    here.publish(place)
+    for number in range(3):
+        write(tmp_path / "t" / f"{number}.wav", 0.5 + number)
+        mmasc.embed(tmp_path / "t", other, registered)
+    for _ in range(3):
+        Collection(other).compact()
+    ours, theirs = ({one.relative_to(c).as_posix() for one in c.rglob("*.manifest")} for c in (labelled / "c", other))
+    assert ours.isdisjoint(theirs)
+    with pytest.raises(MmascError, match=r"another collection \(3 recordings, none of them"):
+        Collection(other).publish(place)
+    assert Collection.open(place).recordings.equals(here.recordings)
+    # Of one collection nothing may have stayed but its recordings
+    here.compact()
+    here.publish(place)
+    assert Collection.open(place).recordings.equals(here.recordings)
+
+
 @pytest.mark.parametrize(
     "name",
     ["../x", "/etc/x", "spaces/../../x", "spaces/i/.hidden", "collection.json", "spaces/i/windows.lance/x", "heads/1"],

@@ -74,6 +74,7 @@ def test_signed_addresses_are_refused_without_showing_what_they_carry(query):
         ("https:///a.wav", "not a whole address"),
         ("s3://bucket/a//b.wav", "empty part"),
         ("s3://bucket/./b.wav", "lone dot"),
+        ("http://[::1/a.wav", "is not an address"),
     ],
 )
 def test_what_is_not_taken_is_said(address, said):

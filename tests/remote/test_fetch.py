@@ -134,3 +134,18 @@ def test_bad_limits_are_refused(monkeypatch, tmp_path):
         limits.limits()
     with pytest.raises(MmascError, match="is not a folder"), limited(folder=tmp_path / "none"):
         pass
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 300, "\u2024", "127.0.0.1:\uff19", "x\udcff", "h:port"])
+def test_a_host_that_cannot_be_is_said(host, tmp_path):
+    for ask in (lambda: web.look(f"http://{host}/x.wav"), lambda: fetch(f"http://{host}/x.wav", tmp_path / "x")):
+        with pytest.raises((MmascError, OSError), match="^http://"):
+            ask()
+
+
+def test_what_servers_say_may_be_nonsense(server, file, tmp_path):
+    server.faults["/x.wav"] = ["http://[::1/y.wav"]
+    with pytest.raises(MmascError, match="leads to what is no address"):
+        fetch(file, tmp_path / "x")
+    server.headers["/x.wav"] = {"ETag": "t", "Last-Modified": "soon", "Content-Length": "9" * 5_000}
+    assert web.look(file).size is None
