@@ -70,7 +70,7 @@ def _lost(reader: SpaceReader, one: Placed) -> int:
     there = np.flatnonzero((found[:, 0] >= 0) & (at >= 0))
     told = (unit_float32(reader.vectors(at[there])) * vectors[there]).sum(axis=1)
     wrong[there] |= ~(np.abs(told - scores[there, 0]) <= _SLACK)
-    return int(wrong.sum())
+    return int((wrong & np.isfinite(vectors).all(axis=1)).sum())  # what a damaged vector is near to says nothing
 
 
 def _positions(one: Placed, rows: Int[np.ndarray, " item"]) -> Int[np.ndarray, " item"]:
