@@ -22,7 +22,7 @@ from mmasc.encoders.executing import check_executor, executing
 _OF_FILES = ("hop_seconds", "window_seconds", "channels", "backend", "executor", "workers", "address")
 _OF_COLLECTIONS = ("space", "where")
 
-_OPTIONS = [
+_OPTIONS: list[Callable[[Any], Any]] = [
     click.option("--timeline", is_flag=True, help="Add the time spans of every label and the seconds per label."),
     hop_option,
     window_option,

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from mmasc.collection.annotations import Annotations
-from mmasc.collection.check_space import check_space
+from mmasc.collection.check_space import Told, check_space
 from mmasc.collection.coverage import NAMED, Counted, uncovered
 from mmasc.collection.derived import wrong_columns
 from mmasc.collection.head import HEAD_NAME, read_copies
@@ -49,7 +49,9 @@ def check(collection: Snapshot, at_once: int = AT_ONCE) -> list[Finding]:
     for name in one_by_one("space", collection.spaces):
         if wrong[name]:
             message = f"{listed(wrong[name])} of its windows differ from its table, which is what counts"
-            found = [("error", f"{message}; what else is there was not looked at: mmasc collection compact")]
+            found: list[Told] = [
+                ("error", f"{message}; what else is there was not looked at: mmasc collection compact")
+            ]
         else:
             found = check_space(collection.space(name), collection, at_once)
         findings += [Finding(level, f"space {name!r}: {message}") for level, message in found]

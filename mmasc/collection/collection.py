@@ -170,9 +170,8 @@ class Collection(Growing):
         with self.store.transaction() as change:
             change.compact()
             # Under the collection's lock: a merge adds annotations before its recordings count
-            fold_annotations(
-                self.store.folder, IdMap(self.store.recordings(change.head, ["id"]).column("id").to_numpy())
-            )
+            ids = self.store.recordings(change.head, ["id"]).column("id").to_numpy()
+            fold_annotations(self.store.folder, IdMap(ids))
         for space in self.head.spaces.values():
             forget_columns(self.store.space_folder(space.identity))
         self.refresh()  # moves the own lease, so that the old versions can go

@@ -4,6 +4,7 @@ Checksums tell what changed after it was written; this tells what was written wr
 """
 
 import numpy as np
+from jaxtyping import Int
 
 from mmasc.collection.columns import WindowColumns, saved_columns
 from mmasc.collection.head import SpaceHead
@@ -61,6 +62,17 @@ def _lost(reader: SpaceReader, one: Placed) -> int:
     if not len(rows):
         return 0
     some = np.sort(np.random.default_rng(0).choice(rows, min(len(rows), _ASKED), replace=False))
-    vectors = unit_float32(reader.vectors(some + one.first if one.places is None else one.places[some]))
-    scores, _ = one.index.search(vectors, 1)
-    return int((~(np.abs(scores[:, 0] - (vectors**2).sum(axis=1)) <= _SLACK)).sum())
+    vectors = unit_float32(reader.vectors(_positions(one, some)))
+    scores, found = one.index.search(vectors, 1)
+    wrong = ~(np.abs(scores[:, 0] - (vectors**2).sum(axis=1)) <= _SLACK)
+    # The row that is found must be of a window like that, not only the vector beside it
+    at = _positions(one, np.maximum(found[:, 0], 0))
+    there = np.flatnonzero((found[:, 0] >= 0) & (at >= 0))
+    told = (unit_float32(reader.vectors(at[there])) * vectors[there]).sum(axis=1)
+    wrong[there] |= ~(np.abs(told - scores[there, 0]) <= _SLACK)
+    return int((wrong & np.isfinite(vectors).all(axis=1)).sum())  # what a damaged vector is near to says nothing
+
+
+def _positions(one: Placed, rows: Int[np.ndarray, " item"]) -> Int[np.ndarray, " item"]:
+    """Positions in the space of some rows of a segment; -1 of windows that are gone."""
+    return rows + one.first if one.places is None else one.places[rows]

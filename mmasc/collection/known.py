@@ -33,6 +33,8 @@ def moved_files(known: KnownRecordings, root: str, given: Mapping[str, Path]) ->
         New stored path → (old stored path, the file now).
     """
     sizes: dict[int, list[str]] = defaultdict(list)
+    if not known:  # nothing can have been moved: no file need be looked at
+        return {}
     for stored, path in given.items():
         if stored not in known and (size := _size(path)) is not None:
             sizes[size].append(stored)
@@ -127,8 +129,11 @@ def not_untouched(known: Mapping[str, Known], root: str, files: Sequence[Path]) 
     left = []
     for path in files:
         one = known.get(stored_path(path, root) or "")
+        if one is None or not one.embedded:
+            left.append(path)
+            continue
         with contextlib.suppress(OSError):
-            if one is None or not one.embedded or not one.stamp.untouched(Stamp.of(path.stat())):
+            if not one.stamp.untouched(Stamp.of(path.stat())):
                 left.append(path)
     return left
 

@@ -5,7 +5,7 @@ read that are new or changed, so that two writers on a large collection do not s
 """
 
 from collections.abc import Collection, Iterator, MutableMapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -66,15 +66,18 @@ class KnownRecordings(MutableMapping[str, Known]):
         self._embedded = embedded
 
     def __getitem__(self, path: str) -> Known:
+        known = self.get(path)
+        if known is None:
+            raise KeyError(path)
+        return known
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """The recording of a path; an exception for each that is not there would take longer than looking."""
         if path in self._changed:
             changed = self._changed[path]
-            if changed is None:
-                raise KeyError(path)
-            return changed
+            return default if changed is None else changed
         row = self._row(path)
-        if row is None:
-            raise KeyError(path)
-        return self._known(row)
+        return default if row is None else self._known(row)
 
     def __setitem__(self, path: str, known: Known) -> None:
         self._changed[path] = known

@@ -23,8 +23,10 @@ class PathDigests:
 
     def rows(self, path: str) -> list[int]:
         """Rows in which this path may stand."""
+        if not len(self._digests):
+            return []
         digest = hash(path)
-        first = int(np.searchsorted(self._digests, digest))
+        first = int(self._digests.searchsorted(digest))
         last = first
         while last < len(self._digests) and self._digests[last] == digest:
             last += 1

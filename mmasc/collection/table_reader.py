@@ -19,6 +19,9 @@ from mmasc.forking import check_may_open
 
 _IDS_AT_ONCE = 10_000  # of a condition, which reads all ids of the table
 
+# Lance reads up to 2 GB ahead of who asks
+_LITTLE_AHEAD: dict[str, Any] = {"io_buffer_size": 64 << 20, "batch_readahead": 2, "fragment_readahead": 1}
+
 
 class Fragment(NamedTuple):
     """A piece of a table, which never changes under this key: rows that are deleted give it another one.
@@ -102,7 +105,9 @@ class TableReader:
         if dataset is not None:
             with reading(self.tables.recordings, self.folder):
                 names = _stored(dataset.schema, columns)
-                parts = iter(dataset.scanner(columns=names, batch_size=at_once, scan_in_order=True).to_batches())
+                parts = iter(
+                    dataset.scanner(columns=names, batch_size=at_once, scan_in_order=True, **_LITTLE_AHEAD).to_batches()
+                )
             while True:
                 with reading(self.tables.recordings, self.folder):
                     part = next(parts, None)
@@ -207,7 +212,7 @@ class TableReader:
         with reading(table, self.folder):
             chosen = None if fragments is None else _chosen(dataset, fragments)
             scanner = dataset.scanner(
-                columns=names, with_row_id=True, batch_size=batch, scan_in_order=True, fragments=chosen
+                columns=names, with_row_id=True, batch_size=batch, scan_in_order=True, fragments=chosen, **_LITTLE_AHEAD
             )
             parts = iter(scanner.to_batches())
         while True:

@@ -1,4 +1,4 @@
-"""What users say of who embeds recordings: `local | processes | ray`. Loads nothing heavy: it is read before anything is.
+"""What users say of who embeds recordings: `local | processes | ray`. Loads nothing heavy: it is read first.
 
 `mmasc.embed` is told in its arguments; for what embeds recordings on its way to something else (`classify`, heads on
 files) it is said around the call.
@@ -31,7 +31,7 @@ class Wanted(NamedTuple):
         return self.executor in ("processes", "ray") or self.workers is not None
 
 
-_WANTED: ContextVar[Wanted] = ContextVar("mmasc_executor", default=Wanted())
+_WANTED: ContextVar[Wanted | None] = ContextVar("mmasc_executor", default=None)
 
 
 @contextlib.contextmanager
@@ -53,7 +53,7 @@ def executing(executor: str | None = None, workers: int | None = None, address: 
 
 def wanted_now() -> Wanted:
     """What `executing` says around here."""
-    return _WANTED.get()
+    return _WANTED.get() or Wanted()
 
 
 def check_executor(executor: str | None, workers: int | None, address: str | None) -> None:

@@ -51,7 +51,9 @@ def read_each(
     return found
 
 
-def _in_turn(paths: Sequence[Path], read: Callable[[Path], Read], threads: int) -> Generator[Callable[[], Read]]:
+def _in_turn(
+    paths: Sequence[Path], read: Callable[[Path], Read], threads: int
+) -> Generator[Callable[[], Read], None, None]:
     """What gives each file, in order; a few are read ahead."""
     if threads < 2 or len(paths) < 2:
         yield from (partial(read, path) for path in paths)
