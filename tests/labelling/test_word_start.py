@@ -38,8 +38,10 @@ def test_words_are_where_a_head_begins(annotated, registered, tmp_path):
     plain = fit_moments(collection, Moments(words=False))
     assert (report.words, report.fitted.stamp.words) == (["down", "loud", "up"], ("down", "loud", "up"))
     assert (plain.words, plain.fitted.stamp.words) == ([], None)
-    again = fit_moments(collection, Moments(), out=tmp_path / "n.head")
-    assert (tmp_path / "m.head").read_bytes() == (tmp_path / "n.head").read_bytes()
+    again = fit_moments(collection, Moments())
+    arrays, others = report.fitted.predictor.arrays(), again.fitted.predictor.arrays()
+    assert arrays.keys() == others.keys()
+    assert all(np.array_equal(arrays[name], others[name]) for name in arrays)
     loaded = FittedHead.load(tmp_path / "m.head")
     assert loaded.stamp == report.fitted.stamp == again.fitted.stamp
     np.testing.assert_array_equal(loaded.predict_proba(vectors), report.fitted.predict_proba(vectors))
