@@ -47,13 +47,6 @@ def test_words_are_where_a_head_begins(annotated, registered, tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(vectors), report.fitted.predict_proba(vectors))
 
 
-def test_many_examples_win_over_words(annotated, registered):
-    collection = Collection(annotated)
-    begun, plain = (fit_moments(collection, Moments(words=words)) for words in (True, False))
-    assert begun.macro_f1 > 0.9
-    assert abs(begun.macro_f1 - plain.macro_f1) < 0.1
-
-
 def test_labels_without_known_words_are_learnt_from_examples_alone(annotated, registered, monkeypatch):
     monkeypatch.setattr(StandIn, "unknown_words", lambda self, texts: [one for one in texts if one == "loud"])
     monkeypatch.setattr(StandIn, "nearest_words", lambda self, word: ["cloud"])
