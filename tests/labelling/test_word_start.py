@@ -22,6 +22,7 @@ from tests.helpers.moments import annotation
 def test_a_label_that_nobody_annotated_is_what_its_words_say(bare, registered, tmp_path):
     alone = fit_moments(bare, Moments(labels=["cab"]), out=tmp_path / "w.head")
     assert (alone.fitted.stamp.words, alone.windows, alone.macro_f1) == (("cab",), 0, None)
+    assert alone.remarks == ["nobody annotated 'cab' as present: its head is what the words say"]
     vectors = bare.space().vectors(np.arange(72))
     said = annotated_windows(bare, Moments(labels=["cab"])).words.scores["cab"](unit_as_normalizer(vectors))
     np.testing.assert_array_equal(np.argsort(alone.fitted.predict_proba(vectors)[:, 0]), np.argsort(said))
