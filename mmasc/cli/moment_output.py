@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mmasc.cli.output import echo, print_object, print_rows, print_table
-from mmasc.storage.texts import listed
 
 if TYPE_CHECKING:
     from mmasc.labelling.moment_report import MomentReport
@@ -27,7 +26,8 @@ def _print_lines(report: "MomentReport") -> None:
     echo(f"{report.head} on {report.annotations} annotations: {report.windows} windows of {recordings}{background}")
     echo(f"{len(report.classes)} labels, space {report.space} ({report.encoder} {report.identity[:8]})")
     if report.words:
-        some = "all labels" if len(report.words) == len(report.classes) else listed(report.words)
+        all_of_them = len(report.words) == len(report.classes)
+        some = "all labels" if all_of_them else f"{len(report.words)} of {len(report.classes)} labels"
         echo(f"begun with the words of {some} (--no-words: from examples alone)")
     if report.macro_f1 is None:
         echo("how good it is is unknown: no label lies in two recordings, so nothing is left to test on")

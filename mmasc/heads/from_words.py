@@ -38,7 +38,7 @@ class WordScore:
     Attributes:
         weights: `[dim]`; the unit vector of the words over the deviation of its cosines.
         bias: So that the score is 0 where the cosine lies `STANDS_OUT` deviations above what is usual.
-        mean, deviation: Of usual unit vectors, `[dim]`.
+        mean, deviation: Mean and deviation of usual unit vectors, `[dim]`.
     """
 
     weights: Float[np.ndarray, " dim"]
@@ -155,8 +155,8 @@ def _fitted(
     Args:
         X: Standardised vectors.
         true: 0 or 1.
-        offsets: Of the logits.
-        penalties: Of squared weights, and of the squared bias.
+        offsets: What is added to the logits `[item]`.
+        penalties: Cost of half a squared weight, and of half the squared bias.
     """
     signs, (penalty, pull) = 2 * true - 1, penalties
 

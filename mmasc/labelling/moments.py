@@ -6,7 +6,7 @@ itself: nobody may have listened. With `background` it stands for "none of these
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
@@ -234,7 +234,10 @@ def _classes(
         )
     if missing:
         raise MmascError(f"no annotation of {folder} has {missing[0]!r} present; labels: {listed(present)}")
-    return tuple(labels), words
+    alone = [
+        f"nobody annotated {one!r} as present: its head is what the words say" for one in labels if one not in present
+    ]
+    return tuple(labels), replace(words, remarks=(*words.remarks, *alone))
 
 
 def _unannotated(

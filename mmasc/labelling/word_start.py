@@ -30,7 +30,7 @@ class WordStart:
     """Where the heads of labels begin.
 
     Attributes:
-        scores: Label → what its words say; labels without known words are not there.
+        scores: Label → what its words say; labels without known words are missing.
         remarks: Why words are left out, a sentence each.
     """
 

@@ -277,7 +277,7 @@ def test_commands_fit_and_apply(annotated, registered, tmp_path, capsys):
         assert status == 2
         assert message in " ".join(err.split())
     for arguments, message in [
-        (("--labels", "cat"), "no annotation of .* has 'cat' present; labels: down, loud, up"),
+        (("--labels", "cat", "--no-words"), "no annotation of .* has 'cat' present; labels: down, loud, up"),
         (("--by", "nobody"), "has no annotations by 'nobody'"),
         (("--groups", "site"), "has no column 'site'"),
     ]:

@@ -22,6 +22,7 @@ from tests.helpers.moments import annotation
 def test_a_label_that_nobody_annotated_is_what_its_words_say(bare, registered, tmp_path):
     alone = fit_moments(bare, Moments(labels=["cab"]), out=tmp_path / "w.head")
     assert (alone.fitted.stamp.words, alone.windows, alone.macro_f1) == (("cab",), 0, None)
+    assert alone.remarks == ["nobody annotated 'cab' as present: its head is what the words say"]
     vectors = bare.space().vectors(np.arange(72))
     said = annotated_windows(bare, Moments(labels=["cab"])).words.scores["cab"](unit_as_normalizer(vectors))
     np.testing.assert_array_equal(np.argsort(alone.fitted.predict_proba(vectors)[:, 0]), np.argsort(said))
@@ -38,18 +39,13 @@ def test_words_are_where_a_head_begins(annotated, registered, tmp_path):
     plain = fit_moments(collection, Moments(words=False))
     assert (report.words, report.fitted.stamp.words) == (["down", "loud", "up"], ("down", "loud", "up"))
     assert (plain.words, plain.fitted.stamp.words) == ([], None)
-    again = fit_moments(collection, Moments(), out=tmp_path / "n.head")
-    assert (tmp_path / "m.head").read_bytes() == (tmp_path / "n.head").read_bytes()
+    again = fit_moments(collection, Moments())
+    arrays, others = report.fitted.predictor.arrays(), again.fitted.predictor.arrays()
+    assert arrays.keys() == others.keys()
+    assert all(np.array_equal(arrays[name], others[name]) for name in arrays)
     loaded = FittedHead.load(tmp_path / "m.head")
     assert loaded.stamp == report.fitted.stamp == again.fitted.stamp
     np.testing.assert_array_equal(loaded.predict_proba(vectors), report.fitted.predict_proba(vectors))
-
-
-def test_many_examples_win_over_words(annotated, registered):
-    collection = Collection(annotated)
-    begun, plain = (fit_moments(collection, Moments(words=words)) for words in (True, False))
-    assert begun.macro_f1 > 0.9
-    assert abs(begun.macro_f1 - plain.macro_f1) < 0.1
 
 
 def test_labels_without_known_words_are_learnt_from_examples_alone(annotated, registered, monkeypatch):
