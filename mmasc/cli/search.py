@@ -30,7 +30,7 @@ _OWN_WIDTH = 24  # characters of a user's own column in the table
     "--not", "negatives", multiple=True, metavar="QUERY", help="Query to stay away from; may be given several times."
 )
 @click.option("--weights", metavar="W,W...", help="A weight for each query: texts, then sounds, then pictures.")
-@click.option("--not-weights", metavar="W,W...", help="The same for the queries of --not.")
+@click.option("--not-weights", metavar="W,W...", help="Weights of the queries of --not.")
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Maximum number of hits.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond' and start < 60\".")
 @click.option("--space", metavar="NAME", help="Space to search; default: the oldest that understands the query.")

@@ -39,7 +39,7 @@ class Query:
     """What is asked for and what is not, by modality.
 
     Attributes:
-        weights, not_weights: Of texts, sounds, pictures and vectors, in this order; None: all are alike.
+        weights, not_weights: Numbers for texts, sounds, pictures and vectors, in this order; None: all are alike.
     """
 
     texts: tuple[str, ...] = ()
