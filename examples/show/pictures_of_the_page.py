@@ -32,7 +32,7 @@ SITES = ["Alder fen", "Birch ridge", "Mill creek"]
 NIGHTS = 12
 COLOURS = (256, 128, 96, 64, 48)  # of a picture: as many as keep it small
 MOST_BYTES = 145_000
-PATIENCE_MS = 180_000  # on a busy machine
+PATIENCE_MS = 300_000  # on a busy machine
 DRAWN = """!document.querySelector('[aria-busy]') && ![...document.querySelectorAll('.spec-plot img')].some((one) =>
   one.getBoundingClientRect().top < innerHeight && one.getBoundingClientRect().bottom > 0 && !one.naturalWidth)"""
 # name of the picture: (width, height, dark, what is done)
