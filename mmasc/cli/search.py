@@ -91,7 +91,10 @@ def search(
         items = sum(len(question[f"{asked}{kind}"]) for kind in ("text", "audio", "image"))
         if given is not None and len(numbers_of(given, name) or ()) != items:
             raise click.UsageError(f"{name} {given}: give one number for each of the {items} queries")
-    weighed = {"weights": numbers_of(weights, "--weights"), "not_weights": numbers_of(not_weights, "--not-weights")}
+    weighed: dict[str, Any] = {
+        "weights": numbers_of(weights, "--weights"),
+        "not_weights": numbers_of(not_weights, "--not-weights"),
+    }
     hits = opened.search(
         **question,
         **weighed,
