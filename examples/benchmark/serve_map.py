@@ -55,9 +55,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     given = parser.parse_args()
     command = [sys.executable, "-m", "mmasc", "serve", str(given.collection), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as play:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        address = server.stdout.readline().strip()
+        try:
+            measure(server.stdout.readline().strip(), given.seconds)
+        finally:
+            server.terminate()
+
+
+def measure(address: str, seconds: float) -> None:
+    """Open the map of the server and drag."""
+    with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(address)
@@ -67,10 +75,9 @@ def main() -> None:
         while not (shown := page.locator(".map-view .hint").first.inner_text()).endswith("windows"):
             page.wait_for_timeout(200)
         print(f"{shown}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-        told(page, "move", [given.seconds, False])
-        told(page, "lasso", [given.seconds, True])
+        told(page, "move", [seconds, False])
+        told(page, "lasso", [seconds, True])
         browser.close()
-        server.terminate()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "show"))
-from pictures_of_the_page import ACTS, make_collection
+from pictures_of_the_page import ACTS, MORE, make_collection
 
 GRAVE = ("serious", "critical")
 OTHERS = ("recordings", "activity", "about")  # views that need nothing but their address
@@ -50,6 +50,9 @@ def main(axe: str) -> None:
                     page.evaluate(axe)
                     for name in ("search", "review", "recording", "map"):
                         ACTS[name](page)
+                        grave.append(findings(page, f"{name}, {scheme}"))
+                    for name in ("filters", "nothing"):
+                        MORE[name](page)
                         grave.append(findings(page, f"{name}, {scheme}"))
                     for name in OTHERS:
                         page.evaluate("address => { location.hash = address }", f"#/{name}")

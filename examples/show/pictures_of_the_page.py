@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,9 @@ SITES = ["Alder fen", "Birch ridge", "Mill creek"]
 NIGHTS = 12
 COLOURS = (256, 128, 96, 64, 48)  # of a picture: as many as keep it small
 MOST_BYTES = 145_000
+PATIENCE_MS = 300_000  # on a busy machine
+DRAWN = """!document.querySelector('[aria-busy]') && ![...document.querySelectorAll('.spec-plot img')].some((one) =>
+  one.getBoundingClientRect().top < innerHeight && one.getBoundingClientRect().bottom > 0 && !one.naturalWidth)"""
 # name of the picture: (width, height, dark, what is done)
 PICTURES = {
     "page_search": (1440, 900, False, "search"),
@@ -101,7 +104,7 @@ def review(page: Page) -> None:
     page.evaluate("location.hash = '#/review?label=crickets'")
     page.get_by_role("radio", name="Likely").click()
     page.locator(".review-top .strong").click()
-    page.wait_for_selector(".card.as-stage", timeout=60_000)
+    page.wait_for_selector(".card.as-stage")
     for key in ("ArrowUp", "ArrowUp", "ArrowDown"):
         page.wait_for_timeout(200)
         page.keyboard.press(key)
@@ -147,7 +150,7 @@ def filters(page: Page) -> None:
     page.evaluate(
         "asked => { location.hash = '#/search?' + asked }", asked + "&f.score=-0.5..&f.spread=3&f.windows=true"
     )
-    page.wait_for_selector(".card.here", timeout=60_000)
+    page.wait_for_selector(".card.here")
     page.get_by_role("button", name="Filter", exact=True).click()
     page.evaluate("scrollTo(0, 0)")
 
@@ -155,7 +158,7 @@ def filters(page: Page) -> None:
 def nothing(page: Page) -> None:
     """A question that nothing answers, and one that cannot be read."""
     page.evaluate("location.hash = '#/search?text=xyzzyq&f.where=site+is+nowhere'")
-    page.wait_for_selector(".result-line .bad", timeout=60_000)
+    page.wait_for_selector(".result-line .bad")
 
 
 def plain(name: str) -> Callable[[Page], None]:
@@ -208,24 +211,42 @@ def main(target: Path, everything: bool = False, collection: Path | None = None)
     with tempfile.TemporaryDirectory() as folder:
         collection = collection or make_collection(Path(folder))
         command = [sys.executable, "-m", "mmasc", "serve", str(collection), "--port", "0"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as play:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
-            address = server.stdout.readline().strip()
-            browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-            for name, (width, height, dark, act) in wanted.items():
-                scheme = "dark" if dark else "light"
-                context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-                page = context.new_page()
-                page.goto(address)
-                page.wait_for_selector("#tools button", timeout=60_000)
-                act(page)
-                page.wait_for_timeout(1500)
-                content = small_png(page.screenshot())
-                (target / f"{name}.png").write_bytes(content)
-                print(f"{name}.png: {len(content) / 1000:.0f} kB")
-                context.close()
-            browser.close()
-            server.terminate()
+            try:
+                take(server.stdout.readline().strip(), program, target, wanted)
+            finally:
+                server.terminate()
+
+
+def take(address: str, program: str, target: Path, wanted: Mapping[str, tuple[int, int, bool, Callable]]) -> None:
+    """Open the page for each picture, do what it shows, and write it."""
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        for name, (width, height, dark, act) in wanted.items():
+            scheme = "dark" if dark else "light"
+            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+            context.set_default_timeout(PATIENCE_MS)
+            page = context.new_page()
+            page.goto(address)
+            page.wait_for_selector("#tools button")
+            act(page)
+            page.wait_for_timeout(1500)
+            until_drawn(page)
+            content = small_png(page.screenshot())
+            (target / f"{name}.png").write_bytes(content)
+            print(f"{name}.png: {len(content) / 1000:.0f} kB", flush=True)
+            context.close()
+        browser.close()
+
+
+def until_drawn(page: Page) -> None:
+    """Wait for the answer and for the spectrograms that are in sight."""
+    for _ in range(PATIENCE_MS // 200):
+        if page.evaluate(DRAWN):
+            return
+        page.wait_for_timeout(200)
+    sys.exit("the page is not drawn")
 
 
 if __name__ == "__main__":

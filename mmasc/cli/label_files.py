@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _RESULTS = {"birdnet": "mmasc.integrations.birdnet:read_birdnet", "perch": "mmasc.integrations.perch:read_perch"}
 _VERDICTS = ["present", "absent", "unsure"]
 _MOST_PROBLEMS = 20
+_PARQUET = "parquet"  # a table for programs, which no recording has of its own
 
 
 @click.command("import")
@@ -114,7 +115,7 @@ def _summary(found: "LabelImport") -> str:
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(FORMATS),
+    type=click.Choice([*FORMATS, _PARQUET]),
     default="csv",
     show_default=True,
     help="Format of the file.",
@@ -124,13 +125,17 @@ def _summary(found: "LabelImport") -> str:
 def export_files(folder: str, output_format: str, to: str | None, each: bool) -> None:
     """Write the labels of a collection to label files.
 
-    csv, json and jsonl hold everything that a label says; raven (selection table) all but line breaks; audacity (label
-    track) and m3u (playlist) only labels that are present, with their times.
+    csv, json, jsonl and parquet hold everything that a label says; raven (selection table) all but line breaks;
+    audacity (label track) and m3u (playlist) only labels that are present, with their times.
     """
+    if output_format == _PARQUET and (each or to is None):
+        raise click.UsageError("--format parquet needs --to FILE")
     if each and (to is None or output_format == "m3u"):
         raise click.UsageError("--each needs --to FOLDER, and a format other than m3u")
     from mmasc.collection import Collection
-    from mmasc.collection.label_exchange import export_labels, export_text
+    from mmasc.collection.label_exchange import export_labels, export_text, label_rows
+    from mmasc.label_files.parquet import parquet_bytes
+    from mmasc.storage.files import write_atomically
 
     collection = Collection(folder)
     if to is None:
@@ -143,6 +148,11 @@ def export_files(folder: str, output_format: str, to: str | None, each: bool) ->
         raise MmascError(f"{show_path(target)} is a file; --each writes into a folder: name another one")
     if not each and target.is_dir():
         raise MmascError(f"{show_path(target)} is a folder; name a file in it, or write a file for each (--each)")
+    if output_format == _PARQUET:
+        rows = label_rows(collection, whole_paths=True)
+        write_atomically(target, parquet_bytes(rows))
+        echo(f"{len(rows)} labels in 1 file → {show_path(target)}")
+        return
     written = export_labels(collection, output_format, target, each)
     if written.left_out:
         remark(f"{written.left_out} labels that are absent or unsure were left out: {output_format} cannot say so")

@@ -42,7 +42,7 @@ _OWN_WIDTH = 24  # characters of a user's own column in the table
 @click.option(
     "--weights", metavar="W,W...", help="A weight for each query: texts, sounds, pictures, then stored moments."
 )
-@click.option("--not-weights", metavar="W,W...", help="The same for the queries of --not.")
+@click.option("--not-weights", metavar="W,W...", help="Weights of the queries of --not.")
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Maximum number of hits.")
 @click.option("--where", metavar="SQL", help="Condition on columns: \"place = 'pond' and start < 60\".")
 @click.option("--space", metavar="NAME", help="Space to search; default: the oldest that understands the query.")
@@ -107,10 +107,15 @@ def search(
         items = sum(len(question[f"{asked}{kind}"]) for kind in ("text", "audio", "image", "like"))
         if given is not None and len(numbers_of(given, name) or ()) != items:
             raise click.UsageError(f"{name} {given}: give one number for each of the {items} queries")
-    question |= {"weights": numbers_of(weights, "--weights"), "not_weights": numbers_of(not_weights, "--not-weights")}
+    weighed: dict[str, Any] = {
+        "weights": numbers_of(weights, "--weights"),
+        "not_weights": numbers_of(not_weights, "--not-weights"),
+    }
     spread = 1 if per_recording else spread
     with shown_progress("searching", quiet):
-        hits = opened.search(**question, k=k, where=where, space=space, spread=spread, windows=windows, gap=gap)
+        hits = opened.search(
+            **question, **weighed, k=k, where=where, space=space, spread=spread, windows=windows, gap=gap
+        )
     for line in opened.remarks:
         remark(line, quiet)
     if not hits:

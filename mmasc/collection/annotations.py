@@ -173,7 +173,8 @@ class Annotations:
         with self._journal.writing() as journal:
             history = self._history()
             of_them = {one.id for one in history.events if one.touches(ids)}
-            chosen = [one for one in history.counting(["undo"]) if not of_them.isdisjoint(one.ids)][: max(n, 0)]
+            undos = history.counting(["undo"])
+            chosen = [one for one in undos if ids is None or not of_them.isdisjoint(one.ids)][: max(n, 0)]
             if chosen:
                 journal.append([Event.make("redo", ids=tuple(one.id for one in chosen))])
         names = {name for one in chosen for name in one.ids}

@@ -20,7 +20,7 @@ def as_pictures(pictures: Any) -> tuple[Any, ...]:
     """One picture or several in any container.
 
     Raises:
-        ValueError: If one is no picture.
+        ValueError: If one is not a picture.
     """
     if pictures is None:
         return ()

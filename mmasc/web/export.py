@@ -3,9 +3,7 @@
 import math
 import tempfile
 import zipfile
-from collections.abc import Iterable
-from dataclasses import asdict, replace
-from io import BytesIO
+from dataclasses import replace
 from pathlib import Path
 
 from fastapi import APIRouter, Response
@@ -16,6 +14,7 @@ from mmasc.collection.clips import CLIPS_TABLE, cut_clips
 from mmasc.collection.clock import clock_at
 from mmasc.collection.label_exchange import label_rows
 from mmasc.label_files.formats import rows_text
+from mmasc.label_files.parquet import parquet_bytes
 from mmasc.label_files.rows import LabelRow
 from mmasc.remote.addresses import place_of
 from mmasc.web.bodies import Export
@@ -50,7 +49,7 @@ def export_router(session: Session) -> APIRouter:
         if asked.format == "clips":
             return _clips(session, rows, asked.pad, headers)
         if asked.format == "parquet":
-            return Response(_parquet(rows), headers=headers, media_type="application/octet-stream")
+            return Response(parquet_bytes(rows), headers=headers, media_type="application/octet-stream")
         text = rows_text(rows, asked.format, paths=True)
         return Response(text.encode("utf-8", "surrogateescape"), headers=headers, media_type="text/plain")
 
@@ -76,18 +75,6 @@ def _hit_rows(session: Session, asked: Export) -> list[LabelRow]:
             )
         )
     return rows
-
-
-def _parquet(rows: Iterable[LabelRow]) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    names = list(LabelRow.__dataclass_fields__)
-    kept = [asdict(row) for row in rows]
-    columns = {name: [row[name] for row in kept] for name in names}
-    target = BytesIO()
-    pq.write_table(pa.table(columns), target)
-    return target.getvalue()
 
 
 def _clips(session: Session, rows: list[LabelRow], pad: float, headers: dict[str, str]) -> Response:

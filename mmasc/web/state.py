@@ -43,7 +43,7 @@ class Session:
         space: Space that is asked where a request names none; default: the oldest that understands the query.
         by: Name of whoever labels.
         read_only: Whether nothing may be written.
-        beside: Another one of the same server: they share the thread, the encoders and the rendered files.
+        companion: Another one of the same server: they share the thread, the encoders and the rendered files.
     Attributes:
         source: Where the collection is: its folder or address.
         folder: Folder with its annotations and heads: the same, or the cache of a published one.
@@ -60,16 +60,16 @@ class Session:
         space: str | None = None,
         by: str | None = None,
         read_only: bool = False,
-        beside: "Session | None" = None,
+        companion: "Session | None" = None,
     ) -> None:
         self.source = self.folder = as_path(absolute(folder))
         self.space, self.by = space, by or UNNAMED
         self.read_only = read_only or is_address(folder)  # what is published is only read
         self.state, self.error = "loading", ""
-        self.cache = RenderCache() if beside is None else beside.cache
-        self.encoders = QueryEncoders("cpu") if beside is None else beside.encoders
+        self.cache = RenderCache() if companion is None else companion.cache
+        self.encoders = QueryEncoders("cpu") if companion is None else companion.encoders
         self.loaded = threading.Event()
-        self._worker = Worker("mmasc-worker") if beside is None else beside._worker
+        self._worker = Worker("mmasc-worker") if companion is None else companion._worker
         self._collection: Collection | None = None
         self._view: View | None = None
         self._marks: tuple[object, dict[int, list[Annotation]]] | None = None

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import pyarrow.parquet as pq
 import pytest
 
 import mmasc
@@ -126,3 +127,15 @@ def test_a_merge_says_what_annotations_it_took(label, labelled, registered, caps
     run("embed", labelled / "s", "--into", labelled / "d", "--encoder", "standin", "-q", capsys=capsys)
     out = run("collection", "merge", labelled / "d", labelled / "c", capsys=capsys)[1]
     assert "1 annotations added" in out.splitlines()
+
+
+def test_labels_are_a_parquet_table_as_well(label, labelled, tmp_path):
+    label("add", "y.wav", "--start", "0.25", "--end", "0.5", "--label", "frog", "--by", "ann")
+    target = tmp_path / "labels.parquet"
+    assert label("export", "--format", "parquet", "--to", target)[:2] == (0, f"1 labels in 1 file → {target}\n")
+    row = pq.read_table(target).to_pylist()[0]
+    assert (row["path"], row["start"], row["end"], row["label"]) == (str(labelled / "s/b/y.wav"), 0.25, 0.5, "frog")
+    for options in (["--each", "--to", tmp_path / "new"], []):
+        status, out, err = label("export", "--format", "parquet", *options)
+        assert (status, out) == (2, "")
+        assert "--to FILE" in err

@@ -1,7 +1,9 @@
 """Requests that nobody honest sends: each gets one line, no fault of the program, and the server goes on."""
 
+import io
 import json
 import struct
+import zipfile
 import zlib
 
 import pytest
@@ -39,7 +41,7 @@ def test_odd_ranges_are_no_ranges_and_far_ones_are_refused(server):
 
 def test_other_methods_do_nothing(server):
     before = server.client.get("/api/health").json()
-    for method in ("OPTIONS", "PUT", "TRACE", "CONNECT", "PROPFIND", "get", "HEAD"):
+    for method in ("OPTIONS", "PUT", "TRACE", "CONNECT", "PROPFIND", "HEAD"):
         for path in ("/api/health", "/api/annotations", "/api/search", f"/api/recordings/{ids(server)[0]}/audio"):
             answer = server.client.request(method, path)
             assert answer.status_code == 405 or (method == "HEAD" and not answer.content), (method, path)
@@ -117,7 +119,6 @@ def test_labels_that_are_markup_or_paths_stay_text(server):
     names = [
         "<script>alert(1)</script>",
         "../../etc/passwd",
-        "a\u202eb",
         "=1+1",
         "'; drop table",
         "\\\\server\\x",
@@ -125,6 +126,8 @@ def test_labels_that_are_markup_or_paths_stay_text(server):
     ]
     for name in names:
         annotate(server, ids(server)[0], 0.0, 1.0, name)
+    turned = {"recording": ids(server)[0], "start": 0.0, "end": 1.0, "label": "a\u202eb"}
+    assert server.client.post("/api/annotations", json={"annotations": [turned]}).status_code == 422
     stored = [one["label"] for one in server.client.get("/api/annotations").json()["annotations"]]
     assert sorted(stored) == sorted(names)
     for name in ("../x", "a/b", "a\\b", ".x", "", "x" * 61, "a\0b", "nul\n"):
@@ -133,9 +136,6 @@ def test_labels_that_are_markup_or_paths_stay_text(server):
     assert not (server.folder.parent / "x.head").exists()
     clips = server.client.post("/api/export", json={"format": "clips"})
     assert clips.status_code == 200
-    import io
-    import zipfile
-
     inside = zipfile.ZipFile(io.BytesIO(clips.content)).namelist()
     assert len(inside) == len(names) + 1
     assert all("/" not in name and "\\" not in name and not name.startswith(".") for name in inside), inside

@@ -145,6 +145,8 @@ def test_more_like_this_and_open_in_the_recording_where_a_label_is_drawn(visit):
 def test_the_map_draws_and_shows_what_lies_under_the_pointer(visit):
     visit.open("#/map")
     visit.until("document.querySelector('.map-view .hint')?.textContent.endsWith('windows')")
+    visit.page.get_by_label("Words").uncheck()  # points alone are looked for
+    visit.page.evaluate("new Promise((end) => requestAnimationFrame(() => requestAnimationFrame(end)))")
     ink = "() => { const c = document.querySelector('.map-canvas'); const d = c.getContext('2d')"
     ink += ".getImageData(0, 0, c.width, c.height).data; const first = d.slice(0, 3).join();"
     ink += "for (let i = 0; i < d.length; i += 4) if (d.slice(i, i + 3).join() !== first)"

@@ -20,7 +20,7 @@ def two(tmp_path, registered):
     first = make_collection(tmp_path)
     second = copytree(first, tmp_path / "my field, 2024")
     one = Session(first)
-    sessions, keys = [one, Session(second, beside=one)], Keys(PORT)
+    sessions, keys = [one, Session(second, companion=one)], Keys(PORT)
     for session in sessions:
         session.start()
         assert session.loaded.wait(60)

@@ -44,6 +44,10 @@ def test_without_a_collection_or_the_extra_nothing_is_served(tmp_path, capsys, m
     status, _, err = run("serve", tmp_path, capsys=capsys)
     assert (status, err.count("\n")) == (1, 1)
     assert "holds no collection" in err
+    status, _, err = run("serve", tmp_path / "nowhere", capsys=capsys)
+    assert (status, err.count("\n")) == (1, 1)
+    assert "nowhere does not exist" in err
+    assert run("serve", capsys=capsys)[0] == 2
     from mmasc.web import serve
 
     monkeypatch.setattr(serve, "find_spec", lambda name: None)

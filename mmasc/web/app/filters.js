@@ -95,7 +95,7 @@ export function filterBar(changed) {
         const pair = [...(filters[name] ?? [null, null])];
         pair[place] = value;
         put(name, pair.every((one) => one === null) ? null : pair);
-      }, { ...props, placeholder: side }))));
+      }, { ...props, placeholder: place ? "most" : "least" }))));
     const heads = collection.heads.flatMap(({ name, labels }) => labels.map((label) => ({ name, label: labels.length > 1 ? label : null })));
     const headKey = ({ name, label }) => JSON.stringify([name, label]);
     const head = () => el("div", { class: "field" }, el("span", { text: "Head" }), el("span", { class: "pair" },

@@ -161,7 +161,8 @@ function build() {
     if (!worded || !asked.length) return canvas.anchors([]);
     try {
       const values = new URLSearchParams([["space", space()], ...asked.map((text) => ["text", text])]);
-      canvas.anchors((await get(`/api/map/anchors?${values}`)).anchors);
+      const { anchors } = await get(`/api/map/anchors?${values}`);
+      canvas.anchors(worded ? anchors : []); // the tick may be another one by now
     } catch (error) {
       toast(error.message, true);
     }

@@ -52,7 +52,7 @@ function build() {
       { class: "table-place" },
       el(
         "table",
-        { class: "table" },
+        { class: "table recordings-table" },
         el("thead", {}, el("tr", {}, ["Name", "Site", "Recorded", "Length", "Rate", "Labels"].map((text, place) => el("th", { scope: "col", class: place > 2 ? "number" : "", text })))),
         rows,
       ),

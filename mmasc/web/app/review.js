@@ -135,7 +135,7 @@ function build() {
         ? el("dl", { class: "figures" }, figure("Precision", found.precision), figure("Recall", found.recall), figure("Average precision", found.average_precision))
         : el("p", { class: "hint", text: "Too few verdicts for figures that can be trusted." }),
       bars && histogram({ edges: bars.edges, counts: bars.all, layers: [{ values: bars.present, name: "bar-present" }, { values: bars.absent, name: "bar-absent" }], marks: [threshold].filter((one) => one !== null), label: `Histogram of scores; the threshold is ${threshold?.toFixed(2)}` }),
-      bars && el("p", { class: "hint legend" }, el("i", { class: "swatch all" }), "all windows ", el("i", { class: "swatch present" }), "yes ", el("i", { class: "swatch absent" }), "no ", el("i", { class: "swatch mark" }), "threshold"),
+      bars && el("p", { class: "hint legend" }, [["all", "all windows"], ["present", "yes"], ["absent", "no"], ["mark", "threshold"]].map(([name, text]) => el("span", { class: "entry" }, el("i", { class: `swatch ${name}` }), text))),
       curve?.length > 1 ? [el("h3", { text: "Precision, %" }), precisionCurve(curve)] : null,
       enough ? el("p", { class: "enough", text: enough }) : null,
     );
