@@ -1,6 +1,6 @@
 """Teach `base` and `base-strict` which windows are unlike everything they heard: base_unlike.safetensors.
 
-    python examples/make_base/mark_unlike.py --tables TABLES --esc10 ESC-10 --work WORK
+    python examples/make_base/mark_unlike.py --tables TABLES --work WORK
 
 TABLES is what write_tables.py and make_takes.py wrote. A window is unlike what was heard if, in the part of the vector
 that was learned from the teacher, its fifth nearest of the windows that were heard is further than a threshold. The
@@ -113,7 +113,7 @@ def odd_sounds(seconds: float, rate: int) -> dict[str, np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("tables", "esc10", "work"):
+    for name in ("tables", "work"):
         parser.add_argument(f"--{name}", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -13,8 +13,8 @@ faster there. Each command goes on where it was stopped.
 
     python examples/make_base/train_base.py short --tables TABLES --teacher yamnet --work WORK --seed 0 --full
 
-trains the network of `mini` for a few minutes on the parts of trunk.csv that have labels, and with --permissive on those
-under permissive licences alone: what the seed and what the licences change. Its crops are the same for all seeds.
+trains the network of `mini` for a few minutes on the parts of trunk.csv that have labels, and with --permissive on
+those under permissive licences alone: what the seed and what the licences change. Its crops are the same for all seeds.
 """
 
 import argparse

@@ -12,6 +12,7 @@ CC BY, MIT, in the public domain or made here by rule; what is held back is the 
 
 import argparse
 import csv
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def rows_of(folder: Path, source: str) -> list[Entry]:
 def is_free(row: Entry) -> bool:
     """Whether a row's licence asks for no more than naming the author."""
     licence = row["licence"]
-    return licence.startswith(FREE) and "SA" not in licence and "Pixabay" not in licence
+    return licence.startswith(FREE) and "Pixabay" not in licence and re.search(r"\bSA\b", licence) is None
 
 
 def unlabelled_rows(table: Path, free: Path, held: set[str]) -> list[Entry]:
