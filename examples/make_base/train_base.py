@@ -32,7 +32,7 @@ TRUNK = (
     {"steps": 2500, "learning_rate": 3e-3, "unlabelled_share": 0.25},
 )
 FALL_STEPS = 1600
-SHORT_STEPS = 500
+SHORT_STEPS = 200
 # What a short training can fit: no masks and little dropout
 FALL = AugmentConfig(
     mix_share=0.0,
