@@ -9,6 +9,7 @@ network serves `base` and `base-features`.
 
 import argparse
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +32,10 @@ def labelled(table: Path) -> list[str]:
 def both(name: str, paths: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of recordings, and their features, which are the mean of the windows' as well."""
     encoder = load_encoder(name)
+    n_features = encoder.network.config.n_features
+    encoder.spec = replace(encoder.spec, dim=n_features + encoder.spec.dim)
     encoder._audio = lambda waveforms: torch.cat(encoder._both(waveforms), 1)
     found = np.stack([embed_file(path, encoder).vector for path in paths])
-    n_features = encoder.network.config.n_features
     return found[:, n_features:], found[:, :n_features]
 
 

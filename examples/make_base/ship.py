@@ -11,6 +11,7 @@ tables and prompt files alone are written.
 import argparse
 import csv
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -41,6 +42,7 @@ GROUPS = {
     "noise": "electronic",
     "music": "music and instruments",
 }
+ARTICLE = re.compile("^an? ")
 COLUMNS = ["collection", "file", "label", "licence", "credit", "group", "strict"]
 
 
@@ -106,17 +108,46 @@ def attribution(options: argparse.Namespace) -> list[dict[str, str]]:
     return rows
 
 
-def groups_of(rows: list[dict[str, str]]) -> dict[str, dict[str, None]]:
-    """Group → labels, each in the group that most of its recordings are in."""
+def merged_labels() -> tuple[dict[str, str], dict[str, str]]:
+    """Label → the label of the prompt files that it belongs to, and → its group, as merged_labels.txt says."""
+    names: dict[str, str] = {}
+    groups: dict[str, str] = {}
+    group = ""
+    for line in (Path(__file__).parent / "merged_labels.txt").read_text("utf-8").split("\n"):
+        if line.startswith("#"):
+            group = line.removeprefix("# ")
+        elif line.strip():
+            name, _, others = line.partition("=")
+            groups[name.strip()] = group
+            names |= {one.strip(): name.strip() for one in (name, *others.split("|")) if one.strip()}
+    return names, groups
+
+
+def name_of(label: str, merged: dict[str, str]) -> str:
+    """The label of the prompt files that a label belongs to."""
+    bare = ARTICLE.sub("", label)
+    return merged.get(label) or merged.get(bare) or bare
+
+
+def groups_of(rows: list[dict[str, str]]) -> dict[str, dict[str, list[str]]]:
+    """Group → labels and their wordings, each label in the group that most of its recordings are in.
+
+    Where none of them is in a group, merged_labels.txt says it.
+    The first wording of a label is its name; articles are left out.
+    """
+    merged, told = merged_labels()
     votes: dict[str, Counter[str]] = {}
+    wordings: dict[str, dict[str, None]] = {}
     for row in rows:
         if row["label"]:
-            group = GROUPS.get(row["group"], row["group"])
-            votes.setdefault(row["label"], Counter()).update([group] if group else [])
-    grouped: dict[str, dict[str, None]] = {}
-    for label in sorted(votes):
-        group = votes[label].most_common(1)[0][0] if votes[label] else "other sounds"
-        grouped.setdefault(group, {})[label] = None
+            name, group = name_of(row["label"], merged), GROUPS.get(row["group"], row["group"])
+            votes.setdefault(name, Counter()).update([group] if group else [])
+            wordings.setdefault(name, {name: None})[ARTICLE.sub("", row["label"])] = None
+    grouped: dict[str, dict[str, list[str]]] = {}
+    for name in sorted(votes):
+        group = votes[name].most_common(1)[0][0] if votes[name] else told.get(name, "other sounds")
+        first, *others = wordings[name]
+        grouped.setdefault(group, {})[name] = [first, *sorted(others)]
     return dict(sorted(grouped.items()))
 
 
@@ -134,7 +165,7 @@ def prompt_file(name: str, encoder: str, rows: list[dict[str, str]]) -> str:
     lines.append("labels:")
     for group, labels in groups.items():
         lines.append(f"  # {group}")
-        lines += [f"  {json.dumps(label)}: [{json.dumps(label)}]" for label in labels]
+        lines += [f"  {json.dumps(label)}: {json.dumps(wordings)}" for label, wordings in labels.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -8,11 +8,18 @@ TABLES is what write_tables.py and make_takes.py wrote. The trunk and `base-stri
 also from held.csv, esc10.csv and takes.csv. So `base-strict` can be measured, and `base` is what is used. --teacher is
 YAMNet: `yamnet` once `mmasc models fetch yamnet` has fetched it, else `yamnet:FILE`; it teaches by the names of its
 classes and by its layer before last. Preparing the crops takes about half an hour of one CPU core, the trunk as long,
-each fall ten minutes. Each command goes on where it was stopped.
+each fall ten minutes, on a processor that multiplies bfloat16; four times as long on one that does not, and --full is
+faster there. Each command goes on where it was stopped.
+
+    python examples/make_base/train_base.py short --tables TABLES --teacher yamnet --work WORK --seed 0 --full
+
+trains the network of `mini` for a few minutes on the parts of trunk.csv that have labels, and with --permissive on
+those under permissive licences alone: what the seed and what the licences change. Its crops are the same for all seeds.
 """
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,6 +32,7 @@ TRUNK = (
     {"steps": 2500, "learning_rate": 3e-3, "unlabelled_share": 0.25},
 )
 FALL_STEPS = 1600
+SHORT_STEPS = 200
 # What a short training can fit: no masks and little dropout
 FALL = AugmentConfig(
     mix_share=0.0,
@@ -39,12 +47,14 @@ FALL = AugmentConfig(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=["trunk", "base", "strict"])
+    parser.add_argument("task", choices=["trunk", "base", "strict", "short"])
     parser.add_argument("--tables", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--teacher", default="yamnet", metavar="NAME")
     parser.add_argument("--work", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--steps", type=int, default=FALL_STEPS)
+    parser.add_argument("--steps", type=int, help=f"default: {FALL_STEPS}, of short {SHORT_STEPS}")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--permissive", action="store_true", help="for short: sounds under permissive licences alone")
+    parser.add_argument("--full", action="store_true", help="float32 instead of bfloat16")
     options = parser.parse_args()
     torch.set_num_threads(1)
     common = {
@@ -53,10 +63,13 @@ def main() -> None:
         "audio": "mini-wide",
         "seed": options.seed,
         "crop_seconds": 3.36,
-        "half": True,
+        "half": not options.full,
         "cache": options.work / "cache",
         "remark": lambda line: print(line, flush=True),
     }
+    if options.task == "short":
+        short(options, common)
+        return
     if options.task == "trunk":
         first, second = options.work / "trunk", options.work / "trunk2"
         train_alignment(out=first, course="hold", **TRUNK[0], **common)
@@ -68,13 +81,32 @@ def main() -> None:
         also=also,
         start=options.work / "trunk2",
         course="fall",
-        steps=options.steps,
+        steps=options.steps or FALL_STEPS,
         learning_rate=3e-3,
         unlabelled_share=0.25,
         augment=FALL,
         dropout=0.1,
         checkpoint_steps=400,
         **common,
+    )
+
+
+def short(options: argparse.Namespace, common: dict[str, Any]) -> None:
+    """One cycle of the smaller network, half the batch, two crops of each recording."""
+    parts = options.tables / "parts"
+    kinds = ["labelled-free", "rendered-free", *([] if options.permissive else ["labelled-other"])]
+    first, *others = (parts / f"{kind}.csv" for kind in kinds)
+    train_alignment(
+        out=options.work / f"short-{'free' if options.permissive else 'all'}-{options.seed}",
+        also=others,
+        steps=options.steps or SHORT_STEPS,
+        batch=32,
+        augment=FALL,
+        dropout=0.1,
+        crops_each=2,
+        crops_seed=1,
+        checkpoint_steps=50,
+        **(common | {"data": first, "audio": "mini"}),
     )
 
 

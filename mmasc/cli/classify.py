@@ -91,7 +91,7 @@ def classify(
 ) -> None:
     """Label recordings with a file of prompts. PATH is a file, a folder, a pattern or @LIST.
 
-    Without --prompts the labels are the words that the encoder was trained with (base has 738 of them). The label of
+    Without --prompts the labels are the words that the encoder was trained with (base has 428 of them). The label of
     a recording is the one whose prompts are nearest to the recording's mean vector; --timeline labels
     every window. The recordings of a collection are labelled from their stored vectors, without their files. The
     formats audacity (label track) and raven (selection table) are timelines with one file per recording, or with

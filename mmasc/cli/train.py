@@ -111,7 +111,10 @@ def train() -> None:
     help="Further table for a run with teachers; repeatable. Its crops are mixed among themselves.",
 )
 @click.option(
-    "--start", type=click.Path(path_type=Path), metavar="RUN", help="Run to begin from, with the same teachers."
+    "--start",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Run to begin from, with the same teachers; or weights alone (last.safetensors of a run, base, base-strict).",
 )
 @click.option(
     "--course",

@@ -186,9 +186,16 @@ def _unit(vectors: Float32[np.ndarray, "text dim"]) -> Float32[np.ndarray, "text
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+def bundled_weights(name: str) -> Path | None:
+    """The weights of an encoder in the package; None if it is none of them."""
+    return Path(str(files("mmasc.encoders") / "weights" / _BUNDLED[name])) if name in _BUNDLED else None
+
+
 def _weights_file(spec: EncoderSpec, path: str | None) -> Path:
     if path is None:
-        return Path(str(files("mmasc.encoders") / "weights" / _BUNDLED[spec.name]))
+        found = bundled_weights(spec.name)
+        assert found is not None, spec.name
+        return found
     given = Path(path)
     if not given.is_dir():
         return given

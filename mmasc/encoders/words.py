@@ -50,13 +50,19 @@ class KnownWords:
         return list(found.values())
 
     def nearest(self, word: str, n: int = _NEAREST) -> list[str]:
-        """Known words that may be meant: those with nearly the same letters; where there are none, by vector.
+        """Known words that may be meant.
+
+        What a short list says in other words ("ukulele": "small guitar strumming"), else those with nearly the same
+        letters; where there are none, by vector.
 
         Args:
             word: A word that is not known.
             n: At most so many.
         """
         plain = "".join(split_words(word))
+        other = said_otherwise().get(plain)
+        if other is not None and not self.unknown([other]):
+            return [other]
         near = []
         for one in self._suggested if len(plain) >= _SHORTEST else ():
             most = 2 if len(plain) >= _LONG and one[0] == plain[0] else 1
@@ -113,6 +119,17 @@ def remarks_on_words(encoder: ReadsWords, texts: Sequence[str]) -> list[str]:
 def learned_words() -> tuple[str, ...]:
     """The words that the table in the package learned from captions and labels, the most frequent first."""
     return tuple((files("mmasc.encoders") / "weights" / "mini_words.txt").read_text("utf-8").split())
+
+
+@cache
+def said_otherwise() -> dict[str, str]:
+    """Names of instruments, animals, machines and sounds that no table here learned, in words that it did.
+
+    The names are words of AudioSet's classes and of frequent queries; the other words are ours.
+    """
+    lines = (files("mmasc.encoders") / "weights" / "said_otherwise.txt").read_text("utf-8").splitlines()
+    pairs = (line.split(" = ") for line in lines)
+    return {"".join(split_words(word)): other for word, other in pairs}
 
 
 @cache

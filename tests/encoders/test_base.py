@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -68,12 +69,17 @@ def test_features_are_those_before_both_parts(base):
     np.testing.assert_allclose(base.embed(sound), whole.numpy(), atol=1e-5)
 
 
-def test_its_words_are_the_labels_that_it_learned_from():
+def test_every_label_that_it_learned_from_is_a_wording_of_one_of_its_words():
     for encoder, strict in (("base", False), ("base-strict", True)):
         labels = {row["label"] for row in rows() if not strict or row["strict"] == "yes"} - {""}
         words = words_of(encoder)
-        assert set(words.labels) == labels
-        assert sorted(label for group in words.groups.values() for label in group) == sorted(labels)
+        wordings = [text for texts in words.labels.values() for text in texts]
+        assert len(set(wordings)) == len(wordings)
+        plain = {re.sub("^an? ", "", label) for label in labels}
+        names = {name for name, texts in words.labels.items() if name == texts[0]}
+        assert plain <= set(wordings)
+        assert set(wordings) - plain <= names == set(words.labels)
+        assert sorted(label for group in words.groups.values() for label in group) == sorted(words.labels)
 
 
 def test_the_script_writes_the_prompt_files(monkeypatch):
@@ -82,6 +88,56 @@ def test_the_script_writes_the_prompt_files(monkeypatch):
     monkeypatch.delitem(sys.modules, "ship")
     for name, text in written.items():
         assert (ROOT / "prompts" / name).read_text("utf-8") == text
+
+
+@pytest.fixture
+def write_tables(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "examples" / "make_base"), *sys.path])
+    module = import_module("write_tables")
+    monkeypatch.delitem(sys.modules, "write_tables")
+    return module
+
+
+def test_permissive_licences_ask_for_the_author_alone(write_tables):
+    free = (
+        "CC0",
+        "CC0-1.0",
+        "CC BY 3.0",
+        "CC-BY-4.0",
+        "CC BY",
+        "MIT",
+        "MIT-style",
+        "Public domain (NASA)",
+        "public-domain",
+    )
+    others = (
+        *("", "CC BY-SA 3.0", "CC-BY-SA-4.0", "GPL-2+", "GPL-2.0 or CC BY-SA 2.0", "GFDL-1.3 (Data/Sounds) or GPL-2"),
+        *(
+            "CC-BY-SA-3.0 or CC-BY-3.0",
+            "Pixabay Content License or CC0",
+            "CC-Sampling+",
+            "free-art (Licence Art Libre)",
+        ),
+    )
+    assert all(write_tables.is_free({"licence": licence}) for licence in free)
+    assert not any(write_tables.is_free({"licence": licence}) for licence in others)
+
+
+def test_sounds_without_a_label_have_the_licence_of_the_first_pattern(write_tables, tmp_path):
+    table, free = tmp_path / "unlabelled.csv", tmp_path / "free.csv"
+    names = (
+        "one/usr/snd/a.wav",
+        "one/usr/snd/b.wav",
+        "one/usr/music/c.ogg",
+        "two/usr/snd/a.wav",
+        "one/usr/snd/held.wav",
+    )
+    lines = [f"/packages/{name},,{name.partition('/')[0]}" for name in names]
+    table.write_text("\n".join(["path,label,package", *lines]))
+    free.write_text("package,pattern,licence\none,usr/snd/b.wav,CC-BY-SA-3.0\none,usr/snd/*,CC0\n")
+    rows = write_tables.unlabelled_rows(table, free, {"one/usr/snd/held.wav"})
+    assert [row["licence"] for row in rows] == ["CC0", "CC-BY-SA-3.0", "", ""]
+    assert [write_tables.is_free(row) for row in rows] == [True, False, False, False]
 
 
 def test_words_of_its_labels_are_known(base):

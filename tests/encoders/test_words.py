@@ -7,7 +7,7 @@ import pytest
 
 from mmasc.encoders.mini_text import TextTable
 from mmasc.encoders.registry import load_text_encoder
-from mmasc.encoders.words import KnownWords, _edits, learned_words, remarks_on_words
+from mmasc.encoders.words import KnownWords, _edits, learned_words, remarks_on_words, said_otherwise
 from mmasc.prompts.lint import lint
 from mmasc.prompts.prompts import bundled_prompts, load_prompts
 
@@ -42,6 +42,19 @@ def test_spelling_is_asked_first(table):
     assert known.nearest("brid") == ["bird", "brids"]
     assert _edits("hellikoptre", "helicopter", 2) > 2
     assert known.nearest("helicoptre", 1) == ["helicopter"]
+
+
+@pytest.mark.parametrize("name", ["mini", "base"])
+def test_what_is_said_otherwise_is_not_known_itself_and_its_words_are(name):
+    encoder = load_text_encoder(name)
+    words = said_otherwise()
+    assert encoder.unknown_words(list(words)) == list(words)
+    assert encoder.unknown_words(list(words.values())) == []
+    assert encoder.nearest_words("Ukulele") == ["small guitar strumming"]
+
+
+def test_other_words_are_not_said_where_a_table_does_not_know_them_either(table):
+    assert KnownWords(table, ["rain"]).nearest("ukulele") != ["small guitar strumming"]
 
 
 def test_then_the_vector_and_nothing_where_none_is_near(table):

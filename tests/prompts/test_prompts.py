@@ -203,8 +203,8 @@ BUNDLED_SIZES = {
     "tau2020-simple": 10,
     "tau2020-complex": 10,
     "audioset-speech": 10,
-    "base-words": 738,
-    "base-strict-words": 685,
+    "base-words": 428,
+    "base-strict-words": 412,
     "mini-words": 235,
     "mini-strict-words": 232,
 }

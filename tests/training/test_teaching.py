@@ -154,6 +154,21 @@ def test_start_and_further_tables(table, tagger, run):
         train_alignment(table, run / "other", start=run / "whole", **(options | {"teacher": ("classic",)}))
 
 
+def test_weights_alone_are_a_start(table, tagger, run):
+    options = dict(teacher=(f"names:{tagger}", "classic"), cache=run / "kept", course="fall", **(SMALL | {"steps": 1}))
+    exported = run / "whole" / "last.safetensors"
+    train_alignment(table, run / "further", start=exported, learning_rate=1e-12, **options)
+    before, about = load_tensors(exported)
+    after, said = load_tensors(run / "further" / "last.safetensors")
+    for name in ("network.to_joint.weight", "network.to_taught.weight", "network.conv0.weight"):
+        torch.testing.assert_close(before[name], after[name], rtol=0, atol=1e-8)
+    assert said["logit_scale"] == pytest.approx(about["logit_scale"], rel=1e-6)
+    with pytest.raises(MmascError, match=r"base\.safetensors is of another network"):
+        train_alignment(table, run / "narrow", start="base", **options)
+    with pytest.raises(MmascError, match=r"gone is nothing to start from"):
+        train_alignment(table, run / "nowhere", start="gone", **options)
+
+
 def test_the_vector_of_a_run_is_two_parts_beside_texts(run):
     encoder, texts = load_encoder(f"base:{run / 'whole'}"), load_text_encoder(f"base:{run / 'whole'}")
     asked = encoder.embed_text(["whistling", "engine"])

@@ -190,11 +190,16 @@ class TaughtStage(AlignmentStage):
         )
 
     def _begin(self) -> None:
-        if self.material.start is None:
+        start = self.material.start
+        if start is None:
             return
-        tensors, _ = load_tensors(self.material.start)
+        tensors, about = load_tensors(start)
         parts: list[tuple[str, nn.Module]] = [("network/", self.network), ("heads/", self.heads)]
-        if read_config(self.material.start.parent).get("data") == self.config.data:
+        if about.get("kind") == "mmasc-mini":
+            # An encoder: what training alone needs is not in it and begins at random
+            parts = [("network.", self.network)]
+            tensors["log_scale"] = torch.tensor(float(about["logit_scale"])).log()
+        elif read_config(start.parent).get("data") == self.config.data:
             parts.append(("class_head/", self.class_head))  # the same texts in the same order
         for prefix, part in parts:
             state = {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
@@ -202,7 +207,7 @@ class TaughtStage(AlignmentStage):
                 part.load_state_dict(state)
             except RuntimeError as error:
                 first = " ".join(str(error).split())[:150]
-                raise MmascError(f"{self.material.start} is of another network or other teachers: {first}") from error
+                raise MmascError(f"{start} is of another network or other teachers: {first}") from error
         with torch.no_grad():
             self.log_scale.copy_(tensors["log_scale"])
 

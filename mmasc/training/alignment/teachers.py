@@ -132,7 +132,8 @@ def _share_networks(teachers: Sequence[Teacher]) -> None:
     """Two teachers over one and the same body of patches hear a crop once."""
     bodies: dict[str, Any] = {}
     for teacher in teachers:
-        network = getattr(teacher.encoder, "network", None)
+        # Where a space is made of names, the network is the tagger's
+        network = getattr(getattr(teacher.encoder, "tagger", teacher.encoder), "network", None)
         body = getattr(network, "body", None)
         if network is None or body is None or not hasattr(body, "patch_embeddings"):
             continue

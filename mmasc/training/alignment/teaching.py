@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmasc.encoders.mini_text import TextSide
+from mmasc.encoders.mini_weights import bundled_weights
 from mmasc.errors import MmascError
 from mmasc.features import MINI
 from mmasc.networks.mini_config import MiniConfig
@@ -55,7 +56,7 @@ class Lessons:
         seed: Seed of the crops.
         strict: A sound that cannot be read is an error.
         device: Device of the teachers.
-        start: A run to begin from.
+        start: A run to begin from, or weights.
         each: Crops of a recording.
     """
 
@@ -111,7 +112,7 @@ def teach(
     sounds = _sounds(held_back, cache, strict, say)
     held_back = [row for row in held_back if row.path in sounds]
     content |= {path: sound.digest for path, sound in sounds.items()}
-    begin = _checkpoint(lessons.start)
+    begin = _beginning(lessons.start)
     given = {"augment": _LIGHT, "crops": rule, "crop_seconds": rule.seconds, **options}
     given["teachers"] = tuple(teacher.key for teacher in teachers)
     given["start"] = hashlib.sha256(begin.read_bytes()).hexdigest()[:32] if begin else ""
@@ -127,13 +128,19 @@ def _sounds(held_back: list[Row], cache: Path, strict: bool, say: Say) -> dict[P
     )
 
 
-def _checkpoint(start: str | Path | None) -> Path | None:
+def _beginning(start: str | Path | None) -> Path | None:
+    """The file that a run begins from: all of another run, or the weights of an encoder, by its name or file."""
     if start is None:
         return None
-    path = Path(start) / "training.safetensors"
-    if not path.is_file():
-        raise MmascError(f"{start} is not a run to start from: it holds no training.safetensors")
-    return path
+    path = bundled_weights(str(start)) or Path(start)
+    if path.is_file() and path.suffix == ".safetensors":
+        return path
+    if not (path / "training.safetensors").is_file():
+        raise MmascError(
+            f"{start} is nothing to start from: neither a run (a folder with training.safetensors) nor weights "
+            "(a run's last.safetensors, or base or base-strict)"
+        )
+    return path / "training.safetensors"
 
 
 def _every(say: Say, what: str) -> Callable[[int, int], None]:

@@ -94,9 +94,11 @@ def train_alignment(
         teacher: Encoders whose vectors of the very crops are learned, too; rows without a text are for them alone.
         also: Further tables with the columns of `data`, for runs with teachers: their crops are mixed among
             themselves, so that those of `data` need not be heard again.
-        start: A run with the same teachers to begin from, instead of random weights.
+        start: A run with the same teachers to begin from, instead of random weights; or weights alone: a file that a
+            run exported, or "base" or "base-strict".
         options: Other fields of `AlignmentConfig`; `dropout` of the network; `crops_each`, how many crops of a
-            recording teachers hear.
+            recording teachers hear; `crops_seed`, the seed of the crops where runs of several seeds are to learn from
+            the same.
     Raises:
         MmascError: If the table or the folder is not fit.
         ValueError: If an option is out of range.
@@ -108,12 +110,12 @@ def train_alignment(
     rows, held_back = _rows(data, validation, validation_share, seed, columns, bool(teacher))
     dropout = options.pop("dropout", MiniConfig.dropout)
     shape = MiniConfig(n_mels=MINI.n_mels, channels=_network(audio), dim=text_side.dim, dropout=dropout)
-    each = options.pop("crops_each", CropRule.each)
+    each, crops_seed = options.pop("crops_each", CropRule.each), options.pop("crops_seed", seed)
     material: Material
     if teacher:
         tables = [rows, *(read_table(Path(one), *columns, textless=True) for one in also)]
         kept = Path(cache) if cache else Path(out) / ".crops"
-        lessons = Lessons(teacher, kept, seed, strict, own_device, start, each)
+        lessons = Lessons(teacher, kept, crops_seed, strict, own_device, start, each)
         taught = teach(tables, held_back, lessons, text_side, options, say)
         material = taught.material
         shape, options = taught.shape(shape), taught.options
