@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from mmasc.encoders.base import Encoder
     from mmasc.encoders.text_encoder import TextEncoder
 
-_FILMS = frozenset(f".{extension}" for extension in VIDEO_EXTENSIONS)
 # Equal to float32 rounding: the same window of the same sound
 _DUPLICATE_COSINE = 1 - 1e-5
 

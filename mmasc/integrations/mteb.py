@@ -34,8 +34,9 @@ class MtebEncoder(AbsEncoder):
     def __init__(
         self, model_name: str | Encoder = DEFAULT_ENCODER, revision: str | None = None, device: str | None = None
     ) -> None:
-        named = isinstance(model_name, str)
-        self.encoder = load_encoder(model_name, device or "cpu", identity=revision) if named else model_name
+        if not isinstance(model_name, Encoder):
+            model_name = load_encoder(model_name, device or "cpu", identity=revision)
+        self.encoder = model_name
         self.mteb_model_meta = _meta(self.encoder)
 
     def encode(self, inputs: Any, **asked: Any) -> Float[np.ndarray, "item dim"]:

@@ -32,8 +32,8 @@ class SoundTransformer:
     similarity_fn_name = "cosine"
 
     def __init__(self, model_name_or_path: str | Encoder = DEFAULT_ENCODER, device: str = "cpu") -> None:
-        named = isinstance(model_name_or_path, str)
-        self.encoder = load_encoder(model_name_or_path, device) if named else model_name_or_path
+        given = model_name_or_path
+        self.encoder = given if isinstance(given, Encoder) else load_encoder(given, device)
         self.device, self.modalities = self.encoder.device, list(self.encoder.spec.modalities)
 
     def encode(

@@ -74,7 +74,7 @@ class SoundVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         # Pickles for other processes hold no network: it is built there from what it was built from here
         state = {key: value for key, value in super().__getstate__().items() if key != "_loaded"}
         origin = getattr(self.encoder, "origin", None)
-        return state if origin is None else state | {"encoder": (origin, self.encoder.backend)}
+        return state if origin is None else state | {"encoder": (origin, getattr(self.encoder, "backend", ""))}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         built = state["encoder"]
