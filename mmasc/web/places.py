@@ -3,8 +3,9 @@
 Worked out in the background, once for a space.
 """
 
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -13,21 +14,21 @@ from mmasc.collection.space import SpaceReader
 from mmasc.web.worker import Worker
 from mmasc.windows.units import unit_float32
 
-if TYPE_CHECKING:
-    from mmasc.web.state import Session
-
 _AT_ONCE = 65_536
+
+# Vectors of some windows of a space `[window dim]`
+Vectors = Callable[[SpaceReader, np.ndarray], np.ndarray]
 
 
 class Maps:
     """Positions on the maps of a session's spaces, by the reader that they belong to.
 
     Args:
-        session: Whose collection.
+        vectors: Reads them.
     """
 
-    def __init__(self, session: "Session") -> None:
-        self._session = session
+    def __init__(self, vectors: Vectors) -> None:
+        self._vectors = vectors
         self._thread: Worker | None = None
         self._known: dict[tuple[str, int], Future[Float[np.ndarray, "window 2"]]] = {}
 
@@ -38,11 +39,11 @@ class Maps:
             for old in [one for one in self._known if one[0] == reader.name]:
                 del self._known[old]
             self._thread = self._thread or Worker("mmasc-map")
-            self._known[key] = self._thread.submit(principal_axes, self._session, reader)
+            self._known[key] = self._thread.submit(principal_axes, self._vectors, reader)
         return self._known[key]
 
 
-def principal_axes(session: "Session", reader: SpaceReader) -> Float[np.ndarray, "window 2"]:
+def principal_axes(vectors: Vectors, reader: SpaceReader) -> Float[np.ndarray, "window 2"]:
     """Unit vectors on their first two principal axes, scaled together into [-1, 1].
 
     The sign of an axis is such that its largest coordinate is positive.
@@ -51,7 +52,7 @@ def principal_axes(session: "Session", reader: SpaceReader) -> Float[np.ndarray,
     def pieces() -> Any:
         for first in range(0, len(reader), _AT_ONCE):
             some = np.arange(first, min(first + _AT_ONCE, len(reader)))
-            yield some, unit_float32(np.nan_to_num(session.vectors(reader, some)))
+            yield some, unit_float32(np.nan_to_num(vectors(reader, some)))
 
     dim = reader.space.dim
     total, products = np.zeros(dim), np.zeros((dim, dim))

@@ -66,17 +66,17 @@ class Session:
         self.space, self.by = space, by or UNNAMED
         self.read_only = read_only or is_address(folder)  # what is published is only read
         self.state, self.error = "loading", ""
-        self.cache = RenderCache() if companion is None else companion.cache
-        self.encoders = QueryEncoders("cpu") if companion is None else companion.encoders
+        self.cache: RenderCache = RenderCache() if companion is None else companion.cache
+        self.encoders: QueryEncoders = QueryEncoders("cpu") if companion is None else companion.encoders
         self.loaded = threading.Event()
-        self._worker = Worker("mmasc-worker") if companion is None else companion._worker
+        self._worker: Worker = Worker("mmasc-worker") if companion is None else companion._worker
         self._collection: Collection | None = None
         self._view: View | None = None
         self._marks: tuple[object, dict[int, list[Annotation]]] | None = None
         self._samples: WeakKeyDictionary[SpaceReader, np.ndarray] = WeakKeyDictionary()
         self.head_scores: WeakKeyDictionary[SpaceReader, dict[tuple[str, str, int], np.ndarray]] = WeakKeyDictionary()
         self._newer: tuple[int, int] = (-1, 0)
-        self.maps = Maps(self)
+        self.maps = Maps(self.vectors)
 
     @property
     def name(self) -> str:
