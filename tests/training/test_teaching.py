@@ -16,6 +16,7 @@ from mmasc.networks.load import load_network
 from mmasc.networks.registry import NETWORKS
 from mmasc.networks.taught_config import TaughtConfig
 from mmasc.networks.taught_network import TaughtNetwork
+from mmasc.networks.yamnet import Yamnet
 from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.training.alignment.crop_rule import CropRule
 from mmasc.training.alignment.crops import Recordings, decibels_of, draw_crops, power_of_steps
@@ -134,6 +135,24 @@ def test_a_teacher_that_comes_later_hears_the_same_crops(table, tagger, tmp_path
     assert sorted((tmp_path / "a" / "crops").rglob("*.kept")) == files
     at_once = prepare(paths_of(table), RULE, 0, both, tmp_path / "b")
     np.testing.assert_array_equal(later.targets[both[1].name], at_once.targets[both[1].name])
+
+
+def test_a_network_that_teaches_twice_hears_once(tmp_path, monkeypatch):
+    path = tmp_path / "tagger.safetensors"
+    network = load_network("yamnet", classes=NAMES, seed=1)
+    about = {"network": "yamnet", "classes": list(NAMES), "features": network.features, "arguments": {}}
+    save_tensors(path, lived_in(network.body).state_dict(), about)
+    save_usual(usual_path(path), Usual(NAMES, torch.zeros(3), torch.full((3,), 0.1)))
+    names, side, heard = (f"names:yamnet:{path}", f"yamnet:{path}"), load_text_side("mini"), []
+    embed = Yamnet._embed
+    monkeypatch.setattr(Yamnet, "_embed", lambda body, patches: heard.append(len(patches)) or embed(body, patches))
+    crops = np.random.default_rng(0).normal(0, 0.1, (2, 32_000)).astype(np.float32)
+    together = [teacher.hear(crops) for teacher in load_teachers(names, side)]
+    once = sum(heard)
+    alone = [load_teachers([name], side)[0].hear(crops) for name in names]
+    assert sum(heard) == 3 * once > 0
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_resuming_is_not_seen_in_the_weights(table, tagger, run):
