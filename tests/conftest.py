@@ -47,6 +47,9 @@ class StandIn(Encoder):
     logit_scale = 10.0
     identity = "standin0" * 4
 
+    def __repr__(self):
+        return "StandIn()"  # names of tests hold it, and must be the same in every process
+
     def _audio(self, waveforms):
         return torch.stack(
             [waveforms.mean(1), waveforms.abs().mean(1), waveforms.amax(1), (waveforms > 0).float().mean(1)], 1

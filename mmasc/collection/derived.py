@@ -65,7 +65,7 @@ def _lost(reader: SpaceReader, one: Placed) -> int:
     vectors = unit_float32(reader.vectors(_positions(one, some)))
     scores, found = one.index.search(vectors, 1)
     wrong = ~(np.abs(scores[:, 0] - (vectors**2).sum(axis=1)) <= _SLACK)
-    # The row that is found must be of a window like that, not only the vector beside it
+    # The row that is found must be of a window like that, not only the vector next to it
     at = _positions(one, np.maximum(found[:, 0], 0))
     there = np.flatnonzero((found[:, 0] >= 0) & (at >= 0))
     told = (unit_float32(reader.vectors(at[there])) * vectors[there]).sum(axis=1)

@@ -72,7 +72,7 @@ class KnownRecordings(MutableMapping[str, Known]):
         return known
 
     def get(self, path: str, default: Any = None) -> Any:
-        """The recording of a path; an exception for each that is not there would take longer than looking."""
+        """The recording of a path; an exception for each that is missing would take longer than looking."""
         if path in self._changed:
             changed = self._changed[path]
             return default if changed is None else changed

@@ -20,7 +20,7 @@ _OF_A_FILE = [name for name in RECORDING_COLUMNS if name not in ("id", "path", C
 
 
 class MergePlan:
-    """Recordings of another collection beside ours.
+    """Recordings of another collection compared with ours.
 
     Args:
         store, head: Ours, as it is before anything is added.
@@ -28,7 +28,7 @@ class MergePlan:
         at_once: Recordings that are looked at together.
     Attributes:
         already_there: How many have our path.
-        other_content: Of these, how many have another content here.
+        other_content: How many of these have another content here.
         values, conflicts: How many values of own columns are missing here, and how many differ; ours stay.
     """
 

@@ -34,7 +34,7 @@ def keep_removed(store: Store, head: Head, ids: Int[np.ndarray, " item"]) -> Non
     Args:
         store: The collection, whose lock is held.
         head: The collection as it is.
-        ids: Of those that go.
+        ids: Ids of the recordings that go.
     """
     folder = store.folder / FOLDER
     if not folder.is_dir():

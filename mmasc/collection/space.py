@@ -70,7 +70,7 @@ class SpaceReader:
 
         Args:
             recordings: Their ids, in the order that is wanted.
-            at_once: Windows, at most, but for a recording that has more.
+            at_once: Windows, at most; a recording that has more comes alone.
         Returns:
             Positions of the windows, those of one recording after those of the other, and the place among `recordings`
             of the one that each is of.

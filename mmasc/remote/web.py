@@ -141,7 +141,7 @@ def _ask(address: str, method: str, headers: dict[str, str] | None = None) -> An
     except (OSError, HTTPException) as error:
         raise _fault(address, error) from error
     except ValueError as error:  # a host that no name can be, here or where the server sends on to
-        raise OSError(f"{without_secrets(address)}: leads to what is no address ({error}); check it") from error
+        raise OSError(f"{without_secrets(address)}: leads to what is not an address ({error}); check it") from error
 
 
 class _Body:

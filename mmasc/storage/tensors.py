@@ -45,7 +45,7 @@ def record_of(content: bytes) -> dict[str, Any]:
     header = parse_json(content[8 : 8 + int.from_bytes(content[:8], "little")])
     about = parse_json(header["__metadata__"]["config"])
     if not isinstance(about, dict):
-        raise ValueError("its record is no object")
+        raise ValueError("its record is not an object")
     return about
 
 

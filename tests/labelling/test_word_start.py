@@ -105,7 +105,7 @@ def test_commands_begin_with_words_unless_they_are_told_not_to(annotated, regist
     assert status == 0, err
     assert "begun with the words of all labels" in out
     status, out, _ = run(*fit, "--no-words", capsys=capsys)
-    assert (status, "words" in out) == (0, False)
+    assert (status, "begun with the words" in out) == (0, False)
     status, out, err = run("review", annotated, "--head", tmp_path / "w.head", "-n", 3, capsys=capsys)
     assert status == 0, err
     status, _, err = run(*fit, "--words", "--head", "prototypes", capsys=capsys)

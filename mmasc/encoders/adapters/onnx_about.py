@@ -166,7 +166,7 @@ def _lines(path: Path, name: str) -> list[str]:
     try:
         # A device may have lines without end
         if file.stat().st_size > _MOST_BYTES or not file.is_file():
-            raise ValueError(f"it is no text file of {_MOST_BYTES:,} bytes at most")
+            raise ValueError(f"it is not a text file of {_MOST_BYTES:,} bytes at most")
         return [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise MmascError(f"{path}: the classes in {_shown(name)} cannot be read ({error}); correct it") from error

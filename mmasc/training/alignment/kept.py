@@ -34,7 +34,7 @@ def kept(place: Path, shapes: Mapping[str, Shape]) -> tuple[dict[str, np.ndarray
 
     Args:
         place: Path without an ending.
-        shapes: Of the arrays that must be there.
+        shapes: Shapes of the arrays that must be there, by name.
     """
     content = read_sealed(_sealed(place))
     try:

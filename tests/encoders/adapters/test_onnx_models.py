@@ -130,7 +130,7 @@ def test_names_of_classes_make_it_a_tagger(tmp_path, scores):
         ({"sample_rate": "fast"}, "sample_rate must be a number of 100 or more, got 'fast'"),
         ({"rate": 5}, "says 'rate', which is not known; known: sample_rate"),
         ({"classes": "gone.txt"}, "the classes in 'gone.txt' cannot be read .*No such file"),
-        ({"classes": "/dev/zero"}, "the classes in '/dev/zero' cannot be read .it is no text file"),
+        ({"classes": "/dev/zero"}, "the classes in '/dev/zero' cannot be read .it is not a text file"),
         ({"vector": ["x"] * 9_000}, "net.yaml: vector must be a text, got .{100}…"),
         ({"classes": [1, 2]}, "classes must be a list of names"),
         ({"padding": "mirror"}, "padding must be one of zeros, repeat, minimum"),
