@@ -190,7 +190,8 @@ def _import_late() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in [*ours, *_LATE]:
-            with contextlib.suppress(ImportError):
+            # Modules for packages that are missing here say so themselves
+            with contextlib.suppress(ImportError, mmasc.MmascError):
                 importlib.import_module(name)
 
 

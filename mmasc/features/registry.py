@@ -162,7 +162,9 @@ def load_front_end(name: str) -> FrontEnd:
     if name.startswith(_IMAGINED):
         return class_of(_IMAGINING)(name.removeprefix(_IMAGINED))
     if name not in FRONT_ENDS:
-        raise ValueError(f"features must be one of {[*sorted(FRONT_ENDS), _IMAGINED + 'RUN']}, got {name!r}")
+        raise ValueError(
+            f"features {name!r} are unknown; they must be one of {[*sorted(FRONT_ENDS), _IMAGINED + 'RUN']}"
+        )
     spec = FRONT_ENDS[name]
     return class_of(spec.target)(**spec.arguments)
 

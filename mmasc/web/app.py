@@ -51,7 +51,7 @@ def make_app(sessions: Session | Sequence[Session], keys: Keys) -> ASGIApp:
         keys: Port and secrets.
     """
     several = [sessions] if isinstance(sessions, Session) else list(sessions)
-    named = dict(zip(names_of(several), several, strict=True))
+    named = dict(zip(names_of([one.name for one in several]), several, strict=True))
     uploads = Uploads(several[0].cache.folder)
     apps = {name: _app_of(session, keys, uploads, named) for name, session in named.items()}
     return Guard(Rooms(apps), keys)

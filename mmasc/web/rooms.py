@@ -14,11 +14,11 @@ PREFIX = "/api/in/"
 _MOST = 40  # characters of a name
 
 
-def names_of(sessions: Sequence[Session]) -> list[str]:
+def names_of(folders: Sequence[str]) -> list[str]:
     """A name for each collection that can stand in an address: that of its folder, with a number where it is taken."""
     names: list[str] = []
-    for session in sessions:
-        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", session.name).strip("-")[:_MOST] or "collection"
+    for folder in folders:
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", folder).strip("-")[:_MOST] or "collection"
         name, number = plain, 2
         while name in names:
             name, number = f"{plain}-{number}", number + 1

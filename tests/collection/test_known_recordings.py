@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mmasc.collection import path_digests
+from mmasc.collection import known_recordings, path_digests
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.known_recordings import Known, KnownRecordings
 from mmasc.collection.schema import RECORDING_FIELDS, vector_column, windows_schema
@@ -98,6 +98,7 @@ def test_windows_are_read_again_only_where_they_changed(store, monkeypatch):
 
 def test_a_few_at_a_time_they_are_the_same(store, monkeypatch):
     monkeypatch.setattr(known_recordings, "_AT_ONCE", 7)
+    monkeypatch.setattr(path_digests, "_AT_ONCE", 7)
     with store.transaction() as change:
         change.append_recordings(recordings(100, 15))
     known = KnownRecordings(store, store.head(), "one")
@@ -105,7 +106,7 @@ def test_a_few_at_a_time_they_are_the_same(store, monkeypatch):
     assert all(known[path] == one for path, one in plain(store).items())
     assert len(known) == 55
     paths = pa.chunked_array([[f"{n}.wav" for n in range(20)], [], ["x"]])
-    assert known_recordings.digests_of(paths).tolist() == [hash(path) for path in paths.to_pylist()]
+    assert path_digests.digests_of(paths).tolist() == [hash(path) for path in paths.to_pylist()]
 
 
 def test_many_changes_are_taken_from_the_tables_again(store, monkeypatch):

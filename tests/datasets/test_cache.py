@@ -133,8 +133,7 @@ def test_a_waveform_is_whole_on_the_disk_before_it_gets_its_name(paths, tmp_path
     cache, sync, replace, synced = WaveformCache(tmp_path / "kept", 8_000), os.fsync, os.replace, []
 
     def noted(number):
-        (beside,) = (tmp_path / "kept").rglob("*.tmp")
-        synced.append(beside.read_bytes())
+        synced.extend(one.read_bytes() for one in (tmp_path / "kept").rglob("*.tmp"))
         sync(number)
 
     def renamed(one, other):
