@@ -105,7 +105,8 @@ class Visit:
         self.page = self.context.new_page()
         self.faults: list[str] = []
         self.hosts: set[str] = set()
-        self.page.on("console", lambda line: self.faults.append(line.text))
+        # A hint about tests that read what is drawn, not about the page
+        self.page.on("console", lambda line: "willReadFrequently" in line.text or self.faults.append(line.text))
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on(
             "request", lambda request: self.hosts.add(request.url.split("/")[2] if "//" in request.url else "")
