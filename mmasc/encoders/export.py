@@ -24,7 +24,7 @@ from mmasc.errors import MmascError
 from mmasc.networks.load import load_network
 from mmasc.networks.merging import example_waveforms
 from mmasc.networks.network import Network
-from mmasc.networks.onnx import export_module, open_session
+from mmasc.networks.onnx import export_module, exporting, open_session
 from mmasc.networks.registry import NETWORKS
 from mmasc.storage.files import replacing
 from mmasc.version import __version__
@@ -183,18 +183,9 @@ def _write(source: _Source, path: Path, lengths: list[int]) -> float:
         MmascError: If the module cannot be written, or differs.
     """
     free = {0: "batch", 1: "time"} if len(lengths) > 1 else {0: "batch"}
-    try:
-        export_module(
-            source.module, torch.from_numpy(_noise(_BATCH, lengths[0])), path, free, ([INPUT], source.outputs)
-        )
-    except MmascError:
-        raise
-    except Exception as error:  # the exporter's exceptions have no base class of their own
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        reason = " ".join(str(cause).split())[:160]
-        raise MmascError(f"{source.spec.name} cannot be written as ONNX ({reason})") from error
+    example = torch.from_numpy(_noise(_BATCH, lengths[0]))
+    with exporting(source.spec.name):
+        export_module(source.module, example, path, free, ([INPUT], source.outputs))
     _tell(source, path, None if len(lengths) > 1 else lengths[0])
     session, difference = open_session(path), 0.0
     for length in lengths:

@@ -14,7 +14,7 @@ from mmasc.features.log_mel_products import LogMelProducts
 from mmasc.networks.folding import replace_module
 from mmasc.networks.merging import body_inputs, example_waveforms, merged_body
 from mmasc.networks.network import Network
-from mmasc.networks.onnx import export_module, open_session
+from mmasc.networks.onnx import export_module, exporting, open_session
 from mmasc.storage.files import replacing
 from mmasc.version import __version__
 
@@ -105,16 +105,8 @@ def export_network(network: Network, path: str | Path, seconds: float | None = N
 
 def _write(body: nn.Module, example: tuple[Tensor, ...], path: Path, network: Network) -> None:
     """Write the file; the example is a batch of several, because a batch of one would be taken for a constant."""
-    try:
+    with exporting(network.spec.name):
         export_module(body, example, path, {0: "batch"}, (_INPUTS[: len(example)], ["logits"]))
-    except MmascError:
-        raise
-    except Exception as error:  # the exporter's exceptions have no base class of their own
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        reason = " ".join(str(cause).split())[:160]
-        raise MmascError(f"{network.spec.name} cannot be written as ONNX ({reason})") from error
     import onnx
 
     model = onnx.load(str(path))

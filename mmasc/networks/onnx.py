@@ -5,7 +5,8 @@ the backend is part of an encoder's identity.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,27 @@ class _Method(nn.Module):
 
     def forward(self, x: Tensor) -> Any:
         return getattr(self.network, self.method)(x)
+
+
+@contextmanager
+def exporting(name: str) -> Iterator[None]:
+    """Say in one line why the exporter could not write something.
+
+    Args:
+        name: Name of what is written.
+    Raises:
+        MmascError: If the block raises anything.
+    """
+    try:
+        yield
+    except MmascError:
+        raise
+    except Exception as error:  # the exporter's exceptions have no base class of their own
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        reason = " ".join(str(cause).split())[:160]
+        raise MmascError(f"{name} cannot be written as ONNX ({reason})") from error
 
 
 def export_module(
