@@ -125,7 +125,8 @@ def _stored(sample: Path) -> None:
 
     def listed(address: str) -> dict[str, Seen]:
         found = [file for file in place(address).rglob("*") if file.is_file()]
-        return {f"{_BUCKET}/{file.relative_to(sample).as_posix()}": look(str(file)) for file in found}
+        addresses = [f"{_BUCKET}/{file.relative_to(sample).as_posix()}" for file in found]
+        return {address: look(address) for address in addresses}
 
     def read(address: str, begin: int = 0, tag: str | None = None) -> Any:
         content = place(address).read_bytes()
