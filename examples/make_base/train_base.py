@@ -1,15 +1,17 @@
 """Train `base` and `base-strict`: a trunk, and from it two falls of the learning rate.
 
     python examples/make_base/train_base.py trunk --tables TABLES --teacher yamnet --work WORK
+    python examples/make_base/train_base.py longer --tables TABLES --teacher yamnet --work WORK
     python examples/make_base/train_base.py base --tables TABLES --teacher yamnet --work WORK
     python examples/make_base/train_base.py strict --tables TABLES --teacher yamnet --work WORK
 
 TABLES is what write_tables.py and make_takes.py wrote. The trunk and `base-strict` learn from trunk.csv alone; `base`
-also from held.csv, esc10.csv and takes.csv. So `base-strict` can be measured, and `base` is what is used. --teacher is
+also from held.csv, esc10.csv and takes.csv. So `base-strict` can be measured, and `base` is what is used. `longer` goes
+on from the trunk, or with --start base-strict from weights that were shipped; the falls begin from it. --teacher is
 YAMNet: `yamnet` once `mmasc models fetch yamnet` has fetched it, else `yamnet:FILE`; it teaches by the names of its
 classes and by its layer before last. Preparing the crops takes about half an hour of one CPU core, the trunk as long,
-each fall ten minutes, on a processor that multiplies bfloat16; four times as long on one that does not, and --full is
-faster there. Each command goes on where it was stopped.
+`longer` twice as long, each fall fifteen minutes, on a processor that multiplies bfloat16; four times as long on one
+that does not, and --full is faster there. Each command goes on where it was stopped.
 
     python examples/make_base/train_base.py short --tables TABLES --teacher yamnet --work WORK --seed 0 --full
 
@@ -31,7 +33,8 @@ TRUNK = (
     {"steps": 1500, "learning_rate": 2e-3, "unlabelled_share": 0.4},
     {"steps": 2500, "learning_rate": 3e-3, "unlabelled_share": 0.25},
 )
-FALL_STEPS = 1600
+LONGER = {"steps": 9000, "learning_rate": 3e-3, "unlabelled_share": 0.3}
+FALL_STEPS = 2400
 SHORT_STEPS = 200
 # What a short training can fit: no masks and little dropout
 FALL = AugmentConfig(
@@ -47,20 +50,23 @@ FALL = AugmentConfig(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=["trunk", "base", "strict", "short"])
+    parser.add_argument("task", choices=["trunk", "longer", "base", "strict", "short"])
     parser.add_argument("--tables", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--teacher", default="yamnet", metavar="NAME")
     parser.add_argument("--work", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--steps", type=int, help=f"default: {FALL_STEPS}, of short {SHORT_STEPS}")
+    parser.add_argument("--steps", type=int, help=f"of a fall, by default {FALL_STEPS}; of short, {SHORT_STEPS}")
+    parser.add_argument("--start", metavar="WEIGHTS", help="for longer: what it begins from, instead of the trunk")
+    parser.add_argument("--network", default="mini-wide", help="mini-wider begins from what widen.py wrote")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--permissive", action="store_true", help="for short: sounds under permissive licences alone")
     parser.add_argument("--full", action="store_true", help="float32 instead of bfloat16")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(options.threads)
     common = {
         "data": options.tables / "trunk.csv",
         "teacher": (f"names:{options.teacher}", options.teacher),
-        "audio": "mini-wide",
+        "audio": options.network,
         "seed": options.seed,
         "crop_seconds": 3.36,
         "half": not options.full,
@@ -75,11 +81,15 @@ def main() -> None:
         train_alignment(out=first, course="hold", **TRUNK[0], **common)
         train_alignment(out=second, start=first, course="hold", **TRUNK[1], **common)
         return
+    longer = options.work / "longer"
+    if options.task == "longer":
+        train_alignment(out=longer, start=options.start or options.work / "trunk2", course="hold", **LONGER, **common)
+        return
     also = [options.tables / name for name in ("held.csv", "esc10.csv", "takes.csv")] if options.task == "base" else []
     train_alignment(
         out=options.work / options.task,
         also=also,
-        start=options.work / "trunk2",
+        start=longer,
         course="fall",
         steps=options.steps or FALL_STEPS,
         learning_rate=3e-3,

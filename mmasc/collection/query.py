@@ -96,7 +96,8 @@ class QueryEncoders:
             return None
         if key not in self._text_sides:
             with naming_space(name, folder):
-                side = load_text_encoder(space.encoder, window_of(space.encoder, space.window_seconds))
+                window = window_of(space.encoder, space.window_seconds)
+                side = load_text_encoder(space.encoder, window, space.identity)
             # The backend runs the network of sounds; words are read alike
             if side is not None and backend_identity(side.identity, "onnx") == space.identity:
                 side.identity = space.identity

@@ -1,4 +1,4 @@
-"""Rules that encoders followed in earlier versions: vectors that are stored by them are searched and continued by them.
+"""Rules, and weights, of encoders in earlier versions: what is stored by them is searched and continued by them.
 
 What changes a vector changes the identity of its encoder. A collection, a head or a calibration holds the identity of
 its vectors, so the rules that gave it can be found again.
@@ -13,6 +13,8 @@ from mmasc.encoders.spec import EncoderSpec
 
 # Encoder → what its specification was instead, latest first
 EARLIER_RULES: dict[str, tuple[dict[str, Any], ...]] = {
+    # A narrower network that learned for a third of the time
+    "base": ({"weights": "bundled, first"},),
     # 0.1.0 filled short windows with zeros at the end
     "audioclip": ({"padding": "zeros"},),
     "audioclip-partial": ({"padding": "zeros"},),

@@ -35,6 +35,8 @@ _BUNDLED = {
     "mini-features": "mini.safetensors",
     "mini-strict": "mini_strict.safetensors",
 }
+# What `spec.weights` says of weights that were in the package before: what they gave is searched and continued by them
+_EARLIER = {("base", "bundled, first"): "base_first.safetensors"}
 # Below -120 dB of full scale a waveform is silence, not a quiet recording.
 PEAK_FLOOR = 1e-6
 
@@ -186,14 +188,15 @@ def _unit(vectors: Float32[np.ndarray, "text dim"]) -> Float32[np.ndarray, "text
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def bundled_weights(name: str) -> Path | None:
-    """The weights of an encoder in the package; None if it is none of them."""
-    return Path(str(files("mmasc.encoders") / "weights" / _BUNDLED[name])) if name in _BUNDLED else None
+def bundled_weights(name: str, weights: str = "bundled") -> Path | None:
+    """The weights of an encoder in the package, those of now or earlier ones; None if it is none of them."""
+    file = _EARLIER.get((name, weights), _BUNDLED.get(name))
+    return None if file is None else Path(str(files("mmasc.encoders") / "weights" / file))
 
 
 def _weights_file(spec: EncoderSpec, path: str | None) -> Path:
     if path is None:
-        found = bundled_weights(spec.name)
+        found = bundled_weights(spec.name, spec.weights)
         assert found is not None, spec.name
         return found
     given = Path(path)

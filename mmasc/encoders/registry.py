@@ -97,12 +97,15 @@ def build_encoder(origin: Origin, backend: str = "eager") -> "Encoder":
     return encoder
 
 
-def load_text_encoder(name: str, window_seconds: float | None = None) -> "TextEncoder | None":
+def load_text_encoder(
+    name: str, window_seconds: float | None = None, identity: str | None = None
+) -> "TextEncoder | None":
     """Load the text side of an encoder alone, without torch: the same vectors and identity as the whole encoder's.
 
     Args:
         name: As for `load_encoder`.
         window_seconds: As for `load_encoder`.
+        identity: As for `load_encoder`.
     Returns:
         None where an encoder has no such side: `load_encoder` loads it whole.
     Raises:
@@ -114,11 +117,16 @@ def load_text_encoder(name: str, window_seconds: float | None = None) -> "TextEn
     spec, path = _asked_spec(plain, AskedWindow(window_seconds, hearing))
     if not spec.text_target:
         return None
-    side = _class_at(spec.text_target)(spec, path=path)
-    if not hearing.is_plain:
-        side.spec, side.identity = hearing.spec(side.spec), hearing.identity(side.identity)
+
+    def side_of(spec: EncoderSpec) -> "TextEncoder":
+        side: TextEncoder = _class_at(spec.text_target)(spec, path=path)
+        if not hearing.is_plain:
+            side.spec, side.identity = hearing.spec(side.spec), hearing.identity(side.identity)
+        return side
+
     say_licence(full_name_of(name), spec)
-    return side
+    found: TextEncoder = by_rules_of(identity, spec, side_of)
+    return found
 
 
 def _said(encoder: "Encoder") -> "Encoder":

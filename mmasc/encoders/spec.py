@@ -49,7 +49,8 @@ class EncoderSpec:
         dim: Numbers in a vector.
         modalities: Subset of ("audio", "text", "image", "film"): what the space understands.
         licence: Licence of the weights; non-commercial licences say so here.
-        weights: Where the weights come from: "bundled", or the name of a file that `mmasc models fetch` knows.
+        weights: Where the weights come from: "bundled" (with a comma and which, for those of an earlier version), or
+            the name of a file that `mmasc models fetch` knows.
         padding: How a recording shorter than a window is filled.
         minimum_seconds: Shortest input of the network, for padding "minimum".
         amplitude: What the network was trained on; the public call always takes [-1, 1] and the encoder scales.

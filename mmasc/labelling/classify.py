@@ -215,7 +215,7 @@ def classify(
         }
         classifier = _classifier(options, prompts, unlabelled, (hop_seconds, channels))
     hop = side.spec.hop if hop_seconds is None else hop_seconds
-    mark = mark_of_encoder(name, side.spec.window_seconds)
+    mark = mark_of_encoder(name, side.spec)
     labeller = PromptLabeller(classifier, mark, OwnBackground(STANDS_OUT) if own else None)
     return Answers(heard, labeller, wanted.with_hop(hop), name)
 

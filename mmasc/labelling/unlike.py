@@ -5,15 +5,21 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from mmasc.encoders.spec import EncoderSpec
 from mmasc.encoders.unlike import can_mark, unlike_heard
 from mmasc.heads.fitted import FittedHead
 
 Mark = Callable[[Float[np.ndarray, "item dim"]], Bool[np.ndarray, " item"]]
 
 
-def mark_of_encoder(encoder: str, window_seconds: float) -> Mark | None:
-    """What marks windows that a bundled encoder never heard the like of; None for other encoders and windows."""
-    if not can_mark(encoder, window_seconds):
+def mark_of_encoder(encoder: str, spec: EncoderSpec) -> Mark | None:
+    """What marks windows that a bundled encoder never heard the like of; None for other encoders and windows.
+
+    Args:
+        encoder: As `load_encoder` takes it.
+        spec: What it was loaded by; for weights of an earlier version nothing is known.
+    """
+    if spec.weights != "bundled" or not can_mark(encoder, spec.window_seconds):
         return None
     return lambda vectors: unlike_heard(encoder, vectors)
 

@@ -1,16 +1,19 @@
 """Marks on recordings and seconds: from heads and bundled encoders to answers and lines for people."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from mmasc.encoders.registry import spec_of
 from mmasc.heads.fitted import FittedHead
 from mmasc.labelling.apply import apply_head
 from mmasc.labelling.classify import classify
 from mmasc.labelling.fit import fit_head
 from mmasc.labelling.unlike import mark_of_encoder, mark_of_head, marked_seconds
+from tests.conftest import STANDIN_SPEC
 from tests.helpers.collections import write
 from tests.helpers.command import run
 
@@ -67,6 +70,10 @@ def test_answers_say_it_of_recordings_and_seconds(head, noises, tmp_path, regist
 
 
 def test_encoders_that_cannot_tell_say_nothing(noises, standin):
-    assert mark_of_encoder("standin", 1.0) is None
+    assert mark_of_encoder("standin", STANDIN_SPEC) is None
+    mini = spec_of("mini")
+    assert mark_of_encoder("mini", mini) is not None
+    assert mark_of_encoder("mini", replace(mini, window_seconds=3.0)) is None
+    assert mark_of_encoder("mini", replace(mini, weights="bundled, first")) is None
     answer = next(classify(noises / "00.wav", {"a": "aa", "b": "bb"}, standin, timeline=True))
     assert (answer.unlike, answer.unlike_seconds) == (None, None)

@@ -15,6 +15,7 @@ MINIMUM_SECONDS = 1.3
 AUDIO_NETWORKS: dict[str, tuple[int, int, int, int]] = {
     "mini": (16, 32, 64, 128),
     "mini-wide": (32, 64, 128, 256),
+    "mini-wider": (48, 80, 160, 320),
 }
 COURSES = ("cycle", "hold", "fall")
 
