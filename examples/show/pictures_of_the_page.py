@@ -33,8 +33,10 @@ NIGHTS = 12
 COLOURS = (256, 128, 96, 64, 48)  # of a picture: as many as keep it small
 MOST_BYTES = 145_000
 PATIENCE_MS = 300_000  # on a busy machine
-DRAWN = """!document.querySelector('[aria-busy]') && ![...document.querySelectorAll('.spec-plot img')].some((one) =>
-  one.getBoundingClientRect().top < innerHeight && one.getBoundingClientRect().bottom > 0 && !one.naturalWidth)"""
+DRAWN = """!document.querySelector('[aria-busy]') && ![...document.querySelectorAll('.spec-plot img')].some((one) => {
+  const { left, right, top, bottom } = one.getBoundingClientRect();
+  return left < innerWidth && right > 0 && top < innerHeight && bottom > 0 && !one.naturalWidth;
+})"""
 # name of the picture: (width, height, dark, what is done)
 PICTURES = {
     "page_search": (1440, 900, False, "search"),
