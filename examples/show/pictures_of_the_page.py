@@ -33,9 +33,11 @@ NIGHTS = 12
 COLOURS = (256, 128, 96, 64, 48)  # of a picture: as many as keep it small
 MOST_BYTES = 145_000
 PATIENCE_MS = 300_000  # on a busy machine
+# Pictures are fetched when they come in sight, and a strip may be wider than its box
 DRAWN = """!document.querySelector('[aria-busy]') && ![...document.querySelectorAll('.spec-plot img')].some((one) => {
   const { left, right, top, bottom } = one.getBoundingClientRect();
-  return left < innerWidth && right > 0 && top < innerHeight && bottom > 0 && !one.naturalWidth;
+  const seen = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+  return one.closest('.spec-plot').contains(seen) && !one.naturalWidth;
 })"""
 # name of the picture: (width, height, dark, what is done)
 PICTURES = {
