@@ -40,7 +40,8 @@ NOTHING = "nothing"  # what the annotator writes where none of the labels is hea
 FIRST, ANSWERS = 2, 20  # examples of each label at first; answers for each label in all
 # Heads that begin with words, and, for comparison, what is best from examples alone, chosen on recordings of another
 # seed: of two examples prototypes, of twenty answers logistic regression; with the moments that nobody looked at as
-# background; asking for likely and for unclear moments in turn
+# background; asking for likely and for unclear moments in turn. What is said after the loop must stand out in its own
+# recording where heads begin with words, and several labels may hold at once (the best of four ways there)
 HEADS = {"words": ("logistic", "logistic"), "no words": ("prototypes", "logistic")}
 WAYS = ("likely", "uncertain")
 EVENT_RULES = {"gap_seconds": 2.0, "minimum_seconds": 1.0}
@@ -201,7 +202,8 @@ def reviewed_head(collection: Collection, events: dict[str, list[LabelRow]], fol
         found = review(collection, head, 2 * len(EVENTS), WAYS[turn % 2], list(EVENTS), where=LEARN, seed=turn)
         collection.annotations.add([answer for item in found.items for answer in _answers(item, events)])
         fit_moments(collection, Moments(background="moments", words=kind == "words"), HEADS[kind][1], out=head)
-    return apply_head(head, collection, where=TEST, timeline=True, one_at_a_time=True, **EVENT_RULES)
+    background = "own" if kind == "words" else None
+    return apply_head(head, collection, where=TEST, timeline=True, background=background, **EVENT_RULES)
 
 
 def _answers(item: ReviewItem, events: dict[str, list[LabelRow]]) -> list[Annotation]:
