@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import formats_collections
 import formats_models
+import formats_published
 import formats_recorders
 import formats_texts
 import numpy as np
@@ -502,6 +503,7 @@ FORMATS = {
         Format("probes", _with_probes, _approximate, parts=("spaces/*/probes.npy",)),
         *formats_collections.FORMATS,
         *formats_models.FORMATS,
+        *formats_published.FORMATS,
         *formats_recorders.FORMATS,
         *formats_texts.FORMATS,
     ]
