@@ -21,7 +21,7 @@ from mmasc.collection.damage import reading_published
 from mmasc.collection.head import HEAD_NAME, Head, parse_head
 from mmasc.collection.journal import FOLDER
 from mmasc.collection.locks import PUBLISHED
-from mmasc.collection.publication import FILES, PublishedFile, address_of, published_files, read_whole
+from mmasc.collection.publication import FILES, PublishedFile, address_of, is_file_name, published_files, read_whole
 from mmasc.collection.store import Store
 from mmasc.collection.tables import Tables
 from mmasc.collection.transaction import Transaction
@@ -195,7 +195,7 @@ def _brought(record: Path, below: str) -> dict[str, Any]:
         return {}
     named = said.items() if isinstance(said, dict) else ()
     # They are deleted where nobody wants them any more
-    return {name: one for name, one in named if name.startswith(f"{below}/") and ".." not in name.split("/")}
+    return {name: one for name, one in named if name.startswith(f"{below}/") and is_file_name(name)}
 
 
 class _PublishedTables(Tables):
