@@ -16,12 +16,13 @@ from pathlib import Path
 import click
 import formats_collections
 import formats_models
+import formats_published
 import formats_recorders
 import formats_texts
 import numpy as np
 import storms
 import torch
-from fuzz_sounds import CODED, NATIVE, samples
+from fuzz_sounds import CODED, JOINED, NATIVE, samples
 from mutations import mutate
 from one_format import Format, Read, argument, text_file
 from storms import mmasc as command
@@ -456,7 +457,7 @@ FORMATS = {
     one.name: one
     for one in [
         *[Format(f"sound-{kind}", _sound(kind), _hear) for kind in (*NATIVE, *CODED)],
-        *[Format(f"joined-{kind}", _sound(kind, "joined"), _hear) for kind in ("ogg", "flac", "mp3", "wav")],
+        *[Format(f"joined-{kind}", _sound(kind, "joined"), _hear) for kind in JOINED],
         Format("sound-ffv1", _film, _hear),
         Format("film", _film, _watch),
         *[
@@ -502,6 +503,7 @@ FORMATS = {
         Format("probes", _with_probes, _approximate, parts=("spaces/*/probes.npy",)),
         *formats_collections.FORMATS,
         *formats_models.FORMATS,
+        *formats_published.FORMATS,
         *formats_recorders.FORMATS,
         *formats_texts.FORMATS,
     ]

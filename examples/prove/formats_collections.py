@@ -1,11 +1,10 @@
-"""What collections keep besides their tables, what is published of them, and spaces of encoders with a file."""
+"""What collections keep besides their tables, and spaces of encoders with a file."""
 
 import contextlib
 import json
 import shutil
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import storms
@@ -13,18 +12,13 @@ from formats_models import names_of_file
 from one_format import Format
 from storms import mmasc as command
 
-from mmasc.collection import Collection, columns, published
+from mmasc.collection import Collection, columns
 from mmasc.collection.annotation import Annotation
 from mmasc.collection.index import IndexPolicy
 from mmasc.collection.ingest import embed
-from mmasc.collection.publish import publish
-from mmasc.collection.store import Store
-from mmasc.remote import limits, stores
-from mmasc.remote.seen import Seen
 
 # Every full segment is one of lists; the rest is searched exactly
 _SEGMENTS = IndexPolicy(flat_numbers=0, memory_bytes=1 << 40, segment_rows=12)
-_BUCKET = "s3://bucket/sample"
 
 
 def _copy(shared: Path, folder: Path) -> Path:
@@ -110,78 +104,11 @@ def _look_and_change(shared: Path, path: Path) -> None:
     _look(path)
 
 
-# Published collections: an object store that is a folder
-
-
-def _stored(sample: Path) -> None:
-    """`mmasc.remote.stores` and Lance read and write a folder in the place of a bucket."""
-
-    def place(address: str) -> Path:
-        return sample / address.removeprefix(f"{_BUCKET}").strip("/")
-
-    def look(address: str) -> Seen:
-        stat = place(address).stat()
-        return Seen(stat.st_size, str(stat.st_mtime_ns))
-
-    def listed(address: str) -> dict[str, Seen]:
-        found = [file for file in place(address).rglob("*") if file.is_file()]
-        addresses = [f"{_BUCKET}/{file.relative_to(sample).as_posix()}" for file in found]
-        return {address: look(address) for address in addresses}
-
-    def read(address: str, begin: int = 0, tag: str | None = None) -> Any:
-        content = place(address).read_bytes()
-        return look(address), begin, iter_of(content[begin:])
-
-    def iter_of(content: bytes) -> Any:
-        yield content
-
-    def write(address: str, content: bytes | Path) -> None:
-        place(address).parent.mkdir(parents=True, exist_ok=True)
-        place(address).write_bytes(content if isinstance(content, bytes) else content.read_bytes())
-
-    stores.look, stores.read, stores.write, stores.listed = look, read, write, listed
-    stores.read_range = lambda address, begin, count: place(address).read_bytes()[begin : begin + count]
-    limits.WAIT_SECONDS[:] = [0.01] * len(limits.WAIT_SECONDS)
-    opened = published.lance.dataset
-
-    def dataset(address: str, version: int | None = None, **_: Any) -> Any:
-        return opened(str(place(address)) if address.startswith(_BUCKET) else address, version=version)
-
-    published.lance = type(
-        "Lance", (), {"dataset": staticmethod(dataset), "LanceDataset": published.lance.LanceDataset}
-    )
-
-
-def _published(shared: Path, folder: Path) -> Path:
-    path = Path(shutil.copytree(shared / "c", folder / "c"))
-    _label(path)
-    _stored(folder / "sample")
-    (folder / "sample").mkdir()
-    publish(Store(path), _BUCKET)
-    shutil.rmtree(path)
-    return folder / "sample"
-
-
-def _read_published(shared: Path, path: Path) -> None:
-    import os
-
-    os.environ["MMASC_HOME"] = str(path.parent / "home")
-    _stored(path)
-    command("search", _BUCKET, "low hum", "--format", "json")
-    command("label", "list", _BUCKET, "--format", "json")
-    _check(_BUCKET)  # type: ignore[arg-type]
-    # What was brought before is damaged here, as a disk may do it
-    for file in sorted((path.parent / "home").rglob(".fetched.json")):
-        file.write_bytes(file.read_bytes()[:-9])
-    command("search", _BUCKET, "low hum", "--format", "json")
-    # And again on top of what is there
-    publish(Store(shared / "c"), _BUCKET)
-
-
 # Labels with frequencies, channels, scores, notes
 
 
-def _label(path: Path) -> None:
+def label(path: Path) -> None:
+    """Labels with every field, for whatever has a collection."""
     notes = Collection(path).annotations
     ids = Collection(path).recordings["id"].to_pylist()
     common = {"start": 0.25, "end": 0.75}
@@ -209,7 +136,7 @@ def _label(path: Path) -> None:
 def _annotated(shared: Path, folder: Path) -> Path:
     path = _copy(shared, folder)
     storms.annotate(path, ["low", "high"], 6, 600)
-    _label(path)
+    label(path)
     return path
 
 
@@ -255,8 +182,6 @@ FORMATS = [
     Format("segments", _with_segments, _search_segments, parts=_OF_SEGMENTS),
     Format("segments-sealed", _with_segments, _search_segments, parts=_OF_SEGMENTS, seal=_seal_segments),
     Format("columns", _with_columns, _look_and_change, parts=("spaces/*/columns.json", "spaces/*/columns-*/*")),
-    Format("published-head", _published, _read_published, parts=("collection.json",), named=False),
-    Format("published", _published, _read_published, parts=("files/*", "**/*.lance/**/*"), named=False),
     Format("label-fields", _annotated, _use_labels, parts=("annotations/*.*",), seal=_seal_journal),
     Format("space-names", _with_names, _ask_names, parts=("collection.json",)),
 ]

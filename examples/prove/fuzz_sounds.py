@@ -32,6 +32,7 @@ CODED = {
     "ts": ("mpegts", "aac"), "wv": ("wv", "wavpack"), "tta": ("tta", "tta"), "wma": ("asf", "wmav2"),
     "flv": ("flv", "aac"),
 }  # fmt: skip
+JOINED = ("ogg", "flac", "mp3", "wav", "rf64", "w64", "aiff", "caf", "au")
 NUMBERS = (0, 1, 0x7F, 0xFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 
 
@@ -43,9 +44,9 @@ def samples(folder: Path) -> dict[str, Path]:
         rate = 48_000 if name == "opus" else 16_000
         files[name] = folder / f"sound.{name}"
         soundfile.write(files[name], 0.1 * generator.standard_normal((rate // 3, 2)), rate, **options)
-    for one, other in (("ogg", "ogg"), ("flac", "flac"), ("mp3", "mp3"), ("wav", "wav")):
+    for one in JOINED:
         files[f"joined.{one}"] = folder / f"joined.{one}"
-        files[f"joined.{one}"].write_bytes(files[one].read_bytes() + files[other].read_bytes())
+        files[f"joined.{one}"].write_bytes(files[one].read_bytes() * 2)
     for name, (container, codec) in CODED.items():
         try:
             files[name] = _encode(folder / f"coded.{name}", container, codec, name in ("mp4", "avi", "mkv"))

@@ -9,9 +9,9 @@ import struct
 
 from mmasc.audio.declared import MOST_CHUNKS, Form, judge
 from mmasc.audio.layout import ByteSource, Header, NextChunk, Samples, read_at
+from mmasc.audio.parts import W64_RIFF, joined
 from mmasc.audio.pcm import sample_bytes
 
-_W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _W64_END = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of the names of all chunks that W64 itself defines
 
 
@@ -24,37 +24,16 @@ def measure(file: ByteSource, size: int, start: bytes) -> Header | None:
         start: Its first 16 bytes.
     """
     if start[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and start[8:12] == b"WAVE":
-        return _joined(file, size, start) or _riff(file, size, ">" if start[:4] == b"RIFX" else "<")
-    if start == _W64_RIFF:
-        return _joined(file, size, start) or _w64(file, size)
+        return joined(file, size, start) or _riff(file, size, ">" if start[:4] == b"RIFX" else "<")
+    if start == W64_RIFF:
+        return joined(file, size, start) or _w64(file, size)
     if start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
-        return _joined(file, size, start) or _aiff(file, size)
+        return joined(file, size, start) or _aiff(file, size)
     if start[:4] == b"caff":
-        return _caf(file, size)
+        return joined(file, size, start) or _caf(file, size)
     if start[:4] in (b".snd", b"dns."):
-        return _au(file, size, ">" if start[:4] == b".snd" else "<")
+        return joined(file, size, start) or _au(file, size, ">" if start[:4] == b".snd" else "<")
     return None
-
-
-def _joined(file: ByteSource, size: int, start: bytes) -> Header | None:
-    """Whole files one after the other (cat a.wav b.wav); None if there is one."""
-    begins, position = [0], 0
-    while len(begins) < MOST_CHUNKS:
-        if start == _W64_RIFF:
-            head = read_at(file, position, 24)
-            if len(head) < 24 or (length := int.from_bytes(head[16:], "little")) < 24:
-                break
-        else:
-            head = read_at(file, position, 8)
-            length = 8 + int.from_bytes(head[4:], "little" if start[:4] in (b"RIFF", b"RF64", b"BW64") else "big")
-        following = position + length
-        if read_at(file, following, 1) == b"\0" and read_at(file, following + 1, 4) == start[:4]:
-            following += 1  # behind an odd number of bytes
-        head = read_at(file, following, 16)
-        if head != start if start == _W64_RIFF else (head[:4], head[8:12]) != (start[:4], start[8:12]):
-            break
-        begins.append(position := following)
-    return None if len(begins) == 1 else Header(parts=tuple(zip(begins, [*begins[1:], size], strict=True)))
 
 
 def _riff_chunk(order: str) -> NextChunk:

@@ -1,5 +1,6 @@
 """What is known of a file before it is decoded, and pieces of files that decoders take for whole ones."""
 
+import errno
 import io
 import os
 from collections.abc import Callable
@@ -84,7 +85,12 @@ def read_at(file: ByteSource, position: int, count: int) -> bytes:
     """Bytes of a file; fewer at its end, none at a position that no file has."""
     if not 0 <= position < _MOST_BYTES:
         return b""
-    file.seek(position)
+    try:
+        file.seek(position)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return b""  # beyond the longest file of this file system
     return file.read(count)
 
 

@@ -5,7 +5,9 @@ The groups are imported when one of their commands runs, so `mmasc --help` loads
 convention.
 """
 
+import codecs
 import contextlib
+import io
 import os
 import re
 import signal
@@ -77,6 +79,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and turn errors that users can fix into one line and an exit status."""
     _open_closed()
+    _take_all_letters()
     with kept_apart():
         _run()
 
@@ -102,6 +105,20 @@ def _run() -> None:
     except (MmascError, OSError) as error:
         _fail(str(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _take_all_letters() -> None:
+    """Let stdout and stderr take every letter: where only ASCII is known (LC_ALL=C), as UTF-8, as `click` does.
+
+    Letters that another encoding lacks become escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            name = codecs.lookup(stream.encoding).name
+            if name == "ascii":
+                stream.reconfigure(encoding="utf-8")
+            elif not name.startswith("utf"):
+                stream.reconfigure(errors="backslashreplace")
 
 
 def _open_closed() -> None:

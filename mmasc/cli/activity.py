@@ -114,7 +114,7 @@ def _found(
 ) -> "list[Detection]":
     from mmasc.studies.detections import annotated, of_rows
 
-    folder = show_path(opened.store.folder)
+    folder = show_path(opened.store.location)
     if events is None:
         found, by = annotated(opened, labels, verdict, annotator)
         if not found and not labels:

@@ -98,7 +98,7 @@ def classify(
     --together one for all. With --channels each or mid-side, scores are means over the channels. Files that cannot be
     read are listed at the end and do not stop the run.
     """
-    from mmasc.cli.words import prompts_or_words
+    from mmasc.cli.words import prompts_or_words, tell_words
 
     _check_calibration(options)
     if options["background"] == "own" and not options["timeline"]:
@@ -111,7 +111,7 @@ def classify(
         if options[option] is not None:
             about[key] = options[option]
     # Before anything else is loaded, so that a fault in the file is reported immediately
-    options["prompts"] = None if given is None else prompts_or_words(given, "", quiet)
+    options["prompts"] = None if given is None else prompts_or_words(given, "")
     from mmasc.audio import find_audio
     from mmasc.cli.answers import Chosen, Output, has_clocks, no_answers, recordings_of, show_answers
     from mmasc.labelling.classify import classify as classify_recordings
@@ -123,7 +123,7 @@ def classify(
     executor = taken_executor(options)
     if given is None:
         name = encoder_of(collection, options["space"], options["encoder"], options["calibration"])
-        options["prompts"] = prompts_or_words(None, name, quiet)
+        options["prompts"] = prompts_or_words(None, name)
         about["prompts"] = options["prompts"].name
     files = find_audio(sounds) if collection is None else recordings_of(collection)
     more = {"about": about, "with_cosines": True, "group_of": options["prompts"].group_of}
@@ -132,6 +132,8 @@ def classify(
     with shown_progress("labelling", quiet), executor:
         results = classify_recordings(list(files) if collection is None else collection, **options)
         about["encoder"] = results.encoder
+        if given is None:
+            tell_words(options["prompts"], name, quiet)
         _remark_on_words(results.encoder, options["prompts"], quiet)
         read = show_answers(results, files, output)
     for line in results.remarks:

@@ -186,5 +186,5 @@ def _annotated(opened: "Collection", label: str) -> "list[LabelRow]":
     annotations = opened.annotations
     found = annotations.all(label=label, verdict="present")
     if not found:
-        raise MmascError(f"no annotation says that {label!r} is present; see: mmasc label list {opened.store.folder}")
+        raise MmascError(f"no annotation says that {label!r} is present; see: mmasc label list {opened.store.location}")
     return [LabelRow(annotations.path_of(one), one.start, one.end, one.label, one.score) for one in found]

@@ -1,13 +1,13 @@
 """`mmasc models`: encoders and networks, their weights, what they are, and the check that they are deterministic."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from mmasc.cli.models_export import export
+from mmasc.cli.models_fetch import fetch
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import echo, print_object, print_rows, remark
 from mmasc.encoders.spec import EncoderSpec
@@ -19,6 +19,7 @@ def models() -> None:
     """List encoders and networks, fetch weights, check that an encoder is deterministic."""
 
 
+models.add_command(fetch)
 models.add_command(export)
 
 
@@ -98,84 +99,6 @@ def trust(file: str) -> None:
     echo(f"trusted: {file} (sha256 {digest[:12]}…)")
     if changed:
         remark("it has changed: if the same sound gives other vectors now, change the version in its spec, too")
-
-
-@models.command()
-@click.argument("names", nargs=-1, required=True)
-@click.option(
-    "--from",
-    "from_file",
-    type=click.Path(exists=True),
-    metavar="FILE|FOLDER",
-    help="File or folder to take the weights from, instead of downloading them.",
-)
-@quiet_option
-@format_option()
-def fetch(names: tuple[str, ...], from_file: str | None, quiet: bool, output_format: str) -> None:
-    """Fetch the weights of encoders (or weights by their own name) and verify them.
-
-    An interrupted download continues where it stopped. Files go to the folder MMASC_HOME, otherwise to the cache folder
-    of the platform; no other command of mmasc downloads anything.
-    """
-    from mmasc.cli.progress import shown_progress
-    from mmasc.encoders.adapters import ADAPTERS
-    from mmasc.encoders.registry import ENCODERS
-    from mmasc.weights import download as weights
-    from mmasc.weights import table as weights_table
-
-    rows = []
-    for name in dict.fromkeys(ENCODERS[name].weights if name in ENCODERS else name for name in names):
-        if name.partition(":")[0] in ADAPTERS:
-            rows.append(_fetch_model(name, from_file, quiet))
-            continue
-        if name == "bundled":
-            remark(f"{', '.join(names)} comes with mmasc: nothing to fetch", quiet)
-            continue
-        known = weights_table.weight_file(name)
-        terms = f"{known.licence}{', NON-COMMERCIAL USE ONLY' if known.non_commercial else ''}"
-        for remote in known.files:
-            size = "size unknown" if remote.size is None else f"{remote.size / 1e6:.1f} MB"
-            place = remote.address if from_file is None else f"{remote.filename} from {from_file}"
-            remark(f"{name}: {place} ({size}), {terms}", quiet)
-        with shown_progress(f"fetching {name}", quiet), counting(f"fetching {name}", "MB") as show:
-
-            def tell(filename: str, done: int, total: int | None, show: Callable[..., None] = show) -> None:
-                show(done / 1e6, total and total / 1e6, filename)
-
-            stored = weights.fetch(name, from_file, tell)
-        for file in stored:
-            if file.new and not file.published:
-                remark(f"no digest of {file.path.name} was published; trusted on first use: {file.sha256}", quiet)
-            rows.append(
-                {
-                    "weights": name,
-                    "path": str(file.path),
-                    "bytes": file.size,
-                    "sha256": file.sha256,
-                    "digest": "published" if file.published else "first use",
-                    "new": file.new,
-                }
-            )
-    if rows:
-        print_rows(rows, output_format, ["weights", "path", "bytes", "digest"] if output_format == "table" else None)
-
-
-def _fetch_model(name: str, from_file: str | None, quiet: bool) -> dict[str, Any]:
-    """A model of the hub for an adapter, into a folder of its own."""
-    from mmasc.cli.progress import shown_progress
-    from mmasc.encoders.adapters.files import fetch_from_hub, hub_folder, licence_of
-    from mmasc.encoders.spec import forbids_commerce
-
-    asked = name.partition(":")[2]
-    if from_file is not None:
-        raise click.UsageError(f"--from is for weights that mmasc knows; a folder of a model is used as it is: {name}")
-    remark(f"{name} → {hub_folder(asked)}", quiet)
-    with shown_progress(f"fetching {name}", quiet):
-        folder = fetch_from_hub(asked)
-    licence = licence_of(folder)
-    remark(f"licence: {licence}{', NON-COMMERCIAL USE ONLY' if forbids_commerce(licence) else ''}", quiet)
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    return {"weights": name, "path": str(folder), "bytes": size, "sha256": None, "digest": "none", "new": True}
 
 
 @models.command()

@@ -8,13 +8,12 @@ if TYPE_CHECKING:
     from mmasc.prompts.prompts import Prompts
 
 
-def prompts_or_words(given: str | None, encoder: str, quiet: bool = False) -> "Prompts":
-    """Prompts to label with; says on stderr which ones are used where none were named.
+def prompts_or_words(given: str | None, encoder: str) -> "Prompts":
+    """Prompts to label with.
 
     Args:
         given: What `--prompts` names, or None.
         encoder: What `--encoder` names.
-        quiet: Whether nothing is said.
     Raises:
         MmascError: If the file is broken, or the encoder has no words of its own.
     """
@@ -23,6 +22,9 @@ def prompts_or_words(given: str | None, encoder: str, quiet: bool = False) -> "P
 
     if given is not None:
         return load_prompts(given)
-    words = words_of(encoder)
+    return words_of(encoder)
+
+
+def tell_words(words: "Prompts", encoder: str, quiet: bool = False) -> None:
+    """Say on stderr which prompts are used where none were named; once nothing can be refused any more."""
     remark(f"prompts: {words.name}, {len(words.labels)} labels (the words of {encoder}; --prompts for others)", quiet)
-    return words

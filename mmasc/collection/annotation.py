@@ -96,10 +96,11 @@ def check_label(label: Any) -> None:
     """Refuse what cannot be a label.
 
     Raises:
-        MmascError: If it is not a text, is empty or has control characters.
+        MmascError: If it is not a text, is empty, has control characters or bytes that are not UTF-8.
     """
     if not isinstance(label, str) or not label.strip():
         raise MmascError(f"annotation: a label must be a text that is not empty, got {_shown(label)}")
+    _refuse_bytes("label", label)
     if not _is_clean(label, ""):
         raise MmascError(f"annotation: the label {_shown(label)} has control characters; write it without them")
 
@@ -119,6 +120,8 @@ def _check_texts(one: Annotation) -> None:
         text = getattr(one, name)
         if name == "identity" and text is None:
             continue
+        if isinstance(text, str):
+            _refuse_bytes(name, text)
         if not isinstance(text, str) or not _is_clean(text, keep):
             raise MmascError(f"annotation: {name} must be a text without control characters, got {_shown(text)}")
 
@@ -129,6 +132,17 @@ def _check_place(one: Annotation) -> None:
         raise MmascError(f"annotation: low_hz and high_hz must be 0 <= low_hz <= high_hz, got {low} and {high}")
     if channel is not None and (type(channel) is not int or not 1 <= channel < _IDS):
         raise MmascError(f"annotation: the channel must be a whole number from 1 on, got {_shown(channel)}")
+
+
+def _refuse_bytes(name: str, text: str) -> None:
+    """Refuse what Python makes of bytes that it could not decode: of a terminal, or of a locale that is not UTF-8."""
+    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        shown = printable(text)
+        shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+        raise MmascError(
+            f"annotation: the {name} '{shown}' has bytes that are not text in UTF-8; where it was typed, use a "
+            "terminal and a locale of UTF-8 (LC_ALL=C.UTF-8, PYTHONUTF8=1)"
+        )
 
 
 @lru_cache(maxsize=4_096)

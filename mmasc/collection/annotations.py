@@ -255,7 +255,7 @@ class Annotations:
 
     @property
     def _folder(self) -> str:
-        return show_path(self._collection.store.folder)
+        return show_path(self._collection.store.location)
 
     def _history(self, quiet: bool = False) -> History:
         stamp = self._journal.stamp()

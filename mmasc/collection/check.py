@@ -99,7 +99,7 @@ def _check_files(collection: Snapshot) -> list[Finding]:
             Finding(
                 "error",
                 f"{len(damaged)} files are gone or not as they were written ({some(damaged, NAMED)}); "
-                f"restore {store.folder} from a backup",
+                f"restore {store.location} from a backup",
             )
         )
     copies = [one for one in read_copies(store.folder) if one.generation == collection.head.generation]

@@ -61,7 +61,7 @@ def uncovered(collection: Snapshot, at_once: int = 65_536) -> list[str]:
     lines = []
     for name, found in lacking.items():
         if found.count:
-            advice = add_advice(collection.store.folder, [collection.head.root], name, collection.head.spaces[name])
+            advice = add_advice(collection.store.location, [collection.head.root], name, collection.head.spaces[name])
             lines.append(
                 f"space {name!r} has no vectors of {found.count} recordings that another space has ({found}); {advice}"
             )
@@ -70,14 +70,14 @@ def uncovered(collection: Snapshot, at_once: int = 65_536) -> list[str]:
     return lines
 
 
-def add_advice(folder: Path, paths: Sequence[str], name: str, space: SpaceHead) -> str:
+def add_advice(folder: str | Path, paths: Sequence[str], name: str, space: SpaceHead) -> str:
     """How recordings come into a space."""
     if is_own(space.encoder):
         return f"bring vectors of {text_of(space.encoder)!r} with Collection.add_vectors"
     return f"embed them with: {embed_command(folder, paths, name, space)}"
 
 
-def embed_command(folder: Path, paths: Sequence[str], name: str, space: SpaceHead) -> str:
+def embed_command(folder: str | Path, paths: Sequence[str], name: str, space: SpaceHead) -> str:
     """The command that brings recordings into a space as they were cut there."""
     words = ["mmasc", "embed", *paths, "--into", str(folder), "--encoder", space.encoder]
     if name != space.encoder:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmasc.errors import MmascError
+from mmasc.remote.addresses import without_secrets
 
 # Where the disk or the user's rights are at fault, not what the table holds
 _REFUSED = re.compile(
@@ -32,6 +33,20 @@ def reading(table: Path, collection: Path) -> Iterator[None]:
         if _REFUSED.search(str(error)):
             raise MmascError(f"{table} cannot be read: {reason_of(error)}") from error
         raise _damaged(table, collection, error) from error
+
+
+@contextlib.contextmanager
+def reading_published(table: Path) -> Iterator[None]:
+    """Opening a table in an object store: the same, with what helps there."""
+    try:
+        yield
+    except BaseException as error:
+        if not _is_of_lance(error):
+            raise
+        raise MmascError(
+            f"{table} cannot be read ({without_secrets(reason_of(error))}); check the address and your rights to it, "
+            "or publish the collection again"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -48,7 +48,7 @@ class Growing(Searchable):
                 encoder = encoder or space.encoder
                 options.setdefault("window_seconds", window_of(encoder, space.window_seconds))
             elif encoder is None or (isinstance(encoder, str) and full_name_of(encoder) == space.encoder):
-                encoder = self._encoders.of_space(name, space, self.store.folder)
+                encoder = self._encoders.of_space(name, space, self.store.location)
         assert encoder is not None  # without one there is a space that names it
         try:
             return embed(paths, self.store.location, encoder, **options)

@@ -16,6 +16,7 @@ from mmasc.storage.texts import parse_json
 FORMAT = 1
 HEAD_NAME = "collection.json"
 _MAX_DIM = 1_000_000  # numbers in a vector; more is a damaged head
+_RESTORE = "restore it from a backup"
 _MOST_SECONDS = 1e9  # a whole number may be larger than any float
 
 
@@ -68,16 +69,15 @@ def read_head(path: Path) -> Head:
         MmascError: If it is missing, damaged, or a newer mmasc made it.
     """
     try:
-        raw = parse_json(path.read_text(encoding="utf-8"))
+        return parse_head(path.read_bytes(), path)
     except FileNotFoundError:
         raise MmascError(f"{path.parent} holds no collection; make one with: mmasc embed PATH --into ...") from None
     except NotADirectoryError:
         raise MmascError(f"{path.parent} is not a folder; name the folder of a collection") from None
-    except (ValueError, RecursionError, IsADirectoryError) as error:
-        raise MmascError(f"{path} is damaged ({error}); restore it from a backup") from error
+    except IsADirectoryError as error:
+        raise MmascError(f"{path} is damaged ({error}); {_RESTORE}") from error
     except OSError as error:
         raise MmascError(f"{path} cannot be read ({error.strerror}); check its permissions and the disk") from error
-    return _parse_head(raw, path)
 
 
 def read_copies(folder: Path) -> list[Head]:
@@ -89,7 +89,20 @@ def read_copies(folder: Path) -> list[Head]:
     return heads
 
 
-def _parse_head(raw: Any, path: Path) -> Head:
+def parse_head(content: bytes, path: Path, fix: str = _RESTORE) -> Head:
+    """The head in a text, without a lease.
+
+    Args:
+        content: JSON as UTF-8.
+        path: Where it came from, a file or an address, for messages.
+        fix: What helps where it is damaged, for messages.
+    Raises:
+        MmascError: If it is damaged, or a newer mmasc made it.
+    """
+    try:
+        raw = parse_json(content.decode("utf-8"))
+    except ValueError as error:
+        raise MmascError(f"{path} is damaged ({error}); {fix}") from error
     try:
         _check_types(raw, format=(int,), root=(str,), recordings=(int, NoneType), spaces=(dict,))
         made = raw["format"]
@@ -101,7 +114,7 @@ def _parse_head(raw: Any, path: Path) -> Head:
         _check_types({"generation": 0, **raw}, generation=(int,))
         return Head(raw["root"], raw["recordings"], spaces, made, raw.get("generation", 0))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise MmascError(f"{path} is not a head of a collection ({error}); restore it from a backup") from error
+        raise MmascError(f"{path} is not a head of a collection ({error}); {fix}") from error
 
 
 def _checked_space(raw: dict[str, Any]) -> SpaceHead:

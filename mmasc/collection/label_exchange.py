@@ -112,7 +112,7 @@ def import_column_labels(
     """
     if column not in collection.metadata_columns:
         raise MmascError(
-            f"{show_path(collection.store.folder)} has no column {column!r} of your own; it has: "
+            f"{show_path(collection.store.location)} has no column {column!r} of your own; it has: "
             f"{listed(collection.metadata_columns) or 'none'}"
         )
     values = collection.recordings.column(column).to_pylist()

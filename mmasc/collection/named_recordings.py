@@ -44,7 +44,7 @@ class NamedRecordings:
         """
         table = self._collection.recordings
         if recording not in self._collection.row_of:
-            folder = show_path(self._collection.store.folder)
+            folder = show_path(self._collection.store.location)
             raise MmascError(f"{folder} has no recording with the id {recording}")
         row = self._collection.row_of[recording]
         return table.column("path")[row].as_py(), table.column("duration")[row].as_py()

@@ -74,9 +74,14 @@ def published_files(content: bytes, address: str) -> dict[str, PublishedFile]:
         raise MmascError(f"{address}/{HEAD_NAME} is damaged ({error}); publish the collection again") from error
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a file of a published collection may be called so, which is written and deleted on a reader's disk."""
+    return _NAME.fullmatch(name) is not None and ".lance" not in name
+
+
 def _checked(name: str, raw: Mapping[str, Any]) -> PublishedFile:
     file = PublishedFile(raw["digest"], raw["size"])
-    if not _NAME.fullmatch(name) or ".lance" in name:
+    if not is_file_name(name):
         raise ValueError(f"{name[:60]!r} is not the name of a file of a collection")
     if type(file.size) is not int or file.size < 0 or not _DIGEST.fullmatch(file.digest):
         raise ValueError(f"what it says of {name} is not sane")

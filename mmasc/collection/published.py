@@ -17,18 +17,18 @@ import lance
 import numpy as np
 from filelock import FileLock
 
-from mmasc.collection.damage import reason_of
-from mmasc.collection.head import HEAD_NAME, Head, read_head
+from mmasc.collection.damage import reading_published
+from mmasc.collection.head import HEAD_NAME, Head, parse_head
 from mmasc.collection.journal import FOLDER
 from mmasc.collection.locks import PUBLISHED
-from mmasc.collection.publication import FILES, PublishedFile, address_of, published_files, read_whole
+from mmasc.collection.publication import FILES, PublishedFile, address_of, is_file_name, published_files, read_whole
 from mmasc.collection.store import Store
 from mmasc.collection.tables import Tables
 from mmasc.collection.transaction import Transaction
 from mmasc.errors import MmascError
 from mmasc.forking import check_may_open
 from mmasc.remote import stores
-from mmasc.remote.addresses import OBJECT_STORES, is_address, without_secrets
+from mmasc.remote.addresses import OBJECT_STORES, is_address
 from mmasc.remote.fetch import fetch
 from mmasc.remote.limits import tried
 from mmasc.remote.paths import RemotePath
@@ -92,11 +92,11 @@ class PublishedStore(Store):
             ) from error
         except OSError as error:
             raise MmascError(str(error)) from error
+        head = parse_head(content, RemotePath(place), "publish the collection again")
         files = published_files(content, self.address)
         with self._cached():
             write_atomically(self.folder / PUBLISHED, f"{self.address}\n".encode())
             write_atomically(self.folder / HEAD_NAME, content)
-            head = read_head(self.folder / HEAD_NAME)
             self._files = files
             self._bring(FOLDER)
         return head
@@ -195,7 +195,7 @@ def _brought(record: Path, below: str) -> dict[str, Any]:
         return {}
     named = said.items() if isinstance(said, dict) else ()
     # They are deleted where nobody wants them any more
-    return {name: one for name, one in named if name.startswith(f"{below}/") and ".." not in name.split("/")}
+    return {name: one for name, one in named if name.startswith(f"{below}/") and is_file_name(name)}
 
 
 class _PublishedTables(Tables):
@@ -204,11 +204,8 @@ class _PublishedTables(Tables):
     def open(self, table: Path, version: int | None = None) -> lance.LanceDataset:
         """A version of a table."""
         check_may_open()
-        try:
+        with reading_published(table):
             return lance.dataset(str(table), version=version, storage_options=storage_options())
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = without_secrets(reason_of(error))
-            raise MmascError(f"{table} cannot be read ({reason}); check the address and your rights to it") from error
 
 
 def storage_options() -> dict[str, str]:

@@ -48,14 +48,14 @@ class QueryEncoders:
         Raises:
             MmascError: If the encoder of that name has another identity now than when it made the space.
         """
-        asked = reader.name, reader.space, reader.store.folder
+        asked = reader.name, reader.space, reader.store.location
         if encoder is None and not query.modalities:
             return None
         if encoder is None and query.modalities == {"text"}:
             return self.of_words(*asked)
         return self.of_space(*asked, encoder)
 
-    def of_words(self, name: str, space: SpaceHead, folder: Path) -> "TextEncoder":
+    def of_words(self, name: str, space: SpaceHead, folder: str) -> "TextEncoder":
         """What reads texts for a space: the text side alone where it needs no torch, else the encoder; loaded once.
 
         Args:
@@ -66,13 +66,13 @@ class QueryEncoders:
         side = self._text_side(name, space, folder) if self._device == "cpu" else None
         return self.of_space(name, space, folder) if side is None else side
 
-    def of_space(self, name: str, space: SpaceHead, folder: Path, encoder: "Encoder | None" = None) -> "Encoder":
+    def of_space(self, name: str, space: SpaceHead, folder: str, encoder: "Encoder | None" = None) -> "Encoder":
         """The encoder of a space, run by the backend that made it; loaded once.
 
         Args:
             name: Name of the space in its collection.
             space: What the head says of it.
-            folder: Folder of the collection, for messages.
+            folder: Where the collection lies, for messages: its folder or address.
             encoder: Loaded encoder, to be checked alone.
         Raises:
             MmascError: If the encoder cannot be loaded, or that of this name has another identity now than when it made
@@ -89,7 +89,7 @@ class QueryEncoders:
                 self._loaded[key].use_onnx()
         return _checked(name, space, folder, self._loaded[key])
 
-    def _text_side(self, name: str, space: SpaceHead, folder: Path) -> "TextEncoder | None":
+    def _text_side(self, name: str, space: SpaceHead, folder: str) -> "TextEncoder | None":
         """The text side alone; None where it cannot be had without the rest, or the whole is there already."""
         key = (space.encoder, space.window_seconds, space.identity)
         if key in self._loaded:
@@ -107,7 +107,7 @@ class QueryEncoders:
 
 
 @contextmanager
-def naming_space(name: str, folder: Path) -> Iterator[None]:
+def naming_space(name: str, folder: str) -> Iterator[None]:
     """What an encoder complains of while it is loaded, with the space and the collection that asked for it."""
     try:
         yield
@@ -115,7 +115,7 @@ def naming_space(name: str, folder: Path) -> Iterator[None]:
         raise MmascError(f"the encoder of space {name!r} of {folder} cannot be loaded: {error}") from error
 
 
-def _checked(name: str, space: SpaceHead, folder: Path, encoder: Any) -> Any:
+def _checked(name: str, space: SpaceHead, folder: str, encoder: Any) -> Any:
     require_identity(
         (space.encoder, space.identity),
         (encoder.spec.name, encoder.identity),

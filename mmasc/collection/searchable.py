@@ -118,7 +118,7 @@ class Searchable(Snapshot):
             same = [name for name, space in self.head.spaces.items() if space.identity == encoder.identity]
             if self.head.spaces and not same:
                 raise MmascError(
-                    f"{self.store.folder} has no vectors of {encoder.spec.name} {encoder.identity}; "
+                    f"{self.store.location} has no vectors of {encoder.spec.name} {encoder.identity}; "
                     f"it has: {', '.join(f'{name} {space.identity}' for name, space in self.head.spaces.items())}"
                 )
             return same[0] if same else ""
@@ -128,7 +128,7 @@ class Searchable(Snapshot):
             able = [name for name, spec in ENCODERS.items() if query.modalities <= set(spec.modalities)]
             add = f"; add one with: mmasc embed PATH --into ... --encoder {able[0]}" if able else ""
             raise MmascError(
-                f"no space of {self.store.folder} understands {asked}; it has: {', '.join(self.spaces)}{add}"
+                f"no space of {self.store.location} understands {asked}; it has: {', '.join(self.spaces)}{add}"
             )
         wide = [name for name in fitting if query.has_width(self.head.spaces[name].dim)]
         return (wide or fitting)[0] if fitting else self.space().name

@@ -27,6 +27,7 @@ from mmasc.storage.texts import parse_json
 SEGMENTS = "segments"
 SEGMENT_FORMAT = 1
 _HEADER = "segment.json"
+_PREFIX = "segment-"
 _FILES = ("vectors.faiss", "rows.npy")
 
 
@@ -49,18 +50,18 @@ def save_segment(space: Path, index: VectorIndex) -> str:
             sync_file(home / one)
         write_atomically(home / _HEADER, json.dumps(header).encode())
         sync_folder(home)
-        home.rename(folder / f"segment-{name}")
+        home.rename(folder / f"{_PREFIX}{name}")
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise
     sync_folder(folder)
-    return f"segment-{name}"
+    return f"{_PREFIX}{name}"
 
 
 def segment_names(space: Path) -> list[str]:
     """Names of the segments of a space."""
     folder = space / SEGMENTS
-    return sorted(one.name for one in folder.glob("segment-*")) if folder.is_dir() else []
+    return sorted(one.name for one in folder.glob(f"{_PREFIX}*")) if folder.is_dir() else []
 
 
 def load_segment(space: Path, name: str) -> VectorIndex | None:
@@ -97,7 +98,15 @@ def damaged_segments(space: Path) -> list[str]:
 
 
 def drop_segments(space: Path, names: list[str]) -> None:
-    """Delete segments; whoever reads them goes on reading."""
+    """Delete segments; whoever reads them goes on reading.
+
+    Raises:
+        ValueError: If one of the names cannot be a segment's; then nothing is deleted.
+    """
+    for name in names:
+        # "" would be the folder of all segments, and ".." that of the space
+        if not name.startswith(_PREFIX) or Path(name).name != name:
+            raise ValueError(f"{name!r} is not the name of a segment of {space}; segments are called {_PREFIX}RANDOM")
     for name in names:
         shutil.rmtree(space / SEGMENTS / name, ignore_errors=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import lance
 
 from mmasc.collection.damage import reading, writing
-from mmasc.collection.head import Head
+from mmasc.collection.head import Head, is_identity
 from mmasc.errors import MmascError
 from mmasc.forking import check_may_open
 
@@ -32,7 +32,13 @@ class Tables:
         return self.folder / "spaces"
 
     def space(self, identity: str) -> Path:
-        """Where a space keeps its files."""
+        """Where a space keeps its files.
+
+        Raises:
+            ValueError: If it cannot be an identity: "" or ".." would name a folder that holds more than the space.
+        """
+        if not is_identity(identity):
+            raise ValueError(f"identity {identity[:40]!r} is not a plain name, as a space of {self.folder} needs")
         return self.spaces / identity
 
     def windows(self, identity: str) -> Path:

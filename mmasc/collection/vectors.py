@@ -148,7 +148,7 @@ def check_finite_vectors(reader: SpaceReader, vectors: Float[np.ndarray, "item d
         MmascError: If there are any; the line names the space.
     """
     if not np.isfinite(vectors).all():
-        raise MmascError(f"space {reader.name!r} of {reader.store.folder} holds NaN; see: mmasc collection check")
+        raise MmascError(f"space {reader.name!r} of {reader.store.location} holds NaN; see: mmasc collection check")
 
 
 def check_column(collection: Snapshot, column: str) -> None:
@@ -161,7 +161,7 @@ def check_column(collection: Snapshot, column: str) -> None:
         own = collection.metadata_columns
         has = f"it has: {', '.join(own)}" if own else "it has none of your own"
         raise MmascError(
-            f"{collection.store.folder} has no column {column!r}; {has}; add columns with: "
+            f"{collection.store.location} has no column {column!r}; {has}; add columns with: "
             "mmasc embed PATH --into ... --metadata CSV"
         )
 

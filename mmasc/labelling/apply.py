@@ -179,7 +179,7 @@ def _network_on_collection(
     if seconds is not None and seconds != network.network.spec.window_seconds:
         network = NetworkHead(name, device, seconds, threshold)
     reader = collection.space(chosen)
-    network.on_space(reader, collection.store.folder)
+    network.on_space(reader, collection.store.location)
     return network, heard_in_collection(collection, reader, where)
 
 
@@ -191,7 +191,7 @@ def _collection_for_head(
         space = same[0] if same else None
     reader = collection.space(space)
     fitted.check_space(
-        reader.space.identity, reader.space.encoder, f"space {reader.name!r} of {collection.store.folder}"
+        reader.space.identity, reader.space.encoder, f"space {reader.name!r} of {collection.store.location}"
     )
     return heard_in_collection(collection, reader, where)
 

@@ -249,7 +249,7 @@ def _space_with_text(
         MmascError: If there is no such space, none of this encoder, or none that knows texts.
     """
     reader = collection.space(space or _fitting_space(collection, encoder))
-    folder, made_by = collection.store.folder, (reader.space.encoder, reader.space.identity)
+    folder, made_by = collection.store.location, (reader.space.encoder, reader.space.identity)
     what = f"space {reader.name!r} of {folder}"
     if isinstance(encoder, TextEncoder):
         here = (encoder.spec.name, encoder.identity)
@@ -302,7 +302,7 @@ def _fitting_space(collection: Collection, encoder: str | TextEncoder | None) ->
     if spaces and not fit:
         has = ", ".join(f"{name} ({one.encoder})" for name, one in spaces.items())
         raise MmascError(
-            f"{collection.store.folder} has no space {asked}; it has: {has}; add one with: "
+            f"{collection.store.location} has no space {asked}; it has: {has}; add one with: "
             "mmasc embed PATH --into ... --encoder NAME"
         )
     return fit[0] if fit else None

@@ -222,7 +222,7 @@ def _classes(
         MmascError: If there are none, or a label is present nowhere and its words are not known.
     """
     present = sorted({one.label for one in found if one.verdict == "present"})
-    folder = collection.store.folder
+    folder = collection.store.location
     labels = present if moments.labels is None else sorted(set(moments.labels))
     words = word_start(collection, reader, order, labels) if moments.words else WordStart({})
     missing = [label for label in labels if label not in present and label not in words.scores]

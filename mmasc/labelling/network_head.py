@@ -79,7 +79,7 @@ class NetworkHead:
         looser.threshold = offsets
         return looser
 
-    def on_space(self, reader: SpaceReader, folder: Path) -> None:
+    def on_space(self, reader: SpaceReader, folder: str) -> None:
         """Read vectors of this space from now on instead of logits.
 
         Raises:

@@ -125,15 +125,15 @@ def labelled_recordings(collection: Collection, selection: Selection) -> Labelle
     if not kept:
         condition = f" among those where {where}" if where else ""
         raise MmascError(
-            f"no recording of {collection.store.folder} has a label in column {label!r}{condition}; "
+            f"no recording of {collection.store.location} has a label in column {label!r}{condition}; "
             "set some with: mmasc embed PATH --into ... --metadata CSV"
         )
     classes = _sorted_names([labels[row] for row in kept])
     if len(classes) == 1:
         condition = f" among those where {where}" if where else ""
         raise MmascError(
-            f"column {label!r} of {collection.store.folder} holds one label only{condition}, {classes[0]!r}, so there "
-            "is nothing to tell apart; name another column, or add recordings with other labels"
+            f"column {label!r} of {collection.store.location} holds one label only{condition}, {classes[0]!r}, so "
+            "there is nothing to tell apart; name another column, or add recordings with other labels"
         )
     number = {name: code for code, name in enumerate(classes)}
     folds = None if folds_column is None else _complete(collection, folds_column, kept)

@@ -211,7 +211,7 @@ def space_of(collection: Collection, fitted: FittedHead) -> SpaceReader:
     spaces = collection.head.spaces
     same = [name for name, one in spaces.items() if one.identity == stamp.identity]
     reader = collection.space(same[0] if same else None)
-    where = f"space {reader.name!r} of {collection.store.folder}"
+    where = f"space {reader.name!r} of {collection.store.location}"
     fitted.check_space(reader.space.identity, reader.space.encoder, where)
     return reader
 

@@ -199,7 +199,7 @@ def unlabelled_vectors(
     if not same:
         has = ", ".join(f"{name} ({space.encoder})" for name, space in spaces.items()) or "none"
         raise MmascError(
-            f"{collection.store.folder} has no space of {encoder.spec.name} {encoder.identity}; it has: {has}; "
+            f"{collection.store.location} has no space of {encoder.spec.name} {encoder.identity}; it has: {has}; "
             f"name another encoder, or add one with: mmasc embed PATH --into ... --encoder {encoder.spec.name}"
         )
     reader = collection.space(same[0])

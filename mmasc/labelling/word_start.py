@@ -58,7 +58,7 @@ def word_start(
     if not reads_words(reader):
         return WordStart({})
     try:
-        side = _encoders().of_words(reader.name, reader.space, collection.store.folder)
+        side = _encoders().of_words(reader.name, reader.space, collection.store.location)
         known, remarks = _known(side, labels)
         words = unit_float64(side.embed_text(known)) if known else np.zeros((0, reader.space.dim))
     except (MmascError, ImportError) as error:

@@ -139,7 +139,9 @@ def activity(
     ends = [time + timedelta(seconds=_whole(lengths[one])) for one, time in known.items()]
     n_days = (max(ends).date() - first).days + 1
     if n_days > _MOST_DAYS:
-        raise MmascError(f"recordings of {show_path(opened.store.folder)} are {n_days} days apart; choose with --where")
+        raise MmascError(
+            f"recordings of {show_path(opened.store.location)} are {n_days} days apart; choose with --where"
+        )
     shape = (n_days, MINUTES_A_DAY // bin_minutes)
     recorded = np.zeros(shape).reshape(-1)
     for one, time in known.items():
@@ -185,7 +187,7 @@ def _add_hours(recorded: np.ndarray, begin: float, seconds: float, width: float)
 
 
 def _no_clocks(collection: Collection, count: int, where: str | None) -> str:
-    folder = show_path(collection.store.folder)
+    folder = show_path(collection.store.location)
     if not count:
         return f"{folder} has no recordings" + (" that meet the condition" if where is not None else "")
     return f"none of the {count} recordings of {folder} has a clock; read them with: mmasc collection clock {folder}"

@@ -190,13 +190,13 @@ def _words(
         return lambda direction, top: (), ""
     asked: Prompts = words_of(space.encoder) if prompts is None else as_prompts(prompts)
     if encoder is None:
-        with naming_space(space.encoder, collection.store.folder):
+        with naming_space(space.encoder, collection.store.location):
             window = window_of(space.encoder, space.window_seconds)
             encoder = load_encoder(space.encoder, window_seconds=window, identity=space.identity)
     require_identity(
         (space.encoder, space.identity),
         (encoder.spec.name, encoder.identity),
-        f"the space of {collection.store.folder}",
+        f"the space of {collection.store.location}",
         "use the encoder that made its vectors, or embed again",
     )
     classifier = ZeroShotClassifier(encoder).fit(asked)

@@ -73,7 +73,7 @@ def report(
     with current().phase("drawing figures"):
         figures = draw_figures(study, results, {name: places for name, (places, _) in positions.items()}, pairs, folder)
     found = StudyReport(
-        collection=str(collection.store.folder if isinstance(collection, Collection) else collection),
+        collection=str(collection.store.location if isinstance(collection, Collection) else collection),
         label=label,
         space=recordings.space_name,
         encoder=recordings.space.encoder,

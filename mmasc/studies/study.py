@@ -114,12 +114,12 @@ def load_study(
     reader = opened.space(space)
     if not text.fits(reader.space.encoder):
         raise MmascError(
-            f"space {reader.name!r} of {opened.store.folder} has no text ({reader.space.encoder}), prompts "
+            f"space {reader.name!r} of {opened.store.location} has no text ({reader.space.encoder}), prompts "
             "cannot be asked of it; add one that has: mmasc embed PATH --into ... --encoder mini"
         )
     recordings = labelled_recordings(opened, Selection(label, groups, space=reader.name, where=where))
     matches = tuple(match_labels(recordings, one) for one in sets)
-    ready = QueryEncoders(device).of_space(reader.name, reader.space, opened.store.folder, encoder)
+    ready = QueryEncoders(device).of_space(reader.name, reader.space, opened.store.location, encoder)
     return Study(recordings, unit_as_normalizer(recordings.vectors), ready, sets, matches)
 
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from mmasc.errors import MmascError
 from mmasc.storage.files import write_atomically
-from mmasc.weights.store import folder_of, measure_file, note_path, read_note, record_stamp, verify
+from mmasc.weights.store import folder_of, measure_file, note_path, read_note, record_stamp, verify, wrong_size
 from mmasc.weights.table import RemoteFile, WeightFile, is_guarded, weight_file
 
 Progress = Callable[[str, int, int | None], None]
@@ -63,7 +63,7 @@ def fetch(name: str, from_file: str | Path | None = None, progress: Progress | N
 
     weight = weight_file(name)
     folder = folder_of(weight)
-    sources = _local_sources(weight, Path(from_file)) if from_file is not None else {}
+    sources = local_sources(weight, Path(from_file)) if from_file is not None else {}
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         return [_fetch_file(weight, file, sources.get(file.filename), progress) for file in weight.files]
@@ -86,11 +86,7 @@ def _fetch_file(weight: WeightFile, file: RemoteFile, source: Path | None, progr
         part.unlink(missing_ok=True)
         _copy(source, part, progress)
         where = str(source)
-    mend = (
-        "the unfinished file was deleted, fetch it again"
-        if source is None
-        else f"give the official {file.filename}, or fetch it without --from"
-    )
+    mend = "the unfinished file was deleted, fetch it again" if source is None else _official(file)
     digest = measure_file(part, file, file.sha256, where, mend, delete=True)
     with part.open("rb+") as written:
         os.fsync(written.fileno())
@@ -102,8 +98,15 @@ def _fetch_file(weight: WeightFile, file: RemoteFile, source: Path | None, progr
     return StoredFile(path, path.stat().st_size, digest, bool(file.sha256), True)
 
 
-def _local_sources(weight: WeightFile, given: Path) -> dict[str, Path]:
-    """Where each file of the weights lies under what the user gave."""
+def local_sources(weight: WeightFile, given: Path) -> dict[str, Path]:
+    """Where each file of the weights lies under what the user gave.
+
+    Args:
+        weight: Weights that mmasc knows.
+        given: A file, or a folder with all files of the weights.
+    Raises:
+        MmascError: If one of them is not there, or has another size than the official one.
+    """
     if given.is_dir():
         sources = {file.filename: given / file.filename for file in weight.files}
     elif len(weight.files) == 1:
@@ -116,7 +119,15 @@ def _local_sources(weight: WeightFile, given: Path) -> dict[str, Path]:
     lacking = [str(path) for path in sources.values() if not path.is_file()]
     if lacking:
         raise MmascError(f"{', '.join(lacking)} not found; weights {weight.name} cannot be taken from {given}")
+    for file in weight.files:
+        source = sources[file.filename]
+        if fault := wrong_size(source, file, str(source)):
+            raise MmascError(f"{fault}; {_official(file)}")
     return sources
+
+
+def _official(file: RemoteFile) -> str:
+    return f"give the official {file.filename}, or fetch it without --from"
 
 
 def _copy(source: Path, part: Path, progress: Progress | None) -> None:

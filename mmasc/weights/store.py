@@ -117,16 +117,18 @@ def verify(folder: Path, file: RemoteFile, name: str) -> str:
     return digest
 
 
+def wrong_size(path: Path, file: RemoteFile, where: str) -> str:
+    """Half a sentence on a file that has not the published size; "" where it has, or none was published."""
+    size = path.stat().st_size
+    return f"{where} holds {size:,} bytes instead of {file.size:,}" if file.size not in (None, size) else ""
+
+
 def measure_file(
     path: Path, file: RemoteFile, expected: str | None, where: str, mend: str, delete: bool = False
 ) -> str:
     """Size and digest of a file; MmascError, naming where it is from, if one of them is wrong."""
-    size = path.stat().st_size
-    fault = ""
-    digest = ""
-    if file.size is not None and size != file.size:
-        fault = f"{where} holds {size:,} bytes instead of {file.size:,}"
-    else:
+    fault, digest = wrong_size(path, file, where), ""
+    if not fault:
         with path.open("rb") as reading:
             digest = hashlib.file_digest(reading, "sha256").hexdigest()
         if expected is not None and digest != expected:

@@ -1,13 +1,15 @@
 """Headers of files made of chunks, written here by hand: kinds of samples, where they lie, what stands behind them."""
 
+import errno
 import io
 import struct
 from itertools import pairwise
 
 import pytest
 
-from mmasc.audio.chunks import _W64_END, _W64_RIFF, measure
+from mmasc.audio.chunks import _W64_END, measure
 from mmasc.audio.layout import Header, Samples
+from mmasc.audio.parts import W64_RIFF
 
 RATE, FRAMES = 8_000, 16_000
 
@@ -102,7 +104,7 @@ def w64(size: int = 32_000, declared: int | None = None, behind: bytes = b"") ->
     form = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, RATE, 2 * RATE, 2, 16))
     data = chunk(b"data", body(size)[:size], None if declared is None else declared + 24)
     content = b"\0" * 0 + b"wave" + _W64_END + form + data + behind
-    return _W64_RIFF + struct.pack("<Q", len(content) + 24) + content
+    return W64_RIFF + struct.pack("<Q", len(content) + 24) + content
 
 
 def test_what_stands_behind_the_samples_of_w64():
@@ -126,6 +128,59 @@ def test_what_stands_behind_the_samples_of_w64():
     assert measured(w64()[:60]) == Header()
 
 
+@pytest.mark.parametrize("order", "<>")
+def test_files_of_au_one_after_the_other(order):
+    one, other = au(3, 2, order), au(3, 2, order, channels=1)
+    assert measured(one + other).parts == ((0, len(one)), (len(one), len(one) + len(other)))
+    # Of a writer that did not know the length all is its own
+    for declared in (0, 0xFFFFFFFF):
+        first = au(3, 2, order, declared=declared)
+        assert measured(first + other).parts == ()
+        assert measured(first + other).samples.size == FRAMES * 4 + len(other)
+        assert len(measured(one + first).parts) == 2
+    # The mark alone, or a file of the other order, is none
+    turned = au(3, 2, "<" if order == ">" else ">")[:4]
+    for place, content in ((0, turned), (4, bytes(4)), (12, bytes(4)), (16, bytes(4)), (20, bytes(4))):
+        changed = other[:place] + content + other[place + 4 :]
+        assert measured(one + changed).parts == ()
+        assert "all of" in measured(one + changed).remark
+    assert measured(one + other[:23]).parts == ()
+
+
+def test_files_of_caf_one_after_the_other():
+    one = caf(b"lpcm", 0, 16, half=False)
+    free = b"free" + struct.pack(">q", 500) + bytes(500)
+    other = one[:8] + free + one[8:] + free
+    content = one + other + one
+    assert measured(content).parts == (
+        (0, len(one)),
+        (len(one), len(one) + len(other)),
+        (len(one) + len(other), len(content)),
+    )
+    assert measured(other).parts == ()
+    # To a pipe: its length is not known, and all is its own
+    place = one.index(b"data") + 4
+    piped = one[:place] + struct.pack(">q", -1) + one[place + 8 :]
+    assert measured(piped + one).parts == ()
+    assert measured(one + piped).parts == ((0, len(one)), (len(one), len(one) + len(piped)))
+
+
+def test_lengths_beyond_what_the_file_system_can_hold():
+    class Limited(io.BytesIO):
+        def seek(self, offset: int, whence: int = 0) -> int:
+            if offset > 1 << 44:
+                raise OSError(errno.EINVAL, "Invalid argument")
+            return super().seek(offset, whence)
+
+    for content in (
+        caf(b"lpcm", 0, 16, half=False) + b"free" + struct.pack(">q", 1 << 50),
+        w64() + b"levl" + _W64_END + struct.pack("<Q", 1 << 50),
+    ):
+        found = measure(Limited(content), len(content), content[:16])
+        assert found.seconds == 2.0
+        assert found == measured(content)
+
+
 @pytest.mark.parametrize("size", [31_990, 31_992, 32_000])
 def test_files_of_w64_one_after_the_other(size):
     files = [w64(size), w64(size + 8), w64(size)]
@@ -134,7 +189,7 @@ def test_files_of_w64_one_after_the_other(size):
     assert found.parts == tuple(pairwise(begins))
     assert measured(files[0]).parts == ()
     # A length below that of its own head would never end
-    head = _W64_RIFF + struct.pack("<Q", 23)
+    head = W64_RIFF + struct.pack("<Q", 23)
     assert measured(head + files[0][24:]).parts == ()
 
 

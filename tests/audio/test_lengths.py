@@ -181,8 +181,11 @@ def test_a_wav_whose_length_wrapped_is_read_whole(tmp_path, behind):
 
 JOINED = {
     "wav": ({}, RATE, 2),
+    "rf64": ({"format": "RF64"}, RATE, 2),
     "aiff": ({}, RATE, 2),
     "w64": ({}, RATE, 2),
+    "caf": ({}, RATE, 2),
+    "au": ({}, RATE, 2),
     "flac": ({}, RATE, 2),
     "ogg": ({"format": "OGG", "subtype": "VORBIS"}, RATE, 2),
     "opus": ({"format": "OGG", "subtype": "OPUS"}, 48_000, 2),
@@ -208,7 +211,7 @@ def test_files_one_after_the_other_are_read_to_the_end(tmp_path, monkeypatch, na
     assert 5.0 < samples.shape[1] / rate < 9.0
 
 
-@pytest.mark.parametrize("name", ["flac", "ogg"])
+@pytest.mark.parametrize("name", ["flac", "ogg", "caf", "au"])
 def test_later_files_of_other_rate_and_channels_come_at_those_of_the_first(tmp_path, name):
     more = JOINED[name][0]
     first = write(tmp_path, name, more, 2.0, 1, RATE, 2)

@@ -33,6 +33,29 @@ def test_a_process_that_fails_says_why(tmp_path):
     assert "Missing argument" in run("1", "evaluate").stderr
 
 
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ({"LC_ALL": "C", "PYTHONUTF8": "0"}, "Käuz 鳥"),
+        ({"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}, "Käuz \\u9ce5"),
+        ({"PYTHONIOENCODING": "utf-8"}, "Käuz 鳥"),
+    ],
+)
+def test_every_letter_is_printed_whatever_the_encoding_of_the_output(tmp_path, place, shown):
+    (tmp_path / "owls.yaml").write_text('labels:\n  "Käuz 鳥": [owl]\n  wind: [wind]\n', encoding="utf-8")
+    coding = place.get("PYTHONIOENCODING", "utf-8")
+    for output in ("table", "csv"):
+        found = subprocess.run(
+            [sys.executable, "-m", "mmasc", "prompts", "list", "owls.yaml", "--format", output],
+            env=os.environ | place,
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+        )
+        assert (found.returncode, found.stderr) == (0, b"")
+        assert shown in found.stdout.decode(coding)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="shells of POSIX close descriptors")
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_descriptors_lead_nowhere(tmp_path, closed):

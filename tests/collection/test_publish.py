@@ -234,7 +234,12 @@ def test_a_damaged_head_is_said(raw):
 
 
 @pytest.mark.parametrize(
-    "said", [None, "[" * 99_999, "[]", "7", "null", "{", '{"/etc/x": "", "spaces/i/../../x": ""}', b"\xff"]
+    "said",
+    [None, "[" * 99_999, "[]", "7", "null", "{", b"\xff"]
+    + [
+        json.dumps({f"spaces/i/{name}": ""})
+        for name in ("", ".", "..", "../../x", "/etc/x", "a//b", ".x", "a\0b", "t.lance/x")
+    ],
 )
 def test_a_record_of_what_was_brought_is_not_trusted(tmp_path, said):
     record = tmp_path / ".fetched.json"
@@ -259,6 +264,40 @@ def test_damaged_objects_are_noticed(place, labelled):
     table = next(one for one in stores.listed(f"{place}/recordings.lance/data/"))
     stores._asked(place, lambda store: store.rm_file(table[5:]))
     assert any("1 files are gone" in finding.message for finding in there.check())
+
+
+def test_damaged_heads_and_tables_are_named_by_their_address(place, labelled):
+    Collection(labelled / "c").publish(place)
+    head = stores.read_range(f"{place}/collection.json", 0, 1 << 20)
+    for content in (b"\xff\xfe{", head.replace(b'"format": 1', b'"format": "1"'), head.replace(b'"dim"', b'"din"')):
+        assert content != head
+        stores.write(f"{place}/collection.json", content)
+        with pytest.raises(MmascError, match=rf"{place}/collection\.json is .*; publish the collection again"):
+            Collection.open(place)
+    stores.write(f"{place}/collection.json", head)
+    (manifest,) = stores.listed(f"{place}/recordings.lance/_versions/")
+    whole = stores.read_range(manifest, 0, 1 << 20)
+    # The end of a manifest says where it begins
+    for content in (b"", whole[:-9], whole[:-16] + (1 << 26).to_bytes(8, "little") + whole[-8:]):
+        stores.write(manifest, content)
+        with pytest.raises(MmascError, match=rf"{place}/recordings\.lance cannot be read .*publish the coll"):
+            _ = Collection.open(place).recordings
+
+
+def test_messages_name_the_address(place, labelled):
+    Collection(labelled / "c").publish(place)
+    there = Collection.open(place)
+    cases = (
+        lambda: there.vectors("none"),
+        lambda: there.space("none"),
+        lambda: there.search(image="x.png"),
+        lambda: mmasc.classify(there, {"a": ["a"], "b": ["b"]}, encoder="clap"),
+        lambda: mmasc.fit_head(there, "none"),
+    )
+    for ask in cases:
+        with pytest.raises(MmascError, match=rf"{place}\b") as refused:
+            ask()
+        assert str(there.store.folder) not in str(refused.value)
 
 
 def test_no_credential_is_published(place, labelled):

@@ -159,6 +159,28 @@ def test_what_a_builder_left_that_died_before_it_deleted_goes_with_the_next_sear
     assert not (folder / "index.json").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "/", "../..", "segment-1/..", "segment-1/../..", "new-12345678", "segments"]
+)
+def test_only_segments_are_dropped(store, name):
+    reader_of(store).refresh_index()
+    folder = store.space_folder("a" * 32)
+    before = segment_files.segment_names(folder)
+    with pytest.raises(ValueError, match="is not the name of a segment of"):
+        segment_files.drop_segments(folder, [before[0], name])
+    with pytest.raises(ValueError, match="is not the name of a segment of"):
+        segment_files.drop_segments(folder, [str(folder / "segments" / before[0])])
+    assert segment_files.segment_names(folder) == before
+    assert_brute_force(reader_of(store))
+
+
+@pytest.mark.parametrize("identity", ["", ".", "..", "../x", "/x", "a/b"])
+def test_no_space_is_made_beside_the_others(store, identity):
+    with pytest.raises(ValueError, match="is not a plain name"), store.transaction() as change:
+        change.add_space("two", SpaceHead(identity, "standin", DIM, 1.0, 1.0, "mix"))
+    assert_brute_force(reader_of(store))
+
+
 def test_where_nothing_can_be_written_the_index_is_in_memory(store, monkeypatch):
     def refuses(*_, **__):
         raise OSError(30, "Read-only file system")

@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import socket
 import threading
 from dataclasses import replace
@@ -559,6 +560,36 @@ def test_fetching_what_comes_with_mmasc_needs_nothing(register):
     assert "mini comes with mmasc" in result.stderr
     with pytest.raises(MmascError, match="there are no weights 'nonsense'"):
         CliRunner().invoke(models, ["fetch", "nonsense"], catch_exceptions=False)
+
+
+def test_a_refused_fetch_says_nothing_else(server, register, tmp_path):
+    register()
+    register(small=False, name="one")
+    usb = tmp_path / "usb"
+    usb.mkdir()
+    (usb / "whole.pt").write_bytes(CONTENT)
+    (usb / "cut.pt").write_bytes(CONTENT[:1000])
+    (usb / "other.pt").write_bytes(CONTENT[::-1])
+    cases = {
+        ("one", "--from", usb / "cut.pt"): "holds 1,000 bytes",
+        ("one", "--from", usb / "other.pt"): "another file",
+        ("one", "toy", "--from", usb / "whole.pt"): "is not a folder",
+        ("toy", "--from", usb): "not found",
+        ("one", "mini", "nonsense", "--from", usb / "whole.pt"): "no weights 'nonsense'",
+        ("one", "nonsense"): "no weights 'nonsense'",
+        ("one", "mini", "transformers:a/b@.."): "is not REPO@REVISION",
+        ("one", "transformers:a/b", "--from", usb / "whole.pt"): "used as it is: transformers:a/b",
+    }
+    for words, said in cases.items():
+        refused = CliRunner().invoke(models, ["fetch", *map(str, words)])
+        assert said in str(refused.exception) + refused.stderr
+        assert refused.stdout + re.sub(r"Usage: [\s\S]*", "", refused.stderr) == ""
+        assert not is_present("one")
+    assert server.requests == []
+    # What is not refused says it all
+    done = CliRunner().invoke(models, ["fetch", "one", "--from", str(usb / "whole.pt")])
+    assert "toy licence, NON-COMMERCIAL USE ONLY" in done.stderr
+    assert "→" in done.stdout or "big.bin" in done.stdout
 
 
 @pytest.mark.parametrize("network", ["alexnet", "vgg16", "resnet18", "resnet34", "resnet50"])

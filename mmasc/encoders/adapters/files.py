@@ -11,7 +11,8 @@ from mmasc.storage.texts import parse_json
 from mmasc.storage.yaml_texts import parse_yaml
 from mmasc.weights.store import home
 
-_REPO = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?")
+# The revision becomes the name of a folder: ".." is none
+_REPO = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>\w[\w.-]*))?")
 _MAIN = "main"
 # What a folder of a model needs: weights that run no code, configurations, tables of tokens, the model card
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.yaml", "README.md", "LICENSE*")

@@ -55,6 +55,9 @@ def test_fetched_models_and_folders_are_found(home, tmp_path, monkeypatch):
         fetch_from_hub("third/model@x")
     with pytest.raises(MmascError, match="is not REPO@REVISION"):
         fetch_from_hub("nothing")
+    for name in ("a/b@..", "a/b@.", "../b", "a/..", "a/b@", "/a/b"):
+        with pytest.raises(MmascError, match="is not REPO@REVISION"):
+            fetch_from_hub(name)
     assert find_folder("transformers", str(tmp_path)) == tmp_path
 
 
