@@ -15,7 +15,7 @@ from mmasc.errors import MmascError, show_path
 from mmasc.remote.addresses import normal
 from mmasc.storage.matching import FileMatcher, match_rows, one_statement
 from mmasc.storage.tables import read_table
-from mmasc.storage.values import convert, type_of
+from mmasc.storage.values import convert, plain_value, type_of
 
 _KEYS = ("path", "filename", "file", "file_name", "fname", "slice_file_name")
 _TAKEN = {*RECORDING_COLUMNS, *WINDOW_COLUMNS, "vector", "rank", "score", "duplicate", "best_start", "best_end"}
@@ -160,9 +160,11 @@ def own_columns(
     """
     arrays = {}
     for name in dict.fromkeys(name for row in rows for name in row):
-        values = [row.get(name) for row in rows]
+        values = [plain_value(row.get(name), name) for row in rows]
         # Types are given by mmasc alone, when it writes down what it read from recordings
         noted = types is not None and name == CLOCK_NOTE
+        if not isinstance(name, str):
+            raise MmascError(f"the name of a column must be a text, got {type(name).__name__}")
         if (name in RECORDING_COLUMNS and not noted) or _kept_name(name) != name:
             raise MmascError(f"a column of your own cannot be called {name!r}; name it {_column_name(name)!r}")
         if name in schema.names:
