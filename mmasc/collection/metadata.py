@@ -27,7 +27,7 @@ class Metadata:
 
     Args:
         path: CSV file with a header; one column names the file (path, filename, file, file_name, fname or
-            slice_file_name).
+            slice_file_name, in small or capital letters).
     Attributes:
         columns: Name in the table → name in the collection.
         types: Types of the columns by their name in the collection.
@@ -38,7 +38,8 @@ class Metadata:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._table = table = read_table(path)
-        key = next((name for name in _KEYS if name in table.columns), None)
+        alike = [name for wanted in _KEYS for name in table.columns if name.lower() == wanted]
+        key = next((name for name in _KEYS if name in table.columns), alike[0] if alike else None)
         if key is None:
             raise MmascError(
                 f"{show_path(path)}: needs a column that names the file ({', '.join(_KEYS)}); "
