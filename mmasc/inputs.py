@@ -4,6 +4,7 @@ Loads no torch, so that lists, NumPy arrays and pandas series are the same here 
 """
 
 import operator
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -36,8 +37,8 @@ def as_texts(texts: Any, what: str = "a text") -> tuple[str, ...]:
     return tuple(str(text) for text in several)
 
 
-def as_count(number: Any, name: str) -> int:
-    """A whole number of 1 or more; integers of NumPy are taken, truth values and fractions are not.
+def as_count(number: Any, name: str, least: int = 1) -> int:
+    """A whole number of `least` or more; integers of NumPy are taken, truth values and fractions are not.
 
     Raises:
         ValueError: If it is none.
@@ -48,9 +49,48 @@ def as_count(number: Any, name: str) -> int:
         count = operator.index(number)
     except TypeError:
         raise ValueError(f"{name} must be a whole number, got {_shown(number)}") from None
-    if count < 1:
-        raise ValueError(f"{name} must be at least 1, got {count}")
+    if count < least:
+        raise ValueError(f"{name} must be at least {least}, got {count}")
     return count
+
+
+def as_paths(paths: Any) -> list[str | os.PathLike[str]]:
+    """One path or several as a list of them; None is none. A text is one path, never its letters.
+
+    Args:
+        paths: A text or a `Path`, or a list, tuple, NumPy array, pandas series or generator of these.
+    Raises:
+        MmascError: If anything in it is not a path.
+    """
+    if paths is None:
+        return []
+    one = isinstance(paths, bytes | bytearray | Mapping) or not isinstance(paths, Iterable)
+    several = [paths] if one or isinstance(paths, str | os.PathLike) else list(paths)
+    for item in several:
+        if not isinstance(item, str | os.PathLike):
+            raise MmascError(f"a path must be a text or a pathlib.Path, got {type(item).__name__}")
+    # NumPy's texts are taken for bytes by the system's calls
+    return [str(item) if isinstance(item, str) else item for item in several]
+
+
+def as_numbers(values: Any) -> np.ndarray:
+    """Numbers of any container as an array of their own type; what the container says of them is not lost.
+
+    Args:
+        values: Lists, a NumPy array, a pandas series or table, a tensor of torch on any device and with gradients, or a
+            series of rows of one length.
+    Raises:
+        ValueError: If rows have different lengths, or values are masked: what is under a mask is not known.
+    """
+    if hasattr(values, "detach"):  # bfloat16, which NumPy does not have, becomes float32
+        values = values.detach().cpu()
+        values = (values.float() if values.is_floating_point() else values).numpy()
+    if np.ma.is_masked(values):
+        raise ValueError("values are masked: fill them or leave their rows out")
+    array = np.asarray(values)
+    if array.dtype == object and array.ndim == 1 and len(array) and all(np.ndim(row) == 1 for row in array):
+        array = np.stack([as_numbers(row) for row in array])
+    return array
 
 
 def as_vectors(vectors: Any) -> np.ndarray:
@@ -62,7 +102,7 @@ def as_vectors(vectors: Any) -> np.ndarray:
         MmascError: If they have another shape, are not numbers, hold NaN or infinity, or one is zero.
     """
     try:
-        array = np.asarray(vectors)
+        array = as_numbers(vectors)
         if array.dtype.kind not in "fiu":
             raise ValueError(f"got {array.dtype}")
         with np.errstate(over="ignore"):  # becomes infinite, and is refused as such

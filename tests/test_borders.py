@@ -121,6 +121,11 @@ def test_counts():
 def test_vectors():
     assert as_vectors([1, 2, 3]).dtype == np.float32
     assert as_vectors(torch.ones(2, 3)).shape == (2, 3)
+    whole = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    rows = np.empty(2, object)  # as a column of a table holds vectors
+    rows[:] = [np.array(row) for row in whole.tolist()]
+    for same in (whole.bfloat16(), whole.half(), whole.clone().requires_grad_(), rows, np.ma.masked_array(whole)):
+        np.testing.assert_array_equal(as_vectors(same), whole)
     for wrong, said in [
         ([1.0, float("nan")], "finite"),
         ([1e300, 1.0], "finite"),
@@ -131,6 +136,7 @@ def test_vectors():
         ([[1.0], [1.0, 2.0]], "numbers"),
         (np.ones(2, complex), "numbers"),
         (None, "numbers"),
+        (np.ma.masked_array([1.0, 2.0], mask=[False, True]), "masked"),
     ]:
         with pytest.raises(mmasc.MmascError, match=said) as caught:
             as_vectors(wrong)
@@ -270,6 +276,37 @@ CALLS = {
     "mmasc.Collection('c').search(audio=3)": ("MmascError", "a sound must be"),
     "mmasc.Collection('c').remove(where='')": ("MmascError", "it is empty"),
     "mmasc.Collection('c').add([])": ("MmascError", "no path given"),
+    "mmasc.Collection('c').remove('no.wav')": ("MmascError", "no.wav: no recording of c lies there"),
+    "mmasc.Collection('c').remove('')": ("MmascError", "'' is not a path"),
+    "mmasc.Collection('c').remove([''])": ("MmascError", "'' is not a path"),
+    "mmasc.Collection('c').remove([1])": ("MmascError", "a path must be a text"),
+    "mmasc.Collection('c').remove(b's')": ("MmascError", "a path must be a text"),
+    "mmasc.Collection('c').remove(HIT)": ("MmascError", "a path must be a text .*got Hit"),
+    "mmasc.Collection('c').search(audio=HIT)": ("MmascError", "a sound must be a path.*got Hit"),
+    "mmasc.Collection('c').search(like={'path': 'x'})": ("ValueError", "like must be a path"),
+    "mmasc.Collection('c').search(like=('s/x/a.wav', 2, 3))": ("MmascError", "ends at 1 s, before 2 s"),
+    "mmasc.Collection('c').search(text='rain', gap='1')": ("ValueError", "gap must be"),
+    "mmasc.Collection('c').search(text='rain', encoder='base')": ("ValueError", "load_encoder.'base'.*got str"),
+    "mmasc.embed_file('a.wav', 'base')": ("ValueError", "load_encoder.'base'.*got str"),
+    "mmasc.embed_file('a.wav', None)": ("ValueError", "must be a loaded encoder"),
+    "mmasc.Collection('c').set_metadata([1])": ("ValueError", "columns must be"),
+    "mmasc.Collection('c').set_metadata({5: {'x': 1}})": ("MmascError", "no recording with the id 5"),
+    "mmasc.Collection('c').set_metadata({ID: {3: 1}})": ("MmascError", "name of a column must be a text"),
+    "mmasc.Collection('c').set_metadata({ID: {'x': [1]}})": ("MmascError", "'x': a value must be one number"),
+    "mmasc.Collection('c').set_metadata({ID: {'x': b'1'}})": ("MmascError", "'x': a value must be one number"),
+    "mmasc.Collection('c').set_metadata({ID: {'x': '\\udcff'}})": ("MmascError", "'x'.*UTF-8"),
+    "mmasc.Collection('c').annotations.rename(None, 'x')": ("MmascError", "a label must be a text"),
+    "mmasc.Collection('c').annotations.remove([None])": ("ValueError", "an id must be a text"),
+    "mmasc.Collection('c').annotations.remove('abc')": ("MmascError", "has no annotation 'abc'"),
+    "mmasc.Collection('c').annotations.undo('1')": ("ValueError", "n must be a whole number"),
+    "mmasc.Collection('c').annotations.redo(-1)": ("ValueError", "n must be at least 0"),
+    "mmasc.Collection('c').annotations.find(None)": ("MmascError", "give the id"),
+    "mmasc.Collection('c').annotations.all(recording=1.5)": ("ValueError", "recording must be an id or a path"),
+    "mmasc.Collection('c').annotations.all(label=['x'])": ("ValueError", "label must be a text"),
+    # what is right says nothing
+    "mmasc.Collection('c').annotations.duration_of(numpy.int64(ID))": ("nothing", ""),
+    "mmasc.Collection('c').annotations.add(LABEL)": ("nothing", ""),
+    "mmasc.Collection('c').annotations.remove(mmasc.Collection('c').annotations.all()[0].id)": ("nothing", ""),
     "mmasc.Collection('c').add('nowhere.wav')": ("MmascError", "nowhere.wav"),
     "mmasc.Collection('c').add('s', encoder='nobody')": ("MmascError", "unknown encoder"),
     "mmasc.Collection('c').add('s', encoder=3)": ("ValueError", "encoder must be a name"),
@@ -297,6 +334,10 @@ def raised(tmp_path_factory) -> dict[str, list[str]]:
     code = (
         "import json, sys, mmasc\n"
         "mmasc.embed('s', into='c', folders=['kind'])\n"
+        "import numpy\n"
+        "HIT = mmasc.Collection('c').search(text='rain', k=1)[0]\n"
+        "ID = mmasc.Collection('c').recordings['id'][0].as_py()\n"
+        "LABEL = mmasc.Annotation(recording=numpy.int64(ID), start=0, end=0.5, label='knock')\n"
         "found = {}\n"
         "for call in json.loads(sys.argv[1]):\n"
         "    try:\n"
@@ -385,3 +426,32 @@ def test_one_recording_of_each_label_is_enough_and_nothing_is_made_up(few, head)
 def test_heads_that_need_more_say_so(few, head):
     with pytest.raises(mmasc.MmascError, match=f"one recording only, from which {head} learns nothing.*prototypes"):
         fit_head(few, "kind", head=head)
+
+
+# ------------------------------------------------------------------------------------------ what changes a collection
+
+
+def test_one_path_is_one_path_and_not_its_letters(tmp_path, standin, sounds):
+    mmasc.embed(sounds, tmp_path / "c", standin)
+    collection = mmasc.Collection(tmp_path / "c")
+    stored = collection.recordings["path"].to_pylist()
+    some = [stored[0], Path(stored[1]), (path for path in stored[2:3]), np.array(stored[3:4])]
+    for removed, path in enumerate(some, 1):
+        assert collection.remove(path) == 1
+        assert collection.recordings["path"].to_pylist() == stored[removed:]
+    assert collection.remove(None) == collection.remove([]) == 0
+
+
+def test_values_of_columns_keep_their_kind(tmp_path, standin, sounds):
+    """NumPy's and pandas' numbers are numbers, and what they hold for nothing is nothing, not a text that says so."""
+    mmasc.embed(sounds, tmp_path / "c", standin)
+    collection = mmasc.Collection(tmp_path / "c")
+    one, other = collection.recordings["id"].to_pylist()[:2]
+    unknown = type("NAType", (), {"__ne__": lambda self, other: self})()  # as pandas.NA: neither equal nor not
+    given = {"n": np.int32(3), "x": np.float32(0.5), "t": np.str_("a"), "day": np.datetime64("2024-05-01")}
+    collection.set_metadata({np.int64(one): {**given, "late": np.datetime64("NaT"), "none": unknown, "big": 2**70}})
+    collection.set_metadata({other: {"n": None, "x": float("nan"), "t": unknown, "day": np.datetime64("NaT")}})
+    rows = {row["id"]: row for row in collection.recordings.to_pylist()}
+    kept = {"n": 3, "x": 0.5, "t": "a", "day": "2024-05-01", "late": None, "none": None, "big": str(2**70)}
+    assert {name: rows[one][name] for name in kept} == kept
+    assert {name: rows[other][name] for name in given} == dict.fromkeys(given)

@@ -9,6 +9,7 @@ import soundfile
 from jaxtyping import Float32
 
 from mmasc.audio.memory import MemorySound
+from mmasc.inputs import as_numbers
 
 _NAME = Path("<array>")  # where others have the path of a file
 _RATES_HZ = (1_000, 768_000)
@@ -43,11 +44,10 @@ def array_sound(waveform: Any, sample_rate: Any) -> MemorySound:
 
 
 def _as_array(waveform: Any) -> np.ndarray:
-    if hasattr(waveform, "detach"):  # torch: also from another device, and while gradients are kept
-        waveform = waveform.detach().cpu()
-        waveform = (waveform.float() if waveform.is_floating_point() else waveform).numpy()
+    if np.ma.is_masked(waveform):
+        raise ValueError("waveform has masked samples: fill them, waveform.filled(0)")
     try:
-        return np.asarray(waveform)
+        return as_numbers(waveform)
     except ValueError as error:
         raise ValueError("waveform must be [time] or [channel, time], got lists of different lengths") from error
 

@@ -6,9 +6,9 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from mmasc.errors import MmascError, show_path
+from mmasc.inputs import as_paths
 from mmasc.remote.addresses import absolute, checked, is_address, without_secrets
 from mmasc.remote.paths import as_path
 from mmasc.remote.sightings import find_objects
@@ -45,7 +45,7 @@ def find_audio(
         MmascError: If a path does not exist, a pattern matches nothing, a folder cannot be listed, or nothing at all is
             found.
     """
-    given = _paths([paths] if isinstance(paths, str | os.PathLike) else paths)
+    given = as_paths(paths)
     known = _known(extensions)
     found: dict[str, Path] = {}
     for item in given:
@@ -58,15 +58,6 @@ def find_audio(
             "take it whatever it is called"
         )
     return list(found.values())
-
-
-def _paths(paths: Any) -> list[str | os.PathLike[str]]:
-    several = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, bytes | bytearray) else [paths]
-    for item in several:
-        if not isinstance(item, str | os.PathLike):
-            raise MmascError(f"a path must be a text or a pathlib.Path, got {type(item).__name__}")
-    # NumPy's texts are taken for bytes by the system's calls
-    return [str(item) if isinstance(item, str) else item for item in several]
 
 
 def _known(extensions: Iterable[str] | None) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,5 +74,5 @@ def find_sounds(sounds: Sound | MemorySound | Iterable[Sound | MemorySound]) -> 
 
 def is_one(sound: Any) -> bool:
     """Whether this is one sound, not several."""
-    one = (str, os.PathLike, bytes, bytearray, memoryview, MemorySound)
+    one = (str, os.PathLike, bytes, bytearray, memoryview, MemorySound, Mapping)  # hits: never their names of values
     return isinstance(sound, one) or callable(getattr(sound, "read", None)) or not isinstance(sound, Iterable)

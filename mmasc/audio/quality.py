@@ -16,6 +16,8 @@ _TOLD_SHARE = 0.5  # of a recording that is silent before it is told
 # Energy of the mix, times the number of channels, over the mean energy of the channels: 1 if they have nothing in
 # common, their number if they are alike; two channels of equal energy with a correlation of -0.9 have 0.1
 _CANCELLED = 0.1
+# What the reason of a recording says that is lost in the mix of its channels
+CANCELLED = "its channels cancel each other in the mix"
 
 
 class SilenceMeter:
@@ -131,7 +133,7 @@ class PhaseMeter:
         # Small compared with a constant, a variance is rounding
         if own <= max(SILENCE**2, 1e-3 * energy) or mix * len(means) >= _CANCELLED * own:
             return ""
-        return "its channels cancel each other in the mix (opposite polarity): use --channels left, or each"
+        return f"{CANCELLED} (opposite polarity): use --channels left, or each"
 
 
 def _same(before: Float[np.ndarray, "*any"], after: Float[np.ndarray, "*any"]) -> Bool[np.ndarray, "*any"]:

@@ -6,9 +6,13 @@ import secrets
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmasc.errors import MmascError
+from mmasc.inputs import as_texts
 from mmasc.printing import printable
 
 VERDICTS = ("present", "absent", "unsure")
@@ -103,6 +107,31 @@ def check_label(label: Any) -> None:
     _refuse_bytes("label", label)
     if not _is_clean(label, ""):
         raise MmascError(f"annotation: the label {_shown(label)} has control characters; write it without them")
+
+
+def check_question(label: Any, recording: Any, by: Any, verdict: Any) -> None:
+    """Refuse what no annotation could fit; None asks for nothing.
+
+    Raises:
+        MmascError: If there is no such verdict.
+        ValueError: If label or annotator are not texts, or the recording is neither an id nor a path.
+    """
+    if not isinstance(recording, int | np.integer | str | Path | None):
+        raise ValueError(f"recording must be an id or a path, got {type(recording).__name__}")
+    for name, text in {"label": label, "by": by}.items():
+        if not isinstance(text, str | None):
+            raise ValueError(f"{name} must be a text, got {type(text).__name__}")
+    if verdict is not None and verdict not in VERDICTS:
+        raise MmascError(f"the verdict must be one of {', '.join(VERDICTS)}, got {verdict!r}")
+
+
+def each_id(ids: Any) -> tuple[str, ...]:
+    """Ids of annotations, each once; a text is one id, never its letters.
+
+    Raises:
+        ValueError: If one is not a text.
+    """
+    return tuple(dict.fromkeys(as_texts(ids, "an id")))
 
 
 def new_id() -> str:

@@ -3,11 +3,21 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 
-from mmasc.collection.annotation import FIELDS, UNNAMED, VERDICTS, Annotation, check_label, new_id, now
+from mmasc.collection.annotation import (
+    FIELDS,
+    UNNAMED,
+    VERDICTS,
+    Annotation,
+    check_label,
+    check_question,
+    each_id,
+    new_id,
+    now,
+)
+from mmasc.collection.annotation_faults import Fault, damaged_lines, homeless, past_the_end
 from mmasc.collection.annotation_table import annotation_columns
 from mmasc.collection.contradictions import contradictions
 from mmasc.collection.history import Event, History
@@ -15,6 +25,7 @@ from mmasc.collection.journal import Contents, Journal
 from mmasc.collection.named_recordings import NamedRecordings
 from mmasc.collection.snapshot import Snapshot
 from mmasc.errors import MmascError, show_path
+from mmasc.inputs import as_count
 from mmasc.storage.texts import listed
 
 __all__ = ["FIELDS", "UNNAMED", "VERDICTS", "Annotation", "Annotations"]
@@ -43,19 +54,20 @@ class Annotations:
     def __len__(self) -> int:
         return sum(one.recording in self._collection.row_of for one in self._history().state.values())
 
-    def add(self, annotations: Iterable[Annotation]) -> list[str]:
+    def add(self, annotations: Annotation | Iterable[Annotation]) -> list[str]:
         """Add annotations, all or none; when it returns they are on the disk.
 
         Args:
-            annotations: With the ids of recordings of this collection (see `recording_id`). An end up to 0.1 s after
-                the recording's is set to it. One with the id of an annotation that is there takes its place. Empty
-                `id`, `by` and `at` become a new id, "unnamed" and now.
+            annotations: One or several, with the ids of recordings of this collection (see `recording_id`). An end up
+                to 0.1 s after the recording's is set to it. One with the id of an annotation that is there takes its
+                place. Empty `id`, `by` and `at` become a new id, "unnamed" and now.
         Returns:
             Their ids, in order.
         Raises:
             MmascError: If there is no such recording, a time lies past its end, or the folder cannot be written to.
         """
-        whole = [self._whole(one, now()) for one in annotations]
+        given = [annotations] if isinstance(annotations, Annotation) else annotations
+        whole = [self._whole(one, now()) for one in given]
         if whole:
             with self._journal.writing() as journal:
                 journal.append([self._set(whole)])
@@ -77,9 +89,9 @@ class Annotations:
             verdict: Only those that say "present", "absent" or "unsure".
         Raises:
             MmascError: If there is no such recording or verdict, or the files are damaged.
+            ValueError: If one of them is of another type: nothing would fit it.
         """
-        if verdict is not None and verdict not in VERDICTS:
-            raise MmascError(f"the verdict must be one of {', '.join(VERDICTS)}, got {verdict!r}")
+        check_question(label, recording, by, verdict)
         if isinstance(recording, str | Path):
             recording = self.recording_id(recording)
         wanted = {"label": label, "recording": recording, "by": by, "verdict": verdict}
@@ -95,26 +107,27 @@ class Annotations:
         Raises:
             MmascError: If there is none, or there are several.
         """
+        if not name or not isinstance(name, str):
+            raise MmascError("give the id of an annotation, or its beginning")
         state, rows = self._history().state, self._collection.row_of
         found = [one for one in state.values() if one.id.startswith(name) and one.recording in rows]
-        if not name:
-            raise MmascError("give the id of an annotation, or its beginning")
         if len(found) != 1:
             what = "no annotation has" if not found else f"{len(found)} annotations have"
             raise MmascError(f"{what} an id that begins with {name!r}; see: mmasc label list {self._folder}")
         return found[0]
 
-    def remove(self, ids: Iterable[str]) -> int:
+    def remove(self, ids: str | Iterable[str]) -> int:
         """Remove annotations; `undo` brings them back.
 
         Args:
-            ids: Whole ids, of annotations that are there.
+            ids: Whole ids, of annotations that are there; one or several.
         Returns:
             How many were removed.
         Raises:
             MmascError: If one does not exist; then none is removed.
+            ValueError: If one is not a text.
         """
-        names = tuple(dict.fromkeys(ids))
+        names = each_id(ids)
         with self._journal.writing() as journal:
             self._require(names)
             if names:
@@ -132,9 +145,10 @@ class Annotations:
         Raises:
             MmascError: If none has the label, or the new one cannot be a label.
         """
+        check_label(old)
         check_label(new)
         with self._journal.writing() as journal:
-            names = None if ids is None else tuple(dict.fromkeys(ids))
+            names = None if ids is None else each_id(ids)
             self._require(names or ())
             found = [one for one in self.all(label=old) if names is None or one.id in names]
             if not found:
@@ -154,9 +168,10 @@ class Annotations:
         Returns:
             What was undone, a line each, the last change first.
         """
+        count, chosen_ids = as_count(n, "n", 0), None if ids is None else each_id(ids)
         with self._journal.writing() as journal:
             counting = self._history().counting(_CHANGES)
-            chosen = [one for one in counting if self._is_of_ours(one) and one.touches(ids)][: max(n, 0)]
+            chosen = [one for one in counting if self._is_of_ours(one) and one.touches(chosen_ids)][:count]
             if chosen:
                 journal.append([Event.make("undo", ids=tuple(one.id for one in chosen))])
         return [one.described() for one in chosen]
@@ -170,11 +185,12 @@ class Annotations:
         Returns:
             What came back, a line each.
         """
+        count, chosen_ids = as_count(n, "n", 0), None if ids is None else each_id(ids)
         with self._journal.writing() as journal:
             history = self._history()
-            of_them = {one.id for one in history.events if one.touches(ids)}
+            of_them = {one.id for one in history.events if one.touches(chosen_ids)}
             undos = history.counting(["undo"])
-            chosen = [one for one in undos if ids is None or not of_them.isdisjoint(one.ids)][: max(n, 0)]
+            chosen = [one for one in undos if ids is None or not of_them.isdisjoint(one.ids)][:count]
             if chosen:
                 journal.append([Event.make("redo", ids=tuple(one.id for one in chosen))])
         names = {name for one in chosen for name in one.ids}
@@ -224,32 +240,17 @@ class Annotations:
         """The path of its recording under the root."""
         return self._recordings.known(annotation.recording)[0]
 
-    def faults(self) -> list[tuple[Literal["error", "warning"], str]]:
+    def faults(self) -> list[Fault]:
         """What does not hold: damaged lines, annotations of no recording, times past a recording's end."""
         try:
             history = self._history(quiet=True)
         except MmascError as error:
             return [("error", str(error))]
         assert self._read is not None
-        damaged, found = self._read[1].damaged, list[tuple[Literal["error", "warning"], str]]()
-        if damaged:
-            lines = listed(f"line {number} ({reason})" for number, reason in damaged)
-            found.append(("error", f"{self._journal.path}: {len(damaged)} damaged: {lines}; the others count"))
         lost = [one for one in history.state.values() if one.recording not in self._collection.row_of]
-        of_people = sum(one.identity is None for one in lost)
-        if lost:
-            found.append(
-                (
-                    "warning",
-                    f"{len(lost)} annotations are of recordings that are not in the collection and are not shown; "
-                    f"{of_people} by people are kept, and there again when the same files are embedded again",
-                )
-            )
         late = [one for one in self.all() if one.end > self.duration_of(one.recording) + END_SLACK_SECONDS]
-        if late:
-            first = f"{show_path(self.stored_path(late[0]))}: {late[0].label} to {late[0].end:.3f} s"
-            found.append(("warning", f"{len(late)} annotations end after their recordings ({first})"))
-        return found
+        first = self.stored_path(late[0]) if late else ""
+        return [*damaged_lines(self._journal.path, self._read[1]), *homeless(lost), *past_the_end(late, first)]
 
     # Used inside
 

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import pyarrow.compute as pc
 
+from mmasc.audio.quality import CANCELLED
 from mmasc.collection.annotations import Annotations
 from mmasc.collection.check_space import Told, check_space
 from mmasc.collection.coverage import NAMED, Counted, uncovered
@@ -71,21 +72,27 @@ def _check_recordings(collection: Snapshot, at_once: int) -> list[Finding]:
     double = sum(map(len, ids)) - len(np.unique(np.concatenate(ids)))
     if double:
         findings.append(Finding("error", f"{double} recordings have the id of another one"))
-    missing, truncated = Counted(), Counted()
+    missing, truncated, cancelled = Counted(), Counted(), Counted()
     try:
         for table, absent in places_gone(store, head, at_once):
             missing.add(table.column("path"), absent)
     except MmascError as error:
         missing = Counted()
         findings.append(Finding("warning", f"it is not known whether all recordings are there: {error}"))
-    for table in store.recording_batches(head, ["path", "status"], at_once):
-        truncated.add(table.column("path"), pc.not_equal(table.column("status"), "ok").to_numpy())
+    for table in store.recording_batches(head, ["path", "status", "reason"], at_once):
+        less = pc.not_equal(table.column("status"), "ok").to_numpy()
+        in_mix = pc.match_substring(table.column("reason"), CANCELLED).fill_null(False).to_numpy() & less
+        truncated.add(table.column("path"), less & ~in_mix)
+        cancelled.add(table.column("path"), in_mix)
     if missing.count:
         message = f"{missing.count} recordings are not under {head.root} ({missing})"
         helps = "if they were moved: mmasc collection move-root; if they are gone: mmasc collection remove --missing"
         findings.append(Finding("warning", f"{message}; {helps}"))
     if truncated.count:
         findings.append(Finding("warning", f"{truncated.count} recordings end before their headers say ({truncated})"))
+    if cancelled.count:
+        lost = f"{cancelled.count} recordings are lost in the mix of their channels ({cancelled})"
+        findings.append(Finding("warning", f"{lost}; embed them with --channels left, or each"))
     return findings
 
 

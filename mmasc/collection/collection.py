@@ -1,6 +1,6 @@
 """A collection: recordings with their windows' vectors in named spaces, opened to be asked and kept in order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ from mmasc.collection.removal import ids_to_remove, places_gone
 from mmasc.collection.returning import keep_removed
 from mmasc.collection.store import Store
 from mmasc.collection.vectors import vectors_with_labels
-from mmasc.errors import MmascError
-from mmasc.inputs import as_count
+from mmasc.errors import MmascError, show_path
+from mmasc.inputs import as_count, as_paths
 from mmasc.remote.addresses import absolute, is_address
 
 
@@ -76,11 +76,11 @@ class Collection(Growing):
         """What is there: recordings, hours, own columns, root, format, every space with its identity, annotations."""
         return {**super().info(), "annotations": len(self.annotations)}
 
-    def remove(self, paths: Sequence[str | Path] = (), where: str | None = None, missing: bool = False) -> int:
+    def remove(self, paths: Any = (), where: str | None = None, missing: bool = False) -> int:
         """Remove recordings (from the collection, not from the disk) with all their windows.
 
         Args:
-            paths: Files, or folders for all below them.
+            paths: Files, or folders for all below them: a path, or several in any container.
             where: SQL on columns of the recordings; what cannot be read whole is refused, and removes nothing.
             missing: Whether to remove, of these (of all, if neither is given), only those whose files no longer exist.
         Returns:
@@ -89,8 +89,9 @@ class Collection(Growing):
             MmascError: If a path or a condition finds nothing to be read, or all files are missing, as they are when
                 a disk is not mounted.
         """
+        several = as_paths(paths)
         with self.store.transaction() as change:
-            ids = ids_to_remove(self.store, change.head, paths, where, missing)
+            ids = ids_to_remove(self.store, change.head, several, where, missing)
             keep_removed(self.store, change.head, ids)
             change.remove_recordings(ids)
         self.refresh()
@@ -253,8 +254,21 @@ class Collection(Growing):
         """
         return vectors_with_labels(self, self.space(space), label, where, windows)
 
-    def set_metadata(self, columns: dict[int, dict[str, Any]]) -> None:
-        """Set own columns of recordings: id → name → value."""
+    def set_metadata(self, columns: Any) -> None:
+        """Set own columns of recordings.
+
+        Args:
+            columns: Id → name of the column → value: a number, text, truth value (kept as text) or time (kept as text,
+                but in columns of clocks); None, NaN, NaT and NA say that nothing is known.
+        Raises:
+            MmascError: If there is no such recording, or a name or value cannot be stored in the column.
+            ValueError: If it is not such a mapping.
+        """
+        if not isinstance(columns, Mapping) or not all(isinstance(one, Mapping) for one in columns.values()):
+            raise ValueError("columns must be {id: {name: value}}, with ids from `recordings`")
+        if strange := [one for one in columns if one not in self.row_of]:
+            raise MmascError(f"{show_path(self.store.folder)} has no recording with the id {strange[0]!r}")
+        rows = {int(one): dict(values) for one, values in columns.items()}
         with self.store.transaction() as change:
-            change.update_recordings(metadata_table(columns, self.store.recordings_schema(change.head)))
+            change.update_recordings(metadata_table(rows, self.store.recordings_schema(change.head)))
         self.refresh()

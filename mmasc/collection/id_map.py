@@ -26,7 +26,8 @@ class IdMap(Mapping[int, int]):
         return iter(self._ids.tolist())
 
     def __contains__(self, one: object) -> bool:
-        return isinstance(one, int) and bool(self.find(np.array([one]))[1].all())
+        whole = isinstance(one, int | np.integer) and not isinstance(one, bool)
+        return whole and bool(self.find(np.array([one]))[1].all())
 
     def __getitem__(self, one: int) -> int:
         values, there = self.find(np.array([one], np.int64))

@@ -112,7 +112,7 @@ class Intake:
             try:
                 stored, stat = stored_path(path, self.root), path.stat()
                 if stored is None or path in self.own.faults:
-                    raise MmascError(self.own.faults.get(path) or f"{path!r}: the name is not valid UTF-8; rename it")
+                    raise MmascError(self.own.faults.get(path) or "the name is not valid UTF-8; rename it")
                 if self._is_there(stored, path, stat):
                     self.report.moved += stored in self.moved
                     self.report.skipped += stored not in self.moved

@@ -15,7 +15,7 @@ from mmasc.errors import MmascError, show_path
 from mmasc.remote.addresses import normal
 from mmasc.storage.matching import FileMatcher, match_rows, one_statement
 from mmasc.storage.tables import read_table
-from mmasc.storage.values import convert, type_of
+from mmasc.storage.values import convert, plain_value, type_of
 
 _KEYS = ("path", "filename", "file", "file_name", "fname", "slice_file_name")
 _TAKEN = {*RECORDING_COLUMNS, *WINDOW_COLUMNS, "vector", "rank", "score", "duplicate", "best_start", "best_end"}
@@ -27,7 +27,7 @@ class Metadata:
 
     Args:
         path: CSV file with a header; one column names the file (path, filename, file, file_name, fname or
-            slice_file_name).
+            slice_file_name, in small or capital letters).
     Attributes:
         columns: Name in the table → name in the collection.
         types: Types of the columns by their name in the collection.
@@ -38,7 +38,8 @@ class Metadata:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._table = table = read_table(path)
-        key = next((name for name in _KEYS if name in table.columns), None)
+        alike = [name for wanted in _KEYS for name in table.columns if name.lower() == wanted]
+        key = next((name for name in _KEYS if name in table.columns), alike[0] if alike else None)
         if key is None:
             raise MmascError(
                 f"{show_path(path)}: needs a column that names the file ({', '.join(_KEYS)}); "
@@ -160,9 +161,11 @@ def own_columns(
     """
     arrays = {}
     for name in dict.fromkeys(name for row in rows for name in row):
-        values = [row.get(name) for row in rows]
+        values = [plain_value(row.get(name), name) for row in rows]
         # Types are given by mmasc alone, when it writes down what it read from recordings
         noted = types is not None and name == CLOCK_NOTE
+        if not isinstance(name, str):
+            raise MmascError(f"the name of a column must be a text, got {type(name).__name__}")
         if (name in RECORDING_COLUMNS and not noted) or _kept_name(name) != name:
             raise MmascError(f"a column of your own cannot be called {name!r}; name it {_column_name(name)!r}")
         if name in schema.names:

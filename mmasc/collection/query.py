@@ -19,7 +19,7 @@ from mmasc.collection.query_items import mean_of
 from mmasc.collection.question import Query, query_vectors
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
-from mmasc.encoders.identity import backend_identity, require_identity
+from mmasc.encoders.identity import backend_identity, require_identity, require_loaded
 from mmasc.encoders.registry import load_encoder, load_text_encoder, window_of
 from mmasc.errors import MmascError
 from mmasc.windows.units import unit_float32
@@ -116,6 +116,7 @@ def naming_space(name: str, folder: str) -> Iterator[None]:
 
 
 def _checked(name: str, space: SpaceHead, folder: str, encoder: Any) -> Any:
+    require_loaded(encoder)
     require_identity(
         (space.encoder, space.identity),
         (encoder.spec.name, encoder.identity),

@@ -64,6 +64,8 @@ class _Under:
     def __init__(self, folder: Path, paths: Sequence[str | Path], root: str) -> None:
         self._folder, self._root, self._paths = folder, root, list(paths)
         self._found = [False] * len(paths)
+        if not all(map(os.fspath, paths)):  # would be the folder that one happens to be in, and all below it
+            raise MmascError("'' is not a path; name a file or a folder")
         # As it was typed, from here; or as the collection names it, from its root
         self._readings = [{absolute(path), place_of(root, os.fspath(path))} for path in paths]
 

@@ -1,5 +1,6 @@
 """A collection as it stood when it was opened, asked with words, sounds, pictures and vectors."""
 
+import numbers
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from mmasc.collection.index import IndexPolicy
 from mmasc.collection.moments import Wanted
 from mmasc.collection.query import Query, QueryEncoders, search_space
 from mmasc.collection.snapshot import Snapshot
+from mmasc.encoders.identity import require_loaded
 from mmasc.encoders.registry import ENCODERS
 from mmasc.encoders.words import remarks_on_words
 from mmasc.errors import MmascError
@@ -93,8 +95,8 @@ class Searchable(Snapshot):
             ValueError: If `k` or `spread` is not a whole number of 1 or more, `gap` is not 0 or more, a text, sound
                 or picture is none, or weights are not one above 0 for each.
         """
-        if gap is not None and not gap >= 0:
-            raise ValueError(f"gap must be 0 seconds or more, got {gap}")
+        if gap is not None and not (isinstance(gap, numbers.Real) and gap >= 0):
+            raise ValueError(f"gap must be 0 seconds or more, got {gap!r}")
         most = 1 if per_recording else None if spread is None else as_count(spread, "spread")
         wanted = Wanted(as_count(k, "k"), windows, most, gap)
         asked = {"text": text, "audio": audio, "image": image, "vectors": vectors, "like": like}
@@ -115,6 +117,7 @@ class Searchable(Snapshot):
             MmascError: If there is none.
         """
         if encoder is not None:
+            require_loaded(encoder)
             same = [name for name, space in self.head.spaces.items() if space.identity == encoder.identity]
             if self.head.spaces and not same:
                 raise MmascError(

@@ -1,7 +1,7 @@
 """Moments that a collection holds, as questions: their windows' vectors are asked, and no encoder is needed."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +39,7 @@ def as_moments(moments: Any, what: str) -> tuple[StoredMoment, ...]:
     if moments is None:
         return ()
     several = [moments] if _is_moment(moments) else moments
-    if not isinstance(several, Iterable):
+    if not isinstance(several, Iterable) or isinstance(several, Mapping):
         raise ValueError(f"{what} must be a path, (path, start, end) or a hit, got {type(moments).__name__}")
     return tuple(_as_moment(one, what) for one in several)
 
@@ -52,7 +52,12 @@ def vectors_of_moment(
     Raises:
         MmascError: If there is no such recording, or it has no windows in this space.
     """
-    recording = NamedRecordings(collection).id_of(moment.path)
+    recordings = NamedRecordings(collection)
+    recording = recordings.id_of(moment.path)
+    if moment.start >= (seconds := recordings.known(recording)[1]):
+        raise MmascError(
+            f"{show_path(moment.path)} ends at {seconds:g} s, before {moment.start:g} s; correct the moment"
+        )
     found = windows_within(reader, recording, moment.start, moment.end)
     if not len(found):
         raise MmascError(f"{show_path(moment.path)} has no vectors in space {reader.name!r}; name another space")

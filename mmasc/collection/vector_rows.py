@@ -1,5 +1,6 @@
 """Vectors of one's own as they are handed over: rows that are checked before anything is stored."""
 
+import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from mmasc.errors import MmascError, show_path
-from mmasc.inputs import as_vectors
+from mmasc.inputs import as_numbers, as_vectors
 
 _AT_ONCE = 65_536
 
@@ -64,14 +65,19 @@ class VectorRows:
             differs = seconds != seconds[first][self.of]
             refuse_row(differs, lambda row: f"durations[{row}] is not that of other rows of {self._shown(row)}")
             given = {path: seconds[row] for path, row in zip(self.paths, first, strict=True)}
-        found = {os.fspath(path): float(length) for path, length in given.items()}
-        for path, length in found.items():
+        found = {os.fspath(path): _length(length) for path, length in given.items()}
+        for (path, length), told in zip(found.items(), given.values(), strict=False):
             if not 0 < length < np.inf:
-                raise MmascError(f"durations: {show_path(path)} must last more than 0 seconds, got {length:g}")
+                raise MmascError(f"durations: {show_path(path)} must last more than 0 seconds, got {str(told)[:40]}")
         return found
 
     def _shown(self, row: int) -> str:
         return show_path(self.paths[self.of[row]])
+
+
+def _length(seconds: Any) -> float:
+    """A number as it is, anything else as NaN."""
+    return float(seconds) if isinstance(seconds, numbers.Real) and not isinstance(seconds, bool) else float("nan")
 
 
 def refuse_row(bad: Any, line: Callable[[int], str]) -> None:
@@ -102,7 +108,7 @@ def checked_probes(probes: Any, dim: int) -> Float32[np.ndarray, "item dim"] | N
 
 
 def _matrix(vectors: Any) -> Float32[np.ndarray, "row dim"]:
-    array = np.asarray(vectors)
+    array = _array(vectors, "vectors")
     if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.shape[1]:
         raise ValueError(f"vectors must be numbers [row, dim], got {array.dtype} {list(array.shape)}")
     with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
@@ -114,6 +120,13 @@ def _matrix(vectors: Any) -> Float32[np.ndarray, "row dim"]:
     refuse_row(odd, lambda row: f"vectors[{row}] holds NaN or infinity")
     refuse_row(zero, lambda row: f"vectors[{row}] is zero and has no direction")
     return matrix
+
+
+def _array(values: Any, what: str) -> np.ndarray:
+    try:
+        return as_numbers(values)
+    except ValueError as error:
+        raise ValueError(f"{what}: {str(error).splitlines()[0]}") from error
 
 
 def _names(recordings: Any, count: int) -> Sequence[str]:
@@ -129,7 +142,7 @@ def _names(recordings: Any, count: int) -> Sequence[str]:
 
 
 def _seconds(values: Any, what: str, count: int) -> Float[np.ndarray, " row"]:
-    array = np.asarray(values)
+    array = _array(values, what)
     if array.shape != (count,) or array.dtype.kind not in "fiu":
         raise ValueError(f"{what} must be {count} numbers, one per row, got {array.dtype} {list(array.shape)}")
     seconds = array.astype(np.float64)

@@ -16,6 +16,7 @@ from mmasc.audio import AudioStatus, stream_audio
 from mmasc.audio.memory import MemorySound, Sound, as_source, is_one
 from mmasc.encoders.ahead import parts_ahead
 from mmasc.encoders.file_vectors import FileVectors, Keeper, Place, WindowEncoder
+from mmasc.encoders.identity import require_loaded
 from mmasc.encoders.pending import Done, Follower, Part, Pending, path_of
 from mmasc.errors import MmascError
 from mmasc.remote.copies import held, with_copies_ahead
@@ -72,6 +73,7 @@ def embed_files(
             that take long: no more than `KEEP_SECONDS` of sound (or what the network takes at once) are not kept.
         heard: Called with a file on its way and the seconds of it that are embedded.
     """
+    require_loaded(encoder)
     hop = encoder.spec.hop if hop_seconds is None else float(hop_seconds)
     window = encoder.spec.window_seconds
     if not 0 < hop <= window:

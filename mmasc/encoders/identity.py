@@ -20,6 +20,17 @@ def backend_identity(identity: str, backend: str) -> str:
     return identity if backend == "eager" else hashlib.sha256(f"{identity} {backend}".encode()).hexdigest()[:32]
 
 
+def require_loaded(encoder: Any) -> None:
+    """Refuse what is not a loaded encoder, such as the name of one.
+
+    Raises:
+        ValueError: If it has no identity.
+    """
+    if not (hasattr(encoder, "spec") and hasattr(encoder, "identity")):
+        name = repr(encoder) if isinstance(encoder, str) else "'base'"
+        raise ValueError(f"encoder must be a loaded encoder, mmasc.load_encoder({name}), got {type(encoder).__name__}")
+
+
 def require_identity(
     wanted: tuple[str, str], found: tuple[str, str], what: str, advice: str, kind: str = "encoder"
 ) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmasc.audio import find_audio
 from mmasc.collection import Collection
+from mmasc.encoders.identity import require_loaded
 from mmasc.encoders.registry import load_encoder, window_of
 from mmasc.heads.background import STANDS_OUT, logits_of
 from mmasc.heads.fitted import FittedHead
@@ -203,5 +204,6 @@ def _files_for_head(
     if encoder is None:
         window = window_of(stamp.encoder, stamp.window_seconds)
         encoder = load_encoder(stamp.encoder, device, window, identity=stamp.identity)
+    require_loaded(encoder)
     fitted.check_space(encoder.identity, encoder.spec.name, "the encoder here")
     return heard_in_files(files, encoder, stamp.hop_seconds, stamp.channels, strict)

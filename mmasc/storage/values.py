@@ -2,7 +2,13 @@
 
 import re
 from collections.abc import Iterable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
+
+import numpy as np
+
+from mmasc.errors import MmascError
 
 # What R, pandas, spreadsheets and databases write where nothing is known. "None" and "none" are not among them: people
 # use them as labels ("none of the species"), and no program writes them for a missing value but Python's own print.
@@ -19,6 +25,36 @@ _DECIMAL_COMMA = re.compile(r"[+-]?(0|[1-9][0-9]*),[0-9]+([eE][+-]?[0-9]+)?")
 def is_missing(value: Any) -> bool:
     """Whether a value says nothing: None, NaN, blank text or one of `MISSING`."""
     return value is None or value != value or not str(value).strip() or str(value).strip() in MISSING
+
+
+def plain_value(value: Any, what: str) -> Any:
+    """A value of NumPy, pandas or Python as a number, text, truth value or time; None where nothing is known.
+
+    Whole numbers beyond 64 bits are names, not numbers.
+
+    Args:
+        value: Such a value, or NaN, NaT, NA or None.
+        what: The column that it is for, for the message.
+    Raises:
+        MmascError: If it holds several values or bytes, or is a text that UTF-8 cannot hold.
+    """
+    if isinstance(value, np.generic) and value.dtype.kind not in "mM":  # items of these may be bare numbers
+        value = value.item()
+    if isinstance(value, bytes | Iterable) and not isinstance(value, str):
+        kind = type(value).__name__
+        raise MmascError(f"column {what!r}: a value must be one number, text, truth value or time, got {kind}")
+    if value is None or type(value).__name__ == "NAType" or value != value:
+        return None
+    if isinstance(value, Decimal | Fraction):
+        return float(value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return str(value)
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise MmascError(f"column {what!r}: {value[:40]!r} cannot be stored as UTF-8; fix the value") from None
+    return value
 
 
 def type_of(values: Iterable[str], decimal_comma: bool = False) -> type:

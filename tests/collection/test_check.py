@@ -5,7 +5,9 @@ import re
 import numpy as np
 import pyarrow as pa
 import pytest
+import soundfile
 
+import mmasc
 from mmasc.collection import Collection
 from mmasc.collection.check import check
 from mmasc.collection.schema import vector_column
@@ -61,3 +63,19 @@ def test_vectors_that_are_no_vectors_are_said(tmp_path):
     text = " ".join(one.message for one in Collection(tmp_path / "c").check())
     assert "1 vectors hold NaN" in text
     assert "2 vectors are zero" in text
+
+
+def test_what_the_mix_loses_did_not_end_too_early(tmp_path, standin):
+    """Channels of opposite polarity and a file that was cut off are two things, and each has its own fix."""
+    tone = np.sin(np.arange(8_000) * 0.3) * 0.3
+    (tmp_path / "s").mkdir()
+    soundfile.write(tmp_path / "s" / "opposite.wav", np.stack([tone, -tone], 1), 8_000)
+    soundfile.write(tmp_path / "s" / "cut.wav", tone, 8_000)
+    content = (tmp_path / "s" / "cut.wav").read_bytes()
+    (tmp_path / "s" / "cut.wav").write_bytes(content[: len(content) // 2])
+    mmasc.embed(tmp_path / "s", tmp_path / "c", standin)
+    found = [one.message for one in check(Collection(tmp_path / "c"))]
+    assert "1 recordings end before their headers say (cut.wav)" in found
+    assert any(
+        re.match(r"1 recordings are lost in the mix .*\(opposite.wav\); .*--channels left", one) for one in found
+    )

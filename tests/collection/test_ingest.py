@@ -196,6 +196,24 @@ def test_metadata_reaches_recordings_that_are_there_already(sounds, tmp_path, re
     np.testing.assert_array_equal(before[1], after[1])
 
 
+@pytest.mark.parametrize("key", ["File", "FILENAME", "Path"])
+def test_the_column_of_files_is_found_however_its_name_is_written(sounds, tmp_path, registered, key):
+    meta = tmp_path / "meta.csv"
+    meta.write_text(f"{key},label\nwood/d.wav,thrush\n")
+    mmasc.embed(sounds, tmp_path / "c", registered, metadata=meta)
+    rows = Collection(tmp_path / "c").recordings.to_pylist()
+    assert {row["path"]: row["label"] for row in rows}["wood/d.wav"] == "thrush"
+    assert key not in rows[0]
+
+
+def test_a_name_that_is_not_utf8_is_named_once(sounds, tmp_path, registered):
+    path = os.fsencode(sounds) + b"/lat\xe9.wav"
+    with open(path, "wb") as file:
+        file.write((sounds / "wood" / "d.wav").read_bytes())
+    (failed,) = mmasc.embed(sounds, tmp_path / "c", registered).failed
+    assert failed.reason == "the name is not valid UTF-8; rename it"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
