@@ -27,22 +27,15 @@ MOST_ARGUMENTS = 8
 LONG_FILES: dict[str, int] = {}
 # Functions with more arguments: public entries with flat arguments, commands, definitions of networks
 WIDE_FUNCTIONS: dict[str, int] = {
-    "mmasc.cli.clips:clips": 16,
     "mmasc.cli.demo:demo": 9,
-    "mmasc.cli.embed:embed": 25,
-    "mmasc.cli.evaluate:evaluate": 10,
     "mmasc.cli.imagine:imagine": 9,
-    "mmasc.cli.search:search": 22,
     "mmasc.collection.growing:Growing.add_vectors": 9,
     "mmasc.collection.searchable:Searchable.search": 20,
     "mmasc.collection.hits:Hit.__init__": 11,
     "mmasc.collection.ingest:embed": 23,
     "mmasc.datasets.folder_and_csv:read_csv": 10,
     "mmasc.demo.run:run_demo": 9,
-    "mmasc.evaluation.compare:compare": 11,
-    "mmasc.evaluation.feature_sweep:sweep_features": 16,
-    "mmasc.evaluation.tag_sweep:sweep_tags": 14,
-    "mmasc.evaluation.value_sweep:sweep_values": 13,
+    "mmasc.evaluation.tag_sweep:sweep_tags": 9,
     "mmasc.labelling.apply:apply_head": 19,
     "mmasc.labelling.classify:classify": 25,
     "mmasc.labelling.fit:fit_head": 14,

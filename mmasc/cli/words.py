@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mmasc.cli.output import remark
+from mmasc.printing import counted
 
 if TYPE_CHECKING:
     from mmasc.prompts.prompts import Prompts
@@ -24,5 +25,8 @@ def prompts_or_words(given: str | None, encoder: str, quiet: bool = False) -> "P
     if given is not None:
         return load_prompts(given)
     words = words_of(encoder)
-    remark(f"prompts: {words.name}, {len(words.labels)} labels (the words of {encoder}; --prompts for others)", quiet)
+    remark(
+        f"prompts: {words.name}, {counted(len(words.labels), 'label')} (the words of {encoder}; --prompts for others)",
+        quiet,
+    )
     return words

@@ -15,6 +15,7 @@ from mmasc.collection.journal import Contents, Journal
 from mmasc.collection.named_recordings import NamedRecordings
 from mmasc.collection.snapshot import Snapshot
 from mmasc.errors import MmascError, show_path
+from mmasc.printing import counted
 from mmasc.storage.texts import listed
 
 __all__ = ["FIELDS", "UNNAMED", "VERDICTS", "Annotation", "Annotations"]
@@ -100,7 +101,7 @@ class Annotations:
         if not name:
             raise MmascError("give the id of an annotation, or its beginning")
         if len(found) != 1:
-            what = "no annotation has" if not found else f"{len(found)} annotations have"
+            what = "no annotation has" if not found else counted(len(found), "annotation has", "annotations have")
             raise MmascError(f"{what} an id that begins with {name!r}; see: mmasc label list {self._folder}")
         return found[0]
 
@@ -241,14 +242,16 @@ class Annotations:
             found.append(
                 (
                     "warning",
-                    f"{len(lost)} annotations are of recordings that are not in the collection and are not shown; "
+                    f"{counted(len(lost), 'annotation is', 'annotations are')} of recordings that are not in the "
+                    f"collection and {'is' if len(lost) == 1 else 'are'} not shown; "
                     f"{of_people} by people are kept, and there again when the same files are embedded again",
                 )
             )
         late = [one for one in self.all() if one.end > self.duration_of(one.recording) + END_SLACK_SECONDS]
         if late:
             first = f"{show_path(self.stored_path(late[0]))}: {late[0].label} to {late[0].end:.3f} s"
-            found.append(("warning", f"{len(late)} annotations end after their recordings ({first})"))
+            ends = counted(len(late), "annotation ends after its recording", "annotations end after their recordings")
+            found.append(("warning", f"{ends} ({first})"))
         return found
 
     # Used inside

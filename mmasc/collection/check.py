@@ -17,6 +17,7 @@ from mmasc.collection.path_digests import PathDigests
 from mmasc.collection.removal import places_gone
 from mmasc.collection.snapshot import Snapshot
 from mmasc.errors import MmascError
+from mmasc.printing import counted
 from mmasc.progress import current, one_by_one
 from mmasc.storage.texts import listed
 
@@ -70,7 +71,9 @@ def _check_recordings(collection: Snapshot, at_once: int) -> list[Finding]:
     ids = [table.column("id").to_numpy() for table in store.recording_batches(head, ["id"], at_once)]
     double = sum(map(len, ids)) - len(np.unique(np.concatenate(ids)))
     if double:
-        findings.append(Finding("error", f"{double} recordings have the id of another one"))
+        findings.append(
+            Finding("error", f"{counted(double, 'recording has', 'recordings have')} the id of another one")
+        )
     missing, truncated = Counted(), Counted()
     try:
         for table, absent in places_gone(store, head, at_once):
@@ -81,11 +84,14 @@ def _check_recordings(collection: Snapshot, at_once: int) -> list[Finding]:
     for table in store.recording_batches(head, ["path", "status"], at_once):
         truncated.add(table.column("path"), pc.not_equal(table.column("status"), "ok").to_numpy())
     if missing.count:
-        message = f"{missing.count} recordings are not under {head.root} ({missing})"
+        message = f"{counted(missing.count, 'recording is', 'recordings are')} not under {head.root} ({missing})"
         helps = "if they were moved: mmasc collection move-root; if they are gone: mmasc collection remove --missing"
         findings.append(Finding("warning", f"{message}; {helps}"))
     if truncated.count:
-        findings.append(Finding("warning", f"{truncated.count} recordings end before their headers say ({truncated})"))
+        early = counted(
+            truncated.count, "recording ends before its header says", "recordings end before their headers say"
+        )
+        findings.append(Finding("warning", f"{early} ({truncated})"))
     return findings
 
 
@@ -95,13 +101,11 @@ def _check_files(collection: Snapshot) -> list[Finding]:
     with current().phase("comparing files with their checksums"):
         damaged = store.damaged_files(collection.head)
     if damaged:
-        findings.append(
-            Finding(
-                "error",
-                f"{len(damaged)} files are gone or not as they were written ({some(damaged, NAMED)}); "
-                f"restore {store.folder} from a backup",
-            )
+        bad = counted(
+            len(damaged), "file is gone or not as it was written", "files are gone or not as they were written"
         )
+        message = f"{bad} ({some(damaged, NAMED)}); restore {store.folder} from a backup"
+        findings.append(Finding("error", message))
     copies = [one for one in read_copies(store.folder) if one.generation == collection.head.generation]
     if copies and copies[0] != collection.head:
         copy = copy_path(store.folder, collection.head.generation)

@@ -30,7 +30,7 @@ def test_planted_faults_are_counted(tmp_path, at_once):
     found = [one.message for one in check(Collection(tmp_path / "c"), at_once)]
     text = "\n".join(found)
     assert re.search(r"^3 paths stand twice", text, re.MULTILINE)
-    assert "1 recordings have the id of another one" in text
+    assert "1 recording has the id of another one" in text
     assert "27 recordings are not under" in text
     assert "(f0/r00.wav, f1/r01.wav, f2/r02.wav, ...)" in text
     assert "2 windows belong to no recording" in text
@@ -59,5 +59,5 @@ def test_vectors_that_are_no_vectors_are_said(tmp_path):
             "one", more.set_column(4, "vector", pa.chunked_array([vector_column(values)])).cast(more.schema)
         )
     text = " ".join(one.message for one in Collection(tmp_path / "c").check())
-    assert "1 vectors hold NaN" in text
+    assert "1 vector holds NaN" in text
     assert "2 vectors are zero" in text
