@@ -65,6 +65,7 @@ COMMANDS = {
     "collection export": "mmasc.collection.collection:Collection.export",
     "collection index": "mmasc.collection.collection:Collection.index",
     "collection info": "mmasc.collection.collection:Collection.info",
+    "collection map": "mmasc.studies.window_map:map_windows",
     "collection merge": "mmasc.collection.collection:Collection.merge",
     "collection move-root": "mmasc.collection.collection:Collection.move_root",
     "collection publish": "mmasc.collection.collection:Collection.publish",

@@ -15,7 +15,7 @@ from mmasc.cli.options import (
 )
 from mmasc.cli.output import left_out, print_note, print_object, print_rows, remark
 from mmasc.cli.progress import shown_progress
-from mmasc.printing import plain
+from mmasc.printing import counted, plain
 
 
 @click.group(short_help="List, check, compare and calibrate prompt files.")

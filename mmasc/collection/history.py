@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mmasc.collection.annotation import Annotation, new_id, now
+from mmasc.printing import counted
 
 OPS = ("set", "remove", "rename", "undo", "redo")
 
