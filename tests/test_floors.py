@@ -57,6 +57,7 @@ COMMANDS = {
     "collection activity": "mmasc.studies.activity:activity",
     "clips": "mmasc.collection.clips:cut_clips",
     "collection add": "mmasc.collection.collection:Collection.add",
+    "collection add-vectors": "mmasc.collection.collection:Collection.add_vectors",
     "collection check": "mmasc.collection.collection:Collection.check",
     "collection clock": "mmasc.collection.collection:Collection.read_clocks",
     "collection cluster": "mmasc.studies.clusters:find_clusters",

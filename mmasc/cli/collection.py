@@ -13,6 +13,7 @@ from mmasc.cli.activity import activity
 from mmasc.cli.collection_clock import clock
 from mmasc.cli.collection_library import cluster, duplicates
 from mmasc.cli.collection_map import draw_map
+from mmasc.cli.collection_vectors import add_vectors
 from mmasc.cli.light_arrow import load_arrow
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
@@ -238,3 +239,4 @@ def _other_exports() -> dict[str, Callable[..., list[Path]]]:
 collection.add_command(duplicates)
 collection.add_command(cluster)
 collection.add_command(draw_map)
+collection.add_command(add_vectors)
