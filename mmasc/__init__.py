@@ -53,6 +53,7 @@ _PUBLIC = {
     "activity": "mmasc.studies.activity",
     "centre_tagger": "mmasc.labelling.centring",
     "find_clusters": "mmasc.studies.clusters",
+    "map_windows": "mmasc.studies.window_map",
     # labels of your own
     "HEADS": "mmasc.heads.registry",
     "make_head": "mmasc.heads.registry",
@@ -147,6 +148,7 @@ if TYPE_CHECKING:
     from mmasc.studies.prompt_sweep import sweep_prompts
     from mmasc.studies.prompt_tuning import tune_prompts
     from mmasc.studies.report import report
+    from mmasc.studies.window_map import map_windows
     from mmasc.synth import synthesise
     from mmasc.training.alignment.train import train_alignment
     from mmasc.training.ivf.train import train_ivf, train_vqvae

@@ -6,9 +6,10 @@ does anything. Every process takes its rows of each batch; the first one writes.
 
 import atexit
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import distributed, nn
@@ -32,6 +33,14 @@ class Session:
     cache: str | Path | None = None
     remark: Callable[[str], None] | None = None
     progress: Callable[[int, int], None] | None = None
+
+    @classmethod
+    def among(cls, options: Mapping[str, Any]) -> "Session":
+        """The session that options of `train_network` or `evaluate` make; others among them are passed over.
+
+        Their `progress` counts steps within runs, so it stays with them.
+        """
+        return cls(**{name: options[name] for name in ("device", "cache", "remark") if name in options})
 
     def say(self, line: str) -> None:
         """Hand a line to `remark`, where there is one."""

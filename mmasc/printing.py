@@ -1,5 +1,5 @@
 """Names that others chose, fit for a terminal (signs that would move its cursor or turn its text around are escaped);
-and values fit for JSON.
+values fit for JSON; and numbers of things in words.
 """
 
 import re
@@ -10,6 +10,17 @@ from typing import Any
 # joiners and soft hyphens belong to words and change nothing but them
 _HARMLESS = frozenset("\u00ad\u200c\u200d")
 _PLAIN = re.compile(r"[ -~]*")
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number of things: "1 window", "2 windows".
+
+    Args:
+        number: How many.
+        one: What one of them is called.
+        many: What several (or none) are called; default: `one` with an s.
+    """
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def printable(text: object, keep: str = "") -> str:

@@ -10,6 +10,7 @@ import click
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_rows, remark
 from mmasc.errors import MmascError, show_path
+from mmasc.printing import counted
 
 if TYPE_CHECKING:
     from mmasc.studies.activity import Activity, Detection
@@ -89,18 +90,18 @@ def activity(
         detections = of_head(opened, head, labels, threshold, options["where"])
     else:
         detections = _found(opened, labels, events, threshold, verdict, annotator)
-    counted = count(opened, detections, labels=labels, **options)
-    _remarks(counted)
+    found = count(opened, detections, labels=labels, **options)
+    _remarks(found)
     if to is not None:
         from mmasc.studies.activity_plot import plot_activity
 
-        plot_activity(counted, to)
+        plot_activity(found, to)
         remark(f"→ {show_path(to)}")
-    print_rows(counted.rows(by), output_format)
+    print_rows(found.rows(by), output_format)
     if output_format == "table":
         echo(
-            f"{int(counted.counts.sum())} detections in {counted.recorded.sum():.2f} recorded hours, "
-            f"{counted.days[0]} to {counted.days[-1]}"
+            f"{counted(int(found.counts.sum()), 'detection')} in {found.recorded.sum():.2f} recorded hours, "
+            f"{found.days[0]} to {found.days[-1]}"
         )
 
 
@@ -129,15 +130,24 @@ def _found(
     for problem in read.problems[:_NAMED]:
         remark(str(problem))
     if len(read.problems) > _NAMED:
-        remark(f"{len(read.problems) - _NAMED} more lines of {show_path(events)} could not be used")
+        remark(f"{counted(len(read.problems) - _NAMED, 'more line')} of {show_path(events)} could not be used")
     found, strange = of_rows(opened, read.rows, events, labels, threshold, verdict)
     if strange:
-        remark(f"{strange} rows of {show_path(events)} name no recording of {folder}, or several")
+        remark(
+            f"{counted(strange, 'row')} of {show_path(events)} {'names' if strange == 1 else 'name'} no recording "
+            f"of {folder}, or several"
+        )
     return found
 
 
-def _remarks(counted: "Activity") -> None:
-    known, unknown = counted.recordings
+def _remarks(found: "Activity") -> None:
+    known, unknown = found.recordings
     if unknown:
-        lost = f"; {counted.without_clock} detections in them are not counted" if counted.without_clock else ""
-        remark(f"{unknown} of {known + unknown} recordings have no clock{lost}")
+        lost = (
+            f"; {counted(found.without_clock, 'detection in them is', 'detections in them are')} not counted"
+            if found.without_clock
+            else ""
+        )
+        remark(
+            f"{unknown} of {counted(known + unknown, 'recording')} {'has' if unknown == 1 else 'have'} no clock{lost}"
+        )

@@ -21,6 +21,7 @@ from mmasc.cli.classify_formats import (
 )
 from mmasc.cli.classify_target import LABEL_FILES, checked_target, fitting, output_to, write_label_files
 from mmasc.cli.output import echo, json_text, print_rows, remark, shown
+from mmasc.printing import counted
 
 # What the mark next to a label says; the pages on heads and on the bundled encoder say how far it can be relied on
 UNLIKE = "unlike what it learned from: a label that was chosen because there was no better one"
@@ -110,11 +111,12 @@ def show_answers(results: "Answers", files: list[Path], output: Output) -> int:
         remark(f"remark: {reason}", output.quiet)
     if len(read.odd) > _MOST_ODD:
         remark(
-            f"remark: {len(read.odd)} recordings with remarks in total; --format json has the reason of each",
+            f"remark: {counted(len(read.odd), 'recording')} with remarks in total; --format json has the reason of "
+            "each",
             output.quiet,
         )
     if read.failed:
-        remark(f"{len(read.failed)} of {read.seen} files could not be read:")
+        remark(f"{len(read.failed)} of {counted(read.seen, 'file')} could not be read:")
         for reason in read.failed:
             remark(f"  {reason}")
     return read.seen - len(read.failed)

@@ -14,6 +14,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from mmasc.printing import counted
+
 _WIDTH = 160  # characters of the line that is shown
 # Rust's panic messages are for programmers; users get the error that a panic is turned into
 _PANIC = re.compile(
@@ -70,5 +72,5 @@ def summary(text: str) -> str:
     if not lines or any(line.startswith(_WHOLE) for line in lines):
         return text.rstrip()
     first = "".join(sign if sign.isprintable() else " " for sign in lines[0])
-    count = "a line" if len(lines) == 1 else f"{len(lines)} lines"
+    count = counted(len(lines), "line")
     return f"remark: libraries wrote {count} to stderr; the first: {first[:_WIDTH]}"

@@ -55,13 +55,6 @@ def clips(
     hits: str | None,
     head_file: str | None,
     label: str | None,
-    best: bool,
-    pad: float,
-    before: float | None,
-    after: float | None,
-    flac: bool,
-    force: bool,
-    device: str,
     quiet: bool,
     output_format: str,
     **asked: Any,
@@ -83,7 +76,7 @@ def clips(
     from mmasc.collection.clips import cut_clips
     from mmasc.progress import counting
 
-    opened = Collection(collection, device=device)
+    opened, best = Collection(collection, device=asked["device"]), asked["best"]
     lost: list[tuple[str, str]] = []
     if hits is not None:
         rows, lost = _of_file(opened, hits, best)
@@ -102,9 +95,9 @@ def clips(
     table = opened.recordings
     paths = map(opened.path_of, table.column("path").to_pylist())
     durations = dict(zip(paths, table.column("duration").to_pylist(), strict=True))
-    padding = (pad if before is None else before, pad if after is None else after)
+    before, after = (asked["pad"] if asked[side] is None else asked[side] for side in ("before", "after"))
     with shown_progress("cutting", quiet), counting("cutting", "recordings") as show:
-        report = cut_clips(rows, to, *padding, durations, flac, force, show)
+        report = cut_clips(rows, to, before, after, durations, asked["flac"], asked["force"], show)
     failed = [*lost, *report.failed]
     if output_format != "table" or report.clips:
         shown = [vars(clip) for clip in report.clips]

@@ -12,10 +12,13 @@ import click
 from mmasc.cli.activity import activity
 from mmasc.cli.collection_clock import clock
 from mmasc.cli.collection_library import cluster, duplicates
+from mmasc.cli.collection_map import draw_map
+from mmasc.cli.collection_vectors import add_vectors
 from mmasc.cli.light_arrow import load_arrow
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 from mmasc.cli.progress import shown_progress
+from mmasc.printing import counted
 
 
 @click.group()
@@ -50,7 +53,7 @@ def info(folder: str, output_format: str) -> None:
     if output_format == "csv":
         print_rows(spaces, "csv")
         return
-    echo(f"{found['recordings']} recordings, {found['hours']:.2f} h, under {found['root']}")
+    echo(f"{counted(found['recordings'], 'recording')}, {found['hours']:.2f} h, under {found['root']}")
     if found["columns"]:
         echo(f"columns: {', '.join(found['columns'])}")
     if found["annotations"]:
@@ -82,9 +85,12 @@ def remove(folder: str, paths: tuple[str, ...], where: str | None, missing: bool
         raise click.UsageError("name the recordings to remove: PATH..., --where SQL or --missing")
     opened = _open(folder)
     there, labels = len(opened.recordings), len(opened.annotations)
-    echo(f"{opened.remove(paths, where, missing)} recordings removed of {there}")
+    echo(f"{counted(opened.remove(paths, where, missing), 'recording')} removed of {there}")
     if hidden := labels - len(opened.annotations):
-        remark(f"{hidden} annotations of theirs are hidden, and there again when the same files are embedded again")
+        remark(
+            f"{counted(hidden, 'annotation')} of theirs {'is' if hidden == 1 else 'are'} hidden, and there again "
+            "when the same files are embedded again"
+        )
 
 
 @collection.command()
@@ -97,7 +103,7 @@ def merge(folder: str, others: tuple[str, ...], output_format: str) -> None:
         result = _open(folder).merge(*others)
     if output_format == "table":
         echo(
-            f"{result['recordings']} recordings and {result['windows']} windows added, "
+            f"{counted(result['recordings'], 'recording')} and {counted(result['windows'], 'window')} added, "
             f"{result['already_there']} were already there"
         )
         if result["values"]:
@@ -105,12 +111,16 @@ def merge(folder: str, others: tuple[str, ...], output_format: str) -> None:
         if result["values_that_differ"]:
             echo(f"{result['values_that_differ']} column values differ; those of this collection are kept")
         if result["annotations"]:
-            echo(f"{result['annotations']} annotations added")
+            echo(f"{counted(result['annotations'], 'annotation')} added")
         if result["annotations_that_differ"]:
-            echo(f"{result['annotations_that_differ']} annotations differ; those of this collection are kept")
+            echo(
+                f"{counted(result['annotations_that_differ'], 'annotation differs', 'annotations differ')}; those "
+                "of this collection are kept"
+            )
         if result["other_content"]:
             echo(
-                f"{result['other_content']} recordings have other content under the same path; those of "
+                f"{counted(result['other_content'], 'recording has', 'recordings have')} other content under the "
+                "same path; those of "
                 "this collection are kept"
             )
     else:
@@ -130,7 +140,7 @@ def publish(folder: str, address: str, output_format: str) -> None:
         report = _open(folder).publish(address)
     if output_format == "table":
         echo(
-            f"{report.sent} of {report.files} files sent ({report.bytes / 1e6:.1f} MB); read it with: "
+            f"{report.sent} of {counted(report.files, 'file')} sent ({report.bytes / 1e6:.1f} MB); read it with: "
             f"mmasc search {report.address} ..."
         )
     else:
@@ -143,7 +153,11 @@ def publish(folder: str, address: str, output_format: str) -> None:
 def move_root(folder: str, root: str) -> None:
     """Set the folder under which the recordings lie now, ROOT."""
     missing = _open(folder).move_root(root)
-    echo(f"root is {root} now; {missing} recordings were not found there" if missing else f"root is {root} now")
+    echo(
+        f"root is {root} now; {counted(missing, 'recording was', 'recordings were')} not found there"
+        if missing
+        else f"root is {root} now"
+    )
 
 
 @collection.command()
@@ -224,3 +238,5 @@ def _other_exports() -> dict[str, Callable[..., list[Path]]]:
 
 collection.add_command(duplicates)
 collection.add_command(cluster)
+collection.add_command(draw_map)
+collection.add_command(add_vectors)

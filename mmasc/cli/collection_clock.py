@@ -6,6 +6,7 @@ import click
 
 from mmasc.cli.options import clock_option, format_option, timezone_option
 from mmasc.cli.output import echo, print_object, remark
+from mmasc.printing import counted
 
 _WORDS = {
     "pattern": "the pattern",
@@ -43,12 +44,15 @@ def clock(folder: str, clock: str | None, timezone: str | None, dry_run: bool, o
         return
     found = report.recordings - report.without
     sources = ", ".join(f"{report.sources[name]} from {word}" for name, word in _WORDS.items() if report.sources[name])
-    echo(f"{found} of {report.recordings} recordings have a clock{f': {sources}' if sources else ''}")
+    echo(
+        f"{found} of {counted(report.recordings, 'recording')} {'has' if found == 1 else 'have'} a "
+        f"clock{f': {sources}' if sources else ''}"
+    )
     if found and report.offsets < found:
         echo(f"{found - report.offsets} do not say how far it is from UTC; --timezone ZONE says it")
     if report.without:
         echo(_without(report.without, report.example, report.why, bool(report.patterns)))
-    echo(f"{report.changed} recordings {'would be changed' if dry_run else 'changed'}")
+    echo(f"{counted(report.changed, 'recording')} {'would be changed' if dry_run else 'changed'}")
 
 
 def _without(count: int, example: str, why: str, ambiguous: bool) -> str:

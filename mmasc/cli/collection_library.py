@@ -8,6 +8,7 @@ import click
 from mmasc.cli.options import format_option, quiet_option
 from mmasc.cli.output import echo, print_rows, remark
 from mmasc.cli.progress import shown_progress
+from mmasc.printing import counted
 from mmasc.progress import counting
 
 _COLUMNS = ("group", "keep", "path", "relation", "similarity", "offset", "duration", "sample_rate", "why")
@@ -50,8 +51,9 @@ def duplicates(
         remark(f"not compared: {problem}", quiet)
     copies = sum(map(len, found.groups))
     remark(
-        f"{copies} recordings in {len(found.groups)} groups, {found.to_remove} of them need not be kept; "
-        f"{found.compared} pairs compared",
+        f"{counted(copies, 'recording')} in {counted(len(found.groups), 'group')}, {found.to_remove} of them need "
+        "not be kept; "
+        f"{counted(found.compared, 'pair')} compared",
         quiet,
     )
 

@@ -11,6 +11,7 @@ import click
 
 from mmasc.cli.options import format_option
 from mmasc.errors import MmascError
+from mmasc.printing import counted
 from mmasc.version import __version__
 
 # The formats of most sound archives; shown are those that soundfile can read
@@ -191,7 +192,7 @@ def _weights_folder() -> str:
 
     with as_file(files("mmasc.encoders").joinpath("weights")) as folder:
         sizes = [file.stat().st_size for file in folder.iterdir() if file.is_file()]
-        return f"{folder} ({len(sizes)} files, {sum(sizes) / 1e6:.1f} MB)"
+        return f"{folder} ({counted(len(sizes), 'file')}, {sum(sizes) / 1e6:.1f} MB)"
 
 
 def _prompts() -> Check:

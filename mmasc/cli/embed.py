@@ -4,7 +4,8 @@ import os
 import re
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,7 +27,7 @@ from mmasc.cli.options import (
 )
 from mmasc.cli.output import echo, print_object, remark
 from mmasc.cli.progress import shown_progress
-from mmasc.printing import printable
+from mmasc.printing import counted, printable
 
 if TYPE_CHECKING:
     from mmasc.collection.report import EmbedReport
@@ -85,29 +86,13 @@ _NAMED_PARTS = 8  # collections that the line names which joins them
 def embed(
     paths: tuple[str, ...],
     into: str,
-    encoder: str | None,
-    backend: str,
-    space: str | None,
-    hop_seconds: float | None,
-    window_seconds: float | None,
-    channels: str,
-    metadata: str | None,
     folders: str | None,
-    root: str | None,
-    clock: str | None,
-    timezone: str | None,
     no_clock: bool,
-    threads: int,
     max_bytes: int | None,
     temporary: str | None,
-    executor: str | None,
-    workers: int | None,
-    address: str | None,
-    shard: str | None,
-    strict: bool,
-    device: str,
     quiet: bool,
     output_format: str,
+    **options: Any,
 ) -> None:
     """Turn recordings into vectors and keep them in a collection.
 
@@ -118,48 +103,31 @@ def embed(
     from mmasc.collection.ingest import embed as run
     from mmasc.remote.limits import limited
 
-    if no_clock and (clock is not None or timezone is not None):
+    clock = options.pop("clock")
+    if no_clock and (clock is not None or options["timezone"] is not None):
         raise click.UsageError("--no-clock reads no clocks: leave out --clock and --timezone, or --no-clock")
-
-    part = _checked(executor, workers, address, shard, root)
+    part = _checked(options)
     with limited(max_bytes, temporary), shown_progress("embedding", quiet):
         report = run(
             list(paths),
             into,
-            encoder,
-            space=space,
-            hop_seconds=hop_seconds,
-            window_seconds=window_seconds,
-            channels=channels,
-            metadata=metadata,
             folders=[name.strip() for name in folders.split(",") if name.strip()] if folders else (),
-            root=root,
             clock=False if no_clock else True if clock is None else clock,
-            timezone=timezone,
-            device=device,
-            backend=backend,
-            threads=threads,
-            executor=executor,
-            workers=workers,
-            address=address,
-            shard=part,
-            strict=strict,
+            **{**options, "shard": part},
         )
     print_embedding(report, into, quiet, output_format)
     if part is not None:
         remark(f"when all {part.of_parts} parts are done: {_merge_line(part, into)}", quiet)
 
 
-def _checked(
-    executor: str | None, workers: int | None, address: str | None, shard: str | None, root: str | None
-) -> "Shard | None":
+def _checked(options: Mapping[str, Any]) -> "Shard | None":
     """The part that is asked for; what does not fit together is wrong usage."""
     from mmasc.collection.shards import Shard
     from mmasc.encoders.executing import check_executor
 
     try:
-        check_executor(executor, workers, address)
-        return Shard.of(shard, root)
+        check_executor(options["executor"], options["workers"], options["address"])
+        return Shard.of(options["shard"], options["root"])
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
@@ -208,7 +176,8 @@ def print_embedding(report: "EmbedReport", into: str, quiet: bool = False, outpu
         moved = f"{report.moved} moved, " if report.moved else ""
         echo(
             f"{report.added} added, {report.changed} changed, {report.skipped} already there, {moved}"
-            f"{len(report.failed)} failed; {report.windows} windows from {report.audio_seconds / 60:.1f} min of sound "
+            f"{len(report.failed)} failed; {counted(report.windows, 'window')} from {report.audio_seconds / 60:.1f} "
+            "min of sound "
             f"in {report.seconds:.1f} s{_by(report)} → {into}"
         )
     else:
@@ -222,8 +191,8 @@ def _by(report: "EmbedReport") -> str:
     if not report.workers:
         return ""
     hosts = f" on {len(report.hosts)} machines" if len(report.hosts) > 1 else ""
-    lost = f", {report.lost_units} units lost and embedded again" if report.lost_units else ""
-    return f" by {report.workers} workers{hosts}{lost}"
+    lost = f", {counted(report.lost_units, 'unit')} lost and embedded again" if report.lost_units else ""
+    return f" by {counted(report.workers, 'worker')}{hosts}{lost}"
 
 
 def _named(path: str, reason: str) -> str:

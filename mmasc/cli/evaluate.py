@@ -8,6 +8,7 @@ import click
 from mmasc.cli.options import data_of_runs_option, decoded_cache_option, device_option, format_option, quiet_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 from mmasc.cli.progress import shown_progress
+from mmasc.printing import counted
 
 if TYPE_CHECKING:
     from mmasc.evaluation.pooling import Evaluation
@@ -59,15 +60,12 @@ class Evaluate(click.Command):
 @format_option()
 def evaluate(
     runs: tuple[str, ...],
-    data: str | None,
-    by: tuple[str, ...],
-    cache: str | None,
     svm: str | None,
     epochs: str | None,
     figures: bool,
-    device: str,
     quiet: bool,
     output_format: str,
+    **testing: Any,
 ) -> None:
     """Test trained networks on their test folds; folds and seeds of one system are pooled.
 
@@ -83,7 +81,7 @@ def evaluate(
     from mmasc.evaluation.run_figures import write_figures
 
     with shown_progress("testing", quiet):
-        found = evaluate_runs(runs, data, by, cache, device, lambda text: remark(text, quiet), svm=svm or "")
+        found = evaluate_runs(runs, remark=lambda text: remark(text, quiet), svm=svm or "", **testing)
     if epochs is not None:
         from mmasc.evaluation.epoch_figure import write_epoch_figure
 
@@ -127,7 +125,8 @@ def _print(found: "Evaluation") -> None:
     )
     echo(
         f"{found.network}, features {found.features}, recipe {found.recipe}, on {found.dataset}: "
-        f"{len(found.runs)} runs, {len(found.fold_names)} folds x {len(found.seeds)} seeds"
+        f"{counted(len(found.runs), 'run')}, {counted(len(found.fold_names), 'fold')} x "
+        f"{counted(len(found.seeds), 'seed')}"
     )
     echo(f"accuracy {accuracy.value:.3f}{interval}, over {len(found.answers)} predictions")
     for one in found.learned:

@@ -8,9 +8,10 @@ import click
 from mmasc.cli.head_apply import apply
 from mmasc.cli.lists import ListCommand
 from mmasc.cli.options import format_option, quiet_option
-from mmasc.cli.output import echo, print_object, print_rows, print_table, remark, shorten
+from mmasc.cli.output import echo, left_out, print_object, print_rows, print_table, remark, shorten
 from mmasc.cli.progress import shown_progress
 from mmasc.heads.registry import HEADS
+from mmasc.printing import counted
 
 if TYPE_CHECKING:
     from mmasc.labelling.head_report import HeadReport
@@ -139,9 +140,9 @@ def fit(
     with shown_progress("reading vectors", quiet):
         report = fit_head(collection, wanted, folds=folds, **options)
     if report.unlabelled:
-        remark(f"{report.unlabelled} recordings without a label in {label!r} were left out", quiet)
+        remark(left_out(report.unlabelled, f"without a label in {label!r}"), quiet)
     if report.without_vectors:
-        remark(f"{report.without_vectors} recordings without windows in space {report.space!r} were left out", quiet)
+        remark(left_out(report.without_vectors, f"without windows in space {report.space!r}"), quiet)
     _remark_left_out(report.left_out, quiet)
     if report.not_tested and report.unit == "windows":
         names = shorten(", ".join(report.not_tested), _NAMES_WIDTH)
@@ -217,7 +218,7 @@ def _fit_several(
 
 def _remark_left_out(left_out: dict[str, int], quiet: bool) -> None:
     for reason, number in left_out.items():
-        remark(f"{number} windows were left out: {reason}", quiet)
+        remark(f"{counted(number, 'window was', 'windows were')} left out: {reason}", quiet)
 
 
 def _object(report: "HeadReport") -> dict[str, Any]:

@@ -9,6 +9,7 @@ from mmasc.cli.label_compare import compare_files
 from mmasc.cli.label_files import export_files, import_files
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_rows
+from mmasc.printing import counted
 
 _VERDICTS = ["present", "absent", "unsure"]
 _ID_SHOWN = 8  # digits of an id in tables
@@ -122,7 +123,10 @@ def remove(folder: str, ids: tuple[str, ...], **chosen: str | None) -> None:
         raise click.UsageError("name the annotations to remove: ID..., or --label, --recording, --by or --verdict")
     annotations = _annotations(folder)
     found = [annotations.find(one) for one in ids] if ids else annotations.all(**given)
-    echo(f"{annotations.remove(one.id for one in found)} annotations removed of {len(annotations) + len(found)}")
+    echo(
+        f"{counted(annotations.remove(one.id for one in found), 'annotation')} removed of "
+        f"{len(annotations) + len(found)}"
+    )
 
 
 @label.command()
@@ -137,7 +141,7 @@ def rename(folder: str, old: str, new: str, ids: tuple[str, ...]) -> None:
     """
     annotations = _annotations(folder)
     chosen = [annotations.find(one).id for one in ids] if ids else None
-    echo(f"{annotations.rename(old, new, chosen)} annotations have the label {new} now")
+    echo(f"{counted(annotations.rename(old, new, chosen), 'annotation has', 'annotations have')} the label {new} now")
 
 
 @label.command()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
+from mmasc.printing import counted
 
 if TYPE_CHECKING:
     from mmasc.evaluation.label_comparison import LabelFigures
@@ -75,7 +76,7 @@ def compare_files(
     if output_format == "csv":
         print_rows(rows, "csv")
         return
-    echo("1 recording" if found.recordings == 1 else f"{found.recordings} recordings")
+    echo(counted(found.recordings, "recording"))
     for kind, figures in (("segments", found.segments), ("events", found.events)):
         echo()
         echo(figures.counted)

@@ -10,6 +10,7 @@ import click
 from mmasc.cli.output import echo, remark
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.formats import FORMATS, READABLE
+from mmasc.printing import counted
 
 if TYPE_CHECKING:
     from mmasc.collection.label_exchange import LabelImport
@@ -79,15 +80,16 @@ def import_files(
     for problem in found.problems[:_MOST_PROBLEMS]:
         remark(str(problem))
     if len(found.problems) > _MOST_PROBLEMS:
-        remark(f"... and {len(found.problems) - _MOST_PROBLEMS} more lines that could not be used")
+        remark(f"... and {counted(len(found.problems) - _MOST_PROBLEMS, 'more line')} that could not be used")
     if files:
         for line in unfound_lines(found):
             remark(line)
         if found.missing:
             remark(f"add recordings with: mmasc embed PATH --into {show_path(folder)}")
     elif found.missing:
-        where = "lie in no folder under the root" if from_folders else f"have no {from_column}"
-        remark(f"{len(found.missing)} recordings {where}: they got no label")
+        lie, have, they = ("lies", "has", "it") if len(found.missing) == 1 else ("lie", "have", "they")
+        where = f"{lie} in no folder under the root" if from_folders else f"{have} no {from_column}"
+        remark(f"{counted(len(found.missing), 'recording')} {where}: {they} got no label")
     echo(_summary(found))
     if not found.added and not found.known:
         ctx.exit(1)
@@ -102,7 +104,11 @@ def _reader(source_format: str | None) -> Any:
 
 
 def _summary(found: "LabelImport") -> str:
-    parts = [f"{len(found.added)} added", f"{found.known} already there", f"{len(found.problems)} lines not usable"]
+    parts = [
+        f"{len(found.added)} added",
+        f"{found.known} already there",
+        f"{counted(len(found.problems), 'line')} not usable",
+    ]
     missing = sum(found.missing.values())
     parts += [f"{missing} of recordings that are not here"] if missing else []
     parts += [f"{len(found.unclear)} unclear recordings"] if found.unclear else []
@@ -151,10 +157,11 @@ def export_files(folder: str, output_format: str, to: str | None, each: bool) ->
     if output_format == _PARQUET:
         rows = label_rows(collection, whole_paths=True)
         write_atomically(target, parquet_bytes(rows))
-        echo(f"{len(rows)} labels in 1 file → {show_path(target)}")
+        echo(f"{counted(len(rows), 'label')} in 1 file → {show_path(target)}")
         return
     written = export_labels(collection, output_format, target, each)
     if written.left_out:
-        remark(f"{written.left_out} labels that are absent or unsure were left out: {output_format} cannot say so")
-    files = "1 file" if len(written.files) == 1 else f"{len(written.files)} files"
-    echo(f"{len(collection.annotations) - written.left_out} labels in {files} → {show_path(target)}")
+        left = counted(written.left_out, "label that is absent or unsure was", "labels that are absent or unsure were")
+        remark(f"{left} left out: {output_format} cannot say so")
+    files = counted(len(written.files), "file")
+    echo(f"{counted(len(collection.annotations) - written.left_out, 'label')} in {files} → {show_path(target)}")

@@ -11,6 +11,7 @@ from mmasc.cli.models_fetch import fetch
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import echo, print_object, print_rows, remark
 from mmasc.encoders.spec import EncoderSpec
+from mmasc.printing import counted
 from mmasc.progress import counting
 
 
@@ -192,7 +193,7 @@ def centre(tagger: str, sounds: tuple[str, ...], to: str | None, quiet: bool, ou
     if output_format != "table":
         print_object(about, output_format)
         return
-    echo(f"{len(usual.classes)} classes, {usual.windows:,} windows with sound → {path}")
+    echo(f"{counted(len(usual.classes), 'class', 'classes')}, {usual.windows:,} windows with sound → {path}")
 
 
 def _network_info(name: str, output_format: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mmasc.cli.output import echo, print_object, print_rows, print_table
+from mmasc.printing import counted
 
 if TYPE_CHECKING:
     from mmasc.labelling.moment_report import MomentReport
@@ -22,9 +23,12 @@ def print_moments(report: "MomentReport", output_format: str) -> None:
 
 def _print_lines(report: "MomentReport") -> None:
     background = f", {report.background} of them of no label" if report.background else ""
-    recordings = "1 recording" if report.recordings == 1 else f"{report.recordings} recordings"
-    echo(f"{report.head} on {report.annotations} annotations: {report.windows} windows of {recordings}{background}")
-    echo(f"{len(report.classes)} labels, space {report.space} ({report.encoder} {report.identity[:8]})")
+    recordings = counted(report.recordings, "recording")
+    echo(
+        f"{report.head} on {counted(report.annotations, 'annotation')}: {counted(report.windows, 'window')} of "
+        f"{recordings}{background}"
+    )
+    echo(f"{counted(len(report.classes), 'label')}, space {report.space} ({report.encoder} {report.identity[:8]})")
     if report.words:
         all_of_them = len(report.words) == len(report.classes)
         some = "all labels" if all_of_them else f"{len(report.words)} of {len(report.classes)} labels"

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from mmasc.printing import plain, printable, printable_json
+from mmasc.printing import counted, plain, printable, printable_json
 
 TABLE_WIDTH = 120  # used where stdout is not a terminal
 _COLUMN_GAP = 2  # blanks between columns
@@ -170,6 +170,11 @@ def remark(message: str, quiet: bool = False) -> None:
     """Print one line on stderr, unless `quiet`."""
     if not quiet:
         click.echo(printable(message), err=True)
+
+
+def left_out(number: int, which: str) -> str:
+    """A line about recordings that had no part in an answer: how many, and which ones."""
+    return f"{counted(number, 'recording')} {which} {'was' if number == 1 else 'were'} left out"
 
 
 def print_note(sentence: str, output_format: str, quiet: bool = False) -> None:

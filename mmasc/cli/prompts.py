@@ -13,9 +13,9 @@ from mmasc.cli.options import (
     text_space_option,
     where_option,
 )
-from mmasc.cli.output import print_note, print_object, print_rows, remark
+from mmasc.cli.output import left_out, print_note, print_object, print_rows, remark
 from mmasc.cli.progress import shown_progress
-from mmasc.printing import plain
+from mmasc.printing import counted, plain
 
 
 @click.group(short_help="List, check, compare and calibrate prompt files.")
@@ -82,7 +82,9 @@ def lint_prompts(
     if rows or output_format != "table":
         print_rows(rows, output_format, ["file", "line", "level", "message"])
     errors = sum(row["level"] == "error" for row in rows)
-    remark(f"{_count(len(names), 'file')}: {_count(errors, 'error')}, {_count(len(rows) - errors, 'warning')}", quiet)
+    remark(
+        f"{counted(len(names), 'file')}: {counted(errors, 'error')}, {counted(len(rows) - errors, 'warning')}", quiet
+    )
     if errors:
         ctx.exit(1)
 
@@ -148,15 +150,14 @@ def sweep_prompts(
             columns.append("weights")
         print_rows(rows, output_format, columns)
     if found.unlabelled:
-        remark(f"{found.unlabelled} recordings without a label in {label!r} were left out", quiet)
+        remark(left_out(found.unlabelled, f"without a label in {label!r}"), quiet)
     for name, match in found.matches.items():
         if match["similar"]:
-            remark(
-                f"{name}: {match['similar']} labels match only when case, underscores and hyphens are ignored", quiet
-            )
+            some = counted(match["similar"], "label matches", "labels match")
+            remark(f"{name}: {some} only when case, underscores and hyphens are ignored", quiet)
     print_note(found.heard.sentence, output_format, quiet)
     remark(
-        f"{_count(found.recordings, 'recording')}, {found.classes} labels: the choice of words changes the "
+        f"{counted(found.recordings, 'recording')}, {counted(found.classes, 'label')}: the choice of words changes the "
         f"accuracy by {found.spread:.3f} "
         f"({found.worst:.3f} to {found.best:.3f}); always the most frequent label: {found.largest_class:.3f}",
         quiet,
@@ -226,14 +227,14 @@ def calibrate_prompts(collection: str, label: str, name: str, quiet: bool, outpu
             rows = [{name: value for name, value in row.items() if name != "background"} for row in rows]
         print_rows(rows, output_format)
     if found.unlabelled:
-        remark(f"{found.unlabelled} recordings without a label in {label!r} were left out", quiet)
+        remark(left_out(found.unlabelled, f"without a label in {label!r}"), quiet)
     if found.not_tested:
         remark(f"learned from, but not tested (one recording each): {listed(found.not_tested)}", quiet)
     made = found.calibration
     if made.temperature >= TEMPERATURES[1]:
         remark("the cosines do not separate these labels: all get about the same probability; fix the prompts", quiet)
     least = "" if made.minimum_cosine is None else f", minimum cosine {made.minimum_cosine:.3f}"
-    remark(f"{_count(found.recordings, 'recording')}: temperature {made.temperature:.4f}{least} → {found.out}", quiet)
+    remark(f"{counted(found.recordings, 'recording')}: temperature {made.temperature:.4f}{least} → {found.out}", quiet)
 
 
 def _sweep_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -246,7 +247,3 @@ def _sweep_row(row: dict[str, Any]) -> dict[str, Any]:
 def _joined(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows with each list as one text, for formats that have no lists."""
     return [row | {"phrases": "; ".join(row["phrases"])} for row in rows]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

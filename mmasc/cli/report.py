@@ -13,8 +13,9 @@ from mmasc.cli.options import (
     text_space_option,
     where_option,
 )
-from mmasc.cli.output import print_note, print_object, print_rows, remark
+from mmasc.cli.output import left_out, print_note, print_object, print_rows, remark
 from mmasc.cli.progress import shown_progress
+from mmasc.printing import counted
 
 
 @click.command(cls=ListCommand, short_help="Study prompts on a labelled collection: numbers, figures, a page.")
@@ -50,7 +51,7 @@ def report(
     with shown_progress("reporting", quiet):
         found = write_report(collection, label, prompts, to, **options)
     if found.unlabelled:
-        remark(f"{found.unlabelled} recordings without a label in {label!r} were left out", quiet)
+        remark(left_out(found.unlabelled, f"without a label in {label!r}"), quiet)
     if output_format in ("json", "jsonl"):
         print_object(report_object(found), output_format)
     else:
@@ -71,4 +72,4 @@ def report(
         ]
         print_rows(rows, output_format)
     print_note(found.heard.sentence, output_format, quiet)
-    remark(f"{found.recordings} recordings, {len(found.classes)} labels → {found.page}", quiet)
+    remark(f"{counted(found.recordings, 'recording')}, {counted(len(found.classes), 'label')} → {found.page}", quiet)

@@ -10,6 +10,7 @@ from mmasc.cli.lists import ListCommand
 from mmasc.cli.options import format_option, quiet_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 from mmasc.cli.progress import shown_progress
+from mmasc.printing import counted
 from mmasc.progress import counting
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def review(
         remark("nothing is left to ask: all is judged, or no window passes", quiet)
     elif to is not None:
         table = shlex.quote(str(written.table))
-        remark(f"{len(rows)} moments, {written.clips} clips → {to}", quiet)
+        remark(f"{counted(len(rows), 'moment')}, {counted(written.clips, 'clip')} → {to}", quiet)
         remark(f"fill in the column verdict (yes, no, unsure) of {table}, then:", quiet)
         remark(f"  mmasc label import {shlex.quote(collection)} {table} --by YOUR_NAME", quiet)
         remark(f"  mmasc head fit {shlex.quote(collection)} --annotations --out {shlex.quote(head_file)}", quiet)
@@ -115,9 +116,10 @@ def _figures(opened: Any, head_file: str, more: int, seed: int, quiet: bool) -> 
 
 def _lines(figures: "Learning") -> list[str]:
     """How good the head is, in words."""
-    recordings = "1 recording" if figures.recordings == 1 else f"{figures.recordings} recordings"
+    recordings = counted(figures.recordings, "recording")
     lines = [
-        f"{figures.annotations} annotations: {figures.windows} windows of {recordings}, {figures.tested} labels tested"
+        f"{counted(figures.annotations, 'annotation')}: {counted(figures.windows, 'window')} of {recordings}, "
+        f"{counted(figures.tested, 'label')} tested"
     ]
     if figures.mean_average_precision is None:
         lines.append("how good the head is cannot be known: no label lies in two recordings")

@@ -11,6 +11,7 @@ import click
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import TABLE_WIDTH, echo, print_rows, print_table, remark, rows_text, shorten
 from mmasc.cli.progress import shown_progress
+from mmasc.printing import counted
 from mmasc.remote.addresses import is_address
 
 if TYPE_CHECKING:
@@ -62,26 +63,12 @@ _OWN_WIDTH = 24  # characters of a user's own column in the table
 def search(
     collection: str,
     queries: tuple[str, ...],
-    text: tuple[str, ...],
-    audio: tuple[str, ...],
-    image: tuple[str, ...],
-    film: tuple[str, ...],
-    negatives: tuple[str, ...],
-    like: tuple[str, ...],
-    not_like: tuple[str, ...],
-    weights: str | None,
-    not_weights: str | None,
-    k: int,
-    where: str | None,
-    space: str | None,
     per_recording: bool,
-    spread: int | None,
-    windows: bool,
-    gap: float | None,
     to: str | None,
     device: str,
     quiet: bool,
     output_format: str,
+    **asked: Any,
 ) -> None:
     """Search a collection by text, by sound or by picture.
 
@@ -90,42 +77,47 @@ def search(
     good neighbours together. csv, json and jsonl hold the best window of each (best_start, best_end); raven, audacity
     and m3u are selection tables, label tracks and playlists for other programs.
     """
-    if per_recording and spread is not None:
+    answer = {name: asked[name] for name in ("k", "where", "space", "spread", "windows", "gap")}
+    if per_recording and answer["spread"] is not None:
         raise click.UsageError("--per-recording is --spread 1: give one of them")
-    if windows and gap is not None:
+    if answer["windows"] and answer["gap"] is not None:
         raise click.UsageError("--gap joins windows, --windows does not: give one of them")
     if to is not None and output_format == "table":
         raise click.UsageError("--to writes a file for programs: give its --format (csv, json, jsonl, raven, ...)")
     from mmasc.collection import Collection
 
     opened = Collection(collection, device=device)
-    question = question_of(queries, negatives)
-    for kind, more in (("text", text), ("audio", audio), ("image", image + film)):
-        question[kind] += more
-    question |= {"like": [_moment(one) for one in like], "not_like": [_moment(one) for one in not_like]}
-    for name, given, asked in (("--weights", weights, ""), ("--not-weights", not_weights, "not_")):
-        items = sum(len(question[f"{asked}{kind}"]) for kind in ("text", "audio", "image", "like"))
-        if given is not None and len(numbers_of(given, name) or ()) != items:
-            raise click.UsageError(f"{name} {given}: give one number for each of the {items} queries")
-    weighed: dict[str, Any] = {
-        "weights": numbers_of(weights, "--weights"),
-        "not_weights": numbers_of(not_weights, "--not-weights"),
+    question = question_of(queries, asked["negatives"])
+    for kind, more in (("text", ("text",)), ("audio", ("audio",)), ("image", ("image", "film"))):
+        question[kind] += [item for option in more for item in asked[option]]
+    question |= {name: [_moment(one) for one in asked[name]] for name in ("like", "not_like")}
+    weights = {
+        "weights": _weights(asked["weights"], "--weights", question, ""),
+        "not_weights": _weights(asked["not_weights"], "--not-weights", question, "not_"),
     }
-    spread = 1 if per_recording else spread
+    if per_recording:
+        answer["spread"] = 1
     with shown_progress("searching", quiet):
-        hits = opened.search(
-            **question, **weighed, k=k, where=where, space=space, spread=spread, windows=windows, gap=gap
-        )
+        hits = opened.search(**question, **weights, **answer)
     for line in opened.remarks:
         remark(line, quiet)
     if not hits:
-        remark("no window meets the condition of --where" if where else "nothing found", quiet)
+        remark("no window meets the condition of --where" if answer["where"] else "nothing found", quiet)
     if output_format in LABEL_FORMATS or to is not None:
         _write(hits, output_format, to, question_label(question), quiet)
     elif output_format != "table":
         print_rows(hits, output_format)
     elif hits:
         _print_table(hits, opened.head.root, quiet)
+
+
+def _weights(given: str | None, name: str, question: Mapping[str, Sequence[Any]], side: str) -> list[float] | None:
+    """Numbers of `--weights`: one for each query of its side."""
+    numbers = numbers_of(given, name)
+    items = sum(len(question[f"{side}{kind}"]) for kind in ("text", "audio", "image", "like"))
+    if numbers is not None and len(numbers) != items:
+        raise click.UsageError(f"{name} {given}: give one number for each of the {counted(items, 'query', 'queries')}")
+    return numbers
 
 
 def numbers_of(given: str | None, name: str) -> list[float] | None:
@@ -158,7 +150,7 @@ def _write(hits: "list[Hit]", output_format: str, to: str | None, label: str, qu
     from mmasc.storage.files import write_atomically
 
     write_atomically(Path(to), text.encode("utf-8", "surrogateescape"))
-    remark(f"{len(hits)} hits → {to}", quiet)
+    remark(f"{counted(len(hits), 'hit')} → {to}", quiet)
 
 
 def _moment(text: str) -> Any:

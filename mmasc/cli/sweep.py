@@ -9,6 +9,7 @@ from mmasc.cli.output import echo, print_rows, print_table, remark
 from mmasc.cli.progress import shown_progress
 from mmasc.cli.train_network import Several
 from mmasc.cli.train_network import network as train_network
+from mmasc.printing import counted
 
 # Options of training that a sweep replaces by its own or does not have
 _OWN = ("tags", "seed", "preset", "weights", "new_head", "pause_at")
@@ -129,7 +130,10 @@ def _values(network: str, output_format: str, quiet: bool, given: dict[str, Any]
     print_table(table, list(table[0]))
     clips = sum(row.n_test for row in rows)
     pooled = sum(row.test_accuracy * row.n_test for row in rows if row.test_accuracy is not None) / max(clips, 1)
-    echo(f"\ntest accuracy of what was chosen {pooled:.3f}, over {clips} clips; test folds had no part in the choice")
+    echo(
+        f"\ntest accuracy of what was chosen {pooled:.3f}, over {counted(clips, 'clip')}; test folds had no part in "
+        "the choice"
+    )
 
 
 def _with_progress(run: Callable[..., Any], network: str, quiet: bool, given: Mapping[str, Any]) -> Any:

@@ -6,6 +6,7 @@ import click
 
 from mmasc.cli.options import format_option, quiet_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
+from mmasc.printing import counted
 from mmasc.storage.texts import listed
 
 _LISTED = 3
@@ -47,7 +48,7 @@ def transcripts(reference: str, guess: str, normalise: bool, quiet: bool, output
     if output_format != "table":
         print_rows(rows, output_format)
         return
-    echo(f"{found.recordings} recordings")
+    echo(counted(found.recordings, "recording"))
     several = len({row["annotations"] for row in rows}) > 1
     for row in rows:
         tokens = ("with" if row["annotations"] else "without") + " tokens"

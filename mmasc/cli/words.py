@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mmasc.cli.output import remark
+from mmasc.printing import counted
 
 if TYPE_CHECKING:
     from mmasc.prompts.prompts import Prompts
@@ -27,4 +28,5 @@ def prompts_or_words(given: str | None, encoder: str) -> "Prompts":
 
 def tell_words(words: "Prompts", encoder: str, quiet: bool = False) -> None:
     """Say on stderr which prompts are used where none were named; once nothing can be refused any more."""
-    remark(f"prompts: {words.name}, {len(words.labels)} labels (the words of {encoder}; --prompts for others)", quiet)
+    n = counted(len(words.labels), "label")
+    remark(f"prompts: {words.name}, {n} (the words of {encoder}; --prompts for others)", quiet)

@@ -7,6 +7,7 @@ from typing import Literal
 from mmasc.collection.annotation import Annotation
 from mmasc.collection.journal import Contents
 from mmasc.errors import show_path
+from mmasc.printing import counted
 from mmasc.storage.texts import listed
 
 Fault = tuple[Literal["error", "warning"], str]
@@ -25,7 +26,8 @@ def homeless(lost: Sequence[Annotation]) -> Iterator[Fault]:
         of_people = sum(one.identity is None for one in lost)
         yield (
             "warning",
-            f"{len(lost)} annotations are of recordings that are not in the collection and are not shown; "
+            f"{counted(len(lost), 'annotation is', 'annotations are')} of recordings that are not in the collection "
+            f"and {'is' if len(lost) == 1 else 'are'} not shown; "
             f"{of_people} by people are kept, and there again when the same files are embedded again",
         )
 
@@ -39,4 +41,5 @@ def past_the_end(late: Sequence[Annotation], first: str) -> Iterator[Fault]:
     """
     if late:
         what = f"{show_path(first)}: {late[0].label} to {late[0].end:.3f} s"
-        yield "warning", f"{len(late)} annotations end after their recordings ({what})"
+        ends = counted(len(late), "annotation ends after its recording", "annotations end after their recordings")
+        yield "warning", f"{ends} ({what})"

@@ -26,6 +26,7 @@ from mmasc.collection.named_recordings import NamedRecordings
 from mmasc.collection.snapshot import Snapshot
 from mmasc.errors import MmascError, show_path
 from mmasc.inputs import as_count
+from mmasc.printing import counted
 from mmasc.storage.texts import listed
 
 __all__ = ["FIELDS", "UNNAMED", "VERDICTS", "Annotation", "Annotations"]
@@ -112,7 +113,7 @@ class Annotations:
         state, rows = self._history().state, self._collection.row_of
         found = [one for one in state.values() if one.id.startswith(name) and one.recording in rows]
         if len(found) != 1:
-            what = "no annotation has" if not found else f"{len(found)} annotations have"
+            what = "no annotation has" if not found else counted(len(found), "annotation has", "annotations have")
             raise MmascError(f"{what} an id that begins with {name!r}; see: mmasc label list {self._folder}")
         return found[0]
 

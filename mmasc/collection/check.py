@@ -18,6 +18,7 @@ from mmasc.collection.path_digests import PathDigests
 from mmasc.collection.removal import places_gone
 from mmasc.collection.snapshot import Snapshot
 from mmasc.errors import MmascError
+from mmasc.printing import counted
 from mmasc.progress import current, one_by_one
 from mmasc.storage.texts import listed
 
@@ -71,7 +72,8 @@ def _check_recordings(collection: Snapshot, at_once: int) -> list[Finding]:
     ids = [table.column("id").to_numpy() for table in store.recording_batches(head, ["id"], at_once)]
     double = sum(map(len, ids)) - len(np.unique(np.concatenate(ids)))
     if double:
-        findings.append(Finding("error", f"{double} recordings have the id of another one"))
+        has = counted(double, "recording has", "recordings have")
+        findings.append(Finding("error", f"{has} the id of another one"))
     missing, truncated, cancelled = Counted(), Counted(), Counted()
     try:
         for table, absent in places_gone(store, head, at_once):
@@ -85,14 +87,21 @@ def _check_recordings(collection: Snapshot, at_once: int) -> list[Finding]:
         truncated.add(table.column("path"), less & ~in_mix)
         cancelled.add(table.column("path"), in_mix)
     if missing.count:
-        message = f"{missing.count} recordings are not under {head.root} ({missing})"
+        message = f"{counted(missing.count, 'recording is', 'recordings are')} not under {head.root} ({missing})"
         helps = "if they were moved: mmasc collection move-root; if they are gone: mmasc collection remove --missing"
         findings.append(Finding("warning", f"{message}; {helps}"))
     if truncated.count:
-        findings.append(Finding("warning", f"{truncated.count} recordings end before their headers say ({truncated})"))
+        early = counted(
+            truncated.count, "recording ends before its header says", "recordings end before their headers say"
+        )
+        findings.append(Finding("warning", f"{early} ({truncated})"))
     if cancelled.count:
-        lost = f"{cancelled.count} recordings are lost in the mix of their channels ({cancelled})"
-        findings.append(Finding("warning", f"{lost}; embed them with --channels left, or each"))
+        lost = counted(
+            cancelled.count,
+            "recording is lost in the mix of its channels",
+            "recordings are lost in the mix of their channels",
+        )
+        findings.append(Finding("warning", f"{lost} ({cancelled}); embed with --channels left, or each"))
     return findings
 
 
@@ -102,13 +111,11 @@ def _check_files(collection: Snapshot) -> list[Finding]:
     with current().phase("comparing files with their checksums"):
         damaged = store.damaged_files(collection.head)
     if damaged:
-        findings.append(
-            Finding(
-                "error",
-                f"{len(damaged)} files are gone or not as they were written ({some(damaged, NAMED)}); "
-                f"restore {store.location} from a backup",
-            )
+        bad = counted(
+            len(damaged), "file is gone or not as it was written", "files are gone or not as they were written"
         )
+        message = f"{bad} ({some(damaged, NAMED)}); restore {store.location} from a backup"
+        findings.append(Finding("error", message))
     copies = [one for one in read_copies(store.folder) if one.generation == collection.head.generation]
     if copies and copies[0] != collection.head:
         copy = copy_path(store.folder, collection.head.generation)

@@ -11,6 +11,7 @@ from mmasc.collection.segment_files import damaged_segments
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
 from mmasc.encoders.own_vectors import is_own
+from mmasc.printing import counted
 from mmasc.windows.units import unit_float32
 
 # A recording may end this much after its last window: one sample of the slowest encoder
@@ -36,14 +37,14 @@ def check_space(reader: SpaceReader, collection: Snapshot, at_once: int) -> list
         wanted[there] = durations[rows[there]]
         gaps += (_recordings_exceeded if own else _recordings_with_gaps)(reader, positions, wanted)
     if orphans:
-        found.append(("error", f"{orphans} windows belong to no recording"))
+        found.append(("error", f"{counted(orphans, 'window belongs', 'windows belong')} to no recording"))
     if len(reader) != reader.space.windows:
-        found.append(("error", f"{len(reader)} windows, the head says {reader.space.windows}"))
+        found.append(("error", f"{counted(len(reader), 'window')}, the head says {reader.space.windows}"))
     if double:
-        found.append(("error", f"{double} windows are there twice"))
+        found.append(("error", f"{counted(double, 'window is', 'windows are')} there twice"))
     if gaps:
         what = "end after these do" if own else "do not cover them from start to end"
-        found.append(("error", f"windows of {gaps} recordings {what}"))
+        found.append(("error", f"windows of {counted(gaps, 'recording')} {what}"))
     damaged = damaged_segments(reader.store.space_folder(reader.space.identity))
     found += [("error", f"{name} of the index is not as it was written: {_AGAIN}") for name in damaged]
     return found + _check_vectors(reader)
@@ -105,9 +106,9 @@ def _check_vectors(reader: SpaceReader) -> list[Told]:
         count += len(vectors)
     found = list[Told]()
     if broken:
-        found.append(("error", f"{broken} vectors hold NaN or infinity"))
+        found.append(("error", f"{counted(broken, 'vector holds', 'vectors hold')} NaN or infinity"))
     if zero:
-        found.append(("warning", f"{zero} vectors are zero"))
+        found.append(("warning", f"{counted(zero, 'vector is', 'vectors are')} zero"))
     if count > 1 and np.all(low == high):
         found.append(("error", f"all {count} vectors are the same"))
     if count and not broken:

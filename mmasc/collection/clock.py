@@ -21,6 +21,7 @@ from mmasc.collection.metadata import metadata_table
 from mmasc.collection.stamps import CLOCK_NOTE
 from mmasc.collection.store import Store
 from mmasc.errors import show_path
+from mmasc.printing import counted
 from mmasc.remote.addresses import place_of
 from mmasc.storage.texts import parse_json
 
@@ -139,13 +140,21 @@ class ClockReport:
         if self.refused:
             ways = " or ".join(f'--clock "{pattern}"' for pattern in self.patterns[:3])
             lines.append(
-                f"{self.refused} recordings got no clock: {_name(self.example)}: {self.why}; say which it is: {ways}"
+                f"{counted(self.refused, 'recording')} got no clock: {_name(self.example)}: {self.why}; say which "
+                f"it is: {ways}"
             )
         if self.misfits:
-            lines.append(f"the pattern of --clock does not fit {self.misfits} recordings ({_name(self.misfit)})")
-        if self.apart:
             lines.append(
-                f"{self.apart} recordings have another time in the name than their recorder wrote into them, "
+                f"the pattern of --clock does not fit {counted(self.misfits, 'recording')} ({_name(self.misfit)})"
+            )
+        if self.apart:
+            other = counted(
+                self.apart,
+                "recording has another time in the name than its recorder wrote into it",
+                "recordings have another time in the name than their recorder wrote into them",
+            )
+            lines.append(
+                f"{other}, "
                 f"{_name(self.differing)} by {timedelta(seconds=round(self.most_apart))} h; a clock that is wrong "
                 "is set right with --clock or --timezone"
             )

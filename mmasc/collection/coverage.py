@@ -15,6 +15,7 @@ from mmasc.collection.known import some
 from mmasc.collection.snapshot import Snapshot
 from mmasc.encoders.own_vectors import is_own, text_of
 from mmasc.encoders.registry import window_of
+from mmasc.printing import counted
 from mmasc.remote.addresses import place_of
 from mmasc.remote.sightings import gone
 
@@ -63,10 +64,14 @@ def uncovered(collection: Snapshot, at_once: int = 65_536) -> list[str]:
         if found.count:
             advice = add_advice(collection.store.location, [collection.head.root], name, collection.head.spaces[name])
             lines.append(
-                f"space {name!r} has no vectors of {found.count} recordings that another space has ({found}); {advice}"
+                f"space {name!r} has no vectors of {counted(found.count, 'recording')} that another space has "
+                f"({found}); {advice}"
             )
     if nowhere.count:
-        lines.append(f"{nowhere.count} recordings have vectors in no space ({nowhere}); embed them again")
+        lines.append(
+            f"{counted(nowhere.count, 'recording has', 'recordings have')} vectors in no space ({nowhere}); embed "
+            "them again"
+        )
     return lines
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mmasc.collection.annotation import Annotation, new_id, now
+from mmasc.printing import counted
 
 OPS = ("set", "remove", "rename", "undo", "redo")
 
@@ -46,9 +47,9 @@ class Event:
         if self.op == "set":
             labels = sorted({one.label for one in self.annotations})
             of = f" of {labels[0]}" if len(labels) == 1 else f" of {len(labels)} labels"
-            return f"{_counted(len(self.annotations))}{of} added"
+            return f"{counted(len(self.annotations), 'annotation')}{of} added"
         if self.op == "remove":
-            return f"{_counted(len(self.ids))} removed"
+            return f"{counted(len(self.ids), 'annotation')} removed"
         return f"{self.old} renamed to {self.new}" if self.op == "rename" else self.op
 
 
@@ -100,7 +101,3 @@ def _undone(events: Sequence[Event]) -> set[str]:
         if event.op in ("undo", "redo") and event.id not in undone:
             undone.update(event.ids)
     return undone
-
-
-def _counted(number: int) -> str:
-    return f"{number} annotation{'' if number == 1 else 's'}"

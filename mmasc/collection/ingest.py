@@ -35,6 +35,7 @@ from mmasc.encoders.registry import full_name_of, load_encoder, window_of
 from mmasc.encoders.sound_progress import sound_phase
 from mmasc.encoders.spec import DEFAULT_ENCODER
 from mmasc.errors import MmascError, show_path
+from mmasc.printing import counted
 from mmasc.progress import current
 from mmasc.remote.addresses import absolute, common_root, is_address, place_of, refuse_to_write
 from mmasc.remote.paths import RemotePath, as_path
@@ -162,7 +163,8 @@ def embed(
         )
     if count := unstamped(files):
         remarks.append(
-            f"{count} recordings lie on servers that say neither an ETag nor when they were written: whether they "
+            f"{counted(count, 'recording lies', 'recordings lie')} on servers that say neither an ETag nor when "
+            "files were written: whether they "
             "change is not seen, so they are read and embedded each time"
         )
     report.remarks = remarks + report.remarks

@@ -32,6 +32,7 @@ from mmasc.collection.text_probes import text_probes
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.file_vectors import FileVectors
 from mmasc.errors import MmascError, show_path
+from mmasc.printing import counted
 from mmasc.remote.addresses import place_of
 from mmasc.remote.paths import as_path
 from mmasc.storage.contents import digest_of
@@ -201,7 +202,8 @@ class Intake:
         for name, count in self.writer.lost.items():
             advice = add_advice(self.store.folder, [self.root], name, head.spaces[name])
             self.report.remarks.append(
-                f"{count} recordings changed since they were embedded in space {name!r}, so their old vectors were "
+                f"{counted(count, 'recording')} changed since {'it was' if count == 1 else 'they were'} embedded in "
+                f"space {name!r}, so the old vectors were "
                 f"removed there; {advice}"
             )
         if self.clocks is not None:
@@ -211,7 +213,7 @@ class Intake:
         self.report.remarks += self.noted[:_NOTED]
         if len(self.noted) > _NOTED:
             self.report.remarks.append(
-                f"remarks about {len(self.noted) - _NOTED} more files: mmasc classify shows them"
+                f"remarks about {counted(len(self.noted) - _NOTED, 'more file')}: mmasc classify shows them"
             )
         self.report.remarks += self.store.remarks
         gone = [path for path in gone_under(self.known, self.root, folders) if not self.known[path].stamp.unseen]
@@ -219,7 +221,8 @@ class Intake:
         if gone:
             command = shlex.join(["mmasc", "collection", "remove", str(self.store.folder), "--missing"])
             self.report.remarks.append(
-                f"{len(gone)} recordings of {show_path(self.store.folder)} are no longer there ({some(gone)}); remove "
+                f"{counted(len(gone), 'recording')} of {show_path(self.store.folder)} "
+                f"{'is' if len(gone) == 1 else 'are'} no longer there ({some(gone)}); remove "
                 f"them from it with: {command}"
             )
 

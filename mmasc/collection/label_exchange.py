@@ -14,6 +14,7 @@ from mmasc.collection.collection import Collection
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.formats import Reader, Written, read_each, rows_text, write_rows
 from mmasc.label_files.rows import LabelRow, Problem
+from mmasc.printing import counted
 from mmasc.storage.matching import FileMatcher
 from mmasc.storage.texts import listed
 
@@ -259,11 +260,14 @@ def _band(one: Annotation) -> tuple[object, ...]:
 def unfound_lines(found: LabelImport, most: int = 10) -> Iterator[str]:
     """Lines for people: recordings that are not in the collection, and those that could be several."""
     for name, count in list(found.missing.items())[:most]:
-        yield f"{show_path(name)} is not in the collection: {count} {'label' if count == 1 else 'labels'} left out"
+        yield f"{show_path(name)} is not in the collection: {counted(count, 'label')} left out"
     if len(found.missing) > most:
-        yield f"... and {len(found.missing) - most} more recordings that are not in the collection"
+        yield (
+            f"... and {counted(len(found.missing) - most, 'more recording that is', 'more recordings that are')} "
+            "not in the collection"
+        )
     for name, files in list(found.unclear.items())[:most]:
         shown = listed(map(show_path, files))
         yield f"{show_path(name)} could be several recordings: {shown}; write the folder too"
     if len(found.unclear) > most:
-        yield f"... and {len(found.unclear) - most} more names that could be several recordings"
+        yield f"... and {counted(len(found.unclear) - most, 'more name')} that could be several recordings"

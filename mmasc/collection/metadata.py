@@ -12,6 +12,7 @@ from mmasc.audio.clock_parts import wall_of_iso
 from mmasc.collection.schema import RECORDING_COLUMNS, WINDOW_COLUMNS
 from mmasc.collection.stamps import CLOCK_NOTE
 from mmasc.errors import MmascError, show_path
+from mmasc.printing import counted
 from mmasc.remote.addresses import normal
 from mmasc.storage.matching import FileMatcher, match_rows, one_statement
 from mmasc.storage.tables import read_table
@@ -108,13 +109,14 @@ class Metadata:
         return self._remarks
 
     def _counted(self, strange: int, elsewhere: int, silent: int) -> list[str]:
-        rows = f"of {len(self)} rows of {show_path(self.path)}"
-        counted = [(strange, f"{strange} {rows} name no file here")]
-        counted += [
-            (elsewhere, f"{elsewhere} {rows} name recordings that were not given this time; they stay as they are")
-        ]
-        counted += [(silent, f"{silent} of the files given have no row in {show_path(self.path)}")]
-        return [line for count, line in counted if count]
+        rows = f"of {counted(len(self), 'row')} of {show_path(self.path)}"
+        lines = [(strange, f"{strange} {rows} {'names' if strange == 1 else 'name'} no file here")]
+        names = "names a recording that was" if elsewhere == 1 else "name recordings that were"
+        stay = "it stays as it is" if elsewhere == 1 else "they stay as they are"
+        lines += [(elsewhere, f"{elsewhere} {rows} {names} not given this time; {stay}")]
+        have = "has" if silent == 1 else "have"
+        lines += [(silent, f"{silent} of the files given {have} no row in {show_path(self.path)}")]
+        return [line for count, line in lines if count]
 
     def _renamed(self) -> list[str]:
         renamed = [f"{old} → {new}" for old, new in self.columns.items() if old != new]

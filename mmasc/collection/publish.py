@@ -16,6 +16,7 @@ from mmasc.collection.publication import FILES, PublishedFile, address_of, head_
 from mmasc.collection.published import PublishedStore
 from mmasc.collection.store import Store
 from mmasc.errors import MmascError, show_path
+from mmasc.printing import counted
 from mmasc.progress import current
 from mmasc.remote import stores
 from mmasc.remote.limits import tried
@@ -198,6 +199,6 @@ def _refuse_other_recordings(store: Store, head: Head, address: str) -> None:
     ours = set(store.recordings(head, ["id"]).column("id").to_pylist())
     if theirs and ours and theirs.isdisjoint(ours):
         raise MmascError(
-            f"{address} holds another collection ({len(theirs)} recordings, none of them of "
+            f"{address} holds another collection ({counted(len(theirs), 'recording')}, none of them of "
             f"{show_path(store.folder)}); give an empty prefix"
         )

@@ -17,6 +17,7 @@ from mmasc.collection.head import Head
 from mmasc.collection.id_map import is_in
 from mmasc.collection.table_reader import TableReader
 from mmasc.errors import MmascError, show_path
+from mmasc.printing import counted
 from mmasc.remote.addresses import absolute, is_address, place_of
 from mmasc.remote.sightings import gone
 
@@ -120,7 +121,7 @@ def gone_ids(store: TableReader, head: Head, at_once: int = AT_ONCE) -> Int[np.n
     folder, root = store.folder, head.root
     what = "" if is_address(root) or os.path.isdir(root) else f"the root {show_path(root)} does not exist"
     if not what and len(lost) == count:
-        what = f"none of the {count} recordings is found under {show_path(root)}"
+        what = f"none of the {counted(count, 'recording')} is found under {show_path(root)}"
     if what:
         raise MmascError(
             f"{what}, so nothing was removed from {show_path(folder)}: connect the disk, or say where the recordings "

@@ -132,7 +132,7 @@ def _open_space(change: Transaction, folder: Path, rows: VectorRows, target: Tar
     if space is not None and space.dim != dim:
         raise MmascError(f"vectors of {what} have {space.dim} numbers, got {dim}: the same model gives the same number")
     if space is None and target.identity is None:
-        raise MmascError(f"{what} is new: name what made its vectors, identity='birdnet 2.4 embeddings'")
+        raise MmascError(f"{what} is new: name what made its vectors, identity='birdnet 2.4 embeddings' (--identity)")
     name = own_name(target.identity) if target.identity is not None else space.encoder  # type: ignore[union-attr]
     wanted = own_identity(text_of(name), dim)
     if space is not None:
@@ -173,7 +173,7 @@ def _new_file(root: str, stored: str, seconds: float | None) -> tuple[FileVector
         if seconds is None:
             raise MmascError(
                 f"{show_path(stored)} is not a recording of the collection, and {show_path(path)} is not a file: "
-                "correct the path, or say how long it is in durations"
+                "correct the path, or say how long it is in durations (--table)"
             ) from None
         return file(AudioStatus("ok", "", None, seconds), seconds), UNSEEN
     with open_audio(path) as opened:
@@ -209,7 +209,8 @@ def _write(
         refuse_row(
             differs,
             lambda row: (
-                f"row {row}: another vector of {_moment(given, row)} is there already; replace=True replaces it"
+                f"row {row}: another vector of {_moment(given, row)} is there already; replace=True (--replace) "
+                "replaces it"
             ),
         )
     elif differs.any():

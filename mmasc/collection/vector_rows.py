@@ -11,6 +11,7 @@ from jaxtyping import Float, Float32, Int
 
 from mmasc.errors import MmascError, show_path
 from mmasc.inputs import as_numbers, as_vectors
+from mmasc.printing import counted
 
 _AT_ONCE = 65_536
 
@@ -91,7 +92,7 @@ def refuse_row(bad: Any, line: Callable[[int], str]) -> None:
     """
     if bad.any():
         more = int(bad.sum()) - 1
-        raise MmascError(line(int(bad.argmax())) + (f" (and {more} more rows)" if more else ""))
+        raise MmascError(line(int(bad.argmax())) + (f" (and {counted(more, 'more row')})" if more else ""))
 
 
 def checked_probes(probes: Any, dim: int) -> Float32[np.ndarray, "item dim"] | None:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from mmasc.errors import MmascError
+from mmasc.printing import counted
 
 
 def draw_balanced(has: Bool[np.ndarray, "clip class"], per_class: int, seed: int) -> Int64[np.ndarray, " kept"]:
@@ -60,7 +61,8 @@ def draw_groups(
                 chosen[group] = True
     if not chosen.any():
         raise MmascError(
-            f"{len(names)} groups of {len(groups)} clips are too few to hold back {share:.0%} of every class; "
+            f"{counted(len(names), 'group')} of {counted(len(groups), 'clip')} {'is' if len(names) == 1 else 'are'} "
+            f"too few to hold back {share:.0%} of every class; "
             "use a larger share, or a fold for validation"
         )
     return chosen[member]
@@ -101,7 +103,9 @@ def make_folds(
         raise ValueError(f"n_folds must be 2 or more, got {n_folds}")
     n_groups = len(set(groups))
     if n_groups < n_folds:
-        raise MmascError(f"{name}: {n_groups} groups are fewer than {n_folds} folds; ask for fewer folds")
+        raise MmascError(
+            f"{name}: {counted(n_groups, 'group is', 'groups are')} fewer than {n_folds} folds; ask for fewer folds"
+        )
     counts = targets.sum(0)
     rarest = np.where(targets > 0, counts[None], np.inf).argmin(1)
     present = np.bincount(rarest)

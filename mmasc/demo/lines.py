@@ -8,11 +8,6 @@ from typing import Any
 from mmasc.demo.result import Labelled
 
 
-def many(count: int, what: str) -> str:
-    """A number of things."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 def best(one: Labelled) -> float:
     """Cosine of the label that a sound was given."""
     return one.cosines[one.label]

@@ -14,6 +14,7 @@ from mmasc.demo.content import Entry, HitView, MapPoint, PageContent, Question, 
 from mmasc.demo.page import render_page
 from mmasc.demo.pictures import map_positions
 from mmasc.demo.result import Asked, DemoResult, Labelled
+from mmasc.printing import counted
 from mmasc.storage.files import make_folders, write_atomically
 
 _WORDS_ON_MAP = 40  # with more labels than this, those that most sounds were given
@@ -174,7 +175,7 @@ def _address(file: Path, page: Path) -> str:
 
 def _title(result: DemoResult) -> str:
     count = len(result.labelled)
-    return f"What mmasc hears in {count} sound{'' if count == 1 else 's'}"
+    return f"What mmasc hears in {counted(count, 'sound')}"
 
 
 def _lead(result: DemoResult) -> str:

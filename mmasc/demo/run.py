@@ -18,7 +18,7 @@ from mmasc.collection import Collection
 from mmasc.collection.ingest import embed
 from mmasc.collection.report import EmbedReport
 from mmasc.collection.vectors import recording_vectors
-from mmasc.demo.lines import best, listed, many, printable, quoted, short
+from mmasc.demo.lines import best, listed, printable, quoted, short
 from mmasc.demo.result import HITS, MOST_LABELS, MOST_SHOWN, Asked, DemoResult, Labelled
 from mmasc.demo.sounds import SECONDS, make_sounds, write_sound
 from mmasc.encoders.base import Encoder
@@ -27,6 +27,7 @@ from mmasc.encoders.registry import load_encoder
 from mmasc.encoders.spec import DEFAULT_ENCODER
 from mmasc.errors import MmascError
 from mmasc.heads.zeroshot import ZeroShotClassifier
+from mmasc.printing import counted
 from mmasc.prompts.prompts import Prompts, load_prompts
 from mmasc.synth import SYNTH
 
@@ -148,12 +149,12 @@ def _embed(
     fresh = report.added + report.changed
     if fresh:
         speed = f"{report.audio_seconds / max(report.seconds, 1e-9):.0f} times as fast as they sound"
-        tell(f"   {many(fresh, 'sound')} ({report.audio_seconds:.0f} s) in {report.seconds:.1f} s, {speed}")
+        tell(f"   {counted(fresh, 'sound')} ({report.audio_seconds:.0f} s) in {report.seconds:.1f} s, {speed}")
     if report.skipped:
-        tell(f"   {many(report.skipped, 'sound')} had their vectors already")
+        tell(f"   {counted(report.skipped, 'sound')} had their vectors already")
     tell(f"   kept in {collection}")
     if not fresh and not report.skipped:
-        raise MmascError(f"{folder}: none of {many(report.found, 'file')} could be read; the lines above say why")
+        raise MmascError(f"{folder}: none of {counted(report.found, 'file')} could be read; the lines above say why")
     _forget(Collection.open(collection), {bad.path for bad in report.failed})
     words = ZeroShotClassifier(encoder).fit(prompts).class_vectors_
     return DemoResult(into / "index.html", collection, folder, made, encoder, report, prompts, words)

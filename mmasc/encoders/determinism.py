@@ -18,6 +18,7 @@ from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import embed_file, embed_files
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
+from mmasc.printing import counted
 
 WINDOWS = 16
 BATCH_SIZES = (1, 3, 16)
@@ -179,7 +180,9 @@ def _shape(name: str, vectors: np.ndarray, count: int, encoder: Encoder) -> Chec
 def _finite(name: str, vectors: np.ndarray) -> CheckResult:
     bad = int((~np.isfinite(vectors)).any(axis=1).sum())
     zero = int((vectors == 0).all(axis=1).sum())
-    found = f"{bad} of {len(vectors)} vectors hold NaN or infinity, {zero} are zero"
+    found = (
+        f"{bad} of {counted(len(vectors), 'vector')} {'holds' if bad == 1 else 'hold'} NaN or infinity, {zero} are zero"
+    )
     return CheckResult(name, not bad and not zero, found)
 
 

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from mmasc.datasets.known import FAMILIES, clip_ids
 from mmasc.encoders.learned import BUNDLED, same_recordings
 from mmasc.encoders.registry import spec_of
+from mmasc.printing import counted
 from mmasc.storage.texts import parse_json
 
 State = Literal["recordings", "set", "unknown"]
@@ -55,7 +56,8 @@ class Heard:
         if self.state == "recordings":
             which = f" ({self.data})" if self.data else ""
             return (
-                f"{self.encoder} learned from {self.learned} of these {self.recordings} recordings{which}: expect "
+                f"{self.encoder} learned from {self.learned} of {'this' if self.recordings == 1 else 'these'} "
+                f"{counted(self.recordings, 'recording')}{which}: expect "
                 "lower figures on new recordings"
             )
         if self.state == "set":

@@ -18,6 +18,7 @@ from mmasc.encoders.adapters.onnx_models import OnnxLogits
 from mmasc.encoders.embedding import embed_files
 from mmasc.encoders.network import NetworkLogits
 from mmasc.errors import MmascError
+from mmasc.printing import counted
 from mmasc.storage.tensors import load_tensors, save_tensors
 
 # Fewer windows say little about 500 classes
@@ -82,7 +83,8 @@ def measure_usual(
             progress(done)
     if count < MINIMUM_WINDOWS:
         raise MmascError(
-            f"{count} windows of {window_seconds:g} s with sound are too few to know what is usual; give at least "
+            f"{counted(count, 'window')} of {window_seconds:g} s with sound {'is' if count == 1 else 'are'} too few "
+            "to know what is usual; give at least "
             f"{MINIMUM_WINDOWS}, of all kinds of sound"
         )
     mean = total / count

@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from mmasc.encoders.mini_text import TextTable, split_words
+from mmasc.printing import counted
 
 _NEAREST = 3
 _MOST_LINES = 5
@@ -111,7 +112,8 @@ def remarks_on_words(encoder: ReadsWords, texts: Sequence[str]) -> list[str]:
         known = f"; nearest known: {', '.join(near)}" if near else ", nor is one like it"
         lines.append(f'"{word}" is not a word that {encoder.spec.name} learned{known}')
     if len(lines) > _MOST_LINES:
-        lines[_MOST_LINES:] = [f"{len(lines) - _MOST_LINES} more words are not known; mmasc prompts lint names them"]
+        more = counted(len(lines) - _MOST_LINES, "more word is", "more words are")
+        lines[_MOST_LINES:] = [f"{more} not known; mmasc prompts lint names every one"]
     return lines
 
 

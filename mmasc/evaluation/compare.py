@@ -105,12 +105,9 @@ def compare(
     heads: Sequence[str] = ("logistic",),
     groups: str | None = None,
     folds_column: str | None = None,
-    data: str | Path | None = None,
-    cache: str | Path | None = None,
     measure: bool = True,
-    device: str = "cpu",
-    remark: Callable[[str], None] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
+    **testing: Any,
 ) -> Comparison:
     """Compare runs of networks and heads on collections.
 
@@ -121,10 +118,9 @@ def compare(
         groups: Column of the collections whose values stay on one side of a fold, and are drawn whole.
         folds_column: Column of the collections with official folds; default: "fold" where there is one, else five
             stratified folds.
-        data, cache, device: See `mmasc.evaluation.evaluate.evaluate`.
         measure: Also time every network on this machine.
-        remark: Called with lines about runs that are unfinished.
         progress: Called with the amount done, the total, and what it is.
+        testing: `data`, `cache`, `device` and `remark` of `mmasc.evaluation.evaluate.evaluate`, which tests the runs.
     Raises:
         MmascError: If there is nothing to compare, or a part cannot be tested.
     """
@@ -135,7 +131,7 @@ def compare(
         raise MmascError("nothing to compare: name runs of mmasc train, or collections")
     if collections and label is None:
         raise MmascError(f"{collections[0]} is a collection: name the column of its labels with --label")
-    evaluations = evaluate(runs, data, (), cache, device, remark, progress) if runs else []
+    evaluations = evaluate(runs, progress=progress, **testing) if runs else []
     rows = [_network_row(found, measure) for found in evaluations]
     kinds = list(dict.fromkeys(row.dataset for row in rows))
     for path in collections:

@@ -10,7 +10,7 @@ Paper: Liu et al. 2021, "Cross-modal Spectrum Transformation Network for Acousti
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from mmasc.evaluation.feature_table import FeatureRow, feature_row
 from mmasc.features.registry import FRONT_ENDS, front_end_constants
 from mmasc.networks.building import building_asked
 from mmasc.networks.load import load_network
+from mmasc.printing import counted
 from mmasc.progress import one_by_one
 from mmasc.storage.files import make_folders, write_atomically
 from mmasc.storage.texts import parse_json
@@ -83,17 +84,9 @@ def sweep_features(
     dataset: str,
     out: str | Path,
     features: Sequence[str],
-    seen_share: float = 0.0,
-    seen_by: str = "",
     folds: Sequence[str] = (),
     seeds: Sequence[int] = (0,),
-    recipe: str = "default",
-    arguments: Mapping[str, Any] | None = None,
-    cache: str | Path | None = None,
-    device: str = "cpu",
     minutes: float | None = None,
-    remark: Callable[[str], None] | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
     **options: Any,
 ) -> list[FeatureRow]:
     """Train a network on each of several features, or continue a sweep that was begun, and test all its runs.
@@ -105,51 +98,34 @@ def sweep_features(
         data, dataset: As for `train_network`.
         out: Folder of the sweep: OUT/FEATURES/seed-N/fold-M.
         features: See `front_ends_of`.
-        seen_share: Share of the clips of every group that is learned from: held back and tested as seen; 0 for none.
-        seen_by: Column (city ...) in the place of groups. A test clip whose value was learned from is seen as well.
         folds: Each is left out once; default: all.
         seeds: Each trains everything.
-        recipe, arguments, cache, device: As for `train_network`; one recipe serves all features alike.
         minutes: Begin no run after so many; 0 only tests what is there.
-        remark: Called with lines about what is being done.
-        progress: Called with steps done, steps of all of a run, and a line about it.
-        options: Others of `train_network`.
+        options: Others of `train_network`, by name; one recipe serves all features alike. `seen_share` is the share of
+            the clips of every group learned from that is held back and tested as seen; `seen_by` names a column (city
+            ...) in the place of groups: a test clip whose value was learned from is seen as well.
     Returns:
         A row for every front end that has a run, in the order given.
     Raises:
         MmascError: If something cannot be trained or tested; runs that are done stay.
     """
-    say = remark if remark is not None else _silence
+    session = Session.among(options)
     chosen, place, began = front_ends_of(features), Path(out), time.monotonic()
-    wanted = [str(fold) for fold in folds] or _folds_of(dataset, data, options)
-    values = dict(seen_share=seen_share, seen_by=seen_by, **options)
-    _check(network, chosen, arguments, recipe, values)
+    wanted = DataChoice.among(dataset, data, options).test_folds(folds)
+    _check(network, chosen, options)
     constants = {name: front_end_constants(front_end) for name, front_end in chosen.items()}
     for name in chosen:
         if (place / folder_name(name)).is_dir():
             _claim_features(place / folder_name(name), chosen[name], constants[name])
-    train = partial(
-        train_network,
-        network=network,
-        data=data,
-        dataset=dataset,
-        recipe=recipe,
-        arguments=arguments,
-        cache=cache,
-        device=device,
-        remark=remark,
-        progress=progress,
-        **values,
-    )
+    train = partial(train_network, network=network, data=data, dataset=dataset, **options)
     jobs = [(seed, name, fold) for seed in seeds for name in chosen for fold in wanted]
     for number, (seed, name, fold) in enumerate(one_by_one("run", jobs), 1):
         if minutes is not None and time.monotonic() - began >= 60 * minutes:
-            _say_what_is_left(jobs[number - 1 :], len(jobs), place, say)
+            _say_what_is_left(jobs[number - 1 :], len(jobs), place, session)
             break
-        say(f"run {number} of {len(jobs)}: {name}, seed {seed}, fold {fold}")
+        session.say(f"run {number} of {len(jobs)}: {name}, seed {seed}, fold {fold}")
         _claim_features(place / folder_name(name), chosen[name], constants[name])
         train(out=_folder(place, seed, name, fold), folds=[fold], seed=seed, features=chosen[name])
-    session = Session(device, cache, remark)
     rows = [
         feature_row(name, front_end, constants[name], place / folder_name(name), wanted, seeds, data, session)
         for name, front_end in chosen.items()
@@ -159,38 +135,27 @@ def sweep_features(
     return [row for row in rows if row is not None]
 
 
-def _say_what_is_left(
-    rest: Sequence[tuple[int, str, str]], n_jobs: int, place: Path, say: Callable[[str], None]
-) -> None:
+def _say_what_is_left(rest: Sequence[tuple[int, str, str]], n_jobs: int, place: Path, session: Session) -> None:
     left = [job for job in rest if not (_folder(place, *job) / "last.safetensors").is_file()]
     if left:
-        say(f"time is up: {len(left)} of {n_jobs} runs are not finished")
+        session.say(
+            f"time is up: {len(left)} of {counted(n_jobs, 'run')} {'is' if len(left) == 1 else 'are'} not finished"
+        )
 
 
 def _folder(place: Path, seed: int, name: str, fold: str) -> Path:
     return place / folder_name(name) / f"seed-{seed}" / f"fold-{fold}"
 
 
-def _folds_of(dataset: str, data: str | Path, options: Mapping[str, Any]) -> list[str]:
-    table = DataChoice.among(dataset, data, options).read()
-    if not table.folds:
-        raise MmascError(f"{table.root} has no folds to test on; make some with --make-folds 5")
-    return table.folds
-
-
-def _check(
-    network: str,
-    chosen: Mapping[str, str],
-    arguments: Mapping[str, Any] | None,
-    recipe: str,
-    options: Mapping[str, Any],
-) -> None:
+def _check(network: str, chosen: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """Refuse before the first hour of training what the last front end would refuse after it."""
-    known = {field.name for field in fields(SupervisedConfig)}
-    values = {**recipe_of(recipe), **{name: value for name, value in options.items() if name in known}}
+    known = {field.name for field in fields(SupervisedConfig)} - {"arguments"}
+    values = recipe_of(options.get("recipe", "default"))
+    values |= {name: value for name, value in options.items() if name in known}
+    arguments = dict(options.get("arguments") or {})
     for front_end in chosen.values():
-        with building_asked(f"{network} cannot be made with {front_end} and these arguments", dict(arguments or {})):
-            made = load_network(network, features=front_end, arguments=dict(arguments or {}))
+        with building_asked(f"{network} cannot be made with {front_end} and these arguments", arguments):
+            made = load_network(network, features=front_end, arguments=arguments)
         check_stages(made, SupervisedConfig(network, front_end, made.classes, "", "", "", **values))
 
 
@@ -218,7 +183,3 @@ def _holds(now: Any, theirs: Any) -> bool:
     if isinstance(now, dict) and isinstance(theirs, dict):
         return all(name in now and _holds(now[name], value) for name, value in theirs.items())
     return bool(now == theirs)
-
-
-def _silence(_line: str) -> None:
-    """Says nothing."""

@@ -19,6 +19,7 @@ from mmasc.metrics.events import (
     segment_counts,
 )
 from mmasc.metrics.threshold_curves import ThresholdScores, best_threshold, event_curve, segment_curve
+from mmasc.printing import counted
 
 _LEVEL = 0.95
 _Count = Callable[[EventsOf, EventsOf], EventCounts]
@@ -98,7 +99,10 @@ def compare_labels(
     for side in sides:
         unsure = sum(row.verdict == "unsure" for rows in side.rows.values() for row in rows)
         if unsure:
-            remarks.append(f"{show_path(side.name)}: {unsure} labels are unsure and were left out")
+            remarks.append(
+                f"{show_path(side.name)}: "
+                f"{counted(unsure, 'label is unsure and was', 'labels are unsure and were')} left out"
+            )
     true, said = events_of(*sides), events_of(sides[1], sides[0])
     if not true or not (true.keys() & said.keys() or all_recordings):
         raise MmascError(
@@ -108,8 +112,9 @@ def compare_labels(
     strange = sorted(said.keys() - true.keys())
     if strange and not all_recordings:
         remarks.append(
-            f"{len(strange)} recordings of {show_path(sides[1].name)} have no labels in {show_path(sides[0].name)} and "
-            f"were left out, the first is {show_path(strange[0])}"
+            f"{counted(len(strange), 'recording')} of {show_path(sides[1].name)} "
+            f"{'has' if len(strange) == 1 else 'have'} no labels in {show_path(sides[0].name)} and "
+            f"{'was' if len(strange) == 1 else 'were'} left out, the first is {show_path(strange[0])}"
         )
         said = {name: events for name, events in said.items() if name in true}
     by_segments: dict[str, Any] = {"segment_seconds": segment_seconds}

@@ -12,6 +12,7 @@ from mmasc.errors import MmascError, show_path
 from mmasc.label_files.formats import read_each
 from mmasc.label_files.rows import LabelRow, recording_named_by
 from mmasc.labelling.sources import is_collection
+from mmasc.printing import counted
 from mmasc.storage.matching import FileMatcher
 from mmasc.storage.texts import listed
 from mmasc.windows.timeline import Event
@@ -130,7 +131,7 @@ def _renamed(side: Side, files: dict[str, str], root: str) -> Side:
             several = listed(show_path(files[one]) for one in found)
             renamed.remarks.append(
                 f"{show_path(side.name)}: {show_path(name)} could be several recordings: {several}; its "
-                f"{len(rows)} labels were left out; write the folder too"
+                f"{counted(len(rows), 'label was', 'labels were')} left out; write the folder too"
             )
             continue
         renamed.rows.setdefault(files[found[0]] if found else name, []).extend(rows)

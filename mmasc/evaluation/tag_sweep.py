@@ -7,7 +7,7 @@ Paper: Jung et al. 2020, "Acoustic Scene Classification using Audio Tagging", Ta
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,6 @@ def sweep_tags(
     heads: Sequence[int] = (),
     layers: Sequence[str] = (),
     seeds: Sequence[int] = (0,),
-    arguments: Mapping[str, Any] | None = None,
-    cache: str | Path | None = None,
-    device: str = "cpu",
-    remark: Callable[[str], None] | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
     **options: Any,
 ) -> list[SweepCell]:
     """Train and test every cell of a grid, or continue a sweep that was begun; what is finished is left as it is.
@@ -106,15 +101,13 @@ def sweep_tags(
         tags: Source, see `mmasc.training.supervised.tag_sources`.
         grid, heads, layers: See `cells_of`.
         seeds: Each trains every cell.
-        arguments: Arguments of the network's definition, in addition to those of the cells.
-        cache, device, remark, progress: As for `train_network`.
-        options: Others of `train_network`.
+        options: Others of `train_network`, by name; `arguments` are in addition to those of the cells.
     Raises:
         MmascError: If a cell cannot be trained; those that are done stay.
     """
     from mmasc.training.supervised.train import train_network
 
-    session = Session(device, cache, remark)
+    session, arguments = Session.among(options), options.pop("arguments", None) or {}
     cells, place = cells_of(grid, heads, layers), Path(out)
     clip_tags = _tags_of_all(network, DataChoice.among(dataset, data, options), place, tags, session)
     done = []
@@ -128,11 +121,7 @@ def sweep_tags(
                 place / cell.name / f"seed-{seed}",
                 seed=seed,
                 tags=clip_tags,
-                arguments={**cell.arguments, **(arguments or {})},
-                cache=cache,
-                device=device,
-                remark=remark,
-                progress=progress,
+                arguments={**cell.arguments, **arguments},
                 **options,
             )
         done.append(_measured(cell, place / cell.name, data, session))

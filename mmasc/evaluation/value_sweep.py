@@ -8,7 +8,7 @@ that was stopped continues, and `mmasc evaluate` reads what it leaves.
 import itertools
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -27,6 +27,7 @@ from mmasc.training.supervised.data import DataChoice
 from mmasc.training.supervised.options import options_of
 
 VALIDATION = "0.2"  # share of the clips to learn from, where nobody says another
+_FIXED = ("fold", "seed", "validation")  # what combinations are compared on
 _ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_-]*)=(?P<values>.+)")
 _SAFE = re.compile(r"[^A-Za-z0-9.+-]+")
 
@@ -98,12 +99,6 @@ def sweep_values(
     grid: Mapping[str, Sequence[Any]] | Sequence[str],
     folds: Sequence[str] = (),
     seeds: Sequence[int] = (0,),
-    validation: str = VALIDATION,
-    arguments: Mapping[str, Any] | None = None,
-    cache: str | Path | None = None,
-    device: str = "cpu",
-    remark: Callable[[str], None] | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
     **options: Any,
 ) -> list[GridRow]:
     """Train every combination of a grid on every fold, choose on validation clips, and test what was chosen.
@@ -115,10 +110,8 @@ def sweep_values(
         grid: Values by name of an option or of an argument of the network; or texts for `grid_of`.
         folds: Folds to test; default: all.
         seeds: Each trains everything.
-        validation: As for `train_network`: what the choice is made on.
-        arguments: Arguments of the network's definition, in addition to those of the grid.
-        cache, device, remark, progress: As for `train_network`.
-        options: Others of `train_network`.
+        options: Others of `train_network`, by name: `validation` is what the choice is made on (default: 0.2 of the
+            clips to learn from), `arguments` are in addition to those of the grid.
     Returns:
         A row for each combination and fold.
     Raises:
@@ -128,13 +121,21 @@ def sweep_values(
     from mmasc.training.supervised.train import train_network
 
     wanted = dict(grid) if isinstance(grid, Mapping) else grid_of(grid)
-    if not validation:
+    options = {"validation": VALIDATION, **options}
+    if not options["validation"]:
         raise MmascError("a grid is chosen from on validation clips: validation must be a fold or a share, as in 0.2")
-    session, place = Session(device, cache, remark), Path(out)
+    fixed = [name for name in _FIXED if name in wanted]
+    if fixed:
+        raise MmascError(
+            f"{fixed[0]} is not for the grid: all combinations share folds, seeds and validation clips, which have "
+            "options of their own"
+        )
+    session, place = Session.among(options), Path(out)
     combinations = [dict(zip(wanted, values, strict=True)) for values in itertools.product(*wanted.values())]
     names = {one.name for one in fields(SupervisedConfig)}
-    _check(network, combinations, names, arguments or {}, options)
-    tested = [str(fold) for fold in folds] or _folds_of(dataset, data, options)
+    arguments = options.pop("arguments", None) or {}
+    _check(network, combinations, names, arguments, options)
+    tested = DataChoice.among(dataset, data, options).test_folds(folds)
     jobs = [(values, seed, fold) for values in combinations for seed in seeds for fold in tested]
     for number, (values, seed, fold) in enumerate(one_by_one("run", jobs), 1):
         session.say(f"run {number} of {len(jobs)}: {_words(values)}, seed {seed}, fold {fold}")
@@ -145,12 +146,7 @@ def sweep_values(
             _folder(place, values, seed, fold),
             folds=[fold],
             seed=seed,
-            validation=validation,
-            arguments={**(arguments or {}), **{name: one for name, one in values.items() if name not in names}},
-            cache=cache,
-            device=device,
-            remark=remark,
-            progress=progress,
+            arguments={**arguments, **{name: one for name, one in values.items() if name not in names}},
             **{**options, **{name: one for name, one in values.items() if name in names}},
         )
     rows = []
@@ -230,13 +226,6 @@ def _check(
         other = seen.setdefault(_name(values), values)
         if other is not values:
             raise MmascError(f"{_words(other)} and {_words(values)} would share a folder; write the values otherwise")
-
-
-def _folds_of(dataset: str, data: str | Path, options: Mapping[str, Any]) -> list[str]:
-    table = DataChoice.among(dataset, data, options).read()
-    if not table.folds:
-        raise MmascError(f"{table.root} has no folds to test on; make some with --make-folds 5")
-    return table.folds
 
 
 def _value(word: str, kind: Any, name: str) -> Any:

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from mmasc.errors import MmascError
 from mmasc.heads.unlabelled_shifts import MINIMUM_UNLABELLED
 from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
+from mmasc.printing import counted
 
 STANDS_OUT = 3.0  # deviations: what wavers normally is above in 1 of 741 cases
 _TO_DEVIATION = 1.4826  # median absolute deviation → standard deviation, of normal values
@@ -86,7 +87,8 @@ class BackgroundZeroShot(ZeroShotClassifier):
         cosines = self.decision_function(vectors)
         if len(cosines) < MINIMUM_UNLABELLED:
             raise MmascError(
-                f"{len(cosines)} windows of background are too few; take recordings with {MINIMUM_UNLABELLED} or more"
+                f"{counted(len(cosines), 'window')} of background {'is' if len(cosines) == 1 else 'are'} too few; "
+                f"take recordings with {MINIMUM_UNLABELLED} or more"
             )
         self.usual_, self.spread_ = usual_and_spread(cosines)
         return self

@@ -37,18 +37,31 @@ def export_hoplite(collection: Collection, to: Path, space: str | None = None) -
 
 
 def import_hoplite(
-    collection: Collection, folder: Path, space: str, identity: str, durations: Any = None
+    collection: Collection, folder: Path, space: str, identity: str | None, durations: Any = None, replace: bool = False
 ) -> VectorsReport:
-    """Add all windows of a hoplite database as vectors of one's own, see `Collection.add_vectors`."""
+    """Add all windows of a hoplite database as vectors of one's own, see `Collection.add_vectors`.
+
+    Raises:
+        MmascError: If the folder holds no database or an empty one, and as `Collection.add_vectors` does.
+    """
+    require_hoplite(folder)
     package, _ = _package()
-    if not (folder / "hoplite.sqlite").is_file():
-        raise MmascError(f"{show_path(folder)} holds no hoplite database (hoplite.sqlite); name the folder of one")
     opened = package.SQLiteUSearchDB.create(db_path=str(folder), readonly=True)
     windows, names = opened.get_all_windows(), {one.id: one.filename for one in opened.get_all_recordings()}
+    if not windows:
+        raise MmascError(f"{show_path(folder)} holds no windows; name the folder of another database")
     paths = [names[one.recording_id] for one in windows]
     vectors = opened.get_embeddings_batch([one.id for one in windows])
     starts, ends = np.array([one.offsets[:2] for one in windows], np.float64).T
-    return collection.add_vectors(vectors, paths, starts, ends, space, identity, durations)
+    return collection.add_vectors(vectors, paths, starts, ends, space, identity, durations, replace)
+
+
+def require_hoplite(folder: Path) -> None:
+    """Raises:
+    MmascError: If a folder holds no hoplite database.
+    """
+    if not (folder / "hoplite.sqlite").is_file():
+        raise MmascError(f"{show_path(folder)} holds no hoplite database (hoplite.sqlite); name the folder of one")
 
 
 def _package() -> tuple[Any, Any]:

@@ -6,11 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.rows import BadRowError, LabelFile, Problem, recording_named_by, row_from
+from mmasc.storage.parquet import read_parquet
 from mmasc.storage.tables import read_leniently
 from mmasc.storage.texts import listed
 
@@ -53,9 +51,5 @@ def _text(path: Path, found: LabelFile) -> tuple[Sequence[str], list[tuple[int, 
 
 
 def _parquet(path: Path) -> tuple[Sequence[str], list[tuple[int, Mapping[str, Any]]]]:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise MmascError(f"{show_path(path)} cannot be read as parquet ({reason}); write it again") from error
+    table = read_parquet(path)
     return table.column_names, list(enumerate(table.to_pylist(), 1))

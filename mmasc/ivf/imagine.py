@@ -12,6 +12,7 @@ from mmasc.audio import find_audio, load_audio
 from mmasc.devices import resolve_device
 from mmasc.errors import MmascError
 from mmasc.ivf.imagination import SOUND, load_imagination
+from mmasc.printing import counted
 from mmasc.storage.files import make_folders, replacing
 from mmasc.windows.cut import cut_segments
 
@@ -83,4 +84,4 @@ def imagine_files(
             end = min(starts[number] + length / rate, waveform.shape[1] / rate)
             yield Imagined(str(path), starts[number], end, str(file))
     if not written:
-        raise MmascError(f"none of the {len(files)} recordings can be read; look at the lines above")
+        raise MmascError(f"none of the {counted(len(files), 'recording')} can be read; look at the lines above")

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from mmasc.errors import MmascError
 from mmasc.ivf.decoding import PairConfig, decoded
 from mmasc.ivf.sources import Source
+from mmasc.printing import counted
 from mmasc.storage.files import make_folders
 
 # Decoded sources that stay in memory
@@ -152,5 +153,5 @@ def prepare_pairs(
     faults = [fault for number in sorted(results) for fault in results[number][1]]
     kept = [(sources[number], file) for number, (file, _) in sorted(results.items()) if file is not None]
     if not kept:
-        raise MmascError(f"none of the {len(sources)} pairs can be used; the first fault: {faults[0]}")
+        raise MmascError(f"none of the {counted(len(sources), 'pair')} can be used; the first fault: {faults[0]}")
     return Pairs([source for source, _ in kept], [file for _, file in kept], config, faults)

@@ -14,6 +14,7 @@ from mmasc.encoders.taggers import split_tagger
 from mmasc.encoders.usual import Usual, measure_usual, save_usual, usual_path
 from mmasc.errors import MmascError
 from mmasc.labelling.sources import is_collection
+from mmasc.printing import counted
 from mmasc.remote.paths import as_path
 
 
@@ -52,7 +53,7 @@ def centre_tagger(
         if progress is not None:
             progress(done, len(files))
 
-    source = f"{len(files)} recordings of {', '.join(Path(one).name for one in sounds)}"
+    source = f"{counted(len(files), 'recording')} of {', '.join(Path(one).name for one in sounds)}"
     usual = measure_usual(encoder, files, source, show)
     save_usual(place, usual)
     return place, usual

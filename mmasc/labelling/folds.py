@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from mmasc.errors import MmascError
 from mmasc.labelling.recordings import LabelledRecordings
+from mmasc.printing import counted
 
 _TRIES = 200  # of a few-shot draw under groups, before it is said that there is none
 
@@ -198,9 +199,9 @@ def _stratified_folds(
     elif counts.min() < n_folds:
         scarce = recordings.classes[int(present[counts.argmin()])]
         fewer = f"use --folds {counts.min()}, " if counts.min() > 1 else ""
-        noun = "recording" if counts.min() == 1 else "recordings"
         raise MmascError(
-            f"class {scarce!r} has {counts.min()} {noun}, fewer than {n_folds} folds; {fewer}add recordings, or "
+            f"class {scarce!r} has {counted(int(counts.min()), 'recording')}, fewer than {n_folds} folds; "
+            f"{fewer}add recordings, or "
             f"leave that class out with {recordings.where_not(scarce)}"
         )
     if recordings.groups is None:
@@ -211,7 +212,7 @@ def _stratified_folds(
         n_groups = len(np.unique(groups))
         if n_groups < n_folds:
             fewer = f"use --folds {n_groups}, or finer groups" if n_groups > 1 else "leave out --groups"
-            raise MmascError(f"{n_groups} groups are fewer than {n_folds} folds; {fewer}")
+            raise MmascError(f"{counted(n_groups, 'group is', 'groups are')} fewer than {n_folds} folds; {fewer}")
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
         parts = splitter.split(codes, codes, groups)
     with warnings.catch_warnings():

@@ -20,6 +20,7 @@ from mmasc.labelling.moments import AnnotatedWindows, Moments, annotated_windows
 from mmasc.labelling.out_of_fold import Tested, cross_validate, out_of_fold
 from mmasc.labelling.review import OVERLAP, is_random
 from mmasc.metrics.functions import average_precision, bootstrap_interval, wilson_interval
+from mmasc.printing import counted
 
 SHARES = (0.25, 0.5, 1.0)
 _DRAWS = 3  # of a share of the labels
@@ -144,9 +145,9 @@ def _gain(
     if not len(columns):
         return None, None, "no label lies in two recordings"
     if recordings < _LEAST_RECORDINGS:
-        return None, None, f"{recordings} recordings are too few to tell"
+        return None, None, f"{counted(recordings, 'recording is', 'recordings are')} too few to tell"
     if annotations < max(_LEAST_ANNOTATIONS, more):
-        return None, None, f"{annotations} annotations are too few to tell"
+        return None, None, f"{counted(annotations, 'annotation is', 'annotations are')} too few to tell"
     doublings = math.log2((annotations + more) / annotations)
 
     def value(rows: np.ndarray) -> float:

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 
 from mmasc.heads.background import standing_out
 from mmasc.heads.unlabelled_shifts import MINIMUM_UNLABELLED
+from mmasc.printing import counted
 
 OWN = "own"  # what options say for it
 _ALWAYS_OUT = 1e6
@@ -44,6 +45,6 @@ class OwnBackground:
         """How many recordings could not be their own background."""
         if not self.short:
             return []
-        some = "1 recording has" if self.short == 1 else f"{self.short} recordings have"
+        some = counted(self.short, "recording has", "recordings have")
         few = f"fewer than {MINIMUM_UNLABELLED} windows to be its own background"
         return [f"{some} {few}: nothing had to stand out there"]

@@ -17,6 +17,7 @@ from mmasc.encoders.registry import spec_of
 from mmasc.errors import MmascError
 from mmasc.heads.fitted import label_type_of
 from mmasc.heads.zeroshot import NONE
+from mmasc.printing import counted
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,8 @@ def _complete(collection: Collection, column: str, rows: Sequence[int]) -> list[
     if missing:
         path = collection.recordings.column("path")[missing[0]].as_py()
         raise MmascError(
-            f"column {column!r} is empty for {len(missing)} labelled recordings (the first is {path}); fill it, or "
+            f"column {column!r} is empty for {counted(len(missing), 'labelled recording')} (the first is {path}); "
+            "fill it, or "
             f"leave them out with {where_option(f'{quoted_name(column)} IS NOT NULL')}"
         )
     return [values[row] for row in rows]

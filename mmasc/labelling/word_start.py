@@ -20,6 +20,7 @@ from mmasc.encoders.words import remarks_on_words
 from mmasc.errors import MmascError
 from mmasc.heads.from_words import WordScore, word_score
 from mmasc.heads.unlabelled_shifts import MINIMUM_UNLABELLED
+from mmasc.printing import counted
 from mmasc.windows.units import unit_as_normalizer, unit_float64
 
 _USUAL_WINDOWS = 5_000  # from which it is learnt what is usual, at most
@@ -65,7 +66,10 @@ def word_start(
         return WordStart({}, (f"heads learn from examples alone, without words: {error}",))
     usual = _usual_windows(reader, order)
     if known and len(usual) < MINIMUM_UNLABELLED:
-        few = f"{len(usual)} windows with sound are too few to say what is usual"
+        few = (
+            f"{counted(len(usual), 'window')} with sound {'is' if len(usual) == 1 else 'are'} too few to say what "
+            "is usual"
+        )
         return WordStart({}, (f"heads learn from examples alone, without words: {few}",))
     scores = {label: word_score(vector, usual) for label, vector in zip(known, words, strict=True) if vector.any()}
     return WordStart(scores, remarks)

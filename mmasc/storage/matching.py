@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmasc.errors import MmascError, show_path
+from mmasc.printing import counted
 from mmasc.remote.addresses import normal, place_of
 from mmasc.storage.tables import Row
 
@@ -127,7 +128,8 @@ class Matched:
         row, files = self.unclear[0]
         shown = ", ".join(show_path(file) for file in files[:_NAMED]) + (", ..." if len(files) > _NAMED else "")
         return [
-            f"{show_path(table)}: {len(self.unclear)} rows could mean several files and were given to none, the first "
+            f"{show_path(table)}: {counted(len(self.unclear), 'row')} could mean several files and "
+            f"{'was' if len(self.unclear) == 1 else 'were'} given to none, the first "
             f"in line {row.line}: {show_path(row[column])} is {shown}; write the folder too"
         ]
 

@@ -17,6 +17,7 @@ from mmasc.collection import Collection
 from mmasc.collection.clock import begins
 from mmasc.collection.filters import passing_recordings
 from mmasc.errors import MmascError, show_path
+from mmasc.printing import counted
 
 MINUTES_A_DAY = 1440
 _MOST_DAYS = 36_525  # between the first and the last recording: more is a clock that is wrong
@@ -190,4 +191,7 @@ def _no_clocks(collection: Collection, count: int, where: str | None) -> str:
     folder = show_path(collection.store.location)
     if not count:
         return f"{folder} has no recordings" + (" that meet the condition" if where is not None else "")
-    return f"none of the {count} recordings of {folder} has a clock; read them with: mmasc collection clock {folder}"
+    return (
+        f"none of the {counted(count, 'recording')} of {folder} has a clock; read them with: mmasc collection "
+        f"clock {folder}"
+    )

@@ -24,6 +24,7 @@ from mmasc.encoders.identity import require_identity
 from mmasc.encoders.registry import load_encoder, spec_of, window_of
 from mmasc.errors import MmascError, show_path
 from mmasc.heads.zeroshot import ZeroShotClassifier
+from mmasc.printing import counted
 from mmasc.progress import current
 from mmasc.prompts.prompts import Prompts, as_prompts
 from mmasc.storage.files import write_atomically
@@ -120,7 +121,8 @@ def find_clusters(
     what = "windows" if windows else "recordings"
     if len(vectors) < 2 * minimum_size:
         raise MmascError(
-            f"{len(vectors)} {what} are too few for clusters of {minimum_size}; take a lower --minimum-size"
+            f"{counted(len(vectors), f'{what[:-1]} is', f'{what} are')} too few for clusters of {minimum_size}; "
+            "take a lower --minimum-size"
         )
     if len(vectors) > _MOST_ITEMS:
         raise MmascError(f"{len(vectors):,} {what} are too many ({_MOST_ITEMS:,} at most): choose with --where")

@@ -1,6 +1,6 @@
 """Detections of a collection's recordings, from annotations, from files of labels, and from heads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mmasc.collection import Collection
@@ -72,6 +72,7 @@ def of_head(
     threshold: float | None = None,
     where: str | None = None,
     background: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Detection]:
     """What a head or a trained network hears in the stored vectors: each event is a detection.
 
@@ -82,13 +83,18 @@ def of_head(
         threshold: Least probability.
         where: SQL on columns of recordings and windows.
         background: As of `apply_head`.
+        progress: Called with the recordings done, and of how many; may end the work by raising.
     """
     paths, numbers = (collection.recordings.column(name).to_pylist() for name in ("path", "id"))
     ids = {collection.path_of(path): one for path, one in zip(paths, numbers, strict=True)}
     answers = apply_head(head, collection, where=where, timeline=True, threshold=threshold, background=background)
-    return [
-        Detection(ids[normal(answer.path)], event.start, event.end, str(event.label))
-        for answer in answers
-        for event in answer.events
-        if not labels or str(event.label) in labels
-    ]
+    found = []
+    for done, answer in enumerate(answers, 1):
+        if progress is not None:
+            progress(done, len(paths))
+        found += [
+            Detection(ids[normal(answer.path)], event.start, event.end, str(event.label))
+            for event in answer.events
+            if not labels or str(event.label) in labels
+        ]
+    return found

@@ -13,6 +13,7 @@ from mmasc.heads.calibration_file import Calibration
 from mmasc.heads.unlabelled_shifts import MINIMUM_UNLABELLED
 from mmasc.labelling.folds import make_folds
 from mmasc.labelling.sources import unlabelled_vectors
+from mmasc.printing import counted
 from mmasc.prompts.prompts import Prompts
 from mmasc.studies.study import load_study
 from mmasc.studies.tuned_sets import TunedSet, TuningRow
@@ -97,7 +98,8 @@ def tune_prompts(
     others = None if background is None else unlabelled_vectors(background, study.encoder)
     if others is not None and len(others) < 2 * folds:
         raise MmascError(
-            f"{len(others)} windows of background are too few to learn from and to test on; give {2 * folds} or more"
+            f"{counted(len(others), 'window')} of background {'is' if len(others) == 1 else 'are'} too few to learn "
+            f"from and to test on; give {2 * folds} or more"
         )
     tuning = TunedSet(study, (shift, by_label, lost, multi_label), others)
     parts = make_folds(study.recordings, folds, set_aside=True, few=True)

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from mmasc.pages.html import text
+from mmasc.printing import counted
 from mmasc.studies.report_numbers import PromptResult, StudyReport
 from mmasc.version import __version__
 
@@ -205,12 +206,15 @@ def _reliability_part(found: StudyReport) -> str:
 def _notes_part(found: StudyReport) -> str:
     notes = [
         f"Space {found.space}, encoder {found.encoder}, identity {found.identity}.",
-        f"Left out: {found.unlabelled} sounds without a label, {found.without_vectors} without vectors.",
+        f"Left out: {counted(found.unlabelled, 'sound')} without a label, {found.without_vectors} without vectors.",
         "Centring and prior matching suppose that the sounds hold the labels in about equal shares.",
         "Whoever chooses the best of many prompts on these sounds will find it less good on others.",
     ]
     for result in found.results:
-        note = f"{result.name}: {result.matched_exactly} labels match the collection's exactly, "
+        note = (
+            f"{result.name}: {counted(result.matched_exactly, 'label matches', 'labels match')} the collection's "
+            "exactly, "
+        )
         note += f"{result.matched_similarly} ignoring case, underscores and hyphens"
         notes.append(note + (f"; no sound has: {', '.join(result.unused)}." if result.unused else "."))
     return '<ul class="plain">' + "".join(f"<li>{text(note)}</li>" for note in notes) + "</ul>"

@@ -1,5 +1,9 @@
-"""`GET /api/activity`: when a label was annotated, or a head heard something, next to what was recorded."""
+"""`GET /api/activity`: when a label was annotated, or a head heard something, next to what was recorded.
 
+Annotations are counted at once. A head hears all recordings first, which is a job.
+"""
+
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,6 +12,7 @@ from fastapi import APIRouter, Query
 from mmasc.collection import Collection
 from mmasc.web.about import heads_of
 from mmasc.web.faults import Refused
+from mmasc.web.jobs import Job, Jobs
 from mmasc.web.state import HEADS_FOLDER, Session
 
 if TYPE_CHECKING:
@@ -28,7 +33,7 @@ def activity_object(found: "Activity") -> dict[str, Any]:
     }
 
 
-def activity_router(session: Session) -> APIRouter:
+def activity_router(session: Session, jobs: Jobs) -> APIRouter:
     """The endpoints of this module."""
     router = APIRouter()
 
@@ -44,22 +49,32 @@ def activity_router(session: Session) -> APIRouter:
             raise Refused(422, "bin must divide the 1440 minutes of a day")
         if head is not None and head not in {one["name"] for one in heads_of(session.folder)}:
             raise Refused(404, "there is no head of this name")
+        labels = [label] if label else []
+        if head is None:
+            return session.call(lambda opened: _of_annotations(opened, labels, bin_minutes))
+        path = session.folder / HEADS_FOLDER / f"{head}.head"
         how = {"threshold": threshold, "background": background}
-        return session.call(lambda opened: _counted(opened, session.folder, (label, head, how), bin_minutes))
+        work = partial(_of_head, jobs=jobs, path=path, labels=labels, how=how, bin_minutes=bin_minutes)
+        return {"job": jobs.start("activity", work).key}
 
     return router
 
 
-def _counted(
-    collection: Collection, folder: Path, asked: tuple[str | None, str | None, dict[str, Any]], bin_minutes: int
+def _of_annotations(collection: Collection, labels: list[str], bin_minutes: int) -> dict[str, Any]:
+    from mmasc.studies.activity import activity  # late: it loads torch, which the first page does without
+    from mmasc.studies.detections import annotated
+
+    rows, _ = annotated(collection, labels)
+    return activity_object(activity(collection, rows, bin_minutes=bin_minutes, labels=labels))
+
+
+def _of_head(
+    job: Job, jobs: Jobs, path: Path, labels: list[str], how: dict[str, Any], bin_minutes: int
 ) -> dict[str, Any]:
     from mmasc.studies.activity import activity  # late: it loads torch, which the first page does without
-    from mmasc.studies.detections import annotated, of_head
+    from mmasc.studies.detections import of_head
 
-    label, head, how = asked
-    labels = [label] if label else []
-    if head is None:
-        rows, _ = annotated(collection, labels)
-    else:
-        rows = of_head(collection, folder / HEADS_FOLDER / f"{head}.head", labels, **how)
+    collection = jobs.own_collection()
+    job.progress(0, len(collection.recordings), "applying the head")
+    rows = of_head(collection, path, labels, **how, progress=job.progress)
     return activity_object(activity(collection, rows, bin_minutes=bin_minutes, labels=labels))

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int
 
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.space import SpaceReader
+from mmasc.collection.touched_windows import touched_windows
 from mmasc.web.bodies import Filters, HeadScore
 from mmasc.web.faults import Refused
 from mmasc.web.head_scores import head_scores
@@ -79,17 +80,7 @@ def window_rows(session: Session, reader: SpaceReader) -> Int[np.ndarray, " wind
 
 def labelled(session: Session, reader: SpaceReader, label: str | None) -> Bool[np.ndarray, " window"]:
     """Windows that share time with an annotation: with this label (present, or unsure), or with any."""
-    found = np.zeros(len(reader), bool)
-    for recording, marks in session.marks().items():
-        chosen = [one for one in marks if label is None or (one.label == label and one.verdict != "absent")]
-        if not chosen:
-            continue
-        windows = reader.of_recording(recording)
-        for one in chosen:
-            point = one.start == one.end
-            touching = (reader.start[windows] < one.end + 1e-6 * point) & (reader.end[windows] > one.start)
-            found[windows[touching]] = True
-    return found
+    return touched_windows(reader, session.marks(), label)
 
 
 def _passing(session: Session, reader: SpaceReader, where: str) -> Bool[np.ndarray, " window"]:

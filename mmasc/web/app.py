@@ -84,7 +84,7 @@ def _app_of(session: Session, keys: Keys, uploads: Uploads, named: dict[str, Ses
         timeline_router(session),
         export_router(session),
         map_router(session),
-        activity_router(session),
+        activity_router(session, jobs),
         library_router(session, jobs),
     ]
     for router in routers:

@@ -36,7 +36,7 @@ def head_router(session: Session, jobs: Jobs) -> APIRouter:
     @router.post("/api/heads")
     def keep(asked: KeepHead) -> dict[str, Any]:
         session.check_writable()
-        return session.call(lambda opened: _keep(session, opened, asked))
+        return _keep(session, asked)
 
     @router.post("/api/apply")
     def apply(asked: Apply) -> dict[str, Any]:
@@ -47,7 +47,8 @@ def head_router(session: Session, jobs: Jobs) -> APIRouter:
     return router
 
 
-def _keep(session: Session, collection: Collection, asked: KeepHead) -> dict[str, Any]:
+def _keep(session: Session, asked: KeepHead) -> dict[str, Any]:
+    """Fit a head and keep it; the worker's thread only reads what is labelled."""
     from mmasc.labelling.fit_moments import fit_windows  # late: it loads torch, which the first page does without
     from mmasc.labelling.moments import Moments, annotated_windows
     from mmasc.web.learning import learn_label, windows_to_learn
@@ -58,14 +59,15 @@ def _keep(session: Session, collection: Collection, asked: KeepHead) -> dict[str
     labels = asked.labels or ([asked.label] if asked.label else [])
     if not labels:
         raise Refused(422, "say which label the head is for")
-    space = session.reader(asked.space).name
+    space = session.call(lambda _: session.reader(asked.space)).name
     if len(labels) == 1:
-        learned = learn_label(*windows_to_learn(collection, labels[0], space))
+        learned = learn_label(*session.call(lambda opened: windows_to_learn(opened, labels[0], space)))
         if learned is None:
             raise Refused(422, f"nothing is known to be without {labels[0]!r}: say no to some moments")
         fitted = learned.fitted
     else:
-        fitted, _ = fit_windows(annotated_windows(collection, Moments(labels=labels, space=space)))
+        moments = Moments(labels=labels, space=space)
+        fitted, _ = fit_windows(session.call(lambda opened: annotated_windows(opened, moments)))
     fitted.save(target)
     return {"name": asked.name, "labels": list(fitted.stamp.classes), "thresholds": list(fitted.stamp.thresholds or ())}
 

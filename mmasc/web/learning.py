@@ -18,6 +18,7 @@ from mmasc.labelling.fit_moments import fit_windows
 from mmasc.labelling.moments import AnnotatedWindows, Moments, annotated_windows
 from mmasc.labelling.out_of_fold import Tested
 from mmasc.metrics.functions import average_precision, bootstrap_interval, wilson_interval
+from mmasc.printing import counted
 
 FEW = 20  # annotated windows; figures of fewer say nothing
 _DRAWS = 500  # of intervals
@@ -159,13 +160,17 @@ def enough(learned: Learned | None, figures: dict[str, Figure] | None) -> str:
     if not learned.positive:
         return "This is what the words say. Say yes or no to some moments, and it learns."
     if judged < FEW:
-        return f"{FEW - judged} more moments, of several recordings, and it can be said how good this is."
+        of = ", of several recordings," if FEW - judged > 1 else ","
+        return f"{counted(FEW - judged, 'more moment')}{of} and it can be said how good this is."
     precision = None if figures is None else figures["precision"]
     if figures is None or precision is None:
         return "It cannot be said how good this is: label it in other recordings as well."
     recordings = len(np.unique(learned.windows.groups[learned.judged]))
     said = f"{precision[0]:.0%} of what it finds is right ({precision[1]:.0%} to {precision[2]:.0%}), tested on the "
-    said += f"{judged} windows of {recordings} recordings that you judged, each by a head that had not heard it."
+    said += (
+        f"{counted(judged, 'window')} of {counted(recordings, 'recording')} that you judged, each by a head "
+        "that had not heard it."
+    )
     return said + (" More labels would say it more exactly." if precision[2] - precision[1] > _WIDE else "")
 
 

@@ -1,17 +1,15 @@
 """`/api/map`: all windows of a space as points; what is drawn is a sample where there are very many windows."""
 
 import json
-from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.types as kinds
 from fastapi import APIRouter, Query, Response
 from jaxtyping import Bool, Int
 
 from mmasc.collection.moments import Moment
 from mmasc.collection.space import SpaceReader
+from mmasc.studies.map_colours import LABEL, column_colours, label_colours
 from mmasc.web.allowed import labelled, window_rows
 from mmasc.web.anchors import anchors_of
 from mmasc.web.bodies import Select, Words
@@ -21,10 +19,7 @@ from mmasc.web.search import hits_of
 from mmasc.web.state import Session
 
 _MOST_POINTS = 200_000
-_MOST_COLOURS = 20
-_BINS = 8  # of numbers, as many in each as can be
 _MOST_WORDS = 80
-_LABEL = "label"  # colour by annotation instead of by a column
 
 
 def shown_points(count: int, always: Bool[np.ndarray, " window"]) -> Int[np.ndarray, " point"]:
@@ -97,39 +92,12 @@ def _colours(
     codes, marked = np.zeros(len(reader), np.uint8), labelled(session, reader, None)
     if not column:
         return codes, [""], marked
-    if column == _LABEL:
-        labels = sorted({one.label for some in session.marks().values() for one in some if one.verdict == "present"})
-        for number, label in enumerate(labels[:_MOST_COLOURS], 1):
-            codes[labelled(session, reader, label)] = number
-        return codes, ["", *labels[:_MOST_COLOURS]], marked
+    if column == LABEL:
+        return *label_colours(reader, session.marks()), marked
     if column not in session.view.own:
         raise Refused(404, "the recordings have no such column")
-    if (binned := _binned(session.view.table.column(column))) is not None:
-        by_row, names = binned
-        return by_row[window_rows(session, reader)] if len(by_row) else codes, ["", *names], marked
-    values = [None if one is None else str(one) for one in session.view.table.column(column).to_pylist()]
-    counts: dict[str, int] = {}
-    for value in values:
-        if value is not None:
-            counts[value] = counts.get(value, 0) + 1
-    names = sorted(sorted(counts), key=lambda name: -counts[name])[:_MOST_COLOURS]
-    place = {name: number for number, name in enumerate(names, 1)}
-    by_row = np.array([place.get(value, 0) if value is not None else 0 for value in values], np.uint8)
-    return by_row[window_rows(session, reader)] if len(by_row) else codes, ["", *names], marked
-
-
-def _binned(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]] | None:
-    """Many different numbers as bins with about as many recordings in each; None of few numbers, or of other values."""
-    if not (kinds.is_integer(column.type) or kinds.is_floating(column.type)):
-        return None
-    numbers = np.array([np.nan if one is None else one for one in column.to_pylist()], np.float64)
-    known = numbers[np.isfinite(numbers)]
-    if len(np.unique(known)) <= _MOST_COLOURS:
-        return None
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)))
-    places = np.clip(np.searchsorted(edges, numbers, "right"), 1, len(edges) - 1)
-    names = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges.tolist())]
-    return np.where(np.isfinite(numbers), places, 0).astype(np.uint8), names
+    by_row, names = column_colours(session.view.table.column(column))
+    return by_row[window_rows(session, reader)] if len(by_row) else codes, names, marked
 
 
 def _answer(positions: np.ndarray, places: np.ndarray, codes: np.ndarray, names: list[str], ready: bool) -> Response:

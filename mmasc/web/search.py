@@ -102,12 +102,19 @@ def _space_for(session: Session, asked: Search, uploads: Uploads) -> str | None:
     """The space that is asked for, or the oldest that understands the question."""
     if asked.space is not None or session.space is not None:
         return asked.space or session.space
-    kinds = {uploads.get(part.upload).kind for part in [*asked.uploads, *asked.not_uploads]}
-    query = Query(
-        texts=tuple(part.text for part in asked.texts + asked.not_texts),
-        sounds=(session.folder,) if "sound" in kinds else (),
-        images=(session.folder,) if "picture" in kinds else (),
-    )
+    files = [uploads.get(part.upload).questions for part in [*asked.uploads, *asked.not_uploads]]
+    texts = tuple(part.text for part in asked.texts + asked.not_texts)
+    # Films by their pictures, where a space reads them, else by their sound
+    ways = [
+        Query(
+            texts=texts,
+            sounds=tuple(sound for one in files for sound in one[place].sounds),
+            images=tuple(image for one in files for image in one[place].images),
+        )
+        for place in (0, -1)
+    ]
+    spaces = [space.encoder for space in session.collection.head.spaces.values()]
+    query = next((one for one in ways if any(one.fits(encoder) for encoder in spaces)), ways[-1])
     return session.collection.space_for(query)
 
 

@@ -1,4 +1,4 @@
-"""Sounds and pictures to ask with: checked when they come, kept for an hour under names of our own."""
+"""Sounds, pictures and films to ask with: checked when they come, kept for an hour under names of our own."""
 
 import os
 import secrets
@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
+from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
 from mmasc.audio.decode import open_audio
 from mmasc.collection.query import Query
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError, show_path
+from mmasc.ivf.pictures import FILM_EXTENSIONS, read_film
 from mmasc.storage.pictures import opened_picture
 from mmasc.web.faults import Refused
 from mmasc.web.sounds import sound_file
@@ -27,6 +29,7 @@ _MOST_UPLOADS, _KEPT_SECONDS, _AT_ONCE = 20, 3_600.0, 4
 # First bytes of the formats of pictures that browsers send
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
 _NAME = 100
+_SMALL, _FIRST_SIDE = 16, 256  # pixels of a frame that only shows that there are some, and of the one that is shown
 # What the endpoint takes, for its description
 _PART = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
 _FORM = {"requestBody": {"content": {"multipart/form-data": {"schema": _PART}}, "required": True}}
@@ -38,8 +41,8 @@ class Upload:
 
     Attributes:
         path: Where it lies.
-        kind: "sound" or "picture".
-        seconds: Length of a sound.
+        kind: "sound", "picture" or "film".
+        seconds: How long it sounds; None of a picture, and of a film without sound.
         name: What the client calls it; only shown.
         at: When it came, or was used last, in seconds of `time.monotonic`.
         vectors: By identity of a space: its vector, and those of its windows.
@@ -51,6 +54,14 @@ class Upload:
     name: str
     at: float
     vectors: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    @property
+    def questions(self) -> tuple[Query, ...]:
+        """Ways to ask with it, the best first: of a film its pictures, where a space reads films, else its sound."""
+        by_sound, by_pictures = Query(sounds=(self.path,)), Query(images=(self.path,))
+        if self.kind == "film":
+            return (by_pictures, by_sound) if self.seconds else (by_pictures,)
+        return (by_sound,) if self.kind == "sound" else (by_pictures,)
 
 
 class Uploads:
@@ -86,17 +97,19 @@ class Uploads:
             content: Open binary file.
             name: What the client calls it.
         Raises:
-            Refused: If it is too large, too long, or neither a sound nor a picture.
+            Refused: If it is too large, too long, or neither a sound nor a picture nor a film.
         """
         key = secrets.token_hex(16)
-        path = self._folder / f"upload-{key}"
+        ending = os.path.splitext(name)[1].lower()
+        film = ending in FILM_EXTENSIONS  # only what ends as films do is taken for one, here as in every query
+        path = self._folder / f"upload-{key}{ending if film else ''}"
         with self._room:
             try:
                 data = content.read(_MOST_BYTES + 1)
                 if len(data) > _MOST_BYTES:
                     raise Refused(413, "files can have 20 MB")
                 path.write_bytes(data)
-                kind, seconds = _looked_at(path, data)
+                kind, seconds = _looked_at(path, data, film)
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise
@@ -108,7 +121,7 @@ class Uploads:
         return key, upload
 
     def vectors(self, key: str, session: Session, reader: SpaceReader) -> tuple[np.ndarray, np.ndarray]:
-        """The vector of an upload in a space, and those of its windows (none of a picture). For the worker's thread.
+        """The vector of an upload in a space, and those of its windows (none of pictures). For the worker's thread.
 
         Raises:
             Refused: If the space does not understand it, or nothing sounds in it.
@@ -116,12 +129,11 @@ class Uploads:
         upload = self.get(key)
         identity = reader.space.identity
         if identity not in upload.vectors:
-            sounds, images = ((upload.path,), ()) if upload.kind == "sound" else ((), (upload.path,))
-            query = Query(sounds=sounds, images=images)
-            if not query.fits(reader.space.encoder):
+            query = next((one for one in upload.questions if one.fits(reader.space.encoder)), None)
+            if query is None:
                 raise Refused(422, f"the space {reader.name!r} does not understand a {upload.kind}")
             encoder = session.encoders.of(reader, None, query)
-            upload.vectors[identity] = _encoded(upload, encoder, reader.space.dim)
+            upload.vectors[identity] = _encoded(upload, query, encoder, reader.space.dim)
         return upload.vectors[identity]
 
     def _drop_old(self) -> None:
@@ -132,13 +144,16 @@ class Uploads:
             self._known.pop(key).path.unlink(missing_ok=True)
 
 
-def _encoded(upload: Upload, encoder: Any, dim: int) -> tuple[np.ndarray, np.ndarray]:
-    if upload.kind == "picture":
-        with opened_picture(upload.path) as image:
-            return encoder.embed_image([image.convert("RGB")])[0], np.zeros((0, dim), np.float32)
+def _encoded(upload: Upload, query: Query, encoder: Any, dim: int) -> tuple[np.ndarray, np.ndarray]:
     from mmasc.encoders.embedding import embed_file  # late: it loads torch, which words do without
 
+    nothing = np.zeros((0, dim), np.float32)
     try:
+        if query.images and upload.kind == "film":
+            return encoder.embed_film([upload.path])[0], nothing
+        if query.images:
+            with opened_picture(upload.path) as image:
+                return encoder.embed_image([image.convert("RGB")])[0], nothing
         encoded = embed_file(upload.path, encoder)
     except MmascError as error:
         raise Refused(422, f"{upload.name}: {_reason(error, upload.path)}") from error
@@ -147,26 +162,53 @@ def _encoded(upload: Upload, encoder: Any, dim: int) -> tuple[np.ndarray, np.nda
     return encoded.vector, encoded.vectors
 
 
-def _looked_at(path: Path, data: bytes) -> tuple[str, float | None]:
-    """What a file is, and how long it sounds."""
+def _looked_at(path: Path, data: bytes, film: bool) -> tuple[str, float | None]:
+    """What a file is, and how long it sounds.
+
+    Args:
+        path, data: The file and its bytes.
+        film: Whether it ends as films do.
+    """
     if data.startswith(_PICTURES) or data[8:12] == b"WEBP":
         try:
             with opened_picture(path):
                 return "picture", None
         except MmascError as error:
             raise Refused(415, f"the picture cannot be read: {_reason(error, path)}") from error
+    shows = film and _has_pictures(path)
     try:
-        with open_audio(path) as file:
-            seconds = 0.0
-            for block in file.blocks(5.0):
-                seconds += block.shape[1] / file.sample_rate
-                if seconds > _MOST_SECONDS:
-                    raise Refused(413, "sounds can be 60 s long; cut out what you ask for")
+        seconds = _seconds_of(path)
     except (MmascError, OSError) as error:
-        raise Refused(415, "this is neither a sound nor a picture that can be read") from error
+        if not shows:
+            raise Refused(415, "this is neither a sound nor a picture nor a film that can be read") from error
+        seconds = 0.0
+    if shows:
+        return "film", round(seconds, 3) or None
     if not seconds:
         raise Refused(415, "no sound is in this file")
     return "sound", round(seconds, 3)
+
+
+def _seconds_of(path: Path) -> float:
+    """How long a file sounds."""
+    seconds = 0.0
+    with open_audio(path) as file:
+        for block in file.blocks(5.0):
+            seconds += block.shape[1] / file.sample_rate
+            if seconds > _MOST_SECONDS:
+                raise Refused(413, "sounds can be 60 s long; cut out what you ask for")
+    return seconds
+
+
+def _has_pictures(path: Path) -> bool:
+    """Whether a film shows something; one with sound alone is a sound."""
+    try:
+        _, times, _ = read_film(path, _SMALL, 1.0, int(_MOST_SECONDS) + 2)
+    except MmascError:
+        return False
+    if times[-1] > _MOST_SECONDS:
+        raise Refused(413, "films can be 60 s long; cut out what you ask for")
+    return True
 
 
 def _reason(error: Exception, path: Path) -> str:
@@ -189,19 +231,23 @@ def upload_router(session: Session, uploads: Uploads) -> APIRouter:
     @router.get("/api/uploads/{key}/audio")
     def audio(key: str) -> FileResponse:
         kept = uploads.get(key)
-        if kept.kind != "sound":
-            raise Refused(404, "this upload is a picture")
-        return sound_file(session, f"upload {key}", kept.path, 0.0, kept.seconds or 0.0)
+        if not kept.seconds:
+            raise Refused(404, f"this upload is a {kept.kind} without sound")
+        return sound_file(session, f"upload {key}", kept.path, 0.0, kept.seconds)
 
     @router.get("/api/uploads/{key}/picture")
     def picture(key: str) -> FileResponse:
         kept = uploads.get(key)
-        if kept.kind != "picture":
+        if kept.kind == "sound":
             from mmasc.web.pictures import PictureSize, picture_file
 
             return picture_file(session, f"upload {key}", kept.path, (0.0, kept.seconds or 0.0), PictureSize())
 
         def make(target: Path) -> None:
+            if kept.kind == "film":
+                frames, _, _ = read_film(kept.path, _FIRST_SIDE, 1.0, 1)
+                Image.fromarray(frames[0]).save(target, "JPEG", quality=85)
+                return
             with opened_picture(kept.path) as image:
                 small = image.convert("RGB")
                 small.thumbnail((512, 512))

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
+from mmasc.printing import counted
+
 
 def checked_edges(
     starts: Real[np.ndarray, " item"] | Sequence[float], ends: Real[np.ndarray, " item"] | Sequence[float]
@@ -108,5 +110,7 @@ def _mean_by_time(
 ) -> Float[np.ndarray, " number"]:
     added = added_seconds(starts, ends)
     if not added.sum() > 0:
-        raise ValueError(f"windows must cover some time, got {len(added)} windows that cover none")
+        raise ValueError(
+            f"windows must cover some time, got {counted(len(added), 'window that covers', 'windows that cover')} none"
+        )
     return (added / added.sum() @ values.astype(np.float64)).astype(values.dtype)

@@ -40,7 +40,7 @@ def test_nothing_is_said_of_nothing():
 @pytest.mark.parametrize("end", ["sys.exit(3)", "raise SystemExit(3)"])
 def test_the_exit_status_passes(end):
     status, _, err = run(BEGIN + f"with kept_apart():\n    os.write(2, b'one\\n')\n    {end}\n")
-    assert (status, err) == (3, "remark: libraries wrote a line to stderr; the first: one\n")
+    assert (status, err) == (3, "remark: libraries wrote 1 line to stderr; the first: one\n")
 
 
 def test_a_trace_is_no_chatter():
@@ -59,11 +59,11 @@ def test_a_crash_is_seen():
 
 
 def test_control_characters_do_not_reach_the_terminal():
-    assert summary("\x1b[31mred\x07\n") == "remark: libraries wrote a line to stderr; the first:  [31mred "
+    assert summary("\x1b[31mred\x07\n") == "remark: libraries wrote 1 line to stderr; the first:  [31mred "
 
 
 def test_what_rust_says_to_its_programmers_is_left_out():
     panic = "thread 'x' (1) panicked at src/a.rs:1:2:\nwhy\nnote: run with `RUST_BACKTRACE=1`\n"
     log = "[2026-01-02T03:04:05Z WARN  lance::dataset] a version is not there\n"
     assert summary(panic + log + "\n" + panic) == ""
-    assert summary(panic + "one\n" + log) == "remark: libraries wrote a line to stderr; the first: one"
+    assert summary(panic + "one\n" + log) == "remark: libraries wrote 1 line to stderr; the first: one"

@@ -26,7 +26,7 @@ def test_moved_and_missing_are_counted_and_said(labelled, capsys):
     assert f"no longer there (b/y.wav); remove them from it with: mmasc collection remove {labelled / 'c'}" in err
     status, out, err = run("collection", "remove", labelled / "c", "--missing", capsys=capsys)
     assert (status, err) == (0, "")
-    assert "1 recordings removed" in out
+    assert "1 recording removed" in out
     assert set(table_of(labelled / "c")) == {"a/z.wav", "b/x.wav"}
     out = run("embed", labelled / "s", "--into", labelled / "c", "--encoder", "standin", capsys=capsys)[1]
     assert " moved, " not in out
@@ -67,7 +67,7 @@ def test_merge_says_what_it_took_and_what_stays(labelled, registered, capsys):
         "0 recordings and 0 windows added, 3 were already there",
         "1 column values added to recordings that were already there",
         "1 column values differ; those of this collection are kept",
-        "1 recordings have other content under the same path; those of this collection are kept",
+        "1 recording has other content under the same path; those of this collection are kept",
     ]
     out = run("collection", "merge", labelled / "c", labelled / "d", "--format", "json", capsys=capsys)[1]
     assert json.loads(out) == {

@@ -171,7 +171,7 @@ def test_collection_commands_do_what_they_say(filled, sounds, tmp_path, capsys):
     status, out, _ = run("collection", "export", filled, "--to", tmp_path / "x", capsys=capsys)
     assert status == 0
     assert len(np.load(tmp_path / "x" / "vectors.npy")) == 14
-    assert "1 recordings removed" in run("collection", "remove", filled, sounds / "wood" / "d.wav", capsys=capsys)[1]
+    assert "1 recording removed" in run("collection", "remove", filled, sounds / "wood" / "d.wav", capsys=capsys)[1]
     status, out, _ = run("collection", "add", filled, sounds, capsys=capsys)
     assert "1 added, 0 changed, 4 already there" in out
     assert run("collection", "compact", filled, capsys=capsys)[0] == 0

@@ -52,17 +52,17 @@ def test_labels_are_added_listed_changed_and_undone(label, labelled, capsys):
     assert lines[2].split() == [name[:8], "b/y.wav", "0.250", "0.500", "frog", "present", "ann"]
     assert max(map(len, lines)) <= 80
 
-    assert label("rename", "frog", "toad")[1] == "1 annotations have the label toad now\n"
-    assert label("rename", "toad", "newt", name[:8])[1] == "1 annotations have the label newt now\n"
+    assert label("rename", "frog", "toad")[1] == "1 annotation has the label toad now\n"
+    assert label("rename", "toad", "newt", name[:8])[1] == "1 annotation has the label newt now\n"
     assert [item["label"] for item in listed(label)] == ["rain", "newt"]
-    assert label("remove", name[:8])[1] == "1 annotations removed of 2\n"
+    assert label("remove", name[:8])[1] == "1 annotation removed of 2\n"
     assert label("undo", "-n", "2")[1] == "undone: 1 annotation removed\nundone: toad renamed to newt\n"
     assert [item["label"] for item in listed(label)] == ["rain", "toad"]
     assert label("redo")[1] == "brought back: 1 annotation removed\nbrought back: toad renamed to newt\n"
     assert [item["label"] for item in listed(label)] == ["rain"]
     assert label("redo")[1] == "nothing to bring back\n"
     label("undo")
-    assert label("remove", "--label", "rain", "--by", "unnamed")[1] == "1 annotations removed of 2\n"
+    assert label("remove", "--label", "rain", "--by", "unnamed")[1] == "1 annotation removed of 2\n"
     assert [item["label"] for item in listed(label)] == ["newt"]
     assert run("collection", "check", labelled / "c", capsys=capsys)[0] == 0
 
@@ -126,13 +126,13 @@ def test_a_merge_says_what_annotations_it_took(label, labelled, registered, caps
     label("add", "y.wav", "--label", "frog")
     run("embed", labelled / "s", "--into", labelled / "d", "--encoder", "standin", "-q", capsys=capsys)
     out = run("collection", "merge", labelled / "d", labelled / "c", capsys=capsys)[1]
-    assert "1 annotations added" in out.splitlines()
+    assert "1 annotation added" in out.splitlines()
 
 
 def test_labels_are_a_parquet_table_as_well(label, labelled, tmp_path):
     label("add", "y.wav", "--start", "0.25", "--end", "0.5", "--label", "frog", "--by", "ann")
     target = tmp_path / "labels.parquet"
-    assert label("export", "--format", "parquet", "--to", target)[:2] == (0, f"1 labels in 1 file → {target}\n")
+    assert label("export", "--format", "parquet", "--to", target)[:2] == (0, f"1 label in 1 file → {target}\n")
     row = pq.read_table(target).to_pylist()[0]
     assert (row["path"], row["start"], row["end"], row["label"]) == (str(labelled / "s/b/y.wav"), 0.25, 0.5, "frog")
     for options in (["--each", "--to", tmp_path / "new"], []):

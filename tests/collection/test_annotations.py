@@ -253,8 +253,8 @@ def test_annotations_go_with_their_recording(labelled):  # noqa: F811
     assert {path for path, *_ in said(collection)} == {"b/x.wav"}
     assert len(collection.annotations) == collection.info()["annotations"] == 1
     assert len(old.annotations) == 2  # who opened it before sees what there was
-    assert [item.message for item in collection.check() if "annotations" in item.message] == [
-        "1 annotations are of recordings that are not in the collection and are not shown; 1 by people are kept, and "
+    assert [item.message for item in collection.check() if "annotation" in item.message] == [
+        "1 annotation is of recordings that are not in the collection and is not shown; 1 by people are kept, and "
         "there again when the same files are embedded again"
     ]
     # What cannot be seen is not undone
@@ -271,7 +271,7 @@ def test_annotations_go_with_their_recording(labelled):  # noqa: F811
     (labelled / "s/a/x.wav").write_bytes(sound)
     collection.add(labelled / "s")
     assert {path for path, *_ in said(collection)} == {"a/x.wav", "b/x.wav"}
-    assert [item.message for item in collection.check() if "annotations" in item.message] == []
+    assert [item.message for item in collection.check() if "annotation" in item.message] == []
 
 
 def test_what_heads_said_of_a_recording_that_was_removed_goes_with_a_compaction(labelled):  # noqa: F811
@@ -367,4 +367,4 @@ def test_times_past_the_end_of_a_changed_recording_are_said(labelled):  # noqa: 
     collection.add(labelled / "s")
     assert len(collection.annotations) == 1
     (line,) = [item.message for item in collection.check() if "annotations" in item.message]
-    assert line == "1 annotations end after their recordings (b/y.wav: rain to 1.000 s)"
+    assert line == "1 annotation ends after its recording (b/y.wav: rain to 1.000 s)"

@@ -78,11 +78,11 @@ def test_a_changed_file_keeps_id_and_labels_and_loses_old_vectors_in_every_space
     assert levels(labelled / "c")["a/x.wav"] == [0.125, 0.125, 0.125]
     assert levels(labelled / "c", "second") == {"b/x.wav": [-0.25], "b/y.wav": [0.5]}
     (said,) = report.remarks
-    assert "1 recordings changed since they were embedded in space 'second'" in said
+    assert "1 recording changed since it was embedded in space 'second'" in said
     command = f"mmasc embed {labelled / 's'} --into {labelled / 'c'} --encoder standin --space second"
     assert said.endswith(command)
     (warning,) = [one.message for one in Collection(labelled / "c").check()]
-    assert "space 'second' has no vectors of 1 recordings that another space has (a/x.wav)" in warning
+    assert "space 'second' has no vectors of 1 recording that another space has (a/x.wav)" in warning
     assert warning.endswith(command)
     assert counts(mmasc.embed(labelled / "s", labelled / "c", second, space="second")) == (1, 0, 2, 0, 0)
     assert levels(labelled / "c", "second")["a/x.wav"] == [0.125, 0.125, 0.125]
@@ -93,7 +93,7 @@ def test_a_change_seen_first_by_another_encoder_is_a_change(labelled, registered
     write(labelled / "s/a/x.wav", 0.125)
     report = mmasc.embed(labelled / "s", labelled / "c", second, space="second")
     assert counts(report) == (3, 0, 0, 0, 0)
-    assert "1 recordings changed since they were embedded in space 'standin'" in report.remarks[0]
+    assert "1 recording changed since it was embedded in space 'standin'" in report.remarks[0]
     assert levels(labelled / "c") == {"b/x.wav": [-0.25], "b/y.wav": [0.5]}
     assert levels(labelled / "c", "second")["a/x.wav"] == [0.125]
     assert table_of(labelled / "c")["a/x.wav"]["label"] == "frog"
@@ -221,7 +221,7 @@ def test_recordings_that_are_gone_are_said_and_can_be_removed(labelled, register
     report = mmasc.embed(labelled / "s", labelled / "c", registered)
     assert report.missing == 1
     (said,) = report.remarks
-    assert "1 recordings of" in said
+    assert "1 recording of" in said
     assert "no longer there (a/x.wav)" in said
     assert said.endswith(f"mmasc collection remove {labelled / 'c'} --missing")
     collection = Collection(labelled / "c")

@@ -161,7 +161,7 @@ def test_names_that_can_be_read_in_several_ways_are_said_with_what_to_give(tmp_p
     write(tmp_path / "s" / "01022023_043000.wav", 0.25)
     report = mmasc.embed(tmp_path / "s", tmp_path / "c", registered)
     (line,) = report.remarks
-    assert "1 recordings got no clock: 01022023_043000.wav" in line
+    assert "1 recording got no clock: 01022023_043000.wav" in line
     assert '--clock "%d%m%Y_%H%M%S" or --clock "%m%d%Y_%H%M%S"' in line
     report = Collection(tmp_path / "c").read_clocks("%d%m%Y_%H%M%S")
     assert (report.remarks, report.sources) == ([], {"pattern": 1})
@@ -173,7 +173,7 @@ def test_names_that_can_be_read_in_several_ways_are_said_with_what_to_give(tmp_p
 def test_differences_between_name_and_recorder_are_said(tmp_path, registered):
     recorder_file(tmp_path / "s" / "20230504_023200.WAV", before=chunk(b"LIST", info_list(COMMENT)))
     report = mmasc.embed(tmp_path / "s", tmp_path / "c", registered)
-    assert "1 recordings have another time in the name" in report.remarks[0]
+    assert "1 recording has another time in the name" in report.remarks[0]
     assert "20230504_023200.WAV by 0:02:00 h" in report.remarks[0]
     assert times(tmp_path / "c")["20230504_023200.WAV"][0] == datetime(2023, 5, 4, 2, 30)
 

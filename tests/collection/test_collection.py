@@ -273,9 +273,9 @@ def test_check_finds_what_is_broken(filled):
         broken = table.set_column(4, "vector", vector_column(np.full((1, 4), np.nan))).cast(double)
         change.append_windows("standin", broken)
     messages = " ".join(one.message for one in Collection(filled).check() if one.level == "error")
-    assert "1 windows belong to no recording" in messages
+    assert "1 window belongs to no recording" in messages
     assert "2 windows are there twice" in messages
-    assert "1 vectors hold NaN" in messages
+    assert "1 vector holds NaN" in messages
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_the_command_prints_the_same_in_every_format(library, capsys):
     status, out, err = run(*command, "--format", "json", capsys=capsys)
     rows = json.loads(out)
     assert status == 0
-    assert "9 recordings in 1 groups, 7 of them need not be kept" in err
+    assert "9 recordings in 1 group, 7 of them need not be kept" in err
     assert [row["keep"] for row in rows].count(True) == 2
     assert {"group", "path", "relation", "similarity", "offset", "overlap", "why", "lossless"} <= set(rows[0])
     _, out, _ = run(*command, "--format", "csv", capsys=capsys)

@@ -220,7 +220,7 @@ def test_the_commands_import_and_export(place, capsys, monkeypatch):
     assert "add recordings with: mmasc embed PATH --into c" in err
     status, out, _ = run("label", "export", "c", "--format", "audacity", capsys=capsys)
     assert (status, out) == (0, "1.000000\t2.000000\twren\ttop.wav\n")
-    assert run("label", "export", "c", "--to", "out", "--each", capsys=capsys)[1] == "1 labels in 1 file → out\n"
+    assert run("label", "export", "c", "--to", "out", "--each", capsys=capsys)[1] == "1 label in 1 file → out\n"
     assert (place / "out" / "top.wav.csv").is_file()
     status, out, _ = run("label", "import", "c", "out", capsys=capsys)
     assert out == "0 added, 1 already there, 0 lines not usable\n"

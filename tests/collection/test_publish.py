@@ -263,7 +263,7 @@ def test_damaged_objects_are_noticed(place, labelled):
     there = Collection.open(place)
     table = next(one for one in stores.listed(f"{place}/recordings.lance/data/"))
     stores._asked(place, lambda store: store.rm_file(table[5:]))
-    assert any("1 files are gone" in finding.message for finding in there.check())
+    assert any("1 file is gone" in finding.message for finding in there.check())
 
 
 def test_damaged_heads_and_tables_are_named_by_their_address(place, labelled):

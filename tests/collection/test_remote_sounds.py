@@ -79,7 +79,7 @@ def test_changed_later_and_removed_objects_are_seen(place, tmp_path, registered)
     stores._asked(place, lambda store: store.rm_file(f"{place[5:]}/z.wav"))
     report = mmasc.embed(place, tmp_path / "c", registered)
     assert (report.missing, report.skipped) == (1, 3)
-    assert "1 recordings are not under" in Collection(tmp_path / "c").check()[0].message
+    assert "1 recording is not under" in Collection(tmp_path / "c").check()[0].message
     assert Collection(tmp_path / "c").remove(missing=True) == 1
     stores.write(f"{place}/moved/x.wav", sound_bytes(0.125))
     stores._asked(place, lambda store: store.rm_file(f"{place[5:]}/a/x.wav"))
@@ -150,7 +150,7 @@ def test_a_web_server_and_a_disk_in_one_collection(web, tmp_path, registered, so
     assert (report.added, len(report.failed)) == (7, 1)
     assert report.failed[0].reason.startswith(f"{web.address}/z.wav: no sound that can be read")
     assert [line for line in report.remarks if "ETag" in line] == [
-        "1 recordings lie on servers that say neither an ETag nor when they were written: whether they change is not "
+        "1 recording lies on servers that say neither an ETag nor when files were written: whether they change is not "
         "seen, so they are read and embedded each time"
     ]
     found = levels(tmp_path / "c")

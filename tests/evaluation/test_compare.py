@@ -45,6 +45,21 @@ def test_a_row_is_a_system_over_its_folds_and_seeds(runs):
     assert [row.accuracy for row in found.rows] == sorted((row.accuracy for row in found.rows), reverse=True)
 
 
+def test_what_tests_the_runs_is_taken_by_its_name(runs, data, tmp_path):
+    lines, steps = [], []
+    options = dict(label=None, heads=("logistic",), groups=None, folds_column=None, measure=False)
+    found = compare(
+        paths=[runs],
+        data=data,
+        cache=tmp_path / "kept",
+        device="cpu",
+        remark=lines.append,
+        progress=lambda done, of, line: steps.append((done, of)),
+        **options,
+    )
+    assert [row.accuracy for row in found.rows] == [row.accuracy for row in compare([runs], measure=False).rows]
+
+
 def test_the_page_says_every_figure_once_more(runs, tmp_path):
     found = compare([runs], measure=True)
     files = write_comparison(found, tmp_path / "results", command="mmasc compare runs")

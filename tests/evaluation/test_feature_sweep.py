@@ -330,6 +330,34 @@ def test_cities_are_seen_without_holding_anything_back(table, tmp_path):
     assert both.seen_answers == 2 * both.seen_clips
 
 
+def test_every_option_of_training_is_taken_by_its_name(table, tmp_path):
+    lines, steps = [], []
+    rows = sweep_features(
+        network="eight-conv",
+        data=table,
+        out=tmp_path / "out",
+        features=["log-mel"],
+        folds=["1"],
+        seeds=[3],
+        seen_share=0.5,
+        seen_by="city",
+        cache=tmp_path / "kept",
+        device="cpu",
+        minutes=None,
+        remark=lines.append,
+        progress=lambda done, of, line: steps.append((done, of)),
+        **READ,
+        **SMALL,
+    )
+    assert [row.name for row in rows] == ["log-mel"]
+    config = json.loads((tmp_path / "out" / "log-mel" / "seed-3" / "fold-1" / "config.json").read_text())
+    assert [config[name] for name in ("seen_share", "seen_by", "recipe")] == [0.5, "city", "any-features"]
+    assert config["arguments"] == {"widths": WIDTHS}
+    assert lines[0] == "run 1 of 1: log-mel, seed 3, fold 1"
+    assert steps[-1][0] == steps[-1][1]
+    assert any((tmp_path / "kept").rglob("*.npy"))
+
+
 def test_nothing_is_trained_where_the_last_features_would_be_refused(table, tmp_path):
     run, whole = imagination(tmp_path / "films"), table.with_name("whole.csv")
     whole.write_text(table.read_text().replace("fold", "part", 1))

@@ -65,7 +65,7 @@ def test_figures_are_those_of_the_events(place):
             assert low <= value <= high
     assert found.recordings == 3
     assert found.remarks == [
-        "1 recordings of guess.jsonl have no labels in truth.csv and were left out, the first is d.wav"
+        "1 recording of guess.jsonl has no labels in truth.csv and was left out, the first is d.wav"
     ]
     whole = compare_labels("truth.csv", "guess.jsonl", all_recordings=True)
     assert whole.recordings == 4

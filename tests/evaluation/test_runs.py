@@ -208,7 +208,7 @@ def test_evaluate_by_command(make_run, tmp_path):
     assert value["interval"][0] <= value["accuracy"] <= value["interval"][1]
     assert {"balanced_accuracy", "log_loss", "lwlrap", "mean_average_precision", "calibration_error"} <= value.keys()
     table = CliRunner().invoke(cli, ["evaluate", run, "--no-figures"])
-    assert "2 folds x 1 seeds" in table.stdout
+    assert "2 folds x 1 seed" in table.stdout
     assert "oslo" in table.stdout
 
 

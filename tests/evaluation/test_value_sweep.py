@@ -110,6 +110,30 @@ def test_arguments_of_the_network_are_values_too(table, tmp_path):
     assert (config["epochs"], config["arguments"], config["validation"]) == (2, {"n_mels": 64}, "0.2")
 
 
+def test_every_option_of_training_is_taken_by_its_name(table, tmp_path):
+    lines, steps = [], []
+    (row,) = sweep_values(
+        network="filters",
+        data=table,
+        out=tmp_path / "out",
+        grid={"ema": [0.0]},
+        folds=["2"],
+        seeds=[3],
+        validation="0.3",
+        arguments={"n_mels": 64},
+        cache=tmp_path / "kept",
+        device="cpu",
+        remark=lines.append,
+        progress=lambda done, of, line: steps.append((done, of)),
+        **OPTIONS,
+    )
+    config = json.loads((Path(row.folders[0]) / "config.json").read_text())
+    assert [config[name] for name in ("arguments", "validation", "seed")] == [{"n_mels": 64}, "0.3", 3]
+    assert lines[0] == "run 1 of 1: ema 0.0, seed 3, fold 2"
+    assert steps[-1][0] == steps[-1][1]
+    assert any((tmp_path / "kept").rglob("*.npy"))
+
+
 def test_a_grid_is_read_by_the_types_of_options():
     assert grid_of(["dropout=0,0.2", "batch = 4".replace(" ", ""), "ema=0.9", "bf16=true,False", "loss=bce"]) == {
         "dropout": [0, 0.2],
@@ -134,6 +158,8 @@ def test_a_grid_is_read_by_the_types_of_options():
         (["droput=0,0.2"], "droput is neither an option of training nor an argument of filters"),
         (["ema=0,2"], r"ema 2.0 cannot be trained: ema must be in \[0, 1\), got 2.0"),
         (["epochs=1"], "epochs is in the grid and given by itself"),
+        (["validation=0.2,0.3"], "validation is not for the grid"),
+        (["seed=0,1"], "seed is not for the grid"),
         (["n-mels=99999999"], "n_mels 99999999 cannot be trained: 99999999 is too large for a size"),
         (["n-mels=NaN"], "n_mels nan cannot be trained: nan is too large"),
         (["n-mels=-3"], "n_mels -3 cannot be trained: .*negative dimension"),

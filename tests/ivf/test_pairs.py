@@ -230,7 +230,7 @@ def test_bad_films_are_named_and_left_out(tmp_path, workers):
 
 def test_nothing_that_can_be_used_is_an_error(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"no film")
-    with pytest.raises(MmascError, match=r"none of the 1 pairs can be used; the first fault: .*a\.mp4"):
+    with pytest.raises(MmascError, match=r"none of the 1 pair can be used; the first fault: .*a\.mp4"):
         prepared(tmp_path, read_sources(tmp_path))
     with pytest.raises(MmascError, match=r"holds no films .*; pairs are a folder of films, or a CSV table"):
         read_sources(tmp_path / "c")

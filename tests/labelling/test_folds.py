@@ -40,7 +40,7 @@ def test_official_folds_are_taken_as_they_are():
         (labelled(np.array([0] * 9 + [1] * 3)), "class 'middle' has 3 recordings, fewer than 5 folds; use --folds 3"),
         (labelled(np.array([0] * 9 + [1])), "class 'middle' has 1 recording, fewer than 5 folds; add recordings"),
         (labelled(np.arange(20) % 2, groups=np.arange(20) % 3), "3 groups are fewer than 5 folds; use --folds 3"),
-        (labelled(np.arange(20) % 2, groups=np.zeros(20)), "1 groups are fewer than 5 folds; leave out --groups"),
+        (labelled(np.arange(20) % 2, groups=np.zeros(20)), "1 group is fewer than 5 folds; leave out --groups"),
         (labelled(np.repeat([0, 1], 10), groups=[*range(10), *[10] * 10]), "fold . .* anything learnt of 'middle'"),
         (labelled(np.repeat([0, 1], 3), folds=[1, 2, 2, 3, 3, 3]), "fold 3 .* anything learnt of 'middle'"),
         (labelled(np.array([0, 1]), folds=[1, 1]), "one official fold only, '1'; leave --folds-column out"),

@@ -447,7 +447,7 @@ def test_command_sweeps_files_and_templates(labelled, registered, tmp_path):
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["prompts"] for row in rows if row["way"] == "template"] == ["bb", "bb", "ddd", "ddd"]
     assert all(0 <= row["low"] <= row["accuracy"] <= row["high"] <= 1 for row in rows)
-    assert "bb: 1 labels match only when case, underscores and hyphens are ignored" in done.stderr
+    assert "bb: 1 label matches only when case, underscores and hyphens are ignored" in done.stderr
     assert "30 recordings, 3 labels: the choice of words changes the accuracy by" in done.stderr
     done = CliRunner().invoke(cli, [*command, "--format", "json", "--quiet"])
     assert (done.exit_code, done.stderr) == (0, "")

@@ -158,7 +158,7 @@ def test_the_command(heard, capsys):
     assert out.splitlines()[0].split() == ["label", "time", "detections", "recorded_hours", "per_hour"]
     assert out.splitlines()[1].split()[:3] == ["wren", "04:00", "2"]
     assert out.splitlines()[-1] == "2 detections in 0.00 recorded hours, 2024-05-01 to 2024-05-02"
-    assert "1 of 3 recordings have no clock; 1 detections in them are not counted" in err
+    assert "1 of 3 recordings has no clock; 1 detection in them is not counted" in err
     _, out, err = run(
         "collection", "activity", heard / "c", "--rows", "both", "--format", "json", "--to", heard / "a.png", "--bin",
         "30min", capsys=capsys,
@@ -181,7 +181,7 @@ def test_the_command_counts_files_of_labels(heard, capsys):
     _, out, err = run(*command, "--where", "site = 'POND' and day(recorded_at) = 1", capsys=capsys)
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [(row["time"], row["detections"]) for row in rows] == [("04:00", "1")]
-    assert "1 rows of" in err
+    assert "1 row of" in err
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_the_command_counts_files_of_labels(heard, capsys):
         (["--label", "x", "--to", "a.pdf"], 2, "--to draws PNG"),
         (["--label", "x", "--threshold", "0.5"], 2, "--threshold is for --head and for scores of --events"),
         (["--verdict", "unsure"], 1, "has no such annotations"),
-        (["--label", "x", "--where", "path = 'rain.wav'"], 1, "none of the 1 recordings .* has a clock"),
+        (["--label", "x", "--where", "path = 'rain.wav'"], 1, "none of the 1 recording .* has a clock"),
         (["--label", "x", "--where", "path = 'y'"], 1, "has no recordings that meet the condition"),
     ],
 )

@@ -102,7 +102,7 @@ def test_components_are_those_of_a_singular_value_decomposition():
     ("options", "message"),
     [
         ({"minimum_size": 20}, "30 recordings are too few for clusters of 20"),
-        ({"where": "path = 'up_00.wav'"}, "1 recordings are too few"),
+        ({"where": "path = 'up_00.wav'"}, "1 recording is too few"),
         ({"space": "none"}, "no space 'none'"),
     ],
 )

@@ -287,7 +287,7 @@ def test_background_sets_the_least_cosine_and_is_measured_on_what_it_did_not_lea
     without = tune_prompts(collection, "label", BIASED, encoder=study.encoder)
     assert without.calibration.minimum_cosine is None
     assert [row.background for row in without.rows] == [None, None]
-    with pytest.raises(MmascError, match="1 windows of background are too few"):
+    with pytest.raises(MmascError, match="1 window of background is too few"):
         tune_prompts(collection, "label", BIASED, background=tmp_path / "00.wav", encoder=study.encoder)
 
 

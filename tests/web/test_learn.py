@@ -1,15 +1,20 @@
 """Learning over HTTP, and the laws of queues and figures; to the stand-in encoder "cab" is a word of loud seconds."""
 
+import threading
+
 import numpy as np
 
 from mmasc.collection import Collection
 from mmasc.heads.fitted import FittedHead
+from mmasc.labelling import fit_moments as fitting
 from mmasc.labelling.apply import apply_head
 from mmasc.labelling.fit_moments import fit_moments
 from mmasc.labelling.moments import Moments
+from mmasc.studies import detections
+from mmasc.web import learning
 from mmasc.web.learning import queue_of, seed_of
 from tests.conftest import StandIn
-from tests.helpers.web import SECONDS, annotate, finished, ids
+from tests.helpers.web import SECONDS, annotate, finished, ids, search
 
 
 def judge(server, nights, seconds=range(SECONDS)) -> None:
@@ -75,6 +80,12 @@ def test_before_there_are_labels(server):
     assert found["enough"].startswith("16 more moments")
 
 
+def test_one_more_moment_is_one(server):
+    judge(server, range(3))
+    annotate(server, ids(server)[3], 0, 1, "cab")
+    assert learn(server)["enough"] == "1 more moment, and it can be said how good this is."
+
+
 def test_filters_hold_for_the_queue(server):
     judge(server, range(2))
     found = learn(server, filters={"site": ["site1"]}, n=50, queue="random")
@@ -104,9 +115,53 @@ def test_heads_are_kept_and_applied(server):
     said = server.client.get(f"/api/recordings/{recording}/timeline", params={"head": "Loud ones"}).json()
     wanted = next(one for one in answers if one.path == collection.path_of_id(int(recording)))
     assert [(one["start"], one["end"]) for one in said["events"]] == [(one.start, one.end) for one in wanted.events]
-    counted = server.client.get("/api/activity", params={"head": "Loud ones", "bin": 30}).json()
+    counted = finished(server, server.client.get("/api/activity", params={"head": "Loud ones", "bin": 30}))["result"]
     assert np.sum(counted["counts"]) == result["events"]
     assert len(counted["hours"]) == 48
+
+
+def test_a_head_that_listens_long_keeps_nobody_waiting(server, monkeypatch):
+    kept = server.client.post("/api/heads", json={"name": "words", "label": "bad cab"})
+    assert kept.status_code == 200, kept.text
+    go, begun, real = threading.Event(), threading.Event(), detections.of_head
+
+    def slow(*given, **named):
+        begun.set()
+        assert go.wait(60)
+        return real(*given, **named)
+
+    monkeypatch.setattr(detections, "of_head", slow)
+    asked = server.client.get("/api/activity", params={"head": "words"})
+    assert begun.wait(60)
+    assert len(search(server)["hits"]) > 0  # while the head still listens
+    assert server.client.get(f"/api/jobs/{asked.json()['job']}").json()["state"] == "running"
+    go.set()
+    found = finished(server, asked)
+    assert (found["state"], found["done"], found["total"]) == ("done", 6, 6)
+    head = server.folder / "heads-of-mine" / "words.head"
+    assert np.sum(found["result"]["counts"]) == len(real(Collection(server.folder), head)) > 0
+
+
+def test_fitting_a_head_keeps_nobody_waiting(server, monkeypatch):
+    go, begun, real = threading.Event(), threading.Event(), fitting.fit_windows
+
+    def slow(*given, **named):
+        begun.set()
+        assert go.wait(60)
+        return real(*given, **named)
+
+    monkeypatch.setattr(learning, "fit_windows", slow)
+    answers = []
+    asking = threading.Thread(
+        target=lambda: answers.append(server.client.post("/api/heads", json={"name": "words", "label": "bad cab"}))
+    )
+    asking.start()
+    assert begun.wait(60)
+    assert len(search(server)["hits"]) > 0
+    assert not answers
+    go.set()
+    asking.join(60)
+    assert answers[0].status_code == 200, answers[0].text
 
 
 def test_a_head_of_words_alone_is_kept_where_they_are_known(server, monkeypatch):

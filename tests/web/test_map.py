@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from mmasc.collection import Collection
-from mmasc.web.map import _binned, shown_points
+from mmasc.studies.map_colours import binned_numbers
+from mmasc.web.map import shown_points
 from mmasc.web.places import inside_polygon
 from mmasc.windows.units import unit_float32
 from tests.conftest import STANDIN_SPEC, StandIn
@@ -89,7 +90,7 @@ def test_a_polygon_is_a_filter_and_words_stand_where_they_are_found(server):
 def test_many_numbers_are_coloured_in_bins():
     numbers = np.random.default_rng(0).normal(0, 1, 800)
     column = pa.chunked_array([pa.array([None, *numbers.tolist()])])
-    codes, names = _binned(column)
+    codes, names = binned_numbers(column)
     assert codes[0] == 0
     assert len(names) == 8
     assert np.bincount(codes[1:], minlength=9)[1:].tolist() == [100] * 8
@@ -97,7 +98,11 @@ def test_many_numbers_are_coloured_in_bins():
         low, high = map(float, names[code - 1].split(" to "))
         inside = numbers[codes[1:] == code]
         assert low - 1e-3 <= inside.min() <= inside.max() <= high + 1e-3
-    assert _binned(pa.chunked_array([pa.array(["a"])])) is _binned(pa.chunked_array([pa.array([1, 2])])) is None
+    assert (
+        binned_numbers(pa.chunked_array([pa.array(["a"])]))
+        is binned_numbers(pa.chunked_array([pa.array([1, 2])]))
+        is None
+    )
 
 
 def test_polygons_with_holes_and_corners():

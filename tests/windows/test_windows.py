@@ -211,7 +211,7 @@ def test_recording_of_equal_windows_is_that_window():
 def test_recording_without_time_is_refused():
     with pytest.raises(ValueError, match="must cover some time, got 0 windows"):
         recording_vector(np.zeros((0, 4), np.float32), [], [])
-    with pytest.raises(ValueError, match="must cover some time, got 1 windows"):
+    with pytest.raises(ValueError, match="must cover some time, got 1 window"):
         recording_scores(np.zeros((1, 4), np.float32), [1.0], [1.0])
 
 

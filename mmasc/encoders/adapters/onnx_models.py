@@ -21,6 +21,7 @@ from mmasc.encoders.adapters.onnx_about import OnnxAbout, read_about
 from mmasc.encoders.hearing import AskedWindow
 from mmasc.errors import MmascError
 from mmasc.networks.onnx import open_session
+from mmasc.printing import counted
 
 _FIX = "correct its YAML file, or name another file"
 # Next to a file, where its weights are too large for one
@@ -88,7 +89,8 @@ class OnnxNetwork:
         scores = self.answer(window, self.about.scores)
         if len(scores) != len(self.classes):
             raise MmascError(
-                f"{self.file} gives {len(scores)} scores, its YAML file names {len(self.classes)} classes; correct it"
+                f"{self.file} gives {counted(len(scores), 'score')}, its YAML file names "
+                f"{counted(len(self.classes), 'class', 'classes')}; correct it"
             )
         if self.about.scores_are == "logits":
             return scores

@@ -19,6 +19,7 @@ from mmasc.encoders.mini_text import load_text_side
 from mmasc.errors import MmascError
 from mmasc.features import MINI
 from mmasc.networks.mini_config import MiniConfig
+from mmasc.printing import counted
 from mmasc.training.alignment.config import AUDIO_NETWORKS, MINIMUM_SECONDS, SPEEDS, AlignmentConfig
 from mmasc.training.alignment.crop_rule import CropRule
 from mmasc.training.alignment.mel_cache import Row, load_sounds, read_table, split_by_group
@@ -141,7 +142,7 @@ def train_alignment(
     processes.wait()
     n_texts = len({row.text for row in material.rows if row.text})
     say(
-        f"{'going on with' if begun else 'starting'} {folder}: {len(material.rows)} sounds, "
+        f"{'going on with' if begun else 'starting'} {folder}: {counted(len(material.rows), 'sound')}, "
         f"{n_texts} texts, {steps} steps"
     )
     kind: type[AlignmentStage] = TaughtStage if teacher else AlignmentStage

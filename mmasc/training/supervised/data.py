@@ -83,6 +83,19 @@ class DataChoice:
             table = table.holding_out(column, [value.strip() for value in values.split(",")])
         return table
 
+    def test_folds(self, asked: Sequence[str] = ()) -> list[str]:
+        """Names of the folds that are asked for; of all folds of the data where none is.
+
+        Raises:
+            MmascError: If none is asked for and the data have none.
+        """
+        if asked:
+            return [str(fold) for fold in asked]
+        table = self.read()
+        if not table.folds:
+            raise MmascError(f"{table.root} has no folds to test on; make some with --make-folds 5")
+        return table.folds
+
 
 def data_of(config: SupervisedConfig, data: str | Path | None = None) -> Dataset:
     """The data set that a run's configuration names, from where it was or from another place.

@@ -26,6 +26,7 @@ from mmasc.encoders.earlier import by_rules_of
 from mmasc.encoders.identity import require_identity
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
+from mmasc.printing import counted
 from mmasc.storage.texts import parse_json
 from mmasc.training.supervised.kept_tags import ClipTags, clip_names
 
@@ -126,7 +127,7 @@ def clip_tags(
             "give the source the weights or prompts that it had in training, or train again",
             kind="tag source",
         )
-    session.say(f"tags of {len(paths)} recordings by {loaded.name}: {loaded.n_tags} each")
+    session.say(f"tags of {counted(len(paths), 'recording')} by {loaded.name}: {loaded.n_tags} each")
     rows = loaded.tell(paths, Path(session.cache) if session.cache is not None else None, session.progress)
     return ClipTags(loaded.name, loaded.identity, loaded.vocabulary, names, rows)
 

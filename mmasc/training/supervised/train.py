@@ -22,6 +22,7 @@ from mmasc.datasets.dataset import Dataset
 from mmasc.devices import ProcessGroup, Session, join_processes, resolve_device
 from mmasc.errors import MmascError
 from mmasc.networks.network import Network
+from mmasc.printing import counted
 from mmasc.progress import one_by_one
 from mmasc.storage.files import write_atomically
 from mmasc.training.run_folder import claim_run
@@ -198,7 +199,7 @@ def _train_fold(job: _Job, config: SupervisedConfig, sides: Sides, network: Netw
         job.session.say(f"{folder} is finished: {done.epoch} epochs")
         return done
     job.session.say(
-        f"{'going on with' if begun else 'starting'} {folder}: {len(sides.train)} clips to learn from, "
+        f"{'going on with' if begun else 'starting'} {folder}: {counted(len(sides.train), 'clip')} to learn from, "
         f"{len(sides.validation)} to validate on, {len(sides.test)} to test on"
         + (f", {len(sides.seen)} to test as seen" if len(sides.seen) else "")
     )

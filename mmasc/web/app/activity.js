@@ -1,6 +1,6 @@
 // The view "Activity": when a label was heard, day by day and hour by hour; empty is told from not recorded.
 
-import { get } from "./api.js";
+import { follow, get } from "./api.js";
 import { clear, el, plural, select, svg } from "./dom.js";
 import { labelNames } from "./labels.js";
 import { go, now } from "./state.js";
@@ -35,8 +35,9 @@ function build() {
     const mine = ++turn;
     clear(place, el("p", { class: "empty", text: "Counting…" }));
     try {
-      const answer = await get(`/api/activity?${new URLSearchParams(head ? ["head", "threshold", "background"].filter((name) => values.has(name)).map((name) => [name, values.get(name)]) : { label })}`);
-      if (mine === turn) show(answer, head ? `head ${head}` : label);
+      const said = await get(`/api/activity?${new URLSearchParams(head ? ["head", "threshold", "background"].filter((name) => values.has(name)).map((name) => [name, values.get(name)]) : { label })}`);
+      const answer = said.job ? await follow(said, ({ done, total }) => mine === turn && total && clear(place, el("p", { class: "empty", text: `Applying the head: ${done} of ${plural(total, "recording")}…` }))) : said;
+      if (answer && mine === turn) show(answer, head ? `head ${head}` : label);
     } catch (error) {
       if (mine === turn) clear(place, el("p", { class: "empty bad", text: error.message }));
     }

@@ -46,7 +46,7 @@ export function askBox(changed) {
     onkeydown: onKey,
     onblur: () => setTimeout(hide, 150), // after a click on the list
   });
-  const file = el("input", { type: "file", accept: "audio/*,image/*,.flac,.wav,.mp3,.ogg", hidden: true, onchange: () => take([...file.files]) });
+  const file = el("input", { type: "file", accept: "audio/*,image/*,video/*,.flac,.wav,.mp3,.ogg", hidden: true, onchange: () => take([...file.files]) });
   const box = el(
     "form",
     { class: "ask", role: "search", onsubmit: submit },
@@ -56,7 +56,7 @@ export function askBox(changed) {
     iconButton("mic", "Ask with the microphone", () => {
       clear(extra, microphonePanel((blob, name) => send(blob, name)));
     }),
-    iconButton("file", "Ask with a sound or a picture", () => file.click()),
+    iconButton("file", "Ask with a sound, a picture or a film", () => file.click()),
     file,
     el("button", { type: "submit", class: "button strong", text: "Search" }),
     list,
@@ -89,7 +89,7 @@ export function askBox(changed) {
   }
 
   function preview(part) {
-    if (part.kind === "upload" && part.media === "picture") {
+    if (part.kind === "upload" && ["picture", "film"].includes(part.media)) {
       return el("img", { class: "thumb-asked", src: apiPath(`/api/uploads/${part.upload}/picture`), alt: part.name, title: part.name });
     }
     if (part.kind === "upload") {
@@ -190,7 +190,7 @@ export function askBox(changed) {
     if (words.length) drawWords();
   }
 
-  // Sounds and pictures
+  // Sounds, pictures and films
 
   async function send(blob, name) {
     if (blob.size > MOST_BYTES) return toast(`${name}: at most 20 MB can be asked with`, true);

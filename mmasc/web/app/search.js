@@ -101,7 +101,7 @@ function build() {
       el(
         "li",
         { class: "welcome" },
-        el("p", { text: "Ask in words, drop a sound or a picture here, or use the microphone." }),
+        el("p", { text: "Ask in words, drop a sound, a picture or a film here, or use the microphone." }),
         words.slice(0, 6).map(({ group, words: some }) =>
           el("div", { class: "word-group" }, el("span", { text: group }), some.slice(0, 8).map((word) => button(word, () => {
             now.query.parts.push({ kind: "text", text: word, weight: 1, against: false });

@@ -169,7 +169,7 @@ def test_files_that_are_not_there_or_damaged(tmp_path, monkeypatch):
     with pytest.raises(MmascError, match="net.yaml does not exist: write a YAML file with sample_rate, window_seconds"):
         mmasc.load_encoder(name)
     write(tmp_path, said={"scores": "logits", "classes": ["a"]})
-    with pytest.raises(MmascError, match="gives 3 scores, its YAML file names 1 classes"):
+    with pytest.raises(MmascError, match="gives 3 scores, its YAML file names 1 class"):
         centre_tagger(name, [write_sound(tmp_path)])
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MmascError, match=r"onnxruntime is not installed; .*pip install 'mmasc\[onnx\]'"):
