@@ -14,6 +14,7 @@ import torch
 
 from mmasc.encoders.earlier import EARLIER_RULES
 from mmasc.encoders.identity import backend_identity, identity_digest
+from mmasc.encoders.mini_weights import MiniWeights
 from mmasc.encoders.registry import ENCODERS, load_encoder
 from mmasc.features.registry import FRONT_ENDS, front_end_constants
 from mmasc.ivf.imagination import Imagination, ImaginationConfig, save_imagination
@@ -56,6 +57,12 @@ def identities(folder: Path) -> dict[str, str]:
         window = 3.0
         found[name] = load_encoder(name).identity
         found[f"{name}, window {window:g}"] = load_encoder(name, window_seconds=window).identity
+    for name in ("base", "base-features"):
+        first = replace(ENCODERS[name], weights="bundled, first")
+        for spec in (first, replace(first, window_seconds=3.0)):
+            window = "" if spec == first else f", window {spec.window_seconds:g}"
+            output = "Mini" if name == "base" else "MiniFeatures"
+            found[f"{name}, first{window}"] = MiniWeights(spec).identity(output)
     found["mini by onnx"] = backend_identity(found["mini"], "onnx")
     for name, spec in ENCODERS.items():
         found[f"policy of {name}"] = identity_digest(spec, {}, {})

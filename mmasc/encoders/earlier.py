@@ -15,6 +15,7 @@ from mmasc.encoders.spec import EncoderSpec
 EARLIER_RULES: dict[str, tuple[dict[str, Any], ...]] = {
     # A narrower network that learned for a third of the time
     "base": ({"weights": "bundled, first"},),
+    "base-features": ({"weights": "bundled, first"},),
     # 0.1.0 filled short windows with zeros at the end
     "audioclip": ({"padding": "zeros"},),
     "audioclip-partial": ({"padding": "zeros"},),

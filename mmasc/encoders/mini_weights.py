@@ -36,7 +36,7 @@ _BUNDLED = {
     "mini-strict": "mini_strict.safetensors",
 }
 # What `spec.weights` says of weights that were in the package before: what they gave is searched and continued by them
-_EARLIER = {("base", "bundled, first"): "base_first.safetensors"}
+_EARLIER = {(name, "bundled, first"): "base_first.safetensors" for name in ("base", "base-features")}
 # Below -120 dB of full scale a waveform is silence, not a quiet recording.
 PEAK_FLOOR = 1e-6
 

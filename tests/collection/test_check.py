@@ -75,5 +75,5 @@ def test_what_the_mix_loses_did_not_end_too_early(tmp_path, standin):
     (tmp_path / "s" / "cut.wav").write_bytes(content[: len(content) // 2])
     mmasc.embed(tmp_path / "s", tmp_path / "c", standin)
     found = [one.message for one in check(Collection(tmp_path / "c"))]
-    assert "1 recordings end before their headers say (cut.wav)" in found
+    assert "1 recording ends before its header says (cut.wav)" in found
     assert any(re.match(r"1 recording is lost in the mix .*\(opposite.wav\); .*--channels left", one) for one in found)

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 WEIGHTS = ROOT / "mmasc" / "encoders" / "weights"
 # Written by examples/make_base/ship.py from the weights before they were rounded
 FULL = Path(__file__).parent.parent / "data" / "base_float32.json"
+IDENTITIES = Path(__file__).parent.parent / "data" / "identities.json"
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,21 @@ def test_float16_moves_no_answer_on_the_sounds_of_the_demo(base):
     full = np.array([recorded[name] for name in SYNTH])
     np.testing.assert_allclose(cosines, full, atol=4e-3)
     assert (cosines.argmax(1) == full.argmax(1)).all()
+
+
+@pytest.mark.parametrize("name", ["base", "base-features"])
+@pytest.mark.parametrize("window", [None, 3.0])
+def test_vectors_of_the_first_weights_are_searched_and_continued_by_them(name, window):
+    recorded = json.loads(IDENTITIES.read_text("utf-8"))["identities"]
+    identity = recorded[f"{name}, first" + ("" if window is None else f", window {window:g}")]
+    first, now = (load_encoder(name, window_seconds=window, identity=one) for one in (identity, None))
+    assert first.identity == identity != now.identity
+    sound = synthesise("rooster")
+    assert not np.allclose(first.embed_audio(sound, 32_000).vector, now.embed_audio(sound, 32_000).vector, atol=1e-2)
+    texts = load_text_encoder(name, window, identity)
+    if texts is not None:
+        assert texts.identity == identity
+        np.testing.assert_array_equal(texts.embed_text(["violin"]), first.embed_text(["violin"]))
 
 
 def test_both_sides_of_the_strict_one_are_one_space():
