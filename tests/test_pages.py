@@ -58,7 +58,7 @@ FACTS = [
     ("docs/moments.md", "mmasc head apply evening.head", "0:05.1      0:10.2  rooster"),
     ("docs/moments.md", "mmasc classify evenings.mmasc", "0:10.2      0:15.4  wind"),
     ("docs/annotations.md", "mmasc label undo", "undone: thunder renamed to storm"),
-    ("docs/label_files.md", "mmasc label import", "1 added, 0 already there, 1 lines not usable"),
+    ("docs/label_files.md", "mmasc label import", "1 added, 0 already there, 1 line not usable"),
     ("docs/label_files.md", "mmasc label compare", "(micro)     1     2      0.500   1.000  0.667"),
     ("docs/label_files.md", "mmasc classify", "End Time (s)"),
     ("docs/networks.md", "mmasc train mini-cnn", "runs/takes/fold-2"),

@@ -25,9 +25,10 @@ from mmasc.cli.output import echo, print_object
 def export(name: str, to: str, seconds: float | None, without_front_end: bool, output_format: str) -> None:
     """Write an encoder or a network as ONNX, from waveform to vector and class scores (extra: onnx).
 
-    NAME is base, mini or one of their kind, classic, or a network; NAME:PATH has the weights of a file or a run. The
-    file is checked against what it was made from; FILE.yaml next to it makes it the encoder onnx:FILE.onnx, and its
-    metadata say rate, window, classes, identity and licence to programs that know nothing of mmasc.
+    NAME is base, mini or one of their kind, classic, names:TAGGER of a network, or a network; NAME:PATH has the
+    weights of a file or a run. The file is checked against what it was made from; FILE.yaml next to it makes it the
+    encoder onnx:FILE.onnx, and its metadata say rate, window, classes, identity and licence to programs that know
+    nothing of mmasc.
     """
     try:
         if without_front_end:

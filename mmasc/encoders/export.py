@@ -17,6 +17,7 @@ from jaxtyping import Float32
 
 from mmasc.encoders.hearing import split_hearing
 from mmasc.encoders.in_graph import NetworkGraph, encoder_graph
+from mmasc.encoders.names import Names
 from mmasc.encoders.network import shortest_seconds
 from mmasc.encoders.registry import load_encoder
 from mmasc.encoders.spec import EncoderSpec
@@ -79,10 +80,11 @@ def export_encoder(name: str, path: str | Path, seconds: float | None = None) ->
 
     The file's input is `waveform` float32 `[batch time]`, mono in [-1, 1] at the rate that its metadata says; its
     outputs are `vector` `[batch dim]` and, of networks, `logits` `[batch class]`. Encoders take recordings of any
-    length (of one length with `seconds`), networks those of one length.
+    length (of one length with `seconds`), networks and the names of their classes those of one length.
 
     Args:
-        name: `base`, `mini` and their kind, `classic`, "name:PATH", or a network: "NETWORK:RUN".
+        name: `base`, `mini` and their kind, `classic`, "name:PATH", "names:TAGGER" of a network, or a network:
+            "NETWORK:RUN".
         path: The file, replaced if there is one; FILE.yaml is written next to it.
         seconds: Length of the recordings; default: any, of networks what they were made for.
     Raises:
@@ -125,7 +127,8 @@ def _encoder(name: str) -> _Source:
         raise MmascError(f"{name} hears a band alone, which ONNX files do not: export it without +band")
     encoder = load_encoder(name)
     graph = encoder_graph(encoder)
-    return _Source(graph, lambda one: [encoder.embed(one)], encoder.spec, encoder.identity, (), (VECTOR,), True)
+    free = not isinstance(encoder, Names)  # what a network hears of a sound may hang on the length it is exported for
+    return _Source(graph, lambda one: [encoder.embed(one)], encoder.spec, encoder.identity, (), (VECTOR,), free)
 
 
 def _network(name: str, seconds: float | None) -> _Source:

@@ -14,6 +14,8 @@ from mmasc.encoders.base import Encoder
 from mmasc.encoders.classic import Classic
 from mmasc.encoders.mini import Mini, MiniFeatures
 from mmasc.encoders.mini_weights import PEAK_FLOOR
+from mmasc.encoders.names import Names, named
+from mmasc.encoders.taggers import NetworkTagger
 from mmasc.errors import MmascError
 from mmasc.features.classic import FRAME, RANGE_DB
 from mmasc.features.log_mel import LogMel
@@ -27,17 +29,19 @@ def encoder_graph(encoder: Encoder) -> nn.Module:
     """What turns waveforms `[batch time]` of any length into vectors `[batch dim]`, as this encoder does.
 
     Args:
-        encoder: `base`, `mini` or one of their kind, or `classic`; loaded on the CPU.
+        encoder: `base`, `mini` or one of their kind, `classic`, or `names:` of a network; loaded on the CPU.
     Raises:
-        MmascError: If the encoder is of another kind.
+        MmascError: If the encoder is of another kind, or the tagger of `names:` is an ONNX file itself.
     """
     if isinstance(encoder, MiniFeatures):
         return _MiniGraph(encoder)
     if isinstance(encoder, Classic):
         return _ClassicGraph(encoder)
+    if isinstance(encoder, Names):
+        return _NamesGraph(encoder)
     raise MmascError(
-        f"{encoder.spec.name} cannot be written as ONNX with its front end; base, mini and their kind, classic, and "
-        "trained networks can"
+        f"{encoder.spec.name} cannot be written as ONNX with its front end; base, mini and their kind, classic, names "
+        "of networks, and trained networks can"
     )
 
 
@@ -84,6 +88,23 @@ class _MiniGraph(nn.Module):
         level = level.clamp_min(config.level_floor)[:, :, None]
         decibels = 10 * torch.log10(config.n_mels * power / level + config.power_floor)
         return self.network.vectors((decibels - config.decibel_mean) / config.decibel_deviation)[self.output]
+
+
+class _NamesGraph(nn.Module):
+    """What `Names._audio` does."""
+
+    def __init__(self, encoder: Names) -> None:
+        super().__init__()
+        if not isinstance(encoder.tagger, NetworkTagger):
+            raise MmascError(
+                f"the tagger of {encoder.spec.name} is an ONNX file already ({encoder.tagger.weights}), which is not "
+                "written into another one; use names:onnx:FILE as it is"
+            )
+        self.logits, self.usual = NetworkGraph(encoder.tagger.network), encoder.usual
+        self.register_buffer("names", encoder._name_vectors)
+
+    def forward(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
+        return named(self.usual.excess(self.logits(waveforms)[1]), self.names)
 
 
 class _ClassicGraph(nn.Module):

@@ -85,7 +85,7 @@ class Names(Encoder):
         return self.usual.excess(self.tagger.logits(waveforms))
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
-        return self.excess(waveforms) ** _POWER @ self._name_vectors
+        return named(self.excess(waveforms), self._name_vectors)
 
     def _text(self, texts: list[str]) -> Float32[np.ndarray, "text dim"]:
         return _unit(self.text_side(texts) - self.common)
@@ -100,6 +100,11 @@ class Names(Encoder):
             "classes": list(self.tagger.classes),
             "text": self.text_side.name if table is None else f"table-{table.digest()}",
         }
+
+
+def named(excess: Float[Tensor, "batch class"], names: Float[Tensor, "class dim"]) -> Float[Tensor, "batch dim"]:
+    """The sum over classes of the cube of their excess times the text vectors of their names."""
+    return excess**_POWER @ names
 
 
 def spoken(name: str) -> str:

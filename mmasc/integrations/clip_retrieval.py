@@ -1,6 +1,8 @@
 """A space in the folder layout of clip-retrieval and autofaiss: img_emb/*.npy, text_emb/*.npy and metadata/*.parquet.
 
 Vectors of sounds stand where theirs of pictures do; they are of unit length, as both compare by inner products. Rows of
+all three belong together: where texts are asked for, they are the captions of the windows, with their vectors.
+
 Source of the layout: clip-retrieval 2.45, its NumPy writer.
 """
 

@@ -6,6 +6,7 @@ import soundfile
 import torch
 from safetensors.torch import load_file
 
+from mmasc.encoders.export import export_encoder
 from mmasc.encoders.mini_text import load_text_side
 from mmasc.encoders.names import spoken
 from mmasc.encoders.registry import load_encoder
@@ -57,6 +58,31 @@ def test_a_vector_is_its_formula(tagger):
     assert (excess > 0).any(1).all()
     query = load_text_side("mini")(["a barking dog"])[0] - texts.mean(0)
     np.testing.assert_allclose(encoder.embed_text("a barking dog")[0], query / np.linalg.norm(query), atol=1e-6)
+
+
+def test_as_an_onnx_file_it_gives_the_same_vectors(tagger, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    encoder = load_encoder(f"names:{tagger}")
+    found = export_encoder(f"names:{tagger}", tmp_path / "names.onnx")
+    samples = round(encoder.spec.window_seconds * encoder.spec.sample_rate)
+    assert (found.samples, found.outputs) == (samples, {"vector": encoder.spec.dim})
+    noise = np.random.default_rng(1).uniform(-0.5, 0.5, (3, samples)).astype(np.float32)
+    session = onnxruntime.InferenceSession(found.path, providers=["CPUExecutionProvider"])
+    wanted = encoder.embed(noise)
+    assert np.linalg.norm(wanted, axis=1).min() > 0.01
+    for sounds, vectors in ((noise, wanted), (noise[1:2], wanted[1:2])):
+        np.testing.assert_allclose(session.run(["vector"], {"waveform": sounds})[0], vectors, atol=1e-4, rtol=1e-4)
+    again = load_encoder(f"onnx:{found.path}")
+    np.testing.assert_allclose(again.embed(noise), wanted, atol=1e-4, rtol=1e-4)
+    short = export_encoder(f"names:{tagger}", tmp_path / "short.onnx", seconds=2.0)
+    assert short.samples == 2 * encoder.spec.sample_rate
+    # a tagger that is an ONNX file stays one
+    scores = export_encoder(tagger, tmp_path / "filters.onnx", seconds=5.12)
+    save_usual(usual_path(tmp_path / "filters.onnx"), encoder.usual)
+    with pytest.raises(MmascError, match=r"is an ONNX file already \(.*filters\.onnx\)"):
+        export_encoder(f"names:onnx:{scores.path}", tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
 
 
 def test_the_text_of_a_class_lies_at_its_own_name(tagger):
