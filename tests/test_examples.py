@@ -5,7 +5,12 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+
+from mmasc.networks.taught_config import TaughtConfig
+from mmasc.networks.taught_network import TaughtNetwork
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted((ROOT / "examples").rglob("*.py"))
@@ -54,3 +59,25 @@ def test_the_mutation_run_names_modules_and_tests_that_are_there(monkeypatch):
     }
     left_out = {"mmasc/collection/report.py"}
     assert modules - set(mutate.TESTS) == left_out
+
+
+def test_a_widened_network_answers_as_the_narrow_one_does(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "examples" / "make_base"), *sys.path])
+    widen = import_module("widen")
+    monkeypatch.delitem(sys.modules, "widen")
+    shape = {"n_mels": 32, "n_features": 16, "dim": 8, "taught_dim": 8}
+    narrow, wide = (TaughtNetwork(TaughtConfig(channels=one, **shape)).eval() for one in ((2, 3, 4, 5), (3, 7, 8, 10)))
+    # Not as it begins: norms that change nothing would hide what is copied wrongly
+    generator = torch.Generator().manual_seed(0)
+    for name, one in narrow.state_dict().items():
+        if one.is_floating_point():
+            one.copy_(torch.rand(one.shape, generator=generator) + (0.5 if name.endswith("var") else -0.3))
+    tensors = {f"network.{name}": one.numpy() for name, one in narrow.state_dict().items()}
+    made = widen.widen(tensors, (3, 7, 8, 10), seed=1)
+    wide.load_state_dict({name.removeprefix("network."): torch.from_numpy(one) for name, one in made.items()})
+    power = torch.rand((3, 32, 40), generator=generator)
+    with torch.inference_mode():
+        for one, other in zip(narrow(power), wide(power), strict=True):
+            np.testing.assert_allclose(other.numpy(), one.numpy(), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="already"):
+        widen.widen(made, (2, 3, 4, 5))
