@@ -8,6 +8,9 @@ SOUNDS ?=
 # Test processes, each with one thread and up to 2 GB
 JOBS ?= 2
 
+# Without kept bytecode each of the many processes of the tests compiles torch, and all else, again
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install demo test test-slow lint docs dist demo-of-wheel clean
 
 install: .venv/installed

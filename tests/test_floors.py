@@ -7,6 +7,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +21,6 @@ FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((ROOT / "mmasc").rglob("*.py"))
 }
-TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in FILES.items()}
 MOST_LINES = 400
 MOST_ARGUMENTS = 8
 # Longer files, and how long they are: they may become shorter, no other may join them
@@ -123,10 +123,16 @@ NOT_IN_THE_FACE = {
 TRAIN_NETWORK = "mmasc.training.supervised.train:train_network"
 
 
+@cache
+def trees() -> dict[str, ast.Module]:
+    """What each file says; only the process that runs these tests reads them."""
+    return {module: ast.parse(path.read_text("utf-8")) for module, path in FILES.items()}
+
+
 def imports_of(module: str) -> set[str]:
     """Modules of the package that a file imports anywhere in it."""
     found = set()
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(trees()[module]):
         if isinstance(node, ast.Import):
             found |= {one.name for one in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -138,7 +144,10 @@ def imports_of(module: str) -> set[str]:
     return {one for one in found if one in FILES} - {module}
 
 
-IMPORTS = {module: imports_of(module) for module in FILES}
+@cache
+def imports() -> dict[str, set[str]]:
+    """Modules of the package that each file imports."""
+    return {module: imports_of(module) for module in FILES}
 
 
 def room(module: str) -> str:
@@ -161,7 +170,7 @@ def test_files_import_from_lower_floors_only():
     assert rooms <= set(floor), "every folder stands on a floor"
     upward = [
         f"{module} imports {other}"
-        for module, others in IMPORTS.items()
+        for module, others in imports().items()
         for other in others
         if room(module) in rooms
         and room(module) != room(other)
@@ -187,12 +196,12 @@ def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
 
 def test_no_files_import_each_other_in_a_circle():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
-    assert circles(IMPORTS) == []
+    assert circles(imports()) == []
 
 
 def named_in_strings() -> Iterator[tuple[str, str]]:
     """Places, and the "module:name" that stands there; kinds of features are names that never change."""
-    for module, tree in TREES.items():
+    for module, tree in trees().items():
         kinds = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "kind"}
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in kinds:
@@ -224,7 +233,7 @@ def test_modules_in_strings_are_there():
     """`files("mmasc.x")`, `-m mmasc.x`, tables of commands."""
     named = {
         node.value
-        for tree in TREES.values()
+        for tree in trees().values()
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"mmasc(\.\w+)+", node.value)
     }
@@ -285,7 +294,7 @@ def test_files_are_short():
 
 def widths() -> Iterator[tuple[str, int]]:
     """Functions by "module:Class.name", and how many arguments they take."""
-    for module, tree in TREES.items():
+    for module, tree in trees().items():
         waiting = [("", tree)]
         while waiting:
             before, parent = waiting.pop()

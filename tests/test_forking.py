@@ -21,7 +21,6 @@ def child_says(folder, how):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_answers_or_says_why_not(tmp_path):
-    child_says(tmp_path, "prepare")
     *answers, asked, opened = child_says(tmp_path, "open")
     assert answers == ["embedded 1", "classified 1", "applied 4"]
     assert asked == opened

@@ -16,20 +16,20 @@ _LAST_NUMBER = 2**64 - 1
 
 
 class Tables:
-    """The tables of the collection in `folder`."""
+    """The tables of the collection in `folder`.
+
+    Attributes:
+        folder: Of the collection.
+        recordings: The table of recordings.
+        spaces: The folder of all spaces.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-
-    @property
-    def recordings(self) -> Path:
-        """The table of recordings."""
-        return self.folder / "recordings.lance"
-
-    @property
-    def spaces(self) -> Path:
-        """The folder of all spaces."""
-        return self.folder / "spaces"
+        self.recordings = folder / "recordings.lance"
+        self.spaces = folder / "spaces"
+        # They are asked for at every read, and putting paths together takes longer than one expects
+        self._windows: dict[str, Path] = {}
 
     def space(self, identity: str) -> Path:
         """Where a space keeps its files.
@@ -43,7 +43,9 @@ class Tables:
 
     def windows(self, identity: str) -> Path:
         """The table of a space's windows."""
-        return self.space(identity) / "windows.lance"
+        if identity not in self._windows:
+            self._windows[identity] = self.space(identity) / "windows.lance"
+        return self._windows[identity]
 
     def open(self, table: Path, version: int | None = None) -> lance.LanceDataset:
         """A version of a table, or the newest, which a writer that holds the lock asks for."""

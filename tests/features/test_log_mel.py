@@ -1,81 +1,14 @@
-"""The log-mel front end: librosa is the oracle, tones and noise of known power the second one."""
+"""The log-mel front end: tones and noise of known power, batches, configurations; see also `test_librosa.py`."""
 
 import contextlib
 import math
 
-import librosa
 import numpy as np
 import pytest
 import torch
 
-from mmasc.features import CLAP, MINI, PANNS, VGGISH, LogMel, LogMelConfig, hz_to_mel, mel_matrix, mel_to_hz
-
-SPEECHY = LogMelConfig(22_050, 2048, 1200, 441, 128, 0.0, 11_025.0, "htk", "slaney", centre="zeros")
-PRESETS = {"mini": MINI, "panns": PANNS, "clap": CLAP, "vggish": VGGISH, "htk, window inside": SPEECHY}
-
-
-def sound(sample_rate: int, seconds: float = 2.0) -> np.ndarray:
-    """A chirp, clicks and noise that fades over 80 dB: loud and quiet, tonal and not."""
-    time = np.arange(round(seconds * sample_rate)) / sample_rate
-    generator = np.random.default_rng(3)
-    chirp = 0.4 * np.sin(2 * np.pi * (100 * time + 0.4 * sample_rate / 2 / seconds * time**2))
-    clicks = (generator.random(len(time)) < 0.0005) * 0.5
-    noise = generator.standard_normal(len(time)) * 0.1 * 10 ** (-4 * time / seconds)
-    return (chirp * (time < seconds / 2) + clicks * (time < seconds / 3) + noise).astype(np.float32)
-
-
-def by_librosa(waveform: np.ndarray, config: LogMelConfig) -> np.ndarray:
-    mel = librosa.feature.melspectrogram(
-        y=waveform,
-        sr=config.sample_rate,
-        n_fft=config.n_fft,
-        win_length=config.win_length,
-        hop_length=config.hop_length,
-        n_mels=config.n_mels,
-        fmin=config.f_min,
-        fmax=config.f_max,
-        htk=config.mel_scale == "htk",
-        norm=config.norm,
-        power=config.power,
-        center=config.centre is not None,
-        pad_mode="reflect" if config.centre == "reflect" else "constant",
-    )
-    if config.frame_mean > 1:
-        n = mel.shape[1] // config.frame_mean
-        mel = mel[:, : n * config.frame_mean].reshape(len(mel), n, config.frame_mean).mean(2)
-    return mel
-
-
-def decibels(mel: np.ndarray, config: LogMelConfig) -> np.ndarray:
-    return (10 if config.power == 2 else 20) * np.log10(np.maximum(mel, 1e-10))
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_mel_is_librosas(name):
-    config = PRESETS[name]
-    waveform = sound(config.sample_rate)
-    wanted = decibels(by_librosa(waveform, config), config)
-    got = decibels(LogMel(config).mel(torch.from_numpy(waveform)[None])[0].numpy(), config)
-    assert got.shape == wanted.shape
-    heard = wanted > -80
-    assert heard.mean() > 0.3
-    assert np.abs(got - wanted)[heard].max() < 5e-3
-    assert np.abs(got - wanted).max() < 2e-2
-
-
-def test_decibels_are_librosas():
-    waveform = sound(PANNS.sample_rate)
-    wanted = librosa.power_to_db(by_librosa(waveform, PANNS), top_db=None)
-    np.testing.assert_allclose(LogMel(PANNS)(torch.from_numpy(waveform)[None])[0].numpy(), wanted, atol=2e-2)
-
-
-@pytest.mark.parametrize("scale", ["slaney", "htk"])
-@pytest.mark.parametrize("norm", ["slaney", None])
-@pytest.mark.parametrize("rate", [16_000, 32_000, 44_100])
-def test_matrix_is_librosas(scale, norm, rate):
-    got = mel_matrix(rate, 1024, 40, 60.0, 7_600.0, scale, norm)
-    wanted = librosa.filters.mel(sr=rate, n_fft=1024, n_mels=40, fmin=60.0, fmax=7_600.0, htk=scale == "htk", norm=norm)
-    np.testing.assert_allclose(got, wanted, atol=1e-6)
+from mmasc.features import MINI, PANNS, VGGISH, LogMel, LogMelConfig, hz_to_mel, mel_to_hz
+from tests.helpers.front_ends import PRESETS, sound
 
 
 @pytest.mark.parametrize("scale", ["slaney", "htk"])

@@ -6,10 +6,22 @@ import warnings
 from pathlib import Path
 from queue import Empty
 
+import soundfile
+
 import mmasc
 from mmasc.synth import synthesise
 
 SECONDS = 100.0  # for the child; one that hangs needs for ever
+
+
+def prepare(folder: Path) -> None:
+    """Make sounds, a collection of them, and a head."""
+    for kind in ("rain", "wind"):
+        (folder / "rec" / kind).mkdir(parents=True, exist_ok=True)
+        for seed in range(2):
+            soundfile.write(folder / "rec" / kind / f"{seed}.wav", synthesise(kind, seed=seed), 32_000)
+    mmasc.embed(folder / "rec", into=folder / "c", folders=["kind"])
+    mmasc.fit_head(folder / "c", "kind", head="boosting", folds=2).fitted.save(folder / "kind.head")
 
 
 def use(folder: Path, say) -> None:
@@ -53,21 +65,12 @@ def ask_child(folder: Path, opened: mmasc.Collection | None) -> None:
 
 
 if __name__ == "__main__":
-    import soundfile
-
     warnings.simplefilter("ignore")  # Python itself warns of forks beside threads
-    here = Path(sys.argv[1])
-    for kind in ("rain", "wind"):
-        (here / "rec" / kind).mkdir(parents=True, exist_ok=True)
-        for seed in range(2):
-            soundfile.write(here / "rec" / kind / f"{seed}.wav", synthesise(kind, seed=seed), 32_000)
-    if sys.argv[2] == "prepare":
-        mmasc.embed(here / "rec", into=here / "c", folders=["kind"])
-        mmasc.fit_head(here / "c", "kind", head="boosting", folds=2).fitted.save(here / "kind.head")
-    else:
-        # "open": as a web server that opens its collection before it forks; "closed": it leaves that to its children
-        opened = mmasc.Collection.open(here / "c") if sys.argv[2] == "open" else None
-        if opened is not None:
-            opened.search(text="rain", k=2)
-        use(here, lambda line: None)
-        ask_child(here, opened)
+    here, opened = Path(sys.argv[1]), None
+    # "open": as a web server that opens its collection before it forks; "closed": it leaves that to its children
+    if sys.argv[2] == "open":
+        prepare(here)
+        opened = mmasc.Collection.open(here / "c")
+        opened.search(text="rain", k=2)
+    use(here, lambda line: None)
+    ask_child(here, opened)

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import torchvision
 
 from mmasc.errors import MmascError
 from mmasc.networks.imagenet import band_norm, standardised, sum_colours
@@ -33,8 +32,10 @@ def imagenet(monkeypatch, tmp_path):
     monkeypatch.setenv("MMASC_HOME", str(tmp_path / "home"))
 
     def put(name):
+        from torchvision import models  # late: whoever only collects the tests needs none of it
+
         torch.manual_seed(3)
-        whole = with_statistics(getattr(torchvision.models, name)())
+        whole = with_statistics(getattr(models, name)())
         path = tmp_path / f"{name}.pth"
         torch.save(whole.state_dict(), path)
         entry = f"{name}-imagenet"
@@ -57,8 +58,10 @@ def test_counts(name, parameters, state_numbers):
 
 
 def test_the_layers_are_torchvisions():
+    from torchvision import models
+
     body = with_statistics(ResNet(10, 18))
-    own = torchvision.models.resnet18(num_classes=10)
+    own = models.resnet18(num_classes=10)
     own.conv1 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False)
     own.load_state_dict(body.state_dict(), strict=True)
     features = spectrograms()

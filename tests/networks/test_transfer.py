@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import torchvision
 
 from mmasc.networks.load import load_network
 from mmasc.networks.registry import NETWORKS
@@ -107,9 +106,11 @@ def test_attention_weighs_places_and_its_weights_sum_to_one():
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg16", "resnet50"])
 def test_fresh_layers_are_torchvisions(name):
+    from torchvision import models  # late: whoever only collects the tests needs none of it
+
     body = TransferNetwork(10, name, standardise=0)
     with torch.device("meta"):
-        own = getattr(torchvision.models, name)(num_classes=10)
+        own = getattr(models, name)(num_classes=10)
     first = "conv1.weight" if name == "resnet50" else "features.0.weight"
     for key, value in own.state_dict().items():
         if key.startswith(("classifier", "fc")):
@@ -122,9 +123,11 @@ def test_fresh_layers_are_torchvisions(name):
 
 
 def test_imagenet_weights_see_the_grey_picture(monkeypatch, tmp_path):
+    from torchvision import models
+
     monkeypatch.setenv("MMASC_HOME", str(tmp_path / "home"))
     with torch.device("meta"):
-        whole = torchvision.models.alexnet().features
+        whole = models.alexnet().features
     whole = whole.to_empty(device="cpu")
     for layer in whole:
         if isinstance(layer, torch.nn.Conv2d):
