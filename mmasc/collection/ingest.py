@@ -20,6 +20,7 @@ from mmasc.collection.head import HEAD_NAME, read_head
 from mmasc.collection.intake import Intake
 from mmasc.collection.known import not_untouched, refuse_another_root
 from mmasc.collection.known_recordings import Known, KnownRecordings
+from mmasc.collection.linked_paths import by_the_root, folders_by_the_root
 from mmasc.collection.metadata import Metadata, folder_columns, own_columns
 from mmasc.collection.report import BadFile, EmbedReport
 from mmasc.collection.row_writer import OwnColumns
@@ -117,6 +118,7 @@ def embed(
     rules = None if clock is False else ClockRules.of(None if clock is True else clock, timezone)
     with current().phase("looking for recordings"):
         files = [as_path(absolute(path)) for path in find_audio(paths)]
+    files, folders_given = _by_one_way(Path(into), files, _folders_of(paths, files))
     given_root = absolute(root) if root is not None else _common_root(paths, files)
     if part is not None:
         files = part.files(files, given_root)
@@ -155,7 +157,7 @@ def embed(
         intake.commit()
         report.seconds = time.perf_counter() - begun
     with current().phase("search index"):
-        intake.finish(_folders_of(paths, files))
+        intake.finish(folders_given)
     if root is not None and intake.root != given_root:
         remarks.append(
             f"{show_path(into)} has the root {show_path(intake.root)}, --root {show_path(root)} was not used; "
@@ -170,6 +172,15 @@ def embed(
     report.remarks = remarks + report.remarks
     report.seconds = time.perf_counter() - begun
     return report
+
+
+def _by_one_way(into: Path, files: list[Path], folders: list[str]) -> tuple[list[Path], list[str]]:
+    """Files and folders as the root of a collection that is there leads to them."""
+    if not (into / HEAD_NAME).exists():
+        return files, folders
+    store = Store(into)
+    head = store.head()
+    return by_the_root(files, head.root, lambda: KnownRecordings(store, head)), folders_by_the_root(folders, head.root)
 
 
 def _usual_encoder(into: Path, space: str | None, window_seconds: float | None) -> tuple[str, str | None, float | None]:
