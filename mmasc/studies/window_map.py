@@ -51,7 +51,7 @@ class WindowMap:
         if path.suffix.lower() == ".png":
             from mmasc.studies.map_plot import plot_map  # late: it loads matplotlib
 
-            return plot_map(self, path)
+            return plot_map(self.places, self.colours, self.names, self.space, path)
         with (
             replacing(path) as beside,
             open(beside, "w", encoding="utf-8", newline="", errors="surrogateescape") as file,
