@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from mmasc.audio import AudioStatus
 from mmasc.cli.classify_formats import audacity_labels, raven_table
+from mmasc.cli.output import left_out
 from mmasc.label_files.texts import fits_a_line
 from mmasc.labelling.classify import Classification
-from mmasc.printing import printable, printable_json
+from mmasc.printing import counted, printable, printable_json
 from mmasc.windows.timeline import Event
 
 EVIL = "a\x1b]0;PWNED\x07\x9b2J\u202eb\nc\td"
@@ -179,3 +180,10 @@ def test_errors_are_one_line_also_beside_a_pipe(evil):
     assert run.returncode == 1
     assert len(run.stderr.splitlines()) == 1
     assert "\x1b" not in run.stderr
+
+
+def test_one_thing_is_counted_as_one():
+    assert [counted(number, "recording") for number in (0, 1, 2)] == ["0 recordings", "1 recording", "2 recordings"]
+    assert [counted(number, "query", "queries") for number in (1, 3)] == ["1 query", "3 queries"]
+    assert left_out(1, "without a label") == "1 recording without a label was left out"
+    assert left_out(2, "without a label") == "2 recordings without a label were left out"

@@ -137,8 +137,8 @@ def cluster(folder: str, prompts: str | None, to: str | None, quiet: bool, outpu
         print_rows(joined if output_format == "csv" else rows, output_format, columns)
     if to is not None:
         write_clusters(found, to, opened.head.root)
-    what = "windows" if options["windows"] else "recordings"
-    said = f"{len(found.labels)} {what}, {len(found.clusters)} clusters, {found.noise} in none"
+    items = counted(len(found.labels), "window" if options["windows"] else "recording")
+    said = f"{items}, {counted(len(found.clusters), 'cluster')}, {found.noise} in none"
     remark(said + (f"; words: {found.prompts}" if found.prompts else "") + (f" → {to}" if to else ""), quiet)
 
 

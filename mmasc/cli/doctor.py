@@ -111,7 +111,7 @@ def _cores() -> Check:
         processes = f"then up to {workers} processes where these pay" if min(workers, cores) > 1 else "no processes"
         return (
             f"{cores}; embed: 1 thread decodes, network {network}, {processes}; index: "
-            f"{import_faiss().omp_get_max_threads()} threads"
+            f"{counted(import_faiss().omp_get_max_threads(), 'thread')}"
         )
 
     return _try("cores", look, "pip install torch, and 'mmasc[cpu]'")

@@ -234,7 +234,8 @@ def _class_rows(report: "HeadReport") -> list[dict[str, Any]]:
 
 def _print_report(report: "HeadReport") -> None:
     echo(
-        f"{report.head} on {report.label}: {report.recordings} {report.unit}, {len(report.classes)} classes, "
+        f"{report.head} on {report.label}: {report.recordings} {report.unit}, "
+        f"{counted(len(report.classes), 'class', 'classes')}, "
         f"space {report.space} ({report.encoder} {report.identity[:8]})"
     )
     if report.accuracy is None or report.interval is None:

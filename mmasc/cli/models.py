@@ -152,7 +152,7 @@ def _words(name: str, spec: EncoderSpec, output_format: str) -> dict[str, Any]:
     if output_format in ("json", "jsonl"):
         return {"words": groups}
     sizes = ", ".join(f"{group} {len(labels)}" for group, labels in groups.items())
-    return {"words": f"{len(prompts.labels)} labels: {sizes} (mmasc prompts list {spec.words})"}
+    return {"words": f"{counted(len(prompts.labels), 'label')}: {sizes} (mmasc prompts list {spec.words})"}
 
 
 def _trained_on(name: str, spec: EncoderSpec, output_format: str) -> Any:

@@ -31,7 +31,7 @@ def _print_lines(report: "MomentReport") -> None:
     echo(f"{counted(len(report.classes), 'label')}, space {report.space} ({report.encoder} {report.identity[:8]})")
     if report.words:
         all_of_them = len(report.words) == len(report.classes)
-        some = "all labels" if all_of_them else f"{len(report.words)} of {len(report.classes)} labels"
+        some = "all labels" if all_of_them else f"{len(report.words)} of {counted(len(report.classes), 'label')}"
         echo(f"begun with the words of {some} (--no-words: from examples alone)")
     if report.macro_f1 is None:
         echo("how good it is is unknown: no label lies in two recordings, so nothing is left to test on")

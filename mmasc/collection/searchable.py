@@ -18,7 +18,9 @@ from mmasc.errors import MmascError
 from mmasc.inputs import as_count
 
 if TYPE_CHECKING:
+    from mmasc.collection.space import SpaceReader
     from mmasc.encoders.base import Encoder
+    from mmasc.encoders.text_encoder import TextEncoder
 
 
 class Searchable(Snapshot):
@@ -109,6 +111,15 @@ class Searchable(Snapshot):
             for line in remarks_on_words(ready, query.texts + query.not_texts):
                 self.store.remark(line)
         return search_space(self, reader, query, ready, wanted, where)
+
+    def text_side(self, reader: "SpaceReader") -> "TextEncoder | None":
+        """What makes vectors of words in a space; None where it understands none.
+
+        Raises:
+            MmascError: If it cannot be loaded, or another one made the space.
+        """
+        query = Query(texts=("sound",))
+        return self._encoders.of(reader, None, query) if query.fits(reader.space.encoder) else None
 
     def space_for(self, query: Query, encoder: "Encoder | None" = None) -> str:
         """Name of the space that a query without one is put to: the encoder's, or the oldest that understands it.

@@ -1,4 +1,4 @@
-"""Which windows of a space share time with annotations."""
+"""Which windows of a space share time with annotations, and what is said of each."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,10 @@ import numpy as np
 from jaxtyping import Bool
 
 from mmasc.collection.annotation import Annotation
+from mmasc.collection.annotations import Annotations
+from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
+from mmasc.collection.vectors import values_of
 
 
 def touched_windows(
@@ -30,3 +33,37 @@ def touched_windows(
             touching = (reader.start[windows] < one.end + 1e-6 * point) & (reader.end[windows] > one.start)
             found[windows[touching]] = True
     return found
+
+
+def annotations_by_recording(collection: Snapshot) -> dict[int, list[Annotation]]:
+    """All annotations, by id of their recording."""
+    found: dict[int, list[Annotation]] = {}
+    for one in Annotations(collection).all():
+        found.setdefault(one.recording, []).append(one)
+    return found
+
+
+def window_texts(collection: Snapshot, reader: SpaceReader, columns: Sequence[str] = ()) -> list[str]:
+    """What is said of each window: labels that are present in it, else the text of its recording, else "".
+
+    Args:
+        collection, reader: Opened, and the space.
+        columns: Columns of your own that may hold texts of recordings; the first that is there counts.
+    """
+    column = next((one for one in columns if one in collection.metadata_columns), None)
+    texts = [""] * len(reader)
+    if column is not None:
+        values = ["" if one is None else str(one) for one in values_of(collection, column)]
+        texts = [values[row] for row in collection.row_of.of(reader.recording)]
+    present = {
+        recording: [one for one in some if one.verdict == "present"]
+        for recording, some in annotations_by_recording(collection).items()
+    }
+    labels = sorted({one.label for some in present.values() for one in some})
+    said: dict[int, list[str]] = {}
+    for label in labels:
+        for position in np.flatnonzero(touched_windows(reader, present, label)).tolist():
+            said.setdefault(position, []).append(label)
+    for position, some in said.items():
+        texts[position] = ", ".join(some)
+    return texts

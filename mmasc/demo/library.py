@@ -6,6 +6,7 @@ from typing import Any
 from mmasc.demo.content import PageContent
 from mmasc.demo.parts import prompt_details
 from mmasc.pages.html import text
+from mmasc.printing import counted
 
 
 def library_part(content: PageContent) -> str:
@@ -14,7 +15,7 @@ def library_part(content: PageContent) -> str:
     return (
         f'<p class="note">Labels come from words alone: each sound gets the label of the prompt file '
         f"<code>{text(content.prompt_name)}</code> whose phrases are nearest. The bars are probabilities among these "
-        f"{len(content.prompt_lines)} labels and no others; where they are low, look at the cosine too.</p>"
+        f"{counted(len(content.prompt_lines), 'label')} and no others; where they are low, look at the cosine too.</p>"
         f'<noscript><p class="note">The list of the {count} sounds needs JavaScript.</p></noscript>'
         '<form class="tools" id="tools"><label>Search '
         '<input type="search" id="find" placeholder="name or label"></label>'

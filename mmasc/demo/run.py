@@ -215,7 +215,7 @@ def _label(result: DemoResult, collection: Collection, tell: Callable[[str], Non
                 truth,
             )
         )
-    tell(f"3  Labels, from the words of the prompt file {result.prompts.name} ({len(labels)} labels)")
+    tell(f"3  Labels, from the words of the prompt file {result.prompts.name} ({counted(len(labels), 'label')})")
     width = max([16, *(len(one.label) for one in result.labelled[:_TOLD])])
     for one in result.labelled[:_TOLD]:
         judged = "" if one.truth is None else "  right" if one.truth == one.label else f"  not right: {one.truth}"
@@ -224,7 +224,7 @@ def _label(result: DemoResult, collection: Collection, tell: Callable[[str], Non
         counts = Counter(one.label for one in result.labelled).most_common()
         tell(f"   and {len(result.labelled) - _TOLD} more; of all {len(result.labelled)}:")
         told = ", ".join(f"{label} {count}" for label, count in counts[:_TOLD])
-        tell(f"   {told}{f', and {len(counts) - _TOLD} more labels' if len(counts) > _TOLD else ''}")
+        tell(f"   {told}{', and ' + counted(len(counts) - _TOLD, 'more label') if len(counts) > _TOLD else ''}")
     if result.known:
         tell(f"   {result.right} of {result.known} are right (these sounds were made to be told apart: no test of it)")
 

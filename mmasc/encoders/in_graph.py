@@ -93,6 +93,8 @@ class _MiniGraph(nn.Module):
 class _NamesGraph(nn.Module):
     """What `Names._audio` does."""
 
+    names: Tensor
+
     def __init__(self, encoder: Names) -> None:
         super().__init__()
         if not isinstance(encoder.tagger, NetworkTagger):

@@ -6,8 +6,10 @@ all three belong together: where texts are asked for, they are the captions of t
 Source of the layout: clip-retrieval 2.45, its NumPy writer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,16 +17,22 @@ import pyarrow.parquet as pq
 
 from mmasc.collection import Collection
 from mmasc.collection.frames import window_order, windows_described
+from mmasc.collection.space import SpaceReader
+from mmasc.collection.touched_windows import window_texts
 from mmasc.storage.files import replacing
 from mmasc.windows.units import unit_float32
 
 ROWS_A_FILE = 1_000_000
+_COLUMNS = ("caption", "text", "label")  # of your own: the first that is there holds the texts of recordings
 
 
 def export_clip_retrieval(
     collection: Collection, to: Path, space: str | None = None, rows_a_file: int = ROWS_A_FILE
 ) -> list[Path]:
-    """Write a space.
+    """Write a space; with texts (`caption`) where labels of moments or a column caption, text or label say some.
+
+    The text of a window is the labels that are present in it, else its recording's text, else nothing: then its text
+    vector is zero, which no inner product finds. Text vectors are written where the encoder of the space reads words.
 
     Args:
         collection: Opened.
@@ -37,21 +45,42 @@ def export_clip_retrieval(
     written: list[Path] = []
     reader = collection.space(space)
     order = window_order(collection, reader, np.arange(len(reader)))
+    texts = window_texts(collection, reader, _COLUMNS)
+    known = _text_vectors(collection, reader, sorted({one for one in texts if one}))
     parts = range(0, max(len(order), 1), rows_a_file)
     digits = len(str(len(parts)))
     for number, first in enumerate(parts):
         some, name = order[first : first + rows_a_file], f"{number:0{digits}}"
         table = windows_described(collection, reader, some).drop(["id", "status", "reason"])
         table = table.rename_columns(["image_path" if one == "path" else one for one in table.column_names])
-        written += [to / "img_emb" / f"img_emb_{name}.npy", to / "metadata" / f"metadata_{name}.parquet"]
-        _write(written[-2:], unit_float32(reader.vectors(some)), table)
+        files: dict[Path, Any] = {to / "img_emb" / f"img_emb_{name}.npy": unit_float32(reader.vectors(some))}
+        if any(texts):
+            said = [texts[position] for position in some]
+            table = table.drop([one for one in ("caption",) if one in table.column_names])
+            table = table.append_column("caption", pa.array(said))
+            if known:
+                rows = [known.get(one, np.zeros(reader.space.dim, np.float32)) for one in said]
+                files[to / "text_emb" / f"text_emb_{name}.npy"] = np.stack(rows)
+        files[to / "metadata" / f"metadata_{name}.parquet"] = table
+        written += files
+        _write(files)
     return written
 
 
-def _write(files: Sequence[Path], vectors: np.ndarray, table: pa.Table) -> None:
-    for file in files:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(files[0]) as matrix, replacing(files[1]) as metadata:
-        with open(matrix, "wb") as opened:
-            np.save(opened, vectors, allow_pickle=False)
-        pq.write_table(table, metadata)
+def _text_vectors(collection: Collection, reader: SpaceReader, texts: list[str]) -> Mapping[str, np.ndarray]:
+    """Unit vectors by text; none where the space reads no words."""
+    side = collection.text_side(reader) if texts else None
+    return {} if side is None else dict(zip(texts, unit_float32(side.embed_text(texts)), strict=True))
+
+
+def _write(files: Mapping[Path, Any]) -> None:
+    """Arrays and tables; all are whole before one takes its name."""
+    with ExitStack() as stack:
+        for file, content in files.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            beside = stack.enter_context(replacing(file))
+            if isinstance(content, pa.Table):
+                pq.write_table(content, beside)
+            else:
+                with open(beside, "wb") as opened:
+                    np.save(opened, content, allow_pickle=False)

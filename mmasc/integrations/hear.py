@@ -5,23 +5,20 @@ HEAR hands over one text, the path of a model: it is a name as `load_encoder` ta
 Source: Turian et al. 2022, "HEAR: Holistic evaluation of audio representations", section 3 and its common API.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from mmasc.audio.stream import resample
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.registry import load_encoder
 from mmasc.encoders.spec import DEFAULT_ENCODER
 from mmasc.errors import MmascError
 from mmasc.integrations.sounds import sound_vectors
+from mmasc.integrations.stamps import stamp_vectors
 
 _RATES = (16_000, 22_050, 44_100, 48_000)  # those in which HEAR has its data
 _STAMP_SECONDS = 1.0  # of sound around a time stamp; the vector of a whole window says little of its middle
-_AT_ONCE = 64  # windows of time stamps in memory
 
 
 class HearModel(torch.nn.Module):
@@ -67,18 +64,8 @@ def get_timestamp_embeddings(
 ) -> tuple[Float32[Tensor, "sound stamp dim"], Float[Tensor, "sound stamp"]]:
     """Vectors at time stamps, and these in milliseconds: each of the sound around its stamp, zeros beyond the ends."""
     stamps = np.arange(int(audio.shape[1] / model.sample_rate / model.hop_seconds + 1e-9) + 1) * model.hop_seconds
-    vectors = [np.concatenate(list(_around(one, stamps, model))) for one in audio.detach().cpu().float().numpy()]
+    rate, seconds = model.sample_rate, model.stamp_seconds
+    sounds = audio.detach().cpu().float().numpy()
+    vectors = [stamp_vectors(model.encoder, one, rate, stamps, seconds) for one in sounds]
     times = torch.from_numpy(np.tile(stamps * 1_000, (len(audio), 1)))
     return torch.from_numpy(np.stack(vectors)).to(audio.device), times.to(audio.device)
-
-
-def _around(
-    samples: Float32[np.ndarray, " time"], stamps: Float[np.ndarray, " stamp"], model: HearModel
-) -> Iterator[Float32[np.ndarray, "part dim"]]:
-    rate = model.encoder.spec.sample_rate
-    length = round(model.stamp_seconds * rate)
-    padded = np.pad(resample(samples[None], model.sample_rate, rate)[0], (length // 2, length))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, length)
-    starts = np.round(stamps * rate).astype(int)
-    for first in range(0, len(starts), _AT_ONCE):
-        yield model.encoder.embed(windows[starts[first : first + _AT_ONCE]])

@@ -9,10 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from mmasc.encoders.base import Encoder
-from mmasc.encoders.registry import load_encoder
 from mmasc.encoders.spec import DEFAULT_ENCODER
 from mmasc.errors import MmascError
-from mmasc.integrations.sounds import sound_vectors
+from mmasc.integrations.items import KINDS, loaded, vectors_of
 from mmasc.windows.units import unit_float32
 
 try:
@@ -34,9 +33,7 @@ class MtebEncoder(AbsEncoder):
     def __init__(
         self, model_name: str | Encoder = DEFAULT_ENCODER, revision: str | None = None, device: str | None = None
     ) -> None:
-        if not isinstance(model_name, Encoder):
-            model_name = load_encoder(model_name, device or "cpu", identity=revision)
-        self.encoder = model_name
+        self.encoder = loaded(model_name, device or "cpu", revision)
         self.mteb_model_meta = _meta(self.encoder)
 
     def encode(self, inputs: Any, **asked: Any) -> Float[np.ndarray, "item dim"]:
@@ -51,12 +48,7 @@ class MtebEncoder(AbsEncoder):
         return np.concatenate([self._batch(batch) for batch in inputs])
 
     def _batch(self, batch: Any) -> Float[np.ndarray, "item dim"]:
-        asks = {
-            "text": lambda texts: self.encoder.embed_text(list(texts)),
-            "audio": lambda sounds: sound_vectors(self.encoder, sounds),
-            "image": lambda images: self.encoder.embed_image(list(images)),
-        }
-        parts = [ask(batch[kind]) for kind, ask in asks.items() if kind in batch]
+        parts = [vectors_of(self.encoder, kind, batch[kind]) for kind in KINDS if kind in batch]
         if not parts:
             raise MmascError(f"{self.encoder.spec.name} reads text, audio and image, got {', '.join(batch)}")
         return parts[0] if len(parts) == 1 else np.sum([unit_float32(part) for part in parts], axis=0)

@@ -14,9 +14,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmasc.encoders.base import Encoder
-from mmasc.encoders.registry import load_encoder
 from mmasc.encoders.spec import DEFAULT_ENCODER
-from mmasc.integrations.sounds import is_sound_name, sound_vectors
+from mmasc.integrations.items import kind_of, loaded, vectors_of
 
 _NOTHING_ELSE = (None, "float32", "sentence_embedding")
 
@@ -32,8 +31,7 @@ class SoundTransformer:
     similarity_fn_name = "cosine"
 
     def __init__(self, model_name_or_path: str | Encoder = DEFAULT_ENCODER, device: str = "cpu") -> None:
-        given = model_name_or_path
-        self.encoder = given if isinstance(given, Encoder) else load_encoder(given, device)
+        self.encoder = loaded(model_name_or_path, device)
         self.device, self.modalities = self.encoder.device, list(self.encoder.spec.modalities)
 
     def encode(
@@ -65,7 +63,7 @@ class SoundTransformer:
             raise ValueError(f"{self.encoder.spec.name} has no {', '.join(asked)}; leave it out")
         inputs = inputs.tolist() if isinstance(inputs, np.ndarray) and inputs.dtype.kind in "OU" else inputs
         single = isinstance(inputs, str | Path | tuple | Mapping | np.ndarray) or hasattr(inputs, "convert")
-        rows = [self._one(one) for one in ([inputs] if single else inputs)]
+        rows = [vectors_of(self.encoder, kind_of(one), [one])[0] for one in ([inputs] if single else inputs)]
         vectors = torch.from_numpy(np.stack(rows) if rows else np.zeros((0, self.encoder.spec.dim), np.float32))
         vectors = normalize(vectors, dim=1) if normalize_embeddings else vectors
         vectors = vectors[0] if single else vectors
@@ -74,13 +72,6 @@ class SoundTransformer:
         return vectors.numpy() if convert_to_numpy else vectors if single else list(vectors)
 
     encode_query = encode_document = encode  # no prompts: the same for both
-
-    def _one(self, item: Any) -> Float[np.ndarray, " dim"]:
-        if isinstance(item, str) and not is_sound_name(item):
-            return self.encoder.embed_text([item])[0]
-        if hasattr(item, "convert"):
-            return self.encoder.embed_image([item])[0]
-        return sound_vectors(self.encoder, [item])[0]
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> Float[Tensor, "one other"]:
         """Cosines of all vectors with all, of arrays or tensors `[item dim]`."""

@@ -11,9 +11,10 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from mmasc.encoders.base import Encoder
-from mmasc.encoders.registry import build_encoder, load_encoder
+from mmasc.encoders.registry import build_encoder
 from mmasc.encoders.spec import DEFAULT_ENCODER, Origin
 from mmasc.errors import MmascError
+from mmasc.integrations.items import loaded
 from mmasc.integrations.sounds import sound_vectors
 
 
@@ -38,7 +39,7 @@ class SoundVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def fit(self, X: Any, y: Any = None) -> "SoundVectors":  # noqa: N803
         """Load the encoder; the sounds are not looked at."""
-        self._loaded = self._load(None)
+        self._loaded = loaded(self.encoder, self.device)
         self.identity_, self._n_features_out = self._loaded.identity, self._loaded.spec.dim
         return self
 
@@ -52,15 +53,10 @@ class SoundVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         check_is_fitted(self, "identity_")
         if not hasattr(self, "_loaded"):
-            self._loaded = self._load(self.identity_)
+            self._loaded = loaded(self.encoder, self.device, self.identity_)
         if self._loaded.identity != self.identity_:
             raise MmascError(f"encoder {self.encoder} has changed since the transformer was fitted; fit it again")
         return sound_vectors(self._loaded, _as_list(X), self.sample_rate)
-
-    def _load(self, identity: str | None) -> Encoder:
-        if isinstance(self.encoder, Encoder):
-            return self.encoder
-        return load_encoder(self.encoder, self.device, identity=identity)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

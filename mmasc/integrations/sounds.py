@@ -4,7 +4,6 @@ A sound is a path, the bytes of a file, samples with their rate as a pair or as 
 a decoder of torchcodec, as the package datasets gives them.
 """
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,10 @@ import numpy as np
 from jaxtyping import Float32
 
 from mmasc.audio.arrays import array_sound
-from mmasc.audio.find import AUDIO_EXTENSIONS, VIDEO_EXTENSIONS
 from mmasc.audio.memory import MemorySound, as_source
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.embedding import embed_files
 from mmasc.errors import MmascError
-
-_ENDINGS = tuple(f".{one}" for one in AUDIO_EXTENSIONS + VIDEO_EXTENSIONS)
 
 
 def sound_vectors(
@@ -59,16 +55,3 @@ def as_sound(sound: Any, sample_rate: int | None = None) -> Path | MemorySound:
             raise MmascError("samples have no rate: give them with it, as (samples, rate)")
         return array_sound(sound, sample_rate)
     return as_source(sound)
-
-
-def is_sound_name(text: str) -> bool:
-    """Whether a text is the name of a sound file, by its ending.
-
-    Raises:
-        MmascError: If it is, and there is no such file.
-    """
-    if not text.lower().endswith(_ENDINGS) or text.strip() != text or "\n" in text:
-        return False
-    if not os.path.isfile(text):
-        raise MmascError(f"{text} is the name of a sound file that does not exist; check it")
-    return True

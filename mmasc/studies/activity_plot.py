@@ -66,10 +66,8 @@ def _draw(part: Any, found: Activity, counts: np.ndarray, label: str, height: fl
     _legend(words)
     total, hours = int(counts.sum()), float(found.recorded.sum())
     above.set_title(label, loc="left", fontsize=12.5, fontweight="bold", parse_math=False, pad=18)
-    above.text(
-        0, 1.06, f"{total:,} detections in {hours:,.1f} recorded hours", fontsize=9, color="0.35",
-        transform=above.transAxes,
-    )  # fmt: skip
+    said = f"{total:,} {'detection' if total == 1 else 'detections'} in {hours:,.1f} recorded hours"
+    above.text(0, 1.06, said, fontsize=9, color="0.35", transform=above.transAxes)
 
 
 def draw_map(ax: Any, rates: Float[np.ndarray, "day bin"], days: Sequence[str]) -> Any:

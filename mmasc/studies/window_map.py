@@ -4,18 +4,17 @@ import csv
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32, UInt8
 
-from mmasc.collection.annotation import Annotation
 from mmasc.collection.filters import passing_windows
 from mmasc.collection.frames import window_order, windows_described
 from mmasc.collection.projection import principal_axes
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
+from mmasc.collection.touched_windows import annotations_by_recording
 from mmasc.collection.vectors import check_column
 from mmasc.errors import MmascError, show_path
 from mmasc.progress import current
@@ -52,7 +51,7 @@ class WindowMap:
         if path.suffix.lower() == ".png":
             from mmasc.studies.map_plot import plot_map  # late: it loads matplotlib
 
-            return plot_map(self, path)
+            return plot_map(self.places, self.colours, self.names, self.space, path)
         with (
             replacing(path) as beside,
             open(beside, "w", encoding="utf-8", newline="", errors="surrogateescape") as file,
@@ -121,14 +120,5 @@ def _colours(
     if colour != LABEL:
         by_row, names = column_colours(collection.recordings.column(colour))
         return by_row[collection.row_of.of(reader.recording[chosen])], names
-    marks: dict[int, list[Annotation]] = {}
-    for one in _annotations(collection):
-        marks.setdefault(one.recording, []).append(one)
-    codes, names = label_colours(reader, marks)
+    codes, names = label_colours(reader, annotations_by_recording(collection))
     return codes[chosen], names
-
-
-def _annotations(collection: Snapshot) -> Any:
-    from mmasc.collection.annotations import Annotations
-
-    return Annotations(collection).all()

@@ -85,7 +85,7 @@ def test_a_grid_search_chooses_an_encoder(registered, monkeypatch):
             return super()._audio(waveforms) * 0 + 1
 
     monkeypatch.setattr(
-        "mmasc.integrations.sklearn.load_encoder",
+        "mmasc.integrations.items.load_encoder",
         lambda name, *more, **others: Deaf(STANDIN_SPEC) if name == "deaf" else load_encoder(name, *more, **others),
     )
     generator, labels = np.random.default_rng(0), ["high", "low"] * 6

@@ -8,7 +8,8 @@ import soundfile
 
 from mmasc.encoders.embedding import embed_file
 from mmasc.errors import MmascError
-from mmasc.integrations.sounds import is_sound_name, sound_vectors
+from mmasc.integrations.items import is_sound_name
+from mmasc.integrations.sounds import sound_vectors
 
 
 class Decoder:

@@ -1,10 +1,14 @@
 """Spaces in the layouts of other tools, read back by these where they are installed."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from mmasc.collection import Collection
+from mmasc.collection.annotation import Annotation
+from mmasc.collection.ingest import embed
 from mmasc.errors import MmascError
 from mmasc.integrations.clip_retrieval import export_clip_retrieval
 from tests.helpers.command import run
@@ -44,6 +48,58 @@ def test_folders_of_clip_retrieval(collection, tmp_path):
         name = row["image_path"].removeprefix(f"{tmp_path / 's'}/")
         wanted = known[name, row["start"]]
         np.testing.assert_allclose(vector, wanted / np.linalg.norm(wanted), atol=1e-6)
+
+
+def read_folder(folder):
+    tables = [pq.read_table(path).to_pylist() for path in sorted((folder / "metadata").iterdir())]
+    parts = {}
+    for name in ("img_emb", "text_emb"):
+        files = sorted((folder / name).iterdir()) if (folder / name).is_dir() else []
+        parts[name] = np.concatenate([np.load(path) for path in files]) if files else None
+    return [row for table in tables for row in table], parts["img_emb"], parts["text_emb"]
+
+
+def test_texts_of_windows_have_vectors_where_the_space_reads_words(tmp_path, sounds, standin, registered):
+    """Labels of moments first, then the text of the recording; the vectors are those of a search in these words."""
+    (tmp_path / "m.csv").write_text("path,caption\npond/a.wav,a bad cab\nwood/d.wav,\n")
+    embed(sounds, tmp_path / "c", standin, metadata=tmp_path / "m.csv")
+    made = Collection(tmp_path / "c")
+    known = {Path(made.path_of(path)).name: number for path, number in zip(*paths_and_ids(made), strict=True)}
+    marks = [("c.flac", 0, 1, "bb", "present"), ("c.flac", 0, 2, "aa", "present"), ("d.wav", 0, 1, "dd", "absent")]
+    made.annotations.add(
+        Annotation(recording=known[name], start=start, end=end, label=label, verdict=verdict, by="ann")
+        for name, start, end, label, verdict in marks
+    )
+    export_clip_retrieval(made, tmp_path / "out", rows_a_file=5)
+    rows, images, texts = read_folder(tmp_path / "out")
+    assert len(rows) == len(images) == len(texts) > 10
+    said = {(Path(row["image_path"]).name, row["start"]): row["caption"] for row in rows}
+    assert said["c.flac", 0.0] == "aa, bb"
+    assert said["c.flac", 1.0] == "aa"
+    assert {caption for (name, start), caption in said.items() if name == "c.flac" and start >= 2} == {""}
+    assert said["a.wav", 0.0] == "a bad cab"
+    assert {caption for (name, _), caption in said.items() if name in ("d.wav", "e.ogg")} == {""}
+    for row, vector in zip(rows, texts, strict=True):
+        if not row["caption"]:
+            assert not vector.any()
+            continue
+        (wanted,) = standin.embed_text([row["caption"]])
+        np.testing.assert_allclose(vector, wanted / np.linalg.norm(wanted), atol=1e-6)
+        best = made.search(text=row["caption"], k=1, windows=True)[0]
+        assert best.score == pytest.approx(float((images @ vector).max()), abs=1e-5)
+
+
+def paths_and_ids(collection):
+    return (collection.recordings.column(name).to_pylist() for name in ("path", "id"))
+
+
+def test_captions_stand_alone_where_no_words_are_read(collection, tmp_path):
+    _, numbers = paths_and_ids(collection)
+    collection.annotations.add([Annotation(recording=numbers[0], start=0, end=3, label="frog", by="ann")])
+    export_clip_retrieval(collection, tmp_path / "out")
+    rows, _, texts = read_folder(tmp_path / "out")
+    assert texts is None
+    assert sorted(row["caption"] for row in rows) == [""] * 6 + ["frog"]
 
 
 def test_autofaiss_reads_the_folder(collection, tmp_path):

@@ -538,6 +538,8 @@ def test_a_sweep_goes_on_and_prints_the_published_figures(table, tmp_path, promp
         **READ, out=tmp_path / "sweep", tags=prompts, grid=("baseline", "table5"), heads=(2, 4), layers=("3",)
     )
     options |= dict(seeds=(0, 1), folds=["1"], **{**SMALL, "epochs": 1})
+    said = []
+    options |= dict(cache=tmp_path / "kept", device="cpu", remark=said.append, progress=lambda done, of, line: None)
 
     def stop(self, generator):
         if len(steps) == 5:
@@ -556,6 +558,8 @@ def test_a_sweep_goes_on_and_prints_the_published_figures(table, tmp_path, promp
     again = sweep_tags("trunk-tags", table, **options)
     assert len(steps) == 20
     assert again == cells
+    assert [line for line in said if line.startswith("cell 1")] == ["cell 1 of 3: baseline"] * 3
+    assert any((tmp_path / "kept").rglob("*.npy"))
     assert [cell.name for cell in cells] == ["baseline", "table5/heads=2/layers=3", "table5/heads=4/layers=3"]
     tables = tables_of(cells)
     assert tables["table5"][1] == {"heads": "4", "3 layers": f"{cells[2].accuracy:.2f} [76.75]"}

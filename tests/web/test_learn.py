@@ -131,7 +131,7 @@ def test_a_head_that_listens_long_keeps_nobody_waiting(server, monkeypatch):
         return real(*given, **named)
 
     monkeypatch.setattr(detections, "of_head", slow)
-    asked = server.client.get("/api/activity", params={"head": "words"})
+    asked = server.client.get("/api/activity", params={"head": "words", "threshold": 0})
     assert begun.wait(60)
     assert len(search(server)["hits"]) > 0  # while the head still listens
     assert server.client.get(f"/api/jobs/{asked.json()['job']}").json()["state"] == "running"
@@ -139,7 +139,7 @@ def test_a_head_that_listens_long_keeps_nobody_waiting(server, monkeypatch):
     found = finished(server, asked)
     assert (found["state"], found["done"], found["total"]) == ("done", 6, 6)
     head = server.folder / "heads-of-mine" / "words.head"
-    assert np.sum(found["result"]["counts"]) == len(real(Collection(server.folder), head)) > 0
+    assert np.sum(found["result"]["counts"]) == len(real(Collection(server.folder), head, threshold=0)) > 0
 
 
 def test_fitting_a_head_keeps_nobody_waiting(server, monkeypatch):
