@@ -117,6 +117,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/known_recordings.py": ["collection/known_recordings", "collection/ingest"],
     "mmasc/collection/label_exchange.py": ["collection/label_exchange"],
     "mmasc/collection/leases.py": _WRITING,
+    "mmasc/collection/linked_paths.py": ["collection/linked_paths"],
     "mmasc/collection/locks.py": ["collection/durability"],
     "mmasc/collection/merge.py": ["collection/merging", "collection/life"],
     "mmasc/collection/merge_plan.py": ["collection/merge_plan", "collection/merging"],

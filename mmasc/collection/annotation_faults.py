@@ -21,7 +21,7 @@ def damaged_lines(journal: Path, contents: Contents) -> Iterator[Fault]:
 
 
 def homeless(lost: Sequence[Annotation]) -> Iterator[Fault]:
-    """Annotations of recordings that are not there."""
+    """Annotations of recordings that are missing."""
     if lost:
         of_people = sum(one.identity is None for one in lost)
         yield (

@@ -1,6 +1,6 @@
 """Files with vectors of one's own → what `Collection.add_vectors` takes.
 
-A matrix (.npy) has its moments in a table beside it; an archive (.npz) and parquet may hold them themselves.
+A matrix (.npy) has its moments in a table next to it; an archive (.npz) and parquet may hold them themselves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -101,7 +101,7 @@ def read_durations(table: str | Path) -> dict[str, float]:
 
 
 def _arrays(file: Path) -> tuple[np.ndarray, Mapping[str, Sequence[Any]]]:
-    """The matrix, and the arrays beside it by name."""
+    """The matrix, and the arrays next to it by name."""
     try:
         if file.suffix.lower() == ".npy":
             return read_array(file, mapped=True), {}

@@ -105,7 +105,7 @@ def local_sources(weight: WeightFile, given: Path) -> dict[str, Path]:
         weight: Weights that mmasc knows.
         given: A file, or a folder with all files of the weights.
     Raises:
-        MmascError: If one of them is not there, or has another size than the official one.
+        MmascError: If one of them does not exist, or has another size than the official one.
     """
     if given.is_dir():
         sources = {file.filename: given / file.filename for file in weight.files}
