@@ -266,9 +266,10 @@ class Collection(Growing):
         """
         if not isinstance(columns, Mapping) or not all(isinstance(one, Mapping) for one in columns.values()):
             raise ValueError("columns must be {id: {name: value}}, with ids from `recordings`")
-        if strange := [one for one in columns if one not in self.row_of]:
-            raise MmascError(f"{show_path(self.store.folder)} has no recording with the id {strange[0]!r}")
-        rows = {int(one): dict(values) for one, values in columns.items()}
+        rows = {int(one) if isinstance(one, np.integer) else one: dict(values) for one, values in columns.items()}
         with self.store.transaction() as change:
+            there = IdMap(self.store.recordings(change.head, ["id"]).column("id").to_numpy())
+            if strange := [one for one in rows if one not in there]:
+                raise MmascError(f"{show_path(self.store.folder)} has no recording with the id {strange[0]!r}")
             change.update_recordings(metadata_table(rows, self.store.recordings_schema(change.head)))
         self.refresh()

@@ -41,6 +41,7 @@ from mmasc.progress import current
 from mmasc.remote.addresses import absolute, common_root, is_address, place_of, refuse_to_write
 from mmasc.remote.paths import RemotePath, as_path
 from mmasc.remote.sightings import unstamped
+from mmasc.storage.files import is_there
 
 __all__ = ["BadFile", "EmbedReport", "embed"]
 
@@ -176,7 +177,7 @@ def embed(
 
 def _by_one_way(into: Path, files: list[Path], folders: list[str]) -> tuple[list[Path], list[str]]:
     """Files and folders as the root of a collection that is there leads to them."""
-    if not (into / HEAD_NAME).exists():
+    if not is_there(into / HEAD_NAME):
         return files, folders
     store = Store(into)
     head = store.head()
@@ -186,7 +187,7 @@ def _by_one_way(into: Path, files: list[Path], folders: list[str]) -> tuple[list
 def _usual_encoder(into: Path, space: str | None, window_seconds: float | None) -> tuple[str, str | None, float | None]:
     """What a collection goes on with where no encoder is named: the encoder, its space and the window."""
     path = into / HEAD_NAME
-    spaces = read_head(path).spaces if path.is_file() else {}
+    spaces = read_head(path).spaces if is_there(path) else {}
     growing = (name for name, one in spaces.items() if not is_own(one.encoder))
     name = space if space is not None else next(growing, None)
     known = None if name is None else spaces.get(name)
@@ -198,7 +199,7 @@ def _usual_encoder(into: Path, space: str | None, window_seconds: float | None) 
 
 def _identity_there(into: Path, space: str | None, encoder: Any) -> str | None:
     """Identity of what is stored already in the space that is to be embedded into; None where nothing is."""
-    if not isinstance(encoder, str) or not (into / HEAD_NAME).exists():
+    if not isinstance(encoder, str) or not is_there(into / HEAD_NAME):
         return None  # anything else is refused when it is loaded
     found = Store(into).head().spaces.get(space or encoder.partition(":")[0])
     return found.identity if found is not None and found.encoder == full_name_of(encoder) else None
@@ -223,7 +224,7 @@ def _own_columns(
     table = Metadata(metadata) if metadata is not None else None
     known: Mapping[str, Known] = {}
     schema = pa.schema(RECORDING_FIELDS)
-    if (into / HEAD_NAME).exists():
+    if is_there(into / HEAD_NAME):
         store = Store(into)
         head = store.head()
         root, known, schema = head.root, KnownRecordings(store, head), store.recordings_schema(head)

@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mmasc.errors import MmascError
+from mmasc.storage.files import is_there
 
 _LOCK_SECONDS = 600.0
 # In the cache folder of a published collection: nothing that is written there would stay
@@ -22,7 +23,7 @@ def refuse_published(folder: Path) -> None:
     Raises:
         MmascError: It says what to do instead.
     """
-    if (folder / PUBLISHED).exists() or (folder.parent / PUBLISHED).exists():
+    if is_there(folder / PUBLISHED) or is_there(folder.parent / PUBLISHED):
         raise MmascError(
             "a published collection is only read: change the collection where it was made, and publish it again with: "
             "mmasc collection publish"

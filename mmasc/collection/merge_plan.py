@@ -9,6 +9,7 @@ from mmasc.collection.head import Head
 from mmasc.collection.id_map import IdMap
 from mmasc.collection.metadata import metadata_table, own_columns
 from mmasc.collection.path_digests import PathDigests
+from mmasc.collection.returning import Returning
 from mmasc.collection.rows import new_recording_id, recordings_part
 from mmasc.collection.schema import RECORDING_COLUMNS
 from mmasc.collection.stamps import CLOCK_NOTE, DIGEST, Stamp
@@ -37,6 +38,7 @@ class MergePlan:
         self._at_once = at_once
         self._schema = store.recordings_schema(head)
         self.already_there = self.other_content = self.values = self.conflicts = 0
+        self._returning = Returning(store)
         self._known: list[np.ndarray] = []
         self._changes: dict[tuple[str, ...], list[pa.Table]] = {}
 
@@ -67,7 +69,8 @@ class MergePlan:
         for number, row in enumerate(table.to_pylist()):
             known = ours.get(row["path"])
             if known is None:
-                ids.append((row["id"], new_recording_id()))
+                again = self._returning.id_of(row["path"], Stamp.of_row(row), self._head)
+                ids.append((row["id"], new_recording_id() if again is None else again))
                 absent.append(number)
                 continue
             self.already_there += 1

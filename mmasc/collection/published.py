@@ -33,7 +33,7 @@ from mmasc.remote.fetch import fetch
 from mmasc.remote.limits import tried
 from mmasc.remote.paths import RemotePath
 from mmasc.storage.contents import digest_of
-from mmasc.storage.files import make_folders, write_atomically
+from mmasc.storage.files import is_there, make_folders, write_atomically
 from mmasc.storage.texts import parse_json
 from mmasc.weights.store import home
 
@@ -48,7 +48,7 @@ def open_store(folder: str | Path) -> Store:
 def holds_collection(folder: str | Path) -> bool:
     """Whether a folder holds a collection, or one was published at an address."""
     if not is_address(folder):
-        return (Path(folder) / HEAD_NAME).is_file()
+        return is_there(Path(folder) / HEAD_NAME)
     place = RemotePath(folder)
     return place.scheme in OBJECT_STORES and (place / HEAD_NAME).is_file()
 

@@ -46,7 +46,7 @@ from mmasc.collection.table_reader import TableReader
 from mmasc.collection.transaction import Transaction
 from mmasc.errors import MmascError
 from mmasc.remote.addresses import absolute, refuse_to_write
-from mmasc.storage.files import make_folders, sync_folder, write_atomically
+from mmasc.storage.files import is_there, make_folders, sync_folder, write_atomically
 
 __all__ = [
     "FORMAT",
@@ -88,14 +88,14 @@ class Store(TableReader):
         """Make an empty collection whose paths are relative to `root`, or open the one that another process made."""
         refuse_to_write(folder)
         folder = Path(folder)
-        if not (folder / HEAD_NAME).exists():
+        if not is_there(folder / HEAD_NAME):
             if folder.is_file():
                 raise MmascError(f"{folder} is a file; give a folder for the collection")
             refuse_other_things(folder)
             with unharmed(folder):
                 make_folders(folder)
                 with locked(folder):
-                    if not (folder / HEAD_NAME).exists():
+                    if not is_there(folder / HEAD_NAME):
                         _write_head(folder, Head(root=absolute(root)))
         return cls(folder)
 

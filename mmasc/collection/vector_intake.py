@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from mmasc.audio import AudioStatus, open_audio
 from mmasc.collection.head import Head, SpaceHead
+from mmasc.collection.returning import Returning
 from mmasc.collection.rows import new_recording_id, recording_row, recordings_table
 from mmasc.collection.schema import as_matrix, vector_column, windows_schema
 from mmasc.collection.space import SpaceReader
@@ -97,7 +98,9 @@ def add_vectors(store: Store, rows: VectorRows, durations: dict[str, float], tar
         new = [path for path in dict.fromkeys(stored) if path not in known]
         if gone := [path for path in new if path not in files]:
             raise MmascError(f"{show_path(gone[0])} was removed from the collection meanwhile; add the vectors again")
-        numbers = {path: new_recording_id() for path in new}
+        returning = Returning(store)
+        again = {path: returning.id_of(path, files[path][1], change.head) for path in new}
+        numbers = {path: new_recording_id() if one is None else one for path, one in again.items()}
         if new:
             table = [
                 recording_row(numbers[path], path, stamp, file, {}) for path in new for file, stamp in [files[path]]

@@ -185,3 +185,19 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file or folder of this name.
+
+    Raises:
+        MmascError: If its folder may not be looked into, or the disk does not answer.
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # names with a zero byte are those of no file
+        return False
+    except OSError as error:
+        where = show_path(path.parent)
+        raise MmascError(f"{where} cannot be read ({error.strerror}); check its permissions and the disk") from error
+    return True

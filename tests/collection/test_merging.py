@@ -137,3 +137,31 @@ def test_merging_both_ways_gives_the_same(two, registered):
     assert (one.pop("x.wav")[0], other.pop("x.wav")[0]) == ("frog", "toad")
     assert one == other
     assert np.isclose(0.1, levels(two / "a")["only_b.wav"], atol=1e-3).all()
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_removed_recording_that_comes_back_by_a_merge_has_its_labels_again(two, compacted):
+    collection, other = Collection(two / "a"), Collection(two / "b")
+    for one, label in ((collection, "ours"), (other, "theirs")):
+        recording = one.annotations.recording_id(two / "s" / "x.wav")
+        one.annotations.add([mmasc.Annotation(recording=recording, start=0, end=0.5, label=label)])
+    collection.remove(two / "s" / "x.wav")
+    if compacted:
+        collection.compact()
+    assert collection.annotations.all() == []
+    result = collection.merge(two / "b")
+    assert (result["recordings"], result["annotations"]) == (1, 1)
+    assert [one.label for one in collection.annotations.all(recording=two / "s" / "x.wav")] == ["ours", "theirs"]
+    assert [one for one in collection.check() if "not shown" in one.message] == []
+    assert collection.merge(two / "b")["annotations"] == 0
+
+
+def test_another_content_under_the_path_of_a_removed_recording_has_no_labels_of_it(two, registered):
+    collection = Collection(two / "a")
+    recording = collection.annotations.recording_id(two / "s" / "x.wav")
+    collection.annotations.add([mmasc.Annotation(recording=recording, start=0, end=0.5, label="ours")])
+    collection.remove(two / "s" / "x.wav")
+    write(two / "s" / "x.wav", 0.125)
+    mmasc.embed(two / "s", two / "c", registered)
+    assert collection.merge(two / "c")["recordings"] == 1
+    assert collection.annotations.all() == []

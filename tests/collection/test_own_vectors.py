@@ -296,3 +296,14 @@ def test_recall_of_an_approximate_index_holds_for_rows_that_it_has_not_seen(tmp_
         _, found = reader.search(queries, 10)
         recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), wanted.tolist(), strict=True)])
         assert recall > 0.85
+
+
+def test_a_removed_recording_that_comes_back_with_its_vectors_has_its_labels_again(tmp_path):
+    collection = Collection.create(tmp_path / "c", root=tmp_path)
+    collection.add_vectors(made(6), "a.wav", *grid(6), "net", IDENTITY, durations={"a.wav": 17.0})
+    recording = collection.annotations.recording_id("a.wav")
+    collection.annotations.add([mmasc.Annotation(recording=recording, start=0, end=1, label="knock")])
+    collection.remove("a.wav")
+    assert collection.annotations.all() == []
+    collection.add_vectors(made(6), "a.wav", *grid(6), "net", durations={"a.wav": 17.0})
+    assert [one.label for one in collection.annotations.all()] == ["knock"]

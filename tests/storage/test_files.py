@@ -1,5 +1,6 @@
 """Files that are whole or not there: what killed writers leave is swept, what living ones write is not."""
 
+import errno
 import json
 import os
 import signal
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from mmasc.collection import Collection
+from mmasc.collection.store import Store
 from mmasc.errors import MmascError
 from mmasc.storage import files
-from mmasc.storage.files import replacing, write_atomically
+from mmasc.storage.files import is_there, replacing, write_atomically
 from mmasc.storage.texts import listed, parse_json
 
 # Writes for ever beside the file that is named, and says when it has begun
@@ -158,3 +161,22 @@ def test_an_address_never_becomes_a_folder_on_the_disk(tmp_path, monkeypatch, ad
     assert list(tmp_path.iterdir()) == []
     files.make_folders(Path("site-A:") / "s3:")  # names with a colon are names
     assert (tmp_path / "site-A:" / "s3:").is_dir()
+
+
+def test_what_cannot_be_looked_at_is_not_taken_for_absent(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    assert all(is_there(one) for one in (tmp_path / "a", tmp_path))
+    assert not any(is_there(tmp_path / name) for name in ("b", "a/b", "b/c", "\0"))
+    with pytest.raises(MmascError, match="loop cannot be read .*; check its permissions and the disk"):
+        is_there(tmp_path / "loop" / "a")
+    for call in (lambda: Collection(tmp_path / "loop"), lambda: Store.create(tmp_path / "loop", tmp_path)):
+        with pytest.raises(MmascError, match="loop cannot be read"):
+            call()
+
+    def refuse(path, **_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(MmascError, match=r"cannot be read \(Permission denied\)"):
+        is_there(tmp_path / "a")
