@@ -91,7 +91,7 @@ def search(
     for kind, more in (("text", ("text",)), ("audio", ("audio",)), ("image", ("image", "film"))):
         question[kind] += [item for option in more for item in asked[option]]
     question |= {name: [_moment(one) for one in asked[name]] for name in ("like", "not_like")}
-    weights = {
+    weights: dict[str, Any] = {
         "weights": _weights(asked["weights"], "--weights", question, ""),
         "not_weights": _weights(asked["not_weights"], "--not-weights", question, "not_"),
     }

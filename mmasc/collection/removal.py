@@ -27,7 +27,7 @@ AT_ONCE = 65_536
 def ids_to_remove(
     store: TableReader,
     head: Head,
-    paths: Sequence[str | Path] = (),
+    paths: Sequence[str | os.PathLike[str]] = (),
     where: str | None = None,
     missing: bool = False,
     at_once: int = AT_ONCE,
@@ -62,7 +62,7 @@ def ids_to_remove(
 class _Under:
     """Tells the recordings that are some files or lie below some folders."""
 
-    def __init__(self, folder: Path, paths: Sequence[str | Path], root: str) -> None:
+    def __init__(self, folder: Path, paths: Sequence[str | os.PathLike[str]], root: str) -> None:
         self._folder, self._root, self._paths = folder, root, list(paths)
         self._found = [False] * len(paths)
         if not all(map(os.fspath, paths)):  # would be the folder that one happens to be in, and all below it
