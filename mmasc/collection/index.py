@@ -149,10 +149,13 @@ class VectorIndex:
             threads = faiss.omp_get_max_threads()
             faiss.omp_set_num_threads(1)
             try:
-                return self.index.search(queries, k, params=parameters)
+                scores, found = self.index.search(queries, k, params=parameters)
             finally:
                 faiss.omp_set_num_threads(threads)
-        return self.index.search(queries, k, params=parameters)
+        else:
+            scores, found = self.index.search(queries, k, params=parameters)
+        # A damaged file holds positions that no row has: not found, and whoever asks looks at the vectors
+        return scores, np.where(found < len(self), found, -1)
 
     def save(self, folder: Path, version: int, outdated: bool = False) -> bool:
         """Write next to the windows; the new files replace the old ones in one rename.

@@ -15,7 +15,7 @@ from mmasc.datasets.dataset import Dataset
 from mmasc.devices import Session
 from mmasc.errors import MmascError
 from mmasc.networks.network import Network
-from mmasc.storage.configs import config_from_dict
+from mmasc.storage.configs import usable_config
 from mmasc.storage.tensors import best_weights
 from mmasc.storage.texts import parse_json, read_reports
 from mmasc.training.supervised.config import SupervisedConfig
@@ -148,10 +148,7 @@ def read_run(folder: Path) -> Run | None:
         raise MmascError(f"{path} cannot be read ({error}); delete it, or train it again") from error
     if not isinstance(values, dict) or not {"network", "dataset", "fold"} <= set(values):
         return None
-    try:
-        return Run(folder, config_from_dict(SupervisedConfig, values, str(path)))
-    except (TypeError, ValueError) as error:
-        raise MmascError(f"{path} is not a configuration of a run ({error}); train it again") from error
+    return Run(folder, usable_config(SupervisedConfig, values, str(path)))
 
 
 @dataclass(frozen=True)

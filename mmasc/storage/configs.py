@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields, is_dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from mmasc.errors import MmascError
 
@@ -60,11 +60,20 @@ def usable_config(kind: type[Config], values: Mapping[str, Any], where: str) -> 
 def _check_types(config: Any) -> None:
     for one in fields(config):
         value, wanted = getattr(config, one.name), one.type
-        if not isinstance(wanted, type):
-            continue
-        if wanted is float and isinstance(value, int):
-            value = float(value)
-        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        if get_origin(wanted) is tuple:
+            fit = isinstance(value, tuple) and all(_fits(part, get_args(wanted)[0]) for part in value)
+        else:
+            fit = _fits(value, wanted)
+        if not fit:
             raise TypeError(f"{one.name} is {value!r}")
         if is_dataclass(value):
             _check_types(value)
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """Whether a value is of a plain type; of others nothing is said."""
+    if not isinstance(wanted, type) or get_origin(wanted) is not None:
+        return True
+    if wanted is float and isinstance(value, int):
+        value = float(value)
+    return isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))

@@ -124,6 +124,16 @@ def test_a_file_that_is_not_as_it_was_written_is_not_read(tmp_path):
     assert VectorIndex.load(tmp_path) is None
 
 
+def test_positions_that_no_row_has_are_not_found():
+    vectors = clustered(300)
+    built = VectorIndex.build(scan_of(vectors), len(vectors), DIM, IndexPolicy())
+    longer = VectorIndex(built.kind, built.index, built.row_ids[:200], built.nprobe, built.curve, built.policy)
+    _, found = longer.search(unit_float32(vectors[:250]), 5)
+    _, whole = built.search(unit_float32(vectors[:250]), 5)
+    assert (whole >= 200).any()
+    np.testing.assert_array_equal(found, np.where(whole < 200, whole, -1))
+
+
 def test_an_older_index_never_replaces_a_newer_one(tmp_path):
     old, new = (VectorIndex.build(scan_of(clustered(rows)), rows, DIM) for rows in (50, 80))
     assert new.save(tmp_path, version=5)

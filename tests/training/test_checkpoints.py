@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 
 from mmasc.errors import MmascError
-from mmasc.storage.configs import config_from_dict, config_to_json
+from mmasc.storage.configs import config_from_dict, config_to_json, usable_config
 from mmasc.storage.files import write_atomically
 from mmasc.storage.tensors import load_tensors, save_tensors
 from mmasc.training.run_folder import Metrics, claim_run, pack_optimizer, read_config, unpack_optimizer
@@ -159,6 +159,24 @@ def test_a_configuration_goes_through_json():
 def test_fields_of_another_version_are_named(values, odd):
     with pytest.raises(MmascError, match=f"^here was written by another version of mmasc: it differs in {odd}; start"):
         config_from_dict(Outer, values, "here")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"name": 3, "inner": {"width": 2}},
+        {"name": "x", "inner": {"width": True}},
+        {"name": "x", "inner": {"width": 2.5}},
+        {"name": "x", "inner": {"width": 2, "shares": 0.5}},
+        {"name": "x", "inner": {"width": 2, "shares": [0.5, "much"]}},
+        {"name": "x", "inner": 3},
+    ],
+)
+def test_values_of_other_types_are_named(values):
+    with pytest.raises(MmascError, match=r"^here holds no configuration .* \((name|width|shares|inner) is"):
+        usable_config(Outer, values, "here")
+    fit = {"name": "x", "inner": {"width": 2, "shares": [1, 0.5]}}
+    assert usable_config(Outer, fit, "here") == config_from_dict(Outer, fit, "here")
 
 
 def test_a_folder_is_claimed_once(tmp_path):
