@@ -26,9 +26,12 @@ def homeless(lost: Sequence[Annotation]) -> Iterator[Fault]:
         of_people = sum(one.identity is None for one in lost)
         yield (
             "warning",
-            f"{counted(len(lost), 'annotation is', 'annotations are')} of recordings that are not in the collection "
-            f"and {'is' if len(lost) == 1 else 'are'} not shown; "
-            f"{of_people} by people are kept, and there again when the same files are embedded again",
+            counted(
+                len(lost),
+                "annotation is of a recording that is not in the collection and is not shown",
+                "annotations are of recordings that are not in the collection and are not shown",
+            )
+            + f"; those by people ({of_people}) are kept, and there again when the same files are embedded again",
         )
 
 

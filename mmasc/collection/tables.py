@@ -19,7 +19,7 @@ class Tables:
     """The tables of the collection in `folder`.
 
     Attributes:
-        folder: Of the collection.
+        folder: Folder of the collection.
         recordings: The table of recordings.
         spaces: The folder of all spaces.
     """

@@ -22,7 +22,7 @@ def stamp_vectors(
         encoder: A loaded encoder.
         samples: In [-1, 1] at `sample_rate` in Hz; resampled to the encoder's.
         stamps: In seconds.
-        seconds: Of sound around a stamp.
+        seconds: Length of the sound around a stamp.
     """
     rate = encoder.spec.sample_rate
     length = round(seconds * rate)

@@ -254,8 +254,8 @@ def test_annotations_go_with_their_recording(labelled):  # noqa: F811
     assert len(collection.annotations) == collection.info()["annotations"] == 1
     assert len(old.annotations) == 2  # who opened it before sees what there was
     assert [item.message for item in collection.check() if "annotation" in item.message] == [
-        "1 annotation is of recordings that are not in the collection and is not shown; 1 by people are kept, and "
-        "there again when the same files are embedded again"
+        "1 annotation is of a recording that is not in the collection and is not shown; those by people (1) are kept, "
+        "and there again when the same files are embedded again"
     ]
     # What cannot be seen is not undone
     assert collection.annotations.undo(2) == ["1 annotation of frog added"]
@@ -366,5 +366,5 @@ def test_times_past_the_end_of_a_changed_recording_are_said(labelled):  # noqa: 
     write(labelled / "s/b/y.wav", 0.3, seconds=0.5)
     collection.add(labelled / "s")
     assert len(collection.annotations) == 1
-    (line,) = [item.message for item in collection.check() if "annotations" in item.message]
+    (line,) = [item.message for item in collection.check() if "annotation" in item.message]
     assert line == "1 annotation ends after its recording (b/y.wav: rain to 1.000 s)"
