@@ -163,9 +163,9 @@ def own_columns(
     """
     arrays = {}
     for name in dict.fromkeys(name for row in rows for name in row):
-        values = [plain_value(row.get(name), name) for row in rows]
         # Types are given by mmasc alone, when it writes down what it read from recordings
         noted = types is not None and name == CLOCK_NOTE
+        values = [row.get(name) if noted else plain_value(row.get(name), name) for row in rows]
         if not isinstance(name, str):
             raise MmascError(f"the name of a column must be a text, got {type(name).__name__}")
         if (name in RECORDING_COLUMNS and not noted) or _kept_name(name) != name:

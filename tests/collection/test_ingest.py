@@ -142,7 +142,7 @@ def test_metadata_and_folders_become_columns(sounds, tmp_path, registered):
     )
     report = mmasc.embed(sounds, tmp_path / "c", registered, metadata=meta, folders=["place"])
     assert report.remarks == [
-        f"1 of 3 rows of {meta} name no file here",
+        f"1 of 3 rows of {meta} names no file here",
         f"3 of the files given have no row in {meta}",
         "columns whose names mmasc cannot keep were renamed: size → meta_size",
     ]

@@ -113,5 +113,5 @@ def test_a_tagger_of_an_official_file_is_found_with_both_front_ends(tmp_path, mo
     mmasc.embed(tmp_path / "x.wav", tmp_path / "c", again)
     collection = Collection(tmp_path / "c")
     head = NetworkHead(name)
-    head.on_space(collection.space(), tmp_path / "c")
+    head.on_space(collection.space(), str(tmp_path / "c"))
     assert head.network.identity == old_identity
