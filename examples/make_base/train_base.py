@@ -7,7 +7,9 @@
 
 TABLES is what write_tables.py and make_takes.py wrote. The trunk and `base-strict` learn from trunk.csv alone; `base`
 also from held.csv, esc10.csv and takes.csv. So `base-strict` can be measured, and `base` is what is used. `longer` goes
-on from the trunk, or with --start base-strict from weights that were shipped; the falls begin from it. --teacher is
+on from the trunk, or with --start FILE from weights; the falls begin from it. The weights in the package began from those
+of the first round, widened: `widen.py base-strict --channels 48 80 160 320 --out wide.safetensors`, then all three
+commands with --network mini-wider and `longer` with --start wide.safetensors. --teacher is
 YAMNet: `yamnet` once `mmasc models fetch yamnet` has fetched it, else `yamnet:FILE`; it teaches by the names of its
 classes and by its layer before last. Preparing the crops takes about half an hour of one CPU core, the trunk as long,
 `longer` twice as long, each fall fifteen minutes, on a processor that multiplies bfloat16; four times as long on one
@@ -33,7 +35,7 @@ TRUNK = (
     {"steps": 1500, "learning_rate": 2e-3, "unlabelled_share": 0.4},
     {"steps": 2500, "learning_rate": 3e-3, "unlabelled_share": 0.25},
 )
-LONGER = {"steps": 9000, "learning_rate": 3e-3, "unlabelled_share": 0.3}
+LONGER = {"steps": 7000, "learning_rate": 3e-3, "unlabelled_share": 0.3}
 FALL_STEPS = 2400
 SHORT_STEPS = 200
 # What a short training can fit: no masks and little dropout
