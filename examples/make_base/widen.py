@@ -1,6 +1,6 @@
 """Weights of a wider network that answers as a narrower one does: what a longer training begins from.
 
-    python examples/make_base/widen.py base-strict --channels 48 80 160 320 --out wide.safetensors
+    python examples/make_base/widen.py RUN/last.safetensors --channels 48 80 160 320 --out wide.safetensors
 
 Channels are copied, and what reads them shares its weights among the copies, in parts drawn at random so that copies
 learn differently from then on. Only rounding is changed of the answers.
