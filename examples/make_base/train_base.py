@@ -5,15 +5,16 @@
     python examples/make_base/train_base.py base --tables TABLES --teacher yamnet --work WORK
     python examples/make_base/train_base.py strict --tables TABLES --teacher yamnet --work WORK
 
-TABLES is what write_tables.py and make_takes.py wrote. The trunk and `base-strict` learn from trunk.csv alone; `base`
-also from held.csv, esc10.csv and takes.csv. So `base-strict` can be measured, and `base` is what is used. `longer` goes
-on from the trunk, or with --start FILE from weights; the falls begin from it. What the package holds is of a second round
-that began from the first `base-strict`: `widen.py WORK/strict/last.safetensors --channels 48 80 160 320 --out
-wide.safetensors`, then in another WORK all commands but `trunk` with --network mini-wider, `longer` with --start.
---teacher is YAMNet: `yamnet` once `mmasc models fetch yamnet` has fetched it, else `yamnet:FILE`; it teaches by the names
-of its classes and by its layer before last. Preparing the crops takes about half an hour of one CPU core, the trunk as long,
-`longer` twice as long, each fall fifteen minutes, on a processor that multiplies bfloat16; four times as long on one
-that does not, and --full is faster there. Each command goes on where it was stopped.
+TABLES is what write_tables.py and make_takes.py wrote. The trunk and `base-strict` learn from trunk.csv alone;
+`base` also from held.csv, esc10.csv and takes.csv. So `base-strict` can be measured, and `base` is what is used.
+`longer` goes on from the trunk, or with --start FILE from weights; the falls begin from it. What the package holds
+is of a second round that began from the first `base-strict`: `widen.py WORK/strict/last.safetensors --channels 48
+80 160 320 --out wide.safetensors`, then in another WORK all commands but `trunk` with --network mini-wider,
+`longer` with --start. --teacher is YAMNet: `yamnet` once `mmasc models fetch yamnet` has fetched it, else
+`yamnet:FILE`; it teaches by the names of its classes and by its layer before last. Preparing the crops takes about
+half an hour of one CPU core, the trunk as long, `longer` twice as long, each fall fifteen minutes, on a processor
+that multiplies bfloat16; four times as long on one that does not, and --full is faster there. Each command goes on
+where it was stopped.
 
     python examples/make_base/train_base.py short --tables TABLES --teacher yamnet --work WORK --seed 0 --full
 
