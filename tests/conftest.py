@@ -1,6 +1,7 @@
 """Shared by all tests: a stand-in encoder whose vectors can be worked out by hand, and the folder of extra data."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,18 @@ class StandIn(Encoder):
 @pytest.fixture
 def standin() -> StandIn:
     return StandIn(STANDIN_SPEC)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_disks() -> Iterator[None]:
+    """What a test writes need not outlive a loss of power: a sync fails where it would fail, but does not wait."""
+
+    def sync(handle: int) -> None:
+        os.fstat(handle)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", sync)
+        yield
 
 
 @pytest.fixture(scope="session")

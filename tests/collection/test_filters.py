@@ -212,8 +212,8 @@ def test_what_cannot_be_read_is_refused_in_one_line(where, said):
 
 
 def test_long_conditions_are_worked_out():
-    assert passing(" AND ".join(f"level <> {number}" for number in range(1, 10_001))) == [3, 6]
-    assert passing(" OR ".join(["level = 1", *(f"level = {number}" for number in range(10, 10_000))])) == [0]
+    assert passing(" AND ".join(f"level <> {number}" for number in range(1, 4_001))) == [3, 6]
+    assert passing(" OR ".join(["level = 1", *(f"level = {number}" for number in range(10, 4_000))])) == [0]
     assert passing(f"level IN ({', '.join(map(str, range(3, 5_000)))})") == [2, 4]
     assert passing("path IN ('e.wav'" + "".join(f", '{number}'" for number in range(5_000)) + ")") == [7]
     assert passing("coalesce(nothing, '" + "x" * 100_000 + "') <> path") == list(range(8))

@@ -1,5 +1,10 @@
 """Front ends against librosa, all in one file: loading librosa takes longer than asking it."""
 
+import os
+
+# Importing librosa compiles functions of which few are asked here: half the time without optimising them
+os.environ.setdefault("NUMBA_OPT", "0")
+
 import librosa
 import numpy as np
 import pytest

@@ -124,7 +124,7 @@ class Driver(RuleBasedStateMachine):
             where = self.random.choice((None, None, *CONDITIONS))
             k, per = self.random.choice((1, 3, 1_000)), self.random.random() < 0.3
             self.ask(opened, model, space, [target], where, k, per, vectors=target)
-        if self.random.random() < 0.5:
+        if self.random.random() < 0.3:
             moved = model.root != str(self.files.root)
             observed.assert_checked(opened, set(model.recordings) if moved else model.missing(self.files.sounds))
         if self.random.random() < 0.3:
