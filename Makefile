@@ -11,7 +11,7 @@ JOBS ?= 2
 # Without kept bytecode each of the many processes of the tests compiles torch, and all else, again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-slow lint docs dist demo-of-wheel clean
+.PHONY: install demo test pytest test-slow lint docs dist demo-of-wheel clean
 
 install: .venv/installed
 
@@ -30,7 +30,11 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
+# Both at once: a check of types keeps one core busy for a minute
+test: install
+	$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+pytest: install
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # Minutes each: what a test of everyday leaves out
