@@ -121,6 +121,22 @@ def test_bext(tmp_path):
         assert str(said(recorder_file(tmp_path / "a.wav", before=chunk(b"bext", body))).wall.time) == time
 
 
+def test_a_time_code_beyond_midnight_is_none(tmp_path):
+    last = 86_399 * RATE + RATE // 2
+    for samples, time in [(last, "2023-05-04 23:59:59.500000"), (86_400 * RATE + 1, "2023-05-04 23:59:59")]:
+        body = bext_body("2023-05-04", "23:59:59", samples)
+        assert str(said(recorder_file(tmp_path / "a.wav", before=chunk(b"bext", body))).wall.time) == time
+
+
+def test_a_comment_without_zeros_behind_it_is_read_to_its_end(tmp_path):
+    comment = (
+        "Recorded at 19:17:30 28/04/2021 (UTC) by AudioMoth 24F3190361DA5D2E at medium gain setting while battery "
+        "state was 4.2V and temperature was 15.3C."
+    )
+    body = b"INFO" + chunk(b"ICMT", comment[:-1].encode()) + chunk(b"IART", b"AudioMoth")
+    assert said(recorder_file(tmp_path / "a.wav", before=chunk(b"LIST", body))).temperature == 15.3
+
+
 @pytest.mark.parametrize(
     "body",
     [

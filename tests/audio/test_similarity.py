@@ -1,5 +1,7 @@
 """Likeness of waveforms: what must not change it, what must, where one lies in the other; long ones in parts."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -21,6 +23,11 @@ def noise(seconds: float, seed: int = 0, rate: int = RATE) -> np.ndarray:
 
 def _levels(generator: np.random.Generator, seconds: float) -> np.ndarray:
     return generator.uniform(0.05, 0.9, len(np.arange(0, seconds + 1, 0.25)))
+
+
+def _written(path: Path, sound: np.ndarray) -> Path:
+    soundfile.write(path, sound, RATE, subtype="FLOAT")
+    return path
 
 
 def read(path) -> np.ndarray:
@@ -116,9 +123,25 @@ def test_a_common_hum_does_not_make_two_recordings_alike(tmp_path):
     assert match_waveforms(read(tmp_path / "1.wav"), read(tmp_path / "2.wav")).similarity < 0.5
 
 
-def test_blocks_are_joined_without_a_seam(tmp_path, monkeypatch):
-    sound = noise(2)
-    soundfile.write(tmp_path / "x.wav", sound, RATE, subtype="FLOAT")
+def test_a_probe_that_begins_with_silence_is_looked_for(monkeypatch):
+    """Clicks with silence between, of which every piece that is looked for begins in silence."""
+    monkeypatch.setattr(similarity, "_PROBE", 2 * RATE)
+    monkeypatch.setattr(similarity, "_BLOCK", 3 * RATE)
+    sound = np.where(np.arange(20 * RATE) % 97 == 5, noise(20), 0).astype(np.float32)
+    piece = sound[4 * RATE : 16 * RATE]
+    assert not any(piece[start] for start, _ in similarity._probes(len(piece)))
+    match = match_waveforms(sound, piece)
+    assert (match.similarity, match.offset) == (pytest.approx(1.0), 4.0)
+
+
+def test_over_an_overlap_of_silence_nothing_is_alike():
+    silent = np.zeros(RATE, np.float32)
+    assert similarity._similarity(noise(1), silent, 0) == similarity._similarity(silent, noise(1), 0) == 0
+
+
+def test_blocks_are_joined_without_a_seam(tmp_path):
+    sound = noise(65)
+    assert len(list(comparable(_written(tmp_path / "x.wav", sound)))) > 1
     expected = sound - np.float32(0.95) * np.concatenate([[np.float32(0)], sound[:-1]])
     np.testing.assert_allclose(read(tmp_path / "x.wav"), expected, atol=1e-6)
 
@@ -133,6 +156,4 @@ def test_files_are_decoded_once_while_there_is_room_and_removed_at_the_end(tmp_p
             assert files.get(name).sum() == 100
         folder = files._folder.name
     assert decoded == ["a", "b", "c", "d", "a"]
-    from pathlib import Path
-
     assert not Path(folder).exists()

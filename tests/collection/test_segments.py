@@ -297,6 +297,8 @@ def test_rows_are_placed_by_their_ids_in_any_order():
     turned = Places(ids[::-1].copy()).place("x", gone)
     assert (turned.first, turned.last, turned.places.tolist()) == (2, 5, [4, -1, 2])
     assert outside([found], 6).tolist() == [0, 2, 4, 5]
+    none = Places(ids).place("x", VectorIndex("ivf", None, np.zeros(0, np.int64)))
+    assert (none.first, none.last, none.places.tolist()) == (0, 0, [])
     # A third is gone: it is not searched
     assert usable([found]) == []
     both = placed((0, 500, "ivf"), (300, 700, "ivf"), (500, 600, "flat"))

@@ -15,6 +15,7 @@ import safetensors.numpy
 from mmasc.errors import MmascError
 from mmasc.heads.conversion import predictor_of
 from mmasc.heads.fitted import FittedHead, HeadStamp
+from mmasc.heads.predictors import Nearest
 from mmasc.heads.registry import HEADS, make_head
 from tests.helpers.heads import NAMES, clouds, small
 
@@ -128,6 +129,7 @@ def stamped(**values: object) -> Callable[[dict, dict], None]:
         (put("feature", 0, 6), "a number beyond the dim"),
         (put("feature", 0, -1), "a number beyond the dim"),
         (put("roots", (0, 0), -1), "begins outside the nodes"),
+        (lambda arrays, stamp: arrays["roots"].fill(len(arrays["left"])), "begins outside the nodes"),
         (put("value", 0, np.nan), "'value' holds NaN"),
         (put("threshold", 0, np.nan), "threshold is not a number"),
         (lambda arrays, stamp: arrays.pop("left"), "'left' is missing"),
@@ -154,6 +156,14 @@ def test_a_head_that_contradicts_itself_is_refused(trees_file, change, message):
         FittedHead.load(trees_file)
     assert str(caught.value).startswith(f"{trees_file} is damaged: ")
     assert "mmasc head fit" in str(caught.value)
+
+
+def test_one_neighbour_is_enough():
+    one = Nearest(np.ones((1, 6)), np.array([1]), 1, 0.5, 3)
+    again = Nearest.load(one.arrays())
+    asked = clouds(1, 6, 4)[0]
+    np.testing.assert_array_equal(again.predict_proba(asked), one.predict_proba(asked))
+    assert again.predict_proba(asked).argmax(1).tolist() == [1] * len(asked)
 
 
 @pytest.mark.parametrize("name", ["svm-rbf", "neighbours", "logistic"])

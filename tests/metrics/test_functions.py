@@ -273,6 +273,11 @@ def test_every_group_is_drawn_whole():
         (lambda: confusion_matrix(["a"], ["x"], CLASSES), "among the classes .* got x"),
         (lambda: confusion_matrix(["a"], ["a"], ["a", "a"]), "all different"),
         (lambda: accuracy(np.zeros((3, 3), np.int64)), "one item or more"),
+        (lambda: macro_scores(np.zeros((3, 3), np.int64)), "one item or more"),
+        *(
+            (lambda score=score: score(np.zeros((0, 3), bool), np.zeros((0, 3), bool)), "one item or more")
+            for score in (tag_scores, micro_tag_scores, macro_tag_scores)
+        ),
         (lambda: log_loss(["a"], np.array([[0.5, 0.6]]), ["a", "b"]), "sum to 1"),
         (lambda: log_loss(["a"], np.array([[1.0]]), ["a", "b"]), r"\[1, 2\], got \[1, 1\]"),
         (lambda: calibration_error(["a"], np.array([[1.0]]), ["a"], 0), "n_bins"),
@@ -282,8 +287,15 @@ def test_every_group_is_drawn_whole():
         (lambda: bootstrap_interval(len, 1), "two or more items, got 1"),
         (lambda: bootstrap_interval(len, 3, ["a", "a", "a"]), "two or more groups, got 1"),
         (lambda: bootstrap_interval(len, 3, level=1.0), "level must be in"),
+        (lambda: bootstrap_interval(len, 3, n_draws=0), "n_draws at least 1"),
     ],
 )
 def test_what_cannot_be_measured_is_said(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_an_interval_of_one_draw_is_that_draw():
+    low, high = bootstrap_interval(lambda items: float(items.mean()), 5, n_draws=1)
+    assert low == high
+    assert 0 <= low <= 4

@@ -1,8 +1,9 @@
 """Types of values that people write."""
 
+import numpy as np
 import pytest
 
-from mmasc.storage.values import convert, type_of
+from mmasc.storage.values import convert, plain_value, type_of
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,14 @@ def test_types_of_columns():
     assert type_of(["1,5", "2.5"], decimal_comma=True) is str
     assert convert("1,5", float) == 1.5
     assert convert("", int) is None
+
+
+@pytest.mark.parametrize("number", [0, -1, -5, 2**63 - 1, -(2**63)])
+def test_whole_numbers_stay_numbers(number):
+    assert plain_value(number, "count") == number
+    assert type(plain_value(np.int64(number), "count")) is int
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**40])
+def test_numbers_beyond_64_bits_are_names(number):
+    assert plain_value(number, "serial") == str(number)
