@@ -52,6 +52,15 @@ def test_windows_carry_what_people_said_of_them(annotated):
     assert len(annotated_windows(collection, Moments(background="recordings"))) == 12 * SECONDS
 
 
+def test_vectors_that_hold_nan_are_not_learned_from(annotated, monkeypatch):
+    collection = Collection(annotated)
+    reader = type(collection.space())
+    read = reader.vectors
+    monkeypatch.setattr(reader, "vectors", lambda self, positions=None: read(self, positions) * np.nan)
+    with pytest.raises(MmascError, match="holds NaN; see: mmasc collection check"):
+        annotated_windows(collection, Moments())
+
+
 def test_half_of_the_shorter_one_is_enough(bare):
     bare.annotations.add(
         [
