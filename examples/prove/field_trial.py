@@ -40,8 +40,8 @@ NOTHING = "nothing"  # what the annotator writes where none of the labels is hea
 FIRST, ANSWERS = 2, 20  # examples of each label at first; answers for each label in all
 # Heads that begin with words, and, for comparison, what is best from examples alone, chosen on recordings of another
 # seed: of two examples prototypes, of twenty answers logistic regression; with the moments that nobody looked at as
-# background; asking for likely and for unclear moments in turn. What is said after the loop must stand out in its own
-# recording where heads begin with words, and several labels may hold at once (the best of four ways there)
+# background; asking for likely and for unclear moments in turn. What is said must stand out in its own recording; of a
+# head of two examples that began with words one label holds at a time, later several may (the best of four ways each)
 HEADS = {"words": ("logistic", "logistic"), "no words": ("prototypes", "logistic")}
 WAYS = ("likely", "uncertain")
 EVENT_RULES = {"gap_seconds": 2.0, "minimum_seconds": 1.0}
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--hop", type=float, default=2.56, help="seconds from window to window")
     parser.add_argument("--scale", type=float, default=1.0, help="of the recordings' lengths, for a quick look")
     parser.add_argument("--encoders", nargs="+", default=["mini", "mini-strict"])
+    parser.add_argument("--systems", default="", help="those whose names hold this; answers need the examples before")
     options = parser.parse_args()
     sounds, rows = read_sounds(options.data), []
     for seed in options.seeds:
@@ -67,14 +68,16 @@ def main() -> None:
         for encoder in options.encoders:
             place = folder / f"{encoder}.mmasc"
             embed(folder / "sounds", place, encoder, hop_seconds=options.hop)
-            rows += run_trial(place, truth, folder, {"seed": seed, "encoder": encoder})
+            rows += run_trial(place, truth, folder, {"seed": seed, "encoder": encoder}, options.systems)
             (options.to / "trial.json").write_text(json.dumps(rows, indent=1) + "\n")
     for encoder in options.encoders:
         print_means([row for row in rows if row["encoder"] == encoder])
 
 
-def run_trial(place: Path, truth: Path, folder: Path, about: dict[str, object]) -> list[dict[str, object]]:
-    """All systems on one collection."""
+def run_trial(
+    place: Path, truth: Path, folder: Path, about: dict[str, object], part: str = ""
+) -> list[dict[str, object]]:
+    """All systems whose names hold `part`, on one collection."""
     collection, prompts = Collection(place), {label: label for label in EVENTS}
     events = {}
     for row in read_rows(truth).rows:
@@ -98,6 +101,8 @@ def run_trial(place: Path, truth: Path, folder: Path, about: dict[str, object]) 
         }
     rows = []
     for name, system in systems.items():
+        if part not in name:
+            continue
         began = time.process_time()
         answers = list(system())  # type: ignore[call-overload]
         said = folder / f"{about['encoder']}_{name.replace(', ', '_').replace(' ', '-')}.csv"
@@ -191,8 +196,9 @@ def first_head(collection: Collection, events: dict[str, list[LabelRow]], folder
     collection.annotations.add(notes)
     head = folder / "trial.head"
     fit_moments(collection, Moments(words=kind == "words"), HEADS[kind][0], out=head)
-    own = {"one_at_a_time": True} if kind == "words" else {"background": "own"}
-    return apply_head(head, collection, where=TEST, timeline=True, **own, **EVENT_RULES)  # type: ignore[arg-type]
+    return apply_head(
+        head, collection, where=TEST, timeline=True, background="own", one_at_a_time=kind == "words", **EVENT_RULES
+    )
 
 
 def reviewed_head(collection: Collection, events: dict[str, list[LabelRow]], folder: Path, kind: str) -> object:
