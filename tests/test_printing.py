@@ -92,26 +92,33 @@ def evil(tmp_path_factory) -> Path:
     return folder
 
 
+# One process runs some commands, one after another: starting one takes longer than most of what they do
+COMMANDS = """
+import json, os, sys
+from mmasc.cli import main
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["mmasc", *words]
+    try:
+        main()
+    except SystemExit:
+        pass
+    sys.stdout.flush()
+    os.write(1, b"=END=")
+"""
+
+
 def on_a_terminal(commands: list[tuple[str, ...]], cwd: Path) -> list[bytes]:
-    """All that each command writes where stdout and stderr are a terminal; one process runs them, one after another."""
+    """All that each command writes where stdout and stderr are a terminal."""
     import pty
 
-    code = (
-        "import json, os, sys\n"
-        "from mmasc.cli import main\n"
-        "for words in json.loads(sys.argv[1]):\n"
-        "    sys.argv = ['mmasc', *words]\n"
-        "    try:\n"
-        "        main()\n"
-        "    except SystemExit:\n"
-        "        pass\n"
-        "    sys.stdout.flush()\n"
-        "    os.write(1, b'=END=')\n"
-    )
     written = b""
     controller, terminal = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-c", code, json.dumps(commands)], cwd=cwd, stdin=terminal, stdout=terminal, stderr=terminal
+        [sys.executable, "-c", COMMANDS, json.dumps(commands)],
+        cwd=cwd,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
     ):
         os.close(terminal)
         while True:
@@ -159,17 +166,14 @@ def test_no_escape_sequence_of_a_name_reaches_a_terminal(evil):
 
 def test_other_programs_get_names_as_they_are(evil):
     words = ["search", "c", "--audio", f"s/{EVIL}/{EVIL}.wav", "-k", "2"]
-    run = [
-        subprocess.run(
-            [sys.executable, "-m", "mmasc", *words, "--format", form], cwd=evil, capture_output=True, check=True
-        )
-        for form in ("csv", "jsonl", "json")
-    ]
+    commands = json.dumps([[*words, "--format", form] for form in ("csv", "jsonl", "json")])
+    done = subprocess.run([sys.executable, "-c", COMMANDS, commands], cwd=evil, capture_output=True, check=True)
+    table, lines, whole, _ = done.stdout.split(b"=END=")
     path = str(evil / "s" / EVIL / f"{EVIL}.wav")
-    rows = list(csv.DictReader(io.StringIO(run[0].stdout.decode(), newline="")))
+    rows = list(csv.DictReader(io.StringIO(table.decode(), newline="")))
     assert rows[0]["path"] == path
-    assert json.loads(run[1].stdout.splitlines()[0])["path"] == path
-    assert json.loads(run[2].stdout)[0]["path"] == path
+    assert json.loads(lines.splitlines()[0])["path"] == path
+    assert json.loads(whole)[0]["path"] == path
 
 
 def test_errors_are_one_line_also_beside_a_pipe(evil):
