@@ -286,7 +286,9 @@ def main() -> int:
     every = [mutant for path in chosen for mutant in mutants_of(path, (ROOT / path).read_bytes())]
     random.Random(options.seed).shuffle(every)
     # the first ones are the same whatever -n, so that a run can be made longer
-    taken = (one for one in every if compiles(one.applied((ROOT / one.path).read_bytes())))
+    # two equal arguments that change places are no change
+    other = (one for one in every if one.before.split() != one.after.split())
+    taken = (one for one in other if compiles(one.applied((ROOT / one.path).read_bytes())))
     drawn = list(islice(taken, options.n))
     print(f"{len(drawn)} of {len(every)} mutants of {len(chosen)} modules", flush=True)
     results = dict(read_results(options.resume))

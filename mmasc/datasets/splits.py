@@ -111,7 +111,7 @@ def make_folds(
     present = np.bincount(rarest)
     if present[present > 0].min() < n_folds and targets.sum(1).max(initial=0) <= 1:
         raise MmascError(
-            f"{name}: a class has {int(present[present > 0].min())} clips, fewer than {n_folds} folds; "
+            f"{name}: a class has {counted(int(present[present > 0].min()), 'clip')}, fewer than {n_folds} folds; "
             "ask for fewer folds"
         )
     folds = np.zeros(len(targets), np.int64)

@@ -436,8 +436,9 @@ def counts_by_fold(dataset: Dataset) -> list[tuple[int, ...]]:
 
 def test_made_folds_of_classes_without_clips():
     assert counts_by_fold(labelled_clips(*6 * ["b"], *9 * ["d"]).with_folds(3)) == 3 * [(0, 2, 0, 3)]
-    with pytest.raises(MmascError, match="a class has 2 clips, fewer than 3 folds; ask for fewer folds"):
-        labelled_clips(*6 * ["b"], *2 * ["d"]).with_folds(3)
+    for count, said in ((1, "1 clip"), (2, "2 clips")):
+        with pytest.raises(MmascError, match=f"a class has {said}, fewer than 3 folds; ask for fewer folds"):
+            labelled_clips(*6 * ["b"], *count * ["d"]).with_folds(3)
     with pytest.raises(ValueError, match="n_folds must be 2 or more, got 1"):
         labelled_clips(*6 * ["b"]).with_folds(1)
 
