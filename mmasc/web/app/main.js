@@ -90,11 +90,16 @@ async function showView() {
     scrollTo(0, 0);
   }
   node.opened?.(address);
+  if (toAsk && node === searchView()) node.focusInput();
+  toAsk = false;
 }
 
+let toAsk = false; // the next view is opened to ask something: what is typed meanwhile must not be lost
+
 now.focusQuery = () => {
-  if (shown !== searchView()) go("search", new URLSearchParams(lastSearch.split("?")[1] ?? ""));
-  setTimeout(() => searchView().focusInput());
+  if (shown === searchView()) return shown.focusInput();
+  toAsk = true;
+  go("search", new URLSearchParams(lastSearch.split("?")[1] ?? ""));
 };
 now.help = helpDialog;
 

@@ -4,13 +4,13 @@ import { post } from "./api.js";
 import { askBox, bodyOf, textOf } from "./ask.js";
 import { histogram } from "./charts.js";
 import { Deck } from "./deck.js";
-import { button, clear, el, plural, select, toast } from "./dom.js";
+import { button, clear, el, plural, select, shortened } from "./dom.js";
 import { exportMenu } from "./export.js";
 import { filterBar, filterBody } from "./filters.js";
 import { addLabel, choose, questionIs } from "./labels.js";
 import { labelPanel } from "./panel.js";
 import { drained } from "./sender.js";
-import { go, now, readQuery, set, settings, writeQuery } from "./state.js";
+import { go, now, on, readQuery, set, settings, writeQuery } from "./state.js";
 
 let view = null;
 
@@ -29,6 +29,7 @@ function build() {
   const labels = labelPanel();
   const side = el("aside", { class: "side" }, labels, chart);
   const node = el("div", { class: "view search-view" }, el("h1", { class: "unseen", text: "Search" }), box, filters, line, el("div", { class: "columns" }, deck.node, side));
+  const about = el("span", { class: "about-label" });
   let shown = null; // the question whose hits are shown
   let running = null;
 
@@ -67,11 +68,12 @@ function build() {
     if (!now.label && text) choose(text);
     deck.show(hits);
     box.remark(remarks ?? []);
+    drawAbout();
     clear(
       line,
       el("span", { text: `${plural(hits.length, "hit")} in ${Math.round(ms ?? whole)} ms` }),
       now.collection.spaces.length > 1 ? el("span", { text: `space ${space}` }) : null,
-      text && text !== now.label ? button(`Label “${text}”`, () => choose(addLabel(text)), { class: "link", title: "Make these words the label that yes and no are about" }) : null,
+      about,
       el("span", { class: "spring" }),
       select("Number of hits", [20, 60, 120, 200].map((k) => [String(k), `${k} hits`]), String(settings.k), (value) => {
         set("k", Number(value));
@@ -86,6 +88,14 @@ function build() {
     }
     if (!hits.length) clear(deck.list, el("li", { class: "empty", text: "Nothing passes these filters." }));
   }
+
+  /** What yes and no are about, where it is something else than what was asked. */
+  function drawAbout() {
+    const text = now.query.parts.find((part) => part.kind === "text" && !part.against)?.text;
+    const other = now.label && text && text !== now.label;
+    clear(about, other && [`Yes and no are about “${shortened(now.label)}”. `, button(`Label “${shortened(text)}”`, () => choose(addLabel(text)), { class: "link", title: "Make these words the label that yes and no are about" })]);
+  }
+  on("labels", drawAbout);
 
   function welcome() {
     const words = Object.values(now.collection.words ?? {})[0] ?? [];
