@@ -155,7 +155,7 @@ export function picture(url) {
 async function fetchPicture(url) {
   const response = await send("GET", url);
   const number = (name) => Number(response.headers.get(name));
-  return { src: URL.createObjectURL(await response.blob()), low: number("X-Low-Hz"), high: number("X-High-Hz"), top: number("X-Top-Db") };
+  return { src: URL.createObjectURL(await response.blob()), low: number("X-Low-Hz"), high: number("X-High-Hz"), top: number("X-Top-Db"), own: number("X-Own-Top-Db") };
 }
 
 async function drop(url) {

@@ -68,7 +68,7 @@ function row(recording) {
   return el(
     "tr",
     { onclick: (event) => event.target.closest("a") || go(address.slice(2)) },
-    el("td", { class: "long" }, el("a", { href: address, text: recording.name })),
+    el("td", { class: "long", title: recording.name }, el("a", { href: address, text: recording.name })),
     el("td", { text: recording.site ?? "" }),
     el("td", { text: recording.recorded_at ?? "" }),
     el("td", { class: "number", text: clockOf(recording.duration) }),
