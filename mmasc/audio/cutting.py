@@ -6,6 +6,7 @@ seeking there is not exact; all spans of a file in one pass.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -131,11 +132,18 @@ def read_span(path: str | Path, start: float, end: float) -> tuple[np.ndarray, S
 def _header(path: Path) -> Header:
     try:
         found = path.stat()
-        return _header_of(path, (found.st_ino, found.st_size, found.st_mtime_ns))
+        state = found.st_ino, found.st_size, found.st_mtime_ns
+        with _lock_of(path, state):  # who asks meanwhile waits, instead of looking through the file as well
+            return _header_of(path, state)
     except FileNotFoundError as error:
         raise MmascError(f"{show_path(path)}: no such file; was it moved, or is its disk not there?") from error
     except OSError as error:
         raise MmascError(f"{show_path(path)} cannot be read ({error.strerror})") from error
+
+
+@lru_cache(_HEADERS)
+def _lock_of(path: Path, state: tuple[int, int, int]) -> threading.Lock:
+    return threading.Lock()
 
 
 @lru_cache(_HEADERS)
