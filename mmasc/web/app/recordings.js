@@ -34,8 +34,16 @@ function build() {
 
   async function load(offset) {
     const mine = ++turn;
-    const { total, recordings } = await get(`/api/recordings?${new URLSearchParams({ offset, limit: PAGE, q: query })}`);
+    let answer;
+    try {
+      answer = await get(`/api/recordings?${new URLSearchParams({ offset, limit: PAGE, q: query })}`);
+    } catch (error) {
+      line.textContent = error.message;
+      return line.classList.add("bad");
+    }
     if (mine !== turn) return; // a later search was faster
+    const { total, recordings } = answer;
+    line.classList.remove("bad");
     line.textContent = plural(total, "recording");
     if (!offset) clear(rows);
     rows.append(...recordings.map(row));
