@@ -221,6 +221,26 @@ def test_the_box_has_the_focus_as_soon_as_its_key_is_pressed(visit):
     assert visit.page.url.endswith("text=rain")
 
 
+def test_keys_alone_lead_past_many_hits_and_to_every_view(visit):
+    visit.ask("rain")
+    assert visit.page.locator(".hits .card").count() > 2
+    reached = "[...document.querySelectorAll('.hits button')].filter((one) => one.tabIndex === 0)"
+    for _ in range(2):  # Tab stops at the buttons of the hit in focus alone
+        assert visit.page.evaluate(f"{reached}.every((one) => one.closest('.card.here'))")
+        assert visit.page.evaluate(f"{reached}.length") >= 8
+        visit.page.keyboard.press("ArrowRight")
+    names = []
+    for _ in range(6):
+        visit.page.keyboard.press("v")
+        visit.page.wait_for_timeout(300)
+        names.append(visit.page.locator("#tabs [aria-current]").inner_text())
+    assert names == ["Review", "Recordings", "Map", "Activity", "About", "Search"]
+    visit.page.keyboard.press("r")
+    visit.page.wait_for_selector(".review-start h2")
+    visit.page.keyboard.press("r")
+    visit.page.wait_for_selector(".card.as-stage")
+
+
 def test_what_yes_and_no_are_about_is_said_where_something_else_was_asked(visit):
     visit.ask("rain")
     assert visit.page.locator(".about-label").inner_text() == ""

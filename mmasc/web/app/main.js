@@ -113,6 +113,11 @@ now.focusQuery = () => {
   go("search", new URLSearchParams(lastSearch.split("?")[1] ?? ""));
 };
 now.help = helpDialog;
+now.turnView = () => {
+  const names = Object.keys(VIEWS).filter((name) => VIEWS[name][0]);
+  const next = names[(names.indexOf(readAddress().view) + 1) % names.length]; // after a recording: the first
+  location.hash = next === "search" ? searchAddress() : `#/${next}`;
+};
 
 let away = ""; // why the server cannot be asked now
 let unsent = "";

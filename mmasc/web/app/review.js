@@ -206,6 +206,12 @@ function build() {
     top.querySelector(".strong")?.focus();
   }
 
+  node.keys = (event) => {
+    if (event.key !== "r" || event.ctrlKey || event.metaKey || event.altKey) return false;
+    if (now.label) learn();
+    else top.querySelector("select").focus();
+    return true;
+  };
   on("labels", () => node.isConnected && draw());
   node.opened = ({ values }) => {
     now.deck = deck;
