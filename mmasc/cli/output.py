@@ -75,6 +75,11 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
     cells = [[_cell(row.get(name)) for name in columns] for row in rows]
     names = [printable(name) for name in columns]
     headings, whole = _fitted(names, cells, console.width)
+    how: dict[str, Any] = {}
+    if len(whole) < len(names):
+        tight = _fitted(names, cells, console.width, 1)
+        if len(tight[1]) == len(names):
+            (headings, whole), how = tight, {"padding": (0, 1, 0, 0)}
     beneath: list[str] = []
     if _is_squeezed(headings, whole, cells, console.width):
         beneath = [row.pop() for row in cells]
@@ -94,7 +99,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title
                     console.print(Text(" " * _INDENT + line))
         else:
             shown_title = None if title is None else Text(printable(title))
-            console.print(_drawn(headings, cells, numeric, whole, title=shown_title, title_justify="left"))
+            console.print(_drawn(headings, cells, numeric, whole, title=shown_title, title_justify="left", **how))
     # Blanks at the ends of lines get in the way of copying and comparing
     sys.stdout.write(re.sub(r" +((?:\x1b\[[0-9;]*m)*)$", r"\1", drawn.get(), flags=re.MULTILINE))
     sys.stdout.flush()
@@ -145,9 +150,11 @@ def _is_squeezed(headings: list[str], whole: set[int], cells: list[list[str]], w
     return last not in whole and longest > _SENTENCE_WIDTH > _widths(headings, whole, cells, width)[last]
 
 
-def _fitted(headings: list[str], cells: list[list[str]], width: int) -> tuple[list[str], set[int]]:
+def _fitted(
+    headings: list[str], cells: list[list[str]], width: int, gap: int = _COLUMN_GAP
+) -> tuple[list[str], set[int]]:
     """Headings, split at underscores where room is short; and the columns that are never broken, narrow ones first."""
-    room = width - _COLUMN_GAP * (len(headings) - 1)
+    room = width - gap * (len(headings) - 1)
     whole = _whole_columns([[name] for name in headings], cells, room)
     if len(whole) >= len(headings) - 1:
         return headings, whole

@@ -50,3 +50,12 @@ def test_short_texts_are_never_moved(capsys, monkeypatch):
     lines = drawn(30, capsys, monkeypatch, rows, ["path", "label"])
     assert lines[0].split() == ["path", "label"]
     assert drawn(30, capsys, monkeypatch, [], ["path"]) == ["path"]
+
+
+def test_a_blank_less_between_columns_is_better_than_a_broken_one(capsys, monkeypatch):
+    rows = [{"label": "rooster", "precision": 0.25, "range": "0.00-0.64", "files": 3}]
+    names = list(rows[0])
+    wide = drawn(38, capsys, monkeypatch, rows, names)
+    assert wide == ["label    precision  range      files", "rooster      0.250  0.00-0.64      3"]
+    tight = drawn(35, capsys, monkeypatch, rows, names)
+    assert tight == ["label   precision range     files", "rooster     0.250 0.00-0.64     3"]
