@@ -78,7 +78,7 @@ class Joining:
 
     Args:
         reader: The space.
-        scores: Of its windows.
+        scores: Scores of its windows.
         allowed: Which windows may be joined; default: all.
         gap: Longest gap in seconds; None for one hop.
     """

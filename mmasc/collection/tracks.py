@@ -1,17 +1,26 @@
 """Windows of one recording in the order of time; those asked for last are kept, since searches ask for the same."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
 
-if TYPE_CHECKING:
-    from mmasc.collection.space import SpaceReader
-
 # Seconds: edges that differ by less than a sample are one
 SAME = 1e-6
 _MOST_WINDOWS = 1 << 20  # of the tracks that are kept: 24 MB
+
+
+@runtime_checkable
+class Windows(Protocol):
+    """Windows of a space, as `SpaceReader` has them: arrays `[window]`, and the positions of those of a recording."""
+
+    lane: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+
+    def of_recording(self, recording: int) -> np.ndarray:
+        """Positions, ascending."""
 
 
 class Track:
@@ -22,7 +31,7 @@ class Track:
         recording, lane: Which ones.
     """
 
-    def __init__(self, reader: "SpaceReader", recording: int, lane: int) -> None:
+    def __init__(self, reader: Windows, recording: int, lane: int) -> None:
         positions = reader.of_recording(recording)
         positions = positions[reader.lane[positions] == lane]
         starts, ends = reader.start[positions], reader.end[positions]
@@ -56,7 +65,7 @@ class Tracks:
         most: Windows of the tracks that are kept, at most; the last one is always kept.
     """
 
-    def __init__(self, reader: "SpaceReader", most: int = _MOST_WINDOWS) -> None:
+    def __init__(self, reader: Windows, most: int = _MOST_WINDOWS) -> None:
         self._reader, self._most, self._windows = reader, most, 0
         self._kept: dict[tuple[int, int], Track] = {}  # those asked for last stand last
 

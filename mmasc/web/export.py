@@ -33,7 +33,7 @@ _SUFFIXES = {
 }
 _PRESENT_ALONE = ("audacity", "m3u")
 _NO_LABEL = "hit"
-_LEFT_OUT = "left_out.txt"  # in a ZIP of clips: why some are not there
+_LEFT_OUT = "left_out.txt"  # in a ZIP of clips: why some are missing
 
 
 def export_router(session: Session) -> APIRouter:
