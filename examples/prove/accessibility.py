@@ -1,23 +1,25 @@
-"""What axe finds in the page of `mmasc serve`: every view, light and dark.
+"""What axe finds in the page of `mmasc serve`: every view, light and dark, in every width.
 
     python examples/prove/accessibility.py node_modules/axe-core/axe.min.js
 
 The file comes with `npm install axe-core`. Prints a line for each finding, with how grave it is, and ends with status 1
-if one is serious or critical. Needs playwright and Chromium; about a minute.
+if one is serious or critical. Needs playwright and Chromium; about four minutes.
 """
 
 import shutil
 import subprocess
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "show"))
-from pictures_of_the_page import ACTS, MORE, make_collection
+from pictures_of_the_page import ACTS, MORE, WIDTHS, make_collection
 
 GRAVE = ("serious", "critical")
+PATIENCE_MS = 60_000
 OTHERS = ("recordings", "activity", "about")  # views that need nothing but their address
 
 
@@ -32,8 +34,26 @@ def findings(page: Page, where: str) -> bool:
     return any(one["impact"] in GRAVE for one in found)
 
 
+def look(page: Page, how: str) -> list[bool]:
+    """Whether something grave is in each view."""
+    grave = []
+    for name in ("search", "review", "recording", "map"):
+        ACTS[name](page)
+        grave.append(findings(page, f"{name}, {how}"))
+    for name in ("filters", "nothing"):
+        MORE[name](page)
+        grave.append(findings(page, f"{name}, {how}"))
+    for name in OTHERS:
+        page.evaluate("address => { location.hash = address }", f"#/{name}")
+        page.wait_for_timeout(1000)
+        grave.append(findings(page, f"{name}, {how}"))
+    page.keyboard.press("?")
+    grave.append(findings(page, f"keys, {how}"))
+    return grave
+
+
 def main(axe: str) -> None:
-    """Serve, look at every view twice."""
+    """Serve, look at every view in every way."""
     grave = []
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "mmasc", "serve", str(make_collection(Path(folder))), "--port", "0"]
@@ -43,23 +63,14 @@ def main(axe: str) -> None:
                 assert server.stdout is not None
                 address = server.stdout.readline().strip()
                 browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-                for scheme in ("light", "dark"):
-                    page = browser.new_context(color_scheme=scheme, reduced_motion="reduce").new_page()
+                for scheme, (width, height) in product(("light", "dark"), WIDTHS.items()):
+                    size = {"width": width, "height": height}
+                    page = browser.new_context(color_scheme=scheme, reduced_motion="reduce", viewport=size).new_page()
+                    page.set_default_timeout(PATIENCE_MS)
                     page.goto(address)
-                    page.wait_for_selector("#tools button", timeout=60_000)
+                    page.wait_for_selector("#tools button")
                     page.evaluate(axe)
-                    for name in ("search", "review", "recording", "map"):
-                        ACTS[name](page)
-                        grave.append(findings(page, f"{name}, {scheme}"))
-                    for name in ("filters", "nothing"):
-                        MORE[name](page)
-                        grave.append(findings(page, f"{name}, {scheme}"))
-                    for name in OTHERS:
-                        page.evaluate("address => { location.hash = address }", f"#/{name}")
-                        page.wait_for_timeout(1000)
-                        grave.append(findings(page, f"{name}, {scheme}"))
-                    page.keyboard.press("?")
-                    grave.append(findings(page, f"keys, {scheme}"))
+                    grave += look(page, f"{scheme}, {width} pixels")
                     page.context.close()
                 browser.close()
         finally:

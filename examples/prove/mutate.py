@@ -123,6 +123,8 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/merge_plan.py": ["collection/merge_plan", "collection/merging"],
     "mmasc/collection/metadata.py": ["collection/ingest", "collection/changes"],
     "mmasc/collection/moments.py": ["collection/moments"],
+    "mmasc/collection/joining.py": ["collection/moments"],
+    "mmasc/collection/tracks.py": ["collection/tracks", "collection/moments"],
     "mmasc/collection/named_recordings.py": ["collection/named_recordings", "collection/annotations"],
     "mmasc/collection/near_recordings.py": ["collection/duplicates"],
     "mmasc/collection/new_folder.py": ["collection/collection", "collection/ingest"],

@@ -1,6 +1,6 @@
 """From nothing to a measured recogniser in the page of `mmasc serve`: key presses, clicks, and what they are worth.
 
-    python examples/prove/ten_minutes.py DATA --to FOLDER [--scale 0.25] [--labels "dog barking" rooster]
+    python examples/prove/ten_minutes.py DATA --to FOLDER [--scale 0.25] [--encoder mini] [--labels "dog barking" ...]
 
 DATA holds esc10, ambient and sounds, as for field_trial.py. Recordings with known events are made; one half is served,
 the other one is heard by nobody. For each label a person in Chromium, who hears what the truth says, asks in words,
@@ -40,6 +40,7 @@ from mmasc import (
     review,
     write_rows,
 )
+from mmasc.encoders.spec import DEFAULT_ENCODER
 from mmasc.web.learning import learn_label, windows_to_learn
 
 SIDES = ("learn", "test")
@@ -134,12 +135,13 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", type=float, default=1.0, help="of the recordings' lengths, for a quick look")
+    parser.add_argument("--encoder", default=DEFAULT_ENCODER)
     parser.add_argument("--labels", nargs="+", default=LABELS)
     parser.add_argument(
         "--batches", nargs=2, default=["Uncertain", "Uncertain"], help="Uncertain, Likely, Random, Spread"
     )
     options = parser.parse_args()
-    truth = made(options.data, options.to, options.seed, options.scale)
+    truth = made(options.data, options.to, options.encoder, options.seed, options.scale)
     print(f"load {os.getloadavg()[0]:.1f}", flush=True)
     rows = []
     served = options.to / "served.mmasc"  # without labels and heads of an earlier run
@@ -165,7 +167,7 @@ def main() -> None:
     report(rows)
 
 
-def made(data: Path, folder: Path, seed: int, scale: float) -> dict[str, Truth]:
+def made(data: Path, folder: Path, encoder: str, seed: int, scale: float) -> dict[str, Truth]:
     """Recordings and collections of both sides; the true events by side and name."""
     table = folder / "truth.csv"
     if not table.exists():
@@ -173,7 +175,7 @@ def made(data: Path, folder: Path, seed: int, scale: float) -> dict[str, Truth]:
         write_rows([LabelRow(**row) for row in rows], "csv", table)
     truth: dict[str, Truth] = {side: {} for side in SIDES}
     for side in SIDES:
-        embed(folder / "sounds" / side, folder / f"{side}.mmasc", "mini", hop_seconds=HOP)
+        embed(folder / "sounds" / side, folder / f"{side}.mmasc", encoder, hop_seconds=HOP)
         names = sorted(path.name for path in (folder / "sounds" / side).iterdir())
         truth[side] = {name: [] for name in names}
     for row in read_rows(table).rows:

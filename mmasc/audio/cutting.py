@@ -6,8 +6,10 @@ seeking there is not exact; all spans of a file in one pass.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from mmasc.remote.copies import held
 from mmasc.remote.paths import RemotePath, as_path
 
 _BLOCK_SECONDS = 10.0
+_HEADERS = 1_024  # that are kept: many spans of one recording are cut, one after the other
 # Formats in which libsndfile seeks to the very sample
 _SOUGHT = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC")
 # Subtype → type in which its samples are read without loss, and the subtype of WAV that holds them
@@ -128,12 +131,26 @@ def read_span(path: str | Path, start: float, end: float) -> tuple[np.ndarray, S
 
 def _header(path: Path) -> Header:
     try:
-        with open(path, "rb", buffering=0) as file:
-            return read_header(file, path.stat().st_size)
+        found = path.stat()
+        state = found.st_ino, found.st_size, found.st_mtime_ns
+        with _lock_of(path, state):  # who asks meanwhile waits, instead of looking through the file as well
+            return _header_of(path, state)
     except FileNotFoundError as error:
         raise MmascError(f"{show_path(path)}: no such file; was it moved, or is its disk not there?") from error
     except OSError as error:
         raise MmascError(f"{show_path(path)} cannot be read ({error.strerror})") from error
+
+
+@lru_cache(_HEADERS)
+def _lock_of(path: Path, state: tuple[int, int, int]) -> threading.Lock:
+    return threading.Lock()
+
+
+@lru_cache(_HEADERS)
+def _header_of(path: Path, state: tuple[int, int, int]) -> Header:
+    """The header of a file in this state; some say what they must only when the whole file was looked through."""
+    with open(path, "rb", buffering=0) as file:
+        return read_header(file, state[1])
 
 
 def _sought(

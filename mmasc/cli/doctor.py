@@ -63,7 +63,11 @@ def doctor(output_format: str) -> int:
     from mmasc.cli.output import print_rows, remark
 
     checks = list(examine())
-    print_rows([asdict(check) for check in checks], output_format, ["part", "state", "found", "mend"])
+    rows = [asdict(check) for check in checks]
+    if output_format == "table":
+        for row in rows:
+            row["found"] = "; ".join(filter(None, (row["found"], row["mend"])))
+    print_rows(rows, output_format, ["part", "state", "found"] + ["mend"] * (output_format != "table"))
     missing = [check.part for check in checks if check.state == "missing"]
     if missing:
         remark(f"mmasc: missing: {', '.join(missing)}; the last column says how to fix it")

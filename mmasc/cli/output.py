@@ -5,6 +5,7 @@ import io
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from mmasc.printing import counted, plain, printable, printable_json
 TABLE_WIDTH = 120  # used where stdout is not a terminal
 _COLUMN_GAP = 2  # blanks between columns
 _BROKEN_WIDTH = 15  # columns whose texts are broken over lines get this much at least, if they need it
+_SENTENCE_WIDTH = 32  # a last column of longer texts that would get less than this stands beneath the rows instead
+_INDENT = 4  # of these texts
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], output_format: str, columns: Sequence[str] | None = None) -> None:
@@ -66,40 +69,92 @@ def _write_csv(to: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str],
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str | None = None) -> None:
     """A table for people, as wide as the terminal (120 columns when there is none)."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=None if title is None else Text(printable(title)),
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-    )
     console = Console() if sys.stdout.isatty() else Console(width=TABLE_WIDTH)
     cells = [[_cell(row.get(name)) for name in columns] for row in rows]
-    headings, whole = _fitted([printable(name) for name in columns], cells, console.width)
-    for place, name in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row.get(name), int | float | None) for row in rows)
-        table.add_column(
-            Text(headings[place]),
-            justify="right" if numeric else "left",
-            overflow="fold",
-            no_wrap=place in whole,
-        )
-    for row in cells:
-        # Text, not markup: file names may hold brackets
-        table.add_row(*map(Text, row))
+    names = [printable(name) for name in columns]
+    headings, whole = _fitted(names, cells, console.width)
+    how: dict[str, Any] = {}
+    if len(whole) < len(names):
+        tight = _fitted(names, cells, console.width, 1)
+        if len(tight[1]) == len(names):
+            (headings, whole), how = tight, {"padding": (0, 1, 0, 0)}
+    beneath: list[str] = []
+    if _is_squeezed(headings, whole, cells, console.width):
+        beneath = [row.pop() for row in cells]
+        headings, whole = _fitted(names[:-1], cells, console.width)
+    numeric = {
+        place
+        for place, name in enumerate(columns)
+        if rows and all(isinstance(row.get(name), int | float | None) for row in rows)
+    }
     with console.capture() as drawn:
-        console.print(table)
+        if beneath:
+            widths = _widths(headings, whole, cells, console.width)
+            console.print(_drawn(headings, [], numeric, whole, widths=widths))
+            for row, text in zip(cells, beneath, strict=True):
+                console.print(_drawn(headings, [row], numeric, whole, widths=widths, show_header=False))
+                for line in textwrap.wrap(text, console.width - _INDENT):
+                    console.print(Text(" " * _INDENT + line))
+        else:
+            shown_title = None if title is None else Text(printable(title))
+            console.print(_drawn(headings, cells, numeric, whole, title=shown_title, title_justify="left", **how))
     # Blanks at the ends of lines get in the way of copying and comparing
     sys.stdout.write(re.sub(r" +((?:\x1b\[[0-9;]*m)*)$", r"\1", drawn.get(), flags=re.MULTILINE))
     sys.stdout.flush()
 
 
-def _fitted(headings: list[str], cells: list[list[str]], width: int) -> tuple[list[str], set[int]]:
+def _drawn(
+    headings: list[str],
+    cells: list[list[str]],
+    numeric: set[int],
+    whole: set[int],
+    widths: Sequence[int] | None = None,
+    **how: Any,
+) -> Any:
+    """A table of rich."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", **how)
+    for place, heading in enumerate(headings):
+        table.add_column(
+            Text(heading),
+            justify="right" if place in numeric else "left",
+            overflow="fold",
+            no_wrap=place in whole,
+            width=None if widths is None else widths[place],
+        )
+    for row in cells:
+        # Text, not markup: file names may hold brackets
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _widths(headings: list[str], whole: set[int], cells: list[list[str]], width: int) -> list[int]:
+    """Width of each column: the full one of those that are never broken; the others share what is left."""
+    from rich.cells import cell_len
+
+    lines = [[*heading.split("\n"), *(row[place] for row in cells)] for place, heading in enumerate(headings)]
+    full = [max(map(cell_len, texts)) for texts in lines]
+    left = width - _COLUMN_GAP * (len(headings) - 1) - sum(full[place] for place in whole)
+    share = left // max(len(headings) - len(whole), 1)
+    return [one if place in whole else min(one, max(share, 1)) for place, one in enumerate(full)]
+
+
+def _is_squeezed(headings: list[str], whole: set[int], cells: list[list[str]], width: int) -> bool:
+    """Whether the last column holds sentences and has no room for them."""
+    last = len(headings) - 1
+    longest = max((len(row[-1]) for row in cells), default=0)
+    return last not in whole and longest > _SENTENCE_WIDTH > _widths(headings, whole, cells, width)[last]
+
+
+def _fitted(
+    headings: list[str], cells: list[list[str]], width: int, gap: int = _COLUMN_GAP
+) -> tuple[list[str], set[int]]:
     """Headings, split at underscores where room is short; and the columns that are never broken, narrow ones first."""
-    room = width - _COLUMN_GAP * (len(headings) - 1)
+    room = width - gap * (len(headings) - 1)
     whole = _whole_columns([[name] for name in headings], cells, room)
     if len(whole) >= len(headings) - 1:
         return headings, whole

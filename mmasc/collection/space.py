@@ -16,7 +16,9 @@ from mmasc.collection.probes import PROBES, read_probes
 from mmasc.collection.silence import is_silence, read_silence
 from mmasc.collection.space_index import SpaceIndex, exact
 from mmasc.collection.store import Store
+from mmasc.collection.tracks import Tracks
 from mmasc.errors import MmascError
+from mmasc.windows.units import unit_float32
 
 # Few rows pass a filter: exact over these rows alone; inverted lists would miss some
 _EXACT_ROWS = 50_000
@@ -128,9 +130,19 @@ class SpaceReader:
         return self._silence is None
 
     @cached_property
-    def spread(self) -> np.ndarray:
-        """Vectors `[item dim]` of up to 1,000 windows spread evenly over the space: what its usual window is like."""
-        return self.vectors(np.unique(np.linspace(0, len(self) - 1, min(len(self), _SPREAD)).round().astype(np.int64)))
+    def tracks(self) -> Tracks:
+        """Windows of single recordings in the order of time; for one thread."""
+        return Tracks(self)
+
+    @cached_property
+    def spread(self) -> tuple[np.ndarray, np.ndarray]:
+        """What the usual window is like: unit vectors `[item dim]` of up to 1,000 windows spread evenly over the space,
+        without damaged ones, and which of them are silence, bool `[item]`.
+        """
+        places = np.unique(np.linspace(0, len(self) - 1, min(len(self), _SPREAD)).round().astype(np.int64))
+        vectors = self.vectors(places)
+        vectors = vectors[np.isfinite(vectors).all(axis=1)]
+        return unit_float32(vectors), self.is_silence(vectors)
 
     @cached_property
     def _runs(self) -> tuple[np.ndarray, np.ndarray]:

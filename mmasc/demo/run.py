@@ -33,6 +33,7 @@ from mmasc.synth import SYNTH
 
 _MOST_TEXTS = 8  # questions in words where the user asks none
 _TOLD = 16  # sounds that are named one by one in the terminal
+_TOLD_HITS = 2  # of a question, as a line has room for; the page shows all
 
 # Said in other words than the prompt file has, so that the questions are not the labels over again
 SYNTH_QUESTIONS = (
@@ -100,7 +101,7 @@ def run_demo(
     say("1  Sounds")
     folder = make_sounds(into / "sounds") if sounds is None else Path(sounds)
     if sounds is None:
-        say(f"   {len(SYNTH)} sounds of {SECONDS:g} s, made by rule (no recordings are needed), in {folder}")
+        say(f"   {len(SYNTH)} sounds of {SECONDS:g} s, made by rule, in {folder}")
     else:
         say(f"   yours, in {folder}")
     result = _embed(folder, sounds is None, into, loaded, phrases, say, progress)
@@ -111,7 +112,7 @@ def run_demo(
     write_page(result)
     result.page_bytes = result.page.stat().st_size
     say("6  Page")
-    holds = "it holds its sounds and pictures and loads nothing"
+    holds = "its sounds and pictures are in it"
     if result.shown < len(result.labelled):
         holds = f"it lists all, holds {result.shown} of them and plays the others from their files"
     say(f"   {result.page} ({result.page_bytes / 1e6:.1f} MB; {holds})")
@@ -238,14 +239,14 @@ def _search(
     if not result.made and not questions:
         asked = sorted(asked, key=lambda one: -one.hits[0]["score"])[:_MOST_TEXTS]
     for one in asked:
-        tell(f"   “{one.question}”: {listed(one.hits)}")
+        tell(f"   “{one.question}”: {listed(one.hits[:_TOLD_HITS])}")
     result.texts = asked
     tell("5  Search by sound")
     for name, file in _sound_questions(result, into):
         hits = _hits(collection, result, audio=file, k=HITS + 1)
         others = [hit for hit in hits if hit["path"] != str(file)][:HITS]
         result.by_sound.append(Asked(name, others, file))
-        tell(f"   {name}: {listed(others) or 'there is no other sound to compare it with'}")
+        tell(f"   {name}: {listed(others[:_TOLD_HITS]) or 'there is no other sound to compare it with'}")
 
 
 def _hits(collection: Collection, result: DemoResult, **query: Any) -> list[dict[str, Any]]:

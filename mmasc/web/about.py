@@ -63,6 +63,7 @@ def _health(session: Session) -> dict[str, Any]:
     """Never waits for the worker."""
     known = session.state == "ready"
     spaces = session.view.head.spaces if known else {}
+    came, went = session.came_and_went() if known else (0, 0)
     first = next((spaces[name] for name in spaces if session.space in (None, name)), None)
     return {
         "state": session.state,
@@ -72,7 +73,8 @@ def _health(session: Session) -> dict[str, Any]:
         "recordings": len(session.view.ids) if known else 0,
         "windows": first.windows if first is not None else 0,
         "annotations": session.annotations if known else 0,
-        "new_recordings": session.new_recordings() if known else 0,
+        "new_recordings": came,
+        "gone_recordings": went,
         "read_only": session.read_only,
         "by": session.by,
     }

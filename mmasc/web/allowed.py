@@ -24,6 +24,11 @@ _WHERE_SECONDS = 5.0
 _AT_ONCE = threading.BoundedSemaphore(2)  # conditions
 
 
+def takes_long(filters: Filters, where: str | None) -> bool:
+    """Whether `passing_beforehand` has anything to work out."""
+    return bool(where and where.strip()) or filters.head is not None or filters.inside is not None
+
+
 def passing_beforehand(
     session: Session, reader: SpaceReader, filters: Filters, where: str | None
 ) -> Bool[np.ndarray, " window"] | None:

@@ -33,6 +33,7 @@ _SUFFIXES = {
 }
 _PRESENT_ALONE = ("audacity", "m3u")
 _NO_LABEL = "hit"
+_LEFT_OUT = "left_out.txt"  # in a ZIP of clips: why some are missing
 
 
 def export_router(session: Session) -> APIRouter:
@@ -78,7 +79,10 @@ def _hit_rows(session: Session, asked: Export) -> list[LabelRow]:
 
 
 def _clips(session: Session, rows: list[LabelRow], pad: float, headers: dict[str, str]) -> Response:
-    """Clips and their table in a ZIP; the table names recordings by their paths under the root."""
+    """Clips and their table in a ZIP; the table names recordings by their paths under the root.
+
+    What cannot be cut is named in a file of the ZIP, and the header X-Left-Out says how many recordings that are.
+    """
     if not rows:
         raise Refused(422, "there is nothing to cut out")
     view = session.view
@@ -97,5 +101,9 @@ def _clips(session: Session, rows: list[LabelRow], pad: float, headers: dict[str
                 archive.write(Path(folder) / "clips" / clip.clip, clip.clip)
             table = (Path(folder) / "clips" / CLIPS_TABLE).read_text("utf-8", "surrogateescape")
             archive.writestr(CLIPS_TABLE, session.hidden(table).encode("utf-8", "surrogateescape"))
+            if report.failed:
+                reasons = "".join(f"{reason}\n" for _, reason in report.failed)
+                archive.writestr(_LEFT_OUT, session.hidden(reasons).encode("utf-8", "surrogateescape"))
+                headers = {**headers, "x-left-out": str(len(report.failed))}
     gone = BackgroundTask(target.unlink, missing_ok=True)
     return FileResponse(target, media_type="application/zip", headers=headers, background=gone)

@@ -122,7 +122,9 @@ def top_of(levels: Float[np.ndarray, "row column"]) -> float:
 
 
 def write_picture(path: Path, span: tuple[float, float], shown: PictureSize, target: Path) -> None:
-    """Write the spectrogram of a stretch of a recording as JPEG, and its frequencies and brightest level next to it.
+    """Write the spectrogram of a stretch of a recording as JPEG, and next to it its frequencies and levels.
+
+    The levels are that of the brightest colour, and what that would be if nobody had given it.
 
     Raises:
         MmascError: If the recording cannot be read.
@@ -134,8 +136,10 @@ def write_picture(path: Path, span: tuple[float, float], shown: PictureSize, tar
     samples, kept = read_span(path, begin, span[1] + _PADDING)
     mono = as_float(samples).mean(axis=1, dtype=np.float32)
     levels, low, high = spectrum_of(mono, kept.sample_rate, (span[0] - begin, span[1] - begin), shown)
-    top = top_of(levels) if shown.top_db is None else shown.top_db
-    Image.fromarray(coloured(levels, top, shown)).save(target, "JPEG", quality=_QUALITY, comment=f"{low} {high} {top}")
+    own = top_of(levels)
+    top = own if shown.top_db is None else shown.top_db
+    told = f"{low} {high} {top} {own}"
+    Image.fromarray(coloured(levels, top, shown)).save(target, "JPEG", quality=_QUALITY, comment=told)
 
 
 def picture_file(session: Session, key: str, path: Path, span: tuple[float, float], shown: PictureSize) -> FileResponse:
@@ -156,8 +160,9 @@ def picture_file(session: Session, key: str, path: Path, span: tuple[float, floa
         lambda target: write_picture(path, span, shown, target),
     )
     with Image.open(found) as image:  # reads the header alone
-        low, high, top = image.info["comment"].decode().split()
-    headers = {"X-Low-Hz": low, "X-High-Hz": high, "X-Top-Db": f"{float(top):.2f}", **_CACHED}
+        low, high, top, own = image.info["comment"].decode().split()
+    levels = {"X-Top-Db": f"{float(top):.2f}", "X-Own-Top-Db": f"{float(own):.2f}"}
+    headers = {"X-Low-Hz": low, "X-High-Hz": high, **levels, **_CACHED}
     return FileResponse(found, media_type="image/jpeg", headers=headers)
 
 

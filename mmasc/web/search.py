@@ -1,5 +1,6 @@
 """`POST /api/search`: words, uploads and moments, with weights, for and against → hits as the page shows them."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from jaxtyping import Float, Int
 
+from mmasc.collection import Collection
 from mmasc.collection.clock import clock_at
 from mmasc.collection.moments import Moment, Wanted, find_moments
 from mmasc.collection.query import Query
@@ -17,7 +19,7 @@ from mmasc.collection.space import SpaceReader
 from mmasc.collection.stored_moments import windows_within
 from mmasc.encoders.words import remarks_on_words
 from mmasc.errors import MmascError
-from mmasc.web.allowed import allowed_windows, passing_beforehand
+from mmasc.web.allowed import allowed_windows, passing_beforehand, takes_long
 from mmasc.web.bodies import MomentPart, Search, TextPart, UploadPart
 from mmasc.web.faults import Refused
 from mmasc.web.state import Session
@@ -55,9 +57,16 @@ def search_router(session: Session, uploads: Uploads) -> APIRouter:
     @router.post("/api/search")
     def search(asked: Search) -> Response:
         began = time.perf_counter()
-        reader = session.call(lambda _: session.reader(_space_for(session, asked, uploads)))
-        passed = passing_beforehand(session, reader, asked.filters, asked.where)
-        found = session.call(lambda _: _search(session, uploads, asked, (reader, passed)))
+        if takes_long(asked.filters, asked.where):
+            reader = session.call(lambda _: session.reader(_space_for(session, asked, uploads)))
+            passed = passing_beforehand(session, reader, asked.filters, asked.where)
+            found = session.call(lambda _: _search(session, uploads, asked, (reader, passed)))
+        else:  # one turn in the worker's queue instead of two
+
+            def work(_: Collection) -> dict[str, Any]:
+                return _search(session, uploads, asked, (session.reader(_space_for(session, asked, uploads)), None))
+
+            found = session.call(work)
         answer = {**found, "ms": round(1_000 * (time.perf_counter() - began), 1)}
         return JSONResponse(answer)  # written at once: to check first what is ours costs more than the search
 
@@ -202,12 +211,12 @@ def hits_of(
 ) -> list[dict[str, Any]]:
     """Moments as the page shows them. For the worker's thread."""
     view, marks, hits = session.view, session.marks(), []
-    several_lanes = bool(reader.lane.any())
-    for rank, moment in enumerate(moments, 1):
+    several_lanes = reader.several_lanes
+    shares = _shares_below(sample, moments)
+    for rank, (moment, below) in enumerate(zip(moments, shares, strict=True), 1):
         recording = int(reader.recording[moment.best])
         known = view.told(view.rows[recording])
         clock = clock_at(known.begin, moment.start)
-        below = None if sample is None or not len(sample) else np.searchsorted(sample, moment.score) / len(sample)
         hits.append(
             {
                 "rank": rank,
@@ -220,8 +229,8 @@ def hits_of(
                 "best_start": float(reader.start[moment.best]),
                 "best_end": float(reader.end[moment.best]),
                 "duration": known.duration,
-                "score": None if not np.isfinite(moment.score) else moment.score,
-                "percentile": None if below is None else round(100 * float(below), 2),
+                "score": moment.score if math.isfinite(moment.score) else None,
+                "percentile": below,
                 "duplicate": False,
                 **({"lane": int(reader.lane[moment.best])} if several_lanes else {}),
                 "clock": clock or None,
@@ -243,6 +252,14 @@ def hits_of(
             }
         )
     return hits
+
+
+def _shares_below(sample: np.ndarray | None, moments: Sequence[Moment]) -> list[float] | list[None]:
+    """What share of a sorted sample of scores lies below that of each moment, in percent."""
+    if sample is None or not len(sample):
+        return [None] * len(moments)
+    places = np.searchsorted(sample, [moment.score for moment in moments])
+    return (100 * places / len(sample)).round(2).tolist()
 
 
 def _mark_duplicates(

@@ -1,6 +1,8 @@
 """The server on this machine: listens first, loads after, ends at Ctrl-C."""
 
+import asyncio
 import errno
+import logging
 import socket
 import threading
 import webbrowser
@@ -70,12 +72,19 @@ def serve(
         ws="none",
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_told)
     for session in sessions:
         session.start()
     try:
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         first.close()  # the others share what is closed
+
+
+def _is_told(record: logging.LogRecord) -> bool:
+    """Whether the server's log says this: not that requests are dropped at its end, which is what ending it means."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, asyncio.CancelledError) and "graceful shutdown exceeded" not in record.getMessage()
 
 
 def _check_collection(folder: str | Path) -> None:

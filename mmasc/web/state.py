@@ -75,7 +75,7 @@ class Session:
         self._marks: tuple[object, dict[int, list[Annotation]]] | None = None
         self._samples: WeakKeyDictionary[SpaceReader, np.ndarray] = WeakKeyDictionary()
         self.head_scores: WeakKeyDictionary[SpaceReader, dict[tuple[str, str, int], np.ndarray]] = WeakKeyDictionary()
-        self._newer: tuple[int, int] = (-1, 0)
+        self._since: tuple[int, tuple[int, int]] = (-1, (0, 0))
         self.maps = Maps(self.vectors)
 
     @property
@@ -176,15 +176,15 @@ class Session:
 
         self.call(work)
 
-    def new_recordings(self) -> int:
-        """How many recordings came since the collection was read; counted in the background."""
+    def came_and_went(self) -> tuple[int, int]:
+        """How many recordings came, and how many went, since the collection was read; counted in the background."""
         generation = self._generation()
         if generation == self.view.head.generation:
-            return 0
-        if self._newer[0] != generation:
-            self._newer = (generation, self._newer[1])
-            self._worker.submit(self._count_newer, generation)
-        return self._newer[1]
+            return 0, 0
+        if self._since[0] != generation:
+            self._since = (generation, self._since[1])
+            self._worker.submit(self._count_since, generation)
+        return self._since[1]
 
     def has_changed(self) -> bool:
         """Whether other processes have changed the collection since it was read."""
@@ -253,7 +253,8 @@ class Session:
         except MmascError:
             return self.view.head.generation
 
-    def _count_newer(self, generation: int) -> None:
+    def _count_since(self, generation: int) -> None:
         store = self.collection.store
-        there = set(store.recordings(store.head(), ["id"]).column("id").to_pylist())
-        self._newer = (generation, len(there - self.collection.row_of.keys()))
+        there = store.recordings(store.head(), ["id"]).column("id").to_numpy()
+        came = int(np.isin(there, self.view.ids, invert=True).sum())
+        self._since = (generation, (came, len(self.view.ids) - (len(there) - came)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mmasc.audio import cutting, open_audio
+from mmasc.audio import cutting, headers, open_audio
 from mmasc.audio.cutting import cut_spans, read_span
 from mmasc.errors import MmascError
 
@@ -95,3 +95,22 @@ def test_what_cannot_be_cut_is_said(tmp_path, form):
         read_span(tmp_path / "sound", 2.0, 1.0)
     samples, kept = read_span(tmp_path / "sound", 1.0, 1.0 + 1e-9)
     assert (samples.shape, kept.channels) == ((1, 2), 2)
+
+
+def test_a_file_is_looked_through_once_until_it_is_another_one(tmp_path, monkeypatch):
+    looked = []
+
+    def read_header(file, size):
+        looked.append(size)
+        return headers.read_header(file, size)
+
+    monkeypatch.setattr(cutting, "read_header", read_header)
+    path = tmp_path / "sound.wav"
+    for turn in (1, 2):
+        sound = noise() / turn
+        soundfile.write(tmp_path / "new.wav", sound, RATE, "FLOAT")
+        (tmp_path / "new.wav").replace(path)
+        for start, end in SPANS:
+            samples, _ = read_span(path, start, end)
+            np.testing.assert_array_equal(samples, sound[round(start * RATE) : round(end * RATE)].astype(np.float32))
+        assert len(looked) == turn

@@ -66,6 +66,13 @@ def test_new_recordings_are_counted_and_seen_after_a_reload(server, tmp_path):
     Collection(server.folder).add([tmp_path / "sounds"], StandIn(STANDIN_SPEC))
     assert server.client.post("/api/session").status_code == 204  # as a page that is loaded again does
     assert server.client.get("/api/recordings").json()["total"] == NIGHTS + 2
+    Collection(server.folder).remove([tmp_path / "sounds" / "newer.wav", tmp_path / "sounds" / "new.wav"])
+    for _ in range(100):
+        health = server.client.get("/api/health").json()
+        server.client.get("/api/words")
+        if health["gone_recordings"]:
+            break
+    assert (health["new_recordings"], health["gone_recordings"]) == (0, 2)
 
 
 def test_words_are_completed_and_remarked(server, monkeypatch):

@@ -56,6 +56,22 @@ def test_clips_are_cut_out_of_the_recordings(server):
     assert list(server.session.cache.folder.glob("*.zip")) == []
 
 
+def test_recordings_that_cannot_be_cut_are_named(server):
+    shown = server.client.get(f"/api/recordings/{ids(server)[0]}").json()["path_shown"]
+    (server.folder.parent / "sounds" / shown).unlink()
+    hits = [{"recording": one, "start": 1, "end": 2} for one in ids(server)]
+    answer = server.client.post("/api/export", json={"format": "clips", "hits": hits})
+    assert (answer.status_code, answer.headers["x-left-out"]) == (200, "1")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert len(archive.namelist()) == len(hits) - 1 + 2
+        reason = archive.read("left_out.txt").decode()
+    assert reason.startswith(f"{shown}: no such file")
+    assert str(server.folder.parent) not in reason
+    assert reason.count("\n") == 1
+    alone = server.client.post("/api/export", json={"format": "clips", "hits": hits[:1]})
+    assert (alone.status_code, "nothing could be cut out" in alone.json()["error"]) == (422, True)
+
+
 def test_what_cannot_be_exported(server):
     for asked, status in [
         ({"format": "exe"}, 422),

@@ -193,13 +193,62 @@ def test_a_server_that_is_killed_and_started_again_loses_no_verdict(site, tmp_pa
     for _ in range(3):
         one.page.keyboard.press("ArrowDown")
     one.page.wait_for_selector("#unsent.bad")
+    assert "does not answer" in one.page.locator("#notice").inner_text()
+    one.page.evaluate("location.hash = '#/search?text=wind'")
+    one.page.wait_for_selector(".result-line .bad")
     again = Served(tmp_path / "c", served.port)
     one.page.goto(again.address)  # the same tab, so only its fragment changes
     one.until(STORED, 6)
     assert "#t=" not in one.page.url
+    one.page.wait_for_selector(".card.here")  # what could not be asked is asked now
+    one.until("document.getElementById('notice').hidden")
     assert sorted(found["verdict"] for found in one.annotations()) == ["absent"] * 3 + ["present"] * 3
     one.context.close()
     again.end()
+
+
+def test_the_box_has_the_focus_as_soon_as_its_key_is_pressed(visit):
+    slash = "() => { dispatchEvent(new KeyboardEvent('keydown', { key: '/' })); return document.activeElement.id; }"
+    visit.open("#/search")
+    visit.page.wait_for_selector(".welcome")
+    assert visit.page.evaluate(slash) == "query"
+    visit.open("#/map")
+    visit.page.wait_for_selector(".map-canvas")
+    visit.page.keyboard.press("/")
+    visit.page.keyboard.type("rain")
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_selector(".card.here")
+    assert visit.page.url.endswith("text=rain")
+
+
+def test_keys_alone_lead_past_many_hits_and_to_every_view(visit):
+    visit.ask("rain")
+    assert visit.page.locator(".hits .card").count() > 2
+    reached = "[...document.querySelectorAll('.hits button')].filter((one) => one.tabIndex === 0)"
+    for _ in range(2):  # Tab stops at the buttons of the hit in focus alone
+        assert visit.page.evaluate(f"{reached}.every((one) => one.closest('.card.here'))")
+        assert visit.page.evaluate(f"{reached}.length") >= 8
+        visit.page.keyboard.press("ArrowRight")
+    names = []
+    for _ in range(6):
+        visit.page.keyboard.press("v")
+        visit.page.wait_for_timeout(300)
+        names.append(visit.page.locator("#tabs [aria-current]").inner_text())
+    assert names == ["Review", "Recordings", "Map", "Activity", "About", "Search"]
+    visit.page.keyboard.press("r")
+    visit.page.wait_for_selector(".review-start h2")
+    visit.page.keyboard.press("r")
+    visit.page.wait_for_selector(".card.as-stage")
+
+
+def test_what_yes_and_no_are_about_is_said_where_something_else_was_asked(visit):
+    visit.ask("rain")
+    assert visit.page.locator(".about-label").inner_text() == ""
+    visit.open("#/search?text=wind")
+    visit.page.get_by_text("Yes and no are about “rain”.").wait_for()
+    visit.page.get_by_role("button", name="Label “wind”").click()
+    assert visit.page.locator(".about-label").inner_text() == ""
+    assert visit.page.locator(".label-list .here .label-name").inner_text() == "wind"
 
 
 def test_hits_are_saved_as_a_table_and_labels_get_other_names(visit):

@@ -78,6 +78,9 @@ def test_pictures_over_http(server):
     assert again.content == answer.content
     narrow = server.client.get(url, params={"low": 500, "high": 1_500, "colours": "viridis", "top": -10})
     assert [float(narrow.headers[f"x-{name}"]) for name in ("low-hz", "high-hz", "top-db")] == [500, 1_500, -10]
+    free = server.client.get(url, params={"low": 500, "high": 1_500, "colours": "viridis"})
+    assert narrow.headers["x-own-top-db"] == free.headers["x-own-top-db"] == free.headers["x-top-db"]
+    assert free.content != narrow.content
 
 
 def test_bad_pictures_are_refused(server):

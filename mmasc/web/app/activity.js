@@ -17,7 +17,7 @@ export function activityView() {
 
 function build() {
   const bar = el("div", { class: "title-line" });
-  const place = el("div", { class: "activity-place" });
+  const place = el("div", { class: "activity-place", tabindex: "0", role: "region", "aria-label": "By day and hour" }); // arrow keys must reach what scrolls
   const node = el("div", { class: "view" }, bar, place);
   let turn = 0;
 

@@ -1,5 +1,7 @@
 // Everything that goes to the server: the key, errors in one line, jobs, addresses of sounds and pictures.
 
+import { emit } from "./state.js";
+
 const KEY = "mmasc-key";
 const LATE_MS = 400; // how long another window of this page has to hand over its key
 const JOB_MS = 350;
@@ -49,7 +51,7 @@ function renew(value) {
   if (value === key) return;
   const first = key === null;
   keep(value);
-  if (!first) post("/api/session"); // the cookie for sounds and pictures
+  if (!first) post("/api/session").then(() => emit("trouble"), () => {}); // the cookie for sounds and pictures
 }
 
 function keep(value) {
@@ -74,7 +76,7 @@ export async function ask(method, path, body, options = {}) {
   return response.status === 204 ? null : response.json();
 }
 
-export async function send(method, path, body, { signal } = {}) {
+export async function send(method, path, body, { signal, quiet = false } = {}) {
   const headers = { "X-Mmasc": key ?? "" };
   const form = body instanceof FormData;
   if (body !== undefined && !form) headers["Content-Type"] = "application/json";
@@ -83,9 +85,11 @@ export async function send(method, path, body, { signal } = {}) {
     response = await fetch(apiPath(path), { method, headers, signal, body: form || body === undefined ? body : JSON.stringify(body) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    if (!quiet) emit("trouble");
     throw new ServerError(0, "the server does not answer.");
   }
   if (response.ok) return response;
+  if (response.status === 403 && !quiet) emit("trouble");
   throw new ServerError(response.status, response.status === 403 ? STRANGE_KEY : await lineOf(response));
 }
 
@@ -155,7 +159,7 @@ export function picture(url) {
 async function fetchPicture(url) {
   const response = await send("GET", url);
   const number = (name) => Number(response.headers.get(name));
-  return { src: URL.createObjectURL(await response.blob()), low: number("X-Low-Hz"), high: number("X-High-Hz"), top: number("X-Top-Db") };
+  return { src: URL.createObjectURL(await response.blob()), low: number("X-Low-Hz"), high: number("X-High-Hz"), top: number("X-Top-Db"), own: number("X-Own-Top-Db") };
 }
 
 async function drop(url) {

@@ -3,7 +3,7 @@
 import { apiPath, get, post, upload } from "./api.js";
 import { button, clear, clockOf, el, icon, iconButton, shortened, toast } from "./dom.js";
 import { microphonePanel } from "./microphone.js";
-import { now } from "./state.js";
+import { now, understands } from "./state.js";
 
 const WEIGHTS = [1, 1.5, 2, 0.5];
 const MOST_WORDS = 8;
@@ -67,7 +67,7 @@ export function askBox(changed) {
 
   function draw() {
     clear(chips, now.query.parts.map((part) => chip(part)));
-    input.placeholder = now.query.parts.length ? "and…" : "dog barking, rain on a roof, -wind …";
+    input.placeholder = now.query.parts.length ? "and…" : understands("text") ? "dog barking, rain on a roof, -wind …" : "no words: ask with a sound, or with a hit";
   }
 
   function chip(part) {

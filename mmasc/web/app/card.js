@@ -57,6 +57,13 @@ export function card(hit, act, size = "grid") {
     buttons.forEach((one) => one.refresh(found));
     labels.replaceChildren(...others(hit).map((one) => labelChip(hit, one)));
     node.dataset.verdict = found;
+    node.reach(reached);
+  };
+  let reached = size === "stage";
+  /** Whether Tab stops at the buttons: of many cards only at those of the one in focus, so that it gets past them. */
+  node.reach = (whether) => {
+    reached = whether;
+    for (const one of node.querySelectorAll("button")) one.tabIndex = whether ? 0 : -1;
   };
   node.refresh();
   if (isPlaying(node)) node.sounds(null, true);

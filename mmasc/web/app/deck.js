@@ -72,10 +72,12 @@ export class Deck {
     else if (!quiet) this.select([]);
     this.nodes.get(this.hit)?.classList.remove("here");
     this.nodes.get(this.hit)?.setAttribute("tabindex", "-1");
+    this.nodes.get(this.hit)?.reach(false);
     this.at = place;
     const node = this.nodes.get(this.hit);
     node.classList.add("here");
     node.setAttribute("tabindex", "0");
+    node.reach(true);
     if (this.stage) {
       leave();
       clear(this.stage, card(this.hit, this.act, "stage"));

@@ -63,8 +63,10 @@ export function say(text) {
 
 /** A short message that goes away by itself; errors stay longer. */
 export function toast(text, bad = false) {
+  const place = document.getElementById("toasts");
+  for (const one of place.children) if (one.textContent === text) one.remove(); // said once, however often it happens
   const node = el("div", { class: bad ? "toast bad" : "toast", text });
-  document.getElementById("toasts").append(node);
+  place.append(node);
   setTimeout(() => node.remove(), bad ? 8000 : 3000);
 }
 

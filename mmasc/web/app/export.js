@@ -18,6 +18,7 @@ async function save(format, ending, hits, pad) {
   const response = await send("POST", "/api/export", { format, hits: rows, pad });
   const given = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1];
   saveFile(await response.blob(), given ?? `moments.${ending}`);
+  return Number(response.headers.get("X-Left-Out"));
 }
 
 /** Put a file among the downloads. */
@@ -51,8 +52,8 @@ export function exportMenu(chosen) {
           const seconds = Number(pad.value) || 0;
           close();
           try {
-            await save(format, ending, hits, seconds);
-            toast("Saved among the downloads of this browser.");
+            const lost = await save(format, ending, hits, seconds);
+            toast(lost ? `Saved without ${plural(lost, "recording")} that cannot be cut; left_out.txt in the ZIP says why.` : "Saved among the downloads of this browser.", Boolean(lost));
           } catch (error) {
             toast(error.message, true);
           }

@@ -2,7 +2,7 @@
 
 import { labelNames, redo, undo } from "./labels.js";
 import { closeMenu, labelMenu } from "./label_menu.js";
-import { now, set, settings } from "./state.js";
+import { go, now, set, settings } from "./state.js";
 import { toast } from "./dom.js";
 import { openRecording } from "./deck.js";
 
@@ -25,6 +25,8 @@ export const DECK_KEYS = [
 
 export const PAGE_KEYS = [
   [["/"], "/", "Go to the question", () => now.focusQuery?.()],
+  [["r"], "R", "Review the label; there: learn", () => go("review")],
+  [["v"], "V", "Next view", () => now.turnView?.()],
   [["z"], "Z", "Undo, any number of times", () => undo()],
   [["Z"], "Shift Z", "Bring back what was undone", () => redo()],
   [["a"], "A", "Go on after a verdict: on or off", () => {

@@ -9,6 +9,7 @@ const WIDTH = 800;
 const HEIGHT = 320;
 const MOST_TILE = 512; // seconds
 const WAIT_MS = 80;
+const LOUDER_DB = 1; // a stretch that is louder than this above the brightest colour is shown darker
 const DRAG_PIXELS = 4; // less than this is a click
 
 export function longPlot(recording, { seek, drew, moved, zoomed }) {
@@ -19,10 +20,10 @@ export function longPlot(recording, { seek, drew, moved, zoomed }) {
   const hertz = el("div", { class: "spec-hertz", "aria-hidden": "true" });
   const seconds = el("div", { class: "spec-seconds", "aria-hidden": "true" });
   const node = el("div", { class: "spec long-plot" }, hertz, plot, seconds);
-  const kept = new Map(); // url → {image, start, end}
+  const kept = new Map(); // url → {image, start, end, top}
   let seen = { from: 0, to: 1 };
   let settle = 0;
-  let top = null; // level of the brightest colour, the same in all tiles
+  let top = null; // level of the brightest colour, the same in all tiles: that of the loudest one since the last jump
 
   const place = (second) => `${(100 * (second - seen.from)) / (seen.to - seen.from)}%`;
   const at = (event) => {
@@ -83,18 +84,25 @@ export function longPlot(recording, { seek, drew, moved, zoomed }) {
       wanted.set(url, { start, end });
     }
     const mine = (fetchTiles.turn = (fetchTiles.turn ?? 0) + 1);
+    if (![...wanted.keys()].some((url) => kept.has(url))) top = null;
     for (const [url, span] of wanted) {
-      if (kept.has(url)) continue;
+      if (kept.has(url) && kept.get(url).top === top) continue;
       try {
-        const { src, low, high, top: loudest } = await picture(top === null ? url : `${url}&top=${top}`);
-        top ??= loudest;
+        const found = await picture(top === null ? url : `${url}&top=${top}`);
         if (mine !== fetchTiles.turn) return;
-        hertz.replaceChildren(...scale(low, high, 8));
-        const image = el("img", { alt: "", draggable: "false", src });
-        kept.set(url, { image, ...span });
+        plot.querySelector(".spec-lost")?.remove();
+        hertz.replaceChildren(...scale(found.low, found.high, 8));
+        const image = el("img", { alt: "", draggable: "false", src: found.src });
+        kept.get(url)?.image.remove();
+        kept.set(url, { image, ...span, top: found.top });
         tiles.append(image);
         drawTiles();
+        top ??= found.own;
+        if (found.own <= top + LOUDER_DB) continue;
+        top = found.own;
+        return fetchTiles();
       } catch (error) {
+        if (mine !== fetchTiles.turn) return;
         plot.querySelector(".spec-lost")?.remove();
         plot.append(el("p", { class: "spec-lost", text: error.message }));
         return;

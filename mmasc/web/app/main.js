@@ -10,11 +10,23 @@ import { closeMenu } from "./label_menu.js";
 import { leave } from "./player.js";
 import { roomPicker } from "./rooms.js";
 import { searchView } from "./search.js";
-import { go, now, on, readAddress, set, settings } from "./state.js";
+import { emit, go, now, on, readAddress, set, settings } from "./state.js";
 
 const LOADING_MS = 700;
-const HEALTH_MS = 30000;
-const late = (file, name) => async (address) => (await import(`/app/${file}.js`))[name](address);
+const HEALTH_MS = 10000;
+const AWAY_MS = 2000; // between looks whether the server is back
+const LATE = ["review", "recordings", "map", "activity", "about", "recording"];
+const late = (file, name) => async (address) => (await fetched(file))[name](address);
+
+async function fetched(file) {
+  try {
+    return await import(`/app/${file}.js`);
+  } catch (error) {
+    if (error instanceof TypeError) throw new Error("The server does not answer."); // what browsers say here differs
+    throw error;
+  }
+}
+
 const VIEWS = {
   search: ["Search", async () => searchView()],
   review: ["Review", late("review", "reviewView")],
@@ -35,7 +47,6 @@ function drawBar() {
   document.title = `${now.collection.name} – mmasc`;
   clear(
     document.getElementById("tools"),
-    el("span", { id: "unsent", class: "unsent", role: "status" }),
     iconButton("undo", "Undo (Z)", undo),
     iconButton("redo", "Bring back (Shift Z)", redo),
     iconButton("theme", "Light or dark", switchTheme),
@@ -90,20 +101,67 @@ async function showView() {
     scrollTo(0, 0);
   }
   node.opened?.(address);
+  if (toAsk && node === searchView()) node.focusInput();
+  toAsk = false;
 }
 
+let toAsk = false; // the next view is opened to ask something: what is typed meanwhile must not be lost
+
 now.focusQuery = () => {
-  if (shown !== searchView()) go("search", new URLSearchParams(lastSearch.split("?")[1] ?? ""));
-  setTimeout(() => searchView().focusInput());
+  if (shown === searchView()) return shown.focusInput();
+  toAsk = true;
+  go("search", new URLSearchParams(lastSearch.split("?")[1] ?? ""));
 };
 now.help = helpDialog;
+now.turnView = () => {
+  const names = Object.keys(VIEWS).filter((name) => VIEWS[name][0]);
+  const next = names[(names.indexOf(readAddress().view) + 1) % names.length]; // after a recording: the first
+  location.hash = next === "search" ? searchAddress() : `#/${next}`;
+};
 
-function tellHealth(health) {
-  now.health = health;
-  const fresh = health.new_recordings;
-  notice.hidden = !fresh && !health.read_only;
-  if (fresh) clear(notice, `${plural(fresh, "new recording")} since this page was opened. `, button("Reload", () => location.reload(), { class: "link" }));
-  else if (health.read_only) clear(notice, "This collection is open for reading only: verdicts are switched off.");
+let away = ""; // why the server cannot be asked now
+let unsent = "";
+
+/** One line over all views: what keeps the page from working, else what changed. */
+function drawNotice() {
+  const { new_recordings: came, gone_recordings: went, read_only } = now.health;
+  const changed = [came && plural(came, "new recording"), went && `${plural(went, "recording")} removed`].filter(Boolean).join(", ");
+  const bad = [away, unsent].filter(Boolean).join(" ");
+  notice.hidden = !(bad || changed || read_only);
+  notice.classList.toggle("bad", Boolean(bad));
+  if (bad) clear(notice, el("span", { id: "unsent", class: unsent ? "bad" : "", text: bad }));
+  else if (changed) clear(notice, `${changed} since this page was opened. `, button("Reload", () => location.reload(), { class: "link" }));
+  else if (read_only) clear(notice, "This collection is open for reading only: verdicts are switched off.");
+}
+
+let looking = 0;
+
+/** Ask how the server is, again and again; where it did not answer for a while, show again what failed meanwhile. */
+async function look() {
+  clearTimeout(looking);
+  looking = setTimeout(look, HEALTH_MS); // another one may begin before the answer is there
+  const before = away;
+  try {
+    const health = await get("/api/health", { quiet: true });
+    away = { ready: "", loading: "The collection is being loaded." }[health.state] ?? health.error;
+    if (!away) now.health = health;
+  } catch (error) {
+    if (![0, 403].includes(error.status)) return;
+    away = error.status ? error.message : "mmasc serve does not answer. This page goes on as soon as it runs again.";
+  }
+  if (away) {
+    clearTimeout(looking);
+    looking = setTimeout(look, AWAY_MS);
+  }
+  drawNotice();
+  if (before && !away) again();
+}
+
+function again() {
+  emit("back");
+  const lost = main.querySelector(".spec-lost");
+  if (lost || main.querySelector(".bad")) showView();
+  if (lost) now.deck?.redraw();
 }
 
 function stopped(text, more = null) {
@@ -115,7 +173,7 @@ function stopped(text, more = null) {
 async function waitUntilReady() {
   for (;;) {
     const health = await get("/api/health");
-    if (health.state === "ready") return tellHealth(health);
+    if (health.state === "ready") return (now.health = health);
     if (health.state === "failed") throw new Error(health.error);
     clear(main, el("p", { class: "empty", text: "Loading the collection…" }));
     await new Promise((later) => setTimeout(later, LOADING_MS));
@@ -141,18 +199,22 @@ async function start() {
     if (["colours", "range", "context", "theme"].includes(name)) shown?.settings?.(name);
     if (["colours", "range", "context"].includes(name)) now.deck?.redraw();
   });
-  on("unsent", ({ count, failing, reason }) => {
-    const node = document.getElementById("unsent");
-    node.textContent = failing ? `${plural(count, "change")} not sent yet: ${reason} Trying again.` : "";
-    node.classList.toggle("bad", failing);
+  on("unsent", ({ count, failing, status, reason }) => {
+    const why = [0, 403].includes(status) ? "" : `: ${reason}`; // what is said already
+    unsent = failing ? `${plural(count, "change")} not sent yet${why}; trying again.` : "";
+    drawNotice();
   });
+  on("trouble", look);
   takeFiles((files) => {
     if (shown !== searchView()) go("search");
     searchView().take(files);
   });
   startKeys(() => shown);
-  setInterval(() => get("/api/health").then(tellHealth).catch(() => {}), HEALTH_MS);
-  showView();
+  addEventListener("focus", look);
+  drawNotice();
+  looking = setTimeout(look, HEALTH_MS);
+  await showView();
+  for (const file of LATE) import(`/app/${file}.js`).catch(() => {}); // views open without the server then
 }
 
 addEventListener("unhandledrejection", ({ reason }) => {

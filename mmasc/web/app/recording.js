@@ -31,7 +31,7 @@ function build(recording) {
   let mark = null; // the label that was clicked
   let playing = false;
 
-  const strip = overviewStrip(recording, { go: (second) => centre(second) });
+  const strip = overviewStrip(recording, { go: goTo });
   const plot = longPlot(recording, { seek, drew, moved: pan, zoomed: zoom });
   const lanes = lanesOf({ pick: (span) => show(span.start, span.end), mark: (one) => pickMark(one) });
   const time = el("output", { class: "time", "aria-label": "Time of the play head" });
@@ -71,7 +71,7 @@ function build(recording) {
       time,
       iconButton("minus", "Zoom out (−)", () => zoom(2)),
       iconButton("plus", "Zoom in (+)", () => zoom(0.5)),
-      button("Whole", () => show(0, duration), { title: `At most ${MOST_SECONDS / 60} minutes` }),
+      button(duration > MOST_SECONDS ? `${MOST_SECONDS / 60} minutes` : "Whole", () => zoom(MOST_SECONDS / length()), { title: `As much as is shown at once: ${MOST_SECONDS / 60} minutes at most` }),
       jump,
       iconButton("left", "Previous event or label ([)", () => step(-1)),
       iconButton("right", "Next event or label (])", () => step(1)),
@@ -131,11 +131,16 @@ function build(recording) {
     exactly(at - share * wanted, at + (1 - share) * wanted);
   }
 
+  /** Show a second in the middle; what plays goes on. */
+  function goTo(second) {
+    if (!playing) head = Math.max(0, Math.min(second, duration));
+    centre(second);
+  }
+
   function jumpTo() {
     const second = secondsOf(jump.value);
     if (!Number.isFinite(second)) return toast("Times are written 75, 1:15 or 1:02:03.", true);
-    head = Math.max(0, Math.min(second, duration));
-    centre(head);
+    goTo(second);
     jump.value = "";
     jump.blur();
   }
@@ -144,6 +149,7 @@ function build(recording) {
 
   function toggle() {
     if (playing) return pause();
+    if (head < seen.from || head > seen.to) head = seen.from; // what is seen is heard
     if (head >= duration - 0.05) head = 0;
     const to = drawn && head >= drawn[0] && head < drawn[1] ? drawn[1] : Math.min(duration, head + MOST_SECONDS);
     play(audioUrl(recording.id, head, to), owner, { from: head });
@@ -224,8 +230,9 @@ function build(recording) {
   }
 
   function step(by) {
+    const here = head < seen.from || head > seen.to ? (seen.from + seen.to) / 2 : head;
     const places = [...marks, ...timeline.events].map((one) => one.start).sort((one, other) => one - other);
-    const found = by > 0 ? places.find((start) => start > head + 0.01) : places.findLast((start) => start < head - 0.01);
+    const found = by > 0 ? places.find((start) => start > here + 0.01) : places.findLast((start) => start < here - 0.01);
     if (found === undefined) return toast(by > 0 ? "Nothing after this." : "Nothing before this.");
     head = found;
     centre(found);

@@ -34,8 +34,16 @@ function build() {
 
   async function load(offset) {
     const mine = ++turn;
-    const { total, recordings } = await get(`/api/recordings?${new URLSearchParams({ offset, limit: PAGE, q: query })}`);
+    let answer;
+    try {
+      answer = await get(`/api/recordings?${new URLSearchParams({ offset, limit: PAGE, q: query })}`);
+    } catch (error) {
+      line.textContent = error.message;
+      return line.classList.add("bad");
+    }
     if (mine !== turn) return; // a later search was faster
+    const { total, recordings } = answer;
+    line.classList.remove("bad");
     line.textContent = plural(total, "recording");
     if (!offset) clear(rows);
     rows.append(...recordings.map(row));
@@ -68,7 +76,7 @@ function row(recording) {
   return el(
     "tr",
     { onclick: (event) => event.target.closest("a") || go(address.slice(2)) },
-    el("td", { class: "long" }, el("a", { href: address, text: recording.name })),
+    el("td", { class: "long", title: recording.name }, el("a", { href: address, text: recording.name })),
     el("td", { text: recording.site ?? "" }),
     el("td", { text: recording.recorded_at ?? "" }),
     el("td", { class: "number", text: clockOf(recording.duration) }),

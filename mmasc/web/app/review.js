@@ -9,7 +9,7 @@ import { filterBody } from "./filters.js";
 import { addLabel, choose, countsOf, labelNames, questionIs } from "./labels.js";
 import { labelPanel } from "./panel.js";
 import { drained } from "./sender.js";
-import { go, now, on } from "./state.js";
+import { go, now, on, understands } from "./state.js";
 
 const QUEUES = [
   ["uncertain", "Uncertain", "where a verdict teaches most"],
@@ -116,12 +116,12 @@ function build() {
       start,
       el("h2", { text: now.label ? `Review “${now.label}”` : "Choose a label to review" }),
       el("ol", { class: "steps" }, [
-        "Search for it, and say yes and no to a few hits: two of each are enough to begin.",
+        understands("text") ? "Search for it, and say yes and no to a few hits: two of each are enough to begin." : "Learn: the page brings moments to begin with. Say yes and no to some.",
         "Learn: the page fits a classifier and brings the clips whose verdicts teach most.",
         "Listen and answer with ↑ and ↓. Learn again: precision is shown with its interval.",
         "When it is good enough, apply it to everything, or keep it as a file.",
       ].map((text) => el("li", { text }))),
-      now.label ? el("a", { class: "button", href: `#/search?${new URLSearchParams({ text: now.label })}`, text: `Search for “${now.label}”` }) : null,
+      now.label && understands("text") ? el("a", { class: "button", href: `#/search?${new URLSearchParams({ text: now.label })}`, text: `Search for “${now.label}”` }) : null,
     );
   }
 
@@ -206,6 +206,12 @@ function build() {
     top.querySelector(".strong")?.focus();
   }
 
+  node.keys = (event) => {
+    if (event.key !== "r" || event.ctrlKey || event.metaKey || event.altKey) return false;
+    if (now.label) learn();
+    else top.querySelector("select").focus();
+    return true;
+  };
   on("labels", () => node.isConnected && draw());
   node.opened = ({ values }) => {
     now.deck = deck;

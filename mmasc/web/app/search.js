@@ -4,13 +4,13 @@ import { post } from "./api.js";
 import { askBox, bodyOf, textOf } from "./ask.js";
 import { histogram } from "./charts.js";
 import { Deck } from "./deck.js";
-import { button, clear, el, plural, select, toast } from "./dom.js";
+import { button, clear, el, plural, select, shortened } from "./dom.js";
 import { exportMenu } from "./export.js";
 import { filterBar, filterBody } from "./filters.js";
 import { addLabel, choose, questionIs } from "./labels.js";
 import { labelPanel } from "./panel.js";
 import { drained } from "./sender.js";
-import { go, now, readQuery, set, settings, writeQuery } from "./state.js";
+import { go, now, on, readQuery, set, settings, understands, writeQuery } from "./state.js";
 
 let view = null;
 
@@ -29,6 +29,7 @@ function build() {
   const labels = labelPanel();
   const side = el("aside", { class: "side" }, labels, chart);
   const node = el("div", { class: "view search-view" }, el("h1", { class: "unseen", text: "Search" }), box, filters, line, el("div", { class: "columns" }, deck.node, side));
+  const about = el("span", { class: "about-label" });
   let shown = null; // the question whose hits are shown
   let running = null;
 
@@ -67,11 +68,12 @@ function build() {
     if (!now.label && text) choose(text);
     deck.show(hits);
     box.remark(remarks ?? []);
+    drawAbout();
     clear(
       line,
       el("span", { text: `${plural(hits.length, "hit")} in ${Math.round(ms ?? whole)} ms` }),
       now.collection.spaces.length > 1 ? el("span", { text: `space ${space}` }) : null,
-      text && text !== now.label ? button(`Label “${text}”`, () => choose(addLabel(text)), { class: "link", title: "Make these words the label that yes and no are about" }) : null,
+      about,
       el("span", { class: "spring" }),
       select("Number of hits", [20, 60, 120, 200].map((k) => [String(k), `${k} hits`]), String(settings.k), (value) => {
         set("k", Number(value));
@@ -84,8 +86,16 @@ function build() {
       const marks = hits.length ? [hits[0].score, hits.at(-1).score] : [];
       clear(chart, el("h2", { text: "Scores" }), histogram({ ...distribution, marks, label: "Histogram of the scores of all windows" }), el("p", { class: "hint", text: "All windows; the lines are the first and the last hit. Heights are roots." }));
     }
-    if (!hits.length) clear(deck.list, el("li", { class: "empty", text: "Nothing passes these filters." }));
+    if (!hits.length) clear(deck.list, el("li", { class: "empty", text: Object.keys(now.query.filters).length ? "Nothing passes these filters." : "Nothing was found." }));
   }
+
+  /** What yes and no are about, where it is something else than what was asked. */
+  function drawAbout() {
+    const text = now.query.parts.find((part) => part.kind === "text" && !part.against)?.text;
+    const other = now.label && text && text !== now.label;
+    clear(about, other && [`Yes and no are about “${shortened(now.label)}”. `, button(`Label “${shortened(text)}”`, () => choose(addLabel(text)), { class: "link", title: "Make these words the label that yes and no are about" })]);
+  }
+  on("labels", drawAbout);
 
   function welcome() {
     const words = Object.values(now.collection.words ?? {})[0] ?? [];
@@ -93,7 +103,7 @@ function build() {
     chart.hidden = true;
     deck.show([]);
     if (!now.collection.recordings) {
-      clear(deck.list, el("li", { class: "empty" }, "This collection is empty. Add recordings under About, or with ", el("code", { text: "mmasc embed FOLDER COLLECTION" }), "."));
+      clear(deck.list, el("li", { class: "empty" }, "This collection is empty. Add recordings under About, or with ", el("code", { text: `mmasc embed FOLDER --into ${now.collection.name}` }), "."));
       return;
     }
     clear(
@@ -101,7 +111,7 @@ function build() {
       el(
         "li",
         { class: "welcome" },
-        el("p", { text: "Ask in words, drop a sound, a picture or a film here, or use the microphone." }),
+        el("p", { text: howToAsk() }),
         words.slice(0, 6).map(({ group, words: some }) =>
           el("div", { class: "word-group" }, el("span", { text: group }), some.slice(0, 8).map((word) => button(word, () => {
             now.query.parts.push({ kind: "text", text: word, weight: 1, against: false });
@@ -131,4 +141,12 @@ function build() {
   node.focusInput = box.focusInput;
   node.again = () => run(shown);
   return node;
+}
+
+/** What the collection can be asked with. */
+function howToAsk() {
+  if (understands("text")) return "Ask in words, drop a sound, a picture or a film here, or use the microphone.";
+  const stretch = "open a recording and ask for more like a stretch of it, or let Review bring moments to judge.";
+  if (understands("audio")) return `This collection understands no words: drop a sound here, use the microphone, ${stretch}`;
+  return `This collection can be asked with what it holds alone: ${stretch}`;
 }

@@ -1,7 +1,7 @@
 // Changes go to the server one after the other, in the order in which they were made, and are kept until they arrive.
 
 import { toast } from "./dom.js";
-import { emit } from "./state.js";
+import { emit, on } from "./state.js";
 
 const WAITS_MS = [1000, 2000, 4000, 8000, 15000];
 
@@ -34,8 +34,8 @@ async function run() {
     } catch (error) {
       if (error.passing) {
         const wait = WAITS_MS[Math.min(failures++, WAITS_MS.length - 1)];
-        emit("unsent", { count: waiting.length, failing: true, reason: error.message });
-        await new Promise((go) => setTimeout(go, wait));
+        emit("unsent", { count: waiting.length, failing: true, status: error.status, reason: error.message });
+        await laterOrBack(wait);
         continue;
       }
       waiting.shift();
@@ -46,6 +46,19 @@ async function run() {
   busy = false;
   emit("unsent", { count: 0, failing: false });
   emit("sent");
+}
+
+/** Some time, or less where the server is back before. */
+function laterOrBack(wait) {
+  return new Promise((go) => {
+    const done = () => {
+      ends();
+      clearTimeout(timer);
+      go();
+    };
+    const ends = on("back", done);
+    const timer = setTimeout(done, wait);
+  });
 }
 
 addEventListener("beforeunload", (event) => {

@@ -56,6 +56,9 @@ export const now = {
   deck: null, // the list of hits that the keys act on
 };
 
+/** Whether a space of the collection can be asked with this: "text", "audio", "image". */
+export const understands = (kind) => now.collection.spaces.some(({ modalities }) => modalities.includes(kind));
+
 // The address: #/VIEW?name=value. The token is never in it.
 
 export function readAddress() {

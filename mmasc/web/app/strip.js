@@ -1,7 +1,7 @@
 // The whole recording as a strip: its loudness, where labels and events lie, what is shown; a click goes there.
 
 import { get } from "./api.js";
-import { clockOf, colour, el } from "./dom.js";
+import { clockOf, colour, el, toast } from "./dom.js";
 
 const COLUMNS = 1600;
 const HEIGHT = 56;
@@ -9,11 +9,13 @@ const HEIGHT = 56;
 export function overviewStrip(recording, { go }) {
   const canvas = el("canvas", { height: HEIGHT, class: "strip-canvas" });
   const view = el("i", { class: "strip-view" });
+  const wait = el("span", { class: "strip-wait", text: "Reading the whole recording…" });
   const node = el(
     "div",
     { class: "strip-place", role: "slider", tabindex: "0", "aria-label": "Place in the recording", "aria-valuemin": "0", "aria-valuemax": Math.round(recording.duration), "aria-valuenow": "0" },
     canvas,
     view,
+    wait,
   );
   let peaks = [];
   let last = null;
@@ -63,6 +65,6 @@ export function overviewStrip(recording, { go }) {
   get(`/api/recordings/${recording.id}/overview?width=${COLUMNS}`).then((answer) => {
     peaks = answer.peaks;
     if (last) node.draw(...last);
-  });
+  }).catch((error) => toast(error.message, true)).finally(() => wait.remove());
   return node;
 }
