@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import pyarrow.compute as pc
 
-from mmasc.audio.quality import CANCELLED
+from mmasc.audio.quality import CANCELLED, CUT
 from mmasc.collection.annotations import Annotations
 from mmasc.collection.check_space import Told, check_space
 from mmasc.collection.coverage import NAMED, Counted, uncovered
@@ -83,8 +83,10 @@ def _check_recordings(collection: Snapshot, at_once: int) -> list[Finding]:
         findings.append(Finding("warning", f"it is not known whether all recordings are there: {error}"))
     for table in store.recording_batches(head, ["path", "status", "reason"], at_once):
         less = pc.not_equal(table.column("status"), "ok").to_numpy()
-        in_mix = pc.match_substring(table.column("reason"), CANCELLED).fill_null(False).to_numpy() & less
-        truncated.add(table.column("path"), less & ~in_mix)
+        reasons = table.column("reason").fill_null("")
+        in_mix = pc.match_substring(reasons, CANCELLED).to_numpy() & less
+        cut = pc.match_substring(reasons, CUT).to_numpy()
+        truncated.add(table.column("path"), less & (cut | ~in_mix))
         cancelled.add(table.column("path"), in_mix)
     if missing.count:
         message = f"{counted(missing.count, 'recording is', 'recordings are')} not under {head.root} ({missing})"

@@ -18,7 +18,7 @@ from mmasc.collection.executors.choice import choose_executor
 from mmasc.collection.executors.job import Executor, Listener
 from mmasc.collection.head import HEAD_NAME, read_head
 from mmasc.collection.intake import Intake
-from mmasc.collection.known import not_untouched, refuse_another_root
+from mmasc.collection.known import refuse_another_root
 from mmasc.collection.known_recordings import Known, KnownRecordings
 from mmasc.collection.linked_paths import by_the_root, folders_by_the_root
 from mmasc.collection.metadata import Metadata, folder_columns, own_columns
@@ -145,8 +145,7 @@ def embed(
     report = intake.report
     report.found = len(files)
     try:
-        intake.prepare(files)
-        new = not_untouched(intake.known, intake.root, files)
+        new = intake.prepare(files)
         with choose_executor(encoder, hop, channels, new, threads, wanted) as chosen:
             for _ in _embedded(intake, files, new, chosen):
                 if progress is not None:
