@@ -19,7 +19,7 @@ import click
 
 from mmasc.cli.chatter import kept_apart
 from mmasc.encoders.trust import asking
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, said
 from mmasc.printing import printable
 from mmasc.version import __version__
 
@@ -102,7 +102,9 @@ def _run() -> None:
         # The reader of our output is gone (`mmasc ... | head`): nothing is left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (MmascError, OSError) as error:
+    except OSError as error:
+        _fail(said(error), 1)
+    except MmascError as error:
         _fail(str(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
 
