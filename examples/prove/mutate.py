@@ -165,6 +165,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/vector_intake.py": ["collection/own_vectors"],
     "mmasc/collection/vector_rows.py": ["collection/own_vectors"],
     "mmasc/collection/vectors.py": ["collection/vectors", "collection/silence"],
+    "mmasc/collection/written_since.py": ["collection/written_since"],
     "mmasc/datasets/cache.py": ["datasets/cache", "training/supervised_parts"],
     "mmasc/datasets/dataset.py": ["datasets/datasets"],
     "mmasc/datasets/splits.py": ["datasets/datasets"],

@@ -17,6 +17,7 @@ from mmasc.collection.leases import copy_path
 from mmasc.collection.path_digests import PathDigests
 from mmasc.collection.removal import places_gone
 from mmasc.collection.snapshot import Snapshot
+from mmasc.collection.written_since import written_warning
 from mmasc.errors import MmascError
 from mmasc.printing import counted
 from mmasc.progress import current, one_by_one
@@ -61,7 +62,7 @@ def check(collection: Snapshot, at_once: int = AT_ONCE) -> list[Finding]:
 
 
 def _check_recordings(collection: Snapshot, at_once: int) -> list[Finding]:
-    """Doubles, files that are gone, and recordings that end too early."""
+    """Doubles, files that are gone or were written again, and recordings that end too early."""
     store, head, findings = collection.store, collection.head, list[Finding]()
     digests = PathDigests(table.column("path") for table in store.recording_batches(head, ["path"], at_once))
     rows = np.concatenate([np.zeros(0, np.int64), *digests.doubles()])
@@ -92,6 +93,7 @@ def _check_recordings(collection: Snapshot, at_once: int) -> list[Finding]:
         message = f"{counted(missing.count, 'recording is', 'recordings are')} not under {head.root} ({missing})"
         helps = "if they were moved: mmasc collection move-root; if they are gone: mmasc collection remove --missing"
         findings.append(Finding("warning", f"{message}; {helps}"))
+    findings += [Finding("warning", line) for line in written_warning(collection, at_once)]
     if truncated.count:
         early = counted(
             truncated.count, "recording ends before its header says", "recordings end before their headers say"
