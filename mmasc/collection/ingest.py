@@ -6,6 +6,7 @@ Killed at any moment, nothing that was committed is lost and nothing is there tw
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,8 @@ def _by_one_way(into: Path, files: list[Path], folders: list[str]) -> tuple[list
         return files, folders
     store = Store(into)
     head = store.head()
-    return by_the_root(files, head.root, lambda: KnownRecordings(store, head)), folders_by_the_root(folders, head.root)
+    known = cache(lambda: KnownRecordings(store, head))
+    return by_the_root(files, head.root, known), folders_by_the_root(folders, head.root, known)
 
 
 def _usual_encoder(into: Path, space: str | None, window_seconds: float | None) -> tuple[str, str | None, float | None]:
