@@ -63,7 +63,6 @@ def test_a_collection_opens_and_is_searched(old, space):
 
 
 def test_a_collection_keeps_its_columns_and_takes_more(old):
-
     collection = Collection(old / "collection")
     assert sorted(collection.recordings.column("site").to_pylist()) == ANSWERS["sites"]
     hits = collection.search(audio=old / "sounds" / "whistle-0.wav", space="classic", where="site = 'pond'", k=6)
