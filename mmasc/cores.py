@@ -6,8 +6,11 @@ a script) stays.
 
 import contextlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
+from multiprocessing import parent_process
 from pathlib import Path
 
 _CGROUPS = ("/sys/fs/cgroup/cpu.max",)  # "quota period" in microseconds, or "max period"
@@ -89,3 +92,19 @@ def network_threads(many: bool) -> Iterator[None]:
 def one_thread_environment() -> dict[str, str]:
     """The environment for a worker process: it computes with one thread."""
     return {**os.environ, **dict.fromkeys(_VARIABLES, "1")}
+
+
+def end_with_parent() -> None:
+    """In a worker of a pool: end without a word at Ctrl-C, and when the process that started it is killed.
+
+    A pool's worker would wait for work for ever, and write a traceback for each Ctrl-C.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

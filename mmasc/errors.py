@@ -1,8 +1,17 @@
 """The one exception that users meet: something they can fix, said in one line that also says how."""
 
+import errno
 import os
 
 from mmasc.printing import printable
+
+# What helps where the system refuses to write
+_HELPS = {
+    errno.ENOSPC: "make room on that disk, or name a place on another one",
+    errno.EDQUOT: "make room on that disk, or name a place on another one",
+    errno.EROFS: "name a place on a disk that can be written to",
+    errno.EACCES: "check its permissions and those of its folder",
+}
 
 
 class MmascError(Exception):
@@ -11,6 +20,19 @@ class MmascError(Exception):
     The message is one line, names the file or the thing at fault and says the fix. The command line prints it and
     exits with status 1.
     """
+
+
+def said(error: OSError) -> str:
+    """What the system refused, in one line that names the file first and says the fix where there is one.
+
+    Files are named where they are written (`mmasc.storage.files.replacing`): a full disk without a name is stdout's.
+    """
+    if error.errno is None or error.strerror is None:
+        return str(error)
+    named = isinstance(error.filename, str | bytes)
+    where = f"{show_path(error.filename)}: " if named else "stdout: " if error.errno == errno.ENOSPC else ""
+    helps = _HELPS.get(error.errno, "")
+    return f"{where}{error.strerror}{helps and '; '}{helps}"
 
 
 def show_path(path: str | os.PathLike[str]) -> str:

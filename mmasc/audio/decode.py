@@ -23,6 +23,7 @@ from mmasc.audio.layout import Header
 from mmasc.audio.memory import MemoryFile, MemorySound, Sound, as_source
 from mmasc.audio.native import EXTENSIONS, DecodeError, NativeDecoder
 from mmasc.audio.pcm import PcmDecoder
+from mmasc.audio.quality import CUT
 from mmasc.errors import MmascError, show_path
 from mmasc.remote.copies import held
 
@@ -143,7 +144,7 @@ class AudioFile:
             remarks = [one for one in (header.remark, decoder.remark) if one]
             reason = f"{self._name}: {'; '.join(remarks)}" if remarks else ""
             return AudioStatus("ok", reason, declared, decoded)
-        what = f"{decoded:.3f} s could be read" + (f" of {there:.3f} s" if there > decoded else "")
+        what = f"{decoded:.3f}{CUT}" + (f" of {there:.3f} s" if there > decoded else "")
         why = f" ({'; '.join(faults)})" if faults else ""
         return AudioStatus("truncated", f"{self._name}: only {what}{why}; {_COPY}", declared, decoded)
 

@@ -18,6 +18,8 @@ _TOLD_SHARE = 0.5  # of a recording that is silent before it is told
 _CANCELLED = 0.1
 # What the reason of a recording says that is lost in the mix of its channels
 CANCELLED = "its channels cancel each other in the mix"
+# What the reason of a recording says of which less was read than there was
+CUT = " s could be read"
 
 
 class SilenceMeter:
@@ -134,6 +136,11 @@ class PhaseMeter:
         if own <= max(SILENCE**2, 1e-3 * energy) or mix * len(means) >= _CANCELLED * own:
             return ""
         return f"{CANCELLED} (opposite polarity): use --channels left, or each"
+
+
+def fault_of(reason: str) -> str:
+    """What is wrong with a recording that is not whole or not heard, in a word or two, from its reason."""
+    return "lost in the mix" if CANCELLED in reason and CUT not in reason else "truncated"
 
 
 def _same(before: Float[np.ndarray, "*any"], after: Float[np.ndarray, "*any"]) -> Bool[np.ndarray, "*any"]:

@@ -19,7 +19,7 @@ import click
 
 from mmasc.cli.chatter import kept_apart
 from mmasc.encoders.trust import asking
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, said
 from mmasc.printing import printable
 from mmasc.version import __version__
 
@@ -87,12 +87,14 @@ def main() -> None:
 def _run() -> None:
     # `kill PID` ends a command as Ctrl-C does: finished work is kept
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # So does a terminal that is closed, unless the command was to outlive it (nohup)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         with _first_process_alone(), asking(_ask_at_terminal) if _at_terminal() else contextlib.nullcontext():
             status = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        _fail("stopped; the work done so far is kept", 130)
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # once more ends it at once, without a word
         _fail("stopped; the work done so far is kept", 130)
     except click.ClickException as error:
         _clean(error)
@@ -102,7 +104,9 @@ def _run() -> None:
         # The reader of our output is gone (`mmasc ... | head`): nothing is left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (MmascError, OSError) as error:
+    except OSError as error:
+        _fail(said(error), 1)
+    except MmascError as error:
         _fail(str(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
 
@@ -172,7 +176,8 @@ def _fail(message: str, status: int) -> None:
     joined = re.sub(r"\s*[\r\n]\s*", " ", message.strip())
     # A damaged table may hold an extremely long name
     joined = re.sub(r"\S{600,}", lambda word: f"{word[0][:200]}…{word[0][-100:]}", joined)
-    click.echo(f"mmasc: {printable(joined)}", err=True)
+    with contextlib.suppress(OSError):  # the terminal is closed: nobody is there to be told
+        click.echo(f"mmasc: {printable(joined)}", err=True)
     sys.exit(status)
 
 

@@ -96,6 +96,8 @@ def show_answers(results: "Answers", files: list[Path], output: Output) -> int:
     Returns:
         How many recordings could be read.
     """
+    from mmasc.audio.quality import fault_of
+
     read = _Read(results)
     each = output.output_format in LABEL_FILES and not output.together
     with output_to(output.target, each):
@@ -106,7 +108,7 @@ def show_answers(results: "Answers", files: list[Path], output: Output) -> int:
         else:
             _write(read, results.names, output)
     for reason in read.truncated:
-        remark(f"truncated: {reason}", output.quiet)
+        remark(f"{fault_of(reason)}: {reason}", output.quiet)
     for reason in read.odd[:_MOST_ODD]:
         remark(f"remark: {reason}", output.quiet)
     if len(read.odd) > _MOST_ODD:

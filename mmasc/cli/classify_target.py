@@ -43,12 +43,16 @@ def write_label_files(
 def fitting(results: Iterable["Classification"], output_format: str) -> Iterator["Classification"]:
     """The results; names that a selection table cannot hold are said."""
     for result in results:
-        if output_format == "raven" and not fits_a_line(result.path):
-            remark(
-                f"{show_path(result.path)}: its name contains a tab or a line break, which a selection "
-                "table cannot hold"
-            )
+        if output_format == "raven":
+            say_odd_names([result.path])
         yield result
+
+
+def say_odd_names(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Say which names a selection table cannot hold: read again, it names no recording."""
+    for path in dict.fromkeys(map(os.fspath, paths)):
+        if not fits_a_line(path):
+            remark(f"{show_path(path)}: its name contains a tab or a line break, which a selection table cannot hold")
 
 
 def checked_target(to: str | None, output_format: str, files: list[Path], each: bool) -> Path | None:

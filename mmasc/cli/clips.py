@@ -74,6 +74,7 @@ def clips(
     from mmasc.cli.progress import shown_progress
     from mmasc.collection import Collection
     from mmasc.collection.clips import cut_clips
+    from mmasc.collection.written_since import written_remarks
     from mmasc.progress import counting
 
     opened, best = Collection(collection, device=asked["device"]), asked["best"]
@@ -105,6 +106,8 @@ def clips(
         print_rows(shown, output_format, columns)
     for _, reason in failed:
         remark(reason)
+    for line in written_remarks(opened, {clip.path for clip in report.clips}):
+        remark(line, quiet)
     remark(f"{report.cut} cut, {len(report.clips) - report.cut} already there, {len(failed)} failed → {to}", quiet)
     if failed:
         sys.exit(1)

@@ -147,10 +147,12 @@ def _merge_line(part: "Shard", into: str) -> str:
 
 def print_embedding(report: "EmbedReport", into: str, quiet: bool = False, output_format: str = "table") -> None:
     """Print what an `embed` did; exit with status 1 if no file could be read."""
-    for kind, bad in (("truncated", report.truncated), ("failed", report.failed)):
-        for one in bad:
-            # The list of unreadable files is a result, not a remark: --quiet does not hide it
-            echo(f"{kind}: {_named(one.path, one.reason)}", err=True)
+    from mmasc.audio.quality import fault_of
+
+    bad = [(fault_of(one.reason), one) for one in report.truncated] + [("failed", one) for one in report.failed]
+    for kind, one in bad:
+        # The list of unreadable files is a result, not a remark: --quiet does not hide it
+        echo(f"{kind}: {_named(one.path, one.reason)}", err=True)
     for message in report.remarks:
         remark(message, quiet)
     fast = report.audio_seconds / report.seconds if report.seconds else 0.0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmasc.cli.classify_target import say_odd_names
 from mmasc.cli.output import echo, remark
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.formats import FORMATS, READABLE
@@ -144,6 +145,8 @@ def export_files(folder: str, output_format: str, to: str | None, each: bool) ->
     from mmasc.storage.files import write_atomically
 
     collection = Collection(folder)
+    if output_format == "raven":
+        say_odd_names(collection.annotations.stored_path(one) for one in collection.annotations.all())
     if to is None:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="surrogateescape")

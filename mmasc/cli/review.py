@@ -62,6 +62,7 @@ def review(
     then: mmasc label import COLLECTION DIR/review.csv, and mmasc head fit COLLECTION --annotations again.
     """
     from mmasc.collection import Collection
+    from mmasc.collection.written_since import written_remarks
     from mmasc.labelling.review import review as choose
     from mmasc.labelling.review_files import write_review
 
@@ -88,6 +89,8 @@ def review(
                 echo(one)
     for _, reason in failed:
         remark(reason)
+    for line in written_remarks(opened, {opened.path_of(item.path) for item in found.items}):
+        remark(line, quiet)
     if not rows:
         remark("nothing is left to ask: all is judged, or no window passes", quiet)
     elif to is not None:

@@ -136,9 +136,12 @@ def numbers_of(given: str | None, name: str) -> list[float] | None:
 def _write(hits: "list[Hit]", output_format: str, to: str | None, label: str, quiet: bool) -> None:
     """Hits as a file, or as the text of a label file on stdout."""
     if output_format in LABEL_FORMATS:
+        from mmasc.cli.classify_target import say_odd_names
         from mmasc.collection.hits import label_rows
         from mmasc.label_files.formats import rows_text as label_text
 
+        if output_format == "raven":
+            say_odd_names(str(hit["path"]) for hit in hits)
         text = label_text(label_rows(hits, label), output_format, paths=True)
     else:
         text = rows_text(hits, output_format)

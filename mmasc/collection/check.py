@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import pyarrow.compute as pc
 
-from mmasc.audio.quality import CANCELLED
+from mmasc.audio.quality import CANCELLED, CUT
 from mmasc.collection.annotations import Annotations
 from mmasc.collection.check_space import Told, check_space
 from mmasc.collection.coverage import NAMED, Counted, uncovered
@@ -17,6 +17,7 @@ from mmasc.collection.leases import copy_path
 from mmasc.collection.path_digests import PathDigests
 from mmasc.collection.removal import places_gone
 from mmasc.collection.snapshot import Snapshot
+from mmasc.collection.written_since import written_warning
 from mmasc.errors import MmascError
 from mmasc.printing import counted
 from mmasc.progress import current, one_by_one
@@ -61,7 +62,7 @@ def check(collection: Snapshot, at_once: int = AT_ONCE) -> list[Finding]:
 
 
 def _check_recordings(collection: Snapshot, at_once: int) -> list[Finding]:
-    """Doubles, files that are gone, and recordings that end too early."""
+    """Doubles, files that are gone or were written again, and recordings that end too early."""
     store, head, findings = collection.store, collection.head, list[Finding]()
     digests = PathDigests(table.column("path") for table in store.recording_batches(head, ["path"], at_once))
     rows = np.concatenate([np.zeros(0, np.int64), *digests.doubles()])
@@ -83,13 +84,16 @@ def _check_recordings(collection: Snapshot, at_once: int) -> list[Finding]:
         findings.append(Finding("warning", f"it is not known whether all recordings are there: {error}"))
     for table in store.recording_batches(head, ["path", "status", "reason"], at_once):
         less = pc.not_equal(table.column("status"), "ok").to_numpy()
-        in_mix = pc.match_substring(table.column("reason"), CANCELLED).fill_null(False).to_numpy() & less
-        truncated.add(table.column("path"), less & ~in_mix)
+        reasons = table.column("reason").fill_null("")
+        in_mix = pc.match_substring(reasons, CANCELLED).to_numpy() & less
+        cut = pc.match_substring(reasons, CUT).to_numpy()
+        truncated.add(table.column("path"), less & (cut | ~in_mix))
         cancelled.add(table.column("path"), in_mix)
     if missing.count:
         message = f"{counted(missing.count, 'recording is', 'recordings are')} not under {head.root} ({missing})"
         helps = "if they were moved: mmasc collection move-root; if they are gone: mmasc collection remove --missing"
         findings.append(Finding("warning", f"{message}; {helps}"))
+    findings += [Finding("warning", line) for line in written_warning(collection, at_once)]
     if truncated.count:
         early = counted(
             truncated.count, "recording ends before its header says", "recordings end before their headers say"

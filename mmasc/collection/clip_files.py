@@ -44,8 +44,10 @@ def write_cuts(path: str | Path, cuts: Sequence[Cut], flac: bool = False) -> Ite
             "write WAV"
         )
     sinks: dict[int, _Sink] = {}
+    target = cuts[0].target if cuts else Path()
     try:
         for block in blocks:
+            target = cuts[block.span].target
             if block.span not in sinks:
                 sinks[block.span] = _Sink(cuts[block.span], kept, flac)
             sinks[block.span].write(block.samples)
@@ -53,7 +55,11 @@ def write_cuts(path: str | Path, cuts: Sequence[Cut], flac: bool = False) -> Ite
                 sinks.pop(block.span).finish()
                 yield cuts[block.span]
     except soundfile.LibsndfileError as error:
-        raise MmascError(f"{show_path(path)}: the clip cannot be written ({error})") from error
+        # libsndfile says no more of a full disk than that it is a fault of the system
+        reason = error.error_string.strip(" .")
+        raise MmascError(
+            f"{show_path(target)}: cannot be written ({reason}); look for room on that disk and at the permissions"
+        ) from error
     finally:
         for sink in sinks.values():
             sink.abandon()

@@ -95,6 +95,7 @@ def cut_clips(
         raise ValueError(f"paddings must be 0 seconds or more, got {before} and {after}")
     folder = Path(to)
     known = _read_clips(folder / CLIPS_TABLE)
+    rows, late = _within(rows, durations or {})
     planned = _planned(rows, before, after, durations or {}, known, ".flac" if flac else ".wav")
     there = {clip.clip for clip in planned if (folder / clip.clip).exists()}
     if not force:
@@ -107,7 +108,7 @@ def cut_clips(
     asked = {clip.clip for clip in to_cut}
     done = [clip for clip in planned if clip.clip in cut or clip.clip not in asked]
     _write_clips(folder, {**known, **{clip.clip.casefold(): clip for clip in done}})
-    return ClipReport(done, len(cut), list(failed.items()))
+    return ClipReport(done, len(cut), [*late, *failed.items()])
 
 
 def clip_name(row: LabelRow, suffix: str, more: str = "") -> str:
@@ -129,6 +130,19 @@ def _safe(text: str, most_bytes: int) -> str:
     kept = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in unicodedata.normalize("NFC", text))
     short = re.sub("-+", "-", kept).encode("utf-8", "replace")[:most_bytes].decode("utf-8", "ignore")
     return short.strip(".-") or "x"
+
+
+def _within(rows: Iterable[LabelRow], durations: Mapping[str, float]) -> tuple[list[LabelRow], list[tuple[str, str]]]:
+    """The moments that begin before their recording ends; the others as recordings that failed."""
+    kept, late = list[LabelRow](), list[tuple[str, str]]()
+    for row in rows:
+        if row.start < (duration := durations.get(row.path, math.inf)) or row.verdict != "present":
+            kept.append(row)
+            continue
+        named = f" of {row.label!r}" if row.label else ""
+        reason = f"a moment{named} begins at {row.start:g} s, and the recording lasts {duration:g} s"
+        late.append((row.path, f"{show_path(row.path)}: {reason}: was it found in another recording of that name?"))
+    return kept, late
 
 
 def _planned(

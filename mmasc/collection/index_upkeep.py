@@ -25,6 +25,7 @@ from mmasc.collection.segment_files import (
 from mmasc.collection.segments import GONE_SHARE, Piece, Placed, Places, missing, outside, usable
 from mmasc.collection.space_index import SpaceIndex
 from mmasc.collection.store import Store
+from mmasc.cores import end_with_parent
 from mmasc.progress import current
 
 # A small index is built again when it lacks more than a quarter of its own size
@@ -192,7 +193,7 @@ def _built(windows: Windows, pieces: list[Piece], workers: int) -> Iterator[str]
     if workers < 2 or len(jobs) < 2:
         yield from (build_segment(*job) for job in jobs)
         return
-    with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), initializer=_worker) as pool:
         try:
             for done in as_completed([pool.submit(build_segment, *job) for job in jobs]):
                 yield done.result()
@@ -222,7 +223,8 @@ def _build(store: Store, space: SpaceHead, piece: Piece, policy: IndexPolicy, pr
     return VectorIndex.build(scan, piece.last - piece.first, space.dim, policy, probes, piece.kind)
 
 
-def _one_thread() -> None:
+def _worker() -> None:
+    end_with_parent()
     import_faiss().omp_set_num_threads(1)
 
 

@@ -6,6 +6,7 @@ Killed at any moment, nothing that was committed is lost and nothing is there tw
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from mmasc.collection.executors.choice import choose_executor
 from mmasc.collection.executors.job import Executor, Listener
 from mmasc.collection.head import HEAD_NAME, read_head
 from mmasc.collection.intake import Intake
-from mmasc.collection.known import not_untouched, refuse_another_root
+from mmasc.collection.known import refuse_another_root
 from mmasc.collection.known_recordings import Known, KnownRecordings
 from mmasc.collection.linked_paths import by_the_root, folders_by_the_root
 from mmasc.collection.metadata import Metadata, folder_columns, own_columns
@@ -145,8 +146,7 @@ def embed(
     report = intake.report
     report.found = len(files)
     try:
-        intake.prepare(files)
-        new = not_untouched(intake.known, intake.root, files)
+        new = intake.prepare(files)
         with choose_executor(encoder, hop, channels, new, threads, wanted) as chosen:
             for _ in _embedded(intake, files, new, chosen):
                 if progress is not None:
@@ -181,7 +181,8 @@ def _by_one_way(into: Path, files: list[Path], folders: list[str]) -> tuple[list
         return files, folders
     store = Store(into)
     head = store.head()
-    return by_the_root(files, head.root, lambda: KnownRecordings(store, head)), folders_by_the_root(folders, head.root)
+    known = cache(lambda: KnownRecordings(store, head))
+    return by_the_root(files, head.root, known), folders_by_the_root(folders, head.root, known)
 
 
 def _usual_encoder(into: Path, space: str | None, window_seconds: float | None) -> tuple[str, str | None, float | None]:

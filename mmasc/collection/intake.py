@@ -1,14 +1,14 @@
 """One run of `embed` over its files: what is there is skipped before decoding, the rest is written in small steps.
 
 What a file did since it was embedded decides what is done (see `mmasc.collection.stamps`): untouched, it is skipped;
-written again with the same content, only its stamp is renewed; moved, its recording gets the new path; changed, its
-recording keeps its id and own columns, and all its windows are replaced.
+written again with the same content, only its stamp is renewed; moved, its recording gets the new path (see
+`mmasc.collection.moves`); changed, its recording keeps its id and own columns, and all its windows are replaced.
 """
 
 import os
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,8 +19,10 @@ from mmasc.collection.clock import ClockColumns
 from mmasc.collection.coverage import add_advice, gone_under
 from mmasc.collection.executors.job import Account
 from mmasc.collection.head import SpaceHead
-from mmasc.collection.known import changed_while_read, moved_files, some, stored_path
+from mmasc.collection.known import changed_while_read, not_untouched, some, stored_path
 from mmasc.collection.known_recordings import Known, KnownRecordings
+from mmasc.collection.looks import Looks
+from mmasc.collection.moves import Moves, find_moves
 from mmasc.collection.partial import Partials, Subject
 from mmasc.collection.report import BadFile, EmbedReport
 from mmasc.collection.row_writer import OwnColumns, RowWriter, Waiting
@@ -35,7 +37,6 @@ from mmasc.errors import MmascError, show_path
 from mmasc.printing import counted
 from mmasc.remote.addresses import place_of
 from mmasc.remote.paths import as_path
-from mmasc.storage.contents import digest_of
 
 COMMIT_WINDOWS = 4_096
 COMMIT_SECONDS = 10.0
@@ -67,6 +68,7 @@ class Intake:
         self.touched: SimpleQueue[tuple[str, Known, Stamp]] = SimpleQueue()
         self.stats: dict[Path, os.stat_result] = {}
         self.moved: set[str] = set()
+        self.looks = Looks()
         self.noted: list[str] = []  # remarks about files that were read whole
         self.commit_windows: int | None = None
         self.commit_seconds: float | None = None
@@ -87,25 +89,44 @@ class Intake:
         """Commit after so many windows or so much time; None: as often as is best for who embeds."""
         self.commit_windows, self.commit_seconds = windows, seconds
 
-    def prepare(self, files: Sequence[Path]) -> None:
+    def prepare(self, files: Sequence[Path]) -> list[Path]:
         """Before anything is decoded: give moved recordings their new paths, and set own columns of all that are
-        there already."""
+        there already.
+
+        Returns:
+            The files that are not certainly as they were embedded.
+        """
         stored = {path: name for path in files if (name := stored_path(path, self.root)) is not None}
-        moves = moved_files(self.known, self.root, dict(zip(stored.values(), stored, strict=True)))
+        given = dict(zip(stored.values(), stored, strict=True))
+        while True:
+            left = not_untouched(self.known, self.root, files)
+            maybe = [stored[path] for path in left if path in stored]
+            if self._moved(stored, find_moves(self.known, self.root, given, maybe, self.looks)):
+                break
+        self.partials.sweep({space.identity for space in self.writer.seen.spaces.values()}, self._is_wanted)
+        return [path for path in left if stored.get(path) not in self.moved or not self.known[stored[path]].embedded]
+
+    def _moved(self, stored: Mapping[Path, str], moves: Moves) -> bool:
+        """Give recordings their new paths, and set own columns; whether nobody was faster."""
         with self.store.transaction() as change:
             self.writer.see(change)
-            moves = {to: move for to, move in moves.items() if to not in self.known and move[0] in self.known}
-            rows = [{"id": self.known[old].id, "path": to, **now.columns} for to, (old, now) in moves.items()]
+            if not moves.hold(self.known):
+                return False
+            after = moves.after(self.known)
+            rows = [{"id": one.id, "path": path, **one.stamp.columns} for path, one in after.items() if one is not None]
             change.update_recordings(recordings_part(rows))
-            for to, (old, now) in moves.items():
-                known = self.known.pop(old)
-                self.known[to] = known._replace(stamp=now)
+            for path, one in after.items():
+                if one is not None:
+                    self.known[path] = one
+                else:
+                    del self.known[path]
             own = {
                 self.known[name].id: self.own.of.get(path, {}) for path, name in stored.items() if name in self.known
             }
             self.writer.set_own(change, own)
-        self.writer.seen, self.moved = change.head, set(moves)
-        self.partials.sweep({space.identity for space in change.head.spaces.values()}, self._is_wanted)
+        self.writer.seen, self.moved = change.head, set(moves.found)
+        self.report.remarks += moves.remarks(any(own.values()))
+        return True
 
     def still_to_do(self, files: Sequence[Path]) -> Iterator[Path]:
         """The files that are new to the collection or have changed; the others are counted as skipped or moved."""
@@ -253,10 +274,10 @@ class Intake:
             return True
         if now.size != known.stamp.size or known.stamp.digest is None:
             return False
-        now = replace(now, digest=digest_of(path))
-        if now.digest != known.stamp.digest or changed_while_read(path, stat):
+        look = self.looks.at(path)
+        if look is None or look.digest != known.stamp.digest or not look.untouched(now):
             return False
-        self.touched.put((stored, known, now))
+        self.touched.put((stored, known, look))
         return True
 
     def _fail(self, path: Path, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What a collection knows of the files that it is given: which are there, which were moved, and whether all were."""
+"""What a collection knows of the files that it is given: which are there, and whether all lie under another root."""
 
 import contextlib
 import os
@@ -8,53 +8,15 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from mmasc.collection.known_recordings import Known, KnownRecordings
+from mmasc.collection.known_recordings import Known
+from mmasc.collection.looks import Looks
 from mmasc.collection.stamps import Stamp
 from mmasc.errors import MmascError, show_path
 from mmasc.remote.addresses import place_of, under
 from mmasc.remote.paths import RemotePath
 from mmasc.remote.sightings import gone
-from mmasc.storage.contents import digest_of
 
 _DIGESTS_LOOKED_AT = 3
-
-
-def moved_files(known: KnownRecordings, root: str, given: Mapping[str, Path]) -> dict[str, tuple[str, Stamp]]:
-    """Files that are recordings under a new path: equal in content to one whose file is gone.
-
-    Where several gone recordings or several new files have one content, nobody can say which became which: they are
-    left out.
-
-    Args:
-        known: Recordings by stored path.
-        root: Root of the stored paths.
-        given: Files by the path that they are or would be stored under.
-    Returns:
-        New stored path → (old stored path, the file now).
-    """
-    sizes: dict[int, list[str]] = defaultdict(list)
-    if not known:  # nothing can have been moved: no file need be looked at
-        return {}
-    for stored, path in given.items():
-        if stored not in known and (size := _size(path)) is not None:
-            sizes[size].append(stored)
-    lost: dict[tuple[int, bytes], list[str]] = defaultdict(list)
-    maybe = [
-        (stored, one.stamp)
-        for stored, one in known.of_sizes(sizes.keys())
-        if stored not in given and one.stamp.digest is not None
-    ]
-    for (stored, stamp), is_gone in zip(maybe, gone([place_of(root, stored) for stored, _ in maybe]), strict=True):
-        if stamp.digest is not None and is_gone:
-            lost[stamp.size, stamp.digest].append(stored)
-    looked_at: dict[tuple[int, bytes], list[tuple[str, Stamp]]] = defaultdict(list)
-    for size in {size for size, _ in lost}:
-        for stored in sizes[size]:
-            now = _stamp_now(given[stored])
-            if now is not None and now.digest is not None:
-                looked_at[now.size, now.digest].append((stored, now))
-    pairs = [(looked_at[content], old) for content, old in lost.items() if content in looked_at]
-    return {found[0][0]: (old[0], found[0][1]) for found, old in pairs if len(found) == len(old) == 1}
 
 
 def _all_gone(known: Mapping[str, Known], root: str) -> bool:
@@ -97,7 +59,8 @@ def refuse_another_root(folder: Path, root: str, known: Mapping[str, Known], fil
 def _same_contents(known: Mapping[str, Known], found: Sequence[tuple[str, Path]]) -> bool:
     """Whether the first few files are what was embedded, as far as that is known."""
     told = [(known[stored].stamp, path) for stored, path in found if known[stored].stamp.digest is not None]
-    now = [(stamp, _stamp_now(path)) for stamp, path in told[:_DIGESTS_LOOKED_AT]]
+    looks = Looks()
+    now = [(stamp, looks.at(path)) for stamp, path in told[:_DIGESTS_LOOKED_AT]]
     return all(other is not None and stamp.same_content(other) for stamp, other in now)
 
 
@@ -106,16 +69,6 @@ def _size(path: Path) -> int | None:
     try:
         return path.stat().st_size
     except OSError:
-        return None
-
-
-def _stamp_now(path: Path) -> Stamp | None:
-    """A file now, with its digest; None where it cannot be read or changes meanwhile: embedding it says why."""
-    try:
-        before = path.stat()
-        stamp = Stamp.of(before, digest_of(path))
-        return stamp if stamp.untouched(Stamp.of(path.stat())) else None
-    except (OSError, MmascError):
         return None
 
 

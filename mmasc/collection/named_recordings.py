@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from mmasc.collection.linked_paths import place_by_the_root
 from mmasc.collection.snapshot import Snapshot
 from mmasc.errors import MmascError, show_path
 from mmasc.storage.matching import FileMatcher
@@ -28,7 +29,10 @@ class NamedRecordings:
         table, root = self._collection.recordings, self._collection.head.root
         paths = map(self._collection.path_of, table.column("path").to_pylist())
         ids = dict(zip(paths, table.column("id").to_pylist(), strict=True))
-        found = FileMatcher(ids, [root, os.getcwd()]).find(os.fspath(path))
+        matcher = FileMatcher(ids, [root, os.getcwd()])
+        found = matcher.find(os.fspath(path))
+        if not found and os.path.exists(path):  # by a link to the root, or where it is mounted once more
+            found = matcher.find(place_by_the_root(os.fspath(path), root))
         if not found:
             raise MmascError(f"{show_path(path)}: no recording of the collection lies there; its root is {root}")
         if len(found) > 1:

@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mmasc.collection.head import HEAD_NAME, Head
-from mmasc.errors import MmascError
+from mmasc.errors import MmascError, show_path
 from mmasc.remote import stores
-from mmasc.remote.addresses import OBJECT_STORES, checked
+from mmasc.remote.addresses import OBJECT_STORES, checked, without_secrets
 from mmasc.remote.limits import tried
 from mmasc.storage.texts import parse_json
 
@@ -43,11 +43,12 @@ def address_of(address: str) -> str:
     Raises:
         MmascError: If collections are not published there.
     """
-    whole = checked(address.rstrip("/"))
+    whole = address.rstrip("/")
     scheme, _, rest = whole.partition("://")
     if scheme not in OBJECT_STORES or "/" not in rest:
-        raise MmascError(f"{whole}: collections are published and read as s3://bucket/name or gs://bucket/name")
-    return whole
+        where = show_path(without_secrets(whole))
+        raise MmascError(f"{where}: collections are published and read as s3://bucket/name or gs://bucket/name")
+    return checked(whole)
 
 
 def head_text(head: Head, files: Mapping[str, PublishedFile]) -> bytes:

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Int
 from mmasc.collection.filters import passing_recordings
 from mmasc.collection.head import Head
 from mmasc.collection.id_map import is_in
+from mmasc.collection.linked_paths import place_by_the_root
 from mmasc.collection.table_reader import TableReader
 from mmasc.errors import MmascError, show_path
 from mmasc.printing import counted
@@ -67,8 +68,10 @@ class _Under:
         self._found = [False] * len(paths)
         if not all(map(os.fspath, paths)):  # would be the folder that one happens to be in, and all below it
             raise MmascError("'' is not a path; name a file or a folder")
-        # As it was typed, from here; or as the collection names it, from its root
-        self._readings = [{absolute(path), place_of(root, os.fspath(path))} for path in paths]
+        # As it was typed, from here; as the collection names it, from its root; or by a link to its root
+        self._readings = [
+            {absolute(path), place_of(root, os.fspath(path)), place_by_the_root(absolute(path), root)} for path in paths
+        ]
 
     def those(self, stored: pa.ChunkedArray) -> Bool[np.ndarray, " item"]:
         """Which of some stored paths are meant."""

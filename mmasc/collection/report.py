@@ -24,7 +24,8 @@ class EmbedReport:
         missing: Recordings of the collection that lay under the folders given and are no longer there.
         windows: Added to the space.
         audio_seconds: Decoded.
-        failed, truncated: Files that could not be read, and those that end before their header says.
+        failed, truncated: Files that could not be read, and those that end before their header says or are lost in the
+            mix of their channels.
         seconds: Seconds of wall time.
         store_seconds: Seconds of it that commits and the index took.
         executor: Who embedded: "local", "processes" or "ray".

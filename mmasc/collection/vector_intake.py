@@ -4,6 +4,8 @@ Rows of the tables are written as `embed` writes them. Killed at any moment, all
 same call again adds nothing.
 """
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ import pyarrow.compute as pc
 
 from mmasc.audio import AudioStatus, open_audio
 from mmasc.collection.head import Head, SpaceHead
+from mmasc.collection.linked_paths import place_by_the_root
 from mmasc.collection.returning import Returning
 from mmasc.collection.rows import new_recording_id, recording_row, recordings_table
 from mmasc.collection.schema import as_matrix, vector_column, windows_schema
@@ -85,8 +88,9 @@ def add_vectors(store: Store, rows: VectorRows, durations: dict[str, float], tar
         target: The space.
     """
     head = store.head()
-    stored = [_stored_path(head.root, path) for path in rows.paths]
-    seconds = {_stored_path(head.root, path): value for path, value in durations.items()}
+    places = _stored_paths(store, head, dict.fromkeys([*rows.paths, *durations]))
+    stored = [places[path] for path in rows.paths]
+    seconds = {places[path]: value for path, value in durations.items()}
     known = _known(store, head, stored)
     absent = [path for path in dict.fromkeys(stored) if path not in known]
     files = {path: _new_file(head.root, path, seconds.get(path)) for path in one_by_one("looking at recording", absent)}
@@ -122,8 +126,15 @@ def add_vectors(store: Store, rows: VectorRows, durations: dict[str, float], tar
     return VectorsReport(target.space, named, added, replaced, same, cut, len(new))
 
 
-def _stored_path(root: str, path: str) -> str:
-    return under(root, absolute(place_of(root, path)))
+def _stored_paths(store: Store, head: Head, paths: Iterable[str]) -> dict[str, str]:
+    """Paths as they are named → as they are stored, also where they lead to the root by a link."""
+    root = head.root
+    places = {path: absolute(place_of(root, path)) for path in paths}
+    stored = {path: under(root, place) for path, place in places.items()}
+    outside = {path: one for path, one in stored.items() if one.startswith("../") or os.path.isabs(one)}
+    known = _known(store, head, list(outside.values()))
+    others = [path for path, one in outside.items() if one not in known]
+    return stored | {path: under(root, place_by_the_root(places[path], root)) for path in others}
 
 
 def _open_space(change: Transaction, folder: Path, rows: VectorRows, target: Target) -> None:

@@ -1,13 +1,11 @@
 """Sources decoded once, each into a file of a cache, by workers that survive broken files."""
 
 import hashlib
-import os
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from jaxtyping import Float32
 from safetensors import SafetensorError, safe_open
 
 from mmasc.audio import stream_audio
+from mmasc.cores import end_with_parent
 from mmasc.errors import MmascError, show_path
 from mmasc.ivf.pictures import read_film, read_photograph
 from mmasc.ivf.sources import Source
@@ -121,7 +120,7 @@ def decoded(
         return
     left = dict(enumerate(sources))
     try:
-        with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
             futures = {pool.submit(decode_source, source, config, cache): number for number, source in left.items()}
             for future in as_completed(futures):
                 result = future.result()
@@ -135,22 +134,10 @@ def decoded(
 
 def _decoded_alone(source: Source, config: PairConfig, cache: Path) -> tuple[Path | None, list[str]]:
     try:
-        with ProcessPoolExecutor(1, get_context("spawn"), _end_with_parent) as pool:
+        with ProcessPoolExecutor(1, get_context("spawn"), end_with_parent) as pool:
             return pool.submit(decode_source, source, config, cache).result()
     except BrokenProcessPool:
         return None, [f"{show_path(source.sound)}: decoding it ends the process; left out"]
-
-
-def _end_with_parent() -> None:
-    """End this worker when the process that started it is killed; a pool's worker would wait for work for ever."""
-    parent = parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _key(source: Source, config: PairConfig) -> str:

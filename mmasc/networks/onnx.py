@@ -73,7 +73,7 @@ def exporting(name: str) -> Iterator[None]:
     Args:
         name: Name of what is written.
     Raises:
-        MmascError: If the block raises anything.
+        MmascError: If the block raises anything but what the system refused.
     """
     try:
         yield
@@ -83,6 +83,8 @@ def exporting(name: str) -> Iterator[None]:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
+        if isinstance(cause, OSError) and cause.errno is not None:  # the disk, not the network
+            raise OSError(cause.errno, cause.strerror, cause.filename) from error
         reason = " ".join(str(cause).split())[:160]
         raise MmascError(f"{name} cannot be written as ONNX ({reason})") from error
 

@@ -27,6 +27,8 @@ _BESIDE = re.compile(r"\..+\.[0-9]+\.[0-9a-f]{8}\.tmp")
 _SWEPT: set[Path] = set()
 # Where no lock tells whether the writer lives, files as old as this are leftovers
 _ABANDONED_SECONDS = 86_400.0
+# What a write may end with; reading ends with others
+_NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 # Some network file systems sync names by themselves and refuse to be asked
 _CANNOT_SYNC_FOLDERS = {errno.EINVAL, errno.ENOTSUP}
 
@@ -41,9 +43,22 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises:
         MmascError: If `path` is an address.
+        OSError: If it cannot be written; it names `path`, where the system names no file or the one next to it.
     """
     _refuse_address(path)
     path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    try:
+        with _replacing(path) as beside:
+            yield beside
+    except OSError as error:
+        about = error.filename is None and error.errno in _NOT_WRITTEN
+        if about or (isinstance(error.filename, str) and _is_beside(Path(error.filename), path)):
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         yield path
         return
@@ -86,6 +101,11 @@ def _beside(path: Path) -> tuple[Path, int | None]:
             if os.path.samestat(os.stat(beside), os.fstat(held)):
                 return beside, held
         os.close(held)
+
+
+def _is_beside(name: Path, path: Path) -> bool:
+    """Whether a file is what is written in the place of another."""
+    return name.parent == path.parent and _BESIDE.fullmatch(name.name) is not None
 
 
 def _sweep(folder: Path) -> None:
@@ -153,11 +173,13 @@ def make_folders(folder: Path) -> None:
     """Make a folder and the parents that it lacks, and bring their names to the disk.
 
     Raises:
-        MmascError: If it is an address: a folder called "s3:" is never what is meant.
+        MmascError: If it is an address: a folder called "s3:" is never what is meant; or if a file is in the way.
     """
     _refuse_address(folder)
-    missing = [folder, *folder.parents]
-    missing = [one for one in missing if not one.exists()]
+    missing = [one for one in [folder, *folder.parents] if not one.exists()]
+    there = folder if not missing else missing[-1].parent
+    if not there.is_dir():
+        raise MmascError(f"{show_path(there)} is a file, not a folder; name another place")
     folder.mkdir(parents=True, exist_ok=True)
     for one in missing:
         sync_folder(one.parent)

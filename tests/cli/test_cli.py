@@ -126,6 +126,15 @@ def test_embed_counts_what_it_did_and_lists_bad_files(sounds, tmp_path, register
     assert "bad.wav" in err
 
 
+def test_channels_that_cancel_each_other_are_not_called_truncated(tmp_path, registered, capsys):
+    tone = np.sin(np.arange(8_000) * 0.3) * 0.3
+    soundfile.write(tmp_path / "opposite.wav", np.stack([tone, -tone], 1), 8_000)
+    command = ("embed", tmp_path / "opposite.wav", "--into", tmp_path / "c", "--encoder", registered)
+    _, _, err = run(*command, capsys=capsys)
+    assert err.startswith("lost in the mix: ")
+    assert "truncated" not in err
+
+
 def test_collection_info_keeps_its_promise(filled, standin, capsys):
     _, out, _ = run("collection", "info", filled, "--format", "json", capsys=capsys)
     info = json.loads(out)

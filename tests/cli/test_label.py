@@ -9,6 +9,8 @@ import pytest
 
 import mmasc
 from mmasc.collection import Collection
+from mmasc.collection.annotations import Annotation
+from tests.helpers.collections import write
 from tests.helpers.command import run
 
 
@@ -139,3 +141,15 @@ def test_labels_are_a_parquet_table_as_well(label, labelled, tmp_path):
         status, out, err = label("export", "--format", "parquet", *options)
         assert (status, out) == (2, "")
         assert "--to FILE" in err
+
+
+@pytest.mark.parametrize("command", ["label", "search"])
+def test_a_name_that_a_selection_table_cannot_hold_is_said(tmp_path, registered, capsys, command):
+    write(tmp_path / "s" / "new\nline.wav", 0.25)
+    mmasc.embed(tmp_path / "s", tmp_path / "c", registered)
+    recording = Collection(tmp_path / "c").annotations.recording_id(tmp_path / "s" / "new\nline.wav")
+    Collection(tmp_path / "c").annotations.add(Annotation(recording=recording, start=0.0, end=0.5, label="frog"))
+    words = ("label", "export", tmp_path / "c") if command == "label" else ("search", tmp_path / "c", "frog")
+    status, _, err = run(*words, "--format", "raven", capsys=capsys)
+    assert status == 0
+    assert "line.wav: its name contains a tab or a line break, which a selection table cannot hold" in err

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import mmasc
-from mmasc.collection import Collection, intake, row_writer
+from mmasc.collection import Collection, looks, row_writer
 from mmasc.collection.stamps import DIGEST, Stamp
 from mmasc.errors import MmascError
 from mmasc.storage.contents import digest_of
@@ -63,7 +63,7 @@ def test_a_touched_file_keeps_everything_and_is_not_decoded(labelled, registered
         }
     assert levels(labelled / "c") == vectors
     # The new stamp is known: the content is not read once more
-    monkeypatch.setattr(intake, "digest_of", lambda path: pytest.fail(f"{path} was read again"))
+    monkeypatch.setattr(looks, "digest_of", lambda path: pytest.fail(f"{path} was read again"))
     assert mmasc.embed(labelled / "s", labelled / "c", registered).skipped == 3
 
 

@@ -1,6 +1,7 @@
 """`collection check`: what was planted is counted, however much is looked at together."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pytest
 import soundfile
 
 import mmasc
+from mmasc.audio.quality import fault_of
 from mmasc.collection import Collection
 from mmasc.collection.check import check
 from mmasc.collection.schema import vector_column
@@ -73,7 +75,11 @@ def test_what_the_mix_loses_did_not_end_too_early(tmp_path, standin):
     soundfile.write(tmp_path / "s" / "cut.wav", tone, 8_000)
     content = (tmp_path / "s" / "cut.wav").read_bytes()
     (tmp_path / "s" / "cut.wav").write_bytes(content[: len(content) // 2])
-    mmasc.embed(tmp_path / "s", tmp_path / "c", standin)
+    opposite = (tmp_path / "s" / "opposite.wav").read_bytes()
+    (tmp_path / "s" / "both.wav").write_bytes(opposite[: len(opposite) // 2])
+    report = mmasc.embed(tmp_path / "s", tmp_path / "c", standin)
     found = [one.message for one in check(Collection(tmp_path / "c"))]
-    assert "1 recording ends before its header says (cut.wav)" in found
-    assert any(re.match(r"1 recording is lost in the mix .*\(opposite.wav\); .*--channels left", one) for one in found)
+    assert "2 recordings end before their headers say (both.wav, cut.wav)" in found
+    assert any(re.match(r"2 recordings are lost .*\(both.wav, opposite.wav\); .*--channels left", one) for one in found)
+    words = {Path(one.path).stem: fault_of(one.reason) for one in report.truncated}
+    assert words == {"both": "truncated", "cut": "truncated", "opposite": "lost in the mix"}

@@ -17,6 +17,20 @@ def noise(channels=2, seconds=3.5):
     return np.random.default_rng(0).uniform(-0.9, 0.9, (round(seconds * RATE), channels))
 
 
+@pytest.mark.parametrize("form", ["wav", "flac"])
+def test_the_line_names_the_clip_that_cannot_be_written(tmp_path, form):
+    resource = pytest.importorskip("resource")  # not on Windows
+    soundfile.write(tmp_path / "sound.wav", noise(), RATE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))  # bytes of a file
+    try:
+        with pytest.raises(MmascError, match=rf"{tmp_path}/second.{form}: cannot be written .*; look for room"):
+            list(write_cuts(tmp_path / "sound.wav", [Cut(0.0, 3.0, tmp_path / f"second.{form}")], flac=form == "flac"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [one.name for one in tmp_path.iterdir()] == ["sound.wav"]
+
+
 @pytest.mark.parametrize(("subtype", "kind"), KINDS.items())
 def test_clips_hold_the_samples_of_their_source(tmp_path, subtype, kind):
     soundfile.write(tmp_path / "sound.wav", noise(), RATE, subtype)

@@ -26,7 +26,17 @@ def made(folder: Path, commits: int = 3) -> Store:
     with store.transaction() as change:
         change.add_space("one", SpaceHead(IDENTITY, "standin", DIM, 1.0, 1.0, "mix"))
         change.append_recordings(
-            pa.table({"id": [7], "path": ["a.wav"], "duration": [10.0 * commits], "status": ["ok"], "reason": [""]})
+            pa.table(
+                {
+                    "id": [7],
+                    "path": ["a.wav"],
+                    "size": [-1],
+                    "mtime_ns": [0],
+                    "duration": [10.0 * commits],
+                    "status": ["ok"],
+                    "reason": [""],
+                }
+            )
         )
     for number in range(commits):
         with store.transaction() as change:

@@ -267,8 +267,8 @@ def test_workers_end_with_the_process_that_is_killed(tmp_path):
         "import os, sys, time\n"
         "from concurrent.futures import ProcessPoolExecutor\n"
         "from multiprocessing import get_context\n"
-        "from mmasc.ivf.decoding import _end_with_parent\n"
-        "pool = ProcessPoolExecutor(1, get_context('spawn'), _end_with_parent)\n"
+        "from mmasc.cores import end_with_parent\n"
+        "pool = ProcessPoolExecutor(1, get_context('spawn'), end_with_parent)\n"
         "print(pool.submit(os.getpid).result(), flush=True)\n"
         "time.sleep(60)\n"
     )

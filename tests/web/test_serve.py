@@ -18,7 +18,7 @@ def test_labels_survive_a_kill_and_ctrl_c_ends_it(tmp_path, registered):
     folder = make_collection(tmp_path)
     recording = str(Collection(folder).recordings.column("id")[0].as_py())
     answered: list[str] = []
-    for sent, status in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130), (signal.SIGTERM, 130)):
+    for sent, status in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130), (signal.SIGHUP, 130)):
         server = Process(folder, "--by", "ann")
         server.wait_until_ready()
         for second in range(3):

@@ -37,7 +37,11 @@ class Processes:
         # -P: what lies in the current folder is not imported; what this process imports is
         command = [sys.executable, "-P", "-m", _PROGRAM]
         environment = one_thread_environment() | {"PYTHONPATH": os.pathsep.join(_import_folders())}
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        # Ctrl-C and a closed terminal mean this process, which ends them: they would speak of it while they begin
+        group = 0 if os.name == "posix" else None
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, process_group=group
+        )
         self._processes[number] = process
         self._tell(process, self.recipe)
         name = f"mmasc-worker-{number}"

@@ -1,6 +1,7 @@
 """The folder of sounds that a collection is made of, and what people do to files between two commands."""
 
 import os
+import shutil
 from pathlib import Path
 
 from hypothesis import strategies
@@ -9,7 +10,19 @@ from tests.helpers.life.sounds import Sound
 
 PATHS = ("p/a.wav", "p/b.wav", "p/d.wav", "q/a.wav", "q/c.wav")
 LENGTHS = (30, 100, 150, 260)  # samples: below a window, a window, and more
-EDITS = ("write", "write", "write", "rewrite unseen", "touch", "rename", "vanish", "damage", "truncate")
+EDITS = (
+    "write",
+    "write",
+    "write",
+    "rewrite unseen",
+    "touch",
+    "rename",
+    "exchange",
+    "copy",
+    "vanish",
+    "damage",
+    "truncate",
+)
 
 edits_of = strategies.lists(
     strategies.tuples(
@@ -54,6 +67,14 @@ class Files:
             (self.root / other).parent.mkdir(exist_ok=True)
             os.replace(self.root / path, self.root / other)
             self.sounds[other] = self.sounds.pop(path)
+        elif kind == "exchange" and there and other in self.sounds and path != other:
+            for old, new in ((path, "between"), (other, path), ("between", other)):
+                os.replace(self.root / old, self.root / new)
+            self.sounds[path], self.sounds[other] = self.sounds[other], self.sounds[path]
+        elif kind == "copy" and there and path != other:
+            (self.root / other).parent.mkdir(exist_ok=True)
+            shutil.copyfile(self.root / path, self.root / other)
+            self.sounds[other] = self.sounds[path]
 
     def under(self, part: str) -> list[str]:
         """The files that a path means: one file, those of a folder, or ("") all, in the order of their names."""

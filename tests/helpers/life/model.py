@@ -98,16 +98,27 @@ class Model:
     ) -> "Model":
         """After the first step of an embed of these files with these own columns by path.
 
-        A file that is one recording under another path, whose own is gone, is that recording; where several could be
-        meant, none is. Own columns are set, also where the file itself cannot be read any more.
+        A file that holds a recording whose own file does not is that recording; where several could be meant, none
+        is. A recording whose file holds another one goes aside. Own columns are set, also where the file itself cannot
+        be read any more.
         """
         recordings, found = dict(self.recordings), set(found)
-        gone = self.missing(disk) - found
-        for path in sorted(found - set(self.recordings)):
-            old = [one for one in gone if self.recordings[one].sound == disk[path]]
-            new = [one for one in found - set(self.recordings) if disk[one] == disk[path]]
+        away = [path for path, one in self.recordings.items() if disk.get(path) != one.sound]
+        others = [path for path in found if path not in self.recordings or path in away]
+        moved: dict[str, str] = {}
+        for path in others:
+            old = [one for one in away if self.recordings[one].sound == disk[path]]
+            new = [one for one in others if disk[one] == disk[path]]
             if len(old) == len(new) == 1:
-                recordings[path] = recordings.pop(old[0])
+                moved[old[0]] = path
+        sounds = {one.sound for one in self.recordings.values()}
+        for path in others:
+            if path in self.recordings and path not in moved and disk[path] in sounds:
+                names = [f"{path}.replaced{number}" for number in ("", *range(2, 99))]
+                moved[path] = next(one for one in names if one not in self.recordings)
+        for path in moved:
+            del recordings[path]
+        recordings |= {path: self.recordings[old] for old, path in moved.items()}
         for path in found & set(recordings):
             recordings[path] = recordings[path].labelled(own.get(path, {}))
         named = frozenset(name for columns in own.values() for name in columns)

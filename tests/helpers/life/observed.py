@@ -95,10 +95,10 @@ def between(collection: Collection, *steps: Model) -> Model:
         assert all(columns.get(name) in allowed for name, allowed in choices.items()), f"{path}: columns {columns}"
         recordings[path] = replace(recording, columns=columns, id=row["id"])
     ids = {one.id for one in recordings.values()}
-    for path in set(before.recordings) & set(after.recordings):
+    for path in set.intersection(*(set(model.recordings) for model in steps)):
         assert path in recordings, f"{path}: lost"
     for path, one in before.recordings.items():
-        assert path in after.recordings or one.id in ids, f"{path}: lost with its id {one.id}"
+        assert one.id in ids, f"{path}: lost with its id {one.id}"
     return replace(after, recordings=recordings, spaces=tuple(collection.spaces))
 
 
