@@ -84,6 +84,9 @@ def _as_channels(samples: Float32[np.ndarray, "*any"]) -> Float32[np.ndarray, "c
 
 def _as_rate(sample_rate: Any) -> int:
     low, high = _RATES_HZ
+    # A rate out of a data set in the format of torch or NumPy is an array of one number
+    if getattr(sample_rate, "shape", None) == () and callable(getattr(sample_rate, "item", None)):
+        sample_rate = sample_rate.item()
     number = isinstance(sample_rate, int | float | np.integer | np.floating) and not isinstance(sample_rate, bool)
     if not number or not low <= sample_rate <= high or sample_rate != int(sample_rate):
         raise ValueError(f"sample_rate must be a whole number of {low} to {high} Hz, got {sample_rate!r}")

@@ -78,6 +78,11 @@ def _places(collection: Snapshot, stored: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array(arrays, pa.string())
 
 
+def with_column(table: pa.Table, name: str, values: list[Any]) -> pa.Table:
+    """The table with a column of these values at its end, in place of one of this name."""
+    return table.drop([one for one in (name,) if one in table.column_names]).append_column(name, pa.array(values))
+
+
 def as_frame(table: pa.Table) -> Any:
     """A table for pandas: whole numbers and truth values with gaps stay what they are, as pandas' own nullable types.
 

@@ -1,15 +1,17 @@
 """Which windows of a space share time with annotations, and what is said of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from mmasc.collection.annotation import Annotation
 from mmasc.collection.annotations import Annotations
+from mmasc.collection.searchable import Searchable
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
 from mmasc.collection.vectors import values_of
+from mmasc.windows.units import unit_float32
 
 
 def touched_windows(
@@ -67,3 +69,18 @@ def window_texts(collection: Snapshot, reader: SpaceReader, columns: Sequence[st
     for position, some in said.items():
         texts[position] = ", ".join(some)
     return texts
+
+
+def vectors_of_texts(
+    collection: Searchable, reader: SpaceReader, texts: Iterable[str]
+) -> dict[str, Float[np.ndarray, " dim"]]:
+    """Unit vectors of what is said of windows, each text once, and zero of "".
+
+    None at all where nothing is said, or the space reads no words.
+    """
+    said = sorted({one for one in texts if one})
+    side = collection.text_side(reader) if said else None
+    if side is None:
+        return {}
+    vectors = dict(zip(said, unit_float32(side.embed_text(said)), strict=True))
+    return {"": np.zeros(reader.space.dim, np.float32), **vectors}

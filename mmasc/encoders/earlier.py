@@ -4,7 +4,7 @@ What changes a vector changes the identity of its encoder. A collection, a head 
 its vectors, so the rules that gave it can be found again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,13 @@ EARLIER_RULES: dict[str, tuple[dict[str, Any], ...]] = {
 }
 
 
+def specs_by_rules(spec: EncoderSpec) -> Iterator[EncoderSpec]:
+    """Specifications of an encoder: that of now, then by its earlier rules, latest first."""
+    yield spec
+    for changes in EARLIER_RULES.get(spec.name, ()):
+        yield replace(spec, **changes)
+
+
 def by_rules_of(identity: str | None, spec: EncoderSpec, load: Callable[[EncoderSpec], Any]) -> Any:
     """An encoder by the rules that gave an identity.
 
@@ -36,11 +43,11 @@ def by_rules_of(identity: str | None, spec: EncoderSpec, load: Callable[[Encoder
     Returns:
         By the rules of now where no rules gave this identity: its user then says that they differ.
     """
-    encoder = load(spec)
+    specs = specs_by_rules(spec)
+    encoder = load(next(specs))
     if identity is None or gave(encoder.identity, identity):
         return encoder
-    for changes in EARLIER_RULES.get(spec.name, ()):
-        earlier = load(replace(spec, **changes))
+    for earlier in map(load, specs):
         if gave(earlier.identity, identity):
             return earlier
     return encoder

@@ -6,20 +6,15 @@ all three belong together: where texts are asked for, they are the captions of t
 Source of the layout: clip-retrieval 2.45, its NumPy writer.
 """
 
-from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mmasc.collection import Collection
-from mmasc.collection.frames import window_order, windows_described
-from mmasc.collection.space import SpaceReader
-from mmasc.collection.touched_windows import window_texts
-from mmasc.storage.files import replacing
+from mmasc.collection.frames import window_order, windows_described, with_column
+from mmasc.collection.touched_windows import vectors_of_texts, window_texts
+from mmasc.storage.together import write_together
 from mmasc.windows.units import unit_float32
 
 ROWS_A_FILE = 1_000_000
@@ -46,41 +41,17 @@ def export_clip_retrieval(
     reader = collection.space(space)
     order = window_order(collection, reader, np.arange(len(reader)))
     texts = window_texts(collection, reader, _COLUMNS)
-    known = _text_vectors(collection, reader, sorted({one for one in texts if one}))
+    known = vectors_of_texts(collection, reader, texts)
     parts = range(0, max(len(order), 1), rows_a_file)
-    digits = len(str(len(parts)))
     for number, first in enumerate(parts):
-        some, name = order[first : first + rows_a_file], f"{number:0{digits}}"
+        some, name = order[first : first + rows_a_file], f"{number:0{len(str(len(parts)))}}"
         table = windows_described(collection, reader, some).drop(["id", "status", "reason"])
         table = table.rename_columns(["image_path" if one == "path" else one for one in table.column_names])
         files: dict[Path, Any] = {to / "img_emb" / f"img_emb_{name}.npy": unit_float32(reader.vectors(some))}
         if any(texts):
             said = [texts[position] for position in some]
-            table = table.drop([one for one in ("caption",) if one in table.column_names])
-            table = table.append_column("caption", pa.array(said))
+            table = with_column(table, "caption", said)
             if known:
-                rows = [known.get(one, np.zeros(reader.space.dim, np.float32)) for one in said]
-                files[to / "text_emb" / f"text_emb_{name}.npy"] = np.stack(rows)
-        files[to / "metadata" / f"metadata_{name}.parquet"] = table
-        written += files
-        _write(files)
+                files[to / "text_emb" / f"text_emb_{name}.npy"] = np.stack([known[one] for one in said])
+        written += write_together(files | {to / "metadata" / f"metadata_{name}.parquet": table})
     return written
-
-
-def _text_vectors(collection: Collection, reader: SpaceReader, texts: list[str]) -> Mapping[str, np.ndarray]:
-    """Unit vectors by text; none where the space reads no words."""
-    side = collection.text_side(reader) if texts else None
-    return {} if side is None else dict(zip(texts, unit_float32(side.embed_text(texts)), strict=True))
-
-
-def _write(files: Mapping[Path, Any]) -> None:
-    """Arrays and tables; all are whole before one takes its name."""
-    with ExitStack() as stack:
-        for file, content in files.items():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            beside = stack.enter_context(replacing(file))
-            if isinstance(content, pa.Table):
-                pq.write_table(content, beside)
-            else:
-                with open(beside, "wb") as opened:
-                    np.save(opened, content, allow_pickle=False)

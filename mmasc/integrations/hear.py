@@ -5,20 +5,17 @@ HEAR hands over one text, the path of a model: it is a name as `load_encoder` ta
 Source: Turian et al. 2022, "HEAR: Holistic evaluation of audio representations", section 3 and its common API.
 """
 
-import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
 from mmasc.encoders.base import Encoder
-from mmasc.encoders.registry import load_encoder
 from mmasc.encoders.spec import DEFAULT_ENCODER
-from mmasc.errors import MmascError
+from mmasc.integrations.items import loaded
 from mmasc.integrations.sounds import sound_vectors
-from mmasc.integrations.stamps import stamp_vectors
+from mmasc.integrations.stamps import seconds_around, stamp_vectors
 
 _RATES = (16_000, 22_050, 44_100, 48_000)  # those in which HEAR has its data
-_STAMP_SECONDS = 1.0  # of sound around a time stamp; the vector of a whole window says little of its middle
 
 
 class HearModel(torch.nn.Module):
@@ -32,9 +29,8 @@ class HearModel(torch.nn.Module):
 
     def __init__(self, encoder: Encoder, hop_seconds: float = 0.05, stamp_seconds: float | None = None) -> None:
         super().__init__()
-        spec = encoder.spec
-        self.encoder, self.hop_seconds = encoder, hop_seconds
-        self.stamp_seconds = stamp_seconds or min(spec.window_seconds, max(_STAMP_SECONDS, spec.minimum_seconds))
+        self.encoder, self.hop_seconds, spec = encoder, hop_seconds, encoder.spec
+        self.stamp_seconds = stamp_seconds or seconds_around(spec)
         self.sample_rate = next((rate for rate in _RATES if rate >= spec.sample_rate), _RATES[-1])
         self.scene_embedding_size = self.timestamp_embedding_size = spec.dim
 
@@ -47,25 +43,18 @@ def load_model(
     Raises:
         MmascError: As `load_encoder` does, and if the encoder hears no sound.
     """
-    encoder = load_encoder(model_file_path or DEFAULT_ENCODER, device)
-    if not encoder.supports("audio"):
-        raise MmascError(f"{encoder.spec.name} hears no sound; choose another encoder")
-    return HearModel(encoder, hop_seconds, stamp_seconds)
+    return HearModel(loaded(model_file_path or DEFAULT_ENCODER, device, hears=True), hop_seconds, stamp_seconds)
 
 
 def get_scene_embeddings(audio: Float[Tensor, "sound time"], model: HearModel) -> Float32[Tensor, "sound dim"]:
     """A vector for each sound, samples in [-1, 1] at `model.sample_rate`: those of recordings in a collection."""
-    vectors = sound_vectors(model.encoder, list(audio), model.sample_rate)
-    return torch.from_numpy(vectors).to(audio.device)
+    return torch.from_numpy(sound_vectors(model.encoder, list(audio), model.sample_rate)).to(audio.device)
 
 
 def get_timestamp_embeddings(
     audio: Float[Tensor, "sound time"], model: HearModel
 ) -> tuple[Float32[Tensor, "sound stamp dim"], Float[Tensor, "sound stamp"]]:
     """Vectors at time stamps, and these in milliseconds: each of the sound around its stamp, zeros beyond the ends."""
-    stamps = np.arange(int(audio.shape[1] / model.sample_rate / model.hop_seconds + 1e-9) + 1) * model.hop_seconds
-    rate, seconds = model.sample_rate, model.stamp_seconds
-    sounds = audio.detach().cpu().float().numpy()
-    vectors = [stamp_vectors(model.encoder, one, rate, stamps, seconds) for one in sounds]
-    times = torch.from_numpy(np.tile(stamps * 1_000, (len(audio), 1)))
-    return torch.from_numpy(np.stack(vectors)).to(audio.device), times.to(audio.device)
+    vectors, stamps = stamp_vectors(model.encoder, audio, model.sample_rate, model.hop_seconds, model.stamp_seconds)
+    times = torch.from_numpy(stamps * 1_000).repeat(len(audio), 1)
+    return torch.from_numpy(vectors).to(audio.device), times.to(audio.device)

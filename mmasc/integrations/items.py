@@ -1,36 +1,35 @@
 """What other packages hand over together: an encoder or its name; texts, sounds and pictures."""
 
 import os
-from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
-from jaxtyping import Float
 
 from mmasc.audio.find import AUDIO_EXTENSIONS, VIDEO_EXTENSIONS
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.registry import load_encoder
 from mmasc.errors import MmascError
-from mmasc.integrations.sounds import sound_vectors
 
 _ENDINGS = tuple(f".{one}" for one in AUDIO_EXTENSIONS + VIDEO_EXTENSIONS)
 KINDS = ("text", "audio", "image")
 
 
-def loaded(encoder: str | Encoder, device: str = "cpu", identity: str | None = None) -> Encoder:
-    """An encoder: the one that is given, or that of a name as `load_encoder` takes it."""
-    return encoder if isinstance(encoder, Encoder) else load_encoder(encoder, device, identity=identity)
-
-
-def vectors_of(encoder: Encoder, kind: str, items: Sequence[Any]) -> Float[np.ndarray, "item dim"]:
-    """Vectors of items of one of `KINDS`.
+def loaded(encoder: str | Encoder, device: str = "cpu", identity: str | None = None, hears: bool = False) -> Encoder:
+    """An encoder: the one that is given, or that of a name as `load_encoder` takes it.
 
     Raises:
-        MmascError: If the space does not understand them, or a sound cannot be read.
+        MmascError: As `load_encoder` does; with `hears`, if it hears no sound.
     """
-    if kind == "audio":
-        return sound_vectors(encoder, items)
-    return encoder.embed_text(list(items)) if kind == "text" else encoder.embed_image(list(items))
+    found = encoder if isinstance(encoder, Encoder) else load_encoder(encoder, device, identity=identity)
+    if hears and not found.supports("audio"):
+        raise MmascError(f"{found.spec.name} hears no sound; choose another encoder")
+    return found
+
+
+def require_same(encoder: Encoder, identity: str, since: str) -> None:
+    """Raises:
+    MmascError: If an encoder is another one than that of an identity; `since` ends the message.
+    """
+    if encoder.identity != identity:
+        raise MmascError(f"encoder {encoder.loaded_as or encoder.spec.name} has changed since {since}")
 
 
 def kind_of(item: Any) -> str:

@@ -3,24 +3,18 @@
 Loads mmasc alone; what is written for a SentenceTransformer takes this in its place.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import normalize
 
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.spec import DEFAULT_ENCODER
-from mmasc.integrations.items import kind_of, loaded, vectors_of
+from mmasc.integrations.items import loaded
+from mmasc.integrations.lists import listed_inputs, vectors_of_each
+from mmasc.integrations.space import LoadedSpace, in_form
 
 _NOTHING_ELSE = (None, "float32", "sentence_embedding")
 
 
-class SoundTransformer:
+class SoundTransformer(LoadedSpace):
     """An encoder as a SentenceTransformer is used.
 
     Args:
@@ -28,11 +22,8 @@ class SoundTransformer:
         device: Where an encoder that is named runs.
     """
 
-    similarity_fn_name = "cosine"
-
     def __init__(self, model_name_or_path: str | Encoder = DEFAULT_ENCODER, device: str = "cpu") -> None:
-        self.encoder = loaded(model_name_or_path, device)
-        self.device, self.modalities = self.encoder.device, list(self.encoder.spec.modalities)
+        super().__init__(loaded(model_name_or_path, device))
 
     def encode(
         self,
@@ -47,11 +38,10 @@ class SoundTransformer:
         """Vectors `[input dim]`, or `[dim]` of a single input.
 
         Args:
-            inputs: One or a list of: a text; a sound as a path (a text that ends as sound files do is one), as
-                `(samples, rate)` or as `{"array": samples, "sampling_rate": rate}`; a picture of PIL.
+            inputs: One or a list of: a text; a sound (a path, also a text that ends as sound files do, or what
+                `mmasc.integrations.sounds` names); a picture of PIL.
             batch_size, show_progress_bar: Taken and not used: inputs go one by one, so that none depends on others.
-            convert_to_numpy: numpy; else a list of tensors.
-            convert_to_tensor: One tensor instead.
+            convert_to_numpy, convert_to_tensor: numpy, or one tensor instead; without both a list of tensors.
             normalize_embeddings: Vectors of length 1.
             others: Arguments of the package (prompt, precision, truncate_dim) that ask for nothing else.
         Raises:
@@ -61,37 +51,8 @@ class SoundTransformer:
         asked = [f"{name}={value!r}" for name, value in others.items() if value not in _NOTHING_ELSE]
         if asked:
             raise ValueError(f"{self.encoder.spec.name} has no {', '.join(asked)}; leave it out")
-        inputs = inputs.tolist() if isinstance(inputs, np.ndarray) and inputs.dtype.kind in "OU" else inputs
-        single = isinstance(inputs, str | Path | tuple | Mapping | np.ndarray) or hasattr(inputs, "convert")
-        rows = [vectors_of(self.encoder, kind_of(one), [one])[0] for one in ([inputs] if single else inputs)]
-        vectors = torch.from_numpy(np.stack(rows) if rows else np.zeros((0, self.encoder.spec.dim), np.float32))
-        vectors = normalize(vectors, dim=1) if normalize_embeddings else vectors
-        vectors = vectors[0] if single else vectors
-        if convert_to_tensor:
-            return vectors
-        return vectors.numpy() if convert_to_numpy else vectors if single else list(vectors)
+        items, single = listed_inputs(inputs)
+        vectors = vectors_of_each(self.encoder, items)
+        return in_form(vectors[0] if single else vectors, convert_to_numpy, convert_to_tensor, normalize_embeddings)
 
     encode_query = encode_document = encode  # no prompts: the same for both
-
-    def similarity(self, embeddings1: Any, embeddings2: Any) -> Float[Tensor, "one other"]:
-        """Cosines of all vectors with all, of arrays or tensors `[item dim]`."""
-        return _units(embeddings1) @ _units(embeddings2).T
-
-    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> Float[Tensor, " item"]:
-        """Cosines of the vectors of two lists, one by one."""
-        return (_units(embeddings1) * _units(embeddings2)).sum(-1)
-
-    def get_sentence_embedding_dimension(self) -> int:
-        """Numbers in a vector."""
-        return self.encoder.spec.dim
-
-    get_embedding_dimension = get_sentence_embedding_dimension
-
-    def supports(self, modality: str) -> bool:
-        """Whether the space understands "audio", "text" or "image"."""
-        return self.encoder.supports(modality)
-
-
-def _units(vectors: Any) -> Float[Tensor, "item dim"]:
-    rows = vectors if isinstance(vectors, Tensor) else torch.from_numpy(np.asarray(vectors, np.float32))
-    return normalize(rows.reshape(-1, rows.shape[-1]), dim=1)

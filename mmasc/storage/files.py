@@ -194,6 +194,19 @@ def crc32_of(path: Path) -> int:
     return checksum
 
 
+def require_empty(folder: Path, what: str) -> None:
+    """Refuse a place where something lies already.
+
+    Args:
+        folder: A folder that is not there yet, or is empty.
+        what: What is to be written into it, for the message.
+    Raises:
+        MmascError: If it holds anything, or is a file.
+    """
+    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
+        raise MmascError(f"{show_path(folder)} holds other things; name a new or empty folder for {what}")
+
+
 def _refuse_address(path: Path) -> None:
     # `Path` makes "s3:/bucket" of "s3://bucket", and "s3:" of "s3://"
     if is_address(path) or os.fspath(path) in [f"{scheme}:" for scheme in SCHEMES]:

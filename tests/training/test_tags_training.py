@@ -32,6 +32,7 @@ from mmasc.training.supervised.batches import partners_alike
 from mmasc.training.supervised.data import Sides
 from mmasc.training.supervised.hearing import channel_remark, load_clips
 from mmasc.training.supervised.kept_tags import TAGS, ClipTags, clip_names, kept_identity
+from mmasc.training.supervised.pseudo_sources import digest_of_identities, identities_of, kept_digests
 from mmasc.training.supervised.scoring import clip_codes, score_clips
 from mmasc.training.supervised.tag_sources import clip_tags, load_source
 from mmasc.training.supervised.tags import pseudo_labels_of
@@ -435,6 +436,43 @@ def test_a_source_is_found_with_the_rules_that_gave_kept_tags(tmp_path, monkeypa
     assert not np.allclose(now.tell([sound], None, None), kept.rows, atol=1e-6)
     found = load_source(name, identity=kept_identity(name, [tmp_path / TAGS]))
     np.testing.assert_array_equal(found.tell([sound], None, None), kept.rows)
+
+
+def test_a_run_goes_on_with_the_rules_of_the_taggers_that_it_began_with(table, tmp_path, monkeypatch):
+    """Pseudo labels by version 0.1.0: the run that is continued now ends as it would have ended then."""
+    from tests.helpers.small_network import FILTERS
+
+    now = replace(
+        NETWORKS["tagging"], target=FILTERS.target, arguments={"n_mels": 128}, n_classes=3, classes=("a", "b", "c")
+    )
+    monkeypatch.setitem(NETWORKS, "tagging", now)
+    torch.save(load_network("tagging", seed=5).body.state_dict(), tmp_path / "tagger.pt")
+    taggers = (f"tagging:{tmp_path / 'tagger.pt'}", f"prompts:{letters(tmp_path)}@mini")
+    options = dict(noisy="checked=no", batch=12, pseudo=taggers[:1], **TAGGER)
+    monkeypatch.setitem(NETWORKS, "tagging", replace(now, features="tagging"))
+    before = identities_of(taggers)
+    train(table, tmp_path / "whole", "trunk", **options)
+    train(table, tmp_path / "begun", "trunk", pause_at=1, **options)
+    monkeypatch.setitem(NETWORKS, "tagging", now)
+    train(table, tmp_path / "new", "trunk", **options)
+    train(table, tmp_path / "begun", "trunk", **options)
+    wanted, found, other = (weights(tmp_path / name)["fc.weight"] for name in ("whole", "begun", "new"))
+    assert torch.equal(found, wanted)
+    assert not torch.equal(other, wanted)
+
+    # Of several, each by its own rules; what no rules gave is by those of now
+    assert identities_of(taggers)[0] != before[0]
+    assert identities_of(taggers, kept=["0" * 32, digest_of_identities(before)]) == before
+    assert identities_of(taggers, kept=["0" * 32]) == identities_of(taggers)
+    assert digest_of_identities(before[:1]) == kept_digests(tmp_path / "begun")[0]
+    assert kept_digests(tmp_path) == []
+
+
+def letters(folder: Path) -> Path:
+    """A prompt file of three sounds that mini has words for."""
+    path = folder / "three.yaml"
+    path.write_text(PROMPTS.replace("aab", "rain").replace("bbc", "wind").replace("ccd", "dog"))
+    return path
 
 
 def test_the_encoder_of_prompts_is_found_with_its_earlier_rules(tmp_path, prompts, registered, monkeypatch):

@@ -13,7 +13,8 @@ probabilities as tags are a step of our own beyond it.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from mmasc.devices import Session
-from mmasc.encoders.earlier import by_rules_of
+from mmasc.encoders.earlier import by_rules_of, specs_by_rules
 from mmasc.encoders.identity import require_identity
 from mmasc.encoders.spec import EncoderSpec
 from mmasc.errors import MmascError
@@ -71,6 +72,22 @@ def load_source(name: str, device: str = "cpu", identity: str = "") -> TagSource
     Raises:
         MmascError: If there is none of that name, or its weights, prompts or encoder cannot be used.
     """
+    spec, load = _rules(name, device)
+    return load(None) if spec is None else by_rules_of(identity or None, spec, load)
+
+
+def source_identities(name: str, device: str = "cpu") -> list[str]:
+    """Identities of a source: by the rules of now, then by each of its earlier ones.
+
+    Raises:
+        MmascError: As `load_source` does.
+    """
+    spec, load = _rules(name, device)
+    return [load(one).identity for one in ([None] if spec is None else specs_by_rules(spec))]
+
+
+def _rules(name: str, device: str) -> tuple[EncoderSpec | None, Callable[[Any], TagSource]]:
+    """What decides a source's rules, and what loads it by such; None where nothing of it may change."""
     from mmasc.encoders.registry import network_spec
     from mmasc.networks.registry import NETWORKS
 
@@ -78,10 +95,8 @@ def load_source(name: str, device: str = "cpu", identity: str = "") -> TagSource
     if not sign or not rest or (kind != PROMPTS and kind not in NETWORKS):
         raise MmascError(f"{name!r} names no source of tags; there are: {_FORMS}")
     if kind == PROMPTS:
-        return _prompts(name, rest, device, identity)
-    spec = network_spec(kind)
-    assert spec is not None
-    return by_rules_of(identity or None, spec, lambda one: _network(name, one, rest, device))
+        return _prompts(name, rest, device)
+    return network_spec(kind), lambda spec: _network(name, spec, rest, device)
 
 
 def clip_tags(
@@ -132,17 +147,6 @@ def clip_tags(
     return ClipTags(loaded.name, loaded.identity, loaded.vocabulary, names, rows)
 
 
-def identities_of(names: Sequence[str], device: str = "cpu") -> str:
-    """One digest of several sources; empty for none.
-
-    Raises:
-        MmascError: If one does not exist.
-    """
-    if not names:
-        return ""
-    return hashlib.sha256(" ".join(load_source(name, device).identity for name in names).encode()).hexdigest()[:32]
-
-
 def _network(name: str, spec: EncoderSpec, path: str, device: str) -> TagSource:
     """A tagger, or any other network whose labels do not exclude each other; `spec` names it and its front end."""
     from mmasc.datasets import WaveformCache
@@ -152,10 +156,8 @@ def _network(name: str, spec: EncoderSpec, path: str, device: str) -> TagSource:
     from mmasc.networks.tagger import PADDINGS, tag_probabilities
 
     kind = spec.name
-    try:
+    with _named(name):
         network = load_network(name, features=spec.features or None, device=device)
-    except MmascError as error:
-        raise MmascError(f"source of tags {name}: {error}") from error
     if network.body.n_tags:
         raise MmascError(f"{name} reads tags itself: a source of tags hears sound alone; there are: {_FORMS}")
     _check_several(name, Path(path))
@@ -201,25 +203,31 @@ def _check_several(name: str, path: Path) -> None:
         )
 
 
-def _prompts(name: str, rest: str, device: str, identity: str) -> TagSource:
-    """Labels of a prompt file, each judged by itself in a space that has text."""
+def _prompts(name: str, rest: str, device: str) -> tuple[EncoderSpec | None, Callable[[Any], TagSource]]:
+    """Labels of a prompt file, each judged by itself in a space that has text; see `_rules`."""
     from mmasc.encoders.registry import build_encoder, load_encoder
     from mmasc.prompts.prompts import as_prompts
 
     prompts_name, _, encoder_name = rest.partition("@")
-    try:
+
+    def by(spec: EncoderSpec | None) -> TagSource:
+        with _named(name):
+            if origin is None or spec is None or spec == origin.spec:
+                return _zero_shot(name, encoder, prompts)
+            return _zero_shot(name, build_encoder(origin._replace(spec=spec)), prompts)
+
+    with _named(name):
         prompts = as_prompts(prompts_name)
         encoder = load_encoder(encoder_name or _ENCODER, device)
-        origin = encoder.origin
-        if origin is None or origin.spec is None:
-            return _zero_shot(name, encoder, prompts)
+    origin = encoder.origin
+    return (None if origin is None else origin.spec), by
 
-        def by(spec: EncoderSpec) -> TagSource:
-            return _zero_shot(
-                name, encoder if spec == origin.spec else build_encoder(origin._replace(spec=spec)), prompts
-            )
 
-        return by_rules_of(identity or None, origin.spec, by)
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Faults name their source."""
+    try:
+        yield
     except MmascError as error:
         raise MmascError(f"source of tags {name}: {error}") from error
 

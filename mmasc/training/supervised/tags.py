@@ -145,6 +145,7 @@ def pseudo_labels_of(
     classes: Sequence[str],
     power: float,
     session: Session | None = None,
+    identities: Sequence[str] = (),
 ) -> Float32[np.ndarray, "clip class"]:
     """Soft labels of clips by taggers that are trained already: their mean, sharpened, rows of sum 1.
 
@@ -154,13 +155,14 @@ def pseudo_labels_of(
         classes: Classes in the order of the columns.
         power: See `mmasc.networks.tagger.pseudo_labels`.
         session: Device of the taggers, and cache.
+        identities: Identities of the taggers, see `load_source`; default: by the rules of now.
     Raises:
         MmascError: If a tagger does not exist or does not know a class.
     """
     session = session or Session()
     posteriors = []
-    for name in sources:
-        source = load_source(name, session.device)
+    for name, identity in zip(sources, identities or [""] * len(sources), strict=True):
+        source = load_source(name, session.device, identity)
         lacking = [item for item in classes if item not in source.vocabulary]
         if lacking:
             raise MmascError(f"{name} does not know the tags {', '.join(lacking[:3])}: it can give no pseudo labels")

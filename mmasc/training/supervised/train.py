@@ -32,12 +32,12 @@ from mmasc.training.supervised.crops import Items
 from mmasc.training.supervised.data import DataChoice, Sides, checked_sides, digest_of, noisy_clips, targets_for
 from mmasc.training.supervised.hearing import channel_remark, load_clips
 from mmasc.training.supervised.kept_tags import TAGS, ClipTags
+from mmasc.training.supervised.pseudo_sources import digest_of_identities, identities_of, kept_digests
 from mmasc.training.supervised.recipes import recipe as recipe_of
 from mmasc.training.supervised.results import FoldResult, finished_fold, fold_result
 from mmasc.training.supervised.run import Run
 from mmasc.training.supervised.start import digest_of_weights, starting_network, with_noisy_head
 from mmasc.training.supervised.student import ExtraTargets, HeldOutClips
-from mmasc.training.supervised.tag_sources import identities_of
 from mmasc.training.supervised.tags import pseudo_labels_of, tag_arguments, tags_for
 from mmasc.training.supervised.teacher import ask_teacher
 from mmasc.version import __version__
@@ -59,6 +59,7 @@ class _Job:
     test_curve: bool
     progress: Callable[[int, int, str], None] | None
     tags: ClipTags | None
+    pseudo: tuple[str, ...]  # identities of the taggers
     shown: set[str] = field(default_factory=set)
 
     def say_once(self, line: str) -> None:
@@ -154,6 +155,7 @@ def train_network(
         test_curve=test_curve,
         progress=progress if processes.first else None,
         tags=read_tags,
+        pseudo=identities_of(values.get("pseudo", ()), own_device, kept_digests(Path(out))),
     )
     common = dict(
         network=network,
@@ -175,7 +177,7 @@ def train_network(
         new_head=new_head,
         tags=read_tags.source if read_tags is not None else "",
         tags_identity=read_tags.identity if read_tags is not None else "",
-        pseudo_identity=identities_of(values.get("pseudo", ()), own_device),
+        pseudo_identity=digest_of_identities(job.pseudo),
         **values,
     )
     wanted = [str(fold) for fold in folds] or table.folds or [""]
@@ -253,7 +255,7 @@ def _pseudo(job: _Job, config: SupervisedConfig, paths: Sequence[Path], noisy: B
     rows = np.zeros((len(paths), len(config.classes)), np.float32)
     asked = [path for path, item in zip(paths, noisy, strict=True) if item]
     job.session.say(f"soft labels of {len(asked)} noisy clips by {', '.join(config.pseudo)}")
-    rows[noisy] = pseudo_labels_of(config.pseudo, asked, config.classes, config.pseudo_power, job.session)
+    rows[noisy] = pseudo_labels_of(config.pseudo, asked, config.classes, config.pseudo_power, job.session, job.pseudo)
     return torch.from_numpy(rows).to(job.session.device)
 
 
