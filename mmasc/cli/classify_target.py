@@ -50,7 +50,7 @@ def fitting(results: Iterable["Classification"], output_format: str) -> Iterator
 
 def say_odd_names(paths: Iterable[str | os.PathLike[str]]) -> None:
     """Say which names a selection table cannot hold: read again, it names no recording."""
-    for path in dict.fromkeys(map(os.fspath, paths)):
+    for path in dict.fromkeys(os.fspath(one) for one in paths):
         if not fits_a_line(path):
             remark(f"{show_path(path)}: its name contains a tab or a line break, which a selection table cannot hold")
 

@@ -53,7 +53,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         about = error.filename is None and error.errno in _NOT_WRITTEN
         if about or (isinstance(error.filename, str) and _is_beside(Path(error.filename), path)):
-            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
