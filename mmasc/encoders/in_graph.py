@@ -39,9 +39,10 @@ def encoder_graph(encoder: Encoder) -> nn.Module:
         return _ClassicGraph(encoder)
     if isinstance(encoder, Names):
         return _NamesGraph(encoder)
+    faster = type(encoder)._run_by_onnx is not Encoder._run_by_onnx
     raise MmascError(
         f"{encoder.spec.name} cannot be written as ONNX with its front end; base, mini and their kind, classic, names "
-        "of networks, and trained networks can"
+        "of networks, and trained networks can" + ("; embed --backend onnx runs it by ONNX Runtime here" * faster)
     )
 
 

@@ -20,10 +20,11 @@ def export_hoplite(collection: Collection, to: Path, space: str | None = None) -
         from perch_hoplite.db import sqlite_usearch_impl as package
     require_empty(to, "a hoplite database")
     reader, paths = collection.space(space), collection.recordings.column("path").to_pylist()
+    ids = reader.recordings.tolist()
     opened = package.SQLiteUSearchDB.create(str(to), package.get_default_usearch_config(reader.space.dim))
     opened.insert_metadata("mmasc", ConfigDict({"encoder": reader.space.encoder}))
     place = opened.insert_deployment(name=reader.name, project="mmasc")
-    at = {one: opened.insert_recording(paths[collection.row_of[one]], deployment_id=place) for one in reader.recordings}
+    at = {one: opened.insert_recording(paths[collection.row_of[one]], deployment_id=place) for one in ids}
     for some in windows_in_order(collection, reader, at_once=10_000):
         moments = zip(reader.recording[some].tolist(), reader.start[some], reader.end[some], strict=True)
         windows = [{"recording_id": at[one], "offsets": [float(a), float(b)]} for one, a, b in moments]

@@ -1,12 +1,12 @@
 """Inputs as other packages hand them over: one or several, rows of several kinds → vectors."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from mmasc.audio.memory import is_one
 from mmasc.encoders.base import Encoder
 from mmasc.errors import MmascError
 from mmasc.integrations.items import KINDS, kind_of
@@ -17,7 +17,8 @@ from mmasc.windows.units import unit_float32
 def listed_inputs(inputs: Any) -> tuple[list[Any], bool]:
     """Inputs as a list, and whether it was a single one: a text, path, picture, or sound in memory."""
     inputs = inputs.tolist() if isinstance(inputs, np.ndarray) and inputs.dtype.kind in "OU" else inputs
-    single = isinstance(inputs, str | Path | tuple | Mapping | np.ndarray) or hasattr(inputs, "convert")
+    single = is_one(inputs) or isinstance(inputs, tuple | np.ndarray)
+    single = single or any(hasattr(inputs, name) for name in ("convert", "get_all_samples"))
     return ([inputs] if single else list(inputs)), single
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.spec import DEFAULT_ENCODER
-from mmasc.integrations.items import loaded
+from mmasc.integrations.items import loaded, require_same
 from mmasc.integrations.lists import vectors_of_rows
 from mmasc.integrations.packages import from_extra
 
@@ -26,12 +26,15 @@ class MtebEncoder(AbsEncoder):
         model_name: A name as `load_encoder` takes it, or a loaded encoder.
         revision: Identity of stored vectors, as `load_encoder` takes it.
         device: Where an encoder that is named runs.
+    Raises:
+        MmascError: As `load_encoder` does, and if no rule of the encoder gave the revision.
     """
 
     def __init__(
         self, model_name: str | Encoder = DEFAULT_ENCODER, revision: str | None = None, device: str | None = None
     ) -> None:
         self.encoder = loaded(model_name, device or "cpu", revision)
+        require_same(self.encoder, revision or self.encoder.identity, f"revision {revision}; leave the revision out")
         spec, required = self.encoder.spec, [name for name, one in ModelMeta.model_fields.items() if one.is_required()]
         said = {
             "name": f"mmasc/{spec.name}",

@@ -27,10 +27,14 @@ def stamp_vectors(
     Args:
         encoder: A loaded encoder.
         sounds: Samples in [-1, 1] `[sound time]`, of numpy or torch; resampled to the encoder's rate.
-        sample_rate: Of the sounds, in Hz.
+        sample_rate: Sample rate of the sounds, in Hz.
         hop_seconds: From one stamp to the next; each is a multiple of it, so that none drifts.
         seconds: Length of the sound around a stamp.
+    Raises:
+        ValueError: If the hop or the length is not above 0.
     """
+    if not (hop_seconds > 0 and seconds > 0):
+        raise ValueError(f"hop_seconds and stamp_seconds must be above 0, got {hop_seconds} and {seconds}")
     samples, rate = as_numbers(sounds).astype(np.float32), encoder.spec.sample_rate
     stamps = np.arange(int(samples.shape[1] / sample_rate / hop_seconds + 1e-9) + 1) * hop_seconds
     length, starts, rows = round(seconds * rate), np.round(stamps * rate).astype(int), []

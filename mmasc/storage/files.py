@@ -198,7 +198,7 @@ def require_empty(folder: Path, what: str) -> None:
     """Refuse a place where something lies already.
 
     Args:
-        folder: A folder that is not there yet, or is empty.
+        folder: A folder that does not exist yet, or is empty.
         what: What is to be written into it, for the message.
     Raises:
         MmascError: If it holds anything, or is a file.

@@ -22,6 +22,7 @@ from mmasc.encoders.registry import ENCODERS, load_encoder
 from mmasc.errors import MmascError
 from mmasc.weights.download import fetch
 from mmasc.weights.table import WEIGHTS, RemoteFile, WeightFile
+from tests.helpers.command import run
 from tests.parity import rule_weights as rw
 from tests.parity.compare import compare
 
@@ -495,3 +496,12 @@ def test_a_model_of_another_size_is_refused(made, monkeypatch):
     monkeypatch.setitem(ENCODERS, "clap", replace(ENCODERS["clap"], dim=512))
     with pytest.raises(MmascError, match="gives vectors of 24 numbers, clap has 512"):
         load_encoder(f"clap:{made / 'tiny'}")
+
+
+def test_it_is_not_exported_and_what_is_is_said(made, tmp_path, capsys):
+    status, _, said = run("models", "export", f"clap:{made / 'tiny'}", "--to", tmp_path / "x.onnx", capsys=capsys)
+    assert status == 1
+    assert said.count("\n") == 1
+    assert "clap cannot be written as ONNX with its front end; base, mini and their kind, classic, names of" in said
+    assert "embed --backend onnx runs it by ONNX Runtime here" in said
+    assert not any(path.suffix == ".onnx" for path in tmp_path.iterdir())

@@ -82,6 +82,18 @@ def test_stamps_do_not_drift(standin):
     assert stamps.shape == (1, 607)
 
 
+@pytest.mark.parametrize("wrong", [{"hop_seconds": 0.0}, {"hop_seconds": -1.0}, {"stamp_seconds": -0.5}])
+def test_steps_and_lengths_are_above_zero(standin, wrong):
+    with pytest.raises(ValueError, match="hop_seconds and stamp_seconds must be above 0"):
+        get_timestamp_embeddings(noise(0.2), HearModel(standin, **wrong))
+
+
+def test_an_encoder_without_ears_is_refused(standin, registered, monkeypatch):
+    monkeypatch.setattr(type(standin), "supports", lambda self, kind: kind == "text")
+    with pytest.raises(MmascError, match="standin hears no sound; choose another encoder"):
+        load_model(registered, device="cpu")
+
+
 def test_sounds_do_not_depend_on_their_neighbours(standin):
     audio, model = noise(1.0), HearModel(standin)
     together, alone = get_timestamp_embeddings(audio, model)[0], get_timestamp_embeddings(audio[1:2], model)[0]

@@ -141,3 +141,6 @@ def test_what_is_asked_is_what_is_answered(mteb, standin):
     about = model.mteb_model_meta
     assert (about.name, about.revision, about.embed_dim) == ("mmasc/standin", standin.identity, 4)
     assert isinstance(model, importlib.import_module("mteb.models.models_protocols").EncoderProtocol)
+    assert MtebEncoder(standin, revision=standin.identity).encoder is standin
+    with pytest.raises(MmascError, match="encoder standin has changed since revision 123; leave the revision out"):
+        MtebEncoder(standin, revision="123")

@@ -35,6 +35,18 @@ def test_a_single_input_gives_a_single_vector(model, sounds):
     assert model.encode([]).shape == (0, 4)
 
 
+def test_a_single_sound_in_memory_is_one(model, standin, sounds):
+    path = sounds / "wood" / "d.wav"
+    samples, rate = soundfile.read(path, dtype="float32")
+    decoder = type("Decoder", (), {"get_all_samples": lambda self: self, "data": samples, "sample_rate": rate})()
+    wanted = embed_file(path, standin).vector.astype(np.float32)
+    for one in (path.read_bytes(), decoder, (samples, rate), {"array": samples, "sampling_rate": rate}):
+        np.testing.assert_array_equal(model.encode(one), wanted)
+    for nothing in (None, 7):
+        with pytest.raises(MmascError, match="a sound must be a path"):
+            model.encode(nothing)
+
+
 def test_vectors_come_as_they_are_asked_for(model):
     assert isinstance(model.encode(TEXTS), np.ndarray)
     assert isinstance(model.encode(TEXTS, convert_to_tensor=True), torch.Tensor)
