@@ -93,7 +93,9 @@ def _run() -> None:
     try:
         with _first_process_alone(), asking(_ask_at_terminal) if _at_terminal() else contextlib.nullcontext():
             status = cli.main(standalone_mode=False)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__, EOFError):  # click takes it for an answer that nobody gave
+            _fail(f"something that was read ended too early ({error.__cause__}); run the command again", 1)
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # once more ends it at once, without a word
         _fail("stopped; the work done so far is kept", 130)
     except click.ClickException as error:

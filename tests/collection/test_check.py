@@ -67,6 +67,15 @@ def test_vectors_that_are_no_vectors_are_said(tmp_path):
     assert "2 vectors are zero" in text
 
 
+def test_copies_of_one_sound_are_no_fault(tmp_path, standin):
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, 8_000)
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / name, sound, 8_000)
+    mmasc.embed([tmp_path / "a.wav", tmp_path / "b.wav"], tmp_path / "c", standin)
+    (one,) = Collection(tmp_path / "c").check()
+    assert (one.level, "all 2 vectors are the same" in one.message) == ("warning", True)
+
+
 def test_what_the_mix_loses_did_not_end_too_early(tmp_path, standin):
     """Channels of opposite polarity and a file that was cut off are two things, and each has its own fix."""
     tone = np.sin(np.arange(8_000) * 0.3) * 0.3

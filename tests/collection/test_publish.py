@@ -184,7 +184,7 @@ def test_other_things_are_not_replaced(place, labelled, registered, tmp_path):
         "https://host/c": "published and read as s3://",
         "s3://bucket": "published and read as s3://",
         "/a/folder": "/a/folder: collections are published and read as s3://",
-        "ftp://h/c": "read from s3://",
+        "ftp://h/c": "published and read as s3://",
         "s3://none/c": "no such object or bucket",
     }.items():
         with pytest.raises(MmascError, match=said):

@@ -126,7 +126,8 @@ def assert_info(collection: Collection, model: Model) -> None:
 def assert_checked(collection: Collection, missing: set[str]) -> None:
     """`check` finds no error, and names files that are gone."""
     findings = collection.check()
-    assert [one.message for one in findings if one.level == "error"] == []
+    errors = [one.message for one in findings if one.level == "error"]
+    assert errors == [], errors
     said = [one.message for one in findings if re.match(r"\d+ recordings? ", one.message)]
     assert any(message.startswith(f"{len(missing)} ") for message in said) or not missing, said
 
