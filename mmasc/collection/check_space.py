@@ -110,7 +110,7 @@ def _check_vectors(reader: SpaceReader) -> list[Told]:
     if zero:
         found.append(("warning", f"{counted(zero, 'vector is', 'vectors are')} zero"))
     if count > 1 and np.all(low == high):
-        # Copies of one sound, and silence, are no fault
+        # Copies of one sound, and silence, are not faults
         found.append(("warning", f"all {count} vectors are the same: unless the sounds are, the encoder is broken"))
     if count and not broken:
         found += _check_index(reader, count)
