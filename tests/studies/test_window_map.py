@@ -79,7 +79,8 @@ def test_colours_are_those_of_columns_and_of_annotations(server, tmp_path, capsy
 
 
 def test_a_picture_is_the_same_bytes_and_shows_every_point(server, tmp_path, capsys):
-    assert drawn(capsys, server.folder, "--to", tmp_path / "a.png", "--colour", "site")[0] == 0
+    said = drawn(capsys, server.folder, "--to", tmp_path / "a.png", "--colour", "site")
+    assert said == (0, "", f"36 windows of space standin → {tmp_path / 'a.png'}\n")
     found = map_windows(Collection(server.folder), colour="site")
     assert found.write(tmp_path / "b.png").read_bytes() == (tmp_path / "a.png").read_bytes()
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
