@@ -49,6 +49,9 @@ def test_it_is_the_dictionary_of_all_rows_after_every_foreign_commit(store, monk
     known = KnownRecordings(store, store.head(), "one")
     assert dict(known) == plain(store)
     assert dict(KnownRecordings(store, store.head())) == plain(store, None)
+    assert known.get("never.wav") is None
+    with pytest.raises(KeyError):
+        known["never.wav"]
     pieces: list[int] = []
     real = Store.recordings
 

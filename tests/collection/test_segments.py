@@ -93,6 +93,25 @@ def test_segments_answer_as_brute_force_while_windows_come_and_go(store, monkeyp
     assert [one.message for one in collection.check() if "index" in one.message] == []
 
 
+def test_windows_in_no_segment_are_found_and_nothing_twice(store):
+    for first, count in ((1_300, 30), (1_330, 5)):  # a segment, and so few more that they lie in none
+        with store.transaction() as change:
+            change.append_windows("one", rows(first, count))
+        reader_of(store).refresh_index()
+    reader = reader_of(store)
+    index = reader.refresh_index()
+    assert index.rest.tolist() == list(range(1_330, 1_335))
+    wanted = [5, 700, 1_310, 1_332]
+    queries = unit_float32(reader.vectors(np.array(wanted)))
+    assert reader.search(queries, 3)[1][:, 0].tolist() == wanted
+    # Of fewer windows than are asked for, each is found once
+    for few in (wanted, wanted[3:], wanted[:2]):
+        scores, found = index.search(queries, 20, np.isin(np.arange(1_335), few), False, reader.vectors)
+        for row in found:
+            assert sorted(row[row >= 0].tolist()) == few
+        assert np.isfinite(scores[:, : len(few)]).all()
+
+
 def test_an_index_built_in_processes_is_the_same_and_its_recall_is_told(store):
     told = Collection(store.folder, policy=POLICY).index(workers=2)
     assert [(row["kind"], row["windows"], row["gone"]) for row in told] == [("ivf", 500, 0)] * 2 + [("ivf", 300, 0)]
