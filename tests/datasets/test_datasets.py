@@ -370,7 +370,7 @@ def test_a_group_that_brings_a_share_no_nearer_is_not_held_back():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_something_of_every_class_is_left_to_learn(seed):
-    """Class 0 lies in one group, class 1 in two, class 2 in none: most of all clips are wanted, and never all of one."""
+    """Class 0 lies in one group, class 1 in two, class 2 in none: most clips are wanted, never all of one."""
     has = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]], bool)
     held = draw_groups(has, ["a", "a", "b", "c"], 0.9, seed)
     assert held.tolist() in ([False, False, True, False], [False, False, False, True])
