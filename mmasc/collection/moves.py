@@ -96,7 +96,7 @@ def find_moves(
     elsewhere = _not_in_place(alike, root, given, {*others, *(changed.keys() - now.keys())})
     sizes = {one.stamp.size for one in elsewhere.values()}
     fresh = [stored for stored, size in new.items() if size in sizes]
-    now = {stored: now[stored] for stored in others}
+    now = {stored: look for stored, look in now.items() if stored in others}
     now |= {stored: looks.at(given[stored]) for stored in _told("reading new files", fresh)}
     targets: dict[Content, list[str]] = defaultdict(list)
     for stored, look in now.items():

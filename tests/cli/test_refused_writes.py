@@ -40,8 +40,12 @@ def noted(labelled) -> Path:
 
 
 @pytest.fixture
-def full():
+def full(monkeypatch):
     """Files end after 30 bytes, as on a full disk."""
+    import matplotlib.font_manager  # noqa: F401 - it writes a list of fonts when it is first loaded
+
+    # Python would keep modules that it compiles cut short, and could not load them ever after
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30, hard))
     yield
