@@ -132,7 +132,7 @@ def read_span(path: str | Path, start: float, end: float) -> tuple[np.ndarray, S
 def _header(path: Path) -> Header:
     try:
         found = path.stat()
-        state = found.st_ino, found.st_size, found.st_mtime_ns
+        state = found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
         with _lock_of(path, state):  # who asks meanwhile waits, instead of looking through the file as well
             return _header_of(path, state)
     except FileNotFoundError as error:
@@ -142,15 +142,15 @@ def _header(path: Path) -> Header:
 
 
 @lru_cache(_HEADERS)
-def _lock_of(path: Path, state: tuple[int, int, int]) -> threading.Lock:
+def _lock_of(path: Path, state: tuple[int, ...]) -> threading.Lock:
     return threading.Lock()
 
 
 @lru_cache(_HEADERS)
-def _header_of(path: Path, state: tuple[int, int, int]) -> Header:
+def _header_of(path: Path, state: tuple[int, ...]) -> Header:
     """The header of a file in this state; some say what they must only when the whole file was looked through."""
     with open(path, "rb", buffering=0) as file:
-        return read_header(file, state[1])
+        return read_header(file, state[0])
 
 
 def _sought(
