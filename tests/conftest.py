@@ -4,12 +4,23 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
 
-from mmasc.encoders.base import Encoder
-from mmasc.encoders.spec import EncoderSpec
+# Shapes and types are checked at every call of modules that speak of arrays. The others have plain types alone, which
+# mypy checks without running them: readers of headers and tables are called a hundred thousand times by some tests
+ROOT = Path(__file__).parents[1]
+SHAPED = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted((ROOT / "mmasc").rglob("*.py"))
+    if "from jaxtyping import" in path.read_text(encoding="utf-8") and path.name != "__init__.py"
+]
+jaxtyping.install_import_hook(SHAPED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+from mmasc.encoders.base import Encoder  # noqa: E402
+from mmasc.encoders.spec import EncoderSpec  # noqa: E402
 
 STANDIN_SPEC = EncoderSpec(
     "standin",
