@@ -1,9 +1,7 @@
 """A space in the folder layout of clip-retrieval and autofaiss: img_emb/*.npy, text_emb/*.npy and metadata/*.parquet.
 
 Vectors of sounds stand where theirs of pictures do; they are of unit length, as both compare by inner products. Rows of
-all three belong together: where texts are asked for, they are the captions of the windows, with their vectors.
-
-Source of the layout: clip-retrieval 2.45, its NumPy writer.
+all three belong together. Source of the layout: clip-retrieval 2.45, its NumPy writer.
 """
 
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 from mmasc.collection import Collection
 from mmasc.collection.frames import window_order, windows_described, with_column
 from mmasc.collection.touched_windows import vectors_of_texts, window_texts
-from mmasc.storage.together import write_together
+from mmasc.storage.together import require_no_others, write_together
 from mmasc.windows.units import unit_float32
 
 ROWS_A_FILE = 1_000_000
@@ -36,6 +34,8 @@ def export_clip_retrieval(
         rows_a_file: Windows in a file, at most.
     Returns:
         The files, vectors before metadata of each part.
+    Raises:
+        MmascError: If the folder has parts of another export, of more windows or with texts.
     """
     written: list[Path] = []
     reader = collection.space(space)
@@ -43,8 +43,10 @@ def export_clip_retrieval(
     texts = window_texts(collection, reader, _COLUMNS)
     known = vectors_of_texts(collection, reader, texts)
     parts = range(0, max(len(order), 1), rows_a_file)
-    for number, first in enumerate(parts):
-        some, name = order[first : first + rows_a_file], f"{number:0{len(str(len(parts)))}}"
+    names = [f"{number:0{len(str(len(parts)))}}" for number in range(len(parts))]
+    require_no_others(to, {"img_emb": names, "text_emb": names if known else [], "metadata": names})
+    for name, first in zip(names, parts, strict=True):
+        some = order[first : first + rows_a_file]
         table = windows_described(collection, reader, some).drop(["id", "status", "reason"])
         table = table.rename_columns(["image_path" if one == "path" else one for one in table.column_names])
         files: dict[Path, Any] = {to / "img_emb" / f"img_emb_{name}.npy": unit_float32(reader.vectors(some))}

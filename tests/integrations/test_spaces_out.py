@@ -50,6 +50,19 @@ def test_folders_of_clip_retrieval(collection, tmp_path):
         np.testing.assert_allclose(vector, wanted / np.linalg.norm(wanted), atol=1e-6)
 
 
+def test_parts_of_another_export_are_not_mixed_in(collection, tmp_path):
+    export_clip_retrieval(collection, tmp_path / "out", rows_a_file=3)
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")}
+    with pytest.raises(MmascError, match=r"img_emb: has parts of another export \(img_emb_1.npy\)"):
+        export_clip_retrieval(collection, tmp_path / "out")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")} == before
+    export_clip_retrieval(collection, tmp_path / "out", rows_a_file=3)
+    (tmp_path / "out" / "text_emb").mkdir()
+    (tmp_path / "out" / "text_emb" / "text_emb_0.npy").write_bytes(b"")
+    with pytest.raises(MmascError, match="text_emb"):
+        export_clip_retrieval(collection, tmp_path / "out", rows_a_file=3)
+
+
 def read_folder(folder):
     tables = [pq.read_table(path).to_pylist() for path in sorted((folder / "metadata").iterdir())]
     parts = {}
