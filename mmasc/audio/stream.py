@@ -82,7 +82,7 @@ class AudioStream:
         reason = f"{status.reason}; {remark}" if status.reason else f"{show_path(self._file.path)}: {remark}"
         return replace(status, state="truncated" if self._phase.remark else status.state, reason=reason)
 
-    def silence(self, lane: int = 0) -> Float[np.ndarray, "stretch 2"]:
+    def silence(self, lane: int) -> Float[np.ndarray, "stretch 2"]:
         """Start and end in seconds of stretches of digital silence in a lane, from 0.05 s on, as far as it was read.
 
         Digital silence: samples below -140 dBFS, or below -40 dBFS and none different from the one before.

@@ -129,7 +129,7 @@ def _spread(vectors: np.ndarray, codes: np.ndarray) -> Familiarity:
     means = np.stack([unit[numbers == place].mean(axis=0) for place in range(len(classes))])
     away = unit - means[numbers]
     n_items, dim = away.shape
-    shrinkage = float(ledoit_wolf_shrinkage(away, assume_centered=True)) if n_items > 1 else 1.0
+    shrinkage = float(ledoit_wolf_shrinkage(away, assume_centered=True))
     _, singular, rows = np.linalg.svd(away, full_matrices=False)
     n_directions = min(_DIRECTIONS, len(singular), max(dim - 1, 1))
     own = singular**2 / n_items

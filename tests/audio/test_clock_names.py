@@ -90,6 +90,7 @@ REFUSED = [
     ("25122023_043000.wav", "several ways", "%d%m%Y_%H%M%S"),
     ("010203_040506.wav", "several ways", "%y%m%d_%H%M%S"),
     ("230504_043000.wav", "several ways", "%y%m%d_%H%M%S"),
+    ("290224_043000.wav", "several ways", "%d%m%y_%H%M%S"),  # of these years only 2024 has that day
     ("SITE_230504_043000_x.wav", "several ways", "*%y%m%d_%H%M%S*"),
     ("20230504_0430.wav", "a time or a number", "%Y%m%d_%H%M"),
     ("230504_0430.mp3", "", "%y%m%d_%H%M"),  # Sony

@@ -157,3 +157,9 @@ def test_files_are_decoded_once_while_there_is_room_and_removed_at_the_end(tmp_p
         folder = files._folder.name
     assert decoded == ["a", "b", "c", "d", "a"]
     assert not Path(folder).exists()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_likeness_is_never_above_one(seed):
+    sound = noise(0.6, seed)
+    assert match_waveforms(sound, sound.copy()).similarity <= 1.0

@@ -52,6 +52,7 @@ def test_what_was_added_comes_back_with_all_its_values(one):
     assert found == Annotation(**{**vars(whole), "id": name})
     one.compact()
     assert Collection(one.store.folder).annotations.all() == [found]
+    assert one.annotations.to_table().column_names[:4] == ["id", "recording", "path", "start"]
     (row,) = one.annotations.to_table().to_pylist()
     assert row.pop("path") == one.path_of("a.wav")
     assert row == vars(found)

@@ -137,3 +137,15 @@ def test_names_fit_every_file_system(path, label):
     assert name.split(".")[0].upper() not in ("CON", "NUL", "AUX", "PRN")
     assert name.endswith(".wav")
     assert not name.startswith((".", "-"))
+
+
+@pytest.mark.parametrize(("label", "kept"), [("x" * 60, "x" * 60), ("x" * 61, "x" * 60), ("é" * 31, "é" * 30)])
+def test_sixty_bytes_of_a_label_are_in_the_name(label, kept):
+    assert f"_{kept}" in clip_name(LabelRow("/r/a.wav", 0.0, 1.0, label, None), ".wav")
+    assert f"_{kept}{kept[0]}" not in clip_name(LabelRow("/r/a.wav", 0.0, 1.0, label, None), ".wav")
+
+
+def test_progress_counts_recordings(sounds, tmp_path):
+    said = []
+    cut_clips(rows_of(sounds), tmp_path / "out", progress=lambda done, all_: said.append((done, all_)))
+    assert said == [(1, 3), (2, 3), (3, 3)]

@@ -166,6 +166,11 @@ def test_names_that_can_be_read_in_several_ways_are_said_with_what_to_give(tmp_p
     report = Collection(tmp_path / "c").read_clocks("%d%m%Y_%H%M%S")
     assert (report.remarks, report.sources) == ([], {"pattern": 1})
     assert times(tmp_path / "c")["01022023_043000.wav"][0] == datetime(2023, 2, 1, 4, 30)
+    # of several without a clock the first that a pattern would help is named
+    for name in ("00 rain.wav", "02022023_043000.wav"):
+        write(tmp_path / "s" / name, 0.5)
+    (line,) = mmasc.embed(tmp_path / "s", tmp_path / "other", registered).remarks
+    assert "2 recordings got no clock: 01022023_043000.wav" in line
     # what a pattern told stays where nothing is known without it
     assert Collection(tmp_path / "c").read_clocks().changed == 0
 

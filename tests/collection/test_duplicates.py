@@ -186,6 +186,12 @@ def test_the_command_prints_the_same_in_every_format(library, capsys):
     assert out == "no duplicates found\n"
 
 
+def test_what_is_kept_in_memory_changes_no_answer(library, monkeypatch):
+    before = find_duplicates(Collection(library / "c"))
+    monkeypatch.setattr(pair_matches, "_PREPARED_BYTES", 1)
+    assert find_duplicates(Collection(library / "c")) == before
+
+
 def test_every_pair_is_compared_once_and_progress_ends(library, monkeypatch):
     compared, steps = [], []
     plain = similarity.match_compared

@@ -227,7 +227,14 @@ def test_a_hostile_head_writes_nowhere_else(name):
 
 
 @pytest.mark.parametrize(
-    "raw", [b"[]", b"{", b'{"files": []}', b'{"files": {"annotations/x": {"digest": "../x", "size": 1}}}']
+    "raw",
+    [
+        b"[]",
+        b"{",
+        b'{"files": []}',
+        b'{"files": {"annotations/x": {"digest": "../x", "size": 1}}}',
+        b'{"files": {"annotations/x": {"digest": "%s", "size": -1}}}' % (b"0" * 32),
+    ],
 )
 def test_a_damaged_head_is_said(raw):
     with pytest.raises(MmascError, match="is damaged|was copied"):

@@ -264,6 +264,7 @@ def placed(*bounds: tuple[int, int, str]) -> list[Placed]:
         ([(0, 500, "ivf")], 511, False, [(500, 511, "flat")]),
         ([(0, 500, "ivf"), (500, 509, "flat")], 511, False, []),
         ([(0, 500, "ivf"), (500, 511, "flat")], 512, False, [(500, 512, "ivf")]),
+        ([(0, 500, "ivf"), (400, 503, "flat")], 511, False, [(500, 511, "flat")]),  # 3 of its windows are new
         ([(0, 400, "ivf")], 449, False, [(400, 449, "flat")]),
         ([(0, 400, "ivf")], 450, False, [(400, 450, "ivf")]),
         ([(0, 400, "ivf"), (400, 600, "ivf")], 600, False, []),
@@ -334,3 +335,22 @@ def test_segments_of_a_space_that_is_made_again_are_gone(store):
     with store.transaction() as change:
         change.add_space("three", SpaceHead("b" * 32, "standin", DIM, 1.0, 1.0, "mix"))
     assert segment_files.segment_names(store.space_folder("b" * 32)) == []
+
+
+def test_the_exact_index_of_a_small_space_is_built_again_when_a_quarter_is_new(tmp_path, monkeypatch):
+    made = Store.create(tmp_path / "c", tmp_path)
+    with made.transaction() as change:
+        change.add_space("one", SpaceHead("a" * 32, "standin", DIM, 1.0, 1.0, "mix"))
+        change.append_windows("one", rows(0, 100))
+    counts, plain = [], VectorIndex.build
+    monkeypatch.setattr(
+        VectorIndex, "build", lambda get, count, *more: counts.append(count) or plain(get, count, *more)
+    )
+    # What is new is searched in an index in memory, until it is more than a quarter
+    for first, count, built in ((100, 0, [100]), (100, 0, [100]), (100, 25, [100, 25]), (125, 1, [100, 25, 126])):
+        if count:
+            with made.transaction() as change:
+                change.append_windows("one", rows(first, count))
+        reader = Collection(made.folder).space()
+        assert_brute_force(reader)
+        assert counts == built

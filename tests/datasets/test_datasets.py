@@ -310,6 +310,8 @@ def test_a_fold_that_does_not_exist_lists_those_that_do():
     clips = [Clip(Path(f"{fold}.wav"), ("a",), fold=fold) for fold in ("10", "2", "1")]
     with pytest.raises(MmascError, match="made has no fold '7'; there are: 1, 2, 10"):
         Dataset("made", Path("made"), tuple(clips), ("a",)).split("7")
+    with pytest.raises(MmascError, match="made has no fold '7'; there are: 1, 2, 10"):
+        Dataset("made", Path("made"), tuple(clips), ("a",)).split("1", validation="7")
 
 
 def test_validation_is_never_the_test_fold():
@@ -456,6 +458,9 @@ def test_made_folds_of_several_labels_go_by_the_rarest():
     counts = np.array(counts_by_fold(dataset.with_folds(3)))
     assert counts[:, [0, 2, 3]].tolist() == 3 * [[5, 3, 1]]
     assert sorted(counts[:, 1]) == [0, 0, 1]
+    # A label that comes with others may be rarer than the folds are many: its clips are in some of them
+    rare = np.array(counts_by_fold(labelled_clips(*6 * ["a"], *2 * ["a,c"]).with_folds(3)))
+    assert sorted(rare[:, 2]) == [0, 1, 1]
 
 
 def test_real_esc10(test_data):

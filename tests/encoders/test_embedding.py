@@ -104,3 +104,10 @@ def test_embed_refuses_what_is_no_waveform(standin):
     with pytest.raises(MmascError, match="holds audio and text, no image"):
         standin.embed_image([])
     assert standin.embed(torch.zeros(0, 8_000)).shape == (0, 4)
+
+
+def test_many_rows_of_few_samples_are_the_other_way_round(standin):
+    with pytest.raises(ValueError, match=r"got \[65, 32\], which looks like \[time, channel\]"):
+        standin.embed(np.zeros((65, 32), np.float32))
+    assert standin.embed(np.full((65, 33), 0.1, np.float32)).shape == (65, 4)
+    assert standin.embed(np.full((64, 32), 0.1, np.float32)).shape == (64, 4)

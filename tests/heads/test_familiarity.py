@@ -90,6 +90,7 @@ def test_damaged_arrays_are_refused():
     for broken in (
         {key: array for key, array in arrays.items() if key != name},
         arrays | {name: -arrays[name]},
+        arrays | {name: arrays[name] * np.where(np.arange(len(arrays[name])) == 1, -1, 1)},
         arrays | {name: arrays[name][:-1]},
         arrays | {"familiarity.means": np.full_like(arrays["familiarity.means"], np.nan)},
         arrays | {"familiarity.means": arrays["familiarity.means"][:, :5]},

@@ -7,7 +7,7 @@ import pytest
 
 from mmasc.heads.background import STANDS_OUT, standing_out
 from mmasc.heads.conversion import predictor_of
-from mmasc.heads.from_words import FromWords, WordScore, word_score
+from mmasc.heads.from_words import _USUAL, FromWords, WordScore, word_score
 from mmasc.heads.registry import make_head
 from mmasc.windows.units import unit_as_normalizer
 from tests.helpers.heads import clouds
@@ -26,6 +26,17 @@ def test_the_score_is_how_far_a_cosine_stands_out(sounds):
     words = score.weights / np.linalg.norm(score.weights)
     cosines = (vectors @ words)[:, None]
     np.testing.assert_allclose(score(vectors), standing_out(cosines, cosines)[:, 0] - STANDS_OUT, atol=1e-9)
+
+
+def test_what_is_usual_is_that_of_examples_and_of_the_collection_together(sounds):
+    vectors, codes, score = sounds
+    few = np.r_[0:30]
+    units = unit_as_normalizer(vectors[few])
+    fitted = FromWords(score, strength=0.5).fit(vectors[few], codes[few])
+    share = len(few) / (len(few) + 0.5 * _USUAL)
+    np.testing.assert_allclose(fitted.mean_, share * units.mean(axis=0) + (1 - share) * score.mean, atol=1e-12)
+    variance = share * units.var(axis=0) + (1 - share) * score.deviation**2
+    np.testing.assert_allclose(fitted.deviation_, np.sqrt(variance), atol=1e-12)
 
 
 def test_without_strength_it_is_logistic_regression(sounds):

@@ -56,3 +56,8 @@ def test_vectors_of_another_encoder_are_refused(collection, noises, standin, tmp
 
 def test_a_recording_that_failed_has_no_length():
     assert HeadAnswer("a.wav", None, None, {}, {}, (), AudioStatus("failed", "no sound", None, 0.0)).duration == 0
+
+
+def test_the_name_of_a_network_alone_is_not_a_head(noises):
+    with pytest.raises(MmascError, match="cnn6 is neither a head nor a run of mmasc train"):
+        apply_head("cnn6", noises)

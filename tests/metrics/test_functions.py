@@ -3,6 +3,7 @@
 import math
 import zlib
 
+import jaxtyping
 import numpy as np
 import pytest
 import sklearn.metrics as oracle
@@ -299,3 +300,10 @@ def test_an_interval_of_one_draw_is_that_draw():
     low, high = bootstrap_interval(lambda items: float(items.mean()), 5, n_draws=1)
     assert low == high
     assert 0 <= low <= 4
+
+
+def test_average_precision_wants_a_score_for_each_item(monkeypatch):
+    # Who uses the package has no checks of shapes
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match="2 .*3"):
+        average_precision(np.array([True, False]), np.array([0.1, 0.2, 0.3]))

@@ -402,3 +402,10 @@ def test_no_cells_no_events():
 def test_events_have_no_negative_gaps_or_lengths(option, value):
     with pytest.raises(ValueError, match="must not be negative"):
         find_events(np.ones((1, 1)), np.zeros(1), np.ones(1), ["a"], **{option: value})
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rounding_makes_no_cell_leave_the_range_of_its_windows(seed):
+    starts, ends = random_windows(np.random.default_rng(seed), 40)
+    _, _, means = timeline_cells(np.full((40, 1), 0.1), starts, ends)
+    assert (means == 0.1).all()

@@ -139,6 +139,7 @@ def test_names_of_classes_make_it_a_tagger(tmp_path, scores):
         ({"classes": [1, 2]}, "classes must be a list of names"),
         ({"padding": "mirror"}, "padding must be one of zeros, repeat, minimum"),
         ({"dim": 6}, "gives 5 numbers, its YAML file says dim 6"),
+        ({"dim": 0}, "dim must be a number of 1 or more, got 0"),
         ({"licence": 5}, "licence must be a text"),
     ],
 )

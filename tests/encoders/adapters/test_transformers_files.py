@@ -33,6 +33,7 @@ def folder(path, config, extractor):
 def test_what_they_say(tmp_path, config, extractor, said):
     spec = describe(folder(tmp_path, config, extractor))
     assert (spec.sample_rate, spec.window_seconds, spec.dim) == said
+    assert (spec.weights, spec.minimum_seconds) == ("your own", 0.1)
 
 
 @pytest.mark.parametrize(
