@@ -133,8 +133,10 @@ def test_a_comment_without_zeros_behind_it_is_read_to_its_end(tmp_path):
         "Recorded at 19:17:30 28/04/2021 (UTC) by AudioMoth 24F3190361DA5D2E at medium gain setting while battery "
         "state was 4.2V and temperature was 15.3C."
     )
-    body = b"INFO" + chunk(b"ICMT", comment[:-1].encode()) + chunk(b"IART", b"AudioMoth")
-    assert said(recorder_file(tmp_path / "a.wav", before=chunk(b"LIST", body))).temperature == 15.3
+    items = [chunk(b"ICMT", comment[:-1].encode()), chunk(b"IART", b"AudioMoth"), chunk(b"INAM", b"even")]
+    for order in ((0, 1, 2), (1, 0, 2), (1, 2, 0), (2, 1, 0)):
+        body = b"INFO" + b"".join(items[place] for place in order)
+        assert said(recorder_file(tmp_path / "a.wav", before=chunk(b"LIST", body))).temperature == 15.3
 
 
 @pytest.mark.parametrize(

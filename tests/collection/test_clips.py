@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from mmasc.collection import clip_files
+from mmasc.collection.clip_files import Cut, write_cuts
 from mmasc.collection.clips import clip_name, cut_clips
 from mmasc.errors import MmascError
 from mmasc.label_files.rows import LabelRow
@@ -149,3 +151,14 @@ def test_progress_counts_recordings(sounds, tmp_path):
     said = []
     cut_clips(rows_of(sounds), tmp_path / "out", progress=lambda done, all_: said.append((done, all_)))
     assert said == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("subtype", "width"), [("PCM_16", 2), ("PCM_24", 3), ("PCM_32", 4), ("FLOAT", 4), ("DOUBLE", 8)]
+)
+def test_what_wav_cannot_hold_becomes_rf64(tmp_path, monkeypatch, subtype, width):
+    soundfile.write(tmp_path / "x.wav", np.zeros((RATE, 2)), RATE, subtype)
+    for room, form in ((RATE * width, "WAV"), (RATE * width - 1, "RF64")):  # half a second of two channels
+        monkeypatch.setattr(clip_files, "_MOST_WAV_BYTES", room)
+        (cut,) = write_cuts(tmp_path / "x.wav", [Cut(0.0, 0.5, tmp_path / f"{form}.wav")])
+        assert (soundfile.info(cut.target).format, soundfile.info(cut.target).subtype) == (form, subtype)
