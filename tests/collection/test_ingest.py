@@ -153,6 +153,27 @@ def test_metadata_and_folders_become_columns(sounds, tmp_path, registered):
     assert rows["wood/d.wav"]["species"] is None
 
 
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        (["wood/e.ogg"], "1 of 2 rows of {} names a recording that was not given this time; it stays as it is"),
+        (
+            ["wood/e.ogg", "wood/d.wav"],
+            "2 of 3 rows of {} name recordings that were not given this time; they stay as they are",
+        ),
+    ],
+)
+def test_rows_of_recordings_that_are_not_given_are_counted(sounds, tmp_path, registered, others, said):
+    mmasc.embed(sounds, tmp_path / "c", registered)
+    meta = tmp_path / "meta.csv"
+    meta.write_text("filename,species\na.wav,frog\n" + "".join(f"{name},owl\n" for name in others))
+    given = next(sounds.rglob("a.wav"))
+    report = mmasc.embed(given, tmp_path / "c", registered, metadata=meta)
+    assert report.remarks == [said.format(meta)]
+    rows = {Path(row["path"]).name: row["species"] for row in Collection(tmp_path / "c").recordings.to_pylist()}
+    assert {name: species for name, species in rows.items() if species} == {"a.wav": "frog"}
+
+
 def test_columns_of_any_name_are_stored_and_read_again(sounds, tmp_path, registered):
     """Lance writes a backtick in a name without a word, and cannot open the table from then on."""
     meta = tmp_path / "meta.csv"
