@@ -1,7 +1,6 @@
 """Answers of `mmasc classify` and `head apply` for one recording: objects, rows, lines for people, label files."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mmasc.label_files.formats import rows_text
@@ -101,7 +100,8 @@ def timeline_lines(result: "Classification") -> Iterator[str]:
 def _event(result: "Classification", event: "Event") -> dict[str, Any]:
     """An event as an object; with the clock at its start where that is known, as hits have it."""
     began = _clock_at(result, event.start)
-    return asdict(event) | ({"clock": began} if began else {})
+    # Not `asdict`, which copies deeply: there may be a hundred thousand events
+    return vars(event) | ({"clock": began} if began else {})
 
 
 def _clock_at(result: "Classification", seconds: float) -> str:
