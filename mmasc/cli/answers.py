@@ -20,7 +20,7 @@ from mmasc.cli.classify_formats import (
     timeline_lines,
 )
 from mmasc.cli.classify_target import LABEL_FILES, checked_target, fitting, output_to, write_label_files
-from mmasc.cli.output import echo, json_text, print_rows, remark, shown
+from mmasc.cli.output import echo, json_text, print_rows, remark, shown_rows
 from mmasc.printing import counted
 
 # What the mark next to a label says; the pages on heads and on the bundled encoder say how far it can be relied on
@@ -176,11 +176,11 @@ def _write_csv(results: Iterable["Classification"], labels: Sequence[str], outpu
     ranked = output.top is not None and not timeline and output.with_cosines
     names = [*(RANKED_COLUMNS if ranked else csv_columns(list(labels), timeline, output.with_clock)), *about]
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([shown(name) for name in names])
+    writer.writerows(shown_rows([names]))
     for result in results:
         found = ranked_rows(result, output.group_of or {}) if ranked else csv_rows(result, timeline)
         rows = (row | about for row in found)
-        writer.writerows([[shown(row.get(name, "")) for name in names] for row in rows])
+        writer.writerows(shown_rows([row.get(name, "") for name in names] for row in rows))
         sys.stdout.flush()
 
 

@@ -212,6 +212,11 @@ def shown(value: Any) -> Any:
     return printable(value) if isinstance(value, str) and sys.stdout.isatty() else value
 
 
+def shown_rows(rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
+    """Rows of values as `shown` gives them; for other programs they are not looked at one by one."""
+    return ([shown(value) for value in row] for row in rows) if sys.stdout.isatty() else rows
+
+
 def echo(message: str = "", nl: bool = True, err: bool = False) -> None:
     """Print lines; control characters are kept for programs that read stdout, and removed on terminals and stderr."""
     if err:

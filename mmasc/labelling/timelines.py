@@ -264,11 +264,13 @@ def _timelines(heard: Heard, labeller: Labeller, wanted: Wanted) -> list[dict[st
         minimum_seconds=wanted.minimum_seconds,
         **how,
     )
-    counted = np.concatenate([np.zeros((1, len(names)), np.int64), np.cumsum(labeller.accept(*measures), axis=0)])
-    counts = (counted[bounds[1:]] - counted[bounds[:-1]]).tolist()
+    counts = np.zeros((len(bounds) - 1, len(names)), np.int64)
+    there = np.diff(bounds) > 0
+    if there.any():
+        counts[there] = np.add.reduceat(labeller.accept(*measures), bounds[:-1][there], axis=0, dtype=np.int64)
     found: list[dict[str, Any]] = [
         {"events": own, "seconds": heard_seconds(own, names), "windows": dict(zip(names, windows, strict=True))}
-        for own, windows in zip(events, counts, strict=True)
+        for own, windows in zip(events, counts.tolist(), strict=True)
     ]
     mark: Mark | None = getattr(labeller, "mark", None)
     if mark is not None:
