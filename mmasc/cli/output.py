@@ -1,6 +1,5 @@
 """Results to stdout in the format asked for; progress, remarks and bad files to stderr."""
 
-import csv
 import io
 import json
 import re
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from mmasc.printing import counted, plain, printable, printable_json
+from mmasc.storage.csv_lines import csv_writer
 
 TABLE_WIDTH = 120  # used where stdout is not a terminal
 _COLUMN_GAP = 2  # blanks between columns
@@ -61,7 +61,7 @@ def rows_text(rows: Sequence[Mapping[str, Any]], output_format: str) -> str:
 
 
 def _write_csv(to: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], show: Callable[[Any], Any]) -> None:
-    writer = csv.writer(to, lineterminator="\n")
+    writer = csv_writer(to)
     writer.writerow([show(name) for name in names])
     writer.writerows([["" if row.get(name) is None else show(plain(row.get(name))) for name in names] for row in rows])
 
