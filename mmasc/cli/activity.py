@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmasc.cli.numbers import Number
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_rows, remark
 from mmasc.errors import MmascError, show_path
@@ -33,7 +34,7 @@ def _minutes(context: click.Context, option: click.Parameter, value: str) -> int
 @click.option("--events", metavar="FILE", help="Count the labels of this file or folder instead of annotations.")
 @click.option("--head", metavar="FILE", help="Count what this head or network hears in the collection's vectors.")
 @click.option(
-    "--threshold", type=float, metavar="SCORE", help="Least probability of --head, or score of rows of --events."
+    "--threshold", type=Number(), metavar="SCORE", help="Least probability of --head, or score of rows of --events."
 )
 @click.option(
     "--verdict", type=click.Choice(["present", "absent", "unsure"]), default="present", show_default=True,

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from mmasc.cli.classify_target import LABEL_FILES
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import (
     device_option,
     executor_options,
@@ -37,7 +38,7 @@ _OPTIONS: list[Callable[[Any], Any]] = [
         "--threshold",
         "--onset",
         "threshold",
-        type=click.FloatRange(0, 1),
+        type=NumberRange(0, 1),
         default=None,
         metavar="P",
         help="Minimum probability of a label; in a timeline, of the moment with which an event begins.",
@@ -45,7 +46,7 @@ _OPTIONS: list[Callable[[Any], Any]] = [
     click.option(
         "--offset",
         "offset_threshold",
-        type=click.FloatRange(0, 1),
+        type=NumberRange(0, 1),
         default=None,
         metavar="P",
         help="Timeline: an event goes on while the probability is at least this, which is at most --threshold.",
@@ -54,7 +55,7 @@ _OPTIONS: list[Callable[[Any], Any]] = [
     click.option(
         "--gap",
         "gap_seconds",
-        type=click.FloatRange(0),
+        type=NumberRange(0),
         default=0.0,
         metavar="SECONDS",
         help="Timeline: longest gap within a label that is bridged.",
@@ -62,7 +63,7 @@ _OPTIONS: list[Callable[[Any], Any]] = [
     click.option(
         "--minimum",
         "minimum_seconds",
-        type=click.FloatRange(0),
+        type=NumberRange(0),
         default=0.0,
         metavar="SECONDS",
         help="Timeline: shortest event that is kept.",
@@ -70,7 +71,7 @@ _OPTIONS: list[Callable[[Any], Any]] = [
     click.option(
         "--smooth",
         "smooth_seconds",
-        type=click.FloatRange(0),
+        type=NumberRange(0),
         default=None,
         metavar="SECONDS",
         help="Timeline: moments shorter than this are judged together with the next ones; default with --offset: the "

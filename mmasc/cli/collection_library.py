@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import format_option, quiet_option
 from mmasc.cli.output import echo, print_rows, remark
 from mmasc.cli.progress import shown_progress
@@ -18,7 +19,7 @@ _COLUMNS = ("group", "keep", "path", "relation", "similarity", "offset", "durati
 @click.argument("folder", metavar="COLLECTION")
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=NumberRange(0, 1, min_open=True),
     default=0.8,
     show_default=True,
     metavar="S",

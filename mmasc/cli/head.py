@@ -7,6 +7,7 @@ import click
 
 from mmasc.cli.head_apply import apply
 from mmasc.cli.lists import ListCommand
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import format_option, quiet_option
 from mmasc.cli.output import echo, left_out, print_object, print_rows, print_table, remark, shorten
 from mmasc.cli.progress import shown_progress
@@ -46,7 +47,7 @@ head.add_command(apply)
 )
 @click.option(
     "--overlap",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=NumberRange(0, 1, min_open=True),
     default=0.5,
     show_default=True,
     metavar="SHARE",

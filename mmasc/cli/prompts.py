@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from mmasc.cli.lists import ListCommand
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import (
     device_option,
     draw_together_option,
@@ -182,7 +183,7 @@ def sweep_prompts(
 @click.option("--thresholds", is_flag=True, help="Learn a minimum probability per label, the one with the best F1.")
 @click.option(
     "--lost",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=NumberRange(0, 1, max_open=True),
     default=None,
     metavar="SHARE",
     help="Learn a minimum cosine for 'none of these'; at most this share of the right answers is lost.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import TABLE_WIDTH, echo, print_rows, print_table, remark, rows_text, shorten
 from mmasc.cli.progress import shown_progress
@@ -52,7 +53,7 @@ _OWN_WIDTH = 24  # characters of a user's own column in the table
 @click.option("--windows", is_flag=True, help="Single windows as hits; default: good neighbouring windows are one hit.")
 @click.option(
     "--gap",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     metavar="SECONDS",
     help="Longest gap between windows of one hit; default: the hop of the space.",
 )

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import click
 
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import print_rows, remark
 from mmasc.cli.progress import shown_progress
@@ -142,7 +143,7 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--per-class", type=click.IntRange(min=0), default=0, metavar="N", help="Number of training clips kept per class."
 )
 @click.option("--cache", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder that keeps decoded waveforms.")
-@click.option("--checkpoint-seconds", type=click.FloatRange(min=0), default=30.0, show_default=True)
+@click.option("--checkpoint-seconds", type=NumberRange(min=0), default=30.0, show_default=True)
 @click.option(
     "--pause-at",
     type=click.IntRange(min=1),
