@@ -17,6 +17,7 @@ from mmasc.cli.options import (
     strict_option,
     window_option,
 )
+from mmasc.cli.targets import ResultPath
 from mmasc.encoders.executing import check_executor, executing
 
 # What a collection has of its own, and what only a collection has
@@ -86,7 +87,7 @@ _OPTIONS: list[Callable[[Any], Any]] = [
     format_option(*LABEL_FILES),
     click.option(
         "--to",
-        type=click.Path(),
+        type=ResultPath(),
         default=None,
         metavar="FILE|FOLDER",
         help="File to write instead of stdout; for audacity and raven a folder, with one file per recording.",

@@ -11,6 +11,7 @@ from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import format_option, quiet_option
 from mmasc.cli.output import echo, left_out, print_object, print_rows, print_table, remark, shorten
 from mmasc.cli.progress import shown_progress
+from mmasc.cli.targets import ResultPath
 from mmasc.heads.registry import HEADS
 from mmasc.printing import counted
 
@@ -107,7 +108,12 @@ head.add_command(apply)
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Random seed of the folds, the draws and the interval."
 )
-@click.option("--out", metavar="FILE", help="File for the head, fitted to all recordings, for `mmasc head apply`.")
+@click.option(
+    "--out",
+    type=ResultPath(),
+    metavar="FILE",
+    help="File for the head, fitted to all recordings, for `mmasc head apply`.",
+)
 @quiet_option
 @format_option()
 def fit(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 import sys
 import textwrap
@@ -63,7 +64,15 @@ def rows_text(rows: Sequence[Mapping[str, Any]], output_format: str) -> str:
 def _write_csv(to: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], show: Callable[[Any], Any]) -> None:
     writer = csv_writer(to)
     writer.writerow([show(name) for name in names])
-    writer.writerows([["" if row.get(name) is None else show(plain(row.get(name))) for name in names] for row in rows])
+    writer.writerows([[_csv_value(row.get(name), show) for name in names] for row in rows])
+
+
+def _csv_value(value: Any, show: Callable[[Any], Any]) -> Any:
+    """Nothing known is an empty text; infinity, which JSON has no word for, is written as it is."""
+    if isinstance(value, float) and math.isinf(value):
+        return value
+    known = plain(value)
+    return "" if known is None else show(known)
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str | None = None) -> None:

@@ -16,6 +16,7 @@ from mmasc.cli.options import (
 )
 from mmasc.cli.output import left_out, print_note, print_object, print_rows, remark
 from mmasc.cli.progress import shown_progress
+from mmasc.cli.targets import ResultPath
 from mmasc.printing import counted, plain
 
 
@@ -170,7 +171,11 @@ def sweep_prompts(
 @click.option("--label", required=True, metavar="COLUMN", help="Column with the labels.")
 @click.option("--prompts", "name", required=True, metavar="NAME|FILE", help="Prompt file to calibrate.")
 @click.option(
-    "--out", required=True, metavar="FILE", help="File for the calibration (JSON), for `mmasc classify --calibration`."
+    "--out",
+    required=True,
+    type=ResultPath(),
+    metavar="FILE",
+    help="File for the calibration (JSON), for `mmasc classify --calibration`.",
 )
 @click.option(
     "--shift",
