@@ -2,6 +2,7 @@
 values fit for JSON; and numbers of things in words.
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -44,14 +45,14 @@ def printable_json(line: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The same value in types of JSON; NaN becomes null."""
+    """The same value in types of JSON; NaN and infinity, which JSON has no words for, become null."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if hasattr(value, "item") and callable(value.item):
         value = value.item()
-    if isinstance(value, float) and value != value:
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from mmasc.audio import AudioStatus
 from mmasc.cli.classify_formats import audacity_labels, raven_table
-from mmasc.cli.output import left_out
+from mmasc.cli.output import left_out, print_rows
 from mmasc.label_files.texts import fits_a_line
 from mmasc.labelling.classify import Classification
-from mmasc.printing import counted, printable, printable_json
+from mmasc.printing import counted, plain, printable, printable_json
 from mmasc.windows.timeline import Event
 
 EVIL = "a\x1b]0;PWNED\x07\x9b2J\u202eb\nc\td"
@@ -191,3 +191,19 @@ def test_one_thing_is_counted_as_one():
     assert [counted(number, "query", "queries") for number in (1, 3)] == ["1 query", "3 queries"]
     assert left_out(1, "without a label") == "1 recording without a label was left out"
     assert left_out(2, "without a label") == "2 recordings without a label were left out"
+
+
+def test_numbers_that_json_has_no_words_for_are_null_and_stay_in_csv(capsys):
+    odd = {
+        "nan": float("nan"),
+        "high": float("inf"),
+        "low": np.float32("-inf"),
+        "deep": [{"x": -float("inf")}],
+        "n": 0.5,
+    }
+    assert plain(odd) == {"nan": None, "high": None, "low": None, "deep": [{"x": None}], "n": 0.5}
+    for form in ("json", "jsonl"):
+        print_rows([odd], form)
+        json.loads(capsys.readouterr().out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    print_rows([{"nan": float("nan"), "high": float("inf"), "none": None}], "csv")
+    assert capsys.readouterr().out == "nan,high,none\n,inf,\n"

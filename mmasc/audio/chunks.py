@@ -6,9 +6,10 @@ Sources: RIFF/WAVE (Microsoft), EBU Tech 3306 (RF64), Sony W64, AIFF and CAF (Ap
 
 import math
 import struct
+from dataclasses import replace
 
-from mmasc.audio.declared import MOST_CHUNKS, Form, judge
-from mmasc.audio.layout import ByteSource, Header, NextChunk, Samples, read_at
+from mmasc.audio.declared import CHUNKS, MOST_CHUNKS, Form, judge
+from mmasc.audio.layout import ByteSource, Chunk, ChunkAt, Header, Samples, read_at
 from mmasc.audio.parts import W64_RIFF, joined
 from mmasc.audio.pcm import sample_bytes
 
@@ -36,19 +37,19 @@ def measure(file: ByteSource, size: int, start: bytes) -> Header | None:
     return None
 
 
-def _riff_chunk(order: str) -> NextChunk:
-    def following(file: ByteSource, position: int) -> int | None:
+def _riff_chunk(order: str) -> ChunkAt:
+    def chunk_at(file: ByteSource, position: int) -> Chunk | None:
         head = read_at(file, position, 8)
         if len(head) < 8 or not all(0x20 <= sign < 0x7F for sign in head[:4]):
             return None
         length = struct.unpack(order + "I", head[4:])[0]
-        return position + 8 + length + (length & 1)
+        return Chunk(position + 8, length, position + 8 + length + (length & 1))
 
-    return following
+    return chunk_at
 
 
 def _riff(file: ByteSource, size: int, order: str) -> Header:
-    position, form, long_size = 12, Form(), None
+    position, form, long_size, unpadded = 12, Form(), None, False
     for _ in range(MOST_CHUNKS):
         chunk = read_at(file, position, 8)
         if len(chunk) < 8:
@@ -68,9 +69,26 @@ def _riff(file: ByteSource, size: int, order: str) -> Header:
             elif length >= 0x7FFFF000 and length > available:
                 # Written to a pipe, or never closed: the writer did not know.
                 return Header()
-            return judge(file, size, position, length, form, _riff_chunk(order), long_size is None)
-        position += length + (length & 1)
+            found = judge(file, size, position, length, form, _riff_chunk(order), long_size is None)
+            return _placed(found, position, min(length, available), form) if unpadded else found
+        position, is_odd = _behind(file, position, length)
+        unpadded = unpadded or is_odd
     return Header()
+
+
+def _placed(header: Header, position: int, length: int, form: Form) -> Header:
+    """The same header with the place of the samples, for files in which decoders do not find them."""
+    if header.samples is not None or not form.kind:
+        return header
+    return replace(header, samples=Samples(position, length, form.kind, form.channels, form.sample_rate))
+
+
+def _behind(file: ByteSource, position: int, length: int) -> tuple[int, bool]:
+    """Where the next chunk of RIFF or AIFF begins, and whether the byte that makes an odd length even is missing."""
+    position += length
+    if not length & 1 or read_at(file, position, 4) in CHUNKS:
+        return position, bool(length & 1)
+    return position + 1, False
 
 
 def _wave_form(body: bytes, order: str) -> Form:
@@ -89,12 +107,12 @@ def _wave_form(body: bytes, order: str) -> Form:
     return Form(rate, channels, kinds.get((code, width), ""), float(rate * frame_bytes if exact else average), exact)
 
 
-def _w64_chunk(file: ByteSource, position: int) -> int | None:
+def _w64_chunk(file: ByteSource, position: int) -> Chunk | None:
     head = read_at(file, position, 24)
     if len(head) < 24 or head[4:16] != _W64_END:
         return None
     length = int.from_bytes(head[16:], "little")
-    return position + (length + 7 & ~7) if length >= 24 else None
+    return Chunk(position + 24, length - 24, position + (length + 7 & ~7)) if length >= 24 else None
 
 
 def _w64(file: ByteSource, size: int) -> Header:
@@ -114,7 +132,7 @@ def _w64(file: ByteSource, size: int) -> Header:
 
 def _aiff(file: ByteSource, size: int) -> Header:
     position, frames, form, cut = 12, 0, Form(), ""
-    measured = Header()
+    measured, unpadded, begun = Header(), False, False
     for _ in range(MOST_CHUNKS):
         chunk = read_at(file, position, 8)
         if len(chunk) < 8:
@@ -123,18 +141,20 @@ def _aiff(file: ByteSource, size: int) -> Header:
         position += 8
         if name == b"COMM":
             frames, form = _common(read_at(file, position, min(length, 22)))
-        elif name == b"SSND":
+        elif name == b"SSND" and not begun:
+            begun = True
             offset = int.from_bytes(read_at(file, position, 4), "big")
             if length > size - position:
                 cut = f"its header declares {length} bytes of samples, it holds {max(size - position, 0)}"
             elif form.kind:
-                measured = judge(
-                    file, size, position + 8 + offset, max(length - 8 - offset, 0), form, _riff_chunk(">"), True
-                )
-        position += length + (length & 1)
+                begin, declared = position + 8 + offset, max(length - 8 - offset, 0)
+                found = judge(file, size, begin, declared, form, _riff_chunk(">"), True, 8)
+                measured = _placed(found, begin, declared, form) if unpadded else found
+        position, is_odd = _behind(file, position, length)
+        unpadded = unpadded or is_odd
     if measured.samples is not None:
         return measured
-    return Header(frames / form.sample_rate, cut) if form.sample_rate > 0 else Header(None, cut)
+    return Header(frames / form.sample_rate if form.sample_rate > 0 else None, cut, unread=measured.unread)
 
 
 def _common(body: bytes) -> tuple[int, Form]:
@@ -152,12 +172,12 @@ def _common(body: bytes) -> tuple[int, Form]:
     return frames, Form(round(rate), channels, kind, float(rate * channels * sample_bytes(kind)))
 
 
-def _caf_chunk(file: ByteSource, position: int) -> int | None:
+def _caf_chunk(file: ByteSource, position: int) -> Chunk | None:
     head = read_at(file, position, 12)
     if len(head) < 12 or not all(0x20 <= sign < 0x7F for sign in head[:4]):
         return None
     length = struct.unpack(">q", head[4:])[0]
-    return position + 12 + length if length >= 0 else None
+    return Chunk(position + 12, length, position + 12 + length) if length >= 0 else None
 
 
 def _caf(file: ByteSource, size: int) -> Header:
@@ -174,7 +194,7 @@ def _caf(file: ByteSource, size: int) -> Header:
             # The chunk begins with an edit count of four bytes; -1: written to a pipe
             if length < 0:
                 return Header()
-            return judge(file, size, position + 4, max(length - 4, 0), form, _caf_chunk, wraps=False)
+            return judge(file, size, position + 4, max(length - 4, 0), form, _caf_chunk, False, 4)
         if length < 0:
             break
         position += length

@@ -33,6 +33,7 @@ class Samples:
         size: Bytes of samples.
         kind: "<i2" and the like as numpy has it, also "<i3" and ">i3" (24 bits), "alaw", "ulaw".
         channels, sample_rate: As declared.
+        more: First byte and bytes of further chunks of samples.
     """
 
     offset: int
@@ -40,6 +41,7 @@ class Samples:
     kind: str
     channels: int
     sample_rate: int
+    more: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,22 @@ def read_at(file: ByteSource, position: int, count: int) -> bytes:
     return file.read(count)
 
 
-# What stands at a position of a file: where the next chunk begins, or None if it is not a chunk
-NextChunk = Callable[[ByteSource, int], int | None]
+@dataclass(frozen=True)
+class Chunk:
+    """A chunk of a file.
+
+    Attributes:
+        begin, length: Its content, in bytes.
+        end: Where the next chunk begins.
+    """
+
+    begin: int
+    length: int
+    end: int
+
+
+# What stands at a position of a file: a chunk, or None
+ChunkAt = Callable[[ByteSource, int], Chunk | None]
 
 
 class FileWindow:

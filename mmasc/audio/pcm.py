@@ -39,14 +39,19 @@ class PcmDecoder:
             raise DecodeError("its header does not say how its samples are stored")
         self._kind, self.channels, self.sample_rate = samples.kind, samples.channels, samples.sample_rate
         self._frame_bytes = sample_bytes(samples.kind) * samples.channels
-        self._left = samples.size // self._frame_bytes
-        self.expected_frames: int | None = self._left
-        self.declared_seconds: float | None = self._left / max(self.sample_rate, 1)
+        self._stretches = [(samples.offset, samples.size), *samples.more]
+        self._left = 0  # frames of the stretch that is being read
+        frames = sum(size // self._frame_bytes for _, size in self._stretches)
+        self.expected_frames: int | None = frames
+        self.declared_seconds: float | None = frames / max(self.sample_rate, 1)
         self._file = open_source(path) if window is None else window
-        self._file.seek(samples.offset)
 
     def read(self, frames: int) -> Float[np.ndarray, "channel time"]:
-        """The next frames as float32; fewer at the end or where the file cannot be read on."""
+        """The next frames as float32; fewer at the end of a chunk; none at the end, or where it cannot be read on."""
+        while not self._left and self._stretches:
+            offset, size = self._stretches.pop(0)
+            self._file.seek(offset)
+            self._left = size // self._frame_bytes
         wanted = min(frames, self._left) * self._frame_bytes
         pieces: list[bytes] = []
         try:
@@ -58,6 +63,8 @@ class PcmDecoder:
             self.fault = error.strerror or "it cannot be read on"
         data = b"".join(pieces)
         count = len(data) // self._frame_bytes
+        if wanted:
+            self._stretches.clear()
         self._left = self._left - count if not wanted else 0
         return _decode(data[: count * self._frame_bytes], self._kind).reshape(count, self.channels).T
 

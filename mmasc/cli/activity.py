@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmasc.cli.numbers import Number
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_rows, remark
+from mmasc.cli.targets import ResultPath
 from mmasc.errors import MmascError, show_path
 from mmasc.printing import counted
 
@@ -33,7 +35,7 @@ def _minutes(context: click.Context, option: click.Parameter, value: str) -> int
 @click.option("--events", metavar="FILE", help="Count the labels of this file or folder instead of annotations.")
 @click.option("--head", metavar="FILE", help="Count what this head or network hears in the collection's vectors.")
 @click.option(
-    "--threshold", type=float, metavar="SCORE", help="Least probability of --head, or score of rows of --events."
+    "--threshold", type=Number(), metavar="SCORE", help="Least probability of --head, or score of rows of --events."
 )
 @click.option(
     "--verdict", type=click.Choice(["present", "absent", "unsure"]), default="present", show_default=True,
@@ -49,7 +51,7 @@ def _minutes(context: click.Context, option: click.Parameter, value: str) -> int
     "--rows", "by", type=click.Choice(["hour", "day", "both"]), default="hour", show_default=True,
     help="Rows that are printed: times of the day, days, or each time of each day.",
 )  # fmt: skip
-@click.option("--to", metavar="PNG", help="Draw a map of days and hours into this file.")
+@click.option("--to", type=ResultPath(), metavar="PNG", help="Draw a map of days and hours into this file.")
 @format_option()
 def activity(
     folder: str,

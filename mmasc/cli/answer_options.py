@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from mmasc.cli.classify_target import LABEL_FILES
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import (
     device_option,
     executor_options,
@@ -16,6 +17,7 @@ from mmasc.cli.options import (
     strict_option,
     window_option,
 )
+from mmasc.cli.targets import ResultPath
 from mmasc.encoders.executing import check_executor, executing
 
 # What a collection has of its own, and what only a collection has
@@ -37,7 +39,7 @@ _OPTIONS: list[Callable[[Any], Any]] = [
         "--threshold",
         "--onset",
         "threshold",
-        type=click.FloatRange(0, 1),
+        type=NumberRange(0, 1),
         default=None,
         metavar="P",
         help="Minimum probability of a label; in a timeline, of the moment with which an event begins.",
@@ -45,7 +47,7 @@ _OPTIONS: list[Callable[[Any], Any]] = [
     click.option(
         "--offset",
         "offset_threshold",
-        type=click.FloatRange(0, 1),
+        type=NumberRange(0, 1),
         default=None,
         metavar="P",
         help="Timeline: an event goes on while the probability is at least this, which is at most --threshold.",
@@ -54,7 +56,7 @@ _OPTIONS: list[Callable[[Any], Any]] = [
     click.option(
         "--gap",
         "gap_seconds",
-        type=click.FloatRange(0),
+        type=NumberRange(0),
         default=0.0,
         metavar="SECONDS",
         help="Timeline: longest gap within a label that is bridged.",
@@ -62,7 +64,7 @@ _OPTIONS: list[Callable[[Any], Any]] = [
     click.option(
         "--minimum",
         "minimum_seconds",
-        type=click.FloatRange(0),
+        type=NumberRange(0),
         default=0.0,
         metavar="SECONDS",
         help="Timeline: shortest event that is kept.",
@@ -70,7 +72,7 @@ _OPTIONS: list[Callable[[Any], Any]] = [
     click.option(
         "--smooth",
         "smooth_seconds",
-        type=click.FloatRange(0),
+        type=NumberRange(0),
         default=None,
         metavar="SECONDS",
         help="Timeline: moments shorter than this are judged together with the next ones; default with --offset: the "
@@ -85,7 +87,7 @@ _OPTIONS: list[Callable[[Any], Any]] = [
     format_option(*LABEL_FILES),
     click.option(
         "--to",
-        type=click.Path(),
+        type=ResultPath(),
         default=None,
         metavar="FILE|FOLDER",
         help="File to write instead of stdout; for audacity and raven a folder, with one file per recording.",

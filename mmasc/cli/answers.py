@@ -1,6 +1,5 @@
 """What recordings are, printed or written: the output of `classify` and of `head apply`."""
 
-import csv
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from mmasc.cli.classify_formats import (
 from mmasc.cli.classify_target import LABEL_FILES, checked_target, fitting, output_to, write_label_files
 from mmasc.cli.output import echo, json_text, print_rows, remark, shown_rows
 from mmasc.printing import counted
+from mmasc.storage.csv_lines import csv_writer
 
 # What the mark next to a label says; the pages on heads and on the bundled encoder say how far it can be relied on
 UNLIKE = "unlike what it learned from: a label that was chosen because there was no better one"
@@ -175,7 +175,7 @@ def _write_csv(results: Iterable["Classification"], labels: Sequence[str], outpu
     about, timeline = output.about or {}, output.timeline
     ranked = output.top is not None and not timeline and output.with_cosines
     names = [*(RANKED_COLUMNS if ranked else csv_columns(list(labels), timeline, output.with_clock)), *about]
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv_writer(sys.stdout)
     writer.writerows(shown_rows([names]))
     for result in results:
         found = ranked_rows(result, output.group_of or {}) if ranked else csv_rows(result, timeline)

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from mmasc.cli.answer_options import answer_options, check_source, check_thresholds, taken_executor
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.output import remark
 from mmasc.cli.progress import shown_progress
 from mmasc.encoders.spec import DEFAULT_ENCODER
@@ -35,7 +36,7 @@ from mmasc.encoders.spec import DEFAULT_ENCODER
 )
 @click.option(
     "--minimum-cosine",
-    type=click.FloatRange(-1, 1),
+    type=NumberRange(-1, 1),
     default=None,
     metavar="COSINE",
     help="Minimum cosine of sound and label; below it the answer is 'none of these', whatever the probabilities.",
@@ -47,7 +48,7 @@ from mmasc.encoders.spec import DEFAULT_ENCODER
 )
 @click.option(
     "--temperature",
-    type=click.FloatRange(0, min_open=True),
+    type=NumberRange(0, min_open=True),
     default=None,
     metavar="T",
     help="Temperature of the softmax.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import print_rows, remark
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from mmasc.label_files.rows import LabelRow
 
 _HITS = 10
-_seconds = click.FloatRange(min=0)
+_seconds = NumberRange(min=0)
 
 
 @click.command()
@@ -32,7 +33,7 @@ _seconds = click.FloatRange(min=0)
 @click.option("--where", metavar="SQL", help="Condition on columns, as in search.")
 @click.option("--space", metavar="NAME", help="Space to search; default: the oldest that understands the query.")
 @click.option("--spread", type=click.IntRange(min=1), metavar="N", help="Maximum number of hits of one recording.")
-@click.option("--threshold", type=click.FloatRange(0, 1), metavar="P", help="--head: minimum probability of a label.")
+@click.option("--threshold", type=NumberRange(0, 1), metavar="P", help="--head: minimum probability of a label.")
 @click.option("--gap", type=_seconds, default=0.0, metavar="SECONDS", help="--head: longest gap that is bridged.")
 @click.option("--minimum", type=_seconds, default=0.0, metavar="SECONDS", help="--head: shortest event that is cut.")
 @click.option(

@@ -5,9 +5,11 @@ from typing import Any
 
 import click
 
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import format_option, quiet_option
 from mmasc.cli.output import echo, print_rows, remark
 from mmasc.cli.progress import shown_progress
+from mmasc.cli.targets import ResultPath
 from mmasc.printing import counted
 from mmasc.progress import counting
 
@@ -18,7 +20,7 @@ _COLUMNS = ("group", "keep", "path", "relation", "similarity", "offset", "durati
 @click.argument("folder", metavar="COLLECTION")
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=NumberRange(0, 1, min_open=True),
     default=0.8,
     show_default=True,
     metavar="S",
@@ -100,7 +102,7 @@ def _show_groups(found: Any) -> None:
 @click.option("--where", metavar="SQL", help="Condition on columns: only recordings or windows that pass.")
 @click.option(
     "--to",
-    type=click.Path(),
+    type=ResultPath(),
     metavar="FILE",
     help="CSV to write with the cluster of every recording, for mmasc embed --metadata.",
 )

@@ -7,9 +7,11 @@ import click
 
 from mmasc.cli.head_apply import apply
 from mmasc.cli.lists import ListCommand
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import format_option, quiet_option
 from mmasc.cli.output import echo, left_out, print_object, print_rows, print_table, remark, shorten
 from mmasc.cli.progress import shown_progress
+from mmasc.cli.targets import ResultPath
 from mmasc.heads.registry import HEADS
 from mmasc.printing import counted
 
@@ -46,7 +48,7 @@ head.add_command(apply)
 )
 @click.option(
     "--overlap",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=NumberRange(0, 1, min_open=True),
     default=0.5,
     show_default=True,
     metavar="SHARE",
@@ -106,7 +108,12 @@ head.add_command(apply)
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Random seed of the folds, the draws and the interval."
 )
-@click.option("--out", metavar="FILE", help="File for the head, fitted to all recordings, for `mmasc head apply`.")
+@click.option(
+    "--out",
+    type=ResultPath(),
+    metavar="FILE",
+    help="File for the head, fitted to all recordings, for `mmasc head apply`.",
+)
 @quiet_option
 @format_option()
 def fit(

@@ -7,6 +7,7 @@ import click
 
 from mmasc.cli.label_compare import compare_files
 from mmasc.cli.label_files import export_files, import_files
+from mmasc.cli.numbers import Number
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_rows
 from mmasc.printing import counted
@@ -46,8 +47,8 @@ def _annotations(folder: str) -> Any:
 @_folder
 @click.argument("recording", metavar="RECORDING")
 @click.option("--label", "name", required=True, metavar="LABEL", help="What is said of this time.")
-@click.option("--start", type=float, default=0.0, metavar="SECONDS", help="Default: the start of the recording.")
-@click.option("--end", type=float, default=None, metavar="SECONDS", help="Default: the end of the recording.")
+@click.option("--start", type=Number(), default=0.0, metavar="SECONDS", help="Default: the start of the recording.")
+@click.option("--end", type=Number(), default=None, metavar="SECONDS", help="Default: the end of the recording.")
 @click.option(
     "--verdict", type=click.Choice(_VERDICTS), default="present", show_default=True,
     help="Whether it is there; absent is kept as well.",

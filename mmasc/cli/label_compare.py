@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 from mmasc.printing import counted
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--segment",
     "segment_seconds",
-    type=click.FloatRange(min=0.001),
+    type=NumberRange(min=0.001),
     default=1.0,
     show_default=True,
     metavar="SECONDS",
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--collar",
     "collar_seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=NumberRange(0, min_open=True),
     default=0.2,
     show_default=True,
     metavar="SECONDS",
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--length",
     "length_percent",
-    type=click.FloatRange(0, 100),
+    type=NumberRange(0, 100),
     default=50.0,
     show_default=True,
     metavar="PERCENT",

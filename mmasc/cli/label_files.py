@@ -9,6 +9,7 @@ import click
 
 from mmasc.cli.classify_target import say_odd_names
 from mmasc.cli.output import echo, remark
+from mmasc.cli.targets import ResultPath
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.formats import FORMATS, READABLE
 from mmasc.printing import counted
@@ -127,7 +128,7 @@ def _summary(found: "LabelImport") -> str:
     show_default=True,
     help="Format of the file.",
 )
-@click.option("--to", type=click.Path(), metavar="FILE|FOLDER", help="File to write instead of stdout; --each: folder.")
+@click.option("--to", type=ResultPath(), metavar="FILE|FOLDER", help="File to write instead of stdout; --each: folder.")
 @click.option("--each", is_flag=True, help="A file for each recording; subfolders are those of the recordings.")
 def export_files(folder: str, output_format: str, to: str | None, each: bool) -> None:
     """Write the labels of a collection to label files.

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import click
 
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import format_option
 from mmasc.cli.output import echo, print_object
 
@@ -13,7 +14,7 @@ from mmasc.cli.output import echo, print_object
 @click.option("--to", required=True, type=click.Path(), metavar="FILE.onnx", help="File to write.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     default=None,
     metavar="SECONDS",
     help="Length of the recordings that the file will read.  [default: any; of networks their own]",

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from mmasc.cli.numbers import NumberRange
 from mmasc.encoders.executing import EXECUTORS
 from mmasc.encoders.spec import DEFAULT_ENCODER
 
@@ -93,7 +94,7 @@ channels_option = click.option(
 hop_option = click.option(
     "--hop",
     "hop_seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     default=None,
     metavar="SECONDS",
     help="Time from the start of one window to the start of the next; default: the window length, no overlap.",
@@ -101,7 +102,7 @@ hop_option = click.option(
 window_option = click.option(
     "--window",
     "window_seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     default=None,
     metavar="SECONDS",
     help="Window length instead of the encoder's own; makes a space of its own.",

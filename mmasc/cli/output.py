@@ -1,8 +1,8 @@
 """Results to stdout in the format asked for; progress, remarks and bad files to stderr."""
 
-import csv
 import io
 import json
+import math
 import re
 import sys
 import textwrap
@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from mmasc.printing import counted, plain, printable, printable_json
+from mmasc.storage.csv_lines import csv_writer
 
 TABLE_WIDTH = 120  # used where stdout is not a terminal
 _COLUMN_GAP = 2  # blanks between columns
@@ -61,9 +62,17 @@ def rows_text(rows: Sequence[Mapping[str, Any]], output_format: str) -> str:
 
 
 def _write_csv(to: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str], show: Callable[[Any], Any]) -> None:
-    writer = csv.writer(to, lineterminator="\n")
+    writer = csv_writer(to)
     writer.writerow([show(name) for name in names])
-    writer.writerows([["" if row.get(name) is None else show(plain(row.get(name))) for name in names] for row in rows])
+    writer.writerows([[_csv_value(row.get(name), show) for name in names] for row in rows])
+
+
+def _csv_value(value: Any, show: Callable[[Any], Any]) -> Any:
+    """Nothing known is an empty text; infinity, which JSON has no word for, is written as it is."""
+    if isinstance(value, float) and math.isinf(value):
+        return value
+    known = plain(value)
+    return "" if known is None else show(known)
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str | None = None) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from mmasc.cli.lists import ListCommand
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import (
     device_option,
     draw_together_option,
@@ -15,6 +16,7 @@ from mmasc.cli.options import (
 )
 from mmasc.cli.output import left_out, print_note, print_object, print_rows, remark
 from mmasc.cli.progress import shown_progress
+from mmasc.cli.targets import ResultPath
 from mmasc.printing import counted, plain
 
 
@@ -169,7 +171,11 @@ def sweep_prompts(
 @click.option("--label", required=True, metavar="COLUMN", help="Column with the labels.")
 @click.option("--prompts", "name", required=True, metavar="NAME|FILE", help="Prompt file to calibrate.")
 @click.option(
-    "--out", required=True, metavar="FILE", help="File for the calibration (JSON), for `mmasc classify --calibration`."
+    "--out",
+    required=True,
+    type=ResultPath(),
+    metavar="FILE",
+    help="File for the calibration (JSON), for `mmasc classify --calibration`.",
 )
 @click.option(
     "--shift",
@@ -182,7 +188,7 @@ def sweep_prompts(
 @click.option("--thresholds", is_flag=True, help="Learn a minimum probability per label, the one with the best F1.")
 @click.option(
     "--lost",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=NumberRange(0, 1, max_open=True),
     default=None,
     metavar="SHARE",
     help="Learn a minimum cosine for 'none of these'; at most this share of the right answers is lost.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmasc.cli.lists import ListCommand
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import format_option, quiet_option
 from mmasc.cli.output import echo, print_object, print_rows, print_table, remark
 from mmasc.cli.progress import shown_progress
@@ -36,7 +37,7 @@ _WAYS = ["uncertain", "likely", "random", "spread"]
 @click.option("--where", metavar="SQL", help="Condition on columns of recordings and windows.")
 @click.option("--to", metavar="DIR", help="Folder for clips and review.csv; default: the moments are only listed.")
 @click.option(
-    "--pad", type=click.FloatRange(min=0), default=2.0, show_default=True, metavar="SECONDS",
+    "--pad", type=NumberRange(min=0), default=2.0, show_default=True, metavar="SECONDS",
     help="Context before and after each moment in its clip.",
 )  # fmt: skip
 @click.option("--flac", is_flag=True, help="FLAC instead of WAV, where it holds the samples (at most 24 bits).")

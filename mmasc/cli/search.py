@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import TABLE_WIDTH, echo, print_rows, print_table, remark, rows_text, shorten
 from mmasc.cli.progress import shown_progress
+from mmasc.cli.targets import ResultPath
 from mmasc.printing import counted
 from mmasc.remote.addresses import is_address
 
@@ -52,11 +54,11 @@ _OWN_WIDTH = 24  # characters of a user's own column in the table
 @click.option("--windows", is_flag=True, help="Single windows as hits; default: good neighbouring windows are one hit.")
 @click.option(
     "--gap",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     metavar="SECONDS",
     help="Longest gap between windows of one hit; default: the hop of the space.",
 )
-@click.option("--to", type=click.Path(dir_okay=False), metavar="FILE", help="File for the hits instead of stdout.")
+@click.option("--to", type=ResultPath(dir_okay=False), metavar="FILE", help="File for the hits instead of stdout.")
 @device_option
 @quiet_option
 @format_option(*LABEL_FORMATS)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import device_option, format_option, quiet_option, strict_option
 from mmasc.cli.output import print_object, remark
 from mmasc.cli.progress import shown_progress
@@ -56,7 +57,7 @@ def train() -> None:
 )
 @click.option(
     "--validation-share",
-    type=click.FloatRange(0, 0.9),
+    type=NumberRange(0, 0.9),
     default=0.0,
     help="Share of the groups held out for validation instead.",
 )
@@ -70,28 +71,28 @@ def train() -> None:
 @click.option(
     "--crop",
     "crop_seconds",
-    type=click.FloatRange(min=0.5),
+    type=NumberRange(min=0.5),
     default=3.2,
     show_default=True,
     help="Length of a crop in seconds.",
 )
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     default=3e-3,
     show_default=True,
     help="Peak learning rate.",
 )
 @click.option(
     "--balance",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=0.5,
     show_default=True,
     help="Balance of the draws: 1 draws every text equally often.",
 )
 @click.option(
     "--class-weight",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     default=0.5,
     show_default=True,
     help="Weight of the classification loss; 0 for captions.",
@@ -124,11 +125,11 @@ def train() -> None:
     help="Course of the learning rate with teachers: one cycle, or up and held, then (--start) falling.",
 )
 @click.option(
-    "--teacher-weight", type=click.FloatRange(min=0), default=3.0, show_default=True, help="Weight of each teacher."
+    "--teacher-weight", type=NumberRange(min=0), default=3.0, show_default=True, help="Weight of each teacher."
 )
 @click.option(
     "--unlabelled-share",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=NumberRange(0, 1, max_open=True),
     default=0.4,
     show_default=True,
     help="Share of the draws without a text, where there are any.",

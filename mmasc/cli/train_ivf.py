@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from mmasc.cli.numbers import NumberRange
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import echo, print_object, remark
 from mmasc.cli.progress import shown_progress
@@ -83,19 +84,19 @@ def _vqvae_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--frames-per-second",
-            type=click.FloatRange(min=0, min_open=True),
+            type=NumberRange(min=0, min_open=True),
             help="Frames per second taken from films.  [default: 4]",
         ),
         click.option(
             "--window",
             "window_seconds",
-            type=click.FloatRange(min=0.2),
+            type=NumberRange(min=0.2),
             metavar="SECONDS",
             help="Length of the sound of a pair.  [default: 0.96]",
         ),
         click.option(
             "--validation-share",
-            type=click.FloatRange(0, 0.9),
+            type=NumberRange(0, 0.9),
             help="Share of the groups held out for validation.  [default: 0.1]",
         ),
     ]
@@ -109,14 +110,12 @@ def _vqvae_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_vqvae_options
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     default=1e-3,
     show_default=True,
     help="Learning rate.",
 )
-@click.option(
-    "--beta", type=click.FloatRange(min=0), default=0.25, show_default=True, help="Weight of the commitment loss."
-)
+@click.option("--beta", type=NumberRange(min=0), default=0.25, show_default=True, help="Weight of the commitment loss.")
 def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
     """Train a codebook of pictures: the first stage of imagined visual features.
 
@@ -155,7 +154,7 @@ def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
 )
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     default=0,
     help="Learning rate of the network.  [default: that of --adam]",
 )
@@ -166,7 +165,7 @@ def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
 )  # fmt: skip
 @click.option(
     "--critic-weight",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     default=0.01,
     show_default=True,
     help="Weight of the critic's loss; 0: no critic.",
@@ -176,7 +175,7 @@ def vqvae(output_format: str, quiet: bool, **options: Any) -> None:
 )
 @click.option(
     "--penalty",
-    type=click.FloatRange(min=0),
+    type=NumberRange(min=0),
     default=10.0,
     show_default=True,
     help="Weight of the penalty on the critic's gradient.",
@@ -213,7 +212,7 @@ def ivf(output_format: str, quiet: bool, kind: str, **options: Any) -> None:
 @click.option("-n", "n", type=click.IntRange(min=1), default=2000, show_default=True, help="Number of films.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 @click.option(
-    "--seconds", type=click.FloatRange(min=0.5), default=2.0, show_default=True, help="Length of a film in seconds."
+    "--seconds", type=NumberRange(min=0.5), default=2.0, show_default=True, help="Length of a film in seconds."
 )
 @click.option("--size", type=click.IntRange(min=8), default=64, show_default=True, help="Side of a picture in pixels.")
 @quiet_option

@@ -1,11 +1,13 @@
 """`mmasc train NETWORK`: supervised networks on labelled data. Every value of a recipe has an option here."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
+from mmasc.cli.numbers import Number, NumberRange
 from mmasc.cli.options import device_option, format_option, quiet_option
 from mmasc.cli.output import print_rows, remark
 from mmasc.cli.progress import shown_progress
@@ -28,7 +30,10 @@ class Several(click.ParamType):
             return value
         parts = [part.strip() for part in str(value).split(",") if part.strip()]
         try:
-            return tuple(self.kind(part) for part in parts)
+            values = tuple(self.kind(part) for part in parts)
+            if not all(math.isfinite(one) for one in values if isinstance(one, float)):
+                raise ValueError
+            return values
         except ValueError:
             self.fail(f"{value!r} is not a list of numbers separated by commas", param, ctx)
 
@@ -65,7 +70,8 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         elif isinstance(one.default, tuple):
             option = click.option(flag, type=Several(get_args(one.type)[0]), default=None, help=help)
         else:
-            option = click.option(flag, type=one.type, default=None, help=help)
+            kind = Number() if one.type is float else one.type
+            option = click.option(flag, type=kind, default=None, help=help)
         command = option(command)
     return command
 
@@ -142,7 +148,7 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--per-class", type=click.IntRange(min=0), default=0, metavar="N", help="Number of training clips kept per class."
 )
 @click.option("--cache", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder that keeps decoded waveforms.")
-@click.option("--checkpoint-seconds", type=click.FloatRange(min=0), default=30.0, show_default=True)
+@click.option("--checkpoint-seconds", type=NumberRange(min=0), default=30.0, show_default=True)
 @click.option(
     "--pause-at",
     type=click.IntRange(min=1),

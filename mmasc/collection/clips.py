@@ -1,6 +1,5 @@
 """Moments of recordings as files, and a table (clips.csv) that says where each of these clips comes from."""
 
-import csv
 import hashlib
 import io
 import math
@@ -15,6 +14,7 @@ from mmasc.collection.clip_files import Cut, write_cuts
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.rows import LabelRow
 from mmasc.remote.addresses import absolute
+from mmasc.storage.csv_lines import csv_writer
 from mmasc.storage.files import make_folders, write_atomically
 from mmasc.storage.tables import read_table
 from mmasc.storage.texts import listed
@@ -246,7 +246,7 @@ def _write_clips(folder: Path, clips: Mapping[str, Clip]) -> None:
         (folder / CLIPS_TABLE).unlink(missing_ok=True)
         return
     text = io.StringIO()
-    writer = csv.DictWriter(text, [one.name for one in fields(Clip)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**asdict(clip), "score": "" if clip.score is None else clip.score} for clip in clips.values())
+    writer = csv_writer(text)
+    writer.writerow([one.name for one in fields(Clip)])
+    writer.writerows(["" if value is None else value for value in asdict(clip).values()] for clip in clips.values())
     write_atomically(folder / CLIPS_TABLE, text.getvalue().encode("utf-8", "surrogateescape"))

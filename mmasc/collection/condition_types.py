@@ -65,7 +65,13 @@ def alike(values: list[Any], node: Call) -> list[Any]:
         wanted = pa.float64()
     elif kinds == {"number"}:
         wanted = pa.int64()
-    return [value if value.type == wanted else value.cast(wanted) for value in values]
+    return [value if value.type == wanted else to_type(value, wanted) for value in values]
+
+
+def to_type(value: Any, wanted: pa.DataType) -> Any:
+    """An array or scalar in another type; whole numbers beyond 2^53 become the nearest number with a point."""
+    rounds = pa.types.is_integer(value.type) and pa.types.is_floating(wanted)
+    return value.cast(wanted, safe=not rounds)
 
 
 def checked(values: list[Any], wanted: str, node: Call, rows: int) -> list[Any]:
@@ -112,13 +118,13 @@ def cast(value: pa.Array, kind: str, node: Call, strict: bool) -> pa.Array:
     if kind == "integer" and kind_of(value) == "number":
         value = pc.trunc(value) if pa.types.is_floating(value.type) else value
     if strict:
-        return value.cast(wanted)
+        return to_type(value, wanted)
     return pa.array([_tried(one, wanted) for one in value], wanted)
 
 
 def _tried(value: pa.Scalar, wanted: pa.DataType) -> Any:
     try:
-        return value.cast(wanted).as_py()
+        return to_type(value, wanted).as_py()
     except pa.ArrowException:
         return None
 

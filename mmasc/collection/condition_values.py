@@ -91,12 +91,26 @@ def _value(node: Node, columns: dict[str, pa.Array], rows: int, until: float) ->
 
 def _compare(compute: Callable) -> Callable:
     def compared(values: list[Any], node: Call, rows: int) -> pa.Array:
-        left, right = alike(values, node)
+        left, right = alike(_without_points(values), node)
         if kind_of(left) == "null":
             return pa.nulls(rows, pa.bool_())
         return as_array(compute(left, right), rows)
 
     return compared
+
+
+def _without_points(values: list[Any]) -> list[Any]:
+    """Two operands, of which a single 5.0 next to whole numbers is 5: these are then compared to the last digit."""
+    if not any(pa.types.is_integer(value.type) for value in values):
+        return values
+    return [_whole_number(value) if isinstance(value, pa.DoubleScalar) else value for value in values]
+
+
+def _whole_number(value: pa.DoubleScalar) -> pa.Scalar:
+    number = value.as_py()
+    if number is None or not number.is_integer() or not -(2.0**63) <= number < 2.0**63:
+        return value
+    return pa.scalar(int(number))
 
 
 def _joined(compute: Callable) -> Callable:

@@ -30,6 +30,7 @@ from mmasc.collection.shards import Shard
 from mmasc.collection.store import Store
 from mmasc.encoders.base import Encoder
 from mmasc.encoders.beyond import BeyondReach
+from mmasc.encoders.embedding import checked_hop
 from mmasc.encoders.executing import Wanted, check_executor
 from mmasc.encoders.file_vectors import FileVectors
 from mmasc.encoders.own_vectors import is_own
@@ -138,7 +139,7 @@ def embed(
                 f"this encoder was loaded with a window of {encoder.spec.window_seconds:g} s, got window_seconds "
                 f"{window_seconds}: give it to load_encoder"
             )
-    hop = encoder.spec.hop if hop_seconds is None else float(hop_seconds)
+    hop = checked_hop(encoder, hop_seconds)
     store = Store.create(into, given_root)
     clocks = None if rules is None else _clocks(store, rules, files, own)
     intake = Intake(store, encoder, encoder_name, space, hop, channels, own, clocks)

@@ -4,6 +4,7 @@ What people said of a sound belongs to the sound, not to the name of its file. W
 digests alone; where several recordings or several files have one content, nobody can say which became which.
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -176,7 +177,7 @@ def _has_left(root: str, stored: str, one: Known, looks: Looks) -> bool:
 def _free(stored: str, known: Mapping[str, Known], root: str) -> str:
     """A path that no recording and no file has."""
     number, path = 1, f"{stored}{REPLACED}"
-    while path in known or not gone([place_of(root, path)])[0]:
+    while path in known or not gone([place_of(root, path)])[0] or os.path.isdir(place_of(root, path)):
         number += 1
         path = f"{stored}{REPLACED}{number}"
     return path

@@ -17,6 +17,8 @@ CLOCK_NOTE = "mmasc_clock"
 # Types that no column of the users' own can have, so that one of the same name is told from these
 STAMP_FIELDS = [pa.field(DIGEST, pa.binary()), pa.field(CTIME, pa.uint64()), pa.field(CLOCK_NOTE, pa.binary())]
 STAMP_NAMES = (DIGEST, CTIME, CLOCK_NOTE)
+# What their columns hold, in ns since 1970: file systems have years beyond 2262, and damaged ones any
+_TIMES, _CHANGES = (-(1 << 63), (1 << 63) - 1), (0, (1 << 64) - 1)
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ class Stamp:
 
     @classmethod
     def of(cls, stat: os.stat_result, digest: bytes | None = None) -> "Stamp":
-        """That of a file now."""
-        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, digest)
+        """That of a file now; times that the columns cannot hold are the nearest that they can."""
+        mtime, ctime = _within(stat.st_mtime_ns, _TIMES), _within(stat.st_ctime_ns, _CHANGES)
+        return cls(stat.st_size, mtime, ctime, digest)
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> "Stamp":
@@ -77,6 +80,10 @@ class Stamp:
 
 
 UNSEEN = Stamp(-1, 0)
+
+
+def _within(number: int, bounds: tuple[int, int]) -> int:
+    return min(max(number, bounds[0]), bounds[1])
 
 
 def own_name(name: str) -> str:

@@ -27,7 +27,7 @@ import numpy as np
 
 from mmasc.collection.checksums import differing, keep_checksums
 from mmasc.collection.damage import unharmed
-from mmasc.collection.head import FORMAT, HEAD_NAME, Head, SpaceHead, read_copies, read_head
+from mmasc.collection.head import FORMAT, HEAD_NAME, Head, SpaceHead, parse_head, read_copies, read_head
 from mmasc.collection.leases import Refusal, drop_unread, generations, sweep, take_lease, write_copy
 from mmasc.collection.locks import locked, refuse_published
 from mmasc.collection.new_folder import refuse_other_things
@@ -200,6 +200,12 @@ class Store(TableReader):
 
 
 def _write_head(folder: Path, head: Head) -> None:
-    """The moment at which a commit counts."""
-    write_atomically(folder / HEAD_NAME, head.to_json().encode())
+    """The moment at which a commit counts. A head that could not be read again would take the collection with it.
+
+    Raises:
+        MmascError: If it is such a head; the one that is there stays.
+    """
+    content = head.to_json().encode()
+    parse_head(content, folder / HEAD_NAME, "nothing was written")
+    write_atomically(folder / HEAD_NAME, content)
     sync_folder(folder)

@@ -6,6 +6,7 @@ Only sizes and the times of writing are compared; what a file holds, `embed` loo
 
 import os
 import shlex
+import stat
 from collections.abc import Collection
 
 import numpy as np
@@ -14,6 +15,7 @@ from jaxtyping import Bool
 
 from mmasc.collection.coverage import Counted
 from mmasc.collection.snapshot import Snapshot
+from mmasc.collection.stamps import Stamp
 from mmasc.printing import counted
 from mmasc.remote.addresses import is_address, place_of
 
@@ -65,4 +67,7 @@ def _is_written(place: str, size: int, mtime_ns: int) -> bool:
         now = os.stat(place)
     except OSError:
         return False  # gone, or not to be looked at: others say so
-    return (now.st_size, now.st_mtime_ns) != (size, mtime_ns)
+    if stat.S_ISDIR(now.st_mode):
+        return False  # the file is gone, a folder has its name
+    stamp = Stamp.of(now)
+    return (stamp.size, stamp.mtime_ns) != (size, mtime_ns)

@@ -50,6 +50,21 @@ def embed_file(
     return result
 
 
+def checked_hop(encoder: WindowEncoder, hop_seconds: float | None) -> float:
+    """Seconds from one window's start to the next; None: the encoder's own.
+
+    Raises:
+        MmascError: If it is not above 0 and at most the window, or less than a sample.
+    """
+    hop = encoder.spec.hop if hop_seconds is None else float(hop_seconds)
+    window, sample = encoder.spec.window_seconds, 1 / encoder.spec.sample_rate
+    if not 0 < hop <= window:
+        raise MmascError(f"hop must be above 0 and at most the window of {window:g} s, got {hop:g}")
+    if hop < sample:
+        raise MmascError(f"hop must be a sample of {encoder.spec.name} at least ({sample:g} s), got {hop:g}")
+    return hop
+
+
 def embed_files(
     paths: Iterable[Sound | MemorySound],
     encoder: WindowEncoder,
@@ -74,10 +89,7 @@ def embed_files(
         heard: Called with a file on its way and the seconds of it that are embedded.
     """
     require_loaded(encoder)
-    hop = encoder.spec.hop if hop_seconds is None else float(hop_seconds)
-    window = encoder.spec.window_seconds
-    if not 0 < hop <= window:
-        raise MmascError(f"hop must be above 0 and at most the window of {window:g} s, got {hop:g}")
+    hop = checked_hop(encoder, hop_seconds)
     files = (as_source(path) for path in ([paths] if is_one(paths) else paths))
     parts_of = partial(_decode_file, encoder=encoder, hop=hop, channels=channels, digest=digest)
     waiting: deque[Pending] = deque()

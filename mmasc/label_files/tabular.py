@@ -1,6 +1,5 @@
 """Labels in a table: `path,start,end,label` and more columns, under the names that programs and people give them."""
 
-import csv
 import io
 import math
 from collections.abc import Iterable
@@ -10,6 +9,7 @@ from pathlib import Path
 from mmasc.errors import show_path
 from mmasc.label_files.columns import columns_of
 from mmasc.label_files.rows import FIELDS, BadRowError, LabelFile, LabelRow, Problem, recording_named_by, row_from
+from mmasc.storage.csv_lines import csv_writer
 from mmasc.storage.tables import read_leniently
 
 
@@ -46,7 +46,7 @@ def read_csv(path: Path, label_column: str | None = None) -> LabelFile:
 def csv_text(rows: Iterable[LabelRow]) -> str:
     """A table with a column for every field; numbers read back exactly, what is not known is empty."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv_writer(text)
     writer.writerow(FIELDS)
     for row in rows:
         values = [getattr(row, name) for name in FIELDS]

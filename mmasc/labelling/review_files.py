@@ -1,6 +1,5 @@
 """Questions as a folder: a clip of each, and a table to write the answers in, which `import_labels` takes back."""
 
-import csv
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from mmasc.collection.clips import cut_clips
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.rows import LabelRow
 from mmasc.labelling.review import Review
+from mmasc.storage.csv_lines import csv_writer
 from mmasc.storage.files import make_folders, write_atomically
 
 REVIEW_TABLE = "review.csv"
@@ -78,7 +78,7 @@ def write_review(
         for clip in [of_moment.get((path, item.start, item.label), "")]
     ]
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv_writer(text)
     writer.writerow(_COLUMNS)
     writer.writerows(lines)
     write_atomically(table, text.getvalue().encode("utf-8", "surrogateescape"))

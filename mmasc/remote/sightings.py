@@ -4,6 +4,7 @@ A listing says it of very many objects in one answer, so that each is not asked 
 """
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 
@@ -89,7 +90,7 @@ def unstamped(paths: Iterable[str | os.PathLike[str]]) -> int:
 
 
 def gone(places: Sequence[str], sure: bool = False) -> list[bool]:
-    """Which files and objects do not exist any more; what may not be looked at is there.
+    """Which files and objects do not exist any more; what may not be looked at is there, a folder is no file.
 
     Args:
         places: Absolute paths and addresses. Many objects under one prefix are listed, others are asked for.
@@ -124,10 +125,9 @@ def _listed(places: Sequence[str], sure: bool) -> dict[str, bool]:
 
 def _is_gone(place: str, sure: bool) -> bool:
     try:
-        if is_address(place):
-            look(place)
-        else:
-            os.stat(place)
+        if not is_address(place):
+            return stat.S_ISDIR(os.stat(place).st_mode)
+        look(place)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError as error:

@@ -27,6 +27,7 @@ from mmasc.heads.zeroshot import ZeroShotClassifier
 from mmasc.printing import counted
 from mmasc.progress import current
 from mmasc.prompts.prompts import Prompts, as_prompts
+from mmasc.storage.csv_lines import csv_writer
 from mmasc.storage.files import write_atomically
 from mmasc.windows.units import unit_float64
 
@@ -219,13 +220,12 @@ def write_clusters(found: Clusters, target: str | Path, root: str) -> None:
         target: File to write.
         root: Root of the collection.
     """
-    import csv
     import io
     import os
 
     named = {cluster.number: "; ".join(word for word, _ in cluster.words) for cluster in found.clusters}
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv_writer(text)
     writer.writerow(["path", "cluster", "cluster_words"])
     for path, number in found.by_recording().items():
         row: Sequence[Any] = ("", "") if number == NOISE else (number, named[number])

@@ -382,3 +382,69 @@ def test_sounds_in_memory_are_read_as_files_are(tmp_path, name, joined):
     samples, _ = read(path)
     assert samples.shape[1] == (4 if joined else 2) * RATE
     np.testing.assert_array_equal(read(path.read_bytes())[0], samples)
+
+
+# format -> name of the chunk of samples, how its length is written, and where the samples begin behind the name
+SAMPLES_IN = {
+    "wav": (b"data", "<I", 4, 8),
+    "wav, 24 bits": (b"data", "<I", 4, 8),
+    "wav, 8 bits": (b"data", "<I", 4, 8),
+    "wav, float": (b"data", "<I", 4, 8),
+    "wav, mu-law": (b"data", "<I", 4, 8),
+    "w64": (b"data\xf3\xac", "<Q", 16, 24),
+    "aiff": (b"SSND", ">I", 4, 16),
+    "aiff, 24 bits": (b"SSND", ">I", 4, 16),
+    "caf": (b"data", ">q", 4, 16),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES_IN)
+@pytest.mark.parametrize("parts", [(0.5, 0.5), (0.0, 1.0), (1.0, 0.0), (0.25, 0.0, 0.75)])
+def test_samples_in_several_chunks_are_read_in_order(tmp_path, name, parts):
+    """libsndfile reads one of the chunks, and not always the first; FFmpeg reads all."""
+    mark, form, at, behind = SAMPLES_IN[name]
+    path = write(tmp_path, name, PLAIN[name])
+    whole, _ = read(path)
+    content = path.read_bytes()
+    begin = content.index(mark)
+    in_front, head = behind - at - struct.calcsize(form), content[begin : begin + at]
+    declared = struct.unpack_from(form, content, begin + at)[0] - (24 if name == "w64" else in_front)
+    frame, samples = declared // whole.shape[1], content[begin + behind : begin + behind + declared]
+    place, cut = 0, []
+    for share in parts:
+        stop = place + round(share * whole.shape[1]) * frame
+        some, place = samples[place:stop], stop
+        length = len(some) + (24 if name == "w64" else in_front)
+        cut.append(head + struct.pack(form, length) + bytes(in_front) + some + bytes(-len(some) % 8 if mark[4:] else 0))
+    path.write_bytes(content[:begin] + b"".join(cut))
+    heard, status = read(path)
+    np.testing.assert_array_equal(heard, whole)
+    assert status.state == "ok"
+    several = sum(share > 0 for share in parts[1:])
+    assert status.reason == (
+        f"{path}: its samples lie in {several + 1} chunks, all of them were read" if several else ""
+    )
+
+
+def test_compressed_samples_in_several_chunks_are_told(tmp_path):
+    path = write(tmp_path, "wav", {"subtype": "IMA_ADPCM"})
+    content = path.read_bytes()
+    path.write_bytes(content + content[content.index(b"data") :])
+    status = read(path)[1]
+    assert status.state == "truncated"
+    assert "its samples lie in 2 chunks" in status.reason
+
+
+@pytest.mark.parametrize("name", ["wav", "wav, big", "wav, float", "aiff", "aiff, 24 bits"])
+@pytest.mark.parametrize("padded", [True, False])
+def test_a_chunk_of_odd_length_may_lack_its_last_byte(tmp_path, name, padded):
+    path = write(tmp_path, name, PLAIN[name])
+    whole, _ = read(path)
+    content = path.read_bytes()
+    big = name in ("wav, big", "aiff", "aiff, 24 bits")
+    begin = content.index(b"SSND" if name.startswith("aiff") else b"data")
+    note = b"NAME" + struct.pack(">I" if big else "<I", 5) + b"otter" + (b"\0" if padded else b"")
+    path.write_bytes(content[:begin] + note + content[begin:])
+    heard, status = read(path)
+    np.testing.assert_array_equal(heard, whole)
+    assert (status.state, status.declared_seconds) == ("ok", 2.0)

@@ -360,3 +360,34 @@ def test_models_list_reads_the_registry(capsys):
     _, out, _ = run("models", "list", "--format", "json", capsys=capsys)
     rows = json.loads(out)
     assert {"mini", "mini-features", "mini-strict"} <= {row["name"] for row in rows}
+
+
+def _options(command: click.Command, name: str = "mmasc"):
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for one in command.list_commands(context):
+            yield from _options(command.get_command(context, one), f"{name} {one}")
+        return
+    yield from ((f"{name} {option.opts[0]}", option) for option in command.params if isinstance(option, click.Option))
+
+
+def test_no_option_takes_nan_or_infinity_for_a_number():
+    numbers = [(name, one.type) for name, one in _options(cli) if isinstance(one.type, click.types.FloatParamType)]
+    assert len(numbers) > 20
+    for name, kind in numbers:
+        for text in ("nan", "inf", "-inf", "1e999"):
+            with pytest.raises(click.BadParameter, match="finite|range"):
+                pytest.fail(f"{name} takes {kind.convert(text, None, None)}")
+    assert {kind.convert("0.5", None, None) for name, kind in numbers if name.endswith("--hop")} == {0.5}
+
+
+def test_results_never_replace_a_sound(noises, collection, capsys):
+    sound = next(noises.rglob("*.wav"))
+    before = sound.read_bytes()
+    for format_ in ("csv", "raven"):
+        status, out, err = run("search", collection, "a", "--format", format_, "--to", sound, capsys=capsys)
+        assert (status, out) == (2, "")
+        assert f"{sound} is a sound, which would be replaced; name another file." in err
+    assert sound.read_bytes() == before
+    files = {name.split()[-1] for name, one in _options(cli) if type(one.type).__name__ == "ResultPath"}
+    assert files == {"--to", "--out"}

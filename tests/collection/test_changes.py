@@ -231,6 +231,41 @@ def test_recordings_that_are_gone_are_said_and_can_be_removed(labelled, register
     assert collection.remove(missing=True) == 0
 
 
+def test_a_file_that_a_folder_took_the_place_of_is_gone_and_its_recording_follows_the_sound(labelled, registered):
+    place = labelled / "s/a/x.wav"
+    before = table_of(labelled / "c")["a/x.wav"]
+    os.rename(place, labelled / "sound")
+    place.mkdir()
+    found = Collection(labelled / "c").check()
+    assert [one.message.partition(" is not under ")[0] for one in found] == ["1 recording"]
+    assert mmasc.embed(labelled / "s", labelled / "c", registered).missing == 1
+    os.rename(labelled / "sound", place / "take.wav")
+    assert counts(mmasc.embed(labelled / "s", labelled / "c", registered)) == (0, 0, 2, 1, 0)
+    after = table_of(labelled / "c")
+    assert set(after) == {"a/x.wav/take.wav", "b/x.wav", "b/y.wav"}
+    assert (after["a/x.wav/take.wav"]["id"], after["a/x.wav/take.wav"]["label"]) == (before["id"], before["label"])
+
+
+@pytest.mark.parametrize("seconds", [10_000_000_000, -10_000_000_000])  # 2286, 1653
+def test_times_that_no_column_holds_are_the_nearest(labelled, registered, no_decoding, seconds):
+    file = labelled / "s/a/new.wav"
+    write(file, 0.375, 1.0)
+    extreme = os.stat_result(tuple(file.stat())[:10], {"st_mtime_ns": seconds * 10**9, "st_ctime_ns": -1})
+    stamp = Stamp.of(extreme)
+    assert stamp.mtime_ns == (2**63 - 1 if seconds > 0 else -(2**63))
+    assert stamp.ctime_ns == 0
+    try:
+        os.utime(file, (seconds, seconds))
+    except OSError:  # other systems have no such times
+        return
+    if abs(file.stat().st_mtime - seconds) > 1:
+        return  # nor does this disk
+    assert counts(mmasc.embed(labelled / "s", labelled / "c", registered)) == (1, 0, 3, 0, 0)
+    no_decoding()
+    assert counts(mmasc.embed(labelled / "s", labelled / "c", registered)) == (0, 0, 4, 0, 0)
+    assert Collection(labelled / "c").check() == []
+
+
 @pytest.mark.parametrize("left", ["nothing", "an empty folder"])
 def test_a_disk_that_is_not_there_empties_no_collection(labelled, left):
     os.rename(labelled / "s", labelled / "away")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -458,3 +459,29 @@ def test_half_an_export_is_not_taken_for_one(filled, tmp_path, monkeypatch):
         with pytest.raises(OSError, match="No space left"):
             collection.export(tmp_path / "x", file_format=file_format)
     assert {path.name: path.read_bytes() for path in (tmp_path / "x").iterdir()} == whole
+
+
+@pytest.mark.parametrize("hop", [float("nan"), float("inf"), 0, -1, 1.5, 1e-9])
+def test_a_hop_that_is_none_ends_before_anything_is_written(tmp_path, standin, sounds, hop):
+    mmasc.embed(sounds, into=tmp_path / "c", encoder=standin)
+    before = (tmp_path / "c/collection.json").read_bytes()
+    other = type(standin)(standin.spec)
+    other.identity = "other000" * 4
+    for into in ("c", "new"):
+        with pytest.raises(MmascError, match=r"^hop must be (above 0|a sample of standin at least)"):
+            mmasc.embed(sounds, into=tmp_path / into, encoder=other, space="other", hop_seconds=hop)
+    assert (tmp_path / "c/collection.json").read_bytes() == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_no_head_is_written_that_nobody_could_read(tmp_path, standin, sounds):
+    mmasc.embed(sounds, into=tmp_path / "c", encoder=standin)
+    store = Store(tmp_path / "c")
+    space = store.head().spaces["standin"]
+    with (
+        pytest.raises(MmascError, match="seconds must be above 0.*; nothing was written"),
+        store.transaction() as change,
+    ):
+        change.add_space("other", replace(space, identity="f" * 32, hop_seconds=float("nan")))
+    assert list(Collection.open(tmp_path / "c").spaces) == ["standin"]
+    assert Collection.open(tmp_path / "c").check() == []

@@ -370,3 +370,28 @@ def test_whole_numbers_of_64_bits_are_compared_to_the_last_one(number):
         {"id": pa.array([0, 1], pa.int64()), "path": ["a", "b"], "n": pa.array([other, number], pa.int64())}
     )
     assert passing_recordings(f"n = {number}", table).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("where", "ids"),
+    [
+        ("n = 9007199254740993.0", [1]),  # read as the nearest float64, 2^53, as by every program
+        ("n = 9007199254740992.0", [1]),
+        ("n > 0.5", [0, 1, 2]),
+        ("n >= 1e0", [0, 1, 2]),
+        ("n < 1.5", [0, 3]),
+        ("n between -1.5 and 1.5", [0]),
+        ("n / 1e9 > 9e6", [1, 2]),
+        ("n * 0.5 = x", [0]),
+        ("n > x", [0, 1, 2]),
+        ("cast(n as double) > 1e15", [1, 2]),
+        ("try_cast(n as double) < 0.5", [3]),
+        ("n in (1.0, 2.5)", [0]),
+        ("n > 1e300", []),
+        ("n <> 1.0", [1, 2, 3]),
+    ],
+)
+def test_whole_numbers_of_any_size_stand_next_to_numbers_with_a_point(where, ids):
+    numbers = pa.array([1, 2**53, 2**53 + 1, -(2**62)], pa.int64())
+    table = pa.table({"id": pa.array(range(4), pa.int64()), "path": list("abcd"), "n": numbers, "x": [0.5] * 4})
+    assert passing_recordings(where, table).tolist() == ids

@@ -8,7 +8,7 @@ from mmasc.collection import Collection
 from mmasc.web import allowed
 from mmasc.windows.units import unit_float32
 from tests.conftest import STANDIN_SPEC, StandIn
-from tests.helpers.web import SECONDS, annotate, finished, ids, search
+from tests.helpers.web import SECONDS, annotate, finished, ids, make_collection, search, serving
 
 
 def test_words_find_what_the_library_finds(server):
@@ -204,3 +204,20 @@ def test_a_space_without_words_says_so(server, monkeypatch):
     answer = server.client.post("/api/search", json={"texts": [{"text": "a"}]})
     assert answer.status_code == 422
     assert "understands text" in answer.json()["error"]
+
+
+def test_numbers_without_an_end_in_columns_are_no_fault(tmp_path, registered):
+    folder = make_collection(tmp_path)
+    opened = Collection.open(folder)
+    ids = opened.recordings.column("id").to_pylist()
+    opened.set_metadata(
+        {one: {"loud": loud} for one, loud in zip(ids, [float("inf"), -float("inf"), 1.5], strict=False)}
+    )
+    for server in serving(folder):
+        hits = search(server, spread=1, k=50)["hits"]
+        assert sorted(str(one["metadata"].get("loud")) for one in hits) == ["1.5"] + ["None"] * 5
+        for place in ("/api/recordings", "/api/collection", f"/api/recordings/{hits[0]['recording']}"):
+            answer = server.client.get(place)
+            assert answer.status_code == 200, (place, answer.text)
+            answer.json(parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+        assert len(search(server, where="loud > 1", spread=1, k=50)["hits"]) == 2
