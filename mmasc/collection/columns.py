@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from mmasc.collection.head import SpaceHead
 from mmasc.collection.schema import WINDOW_COLUMNS
+from mmasc.collection.sharing import shared
 from mmasc.collection.table_reader import Fragment, TableReader, fragments_of
 from mmasc.storage.files import sync_file, sync_folder, write_atomically
 from mmasc.storage.texts import parse_json
@@ -122,7 +123,7 @@ def _write(store: TableReader, space: SpaceHead, folder: Path, outdated: Callabl
     """Bring the files up to a version; False where they cannot be written, or are those of a newer one."""
     parts = fragments_of(store.dataset(space))
     try:
-        with FileLock(folder / ".columns.lock", timeout=_LOCK_SECONDS):
+        with shared(folder), FileLock(folder / ".columns.lock", timeout=_LOCK_SECONDS):
             saved, old = _read_maps(folder)
             if saved is not None and saved.version > (space.version or 0) and outdated():
                 return False

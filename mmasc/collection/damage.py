@@ -6,10 +6,12 @@ print on the process's stderr is kept apart by the command line.
 
 import contextlib
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmasc.errors import MmascError
+from mmasc.collection.sharing import owner_of, shared
+from mmasc.errors import MmascError, show_path
 from mmasc.remote.addresses import without_secrets
 
 # Where the disk or the user's rights are at fault, not what the table holds
@@ -19,6 +21,7 @@ _REFUSED = re.compile(
 )
 # The caller's rows do not fit the table
 _WRONG_ROWS = re.compile(r"different schema|Schema error")
+_DENIED = "Permission denied"
 _REASON_LENGTH = 160
 
 
@@ -61,17 +64,21 @@ def writing(table: Path, collection: Path) -> Iterator[None]:
         if not _is_of_lance(error) or _WRONG_ROWS.search(str(error)):
             raise
         if _REFUSED.search(str(error)) or getattr(error, "errno", None) is not None:
-            raise _cannot_write(collection, error) from error
+            raise cannot_write(collection, error) from error
         raise _damaged(table, collection, error) from error
 
 
 @contextlib.contextmanager
 def unharmed(folder: Path) -> Iterator[None]:
-    """Around a whole change: the system's refusals become one line that also says that nothing is harmed."""
+    """Around a whole change: the system's refusals become one line that also says that nothing is harmed.
+
+    What is written has the rights of the folder, so that those who share it can go on.
+    """
     try:
-        yield
+        with shared(folder):
+            yield
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        raise cannot_write(folder, error) from error
 
 
 def reason_of(error: BaseException) -> str:
@@ -86,8 +93,21 @@ def _damaged(table: Path, collection: Path, error: BaseException) -> MmascError:
     return MmascError(f"{table} is damaged or incomplete ({reason_of(error)}); restore {collection} from a backup")
 
 
-def _cannot_write(folder: Path, error: BaseException) -> MmascError:
-    return MmascError(f"cannot write to {folder}: {reason_of(error)}; what was stored before is unharmed")
+def cannot_write(folder: Path, error: BaseException) -> MmascError:
+    """What a refusal to write to a collection becomes: a line that says what was refused, and who can change it."""
+    reason, named = reason_of(error), getattr(error, "filename", None)
+    if isinstance(error, OSError) and error.strerror is not None:
+        reason = f"{show_path(named)}: {error.strerror}" if isinstance(named, str) else error.strerror
+    helps = _who_helps(folder, Path(named) if isinstance(named, str) else folder) if _DENIED in reason else ""
+    return MmascError(f"cannot write to {show_path(folder)}: {reason}{helps}; what was stored before is unharmed")
+
+
+def _who_helps(folder: Path, refused: Path) -> str:
+    """Who can let the user write, and with what."""
+    owner, where = owner_of(refused), shlex.quote(show_path(folder))
+    if owner is None:
+        return f"; to give yourself the right: chmod -R u+rwX {where}"
+    return f"; it belongs to {owner}, who can let its group write: chmod -R g+rwX {where}"
 
 
 def _is_of_lance(error: BaseException) -> bool:

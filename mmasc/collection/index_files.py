@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from mmasc.collection.sharing import shared
 from mmasc.storage.arrays import read_array
 from mmasc.storage.files import crc32_of, write_atomically
 from mmasc.storage.texts import parse_json
@@ -49,7 +50,7 @@ def save_files(
         OSError: If it cannot be written; nothing of it stays.
     """
     try:
-        with FileLock(folder / ".index.lock", timeout=_LOCK_SECONDS):
+        with shared(folder), FileLock(folder / ".index.lock", timeout=_LOCK_SECONDS):
             saved = read_header(folder)
             if outdated and saved is not None and saved["version"] > about["version"]:
                 return False

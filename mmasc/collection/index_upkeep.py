@@ -23,6 +23,7 @@ from mmasc.collection.segment_files import (
     sweep_segments,
 )
 from mmasc.collection.segments import GONE_SHARE, Piece, Placed, Places, missing, outside, usable
+from mmasc.collection.sharing import shared
 from mmasc.collection.space_index import SpaceIndex
 from mmasc.collection.store import Store
 from mmasc.cores import end_with_parent
@@ -118,12 +119,12 @@ def _segments(windows: Windows, places: Places, building: Building) -> list[Plac
     held = _held(windows, places)
     if not missing(held, len(windows), windows.space.dim, windows.policy, building.join)[0]:
         if _unneeded(windows, held) and not windows.outdated():
-            with contextlib.suppress(Timeout, OSError), FileLock(folder / ".segments.lock", timeout=0):
+            with contextlib.suppress(Timeout, OSError), _planning(folder, 0):
                 held = _held(windows, places)
                 _drop_unneeded(windows, held)
         return held
     try:
-        with FileLock(folder / ".segments.lock", timeout=_LOCK_SECONDS):
+        with _planning(folder, _LOCK_SECONDS):
             sweep_segments(folder)
             held = _held(windows, places)
             pieces, replaced = missing(held, len(windows), windows.space.dim, windows.policy, building.join)
@@ -148,6 +149,13 @@ def _segments(windows: Windows, places: Places, building: Building) -> list[Plac
             for one in pieces
         ]
         return usable([*(one for one in held if one not in replaced), *made])
+
+
+@contextlib.contextmanager
+def _planning(folder: Path, seconds: float) -> Iterator[None]:
+    """Hold the lock of whoever plans and builds the segments of a space, once it is free within some seconds."""
+    with shared(folder), FileLock(folder / ".segments.lock", timeout=seconds):
+        yield
 
 
 def _unneeded(windows: Windows, held: list[Placed]) -> set[str]:

@@ -13,6 +13,7 @@ what is folded meanwhile is in the table that they read next.
 """
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -24,11 +25,11 @@ from typing import Any
 
 from mmasc.collection.annotation import FIELDS, Annotation, check_label
 from mmasc.collection.annotation_table import read_events, write_events
-from mmasc.collection.damage import unharmed
+from mmasc.collection.damage import cannot_write, unharmed
 from mmasc.collection.history import OPS, Event
 from mmasc.collection.locks import locked
 from mmasc.errors import MmascError
-from mmasc.storage.files import make_folders, sync_folder, write_atomically
+from mmasc.storage.files import is_there, make_folders, sync_folder, write_atomically
 from mmasc.storage.texts import parse_json
 
 FOLDER, JOURNAL, FOLDED = "annotations", "journal.jsonl", "folded.parquet"
@@ -270,3 +271,16 @@ def fold_annotations(folder: Path, recordings: Collection[int]) -> None:
     if (folder / FOLDER).is_dir():
         with Journal(folder).writing() as journal:
             journal.fold(recordings)
+
+
+def why_not_labelled(folder: Path) -> str:
+    """Why no annotation can be added to the collection in `folder`, and what helps, in one line; "" where one can."""
+    annotations = folder / FOLDER
+    needed = [annotations, annotations / ".lock", annotations / JOURNAL]
+    there = [one for one in needed if is_there(one)]
+    for one in there or [folder]:
+        if not os.access(one, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            only_read = os.name == "posix" and os.statvfs(one).f_flag & os.ST_RDONLY
+            number = errno.EROFS if only_read else errno.EACCES
+            return str(cannot_write(folder, OSError(number, os.strerror(number), str(one))))
+    return ""

@@ -76,6 +76,7 @@ def _health(session: Session) -> dict[str, Any]:
         "new_recordings": came,
         "gone_recordings": went,
         "read_only": session.read_only,
+        "read_only_because": session.hidden(session.only_read_because) or None,
         "by": session.by,
     }
 

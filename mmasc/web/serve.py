@@ -16,6 +16,7 @@ from mmasc.web.keys import Keys
 
 HOST = "127.0.0.1"
 _NEEDED = ("fastapi", "uvicorn", "python_multipart")
+_log = logging.getLogger(__name__)
 _GRACE_SECONDS = 1  # for requests that are being answered when it ends
 
 
@@ -74,6 +75,8 @@ def serve(
     )
     logging.getLogger("uvicorn.error").addFilter(_is_told)
     for session in sessions:
+        if session.read_only and not read_only:
+            _log.warning("%s is open for reading only: %s", session.name, session.only_read_because)
         session.start()
     try:
         uvicorn.Server(config).run(sockets=[listening])

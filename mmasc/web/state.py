@@ -17,7 +17,7 @@ import numpy as np
 from mmasc.collection import Collection
 from mmasc.collection.annotations import UNNAMED, Annotation
 from mmasc.collection.head import HEAD_NAME, read_head
-from mmasc.collection.journal import Journal
+from mmasc.collection.journal import Journal, why_not_labelled
 from mmasc.collection.query import Query, QueryEncoders
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError, show_path
@@ -47,6 +47,7 @@ class Session:
     Attributes:
         source: Where the collection is: its folder or address.
         folder: Folder with its annotations and heads: the same, or the cache of a published one.
+        only_read_because: Why nothing may be written, with what helps; "" where all may.
         state: "loading", "ready" or "failed"; `error` says why.
         encoders: Encoders of queries; for the worker's thread.
         cache: Rendered files.
@@ -64,7 +65,7 @@ class Session:
     ) -> None:
         self.source = self.folder = as_path(absolute(folder))
         self.space, self.by = space, by or UNNAMED
-        self.read_only = read_only or is_address(folder)  # what is published is only read
+        self.only_read_because = _why_only_read(self.source, read_only)
         self.state, self.error = "loading", ""
         self.cache: RenderCache = RenderCache() if companion is None else companion.cache
         self.encoders: QueryEncoders = QueryEncoders("cpu") if companion is None else companion.encoders
@@ -77,6 +78,11 @@ class Session:
         self.head_scores: WeakKeyDictionary[SpaceReader, dict[tuple[str, str, int], np.ndarray]] = WeakKeyDictionary()
         self._since: tuple[int, tuple[int, int]] = (-1, (0, 0))
         self.maps = Maps(self.vectors)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be written."""
+        return bool(self.only_read_because)
 
     @property
     def name(self) -> str:
@@ -194,8 +200,8 @@ class Session:
         """Raises:
         Refused: If nothing may be written.
         """
-        if self.read_only:
-            raise Refused(403, "this server only reads: start it without --read-only to write")
+        if self.only_read_because:
+            raise Refused(403, self.hidden(self.only_read_because))
 
     def hidden(self, text: str) -> str:
         """A text without paths of the disk: what lies under the root is named from there."""
@@ -258,3 +264,12 @@ class Session:
         there = store.recordings(store.head(), ["id"]).column("id").to_numpy()
         came = int(np.isin(there, self.view.ids, invert=True).sum())
         self._since = (generation, (came, len(self.view.ids) - (len(there) - came)))
+
+
+def _why_only_read(source: Path, asked: bool) -> str:
+    """Why nothing may be written to a collection, "" where all may."""
+    if asked:
+        return "this server only reads: start it without --read-only to write"
+    if is_address(source):
+        return "what is published is only read: label the collection where it was made"
+    return why_not_labelled(source)

@@ -1,16 +1,25 @@
 """The server as a process: it is started, asked, killed and stopped."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from mmasc.collection import Collection
+from mmasc.web.app import make_app
+from mmasc.web.keys import Keys
+from mmasc.web.serve import serve
+from mmasc.web.state import Session
 from tests.helpers.command import run
 from tests.helpers.serving import Process
+from tests.helpers.users import BOB, As, root_only
 from tests.helpers.web import make_collection
 
 
@@ -68,3 +77,36 @@ def test_nothing_else_loads_the_server(code):
 def test_the_application_loads_without_torch():
     check = "import mmasc.web.app, sys; assert not {'torch', 'sklearn', 'matplotlib'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True, timeout=120, env=os.environ)
+
+
+@root_only
+def test_where_labels_cannot_be_written_it_is_said_at_once(registered, caplog, monkeypatch):
+    base = Path(tempfile.mkdtemp())
+    try:
+        base.chmod(0o755)
+        folder = make_collection(base)
+        monkeypatch.setattr("uvicorn.Server.run", lambda _, sockets: [one.close() for one in sockets])
+        with As(BOB, 0o022):
+            session = Session(folder)
+            serve(folder, port=0, tell=lambda _: None)
+        (line,) = caplog.messages
+        why = "chmod -R g+rwX"
+        assert line.startswith("c is open for reading only: ")
+        assert why in line
+        session.start()
+        assert session.loaded.wait(60)
+        client = TestClient(
+            make_app([session], keys := Keys(8617)),
+            base_url="http://127.0.0.1:8617",
+            headers={"X-Mmasc": keys.token},
+        )
+        health = client.get("/api/health").json()
+        assert health["read_only"] is True
+        assert why in health["read_only_because"]
+        answer = client.post("/api/annotations/undo", json={})
+        assert (answer.status_code, answer.json()["error"]) == (403, health["read_only_because"])
+        assert str(base) not in answer.text
+        assert client.post("/api/search", json={"texts": [{"text": "a"}]}).status_code == 200
+        session.close()
+    finally:
+        shutil.rmtree(base)

@@ -124,14 +124,14 @@ let unsent = "";
 
 /** One line over all views: what keeps the page from working, else what changed. */
 function drawNotice() {
-  const { new_recordings: came, gone_recordings: went, read_only } = now.health;
+  const { new_recordings: came, gone_recordings: went, read_only, read_only_because } = now.health;
   const changed = [came && plural(came, "new recording"), went && `${plural(went, "recording")} removed`].filter(Boolean).join(", ");
   const bad = [away, unsent].filter(Boolean).join(" ");
   notice.hidden = !(bad || changed || read_only);
   notice.classList.toggle("bad", Boolean(bad));
   if (bad) clear(notice, el("span", { id: "unsent", class: unsent ? "bad" : "", text: bad }));
   else if (changed) clear(notice, `${changed} since this page was opened. `, button("Reload", () => location.reload(), { class: "link" }));
-  else if (read_only) clear(notice, "This collection is open for reading only: verdicts are switched off.");
+  else if (read_only) clear(notice, "This collection is open for reading only: verdicts are switched off.", el("span", { class: "hint", text: ` ${read_only_because}` }));
 }
 
 let looking = 0;
