@@ -4,8 +4,10 @@
 
 Of held.csv (write_tables.py) the first wording of each recording is its label. Printed are, of labels as queries, the
 share with a right recording first and among ten; of recordings, the share whose label is first and among five of all
-labels there are; both also for labels that trunk.csv has not, and for music. Of ESC-10, the share whose class name is
-first, by fold and class. --shares tries weights of the second part of a vector, on held.csv alone.
+labels there are; both also for labels that trunk.csv has, that it has not, and for music. Of ESC-10, the share whose
+class name is first, by fold and class. --shares tries weights of the second part of a vector, on held.csv alone. A run
+of train_base.py is named base:RUN. Another table of what was heard, such as parts/labelled-free.csv, as --trunk parts
+the labels otherwise.
 """
 
 import argparse
@@ -96,7 +98,7 @@ def main() -> None:
     if options.music:
         with options.music.open(newline="", encoding="utf-8") as file:
             music = {row["label"] for row in csv.DictReader(file) if row["group"] == "music"}
-    kinds = {"all": set(texts), "absent": set(texts) - heard, "music": set(texts) & music}
+    kinds = {"all": set(texts), "heard": set(texts) & heard, "absent": set(texts) - heard, "music": set(texts) & music}
     for name in options.encoders:
         encoder = load_encoder(name)
         vectors, asked = sounds(encoder, paths), unit(encoder.embed_text(texts))

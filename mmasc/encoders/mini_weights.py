@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from mmasc.encoders.identity import identity_digest
 from mmasc.encoders.mini_text import TextSide, TextTable, load_text_side
 from mmasc.encoders.spec import EncoderSpec
+from mmasc.encoders.specs import ENCODERS
 from mmasc.encoders.text_encoder import TextEncoder
 from mmasc.encoders.words import KnownWords, learned_words, words_of_labels
 from mmasc.errors import MmascError
@@ -122,9 +123,10 @@ class MiniWeights:
             MmascError: If they are not.
         """
         if dim != self.spec.dim:
+            fits = next((s.name for s in ENCODERS.values() if (s.target, s.dim) == (self.spec.target, dim)), None)
             raise MmascError(
                 f"{self.file} gives vectors of {dim} numbers, {self.spec.name} has {self.spec.dim}; "
-                "train against a text side of that size"
+                + (f"name it {fits}:{self.file}" if fits else "train against a text side of that size")
             )
 
     def identity(self, output: str) -> str:

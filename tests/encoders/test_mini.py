@@ -309,6 +309,11 @@ def test_weights_of_another_shape_are_refused(tmp_path):
     tensors, about = load_tensors(WEIGHTS / "mini.safetensors")
     with pytest.raises(MmascError, match="gives vectors of 128 numbers, mini has 64"):
         Mini(replace(ENCODERS["mini"], dim=64))
+    for name, wrong in (("mini", "base"), ("base", "mini-strict")):
+        with pytest.raises(MmascError, match="numbers, .*; name it ") as caught:
+            load_encoder(f"{wrong}:{WEIGHTS / f'{name}.safetensors'}")
+        named = str(caught.value).rpartition("name it ")[2]
+        assert load_encoder(named).spec.dim == ENCODERS[name].dim
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     about["network"]["channels"] = [16, 32, 64, 64]
     save_file(arrays, tmp_path / "m.safetensors", {"config": json.dumps(about)})
