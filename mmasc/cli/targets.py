@@ -1,5 +1,6 @@
 """Files that commands write results to: never one of the user's sounds."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ class ResultPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from mmasc.audio.find import AUDIO_EXTENSIONS, VIDEO_EXTENSIONS  # late: --help needs no decoders
 
-        path = Path(super().convert(value, param, ctx))
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if path.suffix.lower().removeprefix(".") in (*AUDIO_EXTENSIONS, *VIDEO_EXTENSIONS) and path.is_file():
             self.fail(f"{value} is a sound, which would be replaced; name another file.", param, ctx)
         return value
