@@ -8,9 +8,9 @@ import click
 
 
 class ResultPath(click.Path):
-    """A file or folder to write to, which is not a sound or a film that is there.
+    """A file or folder to write to, not an existing sound or film.
 
-    A path typed in the wrong place must not cost a recording: results are no sounds.
+    A path typed in the wrong place must not cost a recording.
     """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
