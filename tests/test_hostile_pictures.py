@@ -11,7 +11,7 @@ from PIL import Image
 
 from mmasc.errors import MmascError
 from mmasc.ivf.pictures import read_photograph
-from mmasc.storage.pictures import opened_picture
+from mmasc.storage.pictures import as_shown, opened_picture
 from tests.helpers.hostile import refused
 
 
@@ -58,3 +58,40 @@ def test_what_pillow_logs_of_a_damaged_picture_goes_nowhere(tmp_path, monkeypatc
     monkeypatch.setattr(logging.root, "handlers", [])
     refused(lambda path: read_photograph(path, 8), path)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+def test_pictures_are_seen_as_they_are_shown(tmp_path, turned):
+    """Exif says how a telephone was held; the picture that it means is turned back to what was stored."""
+    shown = Image.fromarray(np.arange(6 * 4 * 3, dtype=np.uint8).reshape(6, 4, 3) * 3)
+    back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transposition of Pillow that undoes it
+    stored = shown if turned == 1 else shown.transpose(Image.Transpose(back[turned]))
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    stored.save(tmp_path / "x.png", exif=exif)
+    with opened_picture(tmp_path / "x.png") as image:
+        np.testing.assert_array_equal(np.asarray(as_shown(image)), np.asarray(shown))
+
+
+def test_pictures_of_any_depth_keep_their_brightness(tmp_path):
+    grey = np.linspace(0, 1, 32).reshape(4, 8)
+    Image.fromarray(np.rint(grey * 65_535).astype(np.uint16)).save(tmp_path / "16.png")
+    Image.fromarray(np.rint(grey * 255).astype(np.uint8)).save(tmp_path / "8.png")
+    Image.fromarray(grey.astype(np.float32)).save(tmp_path / "float.tiff")
+    Image.fromarray((grey * 300).astype(np.float32)).save(tmp_path / "large.tiff")
+    for name in ("16.png", "8.png", "float.tiff", "large.tiff"):
+        with opened_picture(tmp_path / name) as image:
+            seen = np.asarray(as_shown(image))
+        assert seen.shape == (4, 8, 3)
+        assert np.abs(seen / 255 - grey[..., None]).max() < 1 / 255
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "LA", "P"])
+def test_what_is_transparent_is_white(tmp_path, kind):
+    clear = Image.new("RGBA", (4, 2), (0, 0, 0, 255))
+    clear.putpixel((1, 1), (0, 0, 0, 0))
+    clear.convert(kind).save(tmp_path / "x.png")
+    with opened_picture(tmp_path / "x.png") as image:
+        seen = np.asarray(as_shown(image))
+    assert seen[1, 1].tolist() == [255, 255, 255]
+    assert seen.sum() == 3 * 255

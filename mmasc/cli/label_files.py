@@ -1,6 +1,7 @@
 """`mmasc label import` and `mmasc label export`: labels of a collection from files of other programs, and to them."""
 
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from mmasc.cli.targets import ResultPath
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.formats import FORMATS, READABLE
 from mmasc.printing import counted
+from mmasc.storage.values import is_missing
 
 if TYPE_CHECKING:
     from mmasc.collection.label_exchange import LabelImport
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _RESULTS = {"birdnet": "mmasc.integrations.birdnet:read_birdnet", "perch": "mmasc.integrations.perch:read_perch"}
 _VERDICTS = ["present", "absent", "unsure"]
 _MOST_PROBLEMS = 20
+_WITH_MISSING = ("csv", "raven")  # tables, in which some words stand for what is missing
 _PARQUET = "parquet"  # a table for programs, which no recording has of its own
 
 
@@ -153,6 +156,8 @@ def export_files(folder: str, output_format: str, to: str | None, each: bool) ->
             sys.stdout.reconfigure(errors="surrogateescape")
         echo(export_text(collection, output_format), nl=False)
         return
+    if output_format in _WITH_MISSING:
+        _say_missing_words((one.label for one in collection.annotations.all()), output_format)
     target = Path(to)
     if each and target.exists() and not target.is_dir():
         raise MmascError(f"{show_path(target)} is a file; --each writes into a folder: name another one")
@@ -169,3 +174,13 @@ def export_files(folder: str, output_format: str, to: str | None, each: bool) ->
         remark(f"{left} left out: {output_format} cannot say so")
     files = counted(len(written.files), "file")
     echo(f"{counted(len(collection.annotations) - written.left_out, 'label')} in {files} → {show_path(target)}")
+
+
+def _say_missing_words(labels: Iterable[str], output_format: str) -> None:
+    """Say which labels are words that tables have for a missing value: read again, they are no labels."""
+    words = sorted({label for label in labels if is_missing(label)})
+    if words:
+        remark(
+            f"tables have {', '.join(words)} for a missing value: labels called so are lost to whoever reads the "
+            f"{output_format}; rename them (mmasc label rename), or write json"
+        )

@@ -61,7 +61,7 @@ class Annotations:
         Args:
             annotations: One or several, with the ids of recordings of this collection (see `recording_id`). An end up
                 to 0.1 s after the recording's is set to it. One with the id of an annotation that is there takes its
-                place. Empty `id`, `by` and `at` become a new id, "unnamed" and now.
+                place. Empty `id`, `by` and `at` become a new id, "unnamed" and now; labels lose blanks around them.
         Returns:
             Their ids, in order.
         Raises:
@@ -148,6 +148,7 @@ class Annotations:
         """
         check_label(old)
         check_label(new)
+        new = new.strip()
         with self._journal.writing() as journal:
             names = None if ids is None else each_id(ids)
             self._require(names or ())
@@ -280,7 +281,8 @@ class Annotations:
                 f"{show_path(self.stored_path(one))} lasts {duration:.3f} s: the annotation "
                 f"{one.label!r} at {late:.3f} s lies past its end"
             )
-        return replace(one, id=one.id or new_id(), end=min(one.end, duration), by=one.by or UNNAMED, at=one.at or at)
+        known = replace(one, id=one.id or new_id(), by=one.by or UNNAMED, at=one.at or at)
+        return replace(known, label=one.label.strip(), end=min(one.end, duration))
 
     def _place(self, one: Annotation) -> tuple[str, float, float, str, str, str, str]:
         path = self.stored_path(one)

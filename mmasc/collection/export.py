@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmasc.collection.annotations import Annotations
-from mmasc.collection.frames import windows_described, windows_in_order
+from mmasc.collection.frames import beside_windows, windows_described, windows_in_order
 from mmasc.collection.snapshot import Snapshot
 from mmasc.collection.space import SpaceReader
 from mmasc.storage.files import make_folders, replacing
@@ -39,7 +39,7 @@ def _pieces(collection: Snapshot, reader: SpaceReader, at_once: int) -> Iterator
 
     At least one piece, which may be empty.
     """
-    columns = ["path", "start", "end", "lane", *collection.metadata_columns]
+    columns = ["path", "start", "end", "lane", *beside_windows(collection.metadata_columns)]
     nothing = [np.zeros(0, np.int64)] if not len(reader) else []
     for positions in chain(nothing, windows_in_order(collection, reader, at_once)):
         vectors = reader.vectors(positions).astype("<f4", copy=False)

@@ -1,6 +1,6 @@
 """Recordings and windows as tables for people who come with pandas: described, in a steady order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -51,11 +51,23 @@ def windows_in_order(collection: Snapshot, reader: SpaceReader, at_once: int) ->
 
 
 def windows_described(collection: Snapshot, reader: SpaceReader, positions: Int[np.ndarray, " window"]) -> pa.Table:
-    """What is known of windows and of their recordings, a row per window: `described`, then start, end, lane."""
+    """What is known of windows and of their recordings, a row per window: `described`, then start, end, lane.
+
+    Own columns are called as `beside_windows` says.
+    """
     table = described(collection, reader.recording[positions])
+    table = table.rename_columns(beside_windows(table.column_names))
     for name in ("start", "end"):
         table = table.append_column(name, pa.array(getattr(reader, name)[positions]))
     return table.append_column("lane", pa.array(reader.lane[positions].astype(np.int64)))
+
+
+def beside_windows(names: Iterable[str]) -> list[str]:
+    """Names of columns of recordings next to those of windows: who called one start, end or lane finds meta_start ...
+
+    Such names are refused where columns are given; `set_metadata` once took them.
+    """
+    return [f"meta_{name}" if name in ("start", "end", "lane") else name for name in names]
 
 
 def _ranks(collection: Snapshot) -> Int[np.ndarray, " row"]:

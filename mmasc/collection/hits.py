@@ -21,7 +21,7 @@ class Hit(dict[str, Any]):
         score: Score of its best window: mean cosine to what was asked for less mean cosine to what was not, in [-2, 2].
         duplicate: Whether the hit is the query itself, or a copy of it.
         lane: Which lane of the channel policy the window comes from; None where there is one only.
-        columns: The recording's own columns, by name; read-only.
+        columns: The recording's own columns, by name; read-only. Those called like an attribute stand here alone.
         best_start, best_end: Start and end of its best window, in seconds: where to listen first.
         clock: When the hit begins, as "2024-05-01 04:13:20"; None where it is not known, or where a column of the
             user's own has that name.
@@ -61,9 +61,9 @@ class Hit(dict[str, Any]):
         named = {"rank": rank, "path": path, "start": start, "end": end, "score": score, "duplicate": duplicate}
         named["best_start"] = start if best_start is None else best_start
         named["best_end"] = end if best_end is None else best_end
-        super().__init__(
-            {**named, **({} if lane is None else {"lane": lane}), **own, **({} if clock is None else {"clock": clock})}
-        )
+        beside = {name: value for name, value in own.items() if name not in (*named, "lane")}
+        said = {**({} if lane is None else {"lane": lane}), **beside, **({} if clock is None else {"clock": clock})}
+        super().__init__({**named, **said})
         for name, value in {**named, "lane": lane, "columns": MappingProxyType(own), "clock": clock}.items():
             object.__setattr__(self, name, value)
 

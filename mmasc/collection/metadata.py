@@ -168,7 +168,8 @@ def own_columns(
         values = [row.get(name) if noted else plain_value(row.get(name), name) for row in rows]
         if not isinstance(name, str):
             raise MmascError(f"the name of a column must be a text, got {type(name).__name__}")
-        if (name in RECORDING_COLUMNS and not noted) or _kept_name(name) != name:
+        stored = name in schema.names and name not in RECORDING_COLUMNS  # by earlier versions under any name
+        if not noted and not stored and _column_name(name) != name:
             raise MmascError(f"a column of your own cannot be called {name!r}; name it {_column_name(name)!r}")
         if name in schema.names:
             wanted = schema.field(name).type
@@ -180,6 +181,8 @@ def own_columns(
             values = [None if value is None else str(value) for value in values]
         elif pa.types.is_timestamp(wanted):
             values = [_time(value, name) for value in values]
+        elif wanted == pa.int64():
+            _refuse_fractions(values, name)
         try:
             arrays[name] = pa.array(values, wanted)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -187,6 +190,15 @@ def own_columns(
                 f"column {name!r} holds {wanted} in this collection; {error}; name it differently"
             ) from error
     return arrays
+
+
+def _refuse_fractions(values: Iterable[Any], name: str) -> None:
+    """Refuse numbers with a fraction in a column of whole numbers: Arrow would cut it off without a word."""
+    broken = next((one for one in values if isinstance(one, float) and not one.is_integer()), None)
+    if broken is not None:
+        raise MmascError(
+            f"column {name!r} holds whole numbers (int64) in this collection, not {broken}; name it differently"
+        )
 
 
 def _time(value: Any, name: str) -> Any:

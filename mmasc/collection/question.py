@@ -16,7 +16,7 @@ from mmasc.collection.stored_moments import StoredMoment, as_moments, vectors_of
 from mmasc.encoders.registry import spec_of
 from mmasc.errors import MmascError
 from mmasc.inputs import as_texts, as_vectors
-from mmasc.storage.pictures import opened_picture
+from mmasc.storage.pictures import as_shown, opened_picture
 
 _FILMS = frozenset(f".{extension}" for extension in VIDEO_EXTENSIONS)
 
@@ -165,7 +165,7 @@ def _picture(image: Any) -> Any:
     if not isinstance(image, str | Path):
         return image
     with opened_picture(image) as opened:
-        return opened.convert("RGB")
+        return as_shown(opened)
 
 
 def _vectors(vectors: Any) -> np.ndarray | None:

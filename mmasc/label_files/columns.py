@@ -29,6 +29,13 @@ _MEANINGS = {
     "identity": "identity",
     "question": "question",
 }
+# Columns of times in another unit, or under a name that is not among these: without them a label would be taken to hold
+# for the whole recording
+_LIKE_TIMES = re.compile(
+    "(t|time|segment|event|window|clip|call|selection|audio|label)?(start|begin|onset|offset|end|stop)s?"
+    "(time|times|point|pos|position|index)?(in)?"
+    "(s|secs?|seconds?|ms|msecs?|millis|milliseconds?|us|samples?|frames?|mins?|minutes?|hours?)?"
+)
 
 
 def columns_of(columns: Iterable[str], label_column: str | None = None, source: str = "") -> dict[str, str]:
@@ -39,7 +46,8 @@ def columns_of(columns: Iterable[str], label_column: str | None = None, source: 
         label_column: The column that holds the label, where its name does not say so.
         source: The table, for the message.
     Raises:
-        MmascError: If there is no column of labels; it lists the columns that are there.
+        MmascError: If there is no column of labels; it lists the columns that are there. Also if none says when labels
+            begin, and there are some that look as if they did.
     """
     columns = list(columns)
     by_word: dict[str, str] = {}
@@ -52,6 +60,8 @@ def columns_of(columns: Iterable[str], label_column: str | None = None, source: 
             found[meaning] = column
     if "start" not in found and "duration" in found and re.sub(r"[\W_]+", "", found.get("end", "").lower()) == "offset":
         found["start"] = found.pop("end")  # where something begins, and how long it is
+    if "start" not in found:
+        _refuse_other_times([name for word, name in by_word.items() if _LIKE_TIMES.fullmatch(word)], found, source)
     if label_column is not None:
         if label_column not in columns:
             raise MmascError(f"{source} has no column {label_column!r}; its columns are {listed(columns)}")
@@ -63,3 +73,13 @@ def columns_of(columns: Iterable[str], label_column: str | None = None, source: 
             "name the one that holds labels (--label-column)"
         )
     return found
+
+
+def _refuse_other_times(names: list[str], found: dict[str, str], source: str) -> None:
+    unknown = [name for name in names if name not in found.values()]
+    if unknown:
+        look = "looks like a time" if len(unknown) == 1 else "look like times"
+        raise MmascError(
+            f"{f'{source}: ' if source else ''}{listed(unknown)} {look} that cannot be read; call such columns start "
+            "and end, and give seconds"
+        )

@@ -10,6 +10,7 @@ from typing import Any
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.columns import columns_of
 from mmasc.label_files.rows import FIELDS, BadRowError, LabelFile, LabelRow, Problem, recording_named_by, row_from
+from mmasc.printing import plain
 from mmasc.storage.table_texts import text_of_file
 from mmasc.storage.texts import parse_json
 
@@ -63,7 +64,7 @@ def jsonl_text(rows: Iterable[LabelRow]) -> str:
 
 
 def _line(row: LabelRow) -> str:
-    value: dict[str, Any] = {name: getattr(row, name) for name in FIELDS}
+    value: dict[str, Any] = {name: plain(getattr(row, name)) for name in FIELDS}
     if row.end == math.inf:
         # JSON has no infinity; without start and end a label holds for the whole recording
         value |= {"start": None, "end": None} if row.start == 0 else {"end": "inf"}
@@ -102,7 +103,8 @@ def _read_object(found: LabelFile, item: Any, line: int, label_column: str | Non
             columns = columns_of(values, label_column)
             row = row_from({name: values[key] for name, key in columns.items()}, recording_named_by(found.path))
         except (BadRowError, MmascError) as fault:
-            reason = "no label" if isinstance(fault, MmascError) else str(fault)
+            no_label = isinstance(fault, MmascError) and "no column of labels" in str(fault)
+            reason = "no label" if no_label else str(fault)
             found.problems.append(Problem(line, reason))
             continue
         found.rows.append(row)

@@ -29,7 +29,8 @@ class FileMatcher:
     2. as the end of a path, by whole folders: `siteA/x.wav` is `2023/siteA/x.wav`, never `siteB/x.wav`;
     3. with more folders in front than are here: `D:\\old\\siteA\\x.wav` is `siteA/x.wav` under the first base. All of
        the path under the base must agree, and at least one folder;
-    4. as 2. and 3., with capitals and small letters alike, and accents however they are encoded;
+    4. as 2. and 3., with capitals and small letters alike, accents however they are encoded, and without the blanks
+       around names, which tables lose;
     5. where `find` is told endings: as 1. to 4., without the ending, or with another one of them.
 
     Args:
@@ -190,7 +191,7 @@ def _stem(name: str, endings: Sequence[str]) -> str:
 
 
 def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+    return unicodedata.normalize("NFC", name).strip().casefold()
 
 
 def _shared(one: _Parts, other: _Parts) -> int:

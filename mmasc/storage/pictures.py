@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmasc.errors import MmascError, show_path
 
 # Larger pictures are refused: unpacked they are more than 400 MB
@@ -45,3 +47,23 @@ def opened_picture(path: str | os.PathLike[str]) -> Iterator[Any]:
         raise MmascError(f"{name}: cannot be read as a picture ({error}); copy or leave it out") from error
     with image:
         yield image
+
+
+def as_shown(image: Any) -> Any:
+    """An image of Pillow in RGB as programs show it: turned as its Exif data says, of any depth, in front of white.
+
+    Pillow's own `convert` leaves pictures of telephones lying on their sides, makes those of 16 bits white, and shows
+    whatever colour lies behind what is transparent. Whole
+    numbers of more than 8 bits count to 65,535, numbers with a point to 1 unless they are larger, then to the largest.
+    """
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("F", "I") or image.mode.startswith("I;16"):
+        values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0, neginf=0)
+        full = max(float(values.max(initial=0)), 1.0) if image.mode == "F" else 65_535.0
+        image = Image.fromarray(np.clip(np.rint(values / full * 255), 0, 255).astype(np.uint8))
+    if "A" in image.getbands() or "transparency" in image.info:
+        seen = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", seen.size, (255, 255, 255, 255)), seen)
+    return image.convert("RGB")

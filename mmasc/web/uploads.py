@@ -19,7 +19,7 @@ from mmasc.collection.query import Query
 from mmasc.collection.space import SpaceReader
 from mmasc.errors import MmascError, show_path
 from mmasc.ivf.pictures import FILM_EXTENSIONS, read_film
-from mmasc.storage.pictures import opened_picture
+from mmasc.storage.pictures import as_shown, opened_picture
 from mmasc.web.faults import Refused
 from mmasc.web.sounds import sound_file
 from mmasc.web.state import Session
@@ -153,7 +153,7 @@ def _encoded(upload: Upload, query: Query, encoder: Any, dim: int) -> tuple[np.n
             return encoder.embed_film([upload.path])[0], nothing
         if query.images:
             with opened_picture(upload.path) as image:
-                return encoder.embed_image([image.convert("RGB")])[0], nothing
+                return encoder.embed_image([as_shown(image)])[0], nothing
         encoded = embed_file(upload.path, encoder)
     except MmascError as error:
         raise Refused(422, f"{upload.name}: {_reason(error, upload.path)}") from error
@@ -249,7 +249,7 @@ def upload_router(session: Session, uploads: Uploads) -> APIRouter:
                 Image.fromarray(frames[0]).save(target, "JPEG", quality=85)
                 return
             with opened_picture(kept.path) as image:
-                small = image.convert("RGB")
+                small = as_shown(image)
                 small.thumbnail((512, 512))
                 small.save(target, "JPEG", quality=85)
 

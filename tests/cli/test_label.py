@@ -104,7 +104,7 @@ def test_nothing_is_said_where_nothing_is(label, labelled):
         (["add", "x.wav", "--label", "a"], 1, "could be several recordings"),
         (["add", "z.wav", "--label", "a"], 1, "no recording of the collection lies there"),
         (["add", "y.wav", "--label", "a", "--end", "1.2"], 1, "y.wav lasts 1.000 s"),
-        (["add", "y.wav", "--label", "a", "--start", "nan"], 1, "start must be a finite number"),
+        (["add", "y.wav", "--label", "a", "--start", "nan"], 2, "nan is not a finite number"),
         (["add", "y.wav", "--label", "a\x1b"], 1, "control characters"),
         (["add", "y.wav"], 2, "--label"),
         (["add", "y.wav", "--label", "a", "--verdict", "no"], 2, "--verdict"),
@@ -153,3 +153,12 @@ def test_a_name_that_a_selection_table_cannot_hold_is_said(tmp_path, registered,
     status, _, err = run(*words, "--format", "raven", capsys=capsys)
     assert status == 0
     assert "line.wav: its name contains a tab or a line break, which a selection table cannot hold" in err
+
+
+def test_labels_that_tables_take_for_missing_are_said_where_they_are_written(label, tmp_path):
+    for name in ("NA", "null", "frog"):
+        assert label("add", "y.wav", "--label", name)[0] == 0
+    for form, said in {"csv": True, "raven": True, "json": False, "jsonl": False, "audacity": False}.items():
+        status, _, err = label("export", "--format", form, "--to", str(tmp_path / f"out.{form}"))
+        assert status == 0
+        assert ("tables have NA, null for a missing value: labels called so are lost" in err) == said

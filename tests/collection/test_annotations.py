@@ -369,3 +369,9 @@ def test_times_past_the_end_of_a_changed_recording_are_said(labelled):  # noqa: 
     assert len(collection.annotations) == 1
     (line,) = [item.message for item in collection.check() if "annotation" in item.message]
     assert line == "1 annotation ends after its recording (b/y.wav: rain to 1.000 s)"
+
+
+def test_blanks_around_a_label_are_none_of_it(one):
+    one.annotations.add([note(label=" frog "), note(label="frog", start=1.5), note(label="old", start=0.5)])
+    assert one.annotations.rename("old", "\u3000frog ") == 1
+    assert [item.label for item in one.annotations.all()] == ["frog"] * 3

@@ -192,7 +192,10 @@ def test_columns_of_any_name_are_stored_and_read_again(sounds, tmp_path, registe
         collection.set_metadata({row["id"]: {f"{name} 2": "x" for name in kept}})
 
 
-@pytest.mark.parametrize("name", ["a`b", "site.name", "_rowid", "", "id", "path", "mmasc_digest"])
+@pytest.mark.parametrize(
+    "name",
+    ["a`b", "site.name", "_rowid", "", "id", "path", "mmasc_digest", "start", "End", "lane", "vector", "rank", "score"],
+)
 def test_names_that_cannot_be_stored_are_refused(sounds, tmp_path, registered, name):
     mmasc.embed(sounds, tmp_path / "c", registered)
     collection = Collection(tmp_path / "c")
@@ -200,6 +203,49 @@ def test_names_that_cannot_be_stored_are_refused(sounds, tmp_path, registered, n
     with pytest.raises(MmascError, match=f"cannot be called {re.escape(repr(name))}; name it '"):
         collection.set_metadata({before.column("id")[0].as_py(): {name: "x"}})
     assert Collection(tmp_path / "c").recordings == before
+
+
+def test_columns_that_are_called_like_parts_of_a_hit_cost_it_nothing(sounds, tmp_path, registered, monkeypatch):
+    """Earlier versions stored such columns."""
+    mmasc.embed(sounds, tmp_path / "c", registered)
+    collection = Collection(tmp_path / "c")
+    before = [(hit.path, hit.start, hit.end, hit.score) for hit in collection.search(text="a", k=50, windows=True)]
+    one = collection.recordings.column("id")[0].as_py()
+    with monkeypatch.context() as patch:
+        patch.setattr("mmasc.collection.metadata._TAKEN", set())
+        collection.set_metadata({one: {"start": "dawn", "score": 7, "lane": 3}})
+    hits = Collection(tmp_path / "c").search(text="a", k=50, windows=True)
+    assert [(hit["path"], hit["start"], hit["end"], hit["score"]) for hit in hits] == before
+    assert {(hit.columns["start"], hit.columns["score"]) for hit in hits} == {("dawn", 7), (None, None)}
+    (_, table) = collection.export(tmp_path / "out")
+    assert {"start", "meta_start", "meta_lane"} <= set(pq.read_table(table).column_names)
+    collection.set_metadata({one: {"start": "dusk"}})  # who has such a column goes on with it
+    assert "dusk" in Collection(tmp_path / "c").recordings.column("start").to_pylist()
+
+
+@pytest.mark.parametrize("how", ["table", "call", "merge"])
+def test_a_column_of_whole_numbers_cuts_no_fraction_off(sounds, tmp_path, standin, how):
+    meta = tmp_path / "meta.csv"
+    meta.write_text("filename,degrees\na.wav,12\n")
+    mmasc.embed(sounds, tmp_path / "c", standin, metadata=meta)
+    collection = Collection(tmp_path / "c")
+    before = collection.recordings
+    meta.write_text("filename,degrees\nb.wav,12.5\n")
+    if how == "merge":
+        mmasc.embed(sounds / "pond/b.wav", tmp_path / "other", standin, metadata=meta, root=sounds)
+    one = before.column("id")[0].as_py()
+    calls = {
+        "table": lambda: mmasc.embed(sounds, tmp_path / "c", standin, metadata=meta),
+        "call": lambda: collection.set_metadata({one: {"degrees": 12.5}}),
+        "merge": lambda: collection.merge(tmp_path / "other"),
+    }
+    with pytest.raises(MmascError, match=r"'degrees' holds whole numbers \(int64\) in this collection, not 12.5"):
+        calls[how]()
+    assert Collection(tmp_path / "c").recordings == before
+    meta.write_text("filename,degrees\nb.wav,13.0\n")
+    mmasc.embed(sounds, tmp_path / "c", standin, metadata=meta)
+    found = {row["path"]: row["degrees"] for row in Collection(tmp_path / "c").recordings.to_pylist()}
+    assert (found["pond/a.wav"], found["pond/b.wav"]) == (12, 13)
 
 
 def test_metadata_reaches_recordings_that_are_there_already(sounds, tmp_path, registered):

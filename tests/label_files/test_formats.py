@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -294,3 +295,34 @@ def test_raven_tables_without_more_columns_are_what_they_were():
     assert raven_text([row], decimals=6).splitlines()[1].split("\t") == [
         *("1", "Spectrogram 1", "1", "0.300000", "1.000000", "0.0", "4000.0", "a.wav", "/r/a.wav", "x", "0.9877"),
     ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["start_ms,end_ms", "Start (ms),End (ms)", "begin_sample,end_sample", "t_start,t_end", "Segment Start,Segment End",
+     "start_minutes,end_minutes", "onset_frame,offset_frame"],
+)  # fmt: skip
+def test_times_that_are_not_understood_never_make_a_label_of_the_whole_recording(tmp_path, names):
+    first, second = names.split(",")
+    (tmp_path / "x.csv").write_text(f"path,{names},label\na.wav,1000,2000,frog\n")
+    with pytest.raises(MmascError, match="look like times that cannot be read; call such columns start") as said:
+        read_rows(tmp_path / "x.csv")
+    assert f"{first}, {second}" in str(said.value)
+    (tmp_path / "x.jsonl").write_text(json.dumps({"path": "a.wav", first: 1000, second: 2000, "label": "frog"}))
+    found = read_rows(tmp_path / "x.jsonl")
+    assert found.rows == []
+    assert f"{first}, {second} look like times" in found.problems[0].reason
+
+
+@pytest.mark.parametrize("names", ["start_date,end_date", "endangered,site", "recorder,gain"])
+def test_other_columns_stand_beside_labels_of_whole_recordings(tmp_path, names):
+    (tmp_path / "x.csv").write_text(f"path,{names},label\na.wav,1,2,frog\n")
+    assert read_rows(tmp_path / "x.csv").rows == [LabelRow("a.wav", 0.0, math.inf, "frog")]
+
+
+def test_a_score_that_is_none_is_null_in_json(tmp_path):
+    row = LabelRow("a.wav", np.float64(0.25), np.float64(0.5), "frog", score=float("nan"), channel=1)
+    for form in ("json", "jsonl"):
+        write_rows([row], form, tmp_path / f"x.{form}")
+        json.loads((tmp_path / f"x.{form}").read_text(), parse_constant=pytest.fail)
+        assert read_rows(tmp_path / f"x.{form}").rows == [LabelRow("a.wav", 0.25, 0.5, "frog", channel=1)]

@@ -184,3 +184,12 @@ def test_two_rows_of_a_data_set_say_one_thing(tmp_path):
     table.write_text("path,label,fold\na.wav,dog,1\nb.wav,cat,2\n./a.wav,cat,1\n")
     with pytest.raises(MmascError, match=r"lines 2 and 4 are two rows for .*a\.wav .*labels: dog and cat"):
         read_dataset("csv", table)
+
+
+def test_blanks_around_names_that_tables_lose_are_no_difference():
+    matcher = FileMatcher(["/r/ lead.wav", "/r/deep /x.wav", "/r/both.wav", "/r/ both.wav"], ["/r"])
+    assert matcher.find("lead.wav") == matcher.find(" lead.wav") == ["/r/ lead.wav"]
+    assert matcher.find("deep/x.wav") == ["/r/deep /x.wav"]
+    assert matcher.find("both.wav") == ["/r/both.wav"]
+    assert matcher.find(" both.wav") == ["/r/ both.wav"]
+    assert matcher.find("BOTH.wav") == ["/r/both.wav", "/r/ both.wav"]
