@@ -15,6 +15,9 @@ def run(rank: str, *words: str, size: str = "2") -> subprocess.CompletedProcess[
     )
 
 
+MAIN = "from mmasc.cli import main; main()"
+
+
 @pytest.mark.parametrize("words", [("prompts", "list", "--format", "json"), ("--help",)])
 def test_the_first_process_prints_and_the_others_do_not(words):
     first, second = run("0", *words), run("1", *words)
@@ -69,3 +72,22 @@ def test_closed_descriptors_lead_nowhere(tmp_path, closed):
     refused = typed("prompts", "lint", str(tmp_path / "no.yaml"))
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == ("2>&-" not in closed)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows deletes no folder that is in use")
+@pytest.mark.parametrize("words", [("embed", "/nowhere", "--into", "c"), ("--help",), ("doctor",)])
+def test_a_folder_that_was_deleted_meanwhile_is_one_line(tmp_path, words):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    found = subprocess.run(
+        ["/bin/sh", "-c", 'rmdir "$0" && exec "$@"', str(gone), sys.executable, "-c", MAIN, *words],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        cwd=gone,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr == (
+        "mmasc: the folder that you are in has been deleted; go to another one (cd) and run the command again\n"
+    )
