@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,6 @@ def run(rank: str, *words: str, size: str = "2") -> subprocess.CompletedProcess[
     return subprocess.run(
         [sys.executable, "-m", "mmasc", *words], env=os.environ | place, capture_output=True, text=True, check=False
     )
-
-
-MAIN = "from mmasc.cli import main; main()"
 
 
 @pytest.mark.parametrize("words", [("prompts", "list", "--format", "json"), ("--help",)])
@@ -80,8 +78,8 @@ def test_a_folder_that_was_deleted_meanwhile_is_one_line(tmp_path, words):
     gone = tmp_path / "gone"
     gone.mkdir()
     found = subprocess.run(
-        ["/bin/sh", "-c", 'rmdir "$0" && exec "$@"', str(gone), sys.executable, "-c", MAIN, *words],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        [sys.executable, "-c", "import os; os.rmdir(os.getcwd()); from mmasc.cli import main; main()", *words],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         cwd=gone,
         capture_output=True,
         text=True,
