@@ -95,6 +95,12 @@ def _expand(item: str, known: frozenset[str], lists: bool) -> Iterator[str]:
             )
         yield from _match(item, known)
     else:
+        try:
+            os.stat(item)
+        except PermissionError:
+            raise MmascError(f"{show_path(item)}: its folder may not be entered; check its permissions") from None
+        except OSError:
+            pass
         raise MmascError(f"{show_path(item)}: no such file or folder; check the name")
 
 

@@ -80,6 +80,7 @@ def main() -> None:
     """Run the command line and turn errors that users can fix into one line and an exit status."""
     _open_closed()
     _take_all_letters()
+    _refuse_deleted_folder()
     with kept_apart():
         _run()
 
@@ -111,6 +112,17 @@ def _run() -> None:
     except MmascError as error:
         _fail(str(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _refuse_deleted_folder() -> None:
+    """Stop where the folder that the command runs in is gone: no relative path leads anywhere.
+
+    Libraries of the processor's maker end the process there, without a word of ours.
+    """
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        _fail("the folder that you are in has been deleted; go to another one (cd) and run the command again", 1)
 
 
 def _take_all_letters() -> None:

@@ -1,7 +1,9 @@
 """Files and folders are found once, in order, by name, pattern and list."""
 
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import soundfile
 from mmasc.audio import find_audio, load_audio
 from mmasc.errors import MmascError
 from tests.helpers.recordings import RATE, sound
+from tests.helpers.users import BOB, As, root_only
 
 
 def touch(*paths):
@@ -162,3 +165,14 @@ def test_nothing_found_is_an_error(tmp_path, monkeypatch, paths, message):
     with pytest.raises(MmascError, match=message) as caught:
         find_audio(paths)
     assert "\n" not in str(caught.value)
+
+
+@root_only
+def test_a_file_in_a_folder_that_may_not_be_entered_is_not_called_missing():
+    base = Path(tempfile.mkdtemp())
+    try:
+        (base / "one.wav").touch()
+        with As(BOB, 0o022), pytest.raises(MmascError, match=r"one.wav: its folder may not be entered; check"):
+            find_audio(base / "one.wav")
+    finally:
+        shutil.rmtree(base)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +70,22 @@ def test_closed_descriptors_lead_nowhere(tmp_path, closed):
     refused = typed("prompts", "lint", str(tmp_path / "no.yaml"))
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == ("2>&-" not in closed)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows deletes no folder that is in use")
+@pytest.mark.parametrize("words", [("embed", "/nowhere", "--into", "c"), ("--help",), ("doctor",)])
+def test_a_folder_that_was_deleted_meanwhile_is_one_line(tmp_path, words):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    found = subprocess.run(
+        [sys.executable, "-c", "import os; os.rmdir(os.getcwd()); from mmasc.cli import main; main()", *words],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        cwd=gone,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr == (
+        "mmasc: the folder that you are in has been deleted; go to another one (cd) and run the command again\n"
+    )
