@@ -6,8 +6,7 @@ Of held.csv (write_tables.py) the first wording of each recording is its label. 
 share with a right recording first and among ten; of recordings, the share whose label is first and among five of all
 labels there are; both also for labels that trunk.csv has, that it has not, and for music. Of ESC-10, the share whose
 class name is first, by fold and class. --shares tries weights of the second part of a vector, on held.csv alone. A run
-of train_base.py is named base:RUN. Another table of what was heard, such as parts/labelled-free.csv, as --trunk parts
-the labels otherwise.
+of train_base.py is named base:RUN; for runs with --permissive the trunk.csv is the one of write_tables.py --permissive.
 """
 
 import argparse
