@@ -9,7 +9,7 @@ import click
 class ResultPath(click.Path):
     """A file or folder to write to, which is not a sound or a film that is there.
 
-    A path typed in the wrong place must not cost a recording: results are no sounds.
+    A path typed in the wrong place must not cost a recording: no result is a sound.
     """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
