@@ -177,7 +177,7 @@ def export_files(folder: str, output_format: str, to: str | None, each: bool) ->
 
 
 def _say_missing_words(labels: Iterable[str], output_format: str) -> None:
-    """Say which labels are words that tables have for a missing value: read again, they are no labels."""
+    """Say which labels are words that tables have for a missing value: read again, they are missing."""
     words = sorted({label for label in labels if is_missing(label)})
     if words:
         remark(

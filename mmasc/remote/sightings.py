@@ -90,7 +90,7 @@ def unstamped(paths: Iterable[str | os.PathLike[str]]) -> int:
 
 
 def gone(places: Sequence[str], sure: bool = False) -> list[bool]:
-    """Which files and objects do not exist any more; what may not be looked at is there, a folder is not a file.
+    """Which files and objects do not exist any more; what may not be looked at is there, and a folder is not a file.
 
     Args:
         places: Absolute paths and addresses. Many objects under one prefix are listed, others are asked for.
