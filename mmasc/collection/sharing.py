@@ -29,7 +29,7 @@ _umask = _Umask()
 def shared(folder: Path) -> Iterator[None]:
     """What is made in the block has the rights of `folder` for its group and for others, whatever the umask.
 
-    Nothing changes where the folder is missing, and where new files in it may be those of another group.
+    Nothing changes where the folder does not exist yet, and where new files in it may be those of another group.
     """
     granted = _granted(folder)
     if not granted:
