@@ -274,11 +274,14 @@ def fold_annotations(folder: Path, recordings: Collection[int]) -> None:
 
 
 def why_not_labelled(folder: Path) -> str:
-    """Why no annotation can be added to the collection in `folder`, and what helps, in one line; "" where one can."""
+    """Why no annotation can be added to the collection in `folder`, and what helps, in one line.
+
+    It is "" where one can, and where there is no collection, which is said when it is opened.
+    """
     annotations = folder / FOLDER
     needed = [annotations, annotations / ".lock", annotations / JOURNAL]
     there = [one for one in needed if is_there(one)]
-    for one in there or [folder]:
+    for one in there or ([folder] if is_there(folder) else []):
         if not os.access(one, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             only_read = os.name == "posix" and os.statvfs(one).f_flag & os.ST_RDONLY
             number = errno.EROFS if only_read else errno.EACCES

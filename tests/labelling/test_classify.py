@@ -435,7 +435,7 @@ def test_to_writes_what_stdout_would_show(town, form):
         (["in", "--format", "audacity"], "3 recordings make 3 audacity files: name a folder with --to"),
         (["in", "--format", "raven", "--to", "p.yaml"], "--to p.yaml is a file"),
         (["in", "--to", "in"], "--to in is a folder"),
-        (["in", "--to", "in/a.wav"], "--to in/a.wav is one of the recordings"),
+        (["in", "--to", "in/a.wav"], "in/a.wav is a sound, which would be replaced; name another file"),
         (["in", "--top", "0"], "0 is not in the range"),
         (["in", "--threshold", "2"], "2.0 is not in the range"),
     ],
