@@ -211,6 +211,15 @@ def test_what_cannot_be_read_is_refused_in_one_line(where, said):
     assert len(str(caught.value)) < 3_000
 
 
+@pytest.mark.parametrize(("length", "shown"), [(200, 200), (201, 199)])
+def test_a_long_condition_is_shown_by_its_beginning(length, shown):
+    where = "level = " + "x" * (length - 8)
+    with pytest.raises(MmascError) as caught:
+        passing(where)
+    beginning = f"{where[:shown]}{'' if shown == length else '…'}"
+    assert str(caught.value).startswith(f"cannot read the condition {beginning!r}: ")
+
+
 def test_long_conditions_are_worked_out():
     assert passing(" AND ".join(f"level <> {number}" for number in range(1, 4_001))) == [3, 6]
     assert passing(" OR ".join(["level = 1", *(f"level = {number}" for number in range(10, 4_000))])) == [0]

@@ -88,6 +88,11 @@ def test_a_stopped_run_goes_on_to_the_same_weights(films, cache, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "stopped" / "ivf" / "metrics.jsonl").read_text().splitlines()]
     steps = [line["step"] for line in lines if "loss" in line]
     assert steps == sorted(set(steps))
+    # A run that ended before its weights were written, or lost them, writes them from its checkpoint
+    kept = weights(tmp_path / "stopped" / "ivf")
+    (tmp_path / "stopped" / "ivf" / "last.safetensors").unlink()
+    ivf(films, tmp_path / "stopped", cache)
+    assert all(torch.equal(one, kept[name]) for name, one in weights(tmp_path / "stopped" / "ivf").items())
 
 
 def test_ivf_finishes_a_vqvae_that_was_stopped(films, cache, tmp_path):
