@@ -3,12 +3,14 @@
 import asyncio
 import errno
 import logging
+import signal
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from mmasc.errors import MmascError, show_path
 from mmasc.remote.addresses import is_address
@@ -78,10 +80,23 @@ def serve(
         if session.read_only and not read_only:
             _log.warning("%s is open for reading only: %s", session.name, session.only_read_because)
         session.start()
+    server = uvicorn.Server(config)
+    _end_at_hang_up(server)
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
     finally:
         first.close()  # the others share what is closed
+
+
+def _end_at_hang_up(server: Any) -> None:
+    """Let a terminal that is closed end the server as Ctrl-C does.
+
+    uvicorn takes Ctrl-C and SIGTERM alone. An exception raised by another signal would be lost where it meets an answer
+    on its way, which takes all exceptions for its own, and the server would go on.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread and hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _, frame: server.handle_exit(signal.SIGINT, frame))
 
 
 def _is_told(record: logging.LogRecord) -> bool:
