@@ -86,6 +86,9 @@ def main() -> None:
 
 
 def _run() -> None:
+    # Python's own handler, which was put off until now; who starts the command with Ctrl-C ignored keeps that
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # `kill PID` ends a command as Ctrl-C does: finished work is kept
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # So does a terminal that is closed, unless the command was to outlive it (nohup)

@@ -77,7 +77,7 @@ def add(folder: str, paths: tuple[str, ...]) -> None:
 @collection.command()
 @_folder
 @click.argument("paths", nargs=-1, metavar="PATH...")
-@click.option("--where", metavar="SQL", help="Condition on columns of the recordings.")
+@click.option("--where", metavar="SQL", help="Condition on columns of the recordings; with PATH, of those only.")
 @click.option("--missing", is_flag=True, help="Remove only recordings whose files no longer exist.")
 def remove(folder: str, paths: tuple[str, ...], where: str | None, missing: bool) -> None:
     """Remove recordings from the collection (the files stay on the disk)."""

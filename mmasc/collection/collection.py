@@ -79,10 +79,12 @@ class Collection(Growing):
     def remove(self, paths: Any = (), where: str | None = None, missing: bool = False) -> int:
         """Remove recordings (from the collection, not from the disk) with all their windows.
 
+        Those that meet everything given are removed: of the paths, those that pass the condition.
+
         Args:
             paths: Files, or folders for all below them: a path, or several in any container.
             where: SQL on columns of the recordings; what cannot be read whole is refused, and removes nothing.
-            missing: Whether to remove, of these (of all, if neither is given), only those whose files no longer exist.
+            missing: Whether to remove only those whose files no longer exist.
         Returns:
             How many recordings were removed.
         Raises:

@@ -33,14 +33,14 @@ def ids_to_remove(
     missing: bool = False,
     at_once: int = AT_ONCE,
 ) -> Int[np.ndarray, " item"]:
-    """Ids of the recordings that `Collection.remove` removes, ascending.
+    """Ids of the recordings that `Collection.remove` removes, ascending: those that meet everything given.
 
     Args:
         store: The collection's tables.
         head: Versions of the tables.
         paths: Files, or folders for all below them.
         where: SQL on columns of the recordings.
-        missing: Whether those of them (of all, if neither is given) are meant whose files no longer exist.
+        missing: Whether only those are meant whose files no longer exist.
         at_once: Recordings that are looked at together.
     Raises:
         MmascError: If a path or a condition finds nothing to be read, or all files are missing.
@@ -50,8 +50,9 @@ def ids_to_remove(
         under = _Under(store.folder, paths, head.root)
         for table in store.recording_batches(head, None if where is not None else ["id", "path"], at_once):
             ids = table.column("id").to_numpy()
-            passing = np.zeros(0, np.int64) if where is None else passing_recordings(where, table)
-            chosen = np.concatenate([chosen, passing, ids[under.those(table.column("path"))]])
+            meant = ids[under.those(table.column("path"))] if paths else ids
+            passing = meant if where is None else passing_recordings(where, table)
+            chosen = np.concatenate([chosen, meant[np.isin(meant, passing)]])
         under.require_all()
         chosen = np.unique(chosen)
     if missing:
@@ -75,8 +76,6 @@ class _Under:
 
     def those(self, stored: pa.ChunkedArray) -> Bool[np.ndarray, " item"]:
         """Which of some stored paths are meant."""
-        if not self._paths:
-            return np.zeros(len(stored), bool)
         places = [place_of(self._root, path) for path in stored.to_pylist()]
         meant = np.zeros(len(places), bool)
         for number, readings in enumerate(self._readings):

@@ -1,6 +1,7 @@
 """Processes as others start them: torchrun (the first one prints, the others only what is wrong), with closed pipes."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +90,26 @@ def test_a_folder_that_was_deleted_meanwhile_is_one_line(tmp_path, words):
     assert found.stderr == (
         "mmasc: the folder that you are in has been deleted; go to another one (cd) and run the command again\n"
     )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_while_modules_are_imported_ends_the_process_without_a_word():
+    # where `mmasc.cli` would come from, the signal comes
+    code = (
+        "import os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'mmasc.cli':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "import mmasc.__main__\n"
+        "print('went on')\n"
+    )
+    stopped = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (stopped.returncode, stopped.stdout, stopped.stderr) == (-signal.SIGINT, "", "")
+    # A script may have it ignored (`trap '' INT`, or started in the background): nothing changes that
+    ignored = subprocess.run(
+        ["sh", "-c", "trap '' INT; exec \"$0\" -c \"$1\"", sys.executable, code],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ignored.stdout == "went on\n"

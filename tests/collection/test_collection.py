@@ -180,7 +180,10 @@ def test_info_and_export_agree_with_what_was_embedded(filled, sounds, standin, t
 def test_remove_takes_windows_with_it_and_add_brings_them_back(filled, sounds, registered):
     collection = Collection(filled)
     before = len(collection.space())
-    assert collection.remove(where="label = 'frog'") == 2
+    # Of a path and a condition, what meets both
+    assert collection.remove([sounds / "pond"], where="label = 'nothing'") == 0
+    assert collection.remove([sounds / "wood"], where="label = 'frog'") == 0
+    assert collection.remove([sounds / "pond"], where="label = 'frog'") == 2
     assert collection.remove([sounds / "wood"]) == 2
     assert collection.recordings.column("path").to_pylist() == ["pond/b.wav"]
     assert [one.message for one in collection.check()] == []
