@@ -50,6 +50,8 @@ _WINDOWS = ["windows/windows", "windows/events", "encoders/embedding"]
 
 TESTS: dict[str, list[str]] = {
     "mmasc/audio/arrays.py": ["audio/arrays"],
+    "mmasc/audio/boxes.py": ["audio/container"],
+    "mmasc/audio/chained.py": _AUDIO,
     "mmasc/audio/channels.py": ["audio/channels"],
     "mmasc/audio/chunks.py": _AUDIO,
     "mmasc/audio/clock.py": ["audio/clock"],

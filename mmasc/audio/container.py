@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mmasc.audio.joining import ChunkReader, uniform
-from mmasc.audio.layout import Header
+from mmasc.audio.layout import FileWindow, Header
 from mmasc.audio.native import DecodeError
 
 # Only what holds sound in itself: no play lists, no formats that open other files or addresses
@@ -42,6 +42,10 @@ class ContainerDecoder:
     The first sample of the stream is time 0, however late it starts relative to the picture; gaps in the time stamps
     are ignored. Where channels or rate change on the way, they are brought to those of the beginning.
 
+    Args:
+        path: The file, or its bytes.
+        header: What its header says.
+        file: Where it is read instead, such as a part of it.
     Attributes:
         As those of `NativeDecoder`.
     Raises:
@@ -51,7 +55,7 @@ class ContainerDecoder:
     slack_seconds = _SLACK_SECONDS
     expected_frames: int | None = None
 
-    def __init__(self, path: Path | bytes, header: Header) -> None:
+    def __init__(self, path: Path | bytes, header: Header, file: FileWindow | None = None) -> None:
         import av
 
         # av.FFmpegError has children of OSError, ValueError, EOFError and others
@@ -63,8 +67,10 @@ class ContainerDecoder:
         self.declared_seconds: float | None = None
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
         try:
-            # "file:" keeps FFmpeg from reading a name as a protocol
-            source: Any = io.BytesIO(path) if isinstance(path, bytes) else f"file:{path.absolute()}"
+            source: Any = file
+            if source is None:
+                # "file:" keeps FFmpeg from reading a name as a protocol
+                source = io.BytesIO(path) if isinstance(path, bytes) else f"file:{path.absolute()}"
             self._container = av.open(source, options=options, metadata_errors="replace")
         except av.ArgumentError as error:
             raise DecodeError("no format that is taken") from error

@@ -16,9 +16,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from mmasc.audio.boxes import is_mp4
+from mmasc.audio.chained import ChainDecoder
 from mmasc.audio.container import ContainerDecoder, has_pyav
 from mmasc.audio.headers import read_header
-from mmasc.audio.joining import ChainDecoder
 from mmasc.audio.layout import Header
 from mmasc.audio.memory import MemoryFile, MemorySound, Sound, as_source
 from mmasc.audio.native import EXTENSIONS, DecodeError, NativeDecoder
@@ -218,7 +219,7 @@ class AudioFile:
         return None
 
     def _needs_pyav(self) -> bool:
-        container = self._start[4:8] == b"ftyp" or self._start.startswith(_CONTAINERS)
+        container = is_mp4(self._start) or self._start.startswith(_CONTAINERS)
         return not has_pyav() and (container or self.path.suffix.lower() not in EXTENSIONS)
 
     def _blocks(self, frames: int) -> Iterator[Float[np.ndarray, "channel time"]]:

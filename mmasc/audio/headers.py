@@ -4,6 +4,7 @@ Decoders shorten the length to what a cut file still holds, guess it, or stop at
 files are told from whole ones, the few bytes that declare the length are read here, and held against what is there.
 """
 
+from mmasc.audio.boxes import is_mp4, walk_boxes
 from mmasc.audio.chunks import measure
 from mmasc.audio.flac import measure_flac
 from mmasc.audio.layout import ByteSource, Header, read_at
@@ -27,6 +28,8 @@ def read_header(file: ByteSource, size: int) -> Header:
         return header
     if start[:4] == b"OggS":
         return walk_pages(file, size)
+    if is_mp4(start):
+        return walk_boxes(file, size)
     offset = _skip_id3(file, size)
     if read_at(file, offset, 4) == b"fLaC":
         return measure_flac(file, size, offset)

@@ -47,6 +47,30 @@ def test_an_mp4_that_declares_too_little_is_read_to_its_end(tmp_path):
     np.testing.assert_array_equal(read(path)[0][:, : whole.shape[1]], whole)
 
 
+@pytest.mark.parametrize("options", [{}, {"movflags": "frag_keyframe+empty_moov"}])
+def test_mp4_files_one_after_the_other_are_read_one_after_the_other(tmp_path, options):
+    paths = [
+        write_av(tmp_path / "1.m4a", "aac", sound(1.0), options=options),
+        write_av(tmp_path / "2.m4a", "aac", sound(1.5), options=options),
+        write_av(tmp_path / "3.m4a", "aac", sound(0.5), options=options),
+    ]
+    joined = tmp_path / "joined.m4a"
+    content = b"".join(path.read_bytes() for path in paths)
+    joined.write_bytes(content)
+    expected = np.concatenate([read(path)[0] for path in paths], axis=1)
+    samples, status = read(joined)
+    np.testing.assert_array_equal(samples, expected)
+    assert status.state == "ok"
+    with open_audio(content) as file:
+        np.testing.assert_array_equal(np.concatenate(list(file.blocks()), axis=1), expected)
+    # Of what is damaged in a later one it is said which one that is
+    joined.write_bytes(content[: -paths[2].stat().st_size // 2])
+    samples, status = read(joined)
+    assert status.state == "truncated"
+    assert "of part 3 of 3" in status.reason
+    np.testing.assert_array_equal(samples[:, : RATE * 5 // 2], expected[:, : RATE * 5 // 2])
+
+
 def test_aac_of_changing_channels_and_rate_goes_on(tmp_path):
     parts = [
         write_av(tmp_path / "1.aac", "aac", sound(1.0)).read_bytes(),
