@@ -12,6 +12,8 @@ import os
 import re
 import signal
 import sys
+import threading
+from _thread import interrupt_main
 from collections.abc import Iterator
 from importlib import import_module
 
@@ -94,6 +96,7 @@ def _run() -> None:
     # So does a terminal that is closed, unless the command was to outlive it (nohup)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
+    sys.unraisablehook = _interrupt_again
     try:
         with _first_process_alone(), asking(_ask_at_terminal) if _at_terminal() else contextlib.nullcontext():
             status = cli.main(standalone_mode=False)
@@ -115,6 +118,14 @@ def _run() -> None:
     except MmascError as error:
         _fail(str(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Repeat a Ctrl-C that came while Python could not raise it, as in a destructor: it would be printed and lost."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        threading.Timer(0.02, interrupt_main).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _refuse_deleted_folder() -> None:

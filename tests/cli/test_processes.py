@@ -113,3 +113,23 @@ def test_ctrl_c_while_modules_are_imported_ends_the_process_without_a_word():
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert ignored.stdout == "went on\n"
+
+
+def test_ctrl_c_in_a_destructor_is_not_lost():
+    code = (
+        "import _thread, sys, time\n"
+        "import mmasc.cli\n"
+        "class Last:\n"
+        "    def __del__(self):\n"
+        "        _thread.interrupt_main()\n"
+        "        time.sleep(0)\n"
+        "def work(standalone_mode):\n"
+        "    Last()\n"
+        "    time.sleep(20)\n"
+        "    print('went on')\n"
+        "mmasc.cli.cli.main = work\n"
+        "mmasc.cli.main()\n"
+    )
+    stopped = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert stopped.returncode == 130
+    assert (stopped.stdout, stopped.stderr) == ("", "mmasc: stopped; the work done so far is kept\n")
