@@ -54,6 +54,16 @@ def as_count(number: Any, name: str, least: int = 1) -> int:
     return count
 
 
+def require_name(name: Any, what: str) -> None:
+    """Refuse a name that nobody could give again: an empty one, or no text.
+
+    Raises:
+        MmascError: If it is one.
+    """
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise MmascError(f"{what} must be a text that can be typed, got {name!r:.40}")
+
+
 def as_paths(paths: Any) -> list[str | os.PathLike[str]]:
     """One path or several as a list of them; None is none. A text is one path, never its letters.
 

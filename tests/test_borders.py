@@ -253,6 +253,7 @@ def test_texts_of_the_encoder(standin):
 # What users call without the type checker of the tests: expression → type and message of what it raises
 CALLS = {
     "mmasc.embed(3, into='c')": ("MmascError", "a path must be a text"),
+    "mmasc.embed('.', into='c', space=' ')": ("MmascError", "the name of a space must be a text"),
     "mmasc.embed(b'a.wav', into='c')": ("MmascError", "a path must be a text"),
     "mmasc.embed([], into='c')": ("MmascError", "no path given"),
     "mmasc.find_audio([1])": ("MmascError", "a path must be a text"),
@@ -274,6 +275,7 @@ CALLS = {
     "mmasc.Collection('c').search(text='rain', where=3)": ("MmascError", "a condition must be a text"),
     "mmasc.Collection('c').search(vectors=[1, 2])": ("MmascError", "numbers, got 2"),
     "mmasc.Collection('c').search(audio=3)": ("MmascError", "a sound must be"),
+    "mmasc.Collection('c').search(audio=numpy.zeros(9))": ("MmascError", "embed_audio"),
     "mmasc.Collection('c').remove(where='')": ("MmascError", "it is empty"),
     "mmasc.Collection('c').add([])": ("MmascError", "no path given"),
     "mmasc.Collection('c').remove('no.wav')": ("MmascError", "no.wav: no recording of c lies there"),

@@ -46,7 +46,8 @@ def as_source(sound: Any) -> Path | MemorySound:
     if isinstance(sound, bytes | bytearray | memoryview):
         return MemorySound(bytes(sound))
     if not callable(getattr(sound, "read", None)):
-        raise MmascError(f"a sound must be {_TAKEN}, got {type(sound).__name__}")
+        fix = "; samples become vectors with embed_audio" if hasattr(sound, "__array__") else ""
+        raise MmascError(f"a sound must be {_TAKEN}, got {type(sound).__name__}{fix}")
     name = getattr(sound, "name", None)
     path = Path(name) if isinstance(name, str) and name else Path("<memory>")
     content = sound.read()

@@ -9,6 +9,7 @@ from mmasc.collection.searchable import Searchable
 from mmasc.collection.vector_rows import VectorRows, checked_probes
 from mmasc.encoders.own_vectors import is_own
 from mmasc.encoders.registry import full_name_of, window_of
+from mmasc.inputs import require_name
 
 if TYPE_CHECKING:
     from mmasc.collection.vector_intake import VectorsReport
@@ -89,13 +90,15 @@ class Growing(Searchable):
         Returns:
             How many vectors were added, replaced, or there already. The collection is refreshed.
         Raises:
-            MmascError: If a row cannot be used (the line names it), a recording is unknown and has no file and no
-                duration, or the space holds vectors of another identity, width or encoder.
+            MmascError: If the name of the space is empty, a row cannot be used (the line names it), a recording is
+                unknown and has no file and no duration, or the space holds vectors of another identity, width or
+                encoder.
             ValueError: If shapes or types do not fit together.
         """
         from mmasc.collection.vector_intake import Target, add_vectors  # late: it reads sounds
 
         rows = VectorRows.checked(vectors, recordings, starts, ends)
+        require_name(space, "the name of a space")
         target = Target(space, identity, replace, checked_probes(probes, rows.vectors.shape[1]))
         report = add_vectors(self.store, rows, rows.durations(durations), target)
         self.refresh()

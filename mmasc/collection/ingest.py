@@ -38,6 +38,7 @@ from mmasc.encoders.registry import full_name_of, load_encoder, window_of
 from mmasc.encoders.sound_progress import sound_phase
 from mmasc.encoders.spec import DEFAULT_ENCODER
 from mmasc.errors import MmascError, show_path
+from mmasc.inputs import require_name
 from mmasc.printing import counted
 from mmasc.progress import current
 from mmasc.remote.addresses import absolute, common_root, is_address, place_of, refuse_to_write
@@ -115,6 +116,8 @@ def embed(
     """
     begun = time.perf_counter()
     refuse_to_write(into)
+    if space is not None:
+        require_name(space, "the name of a space")
     check_executor(executor, workers, address)
     wanted = Wanted(executor, workers, address)
     part = Shard.of(shard, root)
@@ -203,7 +206,7 @@ def _identity_there(into: Path, space: str | None, encoder: Any) -> str | None:
     """Identity of what is stored already in the space that is to be embedded into; None where nothing is."""
     if not isinstance(encoder, str) or not is_there(into / HEAD_NAME):
         return None  # anything else is refused when it is loaded
-    found = Store(into).head().spaces.get(space or encoder.partition(":")[0])
+    found = Store(into).head().spaces.get(encoder.partition(":")[0] if space is None else space)
     return found.identity if found is not None and found.encoder == full_name_of(encoder) else None
 
 

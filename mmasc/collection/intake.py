@@ -74,7 +74,7 @@ class Intake:
         self.commit_seconds: float | None = None
         self.last_commit = time.perf_counter()
         wanted = SpaceHead(encoder.identity, encoder_name, encoder.spec.dim, encoder.spec.window_seconds, hop, channels)
-        self.name = space or encoder.spec.name
+        self.name = encoder.spec.name if space is None else space
         self.writer = RowWriter(store, self.name, own, clocks)
         head = self.writer.open_space(wanted)
         self.root = head.root

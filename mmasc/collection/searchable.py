@@ -104,7 +104,7 @@ class Searchable(Snapshot):
         asked = {"text": text, "audio": audio, "image": image, "vectors": vectors, "like": like}
         against = {"text": not_text, "audio": not_audio, "image": not_image, "vectors": not_vectors, "like": not_like}
         query = Query.of(asked, against).weighed(weights, not_weights)
-        name = space or self.space_for(query, encoder)
+        name = self.space_for(query, encoder) if space is None else space
         reader = self.space(name)
         ready = self._encoders.of(reader, encoder, query)
         if ready is not None:
