@@ -75,7 +75,7 @@ def test_old_versions_cleaned_before_the_head_names_the_new_ones_are_found(monke
 
     monkeypatch.setattr(Transaction, "compact", clean_too_early)
     with pytest.raises(MmascError, match="damaged"):
-        run_until_it_fails(8, FAULTS - {"killed"} | QUESTIONS | OTHERS | {"remove"})
+        run_until_it_fails(6, FAULTS - {"killed"} | QUESTIONS | OTHERS | {"remove"})
 
 
 def test_an_index_that_lost_rows_taken_for_whole_is_found(monkeypatch):

@@ -131,7 +131,7 @@ function drawNotice() {
   notice.classList.toggle("bad", Boolean(bad));
   if (bad) clear(notice, el("span", { id: "unsent", class: unsent ? "bad" : "", text: bad }));
   else if (changed) clear(notice, `${changed} since this page was opened. `, button("Reload", () => location.reload(), { class: "link" }));
-  else if (read_only) clear(notice, "This collection is open for reading only: verdicts are switched off.", el("span", { class: "hint", text: ` ${read_only_because}` }));
+  else if (read_only) clear(notice, "This collection is open for reading only: verdicts are switched off.", el("span", { class: "hint", text: ` (${read_only_because})` }));
 }
 
 let looking = 0;
