@@ -10,14 +10,30 @@ import pytest
 import torch
 
 # Shapes and types are checked at every call of modules that speak of arrays. The others have plain types alone, which
-# mypy checks without running them: readers of headers and tables are called a hundred thousand times by some tests
+# mypy checks without running them: readers of headers and tables are called a hundred thousand times by some tests.
+# So are the small functions of the modules in OFTEN: checking them took longer than what they do
+OFTEN = {
+    "mmasc.audio.container",
+    "mmasc.audio.decode",
+    "mmasc.audio.native",
+    "mmasc.audio.quality",
+    "mmasc.audio.stream",
+    "mmasc.collection.id_map",
+    "mmasc.collection.joining",
+    "mmasc.collection.moments",
+    "mmasc.collection.snapshot",
+    "mmasc.collection.space",
+    "mmasc.collection.table_reader",
+    "mmasc.labelling.moment_report",
+    "mmasc.metrics.events",
+}
 ROOT = Path(__file__).parents[1]
-SHAPED = [
+SHAPED = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in sorted((ROOT / "mmasc").rglob("*.py"))
     if "from jaxtyping import" in path.read_text(encoding="utf-8") and path.name != "__init__.py"
-]
-jaxtyping.install_import_hook(SHAPED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+} - OFTEN
+jaxtyping.install_import_hook(sorted(SHAPED), "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 from mmasc.encoders.base import Encoder  # noqa: E402
 from mmasc.encoders.spec import EncoderSpec  # noqa: E402
