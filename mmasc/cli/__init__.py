@@ -1,5 +1,8 @@
 """The command line: one file per group of commands, each command a thin call of a library function.
 
+Options that several commands share (`--hop`, `--where`, `--device` ...) are in options.py and answer_options.py;
+output is in output.py and progress.py; errors and exit statuses are handled in `main` below.
+
 The groups are imported when one of their commands runs, so `mmasc --help` loads no torch. What users can fix
 (`MmascError`, `OSError`) becomes one line on stderr and exit status 1; wrong usage exits with 2, which is click's
 convention.
@@ -142,7 +145,7 @@ def _take_all_letters() -> None:
 def _open_closed() -> None:
     """Where stdin, stdout or stderr are closed, as some schedulers leave them, let them lead nowhere.
 
-    The next file that is opened would get their number, and whatever a library prints would go into it.
+    The next file that is opened would get their number, and everything that a library prints would go into it.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
