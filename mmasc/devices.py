@@ -129,7 +129,7 @@ def join_processes(device: str) -> tuple[ProcessGroup, str]:
     if not distributed.is_initialized():
         distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", rank=rank, world_size=size)
         # Kept for the life of the process: a second group would look for its store where the first one still answers,
-        # and trainings that follow each other (stages, folds, sweeps) would wait for ever
+        # and trainings that follow each other (stages, folds, sweeps) would wait without end
         atexit.register(_leave)
     return ProcessGroup(size, rank, local_rank), device
 

@@ -1,4 +1,4 @@
-"""The one exception that users meet: something they can fix, said in one line that also says how."""
+"""The one exception that users see: a problem that they can fix, in one line that also says how."""
 
 import errno
 import os

@@ -62,9 +62,9 @@ def test_sounds_in_memory_have_names_in_messages(tmp_path):
         mmasc.load_audio(b"")
     rest = io.BytesIO(b"written")
     rest.seek(0, io.SEEK_END)
-    with pytest.raises(mmasc.MmascError, match=r"stands at its end; .*seek\(0\)"):
+    with pytest.raises(mmasc.MmascError, match=r"is at its end; .*seek\(0\)"):
         as_source(rest)
-    with pytest.raises(mmasc.MmascError, match="gives str, no bytes"):
+    with pytest.raises(mmasc.MmascError, match="gives str, not bytes"):
         as_source(io.StringIO("text"))
     with pytest.raises(mmasc.MmascError, match="a sound must be a path, .*got float"):
         as_source(1.5)

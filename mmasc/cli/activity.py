@@ -31,15 +31,15 @@ def _minutes(context: click.Context, option: click.Parameter, value: str) -> int
 
 @click.command("activity")
 @click.argument("folder", metavar="COLLECTION")
-@click.option("--label", "labels", multiple=True, metavar="LABEL", help="Label to count; several are told apart.")
+@click.option("--label", "labels", multiple=True, metavar="LABEL", help="Label to count; may be given several times.")
 @click.option("--events", metavar="FILE", help="Count the labels of this file or folder instead of annotations.")
-@click.option("--head", metavar="FILE", help="Count what this head or network hears in the collection's vectors.")
+@click.option("--head", metavar="FILE", help="Count what this head or network finds in the collection's vectors.")
 @click.option(
     "--threshold", type=Number(), metavar="SCORE", help="Least probability of --head, or score of rows of --events."
 )
 @click.option(
     "--verdict", type=click.Choice(["present", "absent", "unsure"]), default="present", show_default=True,
-    help="Verdict of what is counted.",
+    help="Verdict of the labels that are counted.",
 )  # fmt: skip
 @click.option("--annotator", metavar="NAME", help="Annotations by this annotator alone.")
 @click.option("--where", metavar="SQL", help="Condition on columns of the recordings that are counted.")

@@ -1,4 +1,4 @@
-"""`mmasc clips`: cut what a search, a file or labels name out of the recordings."""
+"""`mmasc clips`: cut hits of a search, rows of a file, or labels out of the recordings."""
 
 import sys
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ _seconds = NumberRange(min=0)
 @click.argument("queries", nargs=-1, metavar="[QUERY...]")
 @click.option("--to", required=True, metavar="DIR", help="Folder for the clips and clips.csv; created if necessary.")
 @click.option("--hits", metavar="FILE", help="Hits or labels in a file (csv, json, jsonl, raven, audacity) as moments.")
-@click.option("--head", "head_file", metavar="FILE", help="What this head hears when as moments (`mmasc head fit`).")
-@click.option("--label", metavar="LABEL", help="Annotations with this label as moments; with --head: of its events.")
+@click.option("--head", "head_file", metavar="FILE", help="Events that this head finds, as moments (`mmasc head fit`).")
+@click.option("--label", metavar="LABEL", help="Annotations with this label as moments; with --head: its events.")
 @click.option("--not", "negatives", multiple=True, metavar="QUERY", help="Query to stay away from, as in search.")
 @click.option(
     "-k", "k", type=click.IntRange(min=1), default=None, show_default="10; with --head all",

@@ -52,7 +52,7 @@ head.add_command(apply)
     default=0.5,
     show_default=True,
     metavar="SHARE",
-    help="Annotations: least share of the shorter of window and annotation that both have in common.",
+    help="Annotations: minimum overlap, as a share of the shorter of window and annotation.",
 )
 @click.option("--by", metavar="WHO", help="Annotations: those of this annotator; default: those of people.")
 @click.option("--single", is_flag=True, help="Annotations: one label per window; default: several at once.")

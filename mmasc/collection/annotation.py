@@ -1,4 +1,4 @@
-"""An annotation: what somebody, or a model, says of a stretch of time in a recording."""
+"""An annotation: the label that a person, or a model, gave to a stretch of time in a recording."""
 
 import math
 import re
@@ -36,7 +36,7 @@ class Annotation:
         start, end: Seconds from the start of the recording; 0 and its duration for the whole recording.
         label: What it is about: text without control characters.
         verdict: "present", "absent" (looked for and not there) or "unsure".
-        by: Who said so: a person, or the name of a head or a prompt file.
+        by: Annotator: a person, or the name of a head or a prompt file.
         identity: Tells a head or a prompt file from others of its name; None for a person.
         score: What a head or a prompt file gave; None for a person.
         at: When, ISO 8601 in UTC ("2024-05-01T04:13:20Z"); "" until it is added.
@@ -88,7 +88,7 @@ class Annotation:
 
     @property
     def annotator(self) -> tuple[str, str | None]:
-        """Who said so: two versions of one head are two annotators."""
+        """The annotator; two versions of one head are two annotators."""
         return self.by, self.identity
 
 

@@ -1,8 +1,8 @@
-"""Clocks in the table of recordings: when and where each was made, and what its recorder said of itself.
+"""Clocks in the table of recordings: when and where each was made, and what its recorder wrote about itself.
 
 Columns are made only where something is known. A column of one of these names in which users keep anything of their
 own is theirs as a whole: it is never written. What mmasc itself wrote is noted next to it (`CLOCK_NOTE`), so that it
-can be told from values of users, whoever changed them, and be renewed.
+can be distinguished from values of users, and be renewed.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""One home for what Lance and Arrow raise: every fault of a table becomes one line that names it and says what helps.
+"""Errors that Lance and Arrow raise → one line that names the damaged table and says what helps.
 
 They raise `OSError`, `ValueError`, `RuntimeError` and, where their Rust code panics, a `BaseException`; what panics
 print on the process's stderr is kept apart by the command line.

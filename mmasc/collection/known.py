@@ -1,4 +1,4 @@
-"""What a collection knows of the files that it is given: which are there, and whether all lie under another root."""
+"""Given files against a collection: which are in it already, and whether all recordings have moved to another root."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Which folders may become a collection: those that hold nothing of anybody's."""
+"""Which folders may become a collection: those without other files in them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What tells whether a file is still the one that was embedded: size, times, and a digest of all its bytes.
+"""Stamps of files, by which unchanged files are recognised: size, times, and a digest of all bytes.
 
 Size and the time of the last write say it where they differ; where they agree, the time of the last change of any kind
 (ctime, which programs cannot set) says whether the digest must be looked at. Collections of version 0.1.0 have neither

@@ -1,4 +1,4 @@
-"""Vectors of one's own into a collection: one call is one transaction, next to what encoders of mmasc made.
+"""Vectors of another program into a collection: one call is one transaction; mmasc's own spaces stay as they are.
 
 Rows of the tables are written as `embed` writes them. Killed at any moment, all of a call is stored or nothing; the
 same call again adds nothing.

@@ -1,4 +1,4 @@
-"""Data sets of one's own: a folder for each class, or any CSV table with a column of paths."""
+"""Data sets of users: a folder for each class, or any CSV table with a column of paths."""
 
 import os
 from pathlib import Path

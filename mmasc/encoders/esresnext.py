@@ -52,7 +52,7 @@ class Fbsp(nn.Module):
     def kernel(self) -> Complex64[Tensor, "bin sample"]:
         """sqrt(fb) sinc(fb t / m)^m exp(-i fc t) / sqrt(N), over t in [-pi, pi].
 
-        In float32 and in this order of operations, on the CPU whatever the device: fc t reaches 3217 rad, where a
+        In float32 and in this order of operations, always on the CPU: fc t reaches 3217 rad, where a
         float32 step is 2.4e-4, and the weights were trained with that rounding. A float64 kernel differs by 2e-5 and
         is another transform.
 

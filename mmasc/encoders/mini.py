@@ -63,9 +63,9 @@ class MiniFeatures(Encoder):
         return self._parameters, self._weights.numbers()
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
-        return self._both(waveforms)[0]
+        return self._features_and_vectors(waveforms)[0]
 
-    def _both(
+    def _features_and_vectors(
         self, waveforms: Float[Tensor, "batch time"]
     ) -> tuple[Float[Tensor, "batch feature"], Float[Tensor, "batch dim"]]:
         # Relative to the peak: no recording is too loud or too quiet for float32, and level is invisible exactly.
@@ -100,7 +100,7 @@ class Mini(MiniFeatures):
         self.logit_scale = self._weights.logit_scale
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
-        return self._both(waveforms)[1]
+        return self._features_and_vectors(waveforms)[1]
 
     def _text(self, texts: list[str]) -> Float32[np.ndarray, "text dim"]:
         return self._weights.texts(texts)

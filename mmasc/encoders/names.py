@@ -25,7 +25,7 @@ from mmasc.encoders.taggers import load_tagger
 from mmasc.encoders.usual import read_usual
 from mmasc.errors import MmascError
 
-# Windows of these spaces, whatever the tagger was trained on
+# Window length of these spaces; it does not depend on the windows that the tagger was trained on
 NAMES_SECONDS = 5.12
 # Of 1, 2 and 3 the best for finding recordings of two collections by their labels; a class that is heard clearly counts
 # far more than many that are heard a little

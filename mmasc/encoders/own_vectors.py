@@ -1,6 +1,6 @@
-"""Spaces of vectors of one's own: another program made them, and no encoder here makes more of them.
+"""Spaces of vectors that another program made; no encoder of mmasc can make more of them.
 
-Their "encoder" is called `vectors:TEXT`, where TEXT is the identity that whoever brought them named. Loads no torch.
+Their "encoder" is called `vectors:TEXT`, where TEXT is the identity that the user gave them. Loads no torch.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""An encoder that somebody wrote (`mmasc.encoders.plugin`) as an `Encoder`: checked, and its faults named."""
+"""An encoder that a user wrote (`mmasc.encoders.plugin`) as an `Encoder`: its output is checked, its errors name it."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -64,7 +64,7 @@ class PluggedEncoder(Encoder):
 
     @property
     def unit_length(self) -> bool:
-        """Whether its vectors are said to have length 1."""
+        """Whether its specification says that its vectors have length 1."""
         return self.plugin.spec.unit_length
 
     def parameter_counts(self) -> tuple[int, int]:

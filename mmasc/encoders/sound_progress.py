@@ -105,7 +105,7 @@ def _threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def _length(path: Path) -> float | None:
-    """Seconds that a file declares; what cannot be read is told when it is embedded."""
+    """Seconds that a file declares; files that cannot be read are reported when they are embedded."""
     try:
         with open_source(path) as file:
             header = read_header(file, path.stat().st_size)

@@ -1,4 +1,4 @@
-"""Labels against labels: what a model, or a second person, said of recordings against what is true."""
+"""Labels against labels: the labels of a model, or of a second person, against the true ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class LabelFigures:
         macro: Means over labels.
         micro_interval, macro_interval: Low and high of each figure, over recordings; None for a single recording.
         labels: Figures of each label.
-        totals: For each label, how often it is true, was said, and was said rightly.
+        totals: For each label, how often it is true, was found, and was found correctly.
         curves: For each label, where all have scores: figures by threshold, ascending.
         best: Its threshold with the highest F1: chosen on these data.
     """

@@ -90,10 +90,10 @@ class TranscriptReport:
 def compare_transcripts(
     reference: str | Path | Mapping[str, str], guess: str | Path | Mapping[str, str], normalise: bool = True
 ) -> TranscriptReport:
-    """Word and character error rates of transcripts against what was said.
+    """Word and character error rates of transcripts against reference transcripts.
 
     Args:
-        reference: What was said: a file, a folder, or texts by the names of their recordings.
+        reference: The correct transcripts: a file, a folder, or texts by the names of their recordings.
         guess: What was recognised, the same.
         normalise: Compare in lower case and without punctuation.
     Returns:
@@ -110,7 +110,8 @@ def compare_transcripts(
     missing = [name for name in spoken if name not in recognised]
     if spoken and len(missing) == len(spoken):
         raise MmascError(
-            f"the two name no recording alike: {listed(list(spoken)[:3])} there, {listed(list(recognised)[:3])} here"
+            f"the two have no recording in common: {listed(list(spoken)[:3])} there, "
+            f"{listed(list(recognised)[:3])} here"
         )
     pairs = [(text, recognised.get(name, "")) for name, text in spoken.items()]
     if not any(without_annotations(text).split() for text, _ in pairs):
@@ -187,7 +188,7 @@ def _check_pair(said: Transcripts, heard: Transcripts) -> None:
     if not said.named and len(said.texts) != len(heard.texts):
         raise MmascError(
             f"{show_path(said.path)} has {len(said.texts)} lines, {show_path(heard.path)} {len(heard.texts)}: without "
-            "names of recordings every line needs its partner"
+            "names of recordings both must have the same number of lines"
         )
 
 

@@ -115,7 +115,7 @@ class Calibration:
 
     @classmethod
     def load(cls, path: str | Path) -> "Calibration":
-        """Read it; whoever wrote the file.
+        """Read a calibration from a file, which may come from an untrusted source.
 
         Raises:
             MmascError: If it is missing, no calibration, damaged, or made by a newer mmasc.
@@ -150,7 +150,7 @@ def _parsed(raw: dict[str, Any]) -> Calibration:
     if not isinstance(labels, list) or not labels or not all(isinstance(name, str) for name in labels):
         raise ValueError("its labels are not a list of texts")
     if len(set(labels)) != len(labels):
-        raise ValueError("a label is there twice")
+        raise ValueError("a label occurs twice")
     for name in ("encoder", "identity", "prompts", "texts", "mmasc"):
         if not isinstance(raw.get(name), str):
             raise ValueError(f"{name} is not a text")

@@ -1,4 +1,4 @@
-"""What other packages hand over together: an encoder or its name; texts, sounds and pictures."""
+"""Arguments that other packages pass: an encoder or its name; texts, sounds and pictures."""
 
 import os
 from typing import Any

@@ -166,7 +166,7 @@ def row_from(values: Mapping[str, Any], path: str = "", decimal_comma: bool = Fa
 
 
 def number(value: Any, name: str, decimal_comma: bool = False, infinite: bool = False) -> float | None:
-    """A finite number, also of a text such as 12.5, 1:02.5 or 1:00:02 (minutes, hours); None where nothing is said.
+    """A finite number, also of a text such as 12.5, 1:02.5 or 1:00:02 (minutes, hours); None for an empty value.
 
     Raises:
         BadRowError: If it is something else.

@@ -1,4 +1,4 @@
-"""Which questions to ask, of scores alone: at most so many of a recording, and no moment twice."""
+"""Which questions to ask, from scores alone: a limited number per recording, and no moment twice."""
 
 from collections import Counter
 from collections.abc import Iterator

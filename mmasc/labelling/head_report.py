@@ -116,7 +116,7 @@ def head_report(
     out: str | Path | None,
     seed: int,
 ) -> HeadReport:
-    """The report of a head from what it said of the recordings of every fold when it had not heard them."""
+    """The report of a head from its predictions for the recordings of every fold, which it was not fitted to."""
     classes = list(recordings.classes)
     counts = np.bincount(recordings.codes, minlength=len(classes))
     items = np.sort(np.concatenate([part.test for part in parts])) if parts else np.zeros(0, np.int64)

@@ -1,4 +1,4 @@
-"""How good a head is by what people said of moments, and what more of their answers would be worth.
+"""How good a head is on moments that people judged, and how much more answers would improve it.
 
 Everything is measured on recordings that the heads which are tested have not heard. Moments that were annotated because
 a head was unsure are harder than others, and those that somebody came across are easier: only answers about moments

@@ -1,4 +1,4 @@
-"""How good a head of several labels is on windows of recordings that it has not heard."""
+"""How good a head of several labels is on windows of recordings that it was not fitted to."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,12 +156,12 @@ def _label_numbers(
 def _counts(
     true: Bool[np.ndarray, "window class"], said: Bool[np.ndarray, "window class"]
 ) -> Int[np.ndarray, "window 3 class"]:
-    """Of every window: whether it is a hit, said, there."""
+    """For every window: whether it is a hit, predicted, and true."""
     return np.stack([true & said, said, true], axis=1).astype(np.int64)
 
 
 def _f1(counts: Int[np.ndarray, "item 3 class"]) -> np.ndarray:
-    """F1 of each class; 0 where nothing is said and nothing there."""
+    """F1 of each class; 0 where nothing is predicted and nothing is true."""
     hits, said, there = counts.sum(axis=0)
     return np.where(said + there > 0, 2 * hits / np.maximum(said + there, 1), 0.0)
 

@@ -39,7 +39,7 @@ class Moments:
         overlap: Least share of the shorter of window and annotation that both have in common, above 0, at most 1.
         by: Annotations of this annotator alone; default: those of people, not of heads and prompts.
         background: "moments": windows that no annotation touches, of recordings with annotations, are "none of these":
-            whoever annotated them wrote down everything. A label that begins with its words does not learn from those
+            the annotators wrote down everything. A label that begins with its words does not learn from those
             of them in which the words may be right (`mmasc.heads.from_words.MAYBE`). "recordings": windows of
             recordings without any annotation are, for a few examples of something rare. Default: such windows are left
             out.

@@ -39,7 +39,7 @@ def opened_picture(path: str | os.PathLike[str]) -> Iterator[Any]:
             if image.width * image.height > MOST_PIXELS:
                 raise MmascError(f"{name}: {image.width} x {image.height} pixels are too many; make it smaller")
             image.load()
-    except Exception as error:  # Pillow's readers have no base class of errors; damaged files raise whatever comes
+    except Exception as error:  # Pillow's readers have no base class of errors; damaged files raise errors of any kind
         if image is not None:
             image.close()
         if isinstance(error, MmascError):

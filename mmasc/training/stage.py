@@ -96,7 +96,7 @@ class Stage:
 
     @property
     def pace(self) -> tuple[str, int, float]:
-        """How progress is told: what is counted, how many there are of it, and how much of it a step is."""
+        """How progress is reported: what is counted, the total, and the part of it that a step is."""
         return f"{self.name} step".strip(), self.steps, 1.0
 
     def end_round(self, metrics: Metrics | None) -> None:

@@ -215,7 +215,7 @@ def hits_of(
     shares = _shares_below(sample, moments)
     for rank, (moment, below) in enumerate(zip(moments, shares, strict=True), 1):
         recording = int(reader.recording[moment.best])
-        known = view.told(view.rows[recording])
+        known = view.shown(view.rows[recording])
         clock = clock_at(known.begin, moment.start)
         hits.append(
             {

@@ -243,7 +243,8 @@ class _GuardedRedirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if not is_guarded(newurl):
             raise MmascError(
-                f"{req.full_url} sends on to {newurl}, which is not encrypted; take the file from elsewhere with --from"
+                f"{req.full_url} redirects to {newurl}, which is not encrypted; "
+                "take the file from elsewhere with --from"
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -254,7 +255,7 @@ def _range_total(headers: HTTPMessage, begin: int, address: str) -> int:
     span, _, total = rest.partition("/")
     if unit != "bytes" or span.partition("-")[0] != str(begin) or not total.isdigit():
         raise MmascError(
-            f"{address} answers another range than the bytes from {begin:,} ({headers['Content-Range']}); "
+            f"{address} answered with another range than the bytes from {begin:,} ({headers['Content-Range']}); "
             "take the file from elsewhere with --from"
         )
     return int(total)

@@ -180,5 +180,5 @@ def _hop_samples(window_samples: int, hop_seconds: float, sample_rate: int) -> f
     if not 0 < hop_samples <= window_samples + 0.5:
         raise ValueError(f"hop_seconds must be in (0, {window_samples / sample_rate:g}], got {hop_seconds}")
     if hop_samples < 1:
-        raise ValueError(f"hop_seconds must be a sample at least ({1 / sample_rate:g}), got {hop_seconds}")
+        raise ValueError(f"hop_seconds must be at least one sample ({1 / sample_rate:g}), got {hop_seconds}")
     return min(hop_samples, float(window_samples))

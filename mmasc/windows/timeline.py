@@ -194,7 +194,7 @@ def _means(
     totals = np.add.reduceat(seconds, firsts)
     weights = np.where(np.repeat(totals > 0, lengths), seconds, 1.0)
     means = np.add.reduceat(scores * weights, firsts) / np.add.reduceat(weights, firsts)
-    # A mean never leaves the range of what it is a mean of, whatever rounding says
+    # A mean must stay in the range of its scores, also after rounding
     return np.clip(means, np.minimum.reduceat(scores, firsts), np.maximum.reduceat(scores, firsts))
 
 

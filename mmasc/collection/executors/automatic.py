@@ -1,4 +1,4 @@
-"""The executor of who names none: it begins here at once, and goes on in worker processes where these pay.
+"""The default executor: it starts in this process at once, and continues in worker processes if these save time.
 
 Workers pay when what they save of the time that is left is more than beginning them costs. Both are measured: what this
 process took to load itself is what a worker takes, and what it used of the cores while it embedded says how much faster

@@ -70,7 +70,7 @@ class Unit:
 
 
 class Listener(NamedTuple):
-    """Who is told of files on their way; see `embed_files`."""
+    """Receives events about files on their way; see `embed_files`."""
 
     keeper: Keeper | None = None
     heard: Callable[[Path, float], None] | None = None

@@ -85,7 +85,7 @@ class Worker:
 
 
 class _Teller:
-    """What the driver is told of a unit, several events at a time; the `Keeper` of the worker."""
+    """Sends the events of a unit to the driver, several at a time; the `Keeper` of the worker."""
 
     def __init__(self, unit: Unit, send: Send) -> None:
         self.unit, self.send = unit, send

@@ -88,7 +88,7 @@ def train_alignment(
         steps: Number of optimiser steps.
         cache: Folder that keeps mel power from run to run.
         device: As for `load_encoder`; the same weights to the bit need the same device and thread count.
-        strict: A sound that cannot be read is an error; otherwise it is left out, and said so.
+        strict: A sound that cannot be read is an error; otherwise it is left out, with a remark.
         checkpoint_steps: Steps from one checkpoint to the next.
         pause_at: Stop at this step, to continue later.
         remark: Called with lines about progress.
