@@ -168,7 +168,7 @@ def test_search_takes_what_callers_have(tmp_path, standin, sounds):
     assert [(hit["path"], hit["start"], hit["score"]) for hit in by_bytes] == [
         (hit["path"], hit["start"], hit["score"]) for hit in by_file
     ]
-    with pytest.raises(mmasc.MmascError, match="cancels out"):
+    with pytest.raises(mmasc.MmascError, match="cancel out"):
         collection.search(text="a", not_text="a", encoder=standin)
 
 

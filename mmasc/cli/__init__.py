@@ -32,7 +32,7 @@ COMMANDS = {
     "embed": ("mmasc.cli.embed", "Turn recordings into vectors and keep them in a collection."),
     "search": ("mmasc.cli.search", "Search a collection by text, by sound or by picture."),
     "serve": ("mmasc.cli.serve", "Search, hear, see and label a collection in the browser."),
-    "clips": ("mmasc.cli.clips", "Cut what a search, a file or labels name out of the recordings."),
+    "clips": ("mmasc.cli.clips", "Cut hits of a search, rows of a file, or labels out of the recordings."),
     "classify": ("mmasc.cli.classify", "Label recordings with a file of prompts, without training."),
     "head": ("mmasc.cli.head", "Fit classifiers to labels of your own, test them, apply them."),
     "review": ("mmasc.cli.review", "Choose the moments to judge next, as clips and a table to fill in."),

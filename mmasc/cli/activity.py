@@ -64,10 +64,9 @@ def activity(
 ) -> None:
     """Count what was heard by day and time of day, per hour recorded.
 
-    Counts annotations (mmasc label), labels in a file of another program with --events, or what a head hears with
-    --head. Needs the clocks of the
-    recordings (mmasc collection clock). Times at which nothing was recorded are left out of the rows, and grey in the
-    figure.
+    Counts annotations (mmasc label), with --events the labels in a file of another program, with --head the events that
+    a head finds. Needs the clocks of the recordings (mmasc collection clock). Times at which nothing was recorded are
+    left out of the rows, and grey in the figure.
     """
     threshold, annotator, verdict = (options.pop(name) for name in ("threshold", "annotator", "verdict"))
     if events is not None and head is not None:

@@ -62,10 +62,10 @@ def clips(
 ) -> None:
     """Cut sounds out of the recordings of a collection, each into a file of its own.
 
-    What to cut is the answer to QUERY, as in search; or a file of hits or labels (--hits); or what a head hears
-    (--head); or annotations (--label).
-    Clips keep sample rate, channels and sample format (from lossy recordings: 16 bits). A second run cuts what is
-    missing. Recordings that cannot be read are named, the rest is cut, and the exit status is 1.
+    The moments to cut are the hits of QUERY, as in search; or hits or labels in a file (--hits); or the events that a
+    head finds (--head); or annotations (--label). Clips keep sample rate, channels and sample format (16 bits for
+    lossy recordings). A second run cuts only clips that are missing. Recordings that cannot be read are listed, the
+    others are cut, and the exit status is 1.
     """
     given = [bool(queries), hits is not None, head_file is not None, label is not None and head_file is None]
     if sum(given) != 1:

@@ -128,7 +128,7 @@ def _lines(figures: "Learning") -> list[str]:
         f"{counted(figures.tested, 'label')} tested"
     ]
     if figures.mean_average_precision is None:
-        lines.append("how good the head is cannot be known: no label lies in two recordings")
+        lines.append("the accuracy of the head is unknown: no label occurs in two recordings")
     else:
         lines.append(
             f"mean average precision {figures.mean_average_precision:.3f}{_span(figures.interval)}, on recordings not "
@@ -147,7 +147,7 @@ def _lines(figures: "Learning") -> list[str]:
         points = ", ".join(f"{share:.0%} of the labels {value:.3f}" for share, value in figures.curve.items())
         lines.append(f"learning curve: {points}")
     if figures.gain is None:
-        lines.append(f"what another {figures.more} answers would add cannot be known: {figures.unknown}")
+        lines.append(f"the gain from another {figures.more} answers is unknown: {figures.unknown}")
     else:
         clear = figures.gain_interval is not None and figures.gain_interval[0] > 0
         lines.append(

@@ -162,7 +162,7 @@ class Annotations:
         return len(found)
 
     def undo(self, n: int = 1, ids: Collection[str] | None = None) -> list[str]:
-        """Undo the last changes that count, also those made by others; one `add` or `remove` is one change.
+        """Undo the last changes that count, also those of others; one `add` or `remove` is one change.
 
         Args:
             n: How many; fewer where fewer are there.

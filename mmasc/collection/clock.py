@@ -174,7 +174,7 @@ def columns_of(clock: Clock) -> dict[str, Any]:
 
 
 def note_of(columns: Mapping[str, Any]) -> bytes:
-    """What mmasc writes into the columns of a recording, to be told from what users write."""
+    """A note of what mmasc wrote into the columns of a recording, so that changes by users are recognised."""
     kept = {name: str(value) if isinstance(value, datetime) else value for name, value in columns.items()}
     return json.dumps(kept, sort_keys=True).encode()
 

@@ -94,7 +94,7 @@ def _damaged(table: Path, collection: Path, error: BaseException) -> MmascError:
 
 
 def cannot_write(folder: Path, error: BaseException) -> MmascError:
-    """What a refusal to write to a collection becomes: a line that says what was refused, and who can change it."""
+    """The error for a collection that cannot be written to: it says what was refused, and who can change it."""
     reason, named = reason_of(error), getattr(error, "filename", None)
     if isinstance(error, OSError) and error.strerror is not None:
         reason = f"{show_path(named)}: {error.strerror}" if isinstance(named, str) else error.strerror

@@ -1,6 +1,6 @@
 """What is derived from the tables of a collection compared with them: mapped columns, and segments of the index.
 
-Checksums tell what changed after it was written; this tells what was written wrong, too.
+Checksums find files that changed after they were written; this comparison also finds what was written wrongly.
 """
 
 import numpy as np

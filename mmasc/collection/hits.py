@@ -18,7 +18,7 @@ class Hit(dict[str, Any]):
         rank: 1 for the best.
         path: Where the recording lies now.
         start, end: Start and end of the moment, in seconds: of all its windows together.
-        score: Score of its best window: mean cosine to what was asked for less mean cosine to what was not, in [-2, 2].
+        score: Score of its best window: mean cosine to the queries less mean cosine to those against, in [-2, 2].
         duplicate: Whether the hit is the query itself, or a copy of it.
         lane: Which lane of the channel policy the window comes from; None where there is one only.
         columns: The recording's own columns, by name; read-only. Those called like an attribute stand here alone.

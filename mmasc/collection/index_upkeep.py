@@ -160,7 +160,7 @@ def _planning(folder: Path, seconds: float) -> Iterator[None]:
 
 
 def _unneeded(windows: Windows, held: list[Placed]) -> set[str]:
-    """Names of what is there and is not searched: a builder was killed before it deleted what it had replaced.
+    """Names of segments that are no longer searched: a builder was killed before it deleted what it had replaced.
 
     "" is the one index of a space that was small, or of an earlier version of mmasc.
     """

@@ -228,7 +228,7 @@ def _label_whole(collection: Collection, labels: Sequence[str | None], by: str, 
 
 
 def _add(collection: Collection, annotations: list[Annotation], found: LabelImport) -> None:
-    """Add what does not exist yet, and say frequencies and channel of what was there without any."""
+    """Add labels that do not exist yet, and fill in frequencies and channel where existing ones have none."""
     there = collection.annotations.all()
     seen = {(_key(one), _band(one)) for one in there}
     meant = {_key(one) for one in annotations if _band(one) == _NO_BAND}  # with none in the file as well

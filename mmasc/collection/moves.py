@@ -1,6 +1,6 @@
 """Recordings whose sounds lie in other files now: renamed, exchanged with each other, or replaced by other sounds.
 
-What people said of a sound belongs to the sound, not to the name of its file. Which file holds what is known from
+Labels of a sound belong to the sound, not to the name of its file. Which file holds what is known from
 digests alone; where several recordings or several files have one content, nobody can say which became which.
 """
 

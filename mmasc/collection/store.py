@@ -72,7 +72,7 @@ class Store(TableReader):
     Args:
         folder: Folder with a collection in it; `Store.create` makes one.
     Attributes:
-        remarks: What users may want to know and what changes no answer, one line each.
+        remarks: Remarks for users that change no answer, one line each.
     Raises:
         MmascError: If there is no collection, it is damaged, or a newer mmasc made it.
     """

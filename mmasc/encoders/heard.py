@@ -73,7 +73,7 @@ def heard(
     vectors: Float[np.ndarray, "item dim"] | None = None,
     dataset: str = "",
 ) -> Heard:
-    """What is known of what an encoder has heard of some recordings.
+    """What is known about whether an encoder was trained on some recordings.
 
     Args:
         encoder: "name" or "name:path"; of weights of your own only what the run that they lie in says, of published

@@ -1,7 +1,7 @@
 """`mini`: the bundled encoder of everyday sounds and English words, small enough for one CPU core.
 
 A convolutional network of half a million parameters (mini_network.py) next to a static table of token vectors
-(mini_text.py). What it heard, what it reaches and what it cannot do stands in weights/mini_card.md.
+(mini_text.py). Its training data, figures and limits are in weights/mini_card.md.
 
 Papers: Kong et al. 2020, "PANNs" (the kind of network); Wu et al. 2023, "Large-scale contrastive language-audio
 pretraining" (the kind of space); Jacob et al. 2018, arXiv:1712.05877, section 3.2 (folding batch norm).

@@ -106,7 +106,7 @@ class PluggedEncoder(Encoder):
         return vectors
 
     def _asked(self, what: str, call: Callable[[], Any]) -> Any:
-        """What somebody's code gives; what it raises becomes one line that names it."""
+        """Calls the user's code; errors in it become one line that names it."""
         try:
             return call()
         except MmascError:

@@ -37,7 +37,7 @@ class Questions:
 
 
 class _Taken:
-    """What was chosen so far, and what may still be."""
+    """The moments chosen so far, and the limits for further ones."""
 
     def __init__(self, questions: Questions, most: int) -> None:
         self.rows: list[tuple[int, int]] = []

@@ -41,7 +41,7 @@ class Learning:
         interval: 95 % interval of it, over recordings.
         curve: The same by share of the labels that was learnt from.
         more: How many more annotations are asked about.
-        gain: What they would add to it, if each doubling adds what the last one added.
+        gain: The expected gain from them, if each doubling adds as much as the last one.
         gain_interval: 95 % interval of that, over recordings.
         unknown: Why the gain is not known; "" where it is.
         random: Answers about moments drawn at random.

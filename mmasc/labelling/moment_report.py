@@ -20,7 +20,7 @@ class MomentReport:
     """A head of several labels and how good it is; numbers are None where nothing could be tested.
 
     Attributes:
-        head, space, encoder, identity: What was fitted to what; identity and encoder of the space.
+        head, space, encoder, identity: The head, and the space with its encoder and identity.
         annotations: Annotations that were read.
         windows, recordings: Windows that were learnt from, and how many recordings they are of.
         background: Windows among them that carry no label.

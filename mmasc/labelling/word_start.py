@@ -48,7 +48,7 @@ def reads_words(reader: SpaceReader) -> bool:
 def word_start(
     collection: Collection, reader: SpaceReader, order: Int[np.ndarray, " window"], labels: Sequence[str]
 ) -> WordStart:
-    """What words say of labels in a space, compared with what is usual in its windows.
+    """Scores of labels by their words in a space, compared with what is usual in its windows.
 
     Args:
         collection: Opened.

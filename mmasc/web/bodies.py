@@ -148,7 +148,7 @@ class Ids(Body):
 
 
 class Change(Ids):
-    """What becomes of annotations: what is None stays."""
+    """Changes of annotations; fields that are None stay as they are."""
 
     label: Name | None = None
     verdict: Verdict | None = None

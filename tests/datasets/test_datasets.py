@@ -283,7 +283,7 @@ def test_folder_for_each_class(tmp_path):
         assert Counter(dataset.clips[clip].labels[0] for clip in test) == {"rain": 2, "wind": 2}
         assert sorted([*train, *test]) == list(range(12))
     touch(tmp_path / "stray.wav")
-    with pytest.raises(MmascError, match=r"stray.wav lies in no class folder"):
+    with pytest.raises(MmascError, match=r"stray.wav is not in a class folder"):
         read_dataset("folder", tmp_path)
 
 

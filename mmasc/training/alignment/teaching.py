@@ -22,7 +22,7 @@ from mmasc.training.alignment.taught import TaughtMaterial
 from mmasc.training.alignment.teachers import load_teachers
 
 Say = Callable[[str], None]
-# What is mixed, pitched and cut is so already; what stays leaves the teacher's answer as it is
+# Prepared crops are already mixed, pitched and cut; only augmentations that keep the teacher's answer are left
 _LIGHT = AugmentConfig(mix_share=0.0, filter_share=0.3, filter_decibels=3.0, noise_share=0.25, lowpass_share=0.0)
 
 
