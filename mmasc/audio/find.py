@@ -32,12 +32,12 @@ def find_audio(
     """Files meant by paths, in the order given; those of one folder or pattern sorted by name.
 
     Args:
-        paths: One or several of: a file (with any extension), a folder (with all folders in it; hidden files
-            and folders are skipped, links followed, each folder entered once), a pattern ("**" is any number of
-            folders; files must have a known extension unless the pattern ends in a literal one), and "@list.txt", a
-            text file with one of these a line (relative to the working directory, as if typed; no further lists).
-            Also an address: s3://bucket/key or gs://bucket/key, a prefix of these for all below it, https://host/file.
-            What exists under exactly that name is never read as a pattern or a list.
+        paths: One or several of: a file (with any extension), a folder (with all folders in it; hidden files and
+            folders are skipped, links followed, each folder entered once), a pattern ("**" is any number of folders;
+            files must have a known extension unless the pattern ends in a literal one), and "@list.txt", a text file
+            with one of these per line (relative to the working directory, as if typed; no further lists). Also an
+            address: s3://bucket/key or gs://bucket/key, a prefix of these for all below it, https://host/file. What
+            exists under exactly that name is never read as a pattern or a list.
         extensions: Extensions with or without dot, any case; default: AUDIO_EXTENSIONS and VIDEO_EXTENSIONS.
     Returns:
         Paths as they were written (a relative path stays relative), each file once; addresses as `RemotePath`.

@@ -63,7 +63,7 @@ def import_labels(
         paths: Label files, or folders of them.
         format: As in `read_rows`, or what reads a file of another format (`mmasc.integrations.birdnet.read_birdnet`).
         label_column: As in `read_rows`.
-        by: Who labelled, where the file does not say.
+        by: Annotator, if the file does not name one.
         verdict: Verdict of all labels, instead of the file's.
         names_only: Find recordings by the names of their files alone: for paths whose folders are others here.
     Raises:

@@ -53,7 +53,7 @@ class Keeper(Protocol):
 
 @dataclass
 class FileVectors:
-    """What became of one file.
+    """The vectors of one file, and how reading it went.
 
     Attributes:
         path: As it was given; "<memory>" or "<array>" where there was none.

@@ -84,8 +84,8 @@ def compare_labels(
     Labels that are "absent" are not events, but say that a recording was listened to; "unsure" ones are left out.
 
     Args:
-        truth: What is true.
-        guess: What is tested.
+        truth: The true labels.
+        guess: The labels to test.
         segment_seconds, collar_seconds, length_share, with_offset: See `segment_counts` and `event_counts`.
         all_recordings: Whether recordings of which `truth` says nothing count, as ones in which nothing is true;
             default: they are left out.

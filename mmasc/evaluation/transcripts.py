@@ -94,7 +94,7 @@ def compare_transcripts(
 
     Args:
         reference: The correct transcripts: a file, a folder, or texts by the names of their recordings.
-        guess: What was recognised, the same.
+        guess: The recognised transcripts, in one of the same forms.
         normalise: Compare in lower case and without punctuation.
     Returns:
         Rates over the corpus, never means of the recordings' rates.

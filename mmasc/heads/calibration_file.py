@@ -29,7 +29,7 @@ _MEND = "make it again with: mmasc prompts calibrate ... --out FILE"
 
 @dataclass(frozen=True)
 class Calibration:
-    """How the prompts of one set are to be asked in one space.
+    """Learned settings for one set of prompts in one space: shifts, temperature, thresholds.
 
     Attributes:
         encoder, identity: Encoder and identity of the space.
@@ -41,7 +41,7 @@ class Calibration:
         thresholds: Least probability of each label, in the order of the labels; None for none.
         minimum_cosine: Least shifted cosine; None for none.
         multi_label: Whether every label is judged by itself.
-        recordings: How many labelled ones it was learnt from.
+        recordings: Number of labelled recordings that it was learned from.
         mmasc: Version that made it.
         format: Format of the file.
         source: The file that it was read from, for messages.
@@ -118,7 +118,7 @@ class Calibration:
         """Read a calibration from a file, which may come from an untrusted source.
 
         Raises:
-            MmascError: If it is missing, no calibration, damaged, or made by a newer mmasc.
+            MmascError: If it is missing, not a calibration, damaged, or made by a newer mmasc.
         """
         path = Path(path)
         if not path.is_file():

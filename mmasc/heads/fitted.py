@@ -101,10 +101,11 @@ class FittedHead:
     """A head as it is applied: from `fit_head`, or read by `FittedHead.load`; both answer the same bit for bit.
 
     Attributes:
-        stamp: What it is.
-        predictor: What answers.
+        stamp: Description of the head.
+        predictor: Computes the probabilities.
         source: The file that it was read from.
-        familiarity: What tells vectors that are unlike all classes; None where it learned from too few, or is older.
+        familiarity: Recognises vectors that are unlike all classes; None in heads of few recordings or of older
+            versions.
     """
 
     stamp: HeadStamp

@@ -36,7 +36,7 @@ class Moments:
 
     Attributes:
         labels: Labels to learn; default: all that are present somewhere. Other labels count as "not these".
-        overlap: Least share of the shorter of window and annotation that both have in common, above 0, at most 1.
+        overlap: Minimum overlap, as a share of the shorter of window and annotation, above 0, at most 1.
         by: Annotations of this annotator alone; default: those of people, not of heads and prompts.
         background: "moments": windows that no annotation touches, of recordings with annotations, are "none of these":
             the annotators wrote down everything. A label that begins with its words does not learn from those

@@ -92,7 +92,8 @@ def train_alignment(
         checkpoint_steps: Steps from one checkpoint to the next.
         pause_at: Stop at this step, to continue later.
         remark: Called with lines about progress.
-        teacher: Encoders whose vectors of the very crops are learned, too; rows without a text are for them alone.
+        teacher: Encoders whose vectors of the same crops are learned in addition to the texts; rows without a text are
+            learned from them alone.
         also: Further tables with the columns of `data`, for runs with teachers: their crops are mixed among
             themselves, so that those of `data` need not be heard again.
         start: A run with the same teachers to begin from, instead of random weights; or weights alone: a file that a
