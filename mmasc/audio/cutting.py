@@ -24,7 +24,7 @@ from mmasc.remote.paths import RemotePath, as_path
 
 _BLOCK_SECONDS = 10.0
 _HEADERS = 1_024  # that are kept: many spans of one recording are cut, one after the other
-# Formats in which libsndfile seeks to the very sample
+# Formats in which libsndfile seeks to the exact sample
 _SOUGHT = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC")
 # Subtype → type in which its samples are read without loss, and the subtype of WAV that holds them
 _KEPT = {

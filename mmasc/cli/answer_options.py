@@ -104,7 +104,7 @@ def answer_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def taken_executor(options: dict[str, Any]) -> AbstractContextManager[None]:
-    """Who embeds recordings, taken out of the options of a command; wrong where it does not fit together.
+    """The executor for recordings, taken out of the options of a command; a usage error if they do not fit together.
 
     Raises:
         click.UsageError: If it does not.

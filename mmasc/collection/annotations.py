@@ -235,7 +235,7 @@ class Annotations:
         return self._recordings.known(recording)[1]
 
     def path_of(self, annotation: Annotation) -> str:
-        """Where its recording lies now."""
+        """Current path of the recording of an annotation."""
         return self._collection.path_of(self._recordings.known(annotation.recording)[0])
 
     def stored_path(self, annotation: Annotation) -> str:

@@ -88,7 +88,7 @@ def _recordings_with_gaps(
 def _recordings_exceeded(
     reader: SpaceReader, positions: Int[np.ndarray, " item"], durations: Float[np.ndarray, " item"]
 ) -> int:
-    """Recordings that are shorter than windows of one's own say, which need not cover them."""
+    """Recordings that end before windows of another program say; such windows need not cover them."""
     behind = reader.end[positions] > durations + _END_SLACK_SECONDS
     return len(np.unique(reader.recording[positions][behind]))
 

@@ -103,7 +103,7 @@ def cannot_write(folder: Path, error: BaseException) -> MmascError:
 
 
 def _who_helps(folder: Path, refused: Path) -> str:
-    """Who can let the user write, and with what."""
+    """Who can give the user the right to write, and with which command."""
     owner, where = owner_of(refused), shlex.quote(show_path(folder))
     if owner is None:
         return f"; to give yourself the right: chmod -R u+rwX {where}"

@@ -57,7 +57,7 @@ def mistaken_segments(reader: SpaceReader) -> dict[str, int]:
 
 
 def _lost(reader: SpaceReader, one: Placed) -> int:
-    """How many of some windows of a segment it does not find."""
+    """How many of some of its own windows a segment does not find."""
     rows = np.arange(len(one.index)) if one.places is None else np.flatnonzero(one.places >= 0)
     if not len(rows):
         return 0

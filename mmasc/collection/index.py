@@ -46,7 +46,7 @@ class IndexPolicy:
     segment_rows: int = 10_000_000
 
     def saved(self) -> dict[str, Any]:
-        """As headers of saved indexes have it; the size of a segment does not describe one."""
+        """The policy as headers of saved indexes have it, without the size of a segment."""
         return {name: value for name, value in asdict(self).items() if name != "segment_rows"}
 
     def kind(self, rows: int, dim: int) -> Literal["flat", "ivf", "rabitq"]:

@@ -73,7 +73,7 @@ class Query:
         return query
 
     def weighed(self, weights: Any, not_weights: Any) -> "Query":
-        """The same with weights.
+        """The same query with weights.
 
         Raises:
             ValueError: If there is not one for each item, or one is not above 0.

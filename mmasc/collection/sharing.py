@@ -65,7 +65,7 @@ def _granted(folder: Path) -> int:
 
 
 def owner_of(path: Path) -> str | None:
-    """Who owns a file, or the nearest folder above it that can be looked at; None where that is who asks."""
+    """Owner of a file, or of the nearest folder above it that can be read; None if it is the user who asks."""
     for one in [path, *path.parents] if os.name == "posix" else []:
         with contextlib.suppress(OSError):
             owner = one.stat().st_uid

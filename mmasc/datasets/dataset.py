@@ -69,7 +69,7 @@ class Dataset:
 
     @property
     def paths(self) -> list[Path]:
-        """Of all clips."""
+        """Paths of all clips."""
         return [clip.path for clip in self.clips]
 
     @property

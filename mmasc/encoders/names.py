@@ -81,7 +81,7 @@ class Names(Encoder):
         return self.tagger.parameter_counts()
 
     def excess(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch class"]:
-        """How many deviations above what is usual each class is heard; 0 where it is below."""
+        """Number of deviations by which each class is above its usual logit; 0 where it is below."""
         return self.usual.excess(self.tagger.logits(waveforms))
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:

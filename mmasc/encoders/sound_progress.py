@@ -36,7 +36,7 @@ class SoundProgress:
         self._reached: dict[Path, float] = {}
 
     def heard(self, path: Path, seconds: float) -> None:
-        """So much of a file is done."""
+        """Report that so many seconds of a file are done."""
         self._advance(path, seconds)
         whole = self._seconds.get(path)
         far = f"{min(100 * seconds / whole, 100):.0f} %" if whole else f"{seconds / 60:.1f} min"

@@ -168,7 +168,7 @@ class Wanted:
             raise ValueError(f"smooth_seconds must be 0 or more, got {self.smooth_seconds}")
 
     def with_hop(self, hop_seconds: float) -> "Wanted":
-        """The same, with what depends on the hop of the windows."""
+        """The same options, completed by those that depend on the hop of the windows."""
         if self.smooth_seconds is not None:
             return self
         return replace(self, smooth_seconds=0.0 if self.offset_threshold is None else hop_seconds)

@@ -2,7 +2,7 @@
 
 A run is a folder: config.json, metrics.jsonl, last.safetensors (what use needs), training.safetensors (everything to go
 on from). All randomness of a step comes from the seed, the number of the step and the number of the process, and a
-checkpoint holds everything else, so a run that was killed at any moment continues to the very same weights.
+checkpoint holds everything else, so a run that was killed at any moment continues to exactly the same weights.
 """
 
 import contextlib

@@ -120,7 +120,7 @@ def find_events(
     """Join cells of a timeline to events.
 
     With an offset threshold an event begins with a cell at or above the threshold, and goes on over cells that follow
-    at once as long as they are at or above the offset threshold: a score that wavers about one number makes one event.
+    at once as long as they are at or above the offset threshold: a score that varies around one number makes one event.
 
     Args:
         cell_scores: Columns in the order of `labels`.

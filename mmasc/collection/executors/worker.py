@@ -102,7 +102,7 @@ class _Teller:
         self.flush([("part", self.unit.number, self.numbers[path], list(places), vectors)])
 
     def heard(self, path: Path, seconds: float) -> None:
-        """So much of a file is embedded."""
+        """Report that so many seconds of a file are embedded."""
         if time.monotonic() - self.told >= _TELL_SECONDS:
             self.flush([("heard", self.unit.number, self.numbers[path], seconds)])
 

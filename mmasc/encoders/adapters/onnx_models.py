@@ -188,7 +188,7 @@ def _file_of(name: str) -> Path:
 
 
 def _only_own(window: AskedWindow, about: OnnxAbout) -> AskedWindow:
-    """Of files with a window of their own no other is possible."""
+    """The window of the file; another one is refused."""
     asked = window.of(about.spec(1)).window_seconds
     if not math.isclose(asked, about.window_seconds, abs_tol=0.5 / about.sample_rate):
         raise MmascError(

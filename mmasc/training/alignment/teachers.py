@@ -1,4 +1,4 @@
-"""Teachers: encoders whose vectors of the very crops are learned.
+"""Teachers: encoders whose vectors of the same crops are learned.
 
 A teacher's vectors of the crops of one row are kept by the teacher's identity and the content of the crops, so a run
 that is begun again, or another run with the same sounds, hears nothing twice.

@@ -5,7 +5,7 @@ batch), with targets softened towards similar texts, plus a cosine and, in train
 
 A run is a folder: config.json, metrics.jsonl, last.safetensors and, with validation, best.safetensors (both load as
 `mini:FOLDER`), training.safetensors (everything to continue from). All chance of a step comes from the seed and the
-number of the step, so a run that was killed continues to the very same weights.
+number of the step, so a run that was killed continues to exactly the same weights.
 """
 
 import hashlib
