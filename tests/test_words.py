@@ -139,3 +139,16 @@ def test_the_rules_find_what_they_forbid():
     assert faults("Of the optimiser.", FRAGMENTS)
     assert faults("That decode ahead.", FRAGMENTS)
     assert not faults("There is no collection; 25 frames a second; it is no longer there.", FORBIDDEN | FRAGMENTS)
+
+
+def test_files_that_packages_name_exist():
+    """Docstrings of packages say which file does what; a file that is renamed is renamed there, too."""
+    named = [
+        (path.parent, name)
+        for path in sorted(PACKAGE.rglob("__init__.py"))
+        for name in re.findall(
+            r"(?<![\w./])[a-z][a-z0-9_]*\*?\.py\b", ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        )
+    ]
+    assert len(named) > 200
+    assert [f"{folder.name}: {name}" for folder, name in named if not any(folder.rglob(name))] == []

@@ -4,8 +4,8 @@
   licences.py
 - what all have in common: base.py (`Encoder`), text_encoder.py, identity.py (which vectors may be compared),
   earlier.py (rules of earlier versions), determinism.py (`mmasc models check`)
-- files → vectors: embedding.py, with ahead.py, pending.py, file_vectors.py; waveforms.py; hearing.py and band.py
-  (`--speed`, `--band`), beyond.py (sound above the range of an encoder)
+- files → vectors: embedding.py, executing.py (by how many processes), with ahead.py, pending.py, file_vectors.py;
+  waveforms.py; hearing.py and band.py (`--speed`, `--band`), beyond.py (sound above the range of an encoder)
 - encoders: mini*.py (also `base`), clap*.py and htsat_fast.py, audioclip*.py with esresnext*.py and clip_towers.py,
   classic.py, network.py, tagger.py, ivf.py; names.py with taggers.py and usual.py (a tagger searched in words)
 - encoders of users: plugin.py, plugged.py, plugin_files.py, trust.py; own_vectors.py; of other packages: adapters/
