@@ -26,8 +26,8 @@ def check_may_open() -> None:
     answer_after_fork()
     if _forked:
         raise MmascError(
-            "this process was forked from one that had opened a collection, and Lance does not work on in it: open "
-            "collections only in the child, or start it with multiprocessing.get_context('spawn')"
+            "this process was forked from one that had opened a collection, and Lance does not work after a fork: "
+            "open collections only in the child, or start it with multiprocessing.get_context('spawn')"
         )
     _opened = True
 

@@ -88,8 +88,8 @@ def remove(folder: str, paths: tuple[str, ...], where: str | None, missing: bool
     echo(f"{counted(opened.remove(paths, where, missing), 'recording')} removed of {there}")
     if hidden := labels - len(opened.annotations):
         remark(
-            f"{counted(hidden, 'annotation')} of theirs {'is' if hidden == 1 else 'are'} hidden, and there again "
-            "when the same files are embedded again"
+            f"{counted(hidden, 'annotation')} of theirs {'is' if hidden == 1 else 'are'} hidden until "
+            "the same files are embedded again"
         )
 
 

@@ -49,7 +49,7 @@ def _with_hearing(ctx: click.Context, parameter: click.Parameter, name: str | No
 
     plain, own = split_hearing(DEFAULT_ENCODER if name is None else name)
     if not own.is_plain:
-        raise click.UsageError(f"{name} says how it hears already: leave out --speed and --band")
+        raise click.UsageError(f"{name} already contains a speed or a band: leave out --speed and --band")
     return plain + Hearing.of(**said).suffix
 
 

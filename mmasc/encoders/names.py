@@ -114,7 +114,7 @@ def spoken(name: str) -> str:
 
 def _check_names(tagger: str, names: Sequence[str]) -> None:
     if not names:
-        raise MmascError(f"{tagger} does not say what its classes are called, so that words cannot find them")
+        raise MmascError(f"{tagger} has no names for its classes, so it cannot be searched in words")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise MmascError(f"{tagger} has several classes called {repeated[0]!r}; give each a name of its own")

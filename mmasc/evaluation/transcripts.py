@@ -182,8 +182,8 @@ def _check_pair(said: Transcripts, heard: Transcripts) -> None:
     if said.named != heard.named:
         names, plain = (said, heard) if said.named else (heard, said)
         raise MmascError(
-            f"{show_path(names.path)} names its recordings, {show_path(plain.path)} does not; give both names, or "
-            "both none and the same order"
+            f"{show_path(names.path)} names its recordings, {show_path(plain.path)} does not; give names in both, or "
+            "in neither and the same order"
         )
     if not said.named and len(said.texts) != len(heard.texts):
         raise MmascError(

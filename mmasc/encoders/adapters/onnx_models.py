@@ -168,7 +168,9 @@ class OnnxLogits(AdapterEncoder):
         self.device = torch.device("cpu")
         self.network = OnnxNetwork(file)
         if not self.network.classes:
-            raise MmascError(f"{file.with_suffix('.yaml')} says no scores or classes, so that words cannot find it")
+            raise MmascError(
+                f"{file.with_suffix('.yaml')} names no scores or classes, so it cannot be searched in words"
+            )
         self.settle(self.network.about.spec(len(self.network.classes)), AskedWindow(), self.network.shaping)
 
     @property

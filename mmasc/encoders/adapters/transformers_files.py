@@ -133,7 +133,7 @@ def _check_numbers(found: ModelFolder) -> None:
             raise ValueError(f"{spec.sample_rate} Hz, {spec.dim} numbers, {spec.window_seconds:g} s")
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         reason = " ".join(str(error).split())[:150]
-        raise MmascError(f"{found.folder} does not say how it hears ({reason}); copy the folder again") from error
+        raise MmascError(f"{found.folder} does not describe its input ({reason}); copy the folder again") from error
 
 
 def describe(asked: str) -> EncoderSpec:

@@ -93,7 +93,7 @@ def load_teachers(names: Sequence[str], text_side: TextSide, device: str = "cpu"
         except MmascError as error:
             raise MmascError(f"the teacher {name} cannot be loaded: {error}") from error
         if "audio" not in encoder.spec.modalities:
-            raise MmascError(f"{name} cannot teach: it hears nothing; name an encoder of sounds")
+            raise MmascError(f"{name} cannot be a teacher: it does not embed sound; name another encoder")
         beside = isinstance(encoder, Names) and encoder.text_side.name == text_side.name
         teachers.append(Teacher(name, encoder, beside, half))
     keys = [teacher.key for teacher in teachers]
