@@ -1,7 +1,7 @@
-"""Several processes that train one network: what torchrun says about them, and plain DistributedDataParallel.
+"""Names of devices → torch devices (`resolve_device`), and several processes that train one network.
 
-Start them by `torchrun --nproc-per-node 4 -m mmasc train ...`; without torchrun there is one process and nothing here
-does anything. Every process takes its rows of each batch; the first one writes.
+Processes are started by `torchrun --nproc-per-node 4 -m mmasc train ...` and use torch's DistributedDataParallel;
+without torchrun there is one process. Every process takes its rows of each batch; only the first one writes.
 """
 
 import atexit

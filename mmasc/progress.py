@@ -1,12 +1,12 @@
 """Progress of long work, sent to a listener: the one way in which functions of the library report.
 
-Functions that take long say in which phase they are (`current().phase(...)`), how much of it is done (`advance`) and
-what is in hand (`note`). Nobody hears it, unless the caller listens:
+Functions that take long report in which phase they are (`current().phase(...)`), how much of it is done (`advance`) and
+the current item (`note`). The reports are dropped unless the caller listens:
 
     with listening(progress):
         mmasc.embed("recordings", "sounds.mmasc")
 
-where `progress` is a `Progress` of the caller's own that shows what it is told. The command line's is in
+where `progress` is the caller's own `Progress`, which shows the reports. The command line's is in
 `mmasc.cli.progress`.
 """
 
@@ -120,10 +120,10 @@ def counting(name: str, unit: str = "") -> Iterator[Callable[..., None]]:
 
 def one_by_one(name: str, items: Sequence[Item]) -> Iterator[Item]:
     """The items, each reported as a phase: "fold 2 of 4"; a single one is not reported."""
-    return told(name, items, len(items)) if len(items) > 1 else iter(items)
+    return with_progress(name, items, len(items)) if len(items) > 1 else iter(items)
 
 
-def told(name: str, items: Iterable[Item], total: float | None, unit: str = "") -> Iterator[Item]:
+def with_progress(name: str, items: Iterable[Item], total: float | None, unit: str = "") -> Iterator[Item]:
     """The items, reported as a phase in which each counts as one; see `Progress.phase`."""
     progress = current()
     with progress.phase(name, total, unit):

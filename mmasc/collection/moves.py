@@ -15,7 +15,7 @@ from mmasc.collection.known_recordings import Known, KnownRecordings
 from mmasc.collection.looks import Looks
 from mmasc.collection.stamps import Stamp
 from mmasc.printing import counted
-from mmasc.progress import told
+from mmasc.progress import with_progress
 from mmasc.remote.addresses import is_address, place_of
 from mmasc.remote.paths import as_path
 from mmasc.remote.sightings import gone
@@ -121,7 +121,7 @@ def find_moves(
 
 
 def _with_progress(name: str, stored: list[str]) -> Iterable[str]:
-    return told(name, stored, len(stored), "files") if stored else stored
+    return with_progress(name, stored, len(stored), "files") if stored else stored
 
 
 def _sizes(

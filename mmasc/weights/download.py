@@ -1,6 +1,6 @@
-"""Named weights: where their files come from, what they must be, and the folder that keeps them.
+"""Downloads named weights, or takes them from a folder, and verifies them; table.py lists them, store.py finds them.
 
-`fetch` alone talks to the network; `find` never does, and gives a path only after size and SHA-256 are right. A file
+Only `fetch` uses the network; `find` never does, and gives a path only after size and SHA-256 are right. A file
 whose digest nobody published is trusted the first time it comes over an encrypted connection (or from the user's own
 disk); from then on it must stay the same. Nothing that is fetched is run, and this module never opens pickles.
 
