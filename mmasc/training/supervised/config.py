@@ -193,9 +193,7 @@ class SupervisedConfig:
     focal_argmax: bool = option(False, "Focal loss on the strongest label alone.")
     smoothing: float = option(0.0, "Share of the label spread over all classes.", least=0, below=1)
     # Of mean 1
-    class_weights: str = option(
-        "none", "Weights of the classes; balanced: the inverse of each class's share.", choices=("none", "balanced")
-    )
+    class_weights: str = option("none", "Weights of classes; balanced: 1 / share.", choices=("none", "balanced"))
     # Centres are drawn once and never move, as in the released code of Jung et al. 2019; Wen et al. 2016 move them
     centre_weight: float = option(
         0.0, "Weight of the squared distance of codes to the fixed centre of their class; 0 for none.", least=0
@@ -204,18 +202,14 @@ class SupervisedConfig:
     teacher_weight: float = option(0.5, "Share of the teacher in the loss.", share=True)
     teacher_temperature: float = option(2.0, "Temperature of both softmaxes over classes.", above=0)
     # These clips are neither validated nor tested on
-    noisy: str = option(
-        "", "COLUMN=VALUE,...: clips whose labels nobody checked; they train a head of their own (tagging)."
-    )
+    noisy: str = option("", "COLUMN=VALUE,...: clips with unchecked labels; they train a head of their own (tagging).")
     noisy_rule: str = option(
         "plain",
         "Loss of that head; authors: with a second sigmoid, as in the authors' code.",
         choices=("plain", "authors"),
     )
     # They teach the network's own head
-    pseudo: tuple[str, ...] = option(
-        (), "Taggers (tagging:RUN,...) whose sharpened mean is a second target of the noisy clips."
-    )
+    pseudo: tuple[str, ...] = option((), "Taggers (tagging:RUN,...): their sharpened mean is a target of noisy clips.")
     # A squared error of probabilities
     pseudo_weight: float = option(20.0, "Weight of the loss on pseudo labels.", least=0)
     # Before rows are divided by their sums
