@@ -97,7 +97,7 @@ def one_thread_environment() -> dict[str, str]:
 def end_with_parent() -> None:
     """In a worker of a pool: end without a word at Ctrl-C, and when the process that started it is killed.
 
-    A pool's worker would wait for work for ever, and write a traceback for each Ctrl-C.
+    A pool's worker would wait for work without end, and write a traceback for each Ctrl-C.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = parent_process()

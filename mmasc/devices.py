@@ -1,7 +1,7 @@
-"""Several processes that train one network: what torchrun says about them, and plain DistributedDataParallel.
+"""Names of devices → torch devices (`resolve_device`), and several processes that train one network.
 
-Start them by `torchrun --nproc-per-node 4 -m mmasc train ...`; without torchrun there is one process and nothing here
-does anything. Every process takes its rows of each batch; the first one writes.
+Processes are started by `torchrun --nproc-per-node 4 -m mmasc train ...` and use torch's DistributedDataParallel;
+without torchrun there is one process. Every process takes its rows of each batch; only the first one writes.
 """
 
 import atexit
@@ -129,7 +129,7 @@ def join_processes(device: str) -> tuple[ProcessGroup, str]:
     if not distributed.is_initialized():
         distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo", rank=rank, world_size=size)
         # Kept for the life of the process: a second group would look for its store where the first one still answers,
-        # and trainings that follow each other (stages, folds, sweeps) would wait for ever
+        # and trainings that follow each other (stages, folds, sweeps) would wait without end
         atexit.register(_leave)
     return ProcessGroup(size, rank, local_rank), device
 

@@ -1,4 +1,4 @@
-"""The one exception that users meet: something they can fix, said in one line that also says how."""
+"""The one exception that users see: a problem that they can fix, in one line that also says how."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ _HELPS = {
 class MmascError(Exception):
     """An error that the user can fix: wrong encoder for a collection, missing extra, broken file.
 
-    The message is one line, names the file or the thing at fault and says the fix. The command line prints it and
+    The message is one line, names the file or value at fault and says how to fix it. The command line prints it and
     exits with status 1.
     """
 

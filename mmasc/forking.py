@@ -1,7 +1,7 @@
 """Processes that fork after mmasc was used (web servers, multiprocessing on Linux, data loaders).
 
 The threads of OpenMP do not live on in a child, yet the libraries still wait for them: the first parallel loop of the
-child would hang for ever. With one thread there is no such loop, so encoders and heads answer in a child. Lance's
+child would never end. With one thread there is no such loop, so encoders and heads answer in a child. Lance's
 threads do not live on either, and reading or cleaning tables in a child has been seen to crash: collections are refused
 in a child whose parent had opened one. A child that needs them is to be started with "spawn", or opens them alone.
 """
@@ -26,8 +26,8 @@ def check_may_open() -> None:
     answer_after_fork()
     if _forked:
         raise MmascError(
-            "this process was forked from one that had opened a collection, and Lance does not work on in it: open "
-            "collections only in the child, or start it with multiprocessing.get_context('spawn')"
+            "this process was forked from one that had opened a collection, and Lance does not work after a fork: "
+            "open collections only in the child, or start it with multiprocessing.get_context('spawn')"
         )
     _opened = True
 

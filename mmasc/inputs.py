@@ -1,4 +1,4 @@
-"""What callers hand in: texts, counts and vectors of any container are taken, anything else is refused in one line.
+"""Checks of arguments: texts, counts and vectors in any container are accepted, anything else is refused in one line.
 
 Loads no torch, so that lists, NumPy arrays and pandas series are the same here without any of them being needed.
 """

@@ -1,5 +1,6 @@
-"""Names that others chose, fit for a terminal (signs that would move its cursor or turn its text around are escaped);
-values fit for JSON; and numbers of things in words.
+"""Text for people: names of others made safe for a terminal, values for JSON, and numbers of things in words.
+
+Characters that would move the cursor of a terminal, or reverse its text, are escaped.
 """
 
 import math

@@ -1,12 +1,12 @@
-"""How far long work is, told to whoever listens: the one way in which functions of the library report.
+"""Progress of long work, sent to a listener: the one way in which functions of the library report.
 
-Functions that take long say in which phase they are (`current().phase(...)`), how much of it is done (`advance`) and
-what is in hand (`note`). Nobody hears it, unless the caller listens:
+Functions that take long report in which phase they are (`current().phase(...)`), how much of it is done (`advance`) and
+the current item (`note`). The reports are dropped unless the caller listens:
 
     with listening(progress):
         mmasc.embed("recordings", "sounds.mmasc")
 
-where `progress` is a `Progress` of the caller's own that shows what it is told. The command line's is in
+where `progress` is the caller's own `Progress`, which shows the reports. The command line's is in
 `mmasc.cli.progress`.
 """
 
@@ -42,10 +42,10 @@ class Progress:
         """So much more of the phase is done."""
 
     def note(self, text: str) -> None:
-        """What is in hand now, as in "night_03.wav, 37 %"; replaces what was said before."""
+        """The current item, as in "night_03.wav, 37 %"; replaces the one before."""
 
     def remark(self, text: str) -> None:
-        """What users must know whatever comes of the work, such as the terms of a licence; one line."""
+        """One line that users must always see, such as the terms of a licence."""
 
     @contextlib.contextmanager
     def phase(self, name: str, total: float | None = None, unit: str = "") -> Iterator[None]:
@@ -83,7 +83,7 @@ def current() -> Progress:
 
 @contextlib.contextmanager
 def listening(progress: Progress) -> Iterator[None]:
-    """What is said of progress within the block is told to `progress`."""
+    """Progress that is reported inside the block goes to `progress`."""
     token = _LISTENER.set(progress)
     try:
         yield
@@ -119,12 +119,12 @@ def counting(name: str, unit: str = "") -> Iterator[Callable[..., None]]:
 
 
 def one_by_one(name: str, items: Sequence[Item]) -> Iterator[Item]:
-    """The items, told as a phase of them: "fold 2 of 4"; of a single one nothing is said."""
-    return told(name, items, len(items)) if len(items) > 1 else iter(items)
+    """The items, each reported as a phase: "fold 2 of 4"; a single one is not reported."""
+    return with_progress(name, items, len(items)) if len(items) > 1 else iter(items)
 
 
-def told(name: str, items: Iterable[Item], total: float | None, unit: str = "") -> Iterator[Item]:
-    """The items, told as a phase in which each is one more done; see `Progress.phase`."""
+def with_progress(name: str, items: Iterable[Item], total: float | None, unit: str = "") -> Iterator[Item]:
+    """The items, reported as a phase in which each counts as one; see `Progress.phase`."""
     progress = current()
     with progress.phase(name, total, unit):
         for item in items:

@@ -1,3 +1,3 @@
-"""The version: the only place that says it."""
+"""The version: this is the only place that has it."""
 
 __version__ = "0.1.0"

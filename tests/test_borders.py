@@ -62,9 +62,9 @@ def test_sounds_in_memory_have_names_in_messages(tmp_path):
         mmasc.load_audio(b"")
     rest = io.BytesIO(b"written")
     rest.seek(0, io.SEEK_END)
-    with pytest.raises(mmasc.MmascError, match=r"stands at its end; .*seek\(0\)"):
+    with pytest.raises(mmasc.MmascError, match=r"is at its end; .*seek\(0\)"):
         as_source(rest)
-    with pytest.raises(mmasc.MmascError, match="gives str, no bytes"):
+    with pytest.raises(mmasc.MmascError, match="gives str, not bytes"):
         as_source(io.StringIO("text"))
     with pytest.raises(mmasc.MmascError, match="a sound must be a path, .*got float"):
         as_source(1.5)
@@ -168,7 +168,7 @@ def test_search_takes_what_callers_have(tmp_path, standin, sounds):
     assert [(hit["path"], hit["start"], hit["score"]) for hit in by_bytes] == [
         (hit["path"], hit["start"], hit["score"]) for hit in by_file
     ]
-    with pytest.raises(mmasc.MmascError, match="cancels out"):
+    with pytest.raises(mmasc.MmascError, match="cancel out"):
         collection.search(text="a", not_text="a", encoder=standin)
 
 

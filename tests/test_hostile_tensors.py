@@ -123,7 +123,7 @@ def test_arrays_that_are_right(tmp_path):
     np.testing.assert_array_equal(found["two"] - found["one"], np.ones((2, 3)))
     np.savez_compressed(tmp_path / "bomb.npz", pca_means=np.zeros(10_000_000), pca_eigen_vectors=np.zeros(1))
     assert (tmp_path / "bomb.npz").stat().st_size < 1_000_000
-    assert "unfolds" in refused(read_postprocessor, tmp_path / "bomb.npz")
+    assert "unpacks" in refused(read_postprocessor, tmp_path / "bomb.npz")
 
 
 @pytest.mark.parametrize("kind", ["os:system", "tests.conftest:StandIn", "__class__", ""])

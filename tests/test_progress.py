@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from mmasc.progress import SILENT, counting, current, listening, one_by_one, told
+from mmasc.progress import SILENT, counting, current, listening, one_by_one, with_progress
 from tests.helpers.listener import Listener
 
 
@@ -34,7 +34,7 @@ def test_items_one_by_one():
     with listening(heard):
         assert list(one_by_one("fold", "ab")) == ["a", "b"]
         assert list(one_by_one("seed", [7])) == [7]
-        assert list(told("file", iter("x"), None, "files")) == ["x"]
+        assert list(with_progress("file", iter("x"), None, "files")) == ["x"]
     assert heard.said == [
         ("begin", "fold", 2, ""), ("advance", 1.0), ("advance", 1.0), ("end", "fold"),
         ("begin", "file", None, "files"), ("advance", 1.0), ("end", "file"),

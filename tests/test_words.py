@@ -14,6 +14,8 @@ from mmasc.cli import cli
 from mmasc.networks.registry import NETWORKS
 
 PACKAGE = Path(mmasc.__file__).parent
+ROOT = Path(__file__).parent.parent
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "index.md"]
 
 # Words and turns that a reader whose first language is another one stumbles over, and what to write instead
 FORBIDDEN = {
@@ -24,6 +26,8 @@ FORBIDDEN = {
     r"\belse but\b|\bbut for\b": "except for, ignoring",
     r"\brests\b": "leftovers",
     r"\bby heart\b": "exactly, without generalising",
+    r"\b(what|who|which)ever\b": "any, every; the user, the caller",
+    r"\bfor ever\b": "without end",
     r"(?<![Tt]here )\bis no (?!longer\b)[a-z]": "is not a",
     r"(?<![Tt]here )\bare no (?!longer\b)[a-z]": "are not",
     r"\b(is|are) not there\b": "does not exist, is missing",
@@ -101,6 +105,19 @@ def test_the_words_of_the_package_are_plain():
     assert not found, "\n".join(sorted(set(found)))
 
 
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES])
+def test_the_words_of_the_pages_are_plain(page):
+    text = page.read_text(encoding="utf-8")
+    # What programs print and write is tested where they are; lines keep their numbers
+    prose = re.sub(r"^```.*?^```", lambda block: "\n" * block.group().count("\n"), text, flags=re.DOTALL | re.MULTILINE)
+    found = [
+        f"{page.name}:{prose.count(chr(10), 0, match.start()) + 1}: {match.group()!r}: write {better}"
+        for bad, better in FORBIDDEN.items()
+        for match in re.finditer(bad, prose)
+    ]
+    assert not found, "\n".join(found)
+
+
 def test_arguments_and_attributes_are_described_by_what_they_are():
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -122,3 +139,16 @@ def test_the_rules_find_what_they_forbid():
     assert faults("Of the optimiser.", FRAGMENTS)
     assert faults("That decode ahead.", FRAGMENTS)
     assert not faults("There is no collection; 25 frames a second; it is no longer there.", FORBIDDEN | FRAGMENTS)
+
+
+def test_files_that_packages_name_exist():
+    """Docstrings of packages say which file does what; a file that is renamed is renamed there, too."""
+    named = [
+        (path.parent, name)
+        for path in sorted(PACKAGE.rglob("__init__.py"))
+        for name in re.findall(
+            r"(?<![\w./])[a-z][a-z0-9_]*\*?\.py\b", ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        )
+    ]
+    assert len(named) > 200
+    assert [f"{folder.name}: {name}" for folder, name in named if not any(folder.rglob(name))] == []

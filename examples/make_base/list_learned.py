@@ -34,7 +34,7 @@ def both(name: str, paths: list[str]) -> tuple[np.ndarray, np.ndarray]:
     encoder = load_encoder(name)
     n_features = encoder.network.config.n_features
     encoder.spec = replace(encoder.spec, dim=n_features + encoder.spec.dim)
-    encoder._audio = lambda waveforms: torch.cat(encoder._both(waveforms), 1)
+    encoder._audio = lambda waveforms: torch.cat(encoder._features_and_vectors(waveforms), 1)
     found = np.stack([embed_file(path, encoder).vector for path in paths])
     return found[:, n_features:], found[:, :n_features]
 

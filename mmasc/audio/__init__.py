@@ -2,6 +2,14 @@
 
 Samples lie in [-1, 1] for integer files; float files may go beyond and are kept as they are. The rate is never
 assumed: what is read comes with its rate, and `resample` takes both rates.
+
+- which files: find.py; inputs that are not files: forms.py, memory.py, arrays.py
+- reading: stream.py (`load_audio`, `stream_audio`, `resample`), decode.py (one file, with its status), channels.py;
+  decoders: native.py (libsndfile), container.py (PyAV), pcm.py and joining.py (files with wrong or several headers)
+- length from headers, without decoding: headers.py starts; one file per container: chunks.py (WAV, RF64, W64, AIFF,
+  CAF, AU; layout.py, declared.py and parts.py help), flac.py, mpeg.py (MP3), ogg.py
+- time and place of a recording: clock.py starts; clock_patterns.py, clock_names.py, clock_chunks.py, clock_parts.py
+- cutting.py cuts spans out; quality.py finds silence; similarity.py and comparable_files.py compare waveforms
 """
 
 from importlib import import_module

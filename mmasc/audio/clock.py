@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from mmasc.audio.clock_chunks import Noted, chunks_of_file
 from mmasc.audio.clock_names import NamedClock, clock_of_name, numbers_are_times, with_trust_in_numbers
-from mmasc.audio.clock_parts import Told, Wall, in_zone, zone_of
+from mmasc.audio.clock_parts import RecorderFacts, Wall, in_zone, zone_of
 from mmasc.audio.clock_patterns import Pattern, read_pattern
 from mmasc.remote.paths import as_path
 
@@ -47,7 +47,7 @@ class ClockRules:
 
 
 @dataclass(frozen=True)
-class Clock(Told):
+class Clock(RecorderFacts):
     """What is known of a recording's begin, in the zone of the rules, and of its recorder.
 
     Attributes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 
-from mmasc.audio.clock_parts import Told, Wall, offset_of, wall_of, wall_of_iso
+from mmasc.audio.clock_parts import RecorderFacts, Wall, offset_of, wall_of, wall_of_iso
 from mmasc.audio.layout import ByteSource, open_header, read_at
 from mmasc.printing import printable
 
@@ -36,7 +36,7 @@ _CELSIUS = re.compile(r"temperature was (-?\d{1,3}(?:\.\d+)?)C\b")
 
 
 @dataclass(frozen=True)
-class Noted(Told):
+class Noted(RecorderFacts):
     """What one chunk says.
 
     Attributes:

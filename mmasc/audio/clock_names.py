@@ -114,12 +114,12 @@ def _alone(stem: str, site: str | None) -> NamedClock | None:
     if not found:
         return None
     if len({wall for _, wall in found}) > 1:
-        return NamedClock(why="two times stand in it", patterns=_written(stem, [one for one, _ in found]))
+        return NamedClock(why="it contains two times", patterns=_written(stem, [one for one, _ in found]))
     match, wall = found[0]
     rest = stem[: match.start()] + " " + match["after"]
     others = {re.sub(r"\D", "", one[0]) for one in _OTHER_DATE.finditer(rest)}
     if others - {f"{wall.time:%Y%m%d}"}:
-        return NamedClock(why="two dates stand in it", patterns=_written(stem, [match]))
+        return NamedClock(why="it contains two dates", patterns=_written(stem, [match]))
     before = stem[: match.start()] if site is None else site
     plain = match["bar"] == "" and match["between"] in ("_", "$", "T", "-")
     site = _site(before) if plain else ""

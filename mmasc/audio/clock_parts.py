@@ -1,4 +1,4 @@
-"""The time at which a recording began, as its recorder said it: a wall clock, and how far it is from UTC if known."""
+"""The time at which a recording began, as its recorder wrote it: a wall clock, and its distance from UTC if known."""
 
 import re
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Wall:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class RecorderFacts:
     """What names and chunks tell of a recording; None where nothing says it.
 
     Attributes:

@@ -114,7 +114,7 @@ def _is_free(token: re.Match[str] | None) -> bool:
 def _check(text: str, names: list[str], wild: int) -> None:
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise _bad(text, f"{'%' if twice[0] in _DIRECTIVES else ''}{twice[0]} stands in it twice")
+        raise _bad(text, f"{'%' if twice[0] in _DIRECTIVES else ''}{twice[0]} occurs twice")
     if wild > _MOST_WILD:
         raise _bad(text, f"it has more than {_MOST_WILD} times * or a part in braces")
     if not names:

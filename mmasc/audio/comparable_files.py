@@ -1,4 +1,4 @@
-"""Recordings as they are compared, kept on the disk while they are needed, so that memory does not grow with them."""
+"""Waveforms for comparison, in temporary files on the disk, so that memory does not grow with their number."""
 
 import tempfile
 from collections import OrderedDict
@@ -52,7 +52,7 @@ class ComparableFiles:
             for block in comparable(path):
                 out.write(np.ascontiguousarray(block).data)
         self._held[path] = (file, file.stat().st_size)
-        # The newest two stay, whatever they take: a comparison needs both
+        # The newest two always stay, however large they are: a comparison needs both
         while len(self._held) > 2 and sum(size for _, size in self._held.values()) > self._most_bytes:
             oldest, _ = self._held.popitem(last=False)[1]
             oldest.unlink()

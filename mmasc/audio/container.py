@@ -1,4 +1,4 @@
-"""Decoding with PyAV (FFmpeg): video files, AAC, and whatever soundfile cannot read; the extra `video`."""
+"""Decoding with PyAV (FFmpeg): video files, AAC, and all other files that soundfile cannot read; the extra `video`."""
 
 import io
 from collections.abc import Iterator
@@ -73,7 +73,7 @@ class ContainerDecoder:
                 source = io.BytesIO(path) if isinstance(path, bytes) else f"file:{path.absolute()}"
             self._container = av.open(source, options=options, metadata_errors="replace")
         except av.ArgumentError as error:
-            raise DecodeError("no format that is taken") from error
+            raise DecodeError("its format is unknown or not allowed") from error
         except self._errors as error:
             raise DecodeError(_reason(error)) from error
         try:

@@ -24,7 +24,7 @@ from mmasc.remote.paths import RemotePath, as_path
 
 _BLOCK_SECONDS = 10.0
 _HEADERS = 1_024  # that are kept: many spans of one recording are cut, one after the other
-# Formats in which libsndfile seeks to the very sample
+# Formats in which libsndfile seeks to the exact sample
 _SOUGHT = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC")
 # Subtype → type in which its samples are read without loss, and the subtype of WAV that holds them
 _KEPT = {
@@ -136,7 +136,7 @@ def _header(path: Path) -> Header:
         with _lock_of(path, state):  # who asks meanwhile waits, instead of looking through the file as well
             return _header_of(path, state)
     except FileNotFoundError as error:
-        raise MmascError(f"{show_path(path)}: no such file; was it moved, or is its disk not there?") from error
+        raise MmascError(f"{show_path(path)}: no such file; was it moved, or is its disk not connected?") from error
     except OSError as error:
         raise MmascError(f"{show_path(path)} cannot be read ({error.strerror})") from error
 
@@ -245,4 +245,4 @@ def _frames(start: float, end: float, rate: int) -> tuple[int, int]:
 
 
 def _ends_before(path: Path, seconds: float) -> MmascError:
-    return MmascError(f"{show_path(path)}: ends before {seconds:g} s; it is another file than it was")
+    return MmascError(f"{show_path(path)}: ends before {seconds:g} s; the file has changed")

@@ -1,4 +1,4 @@
-"""What a header declares of its samples, held against what the file holds → a `Header`.
+"""Compares what a header declares of its samples with what the file contains → a `Header`.
 
 A header can say more than there is (a cut file) and less: more than 4 GiB do not fit into 32 bits, a recorder that
 lost its power never wrote the last length, a writer to a pipe did not know it. So what lies behind the declared samples
@@ -14,7 +14,7 @@ from mmasc.audio.layout import ByteSource, ChunkAt, Header, Samples, read_at
 MOST_CHUNKS = 4096
 # What is missing at the end of a file by sloppy counting, in seconds of sound: below, a file counts as whole.
 _SLOPPY_SECONDS = 1e-3
-# Less than this behind the samples is not sound that was lost, whatever it is
+# Fewer bytes than this after the samples are never taken for lost sound
 _REST_SECONDS, _REST_BYTES = 0.1, 4096
 _RIFF_CHUNKS = frozenset(
     b"LIST list bext iXML _PMX id3\x20 ID3\x20 cue\x20 smpl inst JUNK junk PAD\x20 fact PEAK acid DISP afsp levl cart "

@@ -1,7 +1,7 @@
-"""One file, decoded once from front to end at its own rate, with an honest account of how much of it there was.
+"""One file, decoded once from beginning to end at its own rate, with a status: how much of it could be read.
 
 soundfile reads what it can; PyAV (the extra `video`) reads the rest, and takes over where soundfile gives up half-way.
-Both drop the delay that mp3 and AAC encoders add, so a file gives the same samples whichever of them reads it.
+Both drop the delay that mp3 and AAC encoders add, so a file gives the same samples with either of them.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ _RATES_HZ = (1_000, 768_000)
 _BLOCK_NUMBERS = 1 << 23
 # Louder than this (full scale is 1) nothing is sound: damaged float files hold such numbers, and NaN
 _LOUDEST = 1e9
-# What soundfile cannot open whatever its content: for the fix in the message
+# Files that soundfile can never open: for the fix in the message
 _APPLE_DOUBLE = b"\0\x05\x16\x07"  # what macOS writes next to files on other systems' disks, as ._NAME
 _CONTAINERS = (b"\x1aE\xdf\xa3", b"\x30\x26\xb2\x75", b"FLV")
 # Less than this is not missed where frames or pages are counted: encoders add up to so much at both ends
@@ -113,12 +113,12 @@ class AudioFile:
             seconds: Longest block; recordings of very many channels come in shorter ones (32 MiB at most).
         Raises:
             MmascError: If there is no sound, or it holds NaN, infinite or absurdly large samples; `status` is "failed".
-            ValueError: If `seconds` is not positive, or the blocks were taken already.
+            ValueError: If `seconds` is not positive, or the blocks have been read already.
         """
         if not seconds > 0:
             raise ValueError(f"seconds must be positive, got {seconds}")
         if self._started:
-            raise ValueError(f"the blocks of {self._name} were taken already; open it again")
+            raise ValueError(f"the blocks of {self._name} have been read already; open it again")
         self._started = True
         return self._blocks(max(min(round(seconds * self.sample_rate), _BLOCK_NUMBERS // self.channels), 1))
 
@@ -201,7 +201,7 @@ class AudioFile:
                 f"{high} Hz and a channel at least; {_COPY}"
             )
         if self._start.startswith(_APPLE_DOUBLE):
-            raise MmascError(f"{self._name}: is not sound but what macOS notes of one; leave files named ._ out")
+            raise MmascError(f"{self._name}: holds notes of macOS, not sound; leave out files named ._*")
         if self._needs_pyav():
             raise MmascError(f"{self._name}: needs PyAV: pip install 'mmasc[video]'") from fault
         raise MmascError(f"{self._name}: no sound that can be read ({fault}); {_COPY}") from fault

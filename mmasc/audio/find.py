@@ -32,12 +32,12 @@ def find_audio(
     """Files meant by paths, in the order given; those of one folder or pattern sorted by name.
 
     Args:
-        paths: One or several of: a file (taken whatever its extension), a folder (with all folders in it; hidden files
-            and folders are skipped, links followed, each folder entered once), a pattern ("**" is any number of
-            folders; files must have a known extension unless the pattern ends in a literal one), and "@list.txt", a
-            text file with one of these a line (relative to the working directory, as if typed; no further lists).
-            Also an address: s3://bucket/key or gs://bucket/key, a prefix of these for all below it, https://host/file.
-            What exists under exactly that name is never read as a pattern or a list.
+        paths: One or several of: a file (with any extension), a folder (with all folders in it; hidden files and
+            folders are skipped, links followed, each folder entered once), a pattern ("**" is any number of folders;
+            files must have a known extension unless the pattern ends in a literal one), and "@list.txt", a text file
+            with one of these per line (relative to the working directory, as if typed; no further lists). Also an
+            address: s3://bucket/key or gs://bucket/key, a prefix of these for all below it, https://host/file. What
+            exists under exactly that name is never read as a pattern or a list.
         extensions: Extensions with or without dot, any case; default: AUDIO_EXTENSIONS and VIDEO_EXTENSIONS.
     Returns:
         Paths as they were written (a relative path stays relative), each file once; addresses as `RemotePath`.
@@ -54,8 +54,8 @@ def find_audio(
     if not found:
         shown = ", ".join(without_secrets(os.fsdecode(item)) for item in given) or "no path given"
         raise MmascError(
-            f"{shown}: no audio found; looked for files that end in {' '.join(sorted(known))}; name a file itself to "
-            "take it whatever it is called"
+            f"{shown}: no audio found; looked for files that end in {' '.join(sorted(known))}; give the path of a "
+            "file itself to read it with any extension"
         )
     return list(found.values())
 
@@ -120,7 +120,7 @@ def _lines(path: str) -> list[tuple[int, str]]:
         except UnicodeDecodeError as error:
             raise MmascError(f"{show_path(path)}: the list of files is damaged ({error}); save it as UTF-8") from error
     if b"\0" in content:
-        raise MmascError(f"{show_path(path)}: is not a list of files but holds other data; give a text, a path a line")
+        raise MmascError(f"{show_path(path)}: is not a list of files but holds other data; write one path per line")
     lines = [os.fsdecode(line) for line in content.removeprefix(codecs.BOM_UTF8).splitlines()]
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 

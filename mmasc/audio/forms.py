@@ -1,4 +1,4 @@
-"""Sounds in the forms that other packages hand them around in → a path, or a sound file in memory.
+"""Sounds as other packages represent them (arrays, mappings, decoders) → a path, or a sound file in memory.
 
 A sound is a path, the bytes of a file, samples with their rate as a pair or as a mapping (`array`, `sampling_rate`), or
 a decoder of torchcodec, as the package datasets gives them.

@@ -1,4 +1,4 @@
-"""What a file says of its own length, read from its header and its end.
+"""The length of a sound file, read from its header and its end, without decoding.
 
 Decoders shorten the length to what a cut file still holds, guess it, or stop at it where more is there; so that such
 files are told from whole ones, the few bytes that declare the length are read here, and held against what is there.

@@ -53,7 +53,7 @@ class Header:
         cut: How we know that the end of the file is missing, as half a sentence; "" if it is there.
         offset: Byte at which the sound begins, behind tags that the decoder should not see.
         irregular: Something in the file does not fit, as `walk_frames` finds it.
-        holds: Seconds that the frames or pages of the file add up to, whatever it declares; None if not known.
+        holds: Seconds that the frames or pages of the file add up to, independent of its header; None if unknown.
         samples: Where the samples lie, if the file's own length of them is wrong.
         parts: Begin and end in bytes of recordings that lie one after the other; empty if there is one.
         patch: Where a decoder should see other bytes than the file has, and these.

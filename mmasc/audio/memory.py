@@ -1,4 +1,4 @@
-"""Sounds that lie in memory: bytes, or an open binary file, as an upload comes."""
+"""Sounds in memory: bytes or an open binary file, such as an upload."""
 
 import io
 import os
@@ -52,9 +52,9 @@ def as_source(sound: Any) -> Path | MemorySound:
     path = Path(name) if isinstance(name, str) and name else Path("<memory>")
     content = sound.read()
     if not isinstance(content, bytes | bytearray | memoryview):
-        raise MmascError(f"{path}: gives {type(content).__name__}, no bytes; open the file with mode 'rb'")
+        raise MmascError(f"{path}: gives {type(content).__name__}, not bytes; open the file with mode 'rb'")
     if not len(content) and callable(getattr(sound, "tell", None)) and sound.tell():
-        raise MmascError(f"{path}: stands at its end; go back to its beginning with seek(0)")
+        raise MmascError(f"{path}: is at its end; go back to its beginning with seek(0)")
     return MemorySound(bytes(content), path)
 
 

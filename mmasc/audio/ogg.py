@@ -1,4 +1,4 @@
-"""Ogg, page by page without decoding: which recordings lie one after the other, how long each is, is the end there.
+"""Ogg, page by page without decoding: the recordings in a file, the length of each, and whether the end is present.
 
 Sources: RFC 3533 (pages, chained and multiplexed streams), Vorbis I, RFC 7845 (Opus), RFC 9639 (FLAC in Ogg).
 """

@@ -1,6 +1,6 @@
 """Samples that are not compressed, read from where they lie: for files whose header is wrong about their length.
 
-Full scale and rounding are those of libsndfile, so that a file gives the same numbers whoever reads it. A-law and
+Full scale and rounding are those of libsndfile, so that a file gives the same numbers with both readers. A-law and
 mu-law: ITU-T G.711.
 """
 

@@ -1,4 +1,4 @@
-"""What there is to tell of sound that was read whole: digital silence, and channels that cancel each other in the mix.
+"""Remarks on recordings that were read to the end: digital silence, and channels that cancel each other in the mix.
 
 Both are measured block by block at the rate of the file, before resampling makes ripples of an edge.
 """

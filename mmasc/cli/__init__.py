@@ -1,5 +1,8 @@
 """The command line: one file per group of commands, each command a thin call of a library function.
 
+Options that several commands share (`--hop`, `--where`, `--device` ...) are in options.py and answer_options.py;
+output is in output.py and progress.py; errors and exit statuses are handled in `main` below.
+
 The groups are imported when one of their commands runs, so `mmasc --help` loads no torch. What users can fix
 (`MmascError`, `OSError`) becomes one line on stderr and exit status 1; wrong usage exits with 2, which is click's
 convention.
@@ -31,7 +34,7 @@ COMMANDS = {
     "embed": ("mmasc.cli.embed", "Turn recordings into vectors and keep them in a collection."),
     "search": ("mmasc.cli.search", "Search a collection by text, by sound or by picture."),
     "serve": ("mmasc.cli.serve", "Search, hear, see and label a collection in the browser."),
-    "clips": ("mmasc.cli.clips", "Cut what a search, a file or labels name out of the recordings."),
+    "clips": ("mmasc.cli.clips", "Cut hits of a search, rows of a file, or labels out of the recordings."),
     "classify": ("mmasc.cli.classify", "Label recordings with a file of prompts, without training."),
     "head": ("mmasc.cli.head", "Fit classifiers to labels of your own, test them, apply them."),
     "review": ("mmasc.cli.review", "Choose the moments to judge next, as clips and a table to fill in."),
@@ -156,7 +159,7 @@ def _take_all_letters() -> None:
 def _open_closed() -> None:
     """Where stdin, stdout or stderr are closed, as some schedulers leave them, let them lead nowhere.
 
-    The next file that is opened would get their number, and whatever a library prints would go into it.
+    The next file that is opened would get their number, and everything that a library prints would go into it.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:

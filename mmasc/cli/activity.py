@@ -31,15 +31,15 @@ def _minutes(context: click.Context, option: click.Parameter, value: str) -> int
 
 @click.command("activity")
 @click.argument("folder", metavar="COLLECTION")
-@click.option("--label", "labels", multiple=True, metavar="LABEL", help="Label to count; several are told apart.")
+@click.option("--label", "labels", multiple=True, metavar="LABEL", help="Label to count; may be given several times.")
 @click.option("--events", metavar="FILE", help="Count the labels of this file or folder instead of annotations.")
-@click.option("--head", metavar="FILE", help="Count what this head or network hears in the collection's vectors.")
+@click.option("--head", metavar="FILE", help="Count what this head or network finds in the collection's vectors.")
 @click.option(
     "--threshold", type=Number(), metavar="SCORE", help="Least probability of --head, or score of rows of --events."
 )
 @click.option(
     "--verdict", type=click.Choice(["present", "absent", "unsure"]), default="present", show_default=True,
-    help="Verdict of what is counted.",
+    help="Verdict of the labels that are counted.",
 )  # fmt: skip
 @click.option("--annotator", metavar="NAME", help="Annotations by this annotator alone.")
 @click.option("--where", metavar="SQL", help="Condition on columns of the recordings that are counted.")
@@ -64,10 +64,9 @@ def activity(
 ) -> None:
     """Count what was heard by day and time of day, per hour recorded.
 
-    Counts annotations (mmasc label), labels in a file of another program with --events, or what a head hears with
-    --head. Needs the clocks of the
-    recordings (mmasc collection clock). Times at which nothing was recorded are left out of the rows, and grey in the
-    figure.
+    Counts annotations (mmasc label), with --events the labels in a file of another program, with --head the events that
+    a head finds. Needs the clocks of the recordings (mmasc collection clock). Times at which nothing was recorded are
+    left out of the rows, and grey in the figure.
     """
     threshold, annotator, verdict = (options.pop(name) for name in ("threshold", "annotator", "verdict"))
     if events is not None and head is not None:

@@ -1,4 +1,4 @@
-"""Options of commands that say what recordings are: `classify` and `head apply` take the same ones."""
+"""Options that `classify` and `head apply` share: both label recordings."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -50,7 +50,7 @@ _OPTIONS: list[Callable[[Any], Any]] = [
         type=NumberRange(0, 1),
         default=None,
         metavar="P",
-        help="Timeline: an event goes on while the probability is at least this, which is at most --threshold.",
+        help="Timeline: minimum probability for an event to go on; at most --threshold.",
     ),
     click.option("--top", type=click.IntRange(1), default=None, metavar="K", help="Number of best labels to show."),
     click.option(
@@ -104,7 +104,7 @@ def answer_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def taken_executor(options: dict[str, Any]) -> AbstractContextManager[None]:
-    """Who embeds recordings, taken out of the options of a command; wrong where it does not fit together.
+    """The executor for recordings, taken out of the options of a command; a usage error if they do not fit together.
 
     Raises:
         click.UsageError: If it does not.

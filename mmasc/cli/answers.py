@@ -1,4 +1,4 @@
-"""What recordings are, printed or written: the output of `classify` and of `head apply`."""
+"""Labels of recordings, printed or written: the output of `classify` and of `head apply`."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -87,7 +87,7 @@ class Chosen:
 
 
 def show_answers(results: "Answers", files: list[Path], output: Output) -> int:
-    """Print or write answers as they come, then what is to be said about single recordings.
+    """Print or write answers as they come, then remarks on single recordings.
 
     Args:
         results: One for each recording.

@@ -39,7 +39,7 @@ from mmasc.encoders.spec import DEFAULT_ENCODER
     type=NumberRange(-1, 1),
     default=None,
     metavar="COSINE",
-    help="Minimum cosine of sound and label; below it the answer is 'none of these', whatever the probabilities.",
+    help="Minimum cosine of sound and label; below it the answer is 'none of these', even if a probability is high.",
 )
 @click.option(
     "--multi-label",

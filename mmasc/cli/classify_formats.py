@@ -46,7 +46,7 @@ def summary_row(result: "Classification", top: int | None) -> dict[str, Any]:
     rest = [f"{label} {score:.2f}" for label, score in ranked if label not in result.labels]
     return {
         "path": result.path,
-        "label": f"{_said(result)} *" if result.unlike else _said(result),
+        "label": f"{_label_text(result)} *" if result.unlike else _label_text(result),
         "score": result.score,
         "cosine": result.cosines[ranked[0][0]] if result.cosines else None,
         "next": ", ".join(rest),
@@ -85,7 +85,7 @@ def ranked_rows(result: "Classification", group_of: Mapping[str, str]) -> Iterat
 
 def timeline_lines(result: "Classification") -> Iterator[str]:
     """Lines for people: the events of a recording and the seconds per label."""
-    yield f"{printable(result.path)}  {clock(result.duration)}  {_said(result)} {result.score:.2f}"
+    yield f"{printable(result.path)}  {clock(result.duration)}  {_label_text(result)} {result.score:.2f}"
     width = max((len(event.label) for event in result.events), default=0)
     for event in result.events:
         row = f"  {clock(event.start):>10}  {clock(event.end):>10}  {event.label:<{width}}  {event.score:.2f}"
@@ -162,10 +162,10 @@ def _label_rows(result: "Classification", banded: bool) -> list[LabelRow]:
 
 
 def _text(label: Any) -> str | None:
-    """A label as text, whatever its type is in Python."""
+    """A label of any Python type as text."""
     return None if label is None else str(label)
 
 
-def _said(result: "Classification") -> str | None:
+def _label_text(result: "Classification") -> str | None:
     """The labels that apply, as text."""
     return ", ".join(map(str, result.labels)) or _text(result.label)

@@ -41,7 +41,7 @@ def write_label_files(
 
 
 def fitting(results: Iterable["Classification"], output_format: str) -> Iterator["Classification"]:
-    """The results; names that a selection table cannot hold are said."""
+    """The results; there is a remark on names that a selection table cannot hold."""
     for result in results:
         if output_format == "raven":
             say_odd_names([result.path])

@@ -1,4 +1,4 @@
-"""`mmasc clips`: cut what a search, a file or labels name out of the recordings."""
+"""`mmasc clips`: cut hits of a search, rows of a file, or labels out of the recordings."""
 
 import sys
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ _seconds = NumberRange(min=0)
 @click.argument("queries", nargs=-1, metavar="[QUERY...]")
 @click.option("--to", required=True, metavar="DIR", help="Folder for the clips and clips.csv; created if necessary.")
 @click.option("--hits", metavar="FILE", help="Hits or labels in a file (csv, json, jsonl, raven, audacity) as moments.")
-@click.option("--head", "head_file", metavar="FILE", help="What this head hears when as moments (`mmasc head fit`).")
-@click.option("--label", metavar="LABEL", help="Annotations with this label as moments; with --head: of its events.")
+@click.option("--head", "head_file", metavar="FILE", help="Events that this head finds, as moments (`mmasc head fit`).")
+@click.option("--label", metavar="LABEL", help="Annotations with this label as moments; with --head: its events.")
 @click.option("--not", "negatives", multiple=True, metavar="QUERY", help="Query to stay away from, as in search.")
 @click.option(
     "-k", "k", type=click.IntRange(min=1), default=None, show_default="10; with --head all",
@@ -62,10 +62,10 @@ def clips(
 ) -> None:
     """Cut sounds out of the recordings of a collection, each into a file of its own.
 
-    What to cut is the answer to QUERY, as in search; or a file of hits or labels (--hits); or what a head hears
-    (--head); or annotations (--label).
-    Clips keep sample rate, channels and sample format (from lossy recordings: 16 bits). A second run cuts what is
-    missing. Recordings that cannot be read are named, the rest is cut, and the exit status is 1.
+    The moments to cut are the hits of QUERY, as in search; or hits or labels in a file (--hits); or the events that a
+    head finds (--head); or annotations (--label). Clips keep sample rate, channels and sample format (16 bits for
+    lossy recordings). A second run cuts only clips that are missing. Recordings that cannot be read are listed, the
+    others are cut, and the exit status is 1.
     """
     given = [bool(queries), hits is not None, head_file is not None, label is not None and head_file is None]
     if sum(given) != 1:

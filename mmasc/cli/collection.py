@@ -88,8 +88,8 @@ def remove(folder: str, paths: tuple[str, ...], where: str | None, missing: bool
     echo(f"{counted(opened.remove(paths, where, missing), 'recording')} removed of {there}")
     if hidden := labels - len(opened.annotations):
         remark(
-            f"{counted(hidden, 'annotation')} of theirs {'is' if hidden == 1 else 'are'} hidden, and there again "
-            "when the same files are embedded again"
+            f"{counted(hidden, 'annotation')} of theirs {'is' if hidden == 1 else 'are'} hidden until "
+            "the same files are embedded again"
         )
 
 
@@ -132,9 +132,9 @@ def merge(folder: str, others: tuple[str, ...], output_format: str) -> None:
 @click.argument("address")
 @format_option()
 def publish(folder: str, address: str, output_format: str) -> None:
-    """Copy the collection to an object store, for others to read: ADDRESS is s3://bucket/name or gs://bucket/name.
+    """Copy the collection to an object store so that others can read it: ADDRESS is s3://bucket/name or gs://bucket/name.
 
-    What is there already is not sent again. Credentials come from the environment.
+    Files that were sent before are not sent again. Credentials come from the environment.
     """
     with shown_progress("publishing"):
         report = _open(folder).publish(address)

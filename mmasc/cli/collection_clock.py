@@ -22,7 +22,7 @@ _WORDS = {
 @click.argument("folder", metavar="COLLECTION")
 @clock_option
 @timezone_option
-@click.option("--dry-run", is_flag=True, help="Only say what would be set.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be set.")
 @format_option()
 def clock(folder: str, clock: str | None, timezone: str | None, dry_run: bool, output_format: str) -> None:
     """Read when and where the recordings were made, from names and headers.

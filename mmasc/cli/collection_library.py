@@ -1,4 +1,4 @@
-"""`mmasc collection duplicates` and `cluster`: what a library of many sounds holds twice, and what kinds it holds."""
+"""`mmasc collection duplicates` and `cluster`: duplicates and kinds of sounds in a library of many sounds."""
 
 import os
 from typing import Any
@@ -35,9 +35,9 @@ def duplicates(
 ) -> None:
     """List recordings that hold the same sound, and which of them to keep.
 
-    Found are copies, other codings, levels and sample rates, and recordings that were cut out of others. Vectors name
-    candidates, the waveforms decide. Kept is the longest, then the one with the most channels, the highest sample
-    rate, a lossless coding, the oldest file. Nothing is removed; `mmasc collection remove` takes recordings out.
+    It finds copies, other codings, levels and sample rates, and recordings that were cut out of others. Vectors choose
+    the candidates, the waveforms decide. The recording to keep is the longest, then the one with the most channels, the
+    highest sample rate, a lossless coding, the oldest file. Nothing is removed: use `mmasc collection remove`.
     """
     from mmasc.collection import Collection
     from mmasc.collection.duplicates import find_duplicates

@@ -13,7 +13,7 @@ from mmasc.printing import counted
 @click.argument("folder", metavar="COLLECTION")
 @click.option("--to", required=True, metavar="FILE", help="FILE.csv for a table, FILE.png for a picture.")
 @click.option("--space", metavar="NAME", help="Space to draw; default: the oldest.")
-@click.option("--where", metavar="SQL", help="Condition on columns: only windows that pass. The map is that of all.")
+@click.option("--where", metavar="SQL", help="Condition on columns: only these windows of the map are shown.")
 @click.option(
     "--colour", metavar="COLUMN", help='Column of your own to colour by, or "label" for annotations of moments.'
 )

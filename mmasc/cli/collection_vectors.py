@@ -18,17 +18,19 @@ from mmasc.printing import counted
 @click.command("add-vectors")
 @click.argument("folder", metavar="COLLECTION")
 @click.argument("source", metavar="FILE|HOPLITE")
-@click.option("--space", required=True, metavar="NAME", help="Space for them; begins where there is none.")
+@click.option("--space", required=True, metavar="NAME", help="Space for the vectors; created if it does not exist.")
 @click.option(
-    "--identity", metavar="TEXT", help='What made them, "birdnet 2.4 embeddings"; needed for a new space, then frozen.'
+    "--identity",
+    metavar="TEXT",
+    help='Name of what made the vectors, as in "birdnet 2.4 embeddings"; required for a new space, fixed afterwards.',
 )
 @click.option(
     "--table",
     metavar="FILE",
-    help="CSV or parquet with a row per vector: path, start, end, duration. Of HOPLITE: path, duration.",
+    help="CSV or parquet with a row per vector: path, start, end, duration. With HOPLITE: path, duration.",
 )
-@click.option("--root", metavar="FOLDER", help="Root of a collection that is made for them, where there is none.")
-@click.option("--replace", is_flag=True, help="Take the place of other vectors at the same moments.")
+@click.option("--root", metavar="FOLDER", help="Root of the recordings, for a collection that does not exist yet.")
+@click.option("--replace", is_flag=True, help="Replace other vectors of the same moments.")
 @quiet_option
 @format_option()
 def add_vectors(

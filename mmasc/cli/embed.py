@@ -68,16 +68,16 @@ _NAMED_PARTS = 8  # collections that the line names which joins them
     "--max-bytes",
     type=click.IntRange(1),
     metavar="N",
-    help="Bytes of one recording that is fetched from a server, at most.  [default: 4000000000]",
+    help="Maximum size of a recording from a server, in bytes.  [default: 4000000000]",
 )
 @click.option(
-    "--temporary", metavar="FOLDER", help="Folder for recordings that are fetched, while they are read; default: /tmp."
+    "--temporary", metavar="FOLDER", help="Folder for temporary copies of recordings from servers; default: /tmp."
 )
 @executor_options
 @click.option(
     "--shard",
     metavar="I/N",
-    help="Only the I-th of N parts of the files, from 0 on; needs --root. Merge the parts with mmasc collection merge.",
+    help="Part I of N of the files, counted from 0; needs --root. Merge the parts with mmasc collection merge.",
 )
 @strict_option
 @device_option

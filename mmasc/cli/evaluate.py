@@ -52,7 +52,7 @@ class Evaluate(click.Command):
     type=click.Path(dir_okay=False),
     metavar="FILE",
     help="PNG file for one graph of all systems: accuracy by epoch, with the time of training every ten epochs. Runs "
-    "write it down with --validation or --test-curve.",
+    "record it if they were trained with --validation or --test-curve.",
 )
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures into the run folders.")
 @device_option

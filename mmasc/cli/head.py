@@ -52,7 +52,7 @@ head.add_command(apply)
     default=0.5,
     show_default=True,
     metavar="SHARE",
-    help="Annotations: least share of the shorter of window and annotation that both have in common.",
+    help="Annotations: minimum overlap, as a share of the shorter of window and annotation.",
 )
 @click.option("--by", metavar="WHO", help="Annotations: those of this annotator; default: those of people.")
 @click.option("--single", is_flag=True, help="Annotations: one label per window; default: several at once.")
@@ -132,7 +132,7 @@ def fit(
     learnt from, recordings are kept whole in folds, and every label has a threshold of its own.
     """
     if (label is None) != annotations:
-        raise click.UsageError("say what the labels are: --label COLUMN, or --annotations")
+        raise click.UsageError("give the labels: --label COLUMN, or --annotations")
     if folds is not None and options["folds_column"] is not None:
         raise click.UsageError("--folds-column has its own number of folds: leave out --folds")
     from mmasc.labelling.fit import fit_head

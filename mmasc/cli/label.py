@@ -46,15 +46,19 @@ def _annotations(folder: str) -> Any:
 @label.command()
 @_folder
 @click.argument("recording", metavar="RECORDING")
-@click.option("--label", "name", required=True, metavar="LABEL", help="What is said of this time.")
-@click.option("--start", type=Number(), default=0.0, metavar="SECONDS", help="Default: the start of the recording.")
-@click.option("--end", type=Number(), default=None, metavar="SECONDS", help="Default: the end of the recording.")
+@click.option("--label", "name", required=True, metavar="LABEL", help="Label of this time.")
+@click.option(
+    "--start", type=Number(), default=0.0, metavar="SECONDS", help="Start of the label; default: that of the recording."
+)
+@click.option(
+    "--end", type=Number(), default=None, metavar="SECONDS", help="End of the label; default: that of the recording."
+)
 @click.option(
     "--verdict", type=click.Choice(_VERDICTS), default="present", show_default=True,
-    help="Whether it is there; absent is kept as well.",
+    help="Whether the label is present at this time, absent or unsure; all three are stored.",
 )  # fmt: skip
-@click.option("--by", default="unnamed", show_default=True, metavar="NAME", help="Who says so.")
-@click.option("--note", default="", metavar="TEXT", help="Anything else.")
+@click.option("--by", default="unnamed", show_default=True, metavar="NAME", help="Name of the annotator.")
+@click.option("--note", default="", metavar="TEXT", help="Note, free text.")
 def add(folder: str, recording: str, name: str, start: float, end: float | None, **rest: Any) -> None:
     """Label a stretch of time in a recording.
 
@@ -147,9 +151,9 @@ def rename(folder: str, old: str, new: str, ids: tuple[str, ...]) -> None:
 
 @label.command()
 @_folder
-@click.option("-n", "n", type=click.IntRange(min=1), default=1, show_default=True, help="How many changes.")
+@click.option("-n", "n", type=click.IntRange(min=1), default=1, show_default=True, help="Number of changes.")
 def undo(folder: str, n: int) -> None:
-    """Undo the last changes, whoever made them."""
+    """Undo the last changes, also those made by others."""
     lines = _annotations(folder).undo(n)
     for line in lines or ["nothing to undo"]:
         echo(f"undone: {line}" if lines else line)

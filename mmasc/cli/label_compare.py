@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     default=0.2,
     show_default=True,
     metavar="SECONDS",
-    help="Events: how far beginnings, and ends, may lie apart.",
+    help="Events: maximum distance between two beginnings and between two ends.",
 )
 @click.option(
     "--length",
@@ -41,11 +41,13 @@ if TYPE_CHECKING:
     default=50.0,
     show_default=True,
     metavar="PERCENT",
-    help="Events: ends may lie apart as far as this share of the true event's length, if that is more.",
+    help="Events: maximum distance between two ends as a share of the true event's length, if that is more.",
 )
 @click.option("--onset-only", is_flag=True, help="Events: compare beginnings only.")
 @click.option(
-    "--all-recordings", is_flag=True, help="Count recordings of which TRUTH says nothing: all said there is wrong."
+    "--all-recordings",
+    is_flag=True,
+    help="Count recordings without labels in TRUTH, too: all labels of GUESS there are wrong.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the intervals.")
 @click.option(

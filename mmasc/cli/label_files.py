@@ -43,10 +43,10 @@ _PARQUET = "parquet"  # a table for programs, which no recording has of its own
     "--from-folders", is_flag=True, help="Label whole recordings with the names of the folders that they lie in."
 )
 @click.option("--from-column", metavar="NAME", help="Label whole recordings with a column of the collection.")
-@click.option("--by", metavar="NAME", help="Who labelled, where the file does not say.")
+@click.option("--by", metavar="NAME", help="Name of the annotator, if the file does not give one.")
 @click.option("--verdict", type=click.Choice(_VERDICTS), help="Verdict of all labels, instead of the file's.")
 @click.option(
-    "--names-only", is_flag=True, help="Find recordings by their file names alone, whatever folders FILE writes."
+    "--names-only", is_flag=True, help="Find recordings by their file names alone; folders in FILE are ignored."
 )
 @click.pass_context
 def import_files(
@@ -181,6 +181,6 @@ def _say_missing_words(labels: Iterable[str], output_format: str) -> None:
     words = sorted({label for label in labels if is_missing(label)})
     if words:
         remark(
-            f"tables have {', '.join(words)} for a missing value: labels called so are lost to whoever reads the "
-            f"{output_format}; rename them (mmasc label rename), or write json"
+            f"programs that read the {output_format} take the labels {', '.join(words)} for missing values; "
+            "rename them (mmasc label rename), or write json"
         )

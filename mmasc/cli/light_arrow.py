@@ -1,4 +1,4 @@
-"""pyarrow's tables of files, loaded without pandas: half of what the small commands on collections wait for.
+"""pyarrow's tables of files, loaded without pandas: this halves the time that small commands on collections take.
 
 pyarrow asks for pandas when `pyarrow.dataset` is first loaded, whether or not anybody uses it. Where it is refused
 then, pyarrow loads it later, when a table is turned into a frame. What it would no longer recognise is a pandas column

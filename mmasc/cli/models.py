@@ -90,7 +90,7 @@ def trust(file: str) -> None:
     """Trust a Python file with an encoder of your own (FILE.py:Class), as it is now: it may run and do anything.
 
     A file that changes is asked about again. On a terminal mmasc asks by itself; the variable MMASC_TRUST names files
-    that are trusted whatever they hold.
+    that are always trusted, also after they have changed.
     """
     from pathlib import Path
 

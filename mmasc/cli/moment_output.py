@@ -34,7 +34,7 @@ def _print_lines(report: "MomentReport") -> None:
         some = "all labels" if all_of_them else f"{len(report.words)} of {counted(len(report.classes), 'label')}"
         echo(f"begun with the words of {some} (--no-words: from examples alone)")
     if report.macro_f1 is None:
-        echo("how good it is is unknown: no label lies in two recordings, so nothing is left to test on")
+        echo("accuracy unknown: no label occurs in two recordings, so there is nothing left to test on")
     else:
         interval = ""
         if report.interval is not None:

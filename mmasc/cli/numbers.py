@@ -1,4 +1,4 @@
-"""Numbers on the command line: NaN and infinity are none, in whatever range."""
+"""Numbers on the command line: NaN and infinity are always refused."""
 
 import math
 from typing import Any

@@ -49,7 +49,7 @@ def _with_hearing(ctx: click.Context, parameter: click.Parameter, name: str | No
 
     plain, own = split_hearing(DEFAULT_ENCODER if name is None else name)
     if not own.is_plain:
-        raise click.UsageError(f"{name} says how it hears already: leave out --speed and --band")
+        raise click.UsageError(f"{name} already contains a speed or a band: leave out --speed and --band")
     return plain + Hearing.of(**said).suffix
 
 
@@ -111,7 +111,7 @@ clock_option = click.option(
     "--clock",
     "clock",
     metavar="PATTERN",
-    help="Pattern of the names' times, where they are not read by themselves: %d%m%Y_%H%M%S, {site}_%y%m%d_%H%M.",
+    help="Pattern of the times in file names, if mmasc does not know it: %d%m%Y_%H%M%S, {site}_%y%m%d_%H%M.",
 )
 timezone_option = click.option(
     "--timezone",
@@ -144,14 +144,14 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--executor",
         type=click.Choice(EXECUTORS),
         default=None,
-        help="This process, processes on this machine, or Ray (extra: scale); default: what is fastest here.",
+        help="Where to embed: this process, processes on this machine, or Ray (extra: scale); default: the fastest.",
     )
     workers = click.option(
         "--workers",
         type=click.IntRange(1, 10_000),
         default=None,
         metavar="N",
-        help="Number of processes; default: one a core.",
+        help="Number of processes; default: one per core.",
     )
     address = click.option(
         "--address", metavar="ADDRESS", help="Ray cluster: HOST:PORT, or auto for the one that this machine belongs to."

@@ -68,7 +68,7 @@ def _write_csv(to: Any, rows: Sequence[Mapping[str, Any]], names: Sequence[str],
 
 
 def _csv_value(value: Any, show: Callable[[Any], Any]) -> Any:
-    """Nothing known is an empty text; infinity, which JSON has no word for, is written as it is."""
+    """Missing values are empty texts; infinity, which JSON cannot express, is written as it is."""
     if isinstance(value, float) and math.isinf(value):
         return value
     known = plain(value)

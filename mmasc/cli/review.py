@@ -22,18 +22,20 @@ _WAYS = ["uncertain", "likely", "random", "spread"]
 
 @click.command(cls=ListCommand)
 @click.argument("collection")
-@click.option("--head", "head_file", required=True, metavar="FILE", help="Head that asks: of `mmasc head fit --out`.")
+@click.option(
+    "--head", "head_file", required=True, metavar="FILE", help="Head that chooses them (`mmasc head fit --out`)."
+)
 @click.option("-n", "n", type=click.IntRange(min=1), default=20, show_default=True, help="Number of moments.")
 @click.option(
     "--by",
     type=click.Choice(_WAYS),
     default="uncertain",
     show_default=True,
-    help="uncertain: where the head nearly says yes; likely: what it is surest of; random: any, the only ones that say "
-    "how often it is right; spread: over scores, sites and times of day.",
+    help="uncertain: where the head nearly says yes; likely: what it is surest of; random: any window, the only way to "
+    "learn how often the head is right; spread: over scores, sites and times of day.",
 )
 @click.option("--label", "labels", multiple=True, metavar="LABEL...", help="Only these labels; default: all.")
-@click.option("--spread", "each", type=click.IntRange(min=1), metavar="N", help="Maximum number of one recording.")
+@click.option("--spread", "each", type=click.IntRange(min=1), metavar="N", help="Maximum number per recording.")
 @click.option("--where", metavar="SQL", help="Condition on columns of recordings and windows.")
 @click.option("--to", metavar="DIR", help="Folder for clips and review.csv; default: the moments are only listed.")
 @click.option(
@@ -42,8 +44,8 @@ _WAYS = ["uncertain", "likely", "random", "spread"]
 )  # fmt: skip
 @click.option("--flac", is_flag=True, help="FLAC instead of WAV, where it holds the samples (at most 24 bits).")
 @click.option("--force", is_flag=True, help="Replace the table and the clips in DIR.")
-@click.option("--no-figures", is_flag=True, help="Do not measure the head, for which some are fitted again.")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of what is drawn.")
+@click.option("--no-figures", is_flag=True, help="Do not measure the head (measuring fits it several times).")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Random seed.")
 @quiet_option
 @format_option()
 def review(
@@ -112,7 +114,7 @@ def _figures(opened: Any, head_file: str, more: int, seed: int, quiet: bool) -> 
     fitted = FittedHead.load(head_file)
     said = [one for one in opened.annotations.all(verdict="present") if one.identity is None]
     if not any(one.label in fitted.stamp.classes for one in said):
-        remark("how good the head is is not measured here: no annotation has one of its labels", quiet)
+        remark("the head cannot be measured here: no annotation has one of its labels", quiet)
         return None
     with shown_progress("measuring", quiet), counting("measuring", "fits") as show:
         return learning(opened, fitted, space_of(opened, fitted).name, more, seed, show)
@@ -126,7 +128,7 @@ def _lines(figures: "Learning") -> list[str]:
         f"{counted(figures.tested, 'label')} tested"
     ]
     if figures.mean_average_precision is None:
-        lines.append("how good the head is cannot be known: no label lies in two recordings")
+        lines.append("the accuracy of the head is unknown: no label occurs in two recordings")
     else:
         lines.append(
             f"mean average precision {figures.mean_average_precision:.3f}{_span(figures.interval)}, on recordings not "
@@ -145,7 +147,7 @@ def _lines(figures: "Learning") -> list[str]:
         points = ", ".join(f"{share:.0%} of the labels {value:.3f}" for share, value in figures.curve.items())
         lines.append(f"learning curve: {points}")
     if figures.gain is None:
-        lines.append(f"what another {figures.more} answers would add cannot be known: {figures.unknown}")
+        lines.append(f"the gain from another {figures.more} answers is unknown: {figures.unknown}")
     else:
         clear = figures.gain_interval is not None and figures.gain_interval[0] > 0
         lines.append(

@@ -41,7 +41,7 @@ _OWN_WIDTH = 24  # characters of a user's own column in the table
     metavar="PATH[@START-END]",
     help="Recording of the collection, or a moment of it in seconds, as query: a.wav@12-15; no encoder is needed.",
 )
-@click.option("--not-like", multiple=True, metavar="PATH[@START-END]", help="The same, to stay away from.")
+@click.option("--not-like", multiple=True, metavar="PATH[@START-END]", help="Recording or moment to stay away from.")
 @click.option(
     "--weights", metavar="W,W...", help="A weight for each query: texts, sounds, pictures, then stored moments."
 )

@@ -101,15 +101,15 @@ def train() -> None:
     "--teacher",
     multiple=True,
     metavar="ENCODER",
-    help="Encoder to learn from, too; repeatable. Rows without a text are for teachers alone. What is learned of "
-    "names:TAGGER becomes a part of the vector.",
+    help="Encoder to learn from in addition to the texts; may be given several times. Rows without a text are learned "
+    "from teachers alone. What is learned from names:TAGGER becomes a part of the vector.",
 )
 @click.option(
     "--also",
     type=click.Path(path_type=Path),
     multiple=True,
     metavar="TABLE.csv",
-    help="Further table for a run with teachers; repeatable. Its crops are mixed among themselves.",
+    help="Further table for a run with teachers; may be given several times. Its crops are mixed only with each other.",
 )
 @click.option(
     "--start",
@@ -122,7 +122,7 @@ def train() -> None:
     type=click.Choice(["cycle", "hold", "fall"]),
     default="cycle",
     show_default=True,
-    help="Course of the learning rate with teachers: one cycle, or up and held, then (--start) falling.",
+    help="Schedule of the learning rate with teachers: one cycle; hold: constant after a rise; fall: from --start.",
 )
 @click.option(
     "--teacher-weight", type=NumberRange(min=0), default=3.0, show_default=True, help="Weight of each teacher."
@@ -139,7 +139,7 @@ def train() -> None:
     type=click.IntRange(min=1),
     default=8,
     show_default=True,
-    help="Crops of each recording that teachers hear: pieces, mixed, filtered, at other speeds.",
+    help="Number of crops of each recording for the teachers: pieces, mixed, filtered, at other speeds.",
 )
 @click.option("--half/--full", default=False, help="Convolutions in bfloat16, or all in float32 (the default).")
 @click.option(

@@ -77,7 +77,7 @@ def _vqvae_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--halvings",
             type=click.IntRange(1, 8),
-            help="How often a picture is halved.  [default: to 8 or 16 cells per side]",
+            help="Number of times that a picture is halved.  [default: to 8 or 16 cells per side]",
         ),
         click.option(
             "--codebook", type=click.Choice(["ema", "gradient"]), help="Update of the codebook.  [default: ema]"

@@ -24,7 +24,7 @@ _LISTED = 3
 @quiet_option
 @format_option()
 def transcripts(reference: str, guess: str, normalise: bool, quiet: bool, output_format: str) -> None:
-    """Word and character error rates of recognised transcripts (GUESS) against what was said (REFERENCE).
+    """Word and character error rates of recognised transcripts (GUESS) against reference transcripts (REFERENCE).
 
     Both are a table with the columns recording and text (CSV or TSV), a text file with a line for each recording
     (which may end with its name in brackets), or a folder with a .txt file for each. Rates are those of the corpus,

@@ -1,4 +1,4 @@
-"""An annotation: what somebody, or a model, says of a stretch of time in a recording."""
+"""An annotation: the label that a person, or a model, gave to a stretch of time in a recording."""
 
 import math
 import re
@@ -27,7 +27,7 @@ _NUMBERS = ("start", "end", "score", "low_hz", "high_hz")
 class Annotation:
     """A label on a stretch of time in a recording.
 
-    It names time in a recording and no windows, so it stays when another encoder, another hop or new vectors come.
+    It refers to a time in a recording, not to windows, so it stays valid with another encoder, hop or new vectors.
 
     Attributes:
         id: 128 random bits as 32 hexadecimal digits; "" until it is added. The same id is the same annotation, also in
@@ -36,17 +36,17 @@ class Annotation:
         start, end: Seconds from the start of the recording; 0 and its duration for the whole recording.
         label: What it is about: text without control characters.
         verdict: "present", "absent" (looked for and not there) or "unsure".
-        by: Who said so: a person, or the name of a head or a prompt file.
+        by: Annotator: a person, or the name of a head or a prompt file.
         identity: Tells a head or a prompt file from others of its name; None for a person.
         score: What a head or a prompt file gave; None for a person.
-        at: When, ISO 8601 in UTC ("2024-05-01T04:13:20Z"); "" until it is added.
+        at: Time of labelling, ISO 8601 in UTC ("2024-05-01T04:13:20Z"); "" until it is added.
         question: Text of the query that led to it; "" for none.
-        note: Anything else, may have several lines.
-        low_hz, high_hz: Lowest and highest frequency in Hz; None where nothing is said of it.
-        channel: Channel of the recording, from 1; None where nothing is said of it.
+        note: Free text, also of several lines.
+        low_hz, high_hz: Lowest and highest frequency in Hz; None if not given.
+        channel: Channel of the recording, from 1; None if not given.
     Raises:
         MmascError: If times are not finite with 0 <= start <= end, the label is empty or has control characters, the
-            verdict is none of the three, frequencies are below 0 or in the wrong order, the channel is below 1, or
+            verdict is not one of the three, frequencies are below 0 or in the wrong order, the channel is below 1, or
             another value is of the wrong kind.
     """
 
@@ -88,7 +88,7 @@ class Annotation:
 
     @property
     def annotator(self) -> tuple[str, str | None]:
-        """Who said so: two versions of one head are two annotators."""
+        """The annotator; two versions of one head are two annotators."""
         return self.by, self.identity
 
 

@@ -1,4 +1,4 @@
-"""What does not hold among the annotations of a collection, as lines of `collection check`."""
+"""Faults among the annotations of a collection, as lines of `collection check`."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -43,7 +43,7 @@ class Annotations:
     What other processes add is seen at once, without `Collection.refresh`, except those of recordings that came later.
 
     Args:
-        collection: Whose.
+        collection: The collection.
     """
 
     def __init__(self, collection: Snapshot) -> None:
@@ -162,10 +162,10 @@ class Annotations:
         return len(found)
 
     def undo(self, n: int = 1, ids: Collection[str] | None = None) -> list[str]:
-        """Undo the last changes that count, whoever made them; one `add` or `remove` is one change.
+        """Undo the last changes that count, also those of others; one `add` or `remove` is one change.
 
         Args:
-            n: How many; fewer where fewer are there.
+            n: Number of changes; fewer if there are fewer.
             ids: Only changes of these annotations: what others did since stays.
         Returns:
             What was undone, a line each, the last change first.
@@ -182,7 +182,7 @@ class Annotations:
         """Bring back what the last calls of `undo` undid.
 
         Args:
-            n: How many calls; fewer where fewer are there.
+            n: Number of calls; fewer if there are fewer.
             ids: Only calls that undid changes of these annotations.
         Returns:
             What came back, a line each.
@@ -235,7 +235,7 @@ class Annotations:
         return self._recordings.known(recording)[1]
 
     def path_of(self, annotation: Annotation) -> str:
-        """Where its recording lies now."""
+        """Current path of the recording of an annotation."""
         return self._collection.path_of(self._recordings.known(annotation.recording)[0])
 
     def stored_path(self, annotation: Annotation) -> str:

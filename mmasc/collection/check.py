@@ -1,4 +1,4 @@
-"""`collection check`: does everything that must hold in a collection hold?"""
+"""`collection check`: looks for faults in a collection."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from mmasc.audio.quality import CANCELLED, CUT
 from mmasc.collection.annotations import Annotations
-from mmasc.collection.check_space import Told, check_space
+from mmasc.collection.check_space import SpaceFault, check_space
 from mmasc.collection.coverage import NAMED, Counted, uncovered
 from mmasc.collection.derived import wrong_columns
 from mmasc.collection.head import HEAD_NAME, read_copies
@@ -52,7 +52,7 @@ def check(collection: Snapshot, at_once: int = AT_ONCE) -> list[Finding]:
     for name in one_by_one("space", collection.spaces):
         if wrong[name]:
             message = f"{listed(wrong[name])} of its windows differ from its table, which is what counts"
-            found: list[Told] = [
+            found: list[SpaceFault] = [
                 ("error", f"{message}; what else is there was not looked at: mmasc collection compact")
             ]
         else:
@@ -69,12 +69,12 @@ def _check_recordings(collection: Snapshot, at_once: int) -> list[Finding]:
     paths = store.take_recordings(head, rows, ["path"]).column("path").to_pylist()
     double = len(paths) - len(set(paths))
     if double:
-        findings.append(Finding("error", f"{double} paths stand twice in the table of recordings"))
+        findings.append(Finding("error", f"{double} paths occur twice in the table of recordings"))
     ids = [table.column("id").to_numpy() for table in store.recording_batches(head, ["id"], at_once)]
     double = sum(map(len, ids)) - len(np.unique(np.concatenate(ids)))
     if double:
         has = counted(double, "recording has", "recordings have")
-        findings.append(Finding("error", f"{has} the id of another one"))
+        findings.append(Finding("error", f"{has} the same id as another one"))
     missing, truncated, cancelled = Counted(), Counted(), Counted()
     try:
         for table, absent in places_gone(store, head, at_once):

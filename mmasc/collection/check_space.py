@@ -19,13 +19,13 @@ _END_SLACK_SECONDS = 1e-3
 _ASKED_OF_INDEX = 20
 _AGAIN = "mmasc collection compact"
 
-Told = tuple[Literal["error", "warning"], str]
+SpaceFault = tuple[Literal["error", "warning"], str]
 
 
-def check_space(reader: SpaceReader, collection: Snapshot, at_once: int) -> list[Told]:
+def check_space(reader: SpaceReader, collection: Snapshot, at_once: int) -> list[SpaceFault]:
     """What does not hold in a space: a level and a line each; about `at_once` windows are looked at together."""
     ids, durations = _durations(collection, at_once)
-    found, known = list[Told](), IdMap(ids)
+    found, known = list[SpaceFault](), IdMap(ids)
     own = is_own(reader.space.encoder)
     orphans = double = gaps = 0
     for positions, _ in reader.recording_by_recording(reader.recordings, at_once):
@@ -88,12 +88,12 @@ def _recordings_with_gaps(
 def _recordings_exceeded(
     reader: SpaceReader, positions: Int[np.ndarray, " item"], durations: Float[np.ndarray, " item"]
 ) -> int:
-    """Recordings that are shorter than windows of one's own say, which need not cover them."""
+    """Recordings that end before windows of another program say; such windows need not cover them."""
     behind = reader.end[positions] > durations + _END_SLACK_SECONDS
     return len(np.unique(reader.recording[positions][behind]))
 
 
-def _check_vectors(reader: SpaceReader) -> list[Told]:
+def _check_vectors(reader: SpaceReader) -> list[SpaceFault]:
     """NaN and zero vectors, a space in which all vectors are one, and an index that does not find what is there."""
     broken = zero = count = 0
     low, high = np.inf, -np.inf
@@ -104,7 +104,7 @@ def _check_vectors(reader: SpaceReader) -> list[Told]:
         zero += int((vectors == 0).all(axis=1).sum())
         low, high = np.minimum(low, vectors.min(axis=0)), np.maximum(high, vectors.max(axis=0))
         count += len(vectors)
-    found = list[Told]()
+    found = list[SpaceFault]()
     if broken:
         found.append(("error", f"{counted(broken, 'vector holds', 'vectors hold')} NaN or infinity"))
     if zero:
@@ -117,7 +117,7 @@ def _check_vectors(reader: SpaceReader) -> list[Told]:
     return found
 
 
-def _check_index(reader: SpaceReader, count: int) -> list[Told]:
+def _check_index(reader: SpaceReader, count: int) -> list[SpaceFault]:
     """Segments that do not find their windows; where all do, the index as a whole."""
     mistaken = mistaken_segments(reader)
     if mistaken:

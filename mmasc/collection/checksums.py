@@ -38,7 +38,7 @@ def add_checksums(folder: Path, files: Iterable[Path]) -> None:
 
 
 def read_checksums(folder: Path) -> dict[str, Written]:
-    """What was written, by path under the collection; what cannot be read as a line is passed over."""
+    """Size and checksum of each file by its path under the collection; lines that cannot be read are ignored."""
     try:
         text = (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Spans of a recording → sound files of their own, each whole or not at all."""
+"""Spans of a recording → sound files of their own, each complete or absent."""
 
 import contextlib
 from collections.abc import Iterator, Sequence

@@ -86,7 +86,7 @@ def cut_clips(
         force: Whether files of the same names are replaced.
         progress: Called with how many recordings are done, and of how many.
     Returns:
-        What is there now; recordings that cannot be read are named in it, and the rest is cut.
+        All clips that exist now, and the recordings that could not be read; the others are cut.
     Raises:
         MmascError: If other files have the names of clips, `clips.csv` is something else, or an end is not known.
         ValueError: If a padding is negative.

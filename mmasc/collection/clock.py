@@ -1,8 +1,8 @@
-"""Clocks in the table of recordings: when and where each was made, and what its recorder said of itself.
+"""Clocks in the table of recordings: when and where each was made, and what its recorder wrote about itself.
 
 Columns are made only where something is known. A column of one of these names in which users keep anything of their
 own is theirs as a whole: it is never written. What mmasc itself wrote is noted next to it (`CLOCK_NOTE`), so that it
-can be told from values of users, whoever changed them, and be renewed.
+can be distinguished from values of users, and be renewed.
 """
 
 import json
@@ -174,7 +174,7 @@ def columns_of(clock: Clock) -> dict[str, Any]:
 
 
 def note_of(columns: Mapping[str, Any]) -> bytes:
-    """What mmasc writes into the columns of a recording, to be told from what users write."""
+    """A note of what mmasc wrote into the columns of a recording, so that changes by users are recognised."""
     kept = {name: str(value) if isinstance(value, datetime) else value for name, value in columns.items()}
     return json.dumps(kept, sort_keys=True).encode()
 

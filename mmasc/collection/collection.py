@@ -100,7 +100,7 @@ class Collection(Growing):
         return len(ids)
 
     def move_root(self, root: str | Path) -> int:
-        """Say that the recordings lie under another folder now; vectors and paths under it stay.
+        """Set the folder under which the recordings are now; vectors and relative paths stay as they are.
 
         Returns:
             How many recordings are not found there.
@@ -158,7 +158,7 @@ class Collection(Growing):
             clock: Pattern that reads the time from the names, see `mmasc.audio.clock_patterns`.
             timezone: Zone of the place (Europe/Berlin, +02:00): clocks that say how far they are from UTC are turned
                 into it, others are taken to be in it.
-            dry_run: Whether to report alone.
+            dry_run: Whether to report only, without changes.
         Returns:
             What was found, and how many recordings were changed.
         Raises:
@@ -182,7 +182,7 @@ class Collection(Growing):
         renew_indexes(self)
 
     def index(self, space: str | None = None, workers: int = 1) -> list[dict[str, Any]]:
-        """Build what the indexes lack: exact ones of small spaces, segments of large ones; killed, it goes on again.
+        """Build what the indexes lack: exact ones of small spaces, segments of large ones; continues after a kill.
 
         Segments that are not full become full ones where there are enough of them.
 
@@ -191,9 +191,9 @@ class Collection(Growing):
             workers: Processes that build a segment each. With more than one, a script needs the usual
                 `if __name__ == "__main__":`.
         Returns:
-            Of each segment: space, kind ("flat", "ivf", "rabitq"), windows, gone (windows that were removed since),
+            For each segment: space, kind ("flat", "ivf", "rabitq"), windows, gone (windows that were removed since),
             nprobe (lists that a search looks into) and recall (measured at 10, the lower one of windows and texts).
-            The last row of a space is of the windows that lie in no segment, if there are any: they are compared one by
+            The last row of a space is for windows outside of all segments, if there are any: they are compared one by
             one.
         Raises:
             ValueError: If `workers` is not a whole number of 1 or more.

@@ -179,7 +179,7 @@ def _fill(home: Path, pieces: Iterator[WindowColumns], first: int) -> None:
 
 
 def _runs(parts: Sequence[Fragment], saved: _Saved | None) -> list[_Run]:
-    """What of the wanted pieces the files hold, joined to long stretches, and what must be read from the table."""
+    """The wanted pieces that the files hold, joined to long stretches, and those that must be read from the table."""
     at = {}
     if saved is not None:
         edges = np.concatenate([[0], np.cumsum(saved.rows)])

@@ -1,4 +1,4 @@
-"""What a condition says of the rows of a table: its tree, worked out column by column with Arrow.
+"""Evaluation of a condition: which rows of a table pass, computed column by column with Arrow.
 
 NULL is SQL's: a comparison with NULL is unknown, AND and OR follow three-valued logic, and a row passes only where the
 condition is true. Types never change silently: a text is not compared with a number. Rows are worked on some at a

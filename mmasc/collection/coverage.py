@@ -23,7 +23,7 @@ NAMED = 3
 
 
 class Counted:
-    """Recordings of which the number and the first few paths are told."""
+    """Recordings that a message counts, with the first few paths."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,4 +1,4 @@
-"""One home for what Lance and Arrow raise: every fault of a table becomes one line that names it and says what helps.
+"""Errors that Lance and Arrow raise → one line that names the damaged table and says what helps.
 
 They raise `OSError`, `ValueError`, `RuntimeError` and, where their Rust code panics, a `BaseException`; what panics
 print on the process's stderr is kept apart by the command line.
@@ -94,7 +94,7 @@ def _damaged(table: Path, collection: Path, error: BaseException) -> MmascError:
 
 
 def cannot_write(folder: Path, error: BaseException) -> MmascError:
-    """What a refusal to write to a collection becomes: a line that says what was refused, and who can change it."""
+    """The error for a collection that cannot be written to: it says what was refused, and who can change it."""
     reason, named = reason_of(error), getattr(error, "filename", None)
     if isinstance(error, OSError) and error.strerror is not None:
         reason = f"{show_path(named)}: {error.strerror}" if isinstance(named, str) else error.strerror
@@ -103,7 +103,7 @@ def cannot_write(folder: Path, error: BaseException) -> MmascError:
 
 
 def _who_helps(folder: Path, refused: Path) -> str:
-    """Who can let the user write, and with what."""
+    """Who can give the user the right to write, and with which command."""
     owner, where = owner_of(refused), shlex.quote(show_path(folder))
     if owner is None:
         return f"; to give yourself the right: chmod -R u+rwX {where}"

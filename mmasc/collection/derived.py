@@ -1,6 +1,6 @@
 """What is derived from the tables of a collection compared with them: mapped columns, and segments of the index.
 
-Checksums tell what changed after it was written; this tells what was written wrong, too.
+Checksums find files that changed after they were written; this comparison also finds what was written wrongly.
 """
 
 import numpy as np
@@ -57,7 +57,7 @@ def mistaken_segments(reader: SpaceReader) -> dict[str, int]:
 
 
 def _lost(reader: SpaceReader, one: Placed) -> int:
-    """How many of some windows of a segment it does not find."""
+    """How many of some of its own windows a segment does not find."""
     rows = np.arange(len(one.index)) if one.places is None else np.flatnonzero(one.places >= 0)
     if not len(rows):
         return 0

@@ -1,4 +1,4 @@
-"""A space written for other programs, some windows at a time: whatever its size, few of it are in memory."""
+"""A space written for other programs, some windows at a time, so that spaces of any size need little memory."""
 
 import csv
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Recordings and windows as tables for people who come with pandas: described, in a steady order."""
+"""Recordings and windows as tables for pandas, with their descriptions, in a fixed order."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

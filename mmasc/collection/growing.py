@@ -109,7 +109,7 @@ class Growing(Searchable):
         if (named := options.get("space")) is not None:
             return named if encoder is None or named in self.head.spaces else None
         if encoder is None:
-            # Of spaces of one's own no encoder is known
+            # Spaces with vectors of another program have no encoder
             growing = [name for name, space in self.head.spaces.items() if not is_own(space.encoder)]
             return growing[0] if growing else self.space().name
         if isinstance(encoder, str):

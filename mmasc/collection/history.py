@@ -1,4 +1,4 @@
-"""Events of annotations, and what counts after all of them: later ones win, undone ones never happened."""
+"""Events of annotations, and the state after them: later events replace earlier ones, undone events are ignored."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace

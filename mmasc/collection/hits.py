@@ -8,7 +8,7 @@ from mmasc.label_files.rows import LabelRow
 
 
 class Hit(dict[str, Any]):
-    """A moment (or a window) that a search found. Reads as a mapping, too; neither way can it be changed.
+    """A moment (or a window) that a search found. Reads as a mapping, too; it cannot be changed.
 
     As a mapping it holds the attributes by name, `lane` only where there are several, then the recording's own columns
     (times as texts), and `clock` at the end where it is known: `pandas.DataFrame(hits)` makes a table of hits,
@@ -18,10 +18,10 @@ class Hit(dict[str, Any]):
         rank: 1 for the best.
         path: Where the recording lies now.
         start, end: Start and end of the moment, in seconds: of all its windows together.
-        score: Score of its best window: mean cosine to what was asked for less mean cosine to what was not, in [-2, 2].
+        score: Score of its best window: mean cosine to the queries less mean cosine to those against, in [-2, 2].
         duplicate: Whether the hit is the query itself, or a copy of it.
         lane: Which lane of the channel policy the window comes from; None where there is one only.
-        columns: The recording's own columns, by name; read-only. Those called like an attribute stand here alone.
+        columns: The recording's own columns, by name; read-only. Columns with the name of an attribute are only here.
         best_start, best_end: Start and end of its best window, in seconds: where to listen first.
         clock: When the hit begins, as "2024-05-01 04:13:20"; None where it is not known, or where a column of the
             user's own has that name.

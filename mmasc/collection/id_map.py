@@ -1,4 +1,4 @@
-"""A number for each of very many ids, in two arrays: 16 bytes an id."""
+"""A number for each of very many ids, in two arrays: 16 bytes per id."""
 
 from collections.abc import Iterator, Mapping
 

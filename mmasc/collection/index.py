@@ -46,7 +46,7 @@ class IndexPolicy:
     segment_rows: int = 10_000_000
 
     def saved(self) -> dict[str, Any]:
-        """As headers of saved indexes have it; the size of a segment does not describe one."""
+        """The policy as headers of saved indexes have it, without the size of a segment."""
         return {name: value for name, value in asdict(self).items() if name != "segment_rows"}
 
     def kind(self, rows: int, dim: int) -> Literal["flat", "ivf", "rabitq"]:
@@ -154,7 +154,7 @@ class VectorIndex:
                 faiss.omp_set_num_threads(threads)
         else:
             scores, found = self.index.search(queries, k, params=parameters)
-        # A damaged file holds positions that no row has: not found, and whoever asks looks at the vectors
+        # A damaged file holds positions that no row has: they count as not found, and the caller compares the vectors
         return scores, np.where(found < len(self), found, -1)
 
     def save(self, folder: Path, version: int, outdated: bool = False) -> bool:
@@ -198,7 +198,7 @@ class VectorIndex:
             if header["kind"] != "flat" and min(nprobe, policy.k_factor_audio, policy.k_factor_text) < 1:
                 raise ValueError
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
-            return None  # derived data: whoever asks builds it again from the store
+            return None  # derived data: the caller builds it again from the store
         return cls(header["kind"], index, row_ids, nprobe, curve, policy)
 
     def _parameters(self, faiss: Any, allowed: np.ndarray | None, text: bool) -> Any:

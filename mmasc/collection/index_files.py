@@ -5,7 +5,7 @@
     .index.lock           held while somebody saves
 
 Savers take turns; a reader who meets a folder that was just replaced reads the header again. All of it is derived:
-whatever is not as it was written counts as no index.
+files that differ from what was written are ignored, and the index is built again.
 """
 
 import json

@@ -138,7 +138,8 @@ def _segments(windows: Windows, places: Places, building: Building) -> list[Plac
             return held
     except Timeout:
         windows.store.remark(
-            f"another process builds the index of {windows.space.encoder}: what it does not hold yet is looked through"
+            f"another process builds the index of {windows.space.encoder}: "
+            "windows that it does not hold yet are compared one by one"
         )
         return held
     except OSError as error:
@@ -153,13 +154,13 @@ def _segments(windows: Windows, places: Places, building: Building) -> list[Plac
 
 @contextlib.contextmanager
 def _planning(folder: Path, seconds: float) -> Iterator[None]:
-    """Hold the lock of whoever plans and builds the segments of a space, once it is free within some seconds."""
+    """Hold the lock for planning and building the segments of a space, once it is free within some seconds."""
     with shared(folder), FileLock(folder / ".segments.lock", timeout=seconds):
         yield
 
 
 def _unneeded(windows: Windows, held: list[Placed]) -> set[str]:
-    """Names of what is there and is not searched: a builder was killed before it deleted what it had replaced.
+    """Names of segments that are no longer searched: a builder was killed before it deleted what it had replaced.
 
     "" is the one index of a space that was small, or of an earlier version of mmasc.
     """

@@ -32,7 +32,7 @@ def _row(space: str, kind: str, windows: int, gone: int, nprobe: int, recall: fl
 
 
 def renew_indexes(collection: Snapshot) -> None:
-    """Build again what is damaged, worn or wrong in the indexes of all spaces, and what they lack."""
+    """Build segments that are damaged, worn or wrong again in the indexes of all spaces, and missing ones."""
     for name, space in collection.head.spaces.items():
         folder = collection.store.space_folder(space.identity)
         if not space.windows:

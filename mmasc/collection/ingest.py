@@ -97,14 +97,14 @@ def embed(
         backend: What runs it: "eager" or "onnx", see `load_encoder`.
         threads: Number of threads that decode ahead of the network, in this process.
         executor: Who embeds: "local" (this process), "processes" on this machine, or "ray" (the extra `scale`); None
-            begins here and goes on in processes where these pay. The vectors are the same to the last bit.
-        workers: How many processes; None for one a core.
+            starts in this process and continues in worker processes if these save time. The vectors are the same to
+            the last bit.
+        workers: Number of processes; None: one per core.
         address: Address of the Ray cluster; "auto" for that of this machine, None for one of its own here.
         shard: "I/N": only the files of the I-th of N parts, see `Shard`; needs `root`. The parts are embedded into
             collections of their own, on any machines, and merged.
         strict: Raise at the first file that cannot be read, keeping what is done.
-        commit_windows, commit_seconds: What is waiting counts for good after so many windows or so much time; None
-            leaves it to the executor.
+        commit_windows, commit_seconds: Commit after so many windows or so many seconds; None: the executor decides.
         progress: Called after every file with the report as it stands.
     Returns:
         What was done: numbers of recordings and windows, files that could not be read, remarks.

@@ -1,4 +1,4 @@
-"""What a collection knows of the files that it is given: which are there, and whether all lie under another root."""
+"""Given files against a collection: which are in it already, and whether all recordings have moved to another root."""
 
 import contextlib
 import os
@@ -51,7 +51,7 @@ def refuse_another_root(folder: Path, root: str, known: Mapping[str, Known], fil
     command = f"mmasc collection move-root {shlex.quote(str(folder))} {shlex.quote(here)}"
     raise MmascError(
         f"none of the {len(known)} recordings of {show_path(folder)} is under its root {show_path(root)} any more, and "
-        f"{len(found)} of the files given are such recordings under {show_path(here)}; say that they lie there now, "
+        f"{len(found)} of the files given are such recordings under {show_path(here)}; set the new root, "
         f"so that nothing is embedded twice: {command}"
     )
 

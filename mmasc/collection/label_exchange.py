@@ -63,7 +63,7 @@ def import_labels(
         paths: Label files, or folders of them.
         format: As in `read_rows`, or what reads a file of another format (`mmasc.integrations.birdnet.read_birdnet`).
         label_column: As in `read_rows`.
-        by: Who labelled, where the file does not say.
+        by: Annotator, if the file does not name one.
         verdict: Verdict of all labels, instead of the file's.
         names_only: Find recordings by the names of their files alone: for paths whose folders are others here.
     Raises:
@@ -228,7 +228,7 @@ def _label_whole(collection: Collection, labels: Sequence[str | None], by: str, 
 
 
 def _add(collection: Collection, annotations: list[Annotation], found: LabelImport) -> None:
-    """Add what does not exist yet, and say frequencies and channel of what was there without any."""
+    """Add labels that do not exist yet, and fill in frequencies and channel where existing ones have none."""
     there = collection.annotations.all()
     seen = {(_key(one), _band(one)) for one in there}
     meant = {_key(one) for one in annotations if _band(one) == _NO_BAND}  # with none in the file as well

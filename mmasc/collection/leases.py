@@ -1,9 +1,9 @@
 """Leases: how a writer knows which old versions somebody still reads.
 
-Every commit leaves a copy of the head, `heads/N.json`. Whoever reads generation N holds a shared lock on that file for
-as long as it reads; the writer that cleans takes an exclusive lock before it deletes the file and what only that
-generation names. A lock ends with its process, so nothing is left to tidy up. Where there are no locks (Windows, some
-network file systems) a generation is spared for an hour after the next one came.
+Every commit leaves a copy of the head, `heads/N.json`. A process that reads generation N holds a shared lock on that
+file for as long as it reads; the writer that cleans takes an exclusive lock before it deletes the file and what only
+that generation names. A lock ends with its process, so nothing is left to tidy up. Where there are no locks (Windows,
+some network file systems) a generation is spared for an hour after the next one came.
 """
 
 import contextlib

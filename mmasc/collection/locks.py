@@ -1,4 +1,4 @@
-"""Locks of a collection: one writer at a time, others wait and are told."""
+"""Locks of a collection: one writer at a time, the others wait, with a remark."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""Files that are read to see what they hold, each once as long as nothing happens to it."""
+"""Digests of files, computed once for each file as long as it does not change."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -84,7 +84,7 @@ def _space_names(store: Store, other: Store, theirs: Head, change: Transaction) 
             f"space {name!r} of {show_path(store.folder)}",
             f"that of {show_path(other.location)} cannot be merged into it: embed its recordings here instead",
         )
-        # Vectors of one's own say themselves what they are of
+        # Vectors of another program have an identity that says what they are of
         if not is_own(space.encoder) and (ours.hop_seconds, ours.channels) != (space.hop_seconds, space.channels):
             raise MmascError(
                 f"space {names[name]!r} of {show_path(store.folder)} was cut with --hop {ours.hop_seconds:g} "

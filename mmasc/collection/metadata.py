@@ -71,7 +71,7 @@ class Metadata:
             files: Files that are embedded now, absolute.
             others: Further recordings of the collection, absolute: a name is clear only against all.
             root: Root of the collection.
-            schema: Schema of the stored recordings: a column of text stays one, whatever the values look like.
+            schema: Schema of the stored recordings: a column of text stays one, even if its values look like numbers.
         Raises:
             MmascError: If two rows of a file say different things, or values do not fit the columns that are stored.
         """

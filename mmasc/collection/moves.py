@@ -1,6 +1,6 @@
 """Recordings whose sounds lie in other files now: renamed, exchanged with each other, or replaced by other sounds.
 
-What people said of a sound belongs to the sound, not to the name of its file. Which file holds what is known from
+Labels of a sound belong to the sound, not to the name of its file. Which file holds what is known from
 digests alone; where several recordings or several files have one content, nobody can say which became which.
 """
 
@@ -15,7 +15,7 @@ from mmasc.collection.known_recordings import Known, KnownRecordings
 from mmasc.collection.looks import Looks
 from mmasc.collection.stamps import Stamp
 from mmasc.printing import counted
-from mmasc.progress import told
+from mmasc.progress import with_progress
 from mmasc.remote.addresses import is_address, place_of
 from mmasc.remote.paths import as_path
 from mmasc.remote.sightings import gone
@@ -92,13 +92,13 @@ def find_moves(
             alike[one.stamp.size].append((stored, one))
     # A changed file holds what no recording has, unless some recording has its size
     worth = [stored for stored, size in changed.items() if size in alike]
-    now = {stored: looks.at(given[stored]) for stored in _told("reading changed files", worth)}
+    now = {stored: looks.at(given[stored]) for stored in _with_progress("reading changed files", worth)}
     others = {stored for stored, look in now.items() if look is None or not _is(known[stored], look)}
     elsewhere = _not_in_place(alike, root, given, {*others, *(changed.keys() - now.keys())})
     sizes = {one.stamp.size for one in elsewhere.values()}
     fresh = [stored for stored, size in new.items() if size in sizes]
     now = {stored: look for stored, look in now.items() if stored in others}
-    now |= {stored: looks.at(given[stored]) for stored in _told("reading new files", fresh)}
+    now |= {stored: looks.at(given[stored]) for stored in _with_progress("reading new files", fresh)}
     targets: dict[Content, list[str]] = defaultdict(list)
     for stored, look in now.items():
         if look is not None and look.digest is not None:
@@ -120,8 +120,8 @@ def find_moves(
     return Moves(found, replaced, {path: known.get(path) for path in concerned})
 
 
-def _told(name: str, stored: list[str]) -> Iterable[str]:
-    return told(name, stored, len(stored), "files") if stored else stored
+def _with_progress(name: str, stored: list[str]) -> Iterable[str]:
+    return with_progress(name, stored, len(stored), "files") if stored else stored
 
 
 def _sizes(

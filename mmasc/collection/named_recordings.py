@@ -1,4 +1,4 @@
-"""What people call a recording of a collection by (a path, an id) → its id, its path under the root, its seconds."""
+"""Paths and ids that users give → the id of a recording, its path under the root, its seconds."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which folders may become a collection: those that hold nothing of anybody's."""
+"""Which folders may become a collection: those without other files in them."""
 
 from pathlib import Path
 
@@ -22,5 +22,5 @@ def refuse_other_things(folder: Path) -> None:
 
 
 def _is_stray(entry: Path) -> bool:
-    """What is hidden, what systems leave in every folder, and the copies of heads of a writer that died."""
+    """Whether an entry may be ignored: hidden files, files of the system, copies of heads of a killed writer."""
     return entry.name.startswith(".") or entry.name.lower() in _STRAYS or entry.name == "heads"

@@ -108,7 +108,7 @@ class Partials:
         for place in list(self.folder.iterdir()):
             if _NAME.fullmatch(place.name) is None or not place.is_dir():
                 continue
-            said = _said(place)
+            said = _record_of(place)
             others = said is not None and said["space"] in identities and said["space"] != self.space.identity
             if not others and (said is None or not self._is_needed(said, needed)):
                 self._remove(place)
@@ -149,7 +149,7 @@ def _place(values: list[int]) -> Place:
     return lane, start, end
 
 
-def _said(place: Path) -> dict[str, Any] | None:
+def _record_of(place: Path) -> dict[str, Any] | None:
     """What a folder's first part says of itself; None where no part says it."""
     for part in sorted(place.glob("*.safetensors")):
         with contextlib.suppress(MmascError):

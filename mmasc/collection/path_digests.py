@@ -1,4 +1,4 @@
-"""Paths of a table of recordings by sorted 64-bit digests: 16 bytes a path, and no Python object for any."""
+"""Paths of a table of recordings by sorted 64-bit digests: 16 bytes per path, and no Python objects."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,4 @@
-"""Rows that are written as they come: a table, or pieces of one that never are in memory together."""
+"""Rows to be written: a table, or a stream of pieces that are never in memory together."""
 
 import contextlib
 from collections.abc import Iterable, Iterator

@@ -85,7 +85,7 @@ def _checked(name: str, raw: Mapping[str, Any]) -> PublishedFile:
     if not is_file_name(name):
         raise ValueError(f"{name[:60]!r} is not the name of a file of a collection")
     if type(file.size) is not int or file.size < 0 or not _DIGEST.fullmatch(file.digest):
-        raise ValueError(f"what it says of {name} is not sane")
+        raise ValueError(f"its entry for {name} is invalid")
     return file
 
 

@@ -209,7 +209,7 @@ class _PublishedTables(Tables):
 
 
 def storage_options() -> dict[str, str]:
-    """What Lance must be told to read as the other tools do: from the environment alone, kept nowhere."""
+    """Options for Lance, so that it reads like the other tools: from the environment only, stored nowhere."""
     named = {
         "aws_endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
         "aws_region": ("AWS_REGION", "AWS_DEFAULT_REGION"),

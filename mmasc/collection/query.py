@@ -142,7 +142,7 @@ def search_space(
         sizes = len(query.not_texts), len(query.not_sounds), len(query.not_images)
         target = target - mean_of(unwanted, query.not_weights, sizes)
     if not target.any():
-        raise MmascError("what is asked for cancels out; ask for something else than what is not asked for")
+        raise MmascError("the queries for and against cancel out; use others")
     allowed = None if where is None else passing_windows(where, collection.recordings, reader)
     # Digital silence is the answer to no word and no picture, only to a sound
     wanted = replace(wanted, text="text" in query.modalities, silence_too=query.by_sound)

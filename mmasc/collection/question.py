@@ -23,7 +23,7 @@ _FILMS = frozenset(f".{extension}" for extension in VIDEO_EXTENSIONS)
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked for and what is not, by modality.
+    """The queries for and against, by modality.
 
     Attributes:
         weights, not_weights: Of texts, sounds, pictures, vectors and stored moments, in this order; None: all are
@@ -48,7 +48,7 @@ class Query:
         """From one or several of each.
 
         Args:
-            asked, against: What is asked for and what is not: text, audio, image, vectors, like, as
+            asked, against: Queries for and against: text, audio, image, vectors, like, as
                 `Collection.search` takes them.
         Raises:
             MmascError: If nothing is asked for, a text is empty, or vectors are not finite.
@@ -73,7 +73,7 @@ class Query:
         return query
 
     def weighed(self, weights: Any, not_weights: Any) -> "Query":
-        """The same with weights.
+        """The same query with weights.
 
         Raises:
             ValueError: If there is not one for each item, or one is not above 0.

@@ -1,4 +1,4 @@
-"""Which recordings are removed: those that lie under paths, pass a condition, or whose files are gone.
+"""Which recordings are removed: those under given paths, those that pass a condition, or those whose files are gone.
 
 The table of recordings is read a piece at a time; of all of it the ids of those that are chosen are kept alone.
 """

@@ -22,15 +22,15 @@ class EmbedReport:
         skipped: Recordings there already, also those whose files were written again with the same content.
         moved: Recordings there already under a path that is gone: they have the new path now.
         missing: Recordings of the collection that lay under the folders given and are no longer there.
-        windows: Added to the space.
-        audio_seconds: Decoded.
+        windows: Windows added to the space.
+        audio_seconds: Seconds of decoded sound.
         failed, truncated: Files that could not be read, and those that end before their header says or are lost in the
             mix of their channels.
         seconds: Seconds of wall time.
         store_seconds: Seconds of it that commits and the index took.
         executor: Who embedded: "local", "processes" or "ray".
         workers: Most workers at once; 0 where the process itself embedded.
-        lost_units: Times that a worker was lost with files in hand; another one embedded these.
+        lost_units: Number of times that a worker was lost with files; another one embedded these.
         hosts: Machines of the workers.
         remarks: What users may want to know, one line each.
     """

@@ -203,7 +203,7 @@ class RowWriter:
                 self.lost[name] = self.lost.get(name, 0) + lost
 
     def _renew_clocks(self, change: Transaction, clocks: dict[int, dict]) -> None:
-        """Of recordings whose content changed: what was known of the old one goes."""
+        """Replace the clocks of recordings whose content changed."""
         if self.clocks is None or not clocks:
             return
         rows = self.store.recordings_by_id(change.head, list(clocks))

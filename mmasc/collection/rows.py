@@ -49,7 +49,7 @@ def recording_row(number: int, stored: str, stamp: Stamp, file: Any, clock: Mapp
 
 
 def facts(file: Any) -> dict[str, Any]:
-    """What decoding said of a file (`FileVectors`), as columns of its recording."""
+    """The facts that decoding found about a file (`FileVectors`), as columns of its recording."""
     return {
         "duration": file.duration,
         "sample_rate": file.sample_rate,

@@ -4,7 +4,7 @@
         segment-RANDOM/     vectors.faiss, rows.npy, segment.json: an index of some windows, by their row ids
         new-RANDOM/         one that is being built; renamed when it is on the disk
 
-Several processes may build segments at once; whoever plans them holds `.segments.lock` meanwhile. Readers map the files
+Several processes may build segments at once; the one that plans them holds `.segments.lock`. Readers map the files
 and check their sizes; `collection check` compares the checksums. All of it is derived: what is not as it was written
 counts as no segment.
 """
@@ -98,7 +98,7 @@ def damaged_segments(space: Path) -> list[str]:
 
 
 def drop_segments(space: Path, names: list[str]) -> None:
-    """Delete segments; whoever reads them goes on reading.
+    """Delete segments; processes that have them open can go on reading.
 
     Raises:
         ValueError: If one of the names cannot be a segment's; then nothing is deleted.

@@ -1,8 +1,8 @@
 """Which windows of a space lie in which segment of its index, and which segments are to be built.
 
 A segment is an index of its own over windows that follow each other in the store. Full ones hold `segment_rows`
-windows and are trained once, whatever comes after them. What came since is searched exactly, until it is worth a
-segment: an eighth of what lies in segments that are not full, or `segment_rows`.
+windows and are trained only once. Newer windows are searched exactly until there are enough of them for a segment: an
+eighth of the windows in segments that are not full, or `segment_rows`.
 """
 
 from collections.abc import Sequence

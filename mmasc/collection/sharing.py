@@ -1,7 +1,7 @@
 """Collections that several people write to: what one of them writes, the others can read and write as well.
 
-A collection's folder says who shares it. Whoever writes with a stricter umask would leave files and folders in it that
-stop the others: a lock that only its owner may take, a folder that only its owner may write to.
+The rights of a collection's folder say who shares it. A user with a stricter umask would leave files and folders in it
+that stop the others: a lock that only its owner may take, a folder that only its owner may write to.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _umask = _Umask()
 
 @contextlib.contextmanager
 def shared(folder: Path) -> Iterator[None]:
-    """What is made in the block has the rights of `folder` for its group and for others, whatever the umask.
+    """Files and folders made in the block get the rights of `folder` for its group and for others, not the umask's.
 
     Nothing changes where the folder does not exist yet, and where new files in it may be those of another group.
     """
@@ -65,7 +65,7 @@ def _granted(folder: Path) -> int:
 
 
 def owner_of(path: Path) -> str | None:
-    """Who owns a file, or the nearest folder above it that can be looked at; None where that is who asks."""
+    """Owner of a file, or of the nearest folder above it that can be read; None if it is the user who asks."""
     for one in [path, *path.parents] if os.name == "posix" else []:
         with contextlib.suppress(OSError):
             owner = one.stat().st_uid

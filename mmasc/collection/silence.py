@@ -1,4 +1,4 @@
-"""What a space's encoder makes of digital silence, kept next to its windows: silent windows are known by it."""
+"""The vector that a space's encoder gives to digital silence, by which silent windows are recognised."""
 
 from pathlib import Path
 

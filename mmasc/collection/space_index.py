@@ -1,4 +1,4 @@
-"""Search over the windows of a space: its segments asked at the same time, and what lies in none of them exactly."""
+"""Search over the windows of a space: all its segments in parallel, and windows outside of segments exactly."""
 
 import os
 from collections.abc import Callable, Sequence

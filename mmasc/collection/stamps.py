@@ -1,4 +1,4 @@
-"""What tells whether a file is still the one that was embedded: size, times, and a digest of all its bytes.
+"""Stamps of files, by which unchanged files are recognised: size, times, and a digest of all bytes.
 
 Size and the time of the last write say it where they differ; where they agree, the time of the last change of any kind
 (ctime, which programs cannot set) says whether the digest must be looked at. Collections of version 0.1.0 have neither
@@ -39,18 +39,18 @@ class Stamp:
 
     @classmethod
     def of(cls, stat: os.stat_result, digest: bytes | None = None) -> "Stamp":
-        """That of a file now; times that the columns cannot hold are the nearest that they can."""
+        """The stamp of a file now; times that the columns cannot hold become the nearest that they can."""
         mtime, ctime = _within(stat.st_mtime_ns, _TIMES), _within(stat.st_ctime_ns, _CHANGES)
         return cls(stat.st_size, mtime, ctime, digest)
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> "Stamp":
-        """That of a stored recording."""
+        """The stamp of a stored recording."""
         return cls(row["size"], row["mtime_ns"], row[CTIME], row[DIGEST])
 
     @property
     def columns(self) -> dict[str, Any]:
-        """As columns of a recording."""
+        """The stamp as columns of a recording."""
         return {"size": self.size, "mtime_ns": self.mtime_ns, CTIME: self.ctime_ns, DIGEST: self.digest}
 
     @property

@@ -4,7 +4,7 @@ A collection is a folder:
 
     collection.json            the head: format, root of the paths, and the version of every table that counts
     annotations/               labels of moments: a journal and what of it was folded into a table, see `journal.py`
-    heads/N.json               copies of the last heads; whoever reads generation N holds a lock on it
+    heads/N.json               copies of the last heads; a process that reads generation N holds a lock on it
     checksums                  of the tables' files, as they were written
     recordings.lance/          id, path under the root, size, mtime, duration, rate, channels, status, user columns
     spaces/IDENTITY/
@@ -72,7 +72,7 @@ class Store(TableReader):
     Args:
         folder: Folder with a collection in it; `Store.create` makes one.
     Attributes:
-        remarks: What users may want to know and what changes no answer, one line each.
+        remarks: Remarks for users that change no answer, one line each.
     Raises:
         MmascError: If there is no collection, it is damaged, or a newer mmasc made it.
     """

@@ -1,4 +1,4 @@
-"""A collection's tables as they are read at the versions that a head names: recordings, windows and vectors."""
+"""Reads the tables of a collection at the versions that a head names: recordings, windows and vectors."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

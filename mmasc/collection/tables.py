@@ -58,7 +58,7 @@ class Tables:
         return {path for table, version in self._uses(heads) for path in self.files(table, version)}
 
     def manifests_of(self, *heads: Head) -> set[Path]:
-        """Of those the ones that name the others."""
+        """The manifests among these files, which name the others."""
         return {manifest(table, version) for table, version in self._uses(heads)}
 
     def files(self, table: Path, version: int) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Which windows of a space share time with annotations, and what is said of each."""
+"""Which windows of a space share time with annotations, and the labels or texts of each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -46,7 +46,7 @@ def annotations_by_recording(collection: Snapshot) -> dict[int, list[Annotation]
 
 
 def window_texts(collection: Snapshot, reader: SpaceReader, columns: Sequence[str] = ()) -> list[str]:
-    """What is said of each window: labels that are present in it, else the text of its recording, else "".
+    """A text for each window: labels that are present in it, else the text of its recording, else "".
 
     Args:
         collection, reader: Opened, and the space.
@@ -74,9 +74,9 @@ def window_texts(collection: Snapshot, reader: SpaceReader, columns: Sequence[st
 def vectors_of_texts(
     collection: Searchable, reader: SpaceReader, texts: Iterable[str]
 ) -> dict[str, Float[np.ndarray, " dim"]]:
-    """Unit vectors of what is said of windows, each text once, and zero of "".
+    """Unit vectors of the texts of windows, each text embedded once, and zero for "".
 
-    None at all where nothing is said, or the space reads no words.
+    None if no window has a text, or the space reads no words.
     """
     said = sorted({one for one in texts if one})
     side = collection.text_side(reader) if said else None

@@ -1,4 +1,4 @@
-"""Windows of one recording in the order of time; those asked for last are kept, since searches ask for the same."""
+"""Windows of one recording in the order of time; the last tracks are cached, since searches use the same ones again."""
 
 import math
 from typing import Protocol, runtime_checkable

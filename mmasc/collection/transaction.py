@@ -169,7 +169,7 @@ class Transaction:
         return spaces if self.head.recordings is None else [self.tables.recordings, *spaces]
 
     def _names(self) -> set[Path]:
-        """All files and folders of tables; indexes are derived and belong to whoever saves them."""
+        """All files and folders of tables; indexes are derived and belong to the process that saves them."""
         spaces = [self.tables.windows(one.identity) for one in self.head.spaces.values()]
         names = names_below([self.tables.recordings, *spaces])
         return {path for path in names if not path.name.startswith(".tmp")}

@@ -1,4 +1,4 @@
-"""Files with vectors of one's own → what `Collection.add_vectors` takes.
+"""Files with vectors of another program → what `Collection.add_vectors` takes.
 
 A matrix (.npy) has its moments in a table next to it; an archive (.npz) and parquet may hold them themselves.
 """
@@ -67,7 +67,7 @@ def read_vectors(path: str | Path, table: str | Path | None = None) -> GivenVect
     vectors, columns = _arrays(file) if ending != ".parquet" else _of_parquet(file)
     if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
         raise MmascError(
-            f"{show_path(file)} holds {vectors.dtype} {list(vectors.shape)}; vectors are numbers [row, dim]"
+            f"{show_path(file)} holds {vectors.dtype} {list(vectors.shape)}; vectors must be numbers [row, dim]"
         )
     if table is None and ending == ".npy":
         raise MmascError(

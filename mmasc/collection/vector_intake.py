@@ -1,4 +1,4 @@
-"""Vectors of one's own into a collection: one call is one transaction, next to what encoders of mmasc made.
+"""Vectors of another program into a collection: one call is one transaction; mmasc's own spaces stay as they are.
 
 Rows of the tables are written as `embed` writes them. Killed at any moment, all of a call is stored or nothing; the
 same call again adds nothing.
@@ -67,7 +67,7 @@ class Target:
 
     Attributes:
         space: Name of the space.
-        identity: What names what made them; None for that of the space, which is there then.
+        identity: Name of what made the vectors; None for that of the space, which must exist then.
         replace: Whether they take the place of others at the same moments.
         probes: float32 `[item dim]`: queries as the space will be asked, to measure an approximate index with.
     """

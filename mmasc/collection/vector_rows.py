@@ -1,4 +1,4 @@
-"""Vectors of one's own as they are handed over: rows that are checked before anything is stored."""
+"""Vectors of another program as they are handed over: rows that are checked before anything is stored."""
 
 import numbers
 import os

@@ -37,7 +37,7 @@ def written_remarks(collection: Snapshot, places: Collection[str]) -> list[str]:
     found.add(some.column("path"), written_since(some, collection.head.root))
     if not found.count:
         return []
-    return [f"{_said(found)}: what was found in them may not be what they hold now; {again(collection)}"]
+    return [f"{_rewritten(found)}: what was found in them may not be what they hold now; {again(collection)}"]
 
 
 def written_warning(collection: Snapshot, at_once: int) -> list[str]:
@@ -47,7 +47,9 @@ def written_warning(collection: Snapshot, at_once: int) -> list[str]:
         found.add(table.column("path"), written_since(table, collection.head.root))
     if not found.count:
         return []
-    return [f"{_said(found)}: if they hold other sounds now, their vectors are of the old ones; {again(collection)}"]
+    return [
+        f"{_rewritten(found)}: if they hold other sounds now, their vectors are of the old ones; {again(collection)}"
+    ]
 
 
 def again(collection: Snapshot) -> str:
@@ -56,7 +58,7 @@ def again(collection: Snapshot) -> str:
     return f"embed again with: {shlex.join(words)}"
 
 
-def _said(found: Counted) -> str:
+def _rewritten(found: Counted) -> str:
     return f"{counted(found.count, 'recording was', 'recordings were')} written again since being embedded ({found})"
 
 

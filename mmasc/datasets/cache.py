@@ -21,7 +21,7 @@ from jaxtyping import Float32
 from mmasc.audio import CHANNELS, stream_audio
 from mmasc.cores import usable_cores
 from mmasc.errors import MmascError, show_path
-from mmasc.progress import told
+from mmasc.progress import with_progress
 from mmasc.storage.arrays import read_array
 from mmasc.storage.files import make_folders
 from mmasc.storage.sealed import sealed_fault, write_sealed
@@ -120,7 +120,9 @@ class WaveformCache:
         pool = ThreadPoolExecutor(n_threads or usable_cores(), thread_name_prefix="decode")
         try:
             jobs = {pool.submit(work.keep, Path(path)): position for position, path in enumerate(paths)}
-            for done, job in enumerate(told("reading sounds", as_completed(jobs), len(jobs), "files"), start=1):
+            for done, job in enumerate(
+                with_progress("reading sounds", as_completed(jobs), len(jobs), "files"), start=1
+            ):
                 try:
                     kept[jobs[job]] = job.result()
                 except _BrokenError as error:

@@ -26,7 +26,7 @@ class Clip:
         fold: The official fold in which it is tested; "" for what is only learnt from.
         split: The official part ("train", "test", "curated" ...); "" where the data set names none for it.
         group: What must never stand on both sides of a split: the recording, place or upload; "" for none.
-        columns: Whatever else is known of it by name: city, device, place, source ...
+        columns: Everything else that is known about it, by name: city, device, place, source ...
     """
 
     path: Path
@@ -69,7 +69,7 @@ class Dataset:
 
     @property
     def paths(self) -> list[Path]:
-        """Of all clips."""
+        """Paths of all clips."""
         return [clip.path for clip in self.clips]
 
     @property
@@ -154,7 +154,7 @@ class Dataset:
             raise ValueError(f"per_class must be 1 or more, got {wanted}")
         if counts.min() < wanted:
             scarce = self.classes[int(counts.argmin())]
-            raise MmascError(f"{self.root}: {scarce!r} has {counts.min()} clips, {wanted} a class cannot be kept")
+            raise MmascError(f"{self.root}: {scarce!r} has {counts.min()} clips, fewer than the {wanted} per class")
         return self.subset(draw_balanced(targets, wanted, seed).tolist())
 
     def holding_out(self, column: str, values: Collection[str]) -> "Dataset":

@@ -1,4 +1,4 @@
-"""Data sets of one's own: a folder for each class, or any CSV table with a column of paths."""
+"""Data sets of users: a folder for each class, or any CSV table with a column of paths."""
 
 import os
 from pathlib import Path
@@ -34,7 +34,7 @@ def read_folder(path: str | os.PathLike[str], spec: DatasetSpec, n_folds: int = 
     for file in find_audio(root):
         place = file.relative_to(root).parts
         if len(place) < 2:
-            raise MmascError(f"{file} lies in no class folder; {spec.kind} is laid out so: {spec.layout}")
+            raise MmascError(f"{file} is not in a class folder; {spec.kind} is laid out so: {spec.layout}")
         clips.append(Clip(file, (place[0],)))
     classes = tuple(sorted({clip.labels[0] for clip in clips}))
     dataset = Dataset(spec.kind, root, tuple(clips), classes)

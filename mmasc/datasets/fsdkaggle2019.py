@@ -1,4 +1,4 @@
-"""FSDKaggle2019 (Fonseca et al. 2019): 80 tags, several a clip; a curated and a noisy training part, a test part."""
+"""FSDKaggle2019 (Fonseca et al. 2019): 80 tags, several per clip; a curated and a noisy training part, a test part."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Data sets that their file names give away, wherever the files lie and whatever they were converted to.
+"""Data sets that are recognised by their file names, in any folder and in any sound format.
 
 Published data sets name their clips by rules of their own: fold-upload-take-class in ESC,
 scene-city-place-segment-device in TAU Urban Acoustic Scenes, upload-class-occurrence-slice in UrbanSound8K, the video's

@@ -1,4 +1,4 @@
-"""Draws that keep groups whole: balanced pruning, a share for validation, folds for data sets without any."""
+"""Random splits that keep groups whole: balanced subsets, a share for validation, folds for data sets without any."""
 
 import warnings
 from collections.abc import Mapping, Sequence

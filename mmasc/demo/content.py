@@ -1,4 +1,4 @@
-"""What a page says, as plain values: names, numbers, and bytes of sounds and pictures. No HTML."""
+"""The content of the page as plain values: names, numbers, and bytes of sounds and pictures. No HTML."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

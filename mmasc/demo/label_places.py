@@ -22,7 +22,7 @@ def place_labels(points: Sequence[Placed], width: float, height: float) -> list[
     """Baseline and anchor of every text: (x, y, "start" | "middle" | "end"), or None where there is no room or no text.
 
     Greedy, in the order of `points` with `first` ones before the others: right, left, below or above of its point,
-    then the same farther out, whichever covers no point and no text placed before, inside `width` by `height`.
+    then the same farther out; the first place that covers no point and no earlier text, inside `width` by `height`.
     """
     taken = [(point.x - _POINT, point.y - _POINT, point.x + _POINT, point.y + _POINT) for point in points]
     result: list[tuple[float, float, str] | None] = [None] * len(points)

@@ -1,4 +1,4 @@
-"""Names, numbers and hits as words in a line of the terminal."""
+"""Names, numbers and hits as text for the terminal."""
 
 import shlex
 from collections.abc import Sequence

@@ -66,7 +66,7 @@ def render_page(content: PageContent) -> str:
 
 
 def _policy(script: str, plays_files: bool) -> str:
-    """Nothing from outside, no script but this very one (by its digest), whatever a file is called.
+    """Nothing from outside and no script except this one (by its digest), so that no file name can run code.
 
     A page that does not hold all its sounds may play files from where it lies itself.
     """

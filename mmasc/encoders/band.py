@@ -1,4 +1,4 @@
-"""Band-pass of windows: zero phase, so that nothing moves in time; the same window gives the same bits."""
+"""Band-pass filter for windows: zero phase, so that nothing moves in time; the same window gives the same bits."""
 
 import torch
 from jaxtyping import Float
@@ -36,9 +36,9 @@ class BandPass:
 
     def __call__(self, windows: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
         """The band of each window, float32; one window at a time, so that neighbours change nothing."""
-        return torch.cat([self._one(window) for window in windows.split(1)])
+        return torch.cat([self._filtered(window) for window in windows.split(1)])
 
-    def _one(self, window: Float[Tensor, "1 time"]) -> Float[Tensor, "1 time"]:
+    def _filtered(self, window: Float[Tensor, "1 time"]) -> Float[Tensor, "1 time"]:
         samples = window.double()
         reach = min(self._reach, samples.shape[1] - 1)
         before = 2 * samples[:, :1] - samples[:, 1 : reach + 1].flip(1)

@@ -25,7 +25,7 @@ from mmasc.encoders.text_encoder import TextEncoder
 from mmasc.errors import MmascError
 from mmasc.inputs import check_picture
 
-# Windows that go through a network at once. On a CPU one by one: a vector is then the same bit for bit whatever its
+# Windows that go through a network at once. On a CPU one by one: a vector is then the same bit for bit with any
 # neighbours. It costs a small network half of its own time, 7 to 15 % from file to vector; a large one nothing. A GPU
 # needs many.
 _WINDOWS_AT_ONCE_CPU = 1

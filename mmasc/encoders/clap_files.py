@@ -137,7 +137,7 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     except ValueError as error:
         raise MmascError(f"{path} is not JSON ({error}); copy the folder again") from error
     if not isinstance(value, dict):
-        raise MmascError(f"{path} holds no object; copy the folder again")
+        raise MmascError(f"{path} does not hold a JSON object; copy the folder again")
     return value
 
 

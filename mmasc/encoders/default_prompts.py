@@ -1,6 +1,6 @@
-"""The words that an encoder knows: the prompt file to ask it with where users give none of their own.
+"""The words that an encoder was trained with: the prompt file that is used where users give none.
 
-A spec names its file by text; the files lie with the other prompt files. Weights of one's own ("mini:runs/align") may
+A spec names its file by text; the files lie with the other prompt files. Weights of users ("mini:runs/align") may
 have learnt other words, so they have none.
 """
 

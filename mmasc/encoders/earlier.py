@@ -1,4 +1,4 @@
-"""Rules, and weights, of encoders in earlier versions: what is stored by them is searched and continued by them.
+"""Rules and weights of encoders in earlier versions: what was stored with them is searched and continued with them.
 
 What changes a vector changes the identity of its encoder. A collection, a head or a calibration holds the identity of
 its vectors, so the rules that gave it can be found again.

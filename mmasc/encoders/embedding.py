@@ -61,7 +61,7 @@ def checked_hop(encoder: WindowEncoder, hop_seconds: float | None) -> float:
     if not 0 < hop <= window:
         raise MmascError(f"hop must be above 0 and at most the window of {window:g} s, got {hop:g}")
     if hop < sample:
-        raise MmascError(f"hop must be a sample of {encoder.spec.name} at least ({sample:g} s), got {hop:g}")
+        raise MmascError(f"hop must be at least one sample of {encoder.spec.name} ({sample:g} s), got {hop:g}")
     return hop
 
 

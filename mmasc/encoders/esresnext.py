@@ -1,8 +1,8 @@
 """ESResNeXt-fbsp, the audio network of AudioCLIP, written as its papers and its weights define it.
 
 Samples → frames → a trained complex transform (frequency B-splines) → decibels in three bands → ResNeXt-50 with
-attention gates → 1024 numbers. Parameter names are those of the published weights. This is the definition: plain,
-slow, what esresnext_fast.py is held against and made from.
+attention gates → 1024 numbers. Parameter names are those of the published weights; mmasc does not train this network.
+This is the plain and slow definition, from which esresnext_fast.py is made, and with which it is compared.
 
 Papers: Guzhov et al. 2021, "ESResNe(X)t-fbsp", arXiv:2104.11587; Guzhov et al. 2021, "AudioCLIP", arXiv:2106.13043;
 Xie et al. 2017, "Aggregated residual transformations" (ResNeXt); Teolis 1998 (complex frequency B-spline wavelets).
@@ -52,7 +52,7 @@ class Fbsp(nn.Module):
     def kernel(self) -> Complex64[Tensor, "bin sample"]:
         """sqrt(fb) sinc(fb t / m)^m exp(-i fc t) / sqrt(N), over t in [-pi, pi].
 
-        In float32 and in this order of operations, on the CPU whatever the device: fc t reaches 3217 rad, where a
+        In float32 and in this order of operations, always on the CPU: fc t reaches 3217 rad, where a
         float32 step is 2.4e-4, and the weights were trained with that rounding. A float64 kernel differs by 2e-5 and
         is another transform.
 

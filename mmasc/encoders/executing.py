@@ -1,4 +1,4 @@
-"""What users say of who embeds recordings: `local | processes | ray`. Loads nothing heavy: it is read first.
+"""The choice of who embeds recordings: `local | processes | ray`. Loads nothing heavy, because it is read first.
 
 `mmasc.embed` is told in its arguments; for what embeds recordings on its way to something else (`classify`, heads on
 files) it is said around the call.

@@ -64,7 +64,7 @@ class ExportedEncoder:
 
 @dataclass(frozen=True)
 class _Source:
-    """What is exported: its module, what it must give, and what is said of it."""
+    """What is exported: its module, the expected output, and its description."""
 
     module: torch.nn.Module
     answer: Callable[[np.ndarray], list[np.ndarray]]

@@ -1,4 +1,4 @@
-"""What an encoder makes of one file, what files need of an encoder, and who keeps vectors of files that take long."""
+"""The vectors of one file (`FileVectors`), and the interfaces of encoders and of keepers of unfinished files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ class Keeper(Protocol):
 
 @dataclass
 class FileVectors:
-    """What became of one file.
+    """The vectors of one file, and how reading it went.
 
     Attributes:
         path: As it was given; "<memory>" or "<array>" where there was none.

@@ -1,9 +1,8 @@
-"""What an encoder has heard of the recordings that it is measured on: these very ones, others of their data set, or
-nothing that is known.
+"""Whether an encoder was trained on the recordings that it is measured on, or on others of their data set.
 
-Two witnesses: names of files (published data sets name their clips by rules, `mmasc.datasets.known`), and vectors: of
-every recording that a bundled encoder learned from the package keeps the vector, and a recording with nearly the same
-one is that recording, whatever it is called and whatever it was converted to. "Not known" promises nothing.
+There are two ways to know: names of files (published data sets name their clips by rules, `mmasc.datasets.known`), and
+vectors: the package keeps a vector of every recording that a bundled encoder learned from, and a recording with nearly
+the same vector is that recording, also under another name or in another format. "Not known" promises nothing.
 """
 
 import csv
@@ -74,7 +73,7 @@ def heard(
     vectors: Float[np.ndarray, "item dim"] | None = None,
     dataset: str = "",
 ) -> Heard:
-    """What is known of what an encoder has heard of some recordings.
+    """What is known about whether an encoder was trained on some recordings.
 
     Args:
         encoder: "name" or "name:path"; of weights of your own only what the run that they lie in says, of published

@@ -143,7 +143,7 @@ def split_hearing(name: str) -> tuple[str, Hearing]:
     said: dict[str, str] = {}
     while found := _END.search(name):
         if found[1] in said:
-            raise MmascError(f"{name!r} says {found[1]} twice; leave one out")
+            raise MmascError(f"{name!r} gives {found[1]} twice; leave one out")
         said[found[1]], name = found[2], name[: found.start()]
     return name, Hearing.of(said.get("speed"), said.get("band"))
 

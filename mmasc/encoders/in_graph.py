@@ -1,7 +1,7 @@
 """Encoders and networks as one module from waveforms to answers, in operations that ONNX has words for.
 
-Fourier transforms become convolutions with cosines and sines (`LogMelProducts`); whatever asks for the length of a
-recording does so inside the graph, so that one file takes recordings of any length.
+Fourier transforms become convolutions with cosines and sines (`LogMelProducts`); the length of a recording is
+only asked for inside the graph, so that one file takes recordings of any length.
 """
 
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""The recordings that the bundled encoders learned from, told by their vectors.
+"""The recordings that the bundled encoders learned from, recognised by their vectors.
 
 `weights/mini_learned.safetensors` and `base_learned.safetensors` keep, for every bundled encoder, 64 numbers of every
 labelled recording that it learned from (made by the `list_learned.py` of examples/make_mini and make_base): the mean of

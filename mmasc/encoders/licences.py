@@ -1,4 +1,4 @@
-"""Licences that forbid commercial use: said wherever an encoder is loaded, once per process."""
+"""Licences that forbid commercial use: a remark wherever such an encoder is loaded, once per process."""
 
 from mmasc.encoders.spec import EncoderSpec, licence_remark
 from mmasc.progress import current
@@ -7,7 +7,7 @@ _SAID: set[str] = set()
 
 
 def say_licence(name: str, spec: EncoderSpec) -> None:
-    """Say to whoever listens, once per process and encoder, that a licence forbids commercial use.
+    """Report, once per process and encoder, that a licence forbids commercial use.
 
     Args:
         name: What the encoder was loaded as.

@@ -1,7 +1,7 @@
 """`mini`: the bundled encoder of everyday sounds and English words, small enough for one CPU core.
 
 A convolutional network of half a million parameters (mini_network.py) next to a static table of token vectors
-(mini_text.py). What it heard, what it reaches and what it cannot do stands in weights/mini_card.md.
+(mini_text.py). Its training data, figures and limits are in weights/mini_card.md.
 
 Papers: Kong et al. 2020, "PANNs" (the kind of network); Wu et al. 2023, "Large-scale contrastive language-audio
 pretraining" (the kind of space); Jacob et al. 2018, arXiv:1712.05877, section 3.2 (folding batch norm).
@@ -63,9 +63,9 @@ class MiniFeatures(Encoder):
         return self._parameters, self._weights.numbers()
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
-        return self._both(waveforms)[0]
+        return self._features_and_vectors(waveforms)[0]
 
-    def _both(
+    def _features_and_vectors(
         self, waveforms: Float[Tensor, "batch time"]
     ) -> tuple[Float[Tensor, "batch feature"], Float[Tensor, "batch dim"]]:
         # Relative to the peak: no recording is too loud or too quiet for float32, and level is invisible exactly.
@@ -100,7 +100,7 @@ class Mini(MiniFeatures):
         self.logit_scale = self._weights.logit_scale
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
-        return self._both(waveforms)[1]
+        return self._features_and_vectors(waveforms)[1]
 
     def _text(self, texts: list[str]) -> Float32[np.ndarray, "text dim"]:
         return self._weights.texts(texts)

@@ -145,7 +145,7 @@ class TextTable:
             total = self.scale[tokens] @ self.table[tokens].astype(np.float32)
             norm = float(np.linalg.norm(total))
             if not norm > 0:
-                raise MmascError(f"the words of {text!r} cancel each other out: say it in other words")
+                raise MmascError(f"the words of {text!r} cancel each other out: use other words")
             vector[:] = total / norm
         return vectors
 

@@ -25,7 +25,7 @@ from mmasc.encoders.taggers import load_tagger
 from mmasc.encoders.usual import read_usual
 from mmasc.errors import MmascError
 
-# Windows of these spaces, whatever the tagger was trained on
+# Window length of these spaces; it does not depend on the windows that the tagger was trained on
 NAMES_SECONDS = 5.12
 # Of 1, 2 and 3 the best for finding recordings of two collections by their labels; a class that is heard clearly counts
 # far more than many that are heard a little
@@ -81,7 +81,7 @@ class Names(Encoder):
         return self.tagger.parameter_counts()
 
     def excess(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch class"]:
-        """How many deviations above what is usual each class is heard; 0 where it is below."""
+        """Number of deviations by which each class is above its usual logit; 0 where it is below."""
         return self.usual.excess(self.tagger.logits(waveforms))
 
     def _audio(self, waveforms: Float[Tensor, "batch time"]) -> Float[Tensor, "batch dim"]:
@@ -114,7 +114,7 @@ def spoken(name: str) -> str:
 
 def _check_names(tagger: str, names: Sequence[str]) -> None:
     if not names:
-        raise MmascError(f"{tagger} does not say what its classes are called, so that words cannot find them")
+        raise MmascError(f"{tagger} has no names for its classes, so it cannot be searched in words")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise MmascError(f"{tagger} has several classes called {repeated[0]!r}; give each a name of its own")

@@ -1,6 +1,6 @@
-"""Spaces of vectors of one's own: another program made them, and no encoder here makes more of them.
+"""Spaces of vectors that another program made; no encoder of mmasc can make more of them.
 
-Their "encoder" is called `vectors:TEXT`, where TEXT is the identity that whoever brought them named. Loads no torch.
+Their "encoder" is called `vectors:TEXT`, where TEXT is the identity that the user gave them. Loads no torch.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ _LONGEST = 200  # characters of an identity
 
 
 def own_name(identity: str) -> str:
-    """What a space of one's own stores as the name of its encoder.
+    """The name of the encoder that a space with vectors of another program stores.
 
     Args:
         identity: The text that names what made the vectors, "birdnet 2.4 embeddings": vectors of one text are compared,
@@ -31,7 +31,7 @@ def own_name(identity: str) -> str:
 
 
 def own_identity(identity: str, dim: int) -> str:
-    """Identity of a space of one's own, as heads and folders have it: 32 hex digits.
+    """Identity of a space with vectors of another program, as heads and folders have it: 32 hex digits.
 
     Args:
         identity: The text, see `own_name`.
@@ -41,7 +41,7 @@ def own_identity(identity: str, dim: int) -> str:
 
 
 def is_own(encoder: object) -> bool:
-    """Whether the stored name of an encoder is that of vectors of one's own."""
+    """Whether the stored name of an encoder is that of vectors of another program."""
     return isinstance(encoder, str) and encoder.startswith(_BEFORE)
 
 
@@ -51,7 +51,7 @@ def text_of(encoder: str) -> str:
 
 
 def own_spec(encoder: str) -> EncoderSpec:
-    """What is known of vectors of one's own: that neither sound nor text nor picture becomes one here."""
+    """The specification of vectors of another program: no sound, text or picture can be embedded here."""
     return EncoderSpec(
         encoder,
         "",

@@ -1,4 +1,4 @@
-"""Files on their way through a network: which windows they have, which of these have vectors, and what was kept."""
+"""Files on their way through a network: their windows, which of these have vectors, and what was kept from before."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

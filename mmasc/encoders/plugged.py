@@ -1,4 +1,4 @@
-"""An encoder that somebody wrote (`mmasc.encoders.plugin`) as an `Encoder`: checked, and its faults named."""
+"""An encoder that a user wrote (`mmasc.encoders.plugin`) as an `Encoder`: its output is checked, its errors name it."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -64,7 +64,7 @@ class PluggedEncoder(Encoder):
 
     @property
     def unit_length(self) -> bool:
-        """Whether its vectors are said to have length 1."""
+        """Whether its specification says that its vectors have length 1."""
         return self.plugin.spec.unit_length
 
     def parameter_counts(self) -> tuple[int, int]:
@@ -106,7 +106,7 @@ class PluggedEncoder(Encoder):
         return vectors
 
     def _asked(self, what: str, call: Callable[[], Any]) -> Any:
-        """What somebody's code gives; what it raises becomes one line that names it."""
+        """Calls the user's code; errors in it become one line that names it."""
         try:
             return call()
         except MmascError:

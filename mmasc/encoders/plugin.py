@@ -20,7 +20,7 @@ from mmasc.encoders.spec import EncoderSpec, Padding, TrainingSet
 
 @dataclass(frozen=True)
 class PluginSpec:
-    """What an encoder of one's own takes and gives.
+    """The specification of an encoder written by a user.
 
     Attributes:
         name: Name of the encoder, part of its identity.
@@ -32,7 +32,7 @@ class PluginSpec:
         padding: How a recording shorter than a window is filled: "zeros", "repeat" (whole repetitions, then zeros), or
             "minimum" (zeros up to `minimum_seconds` only, for encoders that take windows of any length).
         minimum_seconds: Shortest window, for padding "minimum".
-        unit_length: Whether vectors have length 1; `mmasc models check` holds the encoder to it.
+        unit_length: Whether vectors have length 1; `mmasc models check` tests it.
         logit_scale: What softmax multiplies cosines by, where there is text; None for 1.
         windows_at_once: How many windows `embed_audio` gets at most; with 1 no vector can depend on its neighbours.
         licence: Licence of the weights; non-commercial licences say so here.
@@ -66,7 +66,7 @@ class PluginSpec:
 
 
 class EncoderPlugin:
-    """An encoder of one's own. A subclass sets `spec` and writes `embed_audio`, `embed_text` or `embed_image`.
+    """An encoder written by a user. A subclass sets `spec` and writes `embed_audio`, `embed_text` or `embed_image`.
 
     mmasc reads, mixes, resamples, cuts and fills; what it gives is finite, mono and at the rate that `spec` says.
 

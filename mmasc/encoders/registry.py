@@ -60,16 +60,16 @@ def load_encoder(
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}")
     if isinstance(name, EncoderPlugin) or (isinstance(name, type) and issubclass(name, EncoderPlugin)):
-        return _said(_class_at(_PLUGGED)(name, device, AskedWindow(window_seconds)))
+        return _with_licence_remark(_class_at(_PLUGGED)(name, device, AskedWindow(window_seconds)))
     plain, hearing = split_hearing(_checked_name(name))
     if _target_of_own(plain) is not None:
-        return _said(build_encoder(Origin(full_name_of(name), device, window_seconds), backend))
+        return _with_licence_remark(build_encoder(Origin(full_name_of(name), device, window_seconds), backend))
     spec, path = _asked_spec(plain, AskedWindow(window_seconds, hearing))
     origin = Origin(full_name_of(name), device, window_seconds, spec, path)
     encoder: Encoder = by_rules_of(identity, spec, lambda one: build_encoder(origin._replace(spec=one)))
     if backend == "onnx":
         encoder.use_onnx()
-    return _said(encoder)
+    return _with_licence_remark(encoder)
 
 
 def build_encoder(origin: Origin, backend: str = "eager") -> "Encoder":
@@ -129,8 +129,8 @@ def load_text_encoder(
     return found
 
 
-def _said(encoder: "Encoder") -> "Encoder":
-    """The same, once it is said whether its licence forbids commercial use."""
+def _with_licence_remark(encoder: "Encoder") -> "Encoder":
+    """The same encoder, after a remark if its licence forbids commercial use."""
     say_licence(encoder.loaded_as or encoder.spec.name, encoder.spec)
     return encoder
 
@@ -224,7 +224,7 @@ def _known(name: str) -> EncoderSpec | None:
 
 
 def window_of(encoder: str, window_seconds: float) -> float | None:
-    """What `load_encoder` needs to be told of a window: nothing where it is the encoder's own."""
+    """The window to pass to `load_encoder`: None if it is the encoder's own."""
     spec = spec_of(encoder)
     return None if spec is not None and spec.window_seconds == window_seconds else window_seconds
 

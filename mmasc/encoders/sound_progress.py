@@ -36,7 +36,7 @@ class SoundProgress:
         self._reached: dict[Path, float] = {}
 
     def heard(self, path: Path, seconds: float) -> None:
-        """So much of a file is done."""
+        """Report that so many seconds of a file are done."""
         self._advance(path, seconds)
         whole = self._seconds.get(path)
         far = f"{min(100 * seconds / whole, 100):.0f} %" if whole else f"{seconds / 60:.1f} min"
@@ -105,7 +105,7 @@ def _threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def _length(path: Path) -> float | None:
-    """Seconds that a file declares; what cannot be read is told when it is embedded."""
+    """Seconds that a file declares; files that cannot be read are reported when they are embedded."""
     try:
         with open_source(path) as file:
             header = read_header(file, path.stat().st_size)

@@ -1,4 +1,4 @@
-"""What is known of an encoder without loading it: a frozen record, no torch."""
+"""What is known about an encoder without loading it: a frozen record, no torch."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -128,5 +128,5 @@ def forbids_commerce(licence: str) -> bool:
 
 
 def licence_remark(name: str, licence: str) -> str:
-    """What is said of an encoder whose licence forbids commercial use."""
+    """The remark on an encoder whose licence forbids commercial use."""
     return f"{name}: its licence ({licence}) forbids commercial use"

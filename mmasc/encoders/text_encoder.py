@@ -1,4 +1,4 @@
-"""The side of an encoder that reads texts; alone it needs no torch, and a query of words is asked by it alone."""
+"""The part of an encoder that reads texts; it needs no torch, and is enough for queries in words."""
 
 from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable

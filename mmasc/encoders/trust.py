@@ -1,4 +1,4 @@
-"""Which Python files the user trusts: a file with an encoder is code, and runs only after somebody said so.
+"""Which Python files the user trusts: a file with an encoder is code, and runs only after the user allowed it.
 
 What is trusted is a file at its place with its content: one changed byte, and it is asked again.
 """
@@ -25,7 +25,7 @@ def asking(ask: Callable[[str], bool]) -> Iterator[None]:
     """Within the block the user is asked about files that are not trusted yet.
 
     Args:
-        ask: Told the question; answers whether the file may run.
+        ask: Called with the question; answers whether the file may run.
     """
     token = _ASKED.set(ask)
     try:

@@ -30,7 +30,7 @@ _KIND = "mmasc-usual"
 
 @dataclass(frozen=True)
 class Usual:
-    """Of each class, in the order of `classes`.
+    """What is usual for each class, in the order of `classes`.
 
     Attributes:
         classes: Names.

@@ -199,7 +199,7 @@ def _network_row(found: Evaluation, measure: bool) -> Row:
 
 
 def system_name(network: str, arguments: Mapping[str, Any]) -> str:
-    """A network with what was said of its definition: the cell of the tables where it is one, else name=value."""
+    """A network with its arguments: the cell of the published tables if it is one, else name=value."""
     from mmasc.networks.tag_presets import TAG_PRESETS
 
     stated = {name: value for name, value in arguments.items() if name not in _FROM_THE_DATA}

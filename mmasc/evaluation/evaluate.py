@@ -54,7 +54,7 @@ def evaluate(
     found = []
     for runs in systems.values():
         scores = []
-        for run, tell in _told(runs):
+        for run, tell in _with_progress(runs):
             if run.unfinished:
                 once(f"{run.folder} is not finished: {run.unfinished}; tested as it is")
 
@@ -77,8 +77,8 @@ def evaluate(
     return found
 
 
-def _told(runs: Sequence[Run]) -> Iterator[tuple[Run, Callable[..., None]]]:
-    """The runs, with what tells of each how many clips are tested."""
+def _with_progress(runs: Sequence[Run]) -> Iterator[tuple[Run, Callable[..., None]]]:
+    """The runs, each with a function that reports how many clips are tested."""
     for run in one_by_one("run", runs):
         with counting("testing", "clips") as tell:
             yield run, tell

@@ -129,8 +129,8 @@ def table_of(rows: Sequence[FeatureRow]) -> list[dict[str, str]]:
     return [
         {
             "features": row.name,
-            "seen %": _said(row.seen, row.seen_low, row.seen_high, row.seen_clips),
-            "unseen %": _said(row.unseen, row.unseen_low, row.unseen_high, row.unseen_clips),
+            "seen %": _cell(row.seen, row.seen_low, row.seen_high, row.seen_clips),
+            "unseen %": _cell(row.unseen, row.unseen_low, row.unseen_high, row.unseen_clips),
             "published seen/unseen": "-"
             if row.published_seen is None
             else f"{row.published_seen:.1f}/{row.published_unseen:.1f}",
@@ -139,7 +139,7 @@ def table_of(rows: Sequence[FeatureRow]) -> list[dict[str, str]]:
     ]
 
 
-def _said(value: float | None, low: float | None, high: float | None, clips: int) -> str:
+def _cell(value: float | None, low: float | None, high: float | None, clips: int) -> str:
     if value is None:
         return "-"
     interval = "" if low is None else f" [{low:.1f}, {high:.1f}]"

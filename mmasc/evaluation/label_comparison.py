@@ -1,4 +1,4 @@
-"""Labels against labels: what a model, or a second person, said of recordings against what is true."""
+"""Labels against labels: the labels of a model, or of a second person, against the true ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class LabelFigures:
         macro: Means over labels.
         micro_interval, macro_interval: Low and high of each figure, over recordings; None for a single recording.
         labels: Figures of each label.
-        totals: For each label, how often it is true, was said, and was said rightly.
+        totals: For each label, how often it is true, was found, and was found correctly.
         curves: For each label, where all have scores: figures by threshold, ascending.
         best: Its threshold with the highest F1: chosen on these data.
     """
@@ -84,8 +84,8 @@ def compare_labels(
     Labels that are "absent" are not events, but say that a recording was listened to; "unsure" ones are left out.
 
     Args:
-        truth: What is true.
-        guess: What is tested.
+        truth: The true labels.
+        guess: The labels to test.
         segment_seconds, collar_seconds, length_share, with_offset: See `segment_counts` and `event_counts`.
         all_recordings: Whether recordings of which `truth` says nothing count, as ones in which nothing is true;
             default: they are left out.

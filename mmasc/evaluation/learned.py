@@ -1,4 +1,4 @@
-"""What the runs of a system learned before their own training: starting weights and teachers that know the test clips.
+"""What the runs of a system were trained on before: starting weights and teachers that know the test clips.
 
 A run never learns from its test fold. What it began from, or was taught by, may have: another run's weights from
 another fold, an encoder that was trained on the same data set, published weights of AudioSet.

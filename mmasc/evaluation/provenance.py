@@ -1,4 +1,4 @@
-"""What made a table: versions of packages, and the commit of the code."""
+"""What a table was made with: versions of packages, and the commit of the code."""
 
 import platform
 import subprocess

@@ -104,7 +104,7 @@ def _write_times(ax: Any, lines: Sequence[dict[str, Any]], key: str, colour: Any
 
 
 def _write_span(ax: Any, runs: Sequence[Run]) -> None:
-    """How long the runs took, in a corner: on curves that lie upon each other times could not be read."""
+    """Write how long the runs took into a corner: on curves that cover each other the times could not be read."""
     times = sorted(run.epochs[-1]["seconds"] for run in runs if run.epochs and "seconds" in run.epochs[-1])
     if times:
         span = f"{time_text(times[0])} to {time_text(times[-1])}" if len(times) > 1 else time_text(times[0])

@@ -52,7 +52,7 @@ class Run:
 
     @cached_property
     def digest(self) -> str:
-        """Of the weights and of what decides how clips are heard."""
+        """Digest of the weights and of the options that decide how clips are heard."""
         values = {name: value for name, value in asdict(self.config).items() if name not in _NOT_HEARD}
         decisive = json.dumps(values | {"data": "", "version": _HEARD}, sort_keys=True)
         return hashlib.sha256(self.weights.read_bytes() + decisive.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What runs say about the clips that they have not learned from.
+"""The test scores of runs on clips that they were not trained on.
 
 It is kept next to their weights (test_scores.safetensors) and made again when the weights or what decides the answers
 have changed.

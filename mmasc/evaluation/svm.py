@@ -73,7 +73,7 @@ def svm_scores(
         table, sides = run.data(data)
         if table.multi_label:
             raise MmascError(
-                f"{run.folder} has clips with several labels: a support vector machine tells one; leave it"
+                f"{run.folder} has clips with several labels, but a support vector machine predicts one; leave it out"
             )
         codes = _codes(run, table, sides, session)
         kernel, chosen = choose_kernel(codes, chosen_on)
@@ -119,7 +119,7 @@ def _fitted(kernel: str, codes: Codes, side: Int64[np.ndarray, " some"]) -> Supp
 
 
 def _cross_validated(kernel: str, codes: Codes) -> float:
-    """Accuracy over clips, each said by a machine that heard nothing of its recording; 0 where there are too few."""
+    """Accuracy over clips, each predicted by a machine that was not fitted to its recording; 0 for too few clips."""
     train = codes.positions.train
     groups = np.array(codes.groups)[train]
     n_folds = min(_FOLDS, len(set(groups)))

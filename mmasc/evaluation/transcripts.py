@@ -90,11 +90,11 @@ class TranscriptReport:
 def compare_transcripts(
     reference: str | Path | Mapping[str, str], guess: str | Path | Mapping[str, str], normalise: bool = True
 ) -> TranscriptReport:
-    """Word and character error rates of transcripts against what was said.
+    """Word and character error rates of transcripts against reference transcripts.
 
     Args:
-        reference: What was said: a file, a folder, or texts by the names of their recordings.
-        guess: What was recognised, the same.
+        reference: The correct transcripts: a file, a folder, or texts by the names of their recordings.
+        guess: The recognised transcripts, in one of the same forms.
         normalise: Compare in lower case and without punctuation.
     Returns:
         Rates over the corpus, never means of the recordings' rates.
@@ -110,7 +110,8 @@ def compare_transcripts(
     missing = [name for name in spoken if name not in recognised]
     if spoken and len(missing) == len(spoken):
         raise MmascError(
-            f"the two name no recording alike: {listed(list(spoken)[:3])} there, {listed(list(recognised)[:3])} here"
+            f"the two have no recording in common: {listed(list(spoken)[:3])} there, "
+            f"{listed(list(recognised)[:3])} here"
         )
     pairs = [(text, recognised.get(name, "")) for name, text in spoken.items()]
     if not any(without_annotations(text).split() for text, _ in pairs):
@@ -181,13 +182,13 @@ def _check_pair(said: Transcripts, heard: Transcripts) -> None:
     if said.named != heard.named:
         names, plain = (said, heard) if said.named else (heard, said)
         raise MmascError(
-            f"{show_path(names.path)} names its recordings, {show_path(plain.path)} does not; give both names, or "
-            "both none and the same order"
+            f"{show_path(names.path)} names its recordings, {show_path(plain.path)} does not; give names in both, or "
+            "in neither and the same order"
         )
     if not said.named and len(said.texts) != len(heard.texts):
         raise MmascError(
             f"{show_path(said.path)} has {len(said.texts)} lines, {show_path(heard.path)} {len(heard.texts)}: without "
-            "names of recordings every line needs its partner"
+            "names of recordings both must have the same number of lines"
         )
 
 

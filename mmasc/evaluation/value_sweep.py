@@ -123,7 +123,7 @@ def sweep_values(
     wanted = dict(grid) if isinstance(grid, Mapping) else grid_of(grid)
     options = {"validation": VALIDATION, **options}
     if not options["validation"]:
-        raise MmascError("a grid is chosen from on validation clips: validation must be a fold or a share, as in 0.2")
+        raise MmascError("a grid is decided on validation clips: validation must be a fold or a share, as in 0.2")
     fixed = [name for name in _FIXED if name in wanted]
     if fixed:
         raise MmascError(

@@ -40,7 +40,7 @@ class MfccFrontEnd(LogMelFrontEnd):
 def exact_product(
     values: Float[Tensor, "batch channel frame band"], matrix: Float32[Tensor, "band out"]
 ) -> Float32[Tensor, "batch channel frame out"]:
-    """Every frame times a matrix, in float32 whatever autocast and TF32 say; an item does not feel its neighbours."""
+    """Every frame times a matrix, always in float32 (without autocast and TF32); items do not affect each other."""
     with torch.autocast(values.device.type, enabled=False):
         if values.device.type == "cuda":
             return (values.double() @ matrix.double()).float()

@@ -19,10 +19,7 @@ from mmasc.features.log_mel_config import LogMelConfig
 FRAME = 512
 CLASSIC = LogMelConfig(44_100, 2048, 2048, FRAME, 128, 0.0, 22_050.0)
 N_COEFFICIENTS = 12
-N_NUMBERS = 2 * (N_COEFFICIENTS + 1)
 RANGE_DB = 80.0
-# Shortest waveform, for the reflection at its ends
-MINIMUM_SAMPLES = CLASSIC.n_fft // 2 + 1
 
 
 class ClassicFeatures(nn.Module):

@@ -60,7 +60,7 @@ class ConstantQ(nn.Module):
             ValueError: If there are no samples.
         """
         if waveforms.shape[1] == 0:
-            raise ValueError("waveforms must hold a sample at least")
+            raise ValueError("waveforms must hold at least one sample")
         n_frames = 1 + waveforms.shape[1] // self.hop_length
         with torch.autocast(waveforms.device.type, enabled=False):
             # one more at the end, where a frame can be centred on the first sample after the last

@@ -30,7 +30,7 @@ class LevelledFrontEnd(LogMelFrontEnd):
         return self.compress(self.power(waveforms))
 
     def compress(self, power: Float[Tensor, "batch channel frame mel"]) -> Float32[Tensor, "batch channel frame mel"]:
-        """The same of mel power."""
+        """The features of mel power that is computed already."""
         level = loudest_power(power).reshape(-1, 1, 1, 1)
         # An item of silence is all floor
         relative = power * power.shape[3] / torch.where(level > 0, level, torch.ones_like(level))

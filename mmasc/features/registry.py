@@ -1,4 +1,4 @@
-"""The registry of front ends: what turns waveforms into what networks read, by name.
+"""The registry of front ends, which turn waveforms into the features that networks read.
 
 Every front end takes `[batch channel time]` in [-1, 1] at its own rate. Those of spectrograms treat audio channels by
 themselves and put one (or, with deltas, several) feature channels in their place:

@@ -30,5 +30,5 @@ class RawWaveform(FrontEnd):
         return samples if self.scale == 1 else samples * self.scale
 
     def n_frames(self, n_samples: int) -> int:
-        """As many as come in; with pre-emphasis one less."""
+        """As many as there are samples; with pre-emphasis one less."""
         return n_samples - (1 if self.pre_emphasis else 0)

@@ -29,7 +29,7 @@ _MEND = "make it again with: mmasc prompts calibrate ... --out FILE"
 
 @dataclass(frozen=True)
 class Calibration:
-    """How the prompts of one set are to be asked in one space.
+    """Learned settings for one set of prompts in one space: shifts, temperature, thresholds.
 
     Attributes:
         encoder, identity: Encoder and identity of the space.
@@ -41,7 +41,7 @@ class Calibration:
         thresholds: Least probability of each label, in the order of the labels; None for none.
         minimum_cosine: Least shifted cosine; None for none.
         multi_label: Whether every label is judged by itself.
-        recordings: How many labelled ones it was learnt from.
+        recordings: Number of labelled recordings that it was learned from.
         mmasc: Version that made it.
         format: Format of the file.
         source: The file that it was read from, for messages.
@@ -115,10 +115,10 @@ class Calibration:
 
     @classmethod
     def load(cls, path: str | Path) -> "Calibration":
-        """Read it; whoever wrote the file.
+        """Read a calibration from a file, which may come from an untrusted source.
 
         Raises:
-            MmascError: If it is missing, no calibration, damaged, or made by a newer mmasc.
+            MmascError: If it is missing, not a calibration, damaged, or made by a newer mmasc.
         """
         path = Path(path)
         if not path.is_file():
@@ -150,7 +150,7 @@ def _parsed(raw: dict[str, Any]) -> Calibration:
     if not isinstance(labels, list) or not labels or not all(isinstance(name, str) for name in labels):
         raise ValueError("its labels are not a list of texts")
     if len(set(labels)) != len(labels):
-        raise ValueError("a label is there twice")
+        raise ValueError("a label occurs twice")
     for name in ("encoder", "identity", "prompts", "texts", "mmasc"):
         if not isinstance(raw.get(name), str):
             raise ValueError(f"{name} is not a text")

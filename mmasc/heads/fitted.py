@@ -101,10 +101,11 @@ class FittedHead:
     """A head as it is applied: from `fit_head`, or read by `FittedHead.load`; both answer the same bit for bit.
 
     Attributes:
-        stamp: What it is.
-        predictor: What answers.
+        stamp: Description of the head.
+        predictor: Computes the probabilities.
         source: The file that it was read from.
-        familiarity: What tells vectors that are unlike all classes; None where it learned from too few, or is older.
+        familiarity: Recognises vectors that are unlike all classes; None in heads of few recordings or of older
+            versions.
     """
 
     stamp: HeadStamp
@@ -178,7 +179,7 @@ class FittedHead:
 
     @classmethod
     def load(cls, path: str | Path) -> "FittedHead":
-        """Read a head; no code in the file is run, whoever wrote it.
+        """Read a head from a file, which may come from an untrusted source: no code in it is run.
 
         Raises:
             MmascError: If the file is missing, no head, damaged, contradicts itself, or was made by a newer mmasc.
@@ -221,7 +222,7 @@ def _typed(classes: Sequence[str], label_type: str) -> list[Any]:
 
 
 def _read(path: Path) -> tuple[str, str, str, dict[str, np.ndarray]]:
-    """Stamp, type of the labels, what is said of moments, and arrays of a file."""
+    """Stamp, type of the labels, entry for moments, and arrays of a file."""
     if path.is_dir():
         raise MmascError(f"{path} is a folder; give the file that mmasc head fit --out wrote")
     if not path.exists():
@@ -258,7 +259,7 @@ def _parse_stamp(raw: dict[str, Any], label_type: str) -> HeadStamp:
     if not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
         raise ValueError("its classes are not a list of texts")
     if len(set(classes)) != len(classes):
-        raise ValueError("a class is there twice")
+        raise ValueError("a class occurs twice")
     for name, wanted in types.items():
         value = raw[name]
         if name != "classes" and (not isinstance(value, (float, int) if wanted is float else wanted) or value is True):
@@ -278,7 +279,7 @@ def _with_moments(stamp: HeadStamp, raw: Any) -> HeadStamp:
         ValueError: If they do not fit the classes.
     """
     if not isinstance(raw, dict) or not set(raw) <= set(_OF_MOMENTS):
-        raise ValueError("what it says of moments is not known")
+        raise ValueError("its entry for moments is unknown")
     thresholds, background = raw.get("thresholds"), raw.get("background")
     if thresholds is not None:
         numbers = isinstance(thresholds, list) and all(
@@ -288,10 +289,10 @@ def _with_moments(stamp: HeadStamp, raw: Any) -> HeadStamp:
             raise ValueError("its thresholds are not a probability for every label")
         thresholds = tuple(float(one) for one in thresholds)
     if background is not None and background not in stamp.classes:
-        raise ValueError("its background is none of its classes")
+        raise ValueError("its background is not one of its classes")
     words = raw.get("words")
     if words is not None:
         if not isinstance(words, list) or any(one not in stamp.classes for one in words):
-            raise ValueError("the words that it began with are none of its classes")
+            raise ValueError("the words that it began with are not among its classes")
         words = tuple(words)
     return replace(stamp, thresholds=thresholds, background=background, words=words)

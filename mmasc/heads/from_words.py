@@ -1,4 +1,4 @@
-"""Logistic regression that begins with what words say of a label, and goes on with what examples say.
+"""Logistic regression that starts from the words of a label and is changed by every example.
 
 The weights have a Gaussian prior as in any regularised logistic regression, but its mean is not 0: it is the direction
 of the label's words, scaled to logits per deviation from what is usual. Without examples the head is about the words

@@ -1,4 +1,4 @@
-"""What a fitted head is kept as: named arrays with `predict_proba`; and what arrays of a file are held against.
+"""The stored form of a fitted head: named arrays with `predict_proba`; and checks of arrays from a file.
 
 Every `load` checks its arrays as if they came from an enemy: what would index out of bounds or walk in circles is
 refused.

@@ -1,4 +1,4 @@
-"""Recordings and what each counts → those that count at all, as scikit-learn's `sample_weight` has it."""
+"""Recordings and their weights → those with a weight above zero, as scikit-learn's `sample_weight` has it."""
 
 from typing import Any
 

@@ -87,7 +87,9 @@ def fit_minimum_against(
     true = check_codes(cosines, codes)
     best = np.sort(cosines.max(axis=1)[cosines.argmax(axis=1) == true]).astype(np.float64)
     if not len(best):
-        raise MmascError("no labelled sound has its own label as the best; fix the prompts before a least cosine")
+        raise MmascError(
+            "no labelled sound has its own label as the best; fix the prompts before learning a minimum cosine"
+        )
     others = np.sort(background.max(axis=1)).astype(np.float64)
     highest = best[min(int(np.floor(lost * len(best) + 1e-9)), len(best) - 1)]
     candidates = best[best <= highest]  # between two right answers nothing is gained by a lower one
@@ -117,7 +119,9 @@ def fit_minimum_cosine(
     true = check_codes(cosines, codes)
     best = np.sort(cosines.max(axis=1)[cosines.argmax(axis=1) == true])
     if not len(best):
-        raise MmascError("no labelled sound has its own label as the best; fix the prompts before a least cosine")
+        raise MmascError(
+            "no labelled sound has its own label as the best; fix the prompts before learning a minimum cosine"
+        )
     return float(best[int(np.floor(lost * len(best) + 1e-9))])
 
 

@@ -131,7 +131,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         if not finite.all():
             raise VectorsError(
                 f"the prompts of {str(labels[finite.argmin()])!r} have no direction in this space, their vectors hold "
-                "NaN or infinity; say them otherwise"
+                "NaN or infinity; use other words"
             )
         classes, class_vectors = label_vectors(vectors, labels)
         if isinstance(self.threshold, Mapping) and set(self.threshold) != set(classes.tolist()):

@@ -27,7 +27,7 @@ _COLUMNS = {
 
 
 def read_birdnet(path: Path, label_column: str | None = None) -> LabelFile:
-    """Rows of one table of results, of whichever of the kinds.
+    """Rows of one table of results, in any of these formats.
 
     Raises:
         MmascError: If the file cannot be read, or is none of them.

@@ -37,7 +37,7 @@ def export_hoplite(collection: Collection, to: Path, space: str | None = None) -
 def import_hoplite(
     collection: Collection, folder: Path, space: str, identity: str | None, durations: Any = None, replace: bool = False
 ) -> VectorsReport:
-    """Add all windows of a hoplite database as vectors of one's own: arguments and errors of `Collection.add_vectors`.
+    """Add all windows of a hoplite database as vectors; arguments and errors are those of `Collection.add_vectors`.
 
     Raises:
         MmascError: Also if the folder holds no database, or an empty one.

@@ -1,4 +1,4 @@
-"""What other packages hand over together: an encoder or its name; texts, sounds and pictures."""
+"""Arguments that other packages pass: an encoder or its name; texts, sounds and pictures."""
 
 import os
 from typing import Any
@@ -20,7 +20,7 @@ def loaded(encoder: str | Encoder, device: str = "cpu", identity: str | None = N
     """
     found = encoder if isinstance(encoder, Encoder) else load_encoder(encoder, device, identity=identity)
     if hears and not found.supports("audio"):
-        raise MmascError(f"{found.spec.name} hears no sound; choose another encoder")
+        raise MmascError(f"{found.spec.name} does not embed sound; choose another encoder")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Inputs as other packages hand them over: one or several, rows of several kinds → vectors."""
+"""Inputs as other packages pass them: one or several, rows of several kinds → vectors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""An encoder of mmasc with the calls of sentence-transformers: `encode`, `similarity` and their kin, texts and sounds.
+"""An encoder of mmasc with the calls of sentence-transformers: `encode`, `similarity` and others, for texts and sounds.
 
 Loads mmasc alone; what is written for a SentenceTransformer takes this in its place.
 """

@@ -1,4 +1,4 @@
-"""Sounds as other packages hand them around (`mmasc.audio.forms.as_sound`) → one vector for each."""
+"""Sounds as other packages represent them (`mmasc.audio.forms.as_sound`) → one vector for each."""
 
 from collections.abc import Iterable
 from typing import Any

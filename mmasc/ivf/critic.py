@@ -1,4 +1,4 @@
-"""The critic: does a grid of features come from a picture, or was it imagined from a sound?
+"""The critic: decides whether a grid of features comes from a picture or was imagined from a sound.
 
 A number without bound (no sigmoid), no batch norm: the penalty is on each item's own gradient.
 

@@ -156,7 +156,7 @@ def _key(source: Source, config: PairConfig) -> str:
 
 
 def _faults_of(file: Path) -> list[str] | None:
-    """What was said when the file was made; None where it is damaged, so that it is made again."""
+    """The remark from when the file was made; None if the file is damaged, so that it is made again."""
     try:
         with safe_open(str(file), "pt") as stored:
             faults = parse_json((stored.metadata() or {})["config"])["faults"]

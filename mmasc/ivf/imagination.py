@@ -1,4 +1,4 @@
-"""The whole of it in use: a window of sound in; codebook indices, imagined features and an imagined picture out."""
+"""The trained parts in use: a window of sound in; codebook indices, imagined features and an imagined picture out."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path

@@ -45,7 +45,7 @@ def imagine_files(
         most: Pictures of one recording; of longer ones evenly chosen windows are taken.
         hop_seconds: Seconds from one window's start to the next; default: the window.
         device: "cpu", "cuda", "auto" ...
-        strict: A recording that cannot be read is an error; otherwise it is said and left out.
+        strict: A recording that cannot be read is an error; otherwise it is left out, with a remark.
         remark: Called with the line about a recording that was left out.
     Yields:
         Every picture, when it is written.

@@ -1,4 +1,4 @@
-"""Films made by rule, whose sound tells what is to be seen: for those without films, and to measure what was learned.
+"""Films made by rule, whose sound tells what can be seen: for users without films, and to measure what was learned.
 
 A figure moves up and down on a dark ground while it sounds:
 

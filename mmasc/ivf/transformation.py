@@ -92,7 +92,7 @@ class SoundTransformer(nn.Module):
 
 
 class SoundConvolutions(nn.Module):
-    """Strided convolutions over the spectrogram, pooled to the grid; the mean of all is told to every cell.
+    """Strided convolutions over the spectrogram, pooled to the grid; the mean of all is added to every cell.
 
     Args:
         As those of `SoundTransformer`.

@@ -32,12 +32,12 @@ class LabelRow:
         start: In seconds from the beginning of the recording.
         end: In seconds, at least `start` (equal: a point in time); infinite: to the end of the recording.
         label: Without blanks around it; never empty.
-        score: A finite number, or None where nothing is said.
+        score: A finite number, or None if not given.
         verdict: "present", "absent" (the label was looked for and not found) or "unsure".
         low_hz: Lowest frequency, in Hz.
         high_hz: Highest frequency, in Hz.
         channel: Channel of the recording, from 1.
-        by: Who or what labelled.
+        by: Annotator: a person, or the name of a head or a prompt file.
         at: When it was labelled, as ISO 8601 text.
         note: A remark.
         clock: Time of day of the start, as text.
@@ -166,7 +166,7 @@ def row_from(values: Mapping[str, Any], path: str = "", decimal_comma: bool = Fa
 
 
 def number(value: Any, name: str, decimal_comma: bool = False, infinite: bool = False) -> float | None:
-    """A finite number, also of a text such as 12.5, 1:02.5 or 1:00:02 (minutes, hours); None where nothing is said.
+    """A finite number, also of a text such as 12.5, 1:02.5 or 1:00:02 (minutes, hours); None for an empty value.
 
     Raises:
         BadRowError: If it is something else.

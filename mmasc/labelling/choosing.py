@@ -1,4 +1,4 @@
-"""Which questions to ask, of scores alone: at most so many of a recording, and no moment twice."""
+"""Which questions to ask, from scores alone: a limited number per recording, and no moment twice."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Questions:
 
 
 class _Taken:
-    """What was chosen so far, and what may still be."""
+    """The moments chosen so far, and the limits for further ones."""
 
     def __init__(self, questions: Questions, most: int) -> None:
         self.rows: list[tuple[int, int]] = []

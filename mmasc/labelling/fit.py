@@ -112,7 +112,7 @@ def fit_head(
 
 
 class _Count:
-    """Fits done, told to whoever wants to show them."""
+    """Counts the fits that are done and reports them as progress."""
 
     def __init__(self, total: int, progress: Callable[[int, int], None] | None) -> None:
         self.total, self.done, self.progress = total, 0, progress

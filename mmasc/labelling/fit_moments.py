@@ -80,7 +80,7 @@ def fit_windows(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[FittedHead, Tested]:
-    """Fit a head to annotated windows, and say of each what heads said that had not heard its recording.
+    """Fit a head to annotated windows, and predict each window with heads that were not fitted to its recording.
 
     Args:
         windows, head, folds, seed, progress: See `fit_moments`.

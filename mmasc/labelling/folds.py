@@ -1,4 +1,4 @@
-"""Who learns and who is tested: official folds, stratified folds that keep groups together, few-shot draws."""
+"""Recordings for fitting and for testing: official folds, stratified folds with whole groups, few-shot draws."""
 
 import warnings
 from collections.abc import Sequence

@@ -49,7 +49,7 @@ class HeadReport:
     """A fitted head and how good it is on recordings that it has not heard.
 
     Attributes:
-        head, label, space, encoder, identity: What was fitted to what; identity and encoder of the space.
+        head, label, space, encoder, identity: The head, its label column, and the space with its encoder and identity.
         recordings, unlabelled, without_vectors: Recordings used, and left out for having no label or no vector.
         classes: Labels as text, in the order of rows and columns below; `fitted.classes_` has them in their own type.
         tested: Recordings that were tested.
@@ -116,7 +116,7 @@ def head_report(
     out: str | Path | None,
     seed: int,
 ) -> HeadReport:
-    """The report of a head from what it said of the recordings of every fold when it had not heard them."""
+    """The report of a head from its predictions for the recordings of every fold, which it was not fitted to."""
     classes = list(recordings.classes)
     counts = np.bincount(recordings.codes, minlength=len(classes))
     items = np.sort(np.concatenate([part.test for part in parts])) if parts else np.zeros(0, np.int64)

@@ -1,4 +1,4 @@
-"""How good a head is by what people said of moments, and what more of their answers would be worth.
+"""How good a head is on moments that people judged, and how much more answers would improve it.
 
 Everything is measured on recordings that the heads which are tested have not heard. Moments that were annotated because
 a head was unsure are harder than others, and those that somebody came across are easier: only answers about moments
@@ -41,7 +41,7 @@ class Learning:
         interval: 95 % interval of it, over recordings.
         curve: The same by share of the labels that was learnt from.
         more: How many more annotations are asked about.
-        gain: What they would add to it, if each doubling adds what the last one added.
+        gain: The expected gain from them, if each doubling adds as much as the last one.
         gain_interval: 95 % interval of that, over recordings.
         unknown: Why the gain is not known; "" where it is.
         random: Answers about moments drawn at random.

@@ -1,4 +1,4 @@
-"""How good a head of several labels is on windows of recordings that it has not heard."""
+"""How good a head of several labels is on windows of recordings that it was not fitted to."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ class MomentReport:
     """A head of several labels and how good it is; numbers are None where nothing could be tested.
 
     Attributes:
-        head, space, encoder, identity: What was fitted to what; identity and encoder of the space.
+        head, space, encoder, identity: The head, and the space with its encoder and identity.
         annotations: Annotations that were read.
         windows, recordings: Windows that were learnt from, and how many recordings they are of.
         background: Windows among them that carry no label.
@@ -156,12 +156,12 @@ def _label_numbers(
 def _counts(
     true: Bool[np.ndarray, "window class"], said: Bool[np.ndarray, "window class"]
 ) -> Int[np.ndarray, "window 3 class"]:
-    """Of every window: whether it is a hit, said, there."""
+    """For every window: whether it is a hit, predicted, and true."""
     return np.stack([true & said, said, true], axis=1).astype(np.int64)
 
 
 def _f1(counts: Int[np.ndarray, "item 3 class"]) -> np.ndarray:
-    """F1 of each class; 0 where nothing is said and nothing there."""
+    """F1 of each class; 0 where nothing is predicted and nothing is true."""
     hits, said, there = counts.sum(axis=0)
     return np.where(said + there > 0, 2 * hits / np.maximum(said + there, 1), 0.0)
 

@@ -5,7 +5,7 @@ itself: nobody may have listened. With `background` it stands for "none of these
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -36,10 +36,10 @@ class Moments:
 
     Attributes:
         labels: Labels to learn; default: all that are present somewhere. Other labels count as "not these".
-        overlap: Least share of the shorter of window and annotation that both have in common, above 0, at most 1.
+        overlap: Minimum overlap, as a share of the shorter of window and annotation, above 0, at most 1.
         by: Annotations of this annotator alone; default: those of people, not of heads and prompts.
         background: "moments": windows that no annotation touches, of recordings with annotations, are "none of these":
-            whoever annotated them wrote down everything. A label that begins with its words does not learn from those
+            the annotators wrote down everything. A label that begins with its words does not learn from those
             of them in which the words may be right (`mmasc.heads.from_words.MAYBE`). "recordings": windows of
             recordings without any annotation are, for a few examples of something rare. Default: such windows are left
             out.
@@ -127,10 +127,62 @@ def annotated_windows(collection: Collection, moments: Moments) -> AnnotatedWind
     order = window_order(collection, reader, np.arange(len(reader)))
     order = order[allowed[order]]
     classes, words = _classes(collection, reader, moments, found, order)
+    left_out = Counter[str]()
+    positions, truth, other, heard = _windows_with_truth(
+        collection, reader, moments, order, by_recording, classes, left_out
+    )
+    vectors = reader.vectors(positions)
+    check_finite_vectors(reader, vectors)
+    sounding = ~reader.is_silence(vectors)
+    left_out["digital silence"] += int((~sounding).sum())
+    truth[~heard] = _without_maybe(vectors[~heard], truth[~heard], classes, words)
+    known = heard | (truth != UNKNOWN).any(axis=1)
+    left_out["of background where the words may be right"] += int((sounding & ~known).sum())
+    chosen = sounding & known
+    truth = truth[chosen]
+    if not (truth == PRESENT).any() and not words.scores:
+        raise MmascError(
+            f"no window of space {reader.name!r} carries an annotation with these labels; shorter annotations are "
+            "carried with a lower --overlap"
+        )
+    positions = positions[chosen]
+    recordings = reader.recording[positions]
+    return AnnotatedWindows(
+        vectors[chosen].astype(np.float64),
+        truth,
+        other[chosen],
+        classes,
+        recordings.astype(np.int64),
+        reader.start[positions],
+        reader.end[positions],
+        _groups(collection, moments.groups, recordings),
+        len(found),
+        {reason: number for reason, number in left_out.items() if number},
+        reader.name,
+        reader.space,
+        words,
+        heard[chosen],
+    )
+
+
+def _windows_with_truth(
+    collection: Collection,
+    reader: SpaceReader,
+    moments: Moments,
+    order: Int[np.ndarray, " window"],
+    by_recording: Mapping[int, list[Annotation]],
+    classes: tuple[str, ...],
+    left_out: Counter[str],
+) -> tuple[Int[np.ndarray, " row"], Int8[np.ndarray, "row class"], Bool[np.ndarray, " row"], Bool[np.ndarray, " row"]]:
+    """Windows of which something is known, from annotations or as background.
+
+    Returns:
+        Their positions; the truth of each class; whether they carry other labels; whether somebody judged them.
+    """
     of_windows = reader.recording[order]
     firsts = np.flatnonzero(np.diff(of_windows, prepend=of_windows[:1] - 1))
     ids = of_windows[firsts]
-    kept, truths, others, judged, left_out = [], [], [], [], Counter[str]()
+    kept, truths, others, judged = [], [], [], []
     parts = np.split(order, firsts[1:]) if len(firsts) else []  # of nothing, NumPy makes a part
     for one, positions in zip(ids.tolist(), parts, strict=True):
         if one in by_recording:
@@ -150,40 +202,11 @@ def annotated_windows(collection: Collection, moments: Moments) -> AnnotatedWind
         truths.append(np.full((len(extra), len(classes)), ABSENT, np.int8))
         others.append(np.zeros(len(extra), bool))
         judged.append(np.zeros(len(extra), bool))
-    positions = np.concatenate([np.zeros(0, np.int64), *kept])
-    vectors = reader.vectors(positions)
-    check_finite_vectors(reader, vectors)
-    sounding = ~reader.is_silence(vectors)
-    left_out["digital silence"] += int((~sounding).sum())
-    truth = np.concatenate([np.zeros((0, len(classes)), np.int8), *truths])
-    heard = np.concatenate([np.zeros(0, bool), *judged])
-    truth[~heard] = _without_maybe(vectors[~heard], truth[~heard], classes, words)
-    known = heard | (truth != UNKNOWN).any(axis=1)
-    left_out["of background where the words may be right"] += int((sounding & ~known).sum())
-    chosen = sounding & known
-    truth = truth[chosen]
-    if not (truth == PRESENT).any() and not words.scores:
-        raise MmascError(
-            f"no window of space {reader.name!r} carries an annotation with these labels; shorter annotations are "
-            "carried with a lower --overlap"
-        )
-    positions = positions[chosen]
-    recordings = reader.recording[positions]
-    return AnnotatedWindows(
-        vectors[chosen].astype(np.float64),
-        truth,
-        np.concatenate([np.zeros(0, bool), *others])[chosen],
-        classes,
-        recordings.astype(np.int64),
-        reader.start[positions],
-        reader.end[positions],
-        _groups(collection, moments.groups, recordings),
-        len(found),
-        {reason: number for reason, number in left_out.items() if number},
-        reader.name,
-        reader.space,
-        words,
-        heard[chosen],
+    return (
+        np.concatenate([np.zeros(0, np.int64), *kept]),
+        np.concatenate([np.zeros((0, len(classes)), np.int8), *truths]),
+        np.concatenate([np.zeros(0, bool), *others]),
+        np.concatenate([np.zeros(0, bool), *judged]),
     )
 
 

@@ -1,4 +1,4 @@
-"""What heads say of windows of recordings that they have not heard, with all labels or with a share of them."""
+"""Answers of heads about windows of other recordings than they were fitted to, with all labels or a share of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _LOGITS = np.linspace(-8, 8, 161)
 
 @dataclass(frozen=True)
 class Tested:
-    """What heads said of windows that they had not heard.
+    """Predictions of heads for windows that they were not fitted to.
 
     Attributes:
         scores: Probabilities `[window class]`; NaN where a label was not tested.

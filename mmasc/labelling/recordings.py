@@ -1,4 +1,4 @@
-"""Recordings of a collection as a head sees them: a vector, a label, a group and a fold each."""
+"""Recordings of a collection as a head uses them: a vector, a label, a group and a fold each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -100,12 +100,12 @@ def review(
     Args:
         collection: Folder, or opened.
         head: A file of `fit_moments` or `fit_head`, or the head itself.
-        n: How many; fewer where fewer are left.
+        n: Number of moments; fewer if fewer are left.
         by: One of `WAYS`.
         labels: Only questions about these labels; default: all of the head.
         each: Most questions of one recording; default: 3, more where there are few recordings.
         where: SQL on columns of recordings and windows: only windows that pass.
-        seed: Random seed of what is drawn.
+        seed: Random seed.
     Raises:
         MmascError: If the head's file is broken, the collection has no vectors of its encoder, or it has no such label.
         ValueError: If a number is out of range or the way is none.

@@ -27,7 +27,7 @@ class Labeller(Protocol):
     """What says of vectors which labels hold: prompts, a head, the last layer of a network.
 
     Attributes:
-        labels: The labels, of whatever type they have, in the order of the columns.
+        labels: The labels, in their own type, in the order of the columns.
         names: The labels as text.
         multi_label: Whether several labels can hold at once.
     """
@@ -40,7 +40,7 @@ class Labeller(Protocol):
     def multi_label(self) -> bool: ...
 
     def scores(self, vectors: Float[np.ndarray, "item dim"]) -> Measures:
-        """Probabilities `[item class]` of vectors, and whatever else `accept` looks at, in the same form."""
+        """Probabilities `[item class]` of vectors, and everything else that `accept` looks at, in the same form."""
 
     def accept(self, *scores: Float[np.ndarray, "item class"]) -> Bool[np.ndarray, "item class"]:
         """Which labels hold, from what `scores` gave, or from means of it."""
@@ -112,7 +112,7 @@ class Heard:
 
     Attributes:
         recordings: The recordings.
-        means: Their vectors, float64 `[recording dim]`; whatever where there are no windows.
+        means: Their vectors, float64 `[recording dim]`; undefined for recordings without windows.
         vectors: Vectors of the windows `[window dim]`.
         starts, ends: Seconds `[window]`.
         heard: In which windows there is sound, bool `[window]`.
@@ -168,7 +168,7 @@ class Wanted:
             raise ValueError(f"smooth_seconds must be 0 or more, got {self.smooth_seconds}")
 
     def with_hop(self, hop_seconds: float) -> "Wanted":
-        """The same, with what depends on the hop of the windows."""
+        """The same options, completed by those that depend on the hop of the windows."""
         if self.smooth_seconds is not None:
             return self
         return replace(self, smooth_seconds=0.0 if self.offset_threshold is None else hop_seconds)
@@ -190,7 +190,7 @@ class Answers(Iterator[Classification]):
 
     @property
     def remarks(self) -> list[str]:
-        """What is to be said of the answers so far, a line each."""
+        """Remarks on the answers so far, one line each."""
         return list(getattr(self._labeller, "remarks", []))
 
     def __next__(self) -> Classification:

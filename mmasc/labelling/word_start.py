@@ -1,4 +1,4 @@
-"""What the words of labels say of the windows of a space: where a head begins, before it has heard an example.
+"""Scores of windows by the words of labels: where a head starts from, before it has any example.
 
 A label is compared as it is written. Labels whose words the encoder does not know, and spaces that understand no text,
 give none: their heads learn from examples alone, and a sentence says so.
@@ -48,7 +48,7 @@ def reads_words(reader: SpaceReader) -> bool:
 def word_start(
     collection: Collection, reader: SpaceReader, order: Int[np.ndarray, " window"], labels: Sequence[str]
 ) -> WordStart:
-    """What words say of labels in a space, compared with what is usual in its windows.
+    """Scores of labels by their words in a space, compared with what is usual in its windows.
 
     Args:
         collection: Opened.
@@ -82,7 +82,7 @@ def _encoders() -> QueryEncoders:
 
 
 def _known(side: TextEncoder, labels: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Labels of which every word is known, and what is said of the others."""
+    """Labels of which every word is known, and remarks on the others."""
     known, remarks = [], []
     for label in labels:
         unknown = remarks_on_words(side, (label,))

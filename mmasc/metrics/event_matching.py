@@ -85,7 +85,7 @@ def _augment(first: int, fits: list[list[int]], pairs: dict[int, int], taken: di
 
 
 def substituted(fits: list[list[int]], pairs: dict[int, int]) -> int:
-    """How many true events that were not found have a found one at their place that is nobody else's."""
+    """Number of missed true events that have a found event without a partner at their place."""
     used = set(pairs.values())
     before = len(used)
     for one, columns in enumerate(fits):

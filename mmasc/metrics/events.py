@@ -26,13 +26,13 @@ class EventScores(NamedTuple):
     """Figures of a comparison; None where nothing is true.
 
     Attributes:
-        precision: Share of what was said that is true; 0 where nothing was said.
-        recall: Share of what is true that was said.
+        precision: Share of the found that is true; 0 where nothing was found.
+        recall: Share of the true that was found.
         f1: Harmonic mean of the two.
         error_rate: Sum of the next three.
-        substitutions: Another label at the right time, over what is true; 0 for a single label.
-        deletions: Missed, over what is true.
-        insertions: Said and not there, over what is true.
+        substitutions: Another label at the right time, divided by the number of true ones; 0 for a single label.
+        deletions: Missed, divided by the number of true ones.
+        insertions: Found but not true, divided by the number of true ones.
     """
 
     precision: float | None
@@ -46,12 +46,12 @@ class EventScores(NamedTuple):
 
 @dataclass(frozen=True)
 class EventCounts:
-    """What was counted in every recording: segments or events.
+    """Counts of segments, or of events, in every recording.
 
     Attributes:
         labels: Columns.
         recordings: Rows.
-        true, said, hits: What is true, what was said, and what was said rightly.
+        true, said, hits: Number of true ones, of found ones, and of those found correctly.
         substitutions, deletions, insertions: Over all labels, for each recording.
     """
 
@@ -118,8 +118,8 @@ def event_counts(
         truth: Events by recording; recordings of either side count.
         guess: The same of what is tested.
         collar_seconds: How far beginnings may lie apart.
-        length_share: Ends may lie apart as far as `collar_seconds` or this share of the true event's length, whichever
-            is more.
+        length_share: Ends may lie apart as far as the larger of `collar_seconds` and this share of the true event's
+            length.
         with_offset: Whether ends count at all.
     Raises:
         ValueError: If an argument is out of range, or a time is not finite.
@@ -163,7 +163,7 @@ def micro_scores(counts: EventCounts, rows: Int[np.ndarray, " row"] | None = Non
 
 
 def label_scores(counts: EventCounts, rows: Int[np.ndarray, " row"] | None = None) -> dict[str, EventScores]:
-    """Figures of every label by itself: what is missed is a deletion, what is said wrongly an insertion."""
+    """Figures of every label by itself: a miss is a deletion, a false alarm is an insertion."""
     chosen = slice(None) if rows is None else rows
     true, said, hits = (part[chosen].sum(axis=0) for part in (counts.true, counts.said, counts.hits))
     return {

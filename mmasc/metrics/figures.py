@@ -1,4 +1,4 @@
-"""Figures of numbers: a confusion matrix, a reliability diagram, colours of classes."""
+"""Figures of metrics: a confusion matrix, a reliability diagram, colours of classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +33,7 @@ def class_colours(n_classes: int) -> list[Any]:
 
 
 def draw_confusion(ax: Any, confusion: Int[np.ndarray, "true predicted"], classes: Sequence[str]) -> None:
-    """Rows are true, columns said; the colour is the share of the row, the numbers are counts.
+    """Rows are true, columns predicted; the colour is the share of the row, the numbers are counts.
 
     Args:
         ax: Axes of matplotlib.
@@ -42,7 +42,7 @@ def draw_confusion(ax: Any, confusion: Int[np.ndarray, "true predicted"], classe
     """
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     draw_matrix(ax, shares, confusion.astype(str), classes, "Greens", 0.0, 1.0)
-    ax.set_xlabel("said")
+    ax.set_xlabel("predicted")
     ax.set_ylabel("true")
 
 

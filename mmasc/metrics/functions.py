@@ -1,4 +1,4 @@
-"""Metrics: what was true and what was said in, numbers out.
+"""Metrics: true and predicted labels in, numbers out.
 
 Two kinds of truth. One label per item: labels `[item]`, with the classes in a fixed order. Several labels per item:
 booleans `[item class]`, with scores of the same shape. Every metric raises ValueError for no items at all.
@@ -15,7 +15,7 @@ _LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # so that one certain mist
 
 
 class Scores(NamedTuple):
-    """Precision, recall and F1, each a number (micro, macro) or `[class]`; 0 where nothing was said or true."""
+    """Precision, recall and F1, each a number (micro, macro) or `[class]`; 0 where nothing was predicted or true."""
 
     precision: Any
     recall: Any
@@ -57,7 +57,7 @@ def class_scores(confusion: Int[np.ndarray, "true predicted"]) -> Scores:
 
 
 def macro_scores(confusion: Int[np.ndarray, "true predicted"]) -> Scores:
-    """Means over classes of `class_scores`; classes that are neither true nor said anywhere are left out.
+    """Means over classes of `class_scores`; classes that are neither true nor predicted anywhere are left out.
 
     The micro mean needs no function: with one label per item, micro precision, recall and F1 are the accuracy.
     """

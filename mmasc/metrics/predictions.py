@@ -22,7 +22,7 @@ Values = Float[np.ndarray, " draw"]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What was true and what was said.
+    """True labels and predicted probabilities of the same items.
 
     Attributes:
         true: Which item has which label; one per item unless `multi_label`.
@@ -58,7 +58,7 @@ class Predictions:
 
     @property
     def predicted(self) -> Bool[np.ndarray, "item class"]:
-        """What was said: the best label, or all from the threshold on."""
+        """The predicted labels: the best one, or all from the threshold on."""
         if self.multi_label:
             return self.posteriors >= self.threshold
         best = self.posteriors.argmax(axis=1)
@@ -209,13 +209,13 @@ def _metrics(answers: Predictions, weights: Weights) -> dict[str, Values]:
 
 
 def _counts(answers: Predictions, weights: Weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights of hits, of what was said and of what is true, each `[draw class]`."""
+    """Weights of hits, of predicted labels and of true labels, each `[draw class]`."""
     true, said = answers.true, answers.predicted
     return weights @ (true & said).astype(np.float64), weights @ said.astype(float), weights @ true.astype(float)
 
 
 def _scores(hits: np.ndarray, said: np.ndarray, there: np.ndarray) -> Scores:
-    """0 divided by 0 is 0 here, as is usual."""
+    """Precision, recall and F1; 0 divided by 0 is 0, as usual."""
 
     def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
         return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

@@ -126,7 +126,7 @@ def _next(free: list[int], gap: int) -> int:
 def _curve(
     levels: np.ndarray, true: int, said: tuple[np.ndarray, np.ndarray], hits: tuple[np.ndarray, np.ndarray]
 ) -> list[ThresholdScores]:
-    """Figures at each level, from the scores and weights of what is said and of what is said rightly."""
+    """Figures at each level, from the scores and weights of what is found and of what is found correctly."""
     n_said, n_hits = (_at_least(levels, *side) for side in (said, hits))
     return [
         ThresholdScores(level, scores_of(true, s, h, 0, true - h, s - h))

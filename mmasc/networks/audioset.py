@@ -1,4 +1,4 @@
-"""Names of AudioSet's 527 kinds of sound in the order of `class_labels_indices.csv`, and the 521 that YAMNet keeps.
+"""Names of AudioSet's 527 kinds of sound in the order of `class_labels_indices.csv`, and the 521 that YAMNet uses.
 
 Source: Gemmeke et al. 2017, "Audio Set: an ontology and human-labeled dataset for audio events".
 """

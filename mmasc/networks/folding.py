@@ -76,8 +76,8 @@ def merge_batch_norms(network: nn.Module, run: Callable[[nn.Module], Any]) -> tu
     """A copy of a network without batch norms; the network stays as it is.
 
     A batch norm that is given what a layer returned, unchanged, becomes part of that layer; the others become `Affine`.
-    A layer or norm that is used several times in one pass is left alone. Whoever uses the copy should compare it with
-    the network: a layer whose output has other readers than its batch norm cannot be seen.
+    A layer or norm that is used several times in one pass is left alone. The caller should compare the copy with the
+    network: a layer whose output has other readers than its batch norm cannot be seen.
 
     Args:
         network: Network in evaluation mode, on the CPU.

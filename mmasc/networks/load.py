@@ -53,7 +53,7 @@ def _fitting(spec: NetworkSpec, features: str) -> dict[str, Any]:
     front_end = load_front_end(features)
     bands = front_end.n_bands
     fitting = {"n_channels": spec.channels * front_end.n_features, "n_mels": bands, "standardise": bands}
-    # 0 bands to standardise means none, whatever the features
+    # 0 bands to standardise means none, for all features
     return {name: value for name, value in fitting.items() if spec.arguments.get(name)}
 
 

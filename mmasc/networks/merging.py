@@ -1,4 +1,4 @@
-"""Networks as they are shipped: batch norms merged into the layers before them."""
+"""Networks for use: batch norms merged into the layers before them."""
 
 import torch
 from jaxtyping import Float

@@ -1,7 +1,7 @@
 """CNN6, CNN10 and CNN14 of PANNs, under their official parameter names.
 
 Log-mel bands are normalised one by one, go through blocks of convolutions with mean pooling, and are pooled: the mean
-over bands, then maximum plus mean over frames, whatever the recording's length.
+over bands, then maximum plus mean over frames, for recordings of any length.
 
 Paper: Kong et al. 2020, "PANNs: Large-Scale Pretrained Audio Neural Networks for Audio Pattern Recognition"; official
 code qiuqiangkong/audioset_tagging_cnn. Published sizes are counts of parameters

@@ -21,9 +21,8 @@ from mmasc.networks.body import Body
 
 SLOPE = 0.3
 STRIDE = 12
-# Widths of the seven blocks: Table 1, and the code of 2019
+# Widths of the seven blocks in Table 1; the code of 2019 has others (`mmasc.networks.registry`)
 WIDTHS = (128,) * 7
-WIDTHS_2019 = (64, 64, 128, 128, 128, 128, 128)
 
 
 class ResidualBlock(nn.Module):

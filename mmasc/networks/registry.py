@@ -1,4 +1,4 @@
-"""The registry of supervised networks: names to specs, and `load_network`. Listing loads nothing.
+"""The registry of supervised networks by name. Listing loads nothing; `load_network` is in load.py.
 
 A new network is one class and one line here. A name with a path, "sp4sc:FILE", takes weights of a file or of a run.
 """

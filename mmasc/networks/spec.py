@@ -1,4 +1,4 @@
-"""What is known of a supervised network without loading it: a frozen record, no torch."""
+"""What is known about a supervised network without loading it: a frozen record, no torch."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -193,7 +193,9 @@ def tag_vector(body: Body, tags: Any) -> Float[Tensor, " tag"]:
         raise MmascError("this network reads no tags: leave tags out, or take one whose name ends in -tags")
     if isinstance(tags, Mapping):
         if not vocabulary:
-            raise MmascError(f"nobody said what the {n_tags} tags of this network mean: give them as numbers, in order")
+            raise MmascError(
+                f"the names of the {n_tags} tags of this network are unknown: give them as numbers, in order"
+            )
         missing = [word for word in vocabulary if word not in tags]
         strange = [str(word) for word in tags if word not in vocabulary]
         if missing or strange:

@@ -1,4 +1,4 @@
-"""Faults of prompts that can be read: what cannot be told apart, what an encoder does not know."""
+"""Faults of prompts that can be seen without sounds: labels too similar to each other, words that are unknown."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -72,7 +72,7 @@ def _lint_with(prompts: Prompts, encoder: Any) -> Iterator[Finding]:
                 near = [one for word in unknown for one in getattr(encoder, "nearest_words", lambda _: [])(word)]
                 known = f" (nearest known: {', '.join(dict.fromkeys(near))})" if near else ""
                 named = ", ".join(map(repr, unknown))
-                message = f"{name} does not know {named} in {phrase!r}{known}; say it otherwise"
+                message = f"{name} does not know {named} in {phrase!r}{known}; use other words"
                 yield Finding(line, "warning", message)
             try:
                 encoder.embed_text(texts)

@@ -1,6 +1,6 @@
 """Prompt files: which labels there are, and the phrases that describe each; read, validated, linted, expanded.
 
-A file in, `Prompts` out. Every fault is told with its line and its fix (`prompt_reader.py`), and `lint` adds what is
+A file in, `Prompts` out. Every fault is told with its line and its fix (`reader.py`), and `lint` adds what is
 legal but unwise. Bundled files lie in the package `mmasc.prompt_files`, the folder `prompts/` of the repository.
 """
 

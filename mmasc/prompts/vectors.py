@@ -35,5 +35,5 @@ def label_vectors(
         means = np.stack([np.average(units[own], axis=0, weights=weights[own]) for own in of_labels])
     for label, length in zip(classes, np.linalg.norm(means, axis=1), strict=True):
         if not length > 1e-6:
-            raise MmascError(f"the prompts of {str(label)!r} have no direction in this space; say them otherwise")
+            raise MmascError(f"the prompts of {str(label)!r} have no direction in this space; use other words")
     return classes, unit_float64(means)

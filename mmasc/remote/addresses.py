@@ -20,7 +20,7 @@ _COLLAPSED = re.compile(rf"({'|'.join(SCHEMES)}):/+(?=[^/])")
 _ONE_SLASH = re.compile(rf"^({'|'.join(SCHEMES)}):/(?=[^/])")
 _USER = re.compile(r"(?<=://)[^/@\s]*@")
 _QUERY = re.compile(r"(https?://[^\s?'\"]*)\?[^\s'\")]*")
-# Parameters that let whoever has the address in; compared without capitals
+# Parameters that give access to everyone who has the address; compared without capitals
 _SECRETS = re.compile(
     r"x-(amz|goog)-(signature|credential|security-token)|signature|sig|awsaccesskeyid|googleaccessid|policy|"
     r"(access|auth|api|id)?[-_]?(token|key)|key-pair-id|password|secret|hmac",

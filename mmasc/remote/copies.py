@@ -105,7 +105,7 @@ class Copies:
             self._give_back(address, copy)
 
     def fetch_ahead(self, address: str) -> None:
-        """Begin to fetch what `take` will soon ask for; what goes wrong is said there."""
+        """Begin to fetch what `take` will soon ask for; `take` reports errors."""
         copy, mine = self._entry(address, ahead=True)
         if mine:
             if self._pool is None:
@@ -142,7 +142,7 @@ class Copies:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _entry(self, address: str, ahead: bool) -> tuple[_Copy, bool]:
-        """The copy of an object with one reader more, and whether it has to be fetched by whoever asked."""
+        """The copy of an object with one reader more, and whether the caller has to fetch it."""
         with self._lock:
             copy = self._copies.get(address)
             if copy is not None and not ahead and copy.ahead:

@@ -43,7 +43,7 @@ def fetch(
                     file.truncate()
                     for chunk in chunks:
                         if given_up():
-                            raise MmascError(f"{without_secrets(address)}: is no longer asked for")
+                            raise MmascError(f"{without_secrets(address)}: no longer needed")
                         file.write(chunk)
                         _refuse_size(address, file.tell(), most)
                 if seen.size is not None and file.tell() != seen.size:

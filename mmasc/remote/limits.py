@@ -1,4 +1,4 @@
-"""What may be asked of servers and of this machine's disk, and how often something is tried."""
+"""Limits for requests to servers and for space on this machine's disk, and how often a request is tried."""
 
 import contextlib
 import os

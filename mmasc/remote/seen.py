@@ -1,4 +1,4 @@
-"""What a server says of an object, as the stamps that files have."""
+"""What a server says about an object, in the form of the stamps that files have."""
 
 import hashlib
 import os

@@ -64,13 +64,13 @@ def look(address: str) -> Seen:
 
 
 def remember(address: str, seen: Seen) -> None:
-    """Keep what a server said of what it gave, if it says anything by which a change could be told."""
+    """Keep what a server said about an object that it gave, if a change could be recognised by it."""
     if seen.is_stamped:
         _SEEN[address] = seen
 
 
 def last_seen(address: str) -> Seen | None:
-    """What was said of an object last; None where it has not been seen."""
+    """What a server last said about an object; None if nothing is known."""
     return _SEEN.get(address)
 
 

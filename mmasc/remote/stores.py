@@ -112,7 +112,7 @@ def _seen(info: Mapping[str, Any]) -> Seen:
 
 
 def _asked(address: str, work: Callable[[Any], Result]) -> Result:
-    """What `work` gives of the store; whatever the libraries raise is an `OSError` of one line."""
+    """What `work` gets from the store; every error of the libraries becomes an `OSError` of one line."""
     scheme, shown = address.partition("://")[0], without_secrets(address)
     try:
         return work(_store(scheme, os.getpid(), _environment()))

@@ -97,7 +97,7 @@ class _SameScheme(urllib.request.HTTPRedirectHandler):
         if urlsplit(newurl).scheme.lower() != urlsplit(req.full_url).scheme.lower():
             fp.close()
             raise _OtherSchemeError(
-                f"sends on to {without_secrets(newurl)}, which is another scheme; give that address"
+                f"redirects to {without_secrets(newurl)}, which is another scheme; give that address"
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -140,8 +140,10 @@ def _ask(address: str, method: str, headers: dict[str, str] | None = None) -> An
         raise
     except (OSError, HTTPException) as error:
         raise _fault(address, error) from error
-    except ValueError as error:  # a host that no name can be, here or where the server sends on to
-        raise OSError(f"{without_secrets(address)}: leads to what is not an address ({error}); check it") from error
+    except ValueError as error:  # an invalid name of a host, in the address or in a redirect
+        raise OSError(
+            f"{without_secrets(address)}: is or redirects to an invalid address ({error}); check it"
+        ) from error
 
 
 class _Body:

@@ -34,7 +34,7 @@ def read_array(path: Path, mapped: bool = False) -> np.ndarray:
 
 
 def read_arrays(path: Path, most_bytes: int) -> dict[str, np.ndarray]:
-    """The arrays of a .npz file by name; what unfolds to more than `most_bytes` is refused before it does.
+    """The arrays of a .npz file by name; one that unpacks to more than `most_bytes` is refused beforehand.
 
     Raises:
         ValueError: If the file is not such an archive, or is damaged.
@@ -44,7 +44,7 @@ def read_arrays(path: Path, most_bytes: int) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             if sum(one.file_size for one in members) > most_bytes:
-                raise ValueError(f"it unfolds to more than {most_bytes:,} bytes")
+                raise ValueError(f"it unpacks to more than {most_bytes:,} bytes")
             arrays = {}
             for one in members:
                 with archive.open(one) as packed:

@@ -1,4 +1,4 @@
-"""Which bytes a file holds, in short."""
+"""Short digests of the bytes of a file."""
 
 import hashlib
 import os

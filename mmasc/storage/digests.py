@@ -28,7 +28,7 @@ def _described(numbers: Any) -> tuple[str, tuple[int, ...], bytes]:
     """Type as torch calls it, shape and bytes."""
     if isinstance(numbers, np.ndarray):
         return f"torch.{numbers.dtype.name}", numbers.shape, numbers.tobytes()
-    import torch  # whoever has a tensor has loaded it
+    import torch  # late: a caller that has a tensor has loaded it already
 
     tensor = numbers.detach().cpu().contiguous()
     return str(tensor.dtype), tuple(tensor.shape), tensor.reshape(-1).view(torch.uint8).numpy().tobytes()

@@ -39,7 +39,7 @@ def opened_picture(path: str | os.PathLike[str]) -> Iterator[Any]:
             if image.width * image.height > MOST_PIXELS:
                 raise MmascError(f"{name}: {image.width} x {image.height} pixels are too many; make it smaller")
             image.load()
-    except Exception as error:  # Pillow's readers have no base class of errors; damaged files raise whatever comes
+    except Exception as error:  # Pillow's readers have no base class of errors; damaged files raise errors of any kind
         if image is not None:
             image.close()
         if isinstance(error, MmascError):
@@ -52,9 +52,9 @@ def opened_picture(path: str | os.PathLike[str]) -> Iterator[Any]:
 def as_shown(image: Any) -> Any:
     """An image of Pillow in RGB as programs show it: turned as its Exif data says, of any depth, in front of white.
 
-    Pillow's own `convert` leaves pictures of telephones lying on their sides, makes those of 16 bits white, and shows
-    whatever colour lies behind what is transparent. Whole
-    numbers of more than 8 bits count to 65,535, numbers with a point to 1 unless they are larger, then to the largest.
+    Pillow's own `convert` does not turn pictures of telephones, makes those of 16 bits white, and shows the colours of
+    transparent places. Whole numbers of more than 8 bits count to 65,535, numbers with a point to 1 unless they are
+    larger, then to the largest.
     """
     from PIL import Image, ImageOps
 

@@ -1,4 +1,4 @@
-"""Files that people and other programs wrote → their text, or what is wrong with their encoding."""
+"""Files that people and other programs wrote → their text, or a message about their encoding."""
 
 from pathlib import Path
 

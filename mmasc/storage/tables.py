@@ -81,7 +81,7 @@ class Table:
 def read_table(path: str | Path, names: Sequence[str] | None = None) -> Table:
     """A table of text.
 
-    Values are separated by commas, semicolons or tabs, whichever the first line has most of (outside quotes; a line
+    Values are separated by commas, semicolons or tabs: the one that the first line has most of (outside quotes; a line
     `sep=;` before it decides too). The encoding is UTF-8, with or without a byte order mark. Empty lines are passed
     over; a column without a name is left out.
 
@@ -230,7 +230,7 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[str, ...]:
     columns = tuple(name for name in header if name)
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
-        raise MmascError(f"{show_path(path)}: column {twice[0]!r} is there twice; rename one of the two")
+        raise MmascError(f"{show_path(path)}: column {twice[0]!r} occurs twice; rename one of the two")
     return columns
 
 

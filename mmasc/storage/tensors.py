@@ -94,7 +94,7 @@ def read_pickled(path: Path, mapped: bool = False) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch about old ways of writing
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as error:  # on damaged files the reader of pickles raises whatever comes
+    except Exception as error:  # on damaged files the reader of pickles raises errors of any kind
         # What is missing from a memo or a stack is named by a number alone
         reason = "" if isinstance(error, LookupError) else " ".join(str(error).split())
         reason = reason or "it is damaged"

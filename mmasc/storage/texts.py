@@ -1,4 +1,4 @@
-"""Texts that somebody else may have written or damaged, and what to show of them."""
+"""JSON and names that others may have written or damaged: read with care, shown in short."""
 
 import json
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ def parse_json(text: str | bytes) -> Any:
     try:
         return json.loads(text)
     except RecursionError:
-        raise ValueError("brackets lie in brackets without end") from None
+        raise ValueError("it is nested too deeply") from None
 
 
 def read_reports(path: Path) -> list[dict[str, float]]:

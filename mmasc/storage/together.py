@@ -1,4 +1,4 @@
-"""Arrays and tables that belong together: all are whole before one of them takes its name."""
+"""Arrays and tables that belong together: all are written completely before any of them gets its name."""
 
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""Values of a column of text → their type and what they are worth; words that say nothing are known as missing."""
+"""Values of a text column → their type and their values; words that mean "missing" are recognised."""
 
 import re
 from collections.abc import Iterable

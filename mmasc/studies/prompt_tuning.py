@@ -60,7 +60,7 @@ def tune_prompts(
     device: str = "cpu",
     background: str | Path | Collection | Sequence[str | Path] | None = None,
 ) -> TuningReport:
-    """Learn how a set of prompts is to be asked, from labelled recordings of a collection.
+    """Learn shifts, temperature and thresholds for a set of prompts, from labelled recordings of a collection.
 
     Args:
         collection: Folder, or opened.

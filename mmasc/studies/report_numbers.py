@@ -101,7 +101,7 @@ class StudyReport:
     """A study and where it was written.
 
     Attributes:
-        collection, label, space, encoder, identity: What was asked of what.
+        collection, label, space, encoder, identity: The collection, its label column, and the space.
         recordings, unlabelled, without_vectors: Sounds used, and left out for having no label or no vector.
         classes: Labels of the collection.
         largest_class, chance: Accuracy of always saying the most frequent label, and of guessing among a set's labels.

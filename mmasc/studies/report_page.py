@@ -40,11 +40,13 @@ def render_report(found: StudyReport) -> str:
         (
             "confusions",
             "Confusions",
-            _each(found, "confusion", "Rows true, columns said, labels seen only; colour: row share."),
+            _figure_of_each(
+                found, "confusion", "Rows true, columns predicted, only labels that occur; colour: row share."
+            ),
         ),
         ("attraction", "What attracts", _attraction_part(found)),
         ("components", "Principal components", _components_part(found)),
-        ("cosines", "Prompts among each other", _each(found, "cosines", "Cosines of the labels' vectors.")),
+        ("cosines", "Prompts among each other", _figure_of_each(found, "cosines", "Cosines of the labels' vectors.")),
         ("gap", "Sounds and words", _gap_part(found)),
         ("reliability", "Are the probabilities right?", _reliability_part(found)),
         ("notes", "To keep in mind", _notes_part(found)),
@@ -192,7 +194,7 @@ def _gap_part(found: StudyReport) -> str:
         "the modality gap. What counts is whether sounds are nearer to their own label than to others. Columns three "
         "to six are mean cosines.</p>"
     )
-    return note + _table(headings, cells) + _each(found, "gap", "Cosines of pairs, each outline of area 1.")
+    return note + _table(headings, cells) + _figure_of_each(found, "gap", "Cosines of pairs, each outline of area 1.")
 
 
 def _reliability_part(found: StudyReport) -> str:
@@ -200,7 +202,7 @@ def _reliability_part(found: StudyReport) -> str:
         [text(result.name), f"{result.calibration_error:.3f}", f"{result.log_loss:.3f}"] for result in found.results
     ]
     table = _table(["prompts", "expected calibration error", "log loss, nats"], cells)
-    return table + _each(found, "reliability", "Below the dashed line answers are surer than they are right.")
+    return table + _figure_of_each(found, "reliability", "Below the dashed line, probabilities are too high.")
 
 
 def _notes_part(found: StudyReport) -> str:
@@ -208,7 +210,7 @@ def _notes_part(found: StudyReport) -> str:
         f"Space {found.space}, encoder {found.encoder}, identity {found.identity}.",
         f"Left out: {counted(found.unlabelled, 'sound')} without a label, {found.without_vectors} without vectors.",
         "Centring and prior matching suppose that the sounds hold the labels in about equal shares.",
-        "Whoever chooses the best of many prompts on these sounds will find it less good on others.",
+        "The best of many prompts, chosen on these sounds, will be less good on other sounds.",
     ]
     for result in found.results:
         note = (
@@ -220,7 +222,7 @@ def _notes_part(found: StudyReport) -> str:
     return '<ul class="plain">' + "".join(f"<li>{text(note)}</li>" for note in notes) + "</ul>"
 
 
-def _each(found: StudyReport, figure: str, caption: str) -> str:
+def _figure_of_each(found: StudyReport, figure: str, caption: str) -> str:
     """One figure of every prompt set, side by side where there is room."""
     shown = (_figure(found, f"{figure}-{number}", caption, one) for number, one in enumerate(found.results, 1))
     return f'<div class="figures">{"".join(shown)}</div>'

@@ -1,4 +1,4 @@
-"""Courses of the learning rate over a training."""
+"""Schedules of the learning rate over a training."""
 
 import math
 

@@ -2,7 +2,7 @@
 
 A run is a folder: config.json, metrics.jsonl, last.safetensors (what use needs), training.safetensors (everything to go
 on from). All randomness of a step comes from the seed, the number of the step and the number of the process, and a
-checkpoint holds everything else, so a run that was killed at any moment continues to the very same weights.
+checkpoint holds everything else, so a run that was killed at any moment continues to exactly the same weights.
 """
 
 import contextlib
@@ -96,7 +96,7 @@ class Stage:
 
     @property
     def pace(self) -> tuple[str, int, float]:
-        """How progress is told: what is counted, how many there are of it, and how much of it a step is."""
+        """How progress is reported: what is counted, the total, and the part of it that a step is."""
         return f"{self.name} step".strip(), self.steps, 1.0
 
     def end_round(self, metrics: Metrics | None) -> None:

@@ -1,4 +1,4 @@
-"""What is there: `/api/health`, the cookie, the collection, the words that can be asked with, and loading again."""
+"""What the server has: `/api/health`, the cookie, the collection, the words to ask with, and loading again."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -44,7 +44,7 @@ def passing_beforehand(
     if where is not None and where.strip():
         parts.append(_passing(session, reader, where))
     if filters.head is not None:
-        parts.append(_said(session, reader, filters.head))
+        parts.append(_passing_head(session, reader, filters.head))
     if filters.inside is not None:
         parts.append(inside_polygon(session.maps.of(reader).result(), np.array(filters.inside)))
     return np.logical_and.reduce(parts) if parts else None
@@ -98,7 +98,7 @@ def _passing(session: Session, reader: SpaceReader, where: str) -> Bool[np.ndarr
         _AT_ONCE.release()
 
 
-def _said(session: Session, reader: SpaceReader, asked: HeadScore) -> Bool[np.ndarray, " window"]:
+def _passing_head(session: Session, reader: SpaceReader, asked: HeadScore) -> Bool[np.ndarray, " window"]:
     scores = head_scores(session, reader, asked.name, asked.label)
     with np.errstate(invalid="ignore"):
         return (scores >= asked.least) & (scores <= asked.most)

@@ -1,4 +1,4 @@
-"""`/api/annotations`: what people say of moments. When an answer is sent, it is on the disk."""
+"""`/api/annotations`: labels of moments. They are on the disk before the answer is sent."""
 
 from dataclasses import replace
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""What requests may hold: unknown fields, numbers that are not finite and texts that are too long are refused."""
+"""Bodies of requests: unknown fields, numbers that are not finite and texts that are too long are refused."""
 
 from typing import Annotated, Literal
 
@@ -120,7 +120,7 @@ class NewAnnotation(Body):
     """A label on a moment.
 
     Attributes:
-        id: Chosen by whoever sends it, so that the same request sent twice adds it once; "": chosen by the server.
+        id: Chosen by the client, so that the same request sent twice adds it once; "": chosen by the server.
     """
 
     id: Key | Literal[""] = ""
@@ -148,7 +148,7 @@ class Ids(Body):
 
 
 class Change(Ids):
-    """What becomes of annotations: what is None stays."""
+    """Changes of annotations; fields that are None stay as they are."""
 
     label: Name | None = None
     verdict: Verdict | None = None
@@ -161,7 +161,7 @@ class Steps(Body):
     """How many changes.
 
     Attributes:
-        ids: Only changes of these annotations, whatever others did since; None: of all.
+        ids: Only changes of these annotations, even if others changed something since; None: of all.
     """
 
     n: Annotated[int, Field(ge=1, le=1_000)] = 1

@@ -1,4 +1,4 @@
-"""Rendered sounds and pictures in a temporary folder; the longest unused are deleted when there are too many."""
+"""Rendered sounds and pictures in a temporary folder; if there are too many, those unused for longest are deleted."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""Errors as answers: one line of JSON with a status, and no path of the disk in it."""
+"""Errors as answers: one line of JSON with a status, without paths of this machine."""
 
 import traceback
 from collections.abc import Callable

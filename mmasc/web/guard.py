@@ -1,4 +1,4 @@
-"""The layer before everything: who may ask, from which page, how much; and the headers of every answer.
+"""The layer before all endpoints: which requests are allowed (token, Host, Origin, size), headers of all answers.
 
 Other pages in the same browser can send requests to this machine, and names can be made to point at it (DNS rebinding);
 other users of the machine can reach the port. So Host, Origin and Sec-Fetch-Site must be ours, and every request under

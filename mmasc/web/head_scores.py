@@ -1,4 +1,4 @@
-"""What a head that the page kept says of every window of a space; kept for the next question."""
+"""Scores of a head that the page kept, for every window of a space; cached for the next question."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Work that takes longer than an answer may: one job after the other in a thread of its own, watched and cancelled."""
+"""Long work in the background: one job after the other in its own thread, with progress, and to be cancelled."""
 
 import queue
 import secrets

@@ -1,4 +1,4 @@
-"""`POST /api/learn`: a job that fits a head to what is annotated, and says what to ask next."""
+"""`POST /api/learn`: a job that fits a head to the annotations and chooses the next questions."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,6 +1,6 @@
-"""A label against the rest: fitted to annotated windows, measured on recordings it has not heard, what to ask next.
+"""One label against the rest: fitted to annotated windows, measured on other recordings, with the next questions.
 
-Everything is a function of what is annotated, in whatever order it was said.
+Everything depends only on the annotations, not on their order.
 """
 
 import zlib

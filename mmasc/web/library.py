@@ -1,4 +1,4 @@
-"""Jobs on the whole collection: copies of the same sound, and more recordings from a folder of this machine."""
+"""Jobs on the whole collection: duplicates, and more recordings from a folder of this machine."""
 
 import os
 from typing import Any

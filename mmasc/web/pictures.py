@@ -1,4 +1,4 @@
-"""Spectrograms of stretches of recordings as pictures: linear frequencies upwards, time from left to right."""
+"""Spectrograms of spans of recordings as pictures: linear frequencies upwards, time from left to right."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The maps of a session's spaces, worked out in the background, once for a space; and what a polygon on one holds."""
+"""The maps of a session's spaces, computed in the background, once per space; and the points inside a polygon."""
 
 from concurrent.futures import Future
 

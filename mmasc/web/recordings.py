@@ -35,7 +35,7 @@ def recording_router(session: Session) -> APIRouter:
     @router.get("/api/recordings/{recording}")
     def one(recording: str) -> dict[str, Any]:
         row = session.view.row(recording)
-        return session.call(lambda _: _one(session, row))
+        return session.call(lambda _: _details_of(session, row))
 
     @router.get("/api/recordings/{recording}/overview")
     def overview(recording: str, width: Annotated[int, Query(ge=8, le=2_400)] = 600) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def recording_object(session: Session, row: int, counts: dict[int, int]) -> dict
     }
 
 
-def _one(session: Session, row: int) -> dict[str, Any]:
+def _details_of(session: Session, row: int) -> dict[str, Any]:
     view, marks = session.view, session.marks()
     recording = int(view.ids[row])
     own = marks.get(recording, [])

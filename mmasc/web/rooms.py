@@ -1,4 +1,4 @@
-"""Several collections in one server: each has a name, and all that is asked of it lies under /api/in/NAME."""
+"""Several collections in one server: each has a name, and its endpoints are under /api/in/NAME."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -141,7 +141,7 @@ def question_of(session: Session, uploads: Uploads, reader: SpaceReader, asked: 
         raise Refused(422, "nothing to look for; give words, a sound, a picture or a moment")
     target = good if bad is None else good - bad
     if not target.any():
-        raise Refused(422, "what is asked for cancels out; ask for something else than what is not asked for")
+        raise Refused(422, "the parts for and against cancel out; use others")
     words = bool(asked.texts or asked.not_texts)
     return Asked(target.astype(np.float32), own, words, bool(len(own)), remarks)
 
@@ -215,7 +215,7 @@ def hits_of(
     shares = _shares_below(sample, moments)
     for rank, (moment, below) in enumerate(zip(moments, shares, strict=True), 1):
         recording = int(reader.recording[moment.best])
-        known = view.told(view.rows[recording])
+        known = view.shown(view.rows[recording])
         clock = clock_at(known.begin, moment.start)
         hits.append(
             {

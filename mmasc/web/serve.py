@@ -37,7 +37,7 @@ def serve(
         collections: Folder of the collection, or several, each with its own labels; the first is shown at first.
         port: Port on 127.0.0.1; 0 for one that is free.
         space: Space that is asked; default: the oldest that understands the question.
-        by: Name of whoever labels; default: "unnamed".
+        by: Name of the annotator; default: "unnamed".
         read_only: Whether nothing may be written.
         open_browser: Whether to open the page.
         tell: Gets the address, with the token in it that lets a browser in.

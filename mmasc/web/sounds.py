@@ -1,4 +1,4 @@
-"""Stretches of recordings as sounds that browsers play: MP3 where this machine writes it, else WAV; ranges answered."""
+"""Spans of recordings as sounds that browsers play: MP3 if this machine can write it, else WAV; byte ranges."""
 
 from functools import cache
 from pathlib import Path

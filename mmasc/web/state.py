@@ -1,6 +1,6 @@
 """One collection, open for the whole life of the server, and the one thread that touches it and all others.
 
-Collections, indexes and encoders are not made for several threads: whatever needs them is called through
+Collections, indexes and encoders are not made for several threads: all code that needs them is called through
 `Session.call`. What requests need all the time (paths, durations, clocks) lies in a `View`, which never changes.
 """
 
@@ -41,7 +41,7 @@ class Session:
     Args:
         folder: Folder of the collection, or the address of a published one, which is only read.
         space: Space that is asked where a request names none; default: the oldest that understands the query.
-        by: Name of whoever labels.
+        by: Name of the annotator.
         read_only: Whether nothing may be written.
         companion: Another one of the same server: they share the thread, the encoders and the rendered files.
     Attributes:

@@ -1,4 +1,4 @@
-"""`GET /api/recordings/ID/timeline`: what a head, a prompt file or words say of each moment of a recording."""
+"""`GET /api/recordings/ID/timeline`: scores of a head, a prompt file or words along a recording."""
 
 from typing import Any
 

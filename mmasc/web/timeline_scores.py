@@ -1,4 +1,4 @@
-"""What a head, a prompt file or words say of the windows of one recording."""
+"""Scores of a head, a prompt file or words for the windows of one recording."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The recordings of a collection as they were when it was read last: paths, durations, clocks by row and by id."""
+"""The recordings of a collection as they were when it was last read: paths, durations, clocks by row and by id."""
 
 import os
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from mmasc.remote.paths import as_path
 from mmasc.web.faults import Refused
 
 CLOCKS = ("recorded_at", "site")  # own columns that are shown by themselves
-_MOST_TOLD = 4_096  # recordings whose values are kept as they are shown
+_MOST_SHOWN = 4_096  # recordings whose values are kept as they are shown
 
 
 @dataclass(frozen=True)
-class Told:
+class ShownRecording:
     """A recording as hits show it.
 
     Attributes:
@@ -87,17 +87,17 @@ class View:
         return begin_column(self.table).to_numpy().astype("datetime64[us]")
 
     @cached_property
-    def _told(self) -> dict[int, Told]:
+    def _shown(self) -> dict[int, ShownRecording]:
         return {}
 
-    def told(self, row: int) -> Told:
+    def shown(self, row: int) -> ShownRecording:
         """A recording as hits show it; those asked for last are kept. For the worker's thread."""
-        if row in self._told:
-            return self._told[row]
+        if row in self._shown:
+            return self._shown[row]
         values = {name: plain(self.table.column(name)[row].as_py()) for name in self.own}
         path = self.paths[row]
         own = {name: value for name, value in values.items() if name not in CLOCKS}
-        told = Told(
+        recording = ShownRecording(
             show_path(os.path.basename(path)),
             show_path(path),
             float(self.durations[row]),
@@ -105,10 +105,10 @@ class View:
             values.get("site"),
             own,
         )
-        if len(self._told) >= _MOST_TOLD:
-            del self._told[next(iter(self._told))]
-        self._told[row] = told
-        return told
+        if len(self._shown) >= _MOST_SHOWN:
+            del self._shown[next(iter(self._shown))]
+        self._shown[row] = recording
+        return recording
 
     def row(self, recording: str) -> int:
         """Row of an id as clients send it.

@@ -1,4 +1,4 @@
-"""A thread that does one thing after the other, and that does not keep the process alive."""
+"""A thread that does one task after the other, and does not keep the process alive."""
 
 import queue
 import threading

@@ -1,6 +1,6 @@
-"""Named weights: where their files come from, what they must be, and the folder that keeps them.
+"""Downloads named weights, or takes them from a folder, and verifies them; table.py lists them, store.py finds them.
 
-`fetch` alone talks to the network; `find` never does, and gives a path only after size and SHA-256 are right. A file
+Only `fetch` uses the network; `find` never does, and gives a path only after size and SHA-256 are right. A file
 whose digest nobody published is trusted the first time it comes over an encrypted connection (or from the user's own
 disk); from then on it must stay the same. Nothing that is fetched is run, and this module never opens pickles.
 
@@ -243,7 +243,8 @@ class _GuardedRedirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if not is_guarded(newurl):
             raise MmascError(
-                f"{req.full_url} sends on to {newurl}, which is not encrypted; take the file from elsewhere with --from"
+                f"{req.full_url} redirects to {newurl}, which is not encrypted; "
+                "take the file from elsewhere with --from"
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -254,7 +255,7 @@ def _range_total(headers: HTTPMessage, begin: int, address: str) -> int:
     span, _, total = rest.partition("/")
     if unit != "bytes" or span.partition("-")[0] != str(begin) or not total.isdigit():
         raise MmascError(
-            f"{address} answers another range than the bytes from {begin:,} ({headers['Content-Range']}); "
+            f"{address} answered with another range than the bytes from {begin:,} ({headers['Content-Range']}); "
             "take the file from elsewhere with --from"
         )
     return int(total)

@@ -1,4 +1,4 @@
-"""Fetched weights on disk: their folder, whether they are there and unchanged."""
+"""Fetched weights on disk: their folder, and whether they are present and unchanged."""
 
 import contextlib
 import hashlib
@@ -156,7 +156,7 @@ def record_stamp(folder: Path, filename: str, path: Path, digest: str) -> None:
 
 
 def read_note(path: Path) -> dict[str, Any]:
-    """A JSON object that only mmasc writes; a damaged one is told as such."""
+    """A JSON object that only mmasc writes; a damaged one is reported."""
     if not path.exists():
         return {}
     try:
@@ -164,7 +164,7 @@ def read_note(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise MmascError(f"{path} is damaged ({error}); delete it and run the command again") from error
     if not isinstance(value, dict):
-        raise MmascError(f"{path} is damaged (it holds no object); delete it and run the command again")
+        raise MmascError(f"{path} is damaged (it does not hold a JSON object); delete it and run the command again")
     return value
 
 

@@ -1,11 +1,8 @@
-"""Windows of a recording, and the way back: from the scores of windows to recordings, timelines and events.
+"""Waveforms → windows, whole or in blocks; `pooling.py` and `timeline.py` lead back to recordings and events.
 
 In: a mono waveform, whole or in blocks. Out: windows with start and end that together hold every sample. Starts are
 rounded once from seconds, start_k = round(k * hop_seconds * sample_rate), never summed from a rounded hop (the HEAR
 2021 validator shows the drift that summing causes).
-
-On the way back time is counted once: a window weighs as much as it adds to what earlier windows covered, so the last
-window, which is moved back to end with the recording, does not count its overlap twice.
 """
 
 from typing import NamedTuple
@@ -180,5 +177,5 @@ def _hop_samples(window_samples: int, hop_seconds: float, sample_rate: int) -> f
     if not 0 < hop_samples <= window_samples + 0.5:
         raise ValueError(f"hop_seconds must be in (0, {window_samples / sample_rate:g}], got {hop_seconds}")
     if hop_samples < 1:
-        raise ValueError(f"hop_seconds must be a sample at least ({1 / sample_rate:g}), got {hop_seconds}")
+        raise ValueError(f"hop_seconds must be at least one sample ({1 / sample_rate:g}), got {hop_seconds}")
     return min(hop_samples, float(window_samples))

@@ -1,4 +1,8 @@
-"""Windows → their recording: each window counts for the time that it adds."""
+"""Vectors and scores of windows → those of their recording: each window counts for the time that it adds.
+
+Time is counted once: a window weighs as much as it adds to what earlier windows covered, so the last window, which is
+moved back to end with the recording, does not count its overlap twice.
+"""
 
 from collections.abc import Sequence
 

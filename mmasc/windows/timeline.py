@@ -120,7 +120,7 @@ def find_events(
     """Join cells of a timeline to events.
 
     With an offset threshold an event begins with a cell at or above the threshold, and goes on over cells that follow
-    at once as long as they are at or above the offset threshold: a score that wavers about one number makes one event.
+    at once as long as they are at or above the offset threshold: a score that varies around one number makes one event.
 
     Args:
         cell_scores: Columns in the order of `labels`.
@@ -194,7 +194,7 @@ def _means(
     totals = np.add.reduceat(seconds, firsts)
     weights = np.where(np.repeat(totals > 0, lengths), seconds, 1.0)
     means = np.add.reduceat(scores * weights, firsts) / np.add.reduceat(weights, firsts)
-    # A mean never leaves the range of what it is a mean of, whatever rounding says
+    # A mean must stay in the range of its scores, also after rounding
     return np.clip(means, np.minimum.reduceat(scores, firsts), np.maximum.reduceat(scores, firsts))
 
 

@@ -59,7 +59,7 @@ def test_too_few_folders_do_not_fit():
         ("", "1 to 300 characters"), ("x" * 301, "1 to 300"), ("%Y%m%d", "lacks an hour"), ("%H%M%S", "lacks a date"),
         ("%Y%m%d_%I", "lacks an hour"), ("%Y%q", "there is no %q"),
         ("{place}_%Y%m%d%H", "there is no {place}; there are"),
-        ("%Y%Y%m%d%H", "%Y stands in it twice"), ("{site}{site}", "site stands in it twice"), ("*", "it reads nothing"),
+        ("%Y%Y%m%d%H", "%Y occurs twice"), ("{site}{site}", "site occurs twice"), ("*", "it reads nothing"),
         ("{site", "stands alone"), ("%Y%m%d%H}", "stands alone"), ("*" + "x*" * 9 + "%s", "more than 8"),
         ("%Y%m%d%H%", "there is no %"),
     ],

@@ -57,7 +57,7 @@ def test_a_name_that_no_disk_takes_is_no_such_file(tmp_path):
 def test_what_macos_leaves_beside_a_sound_is_said(tmp_path):
     path = tmp_path / "._a.wav"
     path.write_bytes(b"\0\x05\x16\x07\0\2\0\0Mac OS X        " + bytes(4_000))
-    with pytest.raises(MmascError, match="is not sound but what macOS notes of one"):
+    with pytest.raises(MmascError, match="holds notes of macOS, not sound"):
         open_audio(path)
 
 

@@ -91,5 +91,5 @@ def test_blocks_are_taken_once(tmp_path):
         assert file.frames == 0
         list(file.blocks())
         assert file.frames == RATE
-        with pytest.raises(ValueError, match="taken already"):
+        with pytest.raises(ValueError, match="have been read already"):
             file.blocks()

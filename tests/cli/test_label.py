@@ -161,4 +161,4 @@ def test_labels_that_tables_take_for_missing_are_said_where_they_are_written(lab
     for form, said in {"csv": True, "raven": True, "json": False, "jsonl": False, "audacity": False}.items():
         status, _, err = label("export", "--format", form, "--to", str(tmp_path / f"out.{form}"))
         assert status == 0
-        assert ("tables have NA, null for a missing value: labels called so are lost" in err) == said
+        assert (f"programs that read the {form} take the labels NA, null for missing values" in err) == said

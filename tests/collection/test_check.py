@@ -35,8 +35,8 @@ def test_planted_faults_are_counted(tmp_path, at_once):
     text = "\n".join(one.message for one in findings)
     warned = {one.message for one in findings if one.level == "warning"}
     assert all(("in no space" in line or "not under" in line) == (line in warned) for line in text.split("\n"))
-    assert re.search(r"^3 paths stand twice", text, re.MULTILINE)
-    assert "1 recording has the id of another one" in text
+    assert re.search(r"^3 paths occur twice", text, re.MULTILINE)
+    assert "1 recording has the same id as another one" in text
     assert "27 recordings are not under" in text
     assert "(f0/r00.wav, f1/r01.wav, f2/r02.wav, ...)" in text
     assert "2 windows belong to no recording" in text

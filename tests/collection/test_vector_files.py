@@ -140,8 +140,8 @@ def bad(name):
         ("two lengths", "rows.csv, row 6: b.wav lasts 10 s here and 9 s in another row"),
         ("backwards", "v.npy: starts[1] is 6 s, its end 6 s: not after it"),
         ("nan", "v.npy: vectors[3] holds NaN or infinity"),
-        ("texts", "v.npy holds <U1 [7]; vectors are numbers [row, dim]"),
-        ("one row", "v.npy holds float32 [8]; vectors are numbers [row, dim]"),
+        ("texts", "v.npy holds <U1 [7]; vectors must be numbers [row, dim]"),
+        ("one row", "v.npy holds float32 [8]; vectors must be numbers [row, dim]"),
         ("objects", "v.npy is not a whole array (it holds objects)"),
     ],
 )

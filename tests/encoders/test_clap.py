@@ -456,7 +456,7 @@ def spoil_state(change):
             "config.json does not exist; name a folder with a CLAP model",
         ),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json is not JSON"),
-        (lambda folder: (folder / "config.json").write_text("[]"), "config.json holds no object"),
+        (lambda folder: (folder / "config.json").write_text("[]"), "config.json does not hold a JSON object"),
         (spoil_json("config.json", projection_dim=25), "tensors differ, the first is audio_projection.linear1"),
         (spoil_json("config.json", audio_config={"num_attention_heads": [3, 3, 3, 3]}), "describes no CLAP model"),
         (spoil_json("config.json", audio_config={"patch_embeds_hidden_size": 10**30}), "describes no CLAP model"),

@@ -38,7 +38,7 @@ def test_names(name, plain, hearing):
         ("mini+speed=fast", "speed must be a number such as 0.1, got 'fast'"),
         ("mini+speed=0", "speed must be 0.001 to 1000 times, got 0"),
         ("mini+speed=nan", "speed must be 0.001 to 1000 times, got nan"),
-        ("mini+speed=0.1+speed=0.2", "says speed twice"),
+        ("mini+speed=0.1+speed=0.2", "gives speed twice"),
         ("mini+band=5", "band must be LOW-HIGH in Hz such as 15000-120000, got '5'"),
         ("mini+band=-", "band must be LOW-HIGH"),
         ("mini+band=300-200", "with LOW below HIGH, got 300-200"),

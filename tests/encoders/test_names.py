@@ -144,7 +144,7 @@ def test_what_cannot_be_is_one_line(tagger, tmp_path):
     with pytest.raises(MmascError, match="several classes called 'Dog'"):
         load_encoder(f"names:{tagger}")
     write_network(path, ())
-    with pytest.raises(MmascError, match="does not say what its classes are called"):
+    with pytest.raises(MmascError, match="has no names for its classes"):
         load_encoder(f"names:{tagger}")
 
 

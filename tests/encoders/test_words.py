@@ -113,5 +113,5 @@ def test_lint_names_them_with_the_nearest(mini):
     (finding,) = [one for one in found if "thunderr" in one.message]
     assert finding.level == "warning"
     assert finding.message == (
-        "mini does not know 'thunderr' in 'thunderr and rain' (nearest known: thunder, thunders); say it otherwise"
+        "mini does not know 'thunderr' in 'thunderr and rain' (nearest known: thunder, thunders); use other words"
     )

@@ -100,7 +100,7 @@ def test_missing_recordings_are_deletions_and_unknown_ones_count_nowhere():
         ("hallo (a)\n", "hallo\n", "said names its recordings, heard does not"),
         ("one\ntwo\n", "one\n", "said has 2 lines, heard 1: without names"),
         ("one (a)\ntwo (a)\n", "one (a)\n", "said, line 2: a has a transcript already"),
-        ("one (a)\n", "one (b)\n", "the two name no recording alike: a there, b here"),
+        ("one (a)\n", "one (b)\n", "the two have no recording in common: a there, b here"),
         ("[noise] (a)\n", "one (a)\n", "the reference holds no word"),
         ("\n\n", "one\n", "said is empty"),
         (None, "one\n", "said does not exist; give a file or a folder"),

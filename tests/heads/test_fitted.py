@@ -137,7 +137,7 @@ def stamped(**values: object) -> Callable[[dict, dict], None]:
         (lambda arrays, stamp: arrays.update(left=arrays["left"].astype(np.int32)), "'left' is not int64"),
         (lambda arrays, stamp: arrays.update(baseline=arrays["baseline"][:2]), "do not fit the classes"),
         (stamped(classes=["low", "high"]), "classes or dim do not fit"),
-        (stamped(classes=["low", "high", "low"]), "a class is there twice"),
+        (stamped(classes=["low", "high", "low"]), "a class occurs twice"),
         (stamped(classes=["low", "high", 3]), "not a list of texts"),
         (stamped(dim=7), "classes or dim do not fit"),
         (stamped(identity=None), "identity of its stamp is None"),

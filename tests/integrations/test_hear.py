@@ -90,7 +90,7 @@ def test_steps_and_lengths_are_above_zero(standin, wrong):
 
 def test_an_encoder_without_ears_is_refused(standin, registered, monkeypatch):
     monkeypatch.setattr(type(standin), "supports", lambda self, kind: kind == "text")
-    with pytest.raises(MmascError, match="standin hears no sound; choose another encoder"):
+    with pytest.raises(MmascError, match="standin does not embed sound; choose another encoder"):
         load_model(registered, device="cpu")
 
 

@@ -276,8 +276,8 @@ def test_commands_fit_and_apply(annotated, registered, tmp_path, capsys):
     status, printed, _ = run(*command, "--single", "--format", "json", capsys=capsys)
     assert json.loads(printed)["unit"] == "windows"
     for arguments, message in [
-        (("--label", "place", "--annotations"), "say what the labels are"),
-        ((), "say what the labels are"),
+        (("--label", "place", "--annotations"), "give the labels"),
+        ((), "give the labels"),
         (("--label", "place", "--background"), "with --label the background is recordings"),
         (("--annotations", "--shots", "1"), "--shots needs one label per window"),
         (("--annotations", "--folds-column", "place"), "--folds-column is for --label"),

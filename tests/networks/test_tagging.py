@@ -386,7 +386,7 @@ def test_wrong_tags_are_named(tags, message):
 
 
 def test_words_need_a_vocabulary_and_tags_a_network_that_reads_them():
-    with pytest.raises(MmascError, match="nobody said what the 6 tags"):
+    with pytest.raises(MmascError, match="the names of the 6 tags"):
         tag_vector(small(), {"dog": 1.0})
     with pytest.raises(MmascError, match="reads no tags"):
         load_network("sp4sc").scores(sound("noise"), 44_100, tags=[0.1])

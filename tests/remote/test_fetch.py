@@ -145,7 +145,7 @@ def test_a_host_that_cannot_be_is_said(host, tmp_path):
 
 def test_what_servers_say_may_be_nonsense(server, file, tmp_path):
     server.faults["/x.wav"] = ["http://[::1/y.wav"]
-    with pytest.raises(MmascError, match="leads to what is not an address"):
+    with pytest.raises(MmascError, match="is or redirects to an invalid address"):
         fetch(file, tmp_path / "x")
     server.headers["/x.wav"] = {"ETag": "t", "Last-Modified": "soon", "Content-Length": "9" * 5_000}
     assert web.look(file).size is None

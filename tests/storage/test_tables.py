@@ -51,7 +51,7 @@ FAULTS = [
     (b"path,label\n", "has no rows, only the columns path, label"),
     (b"path,label\na.wav\n", "line 2 has fewer values than columns .1, not 2."),
     (b'path,label\n"a\nb",x\na.wav,x,y\n', "line 4 has more values than columns .3, not 2."),
-    (b"path,label,label\na.wav,x,y\n", "column 'label' is there twice"),
+    (b"path,label,label\na.wav,x,y\n", "column 'label' occurs twice"),
     (b'path,label\na.wav,x\n"b.wav,x\n', "line 3 cannot be read as CSV .a quote is opened and never closed"),
     (b'path,label\n"a"b,x\n', "line 2 cannot be read as CSV"),
     (b"path,label\na.wav,\0\n", "line 2 holds zero bytes"),

@@ -146,7 +146,7 @@ def test_confusion_figure_has_true_labels_in_rows():
     ax = Figure().add_subplot()
     draw_confusion(ax, np.array([[3, 1], [0, 0]]), ["x", "y"])
     np.testing.assert_allclose(ax.images[0].get_array(), [[0.75, 0.25], [0, 0]])
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("said", "true")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
     assert {one.get_position(): one.get_text() for one in ax.texts}[(1, 0)] == "1"
 
 

@@ -44,5 +44,5 @@ def test_a_choice_among_options_passes_over_the_others(table):
 
 
 def test_what_to_hold_out_is_column_and_values(table):
-    with pytest.raises(MmascError, match="is said as COLUMN=VALUE,VALUE, got 'oslo'"):
+    with pytest.raises(MmascError, match="are given as COLUMN=VALUE,VALUE, got 'oslo'"):
         DataChoice("csv", table, COLUMNS, hold_out="oslo").read()

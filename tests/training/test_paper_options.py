@@ -132,7 +132,7 @@ def test_a_student_gives_its_codes():
         (dict(band_masks=1, band_mask_bands=8, band_mask_least=8), r"must be below band_mask_bands \(8\), got 8"),
         (dict(mix_from=0.9, mix_until=0.5), r"mix_from must not be above mix_until \(0.5\), got 0.9"),
         (dict(cycles=2, schedule="constant"), "cycles need schedule 'cosine', got 'constant'"),
-        (dict(centre_weight=0.1, teacher="mini"), "centre_weight goes with neither noisy labels nor a teacher"),
+        (dict(centre_weight=0.1, teacher="mini"), "centre_weight excludes noisy labels and a teacher"),
         (dict(optimizer="sgd"), "optimizer must be one of adamw, adam, got 'sgd'"),
     ],
 )

@@ -184,7 +184,7 @@ def test_weights_alone_are_a_start(table, tagger, run):
     assert said["logit_scale"] == pytest.approx(about["logit_scale"], rel=1e-6)
     with pytest.raises(MmascError, match=r"base\.safetensors is of another network"):
         train_alignment(table, run / "narrow", start="base", **options)
-    with pytest.raises(MmascError, match=r"gone is nothing to start from"):
+    with pytest.raises(MmascError, match=r"gone cannot be started from"):
         train_alignment(table, run / "nowhere", start="gone", **options)
 
 

@@ -157,7 +157,7 @@ def test_metadata_and_names_are_those_of_the_recording(server):
     [
         ({}, 422, "nothing to look for"),
         ({"not_texts": [{"text": "a"}]}, 422, "nothing to look for"),
-        ({"texts": [{"text": "a"}], "not_texts": [{"text": "a"}]}, 422, "cancels out"),
+        ({"texts": [{"text": "a"}], "not_texts": [{"text": "a"}]}, 422, "cancel out"),
         ({"texts": [{"text": "  "}]}, 422, "empty"),
         ({"texts": [{"text": "x" * 1001}]}, 422, "texts.0.text"),
         ({"texts": [{"text": "a", "weight": -1}]}, 422, "weight"),

@@ -249,7 +249,7 @@ def test_a_wrong_range_is_refused(server, register):
     register(small=False)
     server.break_after = [400_000]
     server.wrong_range = True
-    with pytest.raises(MmascError, match=r"answers another range than the bytes from 400,000 \(bytes 400007-"):
+    with pytest.raises(MmascError, match=r"answered with another range than the bytes from 400,000 \(bytes 400007-"):
         fetch("toy")
 
 

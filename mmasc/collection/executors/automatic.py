@@ -1,8 +1,8 @@
-"""The executor of who names none: it begins here at once, and goes on in worker processes where these pay.
+"""The default executor: it starts in this process at once, and continues in worker processes if these save time.
 
-Workers pay when what they save of the time that is left is more than beginning them costs. Both are measured: what this
-process took to load itself is what a worker takes, and what it used of the cores while it embedded says how much faster
-all cores together are. This process goes on embedding until a worker is ready, so that nobody ever waits for one.
+Workers are started if they save more of the remaining time than starting them costs. Both are measured: a worker
+takes as long to load as this process took, and what it used of the cores while it embedded says how much faster all
+cores together are. This process goes on embedding until a worker is ready, so that nobody ever waits for one.
 """
 
 import time

@@ -39,7 +39,7 @@ class Recipe:
 
     @classmethod
     def of(cls, encoder: "Encoder", hop_seconds: float, channels: str, digests: bool = True) -> "Recipe | None":
-        """That of a loaded encoder; None where it was not loaded by name, so that a worker could not load it."""
+        """The recipe of a loaded encoder; None if it was not loaded by name, so that no worker could load it."""
         origin = encoder.origin
         if origin is None:
             return None
@@ -48,7 +48,7 @@ class Recipe:
         return cls(origin, encoder.backend, hop_seconds, channels, digests)
 
     def on(self, device: str) -> "Recipe":
-        """The same on another device."""
+        """The same recipe for another device."""
         return replace(self, origin=self.origin._replace(device=device))
 
 
@@ -70,7 +70,7 @@ class Unit:
 
 
 class Listener(NamedTuple):
-    """Who is told of files on their way; see `embed_files`."""
+    """Receives events about files on their way; see `embed_files`."""
 
     keeper: Keeper | None = None
     heard: Callable[[Path, float], None] | None = None

@@ -40,4 +40,4 @@ class Local:
             )
 
     def close(self) -> None:
-        """Nothing is left over."""
+        """Nothing to do: no processes were started."""

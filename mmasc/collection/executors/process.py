@@ -17,7 +17,7 @@ def main() -> None:
     # Ctrl-C goes to all processes of a terminal; the driver keeps what is done and ends us
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     events, units = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb")
-    # Whatever a library prints is not an event
+    # What a library prints on stdout must not be read as an event
     os.dup2(2, 1)
     sys.stdout = sys.stderr
 

@@ -1,4 +1,4 @@
-"""Workers that are processes on this machine: started afresh (never forked), spoken to through their pipes.
+"""Workers that are processes on this machine: started as new programs (never forked), with messages through pipes.
 
 They are `python -m mmasc.collection.executors.process` and not `multiprocessing`'s, which would run the caller's own
 script again in each of them.

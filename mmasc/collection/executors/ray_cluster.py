@@ -1,8 +1,8 @@
 """Workers of a Ray cluster (the extra `scale`); Ray is imported when one is asked for by name, and nowhere else.
 
 Ray restarts nothing: a restarted actor answers calls with errors for seconds and draws one unit after the other into
-its fall. `Pool` takes a lost worker out and begins another. Whoever reaches the ports of a Ray cluster can run programs
-on it: one that is started here listens to this machine alone, others belong in a private network.
+its fall. `Pool` takes a lost worker out and begins another. Everyone who reaches the ports of a Ray cluster can run
+programs on it: one that is started here listens to this machine alone, others belong in a private network.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Files into units: as large as a lost worker should cost at most, small at the end so that no worker is left alone."""
+"""Files into units of work: small, so that a lost worker costs little, and smallest at the end."""
 
 import threading
 from collections.abc import Iterable, Iterator

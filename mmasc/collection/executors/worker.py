@@ -85,7 +85,7 @@ class Worker:
 
 
 class _Teller:
-    """What the driver is told of a unit, several events at a time; the `Keeper` of the worker."""
+    """Sends the events of a unit to the driver, several at a time; the `Keeper` of the worker."""
 
     def __init__(self, unit: Unit, send: Send) -> None:
         self.unit, self.send = unit, send
@@ -102,7 +102,7 @@ class _Teller:
         self.flush([("part", self.unit.number, self.numbers[path], list(places), vectors)])
 
     def heard(self, path: Path, seconds: float) -> None:
-        """So much of a file is embedded."""
+        """Report that so many seconds of a file are embedded."""
         if time.monotonic() - self.told >= _TELL_SECONDS:
             self.flush([("heard", self.unit.number, self.numbers[path], seconds)])
 

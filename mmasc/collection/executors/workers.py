@@ -1,4 +1,4 @@
-"""On workers of one kind, from the first file to the last; the driver embeds nothing."""
+"""Embedding on workers of one kind, from the first file to the last; the driver itself embeds nothing."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path

@@ -94,7 +94,7 @@ def package_errors(what: str, fix: str) -> Iterator[None]:
         yield
     except MmascError:
         raise
-    except Exception as error:  # packages raise whatever comes on what does not fit
+    except Exception as error:  # packages raise errors of any kind on models that do not fit
         reason = " ".join(str(error).split())[:240] or type(error).__name__
         raise MmascError(f"{what} ({reason}); {fix}") from error
 

@@ -121,7 +121,7 @@ def read_config(folder: Path, name: str, what: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise MmascError(f"{path} cannot be read ({error}); copy the folder again") from error
     if not isinstance(value, dict):
-        raise MmascError(f"{path} holds no object; copy the folder again")
+        raise MmascError(f"{path} does not hold a JSON object; copy the folder again")
     return value
 
 

@@ -168,7 +168,9 @@ class OnnxLogits(AdapterEncoder):
         self.device = torch.device("cpu")
         self.network = OnnxNetwork(file)
         if not self.network.classes:
-            raise MmascError(f"{file.with_suffix('.yaml')} says no scores or classes, so that words cannot find it")
+            raise MmascError(
+                f"{file.with_suffix('.yaml')} names no scores or classes, so it cannot be searched in words"
+            )
         self.settle(self.network.about.spec(len(self.network.classes)), AskedWindow(), self.network.shaping)
 
     @property
@@ -188,7 +190,7 @@ def _file_of(name: str) -> Path:
 
 
 def _only_own(window: AskedWindow, about: OnnxAbout) -> AskedWindow:
-    """Of files with a window of their own no other is possible."""
+    """The window of the file; another one is refused."""
     asked = window.of(about.spec(1)).window_seconds
     if not math.isclose(asked, about.window_seconds, abs_tol=0.5 / about.sample_rate):
         raise MmascError(

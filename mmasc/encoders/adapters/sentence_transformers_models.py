@@ -58,7 +58,7 @@ class SentenceTransformersEncoder(AdapterEncoder):
         has = [one for one in ("audio", "text", "image") if self.model.supports(one)]
         if "audio" not in has:
             raise MmascError(
-                f"{self.folder} understands {' and '.join(has) or 'nothing'}, no sound; choose another model"
+                f"{self.folder} understands {' and '.join(has) or 'nothing'}, but not sound; choose another model"
             )
         self.rate, self.longest_seconds = _hears(self.model, self.folder)
         dim = self._encoded({"array": np.zeros(self.rate // 2, np.float32), "sampling_rate": self.rate}).shape[-1]
@@ -109,7 +109,9 @@ def _package() -> Any:
         ) from error
     version = tuple(int(part) for part in sentence_transformers.__version__.split(".")[:2])
     if version < _OLDEST:
-        raise MmascError(f"{_NAME} {sentence_transformers.__version__} knows no sound; update it to 5.4 or later")
+        raise MmascError(
+            f"{_NAME} {sentence_transformers.__version__} does not support sound; update it to 5.4 or later"
+        )
     return sentence_transformers
 
 
@@ -132,6 +134,6 @@ def _hears(model: Any, folder: Path) -> tuple[int, float | None]:
     extractor = getattr(processor, "feature_extractor", processor)
     rate = getattr(extractor, "sampling_rate", None)
     if not isinstance(rate, int) or rate <= 0:
-        raise MmascError(f"{folder} does not say at which rate it hears; choose another model")
+        raise MmascError(f"{folder} does not give its sample rate; choose another model")
     samples = getattr(extractor, "nb_max_samples", None) or getattr(extractor, "n_samples", None)
     return rate, samples / rate if samples else None

@@ -64,15 +64,15 @@ class ModelFolder:
         """Longest window, where the model hears no more."""
         rate = self.sample_rate
         if self.family.kind == "clap":
-            return float(self.extractor.get("nb_max_samples") or self._said("max_length_s", 10) * rate) / rate
+            return float(self.extractor.get("nb_max_samples") or self._setting("max_length_s", 10) * rate) / rate
         if self.model_type == "audio-spectrogram-transformer":
-            return float(self._said("max_length", 1024)) * 0.01  # frames of 10 ms
+            return float(self._setting("max_length", 1024)) * 0.01  # frames of 10 ms
         return None
 
     @property
     def sample_rate(self) -> int:
         """Rate in Hz."""
-        return int(self._said("sampling_rate", 48_000 if self.family.kind in ("clap", "pe") else 16_000))
+        return int(self._setting("sampling_rate", 48_000 if self.family.kind in ("clap", "pe") else 16_000))
 
     @property
     def spec(self) -> EncoderSpec:
@@ -94,7 +94,7 @@ class ModelFolder:
             description=f"{self.model_type} of the package transformers",
         )
 
-    def _said(self, key: str, otherwise: float) -> float:
+    def _setting(self, key: str, otherwise: float) -> float:
         value = self.extractor.get(key)
         return value if isinstance(value, int | float) and value > 0 else otherwise
 
@@ -133,7 +133,7 @@ def _check_numbers(found: ModelFolder) -> None:
             raise ValueError(f"{spec.sample_rate} Hz, {spec.dim} numbers, {spec.window_seconds:g} s")
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         reason = " ".join(str(error).split())[:150]
-        raise MmascError(f"{found.folder} does not say how it hears ({reason}); copy the folder again") from error
+        raise MmascError(f"{found.folder} does not describe its input ({reason}); copy the folder again") from error
 
 
 def describe(asked: str) -> EncoderSpec:

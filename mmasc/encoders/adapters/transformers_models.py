@@ -153,7 +153,7 @@ def _frames_of(path: Path, size: int) -> UInt8[np.ndarray, "frame size size 3"]:
 
 
 def _sound_part(model: Any) -> Any:
-    """Of models of sound and film the part that hears."""
+    """The part for sound of a model of sound and film; other models as they are."""
     return getattr(model, "audio_model", model)
 
 

@@ -1,7 +1,7 @@
 """Crops that a teacher can hear: pieces of recordings, mixed, pitched, filtered and cut by rule.
 
 Everything is drawn from a seed, the content of the recording and the number of the variation, so a crop is the same
-whatever stands next to it in the table (only its partner in a mixture is another where the table is another).
+in any table (only its partner in a mixture depends on the table).
 
 Paper: Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent": teacher and student hear
 the very same crop.

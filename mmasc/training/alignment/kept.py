@@ -1,4 +1,4 @@
-"""What training keeps from run to run: arrays that are derived from sounds, and are made again where they are damaged.
+"""What training keeps for later runs: arrays that are derived from sounds, and are made again if they are damaged.
 
 NAME.kept             safetensors with a checksum behind it
 NAME.safetensors      the same of earlier versions, without a checksum: good if names and shapes are

@@ -1,4 +1,4 @@
-"""What pulls the vector of a sound: the softmax over a bank of texts, and the cosine.
+"""Losses for the vector of a sound: the softmax over a bank of texts, and the cosine.
 
 Papers: Radford et al. 2021, "CLIP" (cosines times a learned scale); Szegedy et al. 2016, "Rethinking the inception
 architecture", section 7 (softened targets).

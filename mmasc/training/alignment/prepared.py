@@ -1,4 +1,4 @@
-"""Prepared crops of a table: mel power in steps, what is mixed into what, and what teachers say of each.
+"""Prepared crops of a table: mel power in steps, which crops are mixed, and the vectors of the teachers.
 
 Made once, row by row, and kept in a folder by content; a row whose sound and partners are as they were is not made
 again. Training then is a matter of picking rows of arrays.

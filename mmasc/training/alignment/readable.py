@@ -1,4 +1,4 @@
-"""Sounds of a table one by one: what can be read, and what is said of the others."""
+"""Sounds of a table one by one: those that can be read, and remarks on the others."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Sequence

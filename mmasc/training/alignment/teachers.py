@@ -1,4 +1,4 @@
-"""Teachers: encoders whose vectors of the very crops are learned.
+"""Teachers: encoders whose vectors of the same crops are learned.
 
 A teacher's vectors of the crops of one row are kept by the teacher's identity and the content of the crops, so a run
 that is begun again, or another run with the same sounds, hears nothing twice.
@@ -93,7 +93,7 @@ def load_teachers(names: Sequence[str], text_side: TextSide, device: str = "cpu"
         except MmascError as error:
             raise MmascError(f"the teacher {name} cannot be loaded: {error}") from error
         if "audio" not in encoder.spec.modalities:
-            raise MmascError(f"{name} cannot teach: it hears nothing; name an encoder of sounds")
+            raise MmascError(f"{name} cannot be a teacher: it does not embed sound; name another encoder")
         beside = isinstance(encoder, Names) and encoder.text_side.name == text_side.name
         teachers.append(Teacher(name, encoder, beside, half))
     keys = [teacher.key for teacher in teachers]

@@ -22,7 +22,7 @@ from mmasc.training.alignment.taught import TaughtMaterial
 from mmasc.training.alignment.teachers import load_teachers
 
 Say = Callable[[str], None]
-# What is mixed, pitched and cut is so already; what stays leaves the teacher's answer as it is
+# Prepared crops are already mixed, pitched and cut; only augmentations that keep the teacher's answer are left
 _LIGHT = AugmentConfig(mix_share=0.0, filter_share=0.3, filter_decibels=3.0, noise_share=0.25, lowpass_share=0.0)
 
 
@@ -85,7 +85,7 @@ def teach(
         lessons: Who teaches, and how.
         text_side: Text side of the run.
         options: Fields of `AlignmentConfig` that were given.
-        say: Told about progress.
+        say: Called with progress.
     Raises:
         MmascError: If a teacher cannot teach, or no sound can be read.
     """
@@ -137,7 +137,7 @@ def _beginning(start: str | Path | None) -> Path | None:
         return path
     if not (path / "training.safetensors").is_file():
         raise MmascError(
-            f"{start} is nothing to start from: neither a run (a folder with training.safetensors) nor weights "
+            f"{start} cannot be started from: it is neither a run (a folder with training.safetensors) nor weights "
             "(a run's last.safetensors, or base or base-strict)"
         )
     return path / "training.safetensors"

@@ -5,7 +5,7 @@ batch), with targets softened towards similar texts, plus a cosine and, in train
 
 A run is a folder: config.json, metrics.jsonl, last.safetensors and, with validation, best.safetensors (both load as
 `mini:FOLDER`), training.safetensors (everything to continue from). All chance of a step comes from the seed and the
-number of the step, so a run that was killed continues to the very same weights.
+number of the step, so a run that was killed continues to exactly the same weights.
 """
 
 import hashlib
@@ -88,11 +88,12 @@ def train_alignment(
         steps: Number of optimiser steps.
         cache: Folder that keeps mel power from run to run.
         device: As for `load_encoder`; the same weights to the bit need the same device and thread count.
-        strict: A sound that cannot be read is an error; otherwise it is left out, and said so.
+        strict: A sound that cannot be read is an error; otherwise it is left out, with a remark.
         checkpoint_steps: Steps from one checkpoint to the next.
         pause_at: Stop at this step, to continue later.
         remark: Called with lines about progress.
-        teacher: Encoders whose vectors of the very crops are learned, too; rows without a text are for them alone.
+        teacher: Encoders whose vectors of the same crops are learned in addition to the texts; rows without a text are
+            learned from them alone.
         also: Further tables with the columns of `data`, for runs with teachers: their crops are mixed among
             themselves, so that those of `data` need not be heard again.
         start: A run with the same teachers to begin from, instead of random weights; or weights alone: a file that a

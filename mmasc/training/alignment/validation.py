@@ -1,4 +1,4 @@
-"""How well the vectors of recordings that were held back find their texts."""
+"""How well the vectors of held-out recordings find their texts."""
 
 from collections.abc import Sequence
 

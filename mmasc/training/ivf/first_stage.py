@@ -1,4 +1,4 @@
-"""The first stage of a run, the VQ-VAE, as its folder holds it."""
+"""The first stage of a run, the VQ-VAE, as it is stored in its folder."""
 
 from pathlib import Path
 from typing import Any

@@ -138,7 +138,7 @@ def train_vqvae(
         precision=precision,
     )
     stage = VqVaeStage(Path(out) / "vqvae", run, prepared, (learned, held), resolve_device(device), processes, remark)
-    _go(stage, stop, report_steps, checkpoint_steps, picture_steps)
+    _run_stage(stage, stop, report_steps, checkpoint_steps, picture_steps)
     done, figures = {"vqvae": stage.step}, {"vqvae": stage.validation}
     return IvfResult(str(out), done, len(learned), len(held), prepared.faults, figures)
 
@@ -262,11 +262,13 @@ def train_ivf(
     where = (prepared, (learned, held), resolve_device(device), processes, remark)
     place = Path(out) / "ivf"
     stage = JointStage(place, run, (folder, whole), *where) if joint else ImaginationStage(place, run, folder, *where)
-    _go(stage, stop, report_steps, checkpoint_steps, picture_steps)
+    _run_stage(stage, stop, report_steps, checkpoint_steps, picture_steps)
     done, figures = {"vqvae": whole.steps, "ivf": stage.step}, {"ivf": stage.validation}
     return IvfResult(str(out), done, len(learned), len(held), prepared.faults, figures)
 
 
-def _go(stage: PairStage, stop: int | None, report_steps: int, checkpoint_steps: int, picture_steps: int) -> None:
+def _run_stage(
+    stage: PairStage, stop: int | None, report_steps: int, checkpoint_steps: int, picture_steps: int
+) -> None:
     stage.report_steps, stage.checkpoint_steps, stage.picture_steps = report_steps, checkpoint_steps, picture_steps
     stage.go(min(stop or stage.steps, stage.steps))

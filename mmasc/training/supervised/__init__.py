@@ -1,4 +1,9 @@
-"""Supervised networks trained on labelled data, fold by fold: `train_network`."""
+"""Supervised networks trained on labelled data, fold by fold: `train_network`.
+
+train.py goes through folds; run.py is one fold's run (the loop itself is `mmasc.training.stage`); config.py has every
+option, recipes.py named sets of them. Data: data.py, hearing.py, crops.py, fragments.py, batches.py, augment.py;
+targets: losses.py, batch_loss.py, teacher.py, tags.py with tag_sources.py; testing: scoring.py, results.py.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

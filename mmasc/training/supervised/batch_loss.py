@@ -1,4 +1,4 @@
-"""A batch, the network's answers to it and what else is known of its clips → the loss that a step goes down.
+"""A batch, the network's answers and additional targets → the loss that a step minimises.
 
 Labels, mixed and smoothed; soft labels of noisy clips; what a teacher says of the same clips.
 """

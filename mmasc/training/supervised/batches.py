@@ -60,7 +60,7 @@ class Batches:
         items: What is drawn from.
         config: Configuration of the run.
         processes: Group of processes: each gets its rows of every batch.
-        noisy: Which clips have labels that nobody checked: they are mixed with their like.
+        noisy: Which clips have labels that nobody checked: they are mixed with each other only.
     Raises:
         MmascError: If there is nothing to draw from.
     """

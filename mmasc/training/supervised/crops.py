@@ -94,7 +94,7 @@ class Items:
         self.clips, self.lanes = np.array(clips, np.int64), np.array(lanes, np.int64)
         pace = frames_a_second(network.front_end)
         wanted = round(config.crop_seconds * self.rate) if config.crop_seconds else longest
-        # The features of a padded lane must hold the crop, whatever the front end loses at the edges.
+        # The features of a padded lane must hold the crop, also where the front end loses frames at the edges.
         self.crop_samples = max(wanted, network.minimum_samples)
         self.crop_frames = raw_frames(network.front_end, self.crop_samples)
         if config.crop_seconds and config.crop_from == "features":

@@ -79,7 +79,7 @@ class DataChoice:
         if self.hold_out:
             column, _, values = self.hold_out.partition("=")
             if not column or not values:
-                raise MmascError(f"what to hold out is said as COLUMN=VALUE,VALUE, got {self.hold_out!r}")
+                raise MmascError(f"clips to hold out are given as COLUMN=VALUE,VALUE, got {self.hold_out!r}")
             table = table.holding_out(column, [value.strip() for value in values.split(",")])
         return table
 
@@ -229,7 +229,7 @@ def noisy_clips(table: Dataset, rule: str) -> Bool[np.ndarray, " clip"]:
         return np.zeros(len(table), bool)
     column, _, values = rule.partition("=")
     if not column or not values:
-        raise MmascError(f"which labels are noisy is said as COLUMN=VALUE,VALUE, got {rule!r}")
+        raise MmascError(f"noisy labels are given as COLUMN=VALUE,VALUE, got {rule!r}")
     found = np.isin(table.column(column), [value.strip() for value in values.split(",")])
     if found.all() or not found.any():
         present = sorted(set(table.column(column)))

@@ -1,4 +1,4 @@
-"""How a clip is heard: decoded, cut to what a network takes, and told where it is too short."""
+"""How a clip is heard: decoded, cut to what a network takes, and refused with a message if it is too short."""
 
 import math
 from collections.abc import Callable, Sequence

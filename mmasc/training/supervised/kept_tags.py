@@ -1,4 +1,4 @@
-"""Tags of recordings as a run keeps them: a row for each, with the source that gave them and its identity."""
+"""Tags of recordings as a run stores them: one row each, with their source and its identity."""
 
 import contextlib
 from collections.abc import Iterable, Sequence

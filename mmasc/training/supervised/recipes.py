@@ -1,6 +1,6 @@
 """Named recipes: values of `SupervisedConfig`, as plain numbers, with where they come from.
 
-What a source does not give is left at the configuration's own value; that is said next to it.
+Values that a source does not give stay at the configuration's default; a comment says so.
 """
 
 from typing import Any

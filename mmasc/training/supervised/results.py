@@ -1,4 +1,4 @@
-"""What a run of one fold leaves, now or when it was finished before."""
+"""The result of one fold's run, whether it was finished now or before."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -57,7 +57,7 @@ def score_clips(
         MmascError: If a clip is shorter than the network or a fragment needs (the least length is named), or tags are
             missing, or of another number than the network reads.
     """
-    return _each(network, waveforms, names, progress, tags, network.body.n_classes, hearing, _score_clip)
+    return _for_each_clip(network, waveforms, names, progress, tags, network.body.n_classes, hearing, _score_clip)
 
 
 def clip_codes(
@@ -75,10 +75,10 @@ def clip_codes(
     Raises:
         MmascError: As `score_clips`.
     """
-    return _each(network, waveforms, names, progress, tags, network.body.dim, hearing, _code_clip)
+    return _for_each_clip(network, waveforms, names, progress, tags, network.body.dim, hearing, _code_clip)
 
 
-def _each(
+def _for_each_clip(
     network: Network,
     waveforms: Iterable[Float[np.ndarray, "_channel _time"]],
     names: Sequence[str] | None,

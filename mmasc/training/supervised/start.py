@@ -44,7 +44,9 @@ def starting_network(
         raise MmascError(f"unknown network {name!r}; there are: {', '.join(sorted(NETWORKS))}")
     if weights is None:
         if new_head:
-            raise MmascError("a new head needs weights to stand on: give --weights FILE, or leave out --new-head")
+            raise MmascError(
+                "a new head needs weights for the layers below it: give --weights FILE, or leave out --new-head"
+            )
 
         def fresh() -> Network:
             return _fresh(name, table, features, seed, arguments)

@@ -1,4 +1,4 @@
-"""What learns in a run and what it learns from besides batches: clips held out, tags, soft labels, a teacher."""
+"""What is trained in a run, and its targets in addition to batches: held-out clips, tags, soft labels, a teacher."""
 
 import contextlib
 import math

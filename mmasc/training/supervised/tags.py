@@ -1,4 +1,4 @@
-"""Networks that read tags, in training and in tests: which source, which vocabulary, and where its tags are kept.
+"""Networks that read tags, in training and in tests: which source, which vocabulary, and where tags are stored.
 
 A run keeps the tags of all clips of its data next to its weights (tags.safetensors), and the vocabulary in them. Tests
 take the same source: by its identity, not by its name.

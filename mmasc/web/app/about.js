@@ -98,7 +98,7 @@ function duplicates() {
   const [start, place] = jobButton("Find duplicates", () => get("/api/duplicates"), ({ groups }) =>
     groups.length
       ? el("ol", { class: "stack" }, groups.slice(0, MOST_GROUPS).map((group) => el("li", { class: "copies" }, group.map(copy))))
-      : el("p", { class: "hint", text: "No recording is there twice." }));
+      : el("p", { class: "hint", text: "No recording occurs twice." }));
   return el("div", { class: "stack" }, el("div", {}, start), place);
 }
 

@@ -56,7 +56,7 @@ def test_what_they_say(tmp_path, config, extractor, said):
     ],
 )
 def test_sizes_that_are_none_are_refused_in_a_line(tmp_path, config, extractor):
-    with pytest.raises(MmascError, match="does not say how it hears .*; copy the folder again") as found:
+    with pytest.raises(MmascError, match="does not describe its input .*; copy the folder again") as found:
         describe(folder(tmp_path, config, extractor))
     assert str(tmp_path) in str(found.value)
     assert "\n" not in str(found.value)
