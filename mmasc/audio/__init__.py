@@ -5,9 +5,11 @@ assumed: what is read comes with its rate, and `resample` takes both rates.
 
 - which files: find.py; inputs that are not files: forms.py, memory.py, arrays.py
 - reading: stream.py (`load_audio`, `stream_audio`, `resample`), decode.py (one file, with its status), channels.py;
-  decoders: native.py (libsndfile), container.py (PyAV), pcm.py and joining.py (files with wrong or several headers)
+  decoders: native.py (libsndfile), container.py (PyAV), pcm.py (files with a wrong header), chained.py (several
+  recordings in one file; joining.py brings them to one rate)
 - length from headers, without decoding: headers.py starts; one file per container: chunks.py (WAV, RF64, W64, AIFF,
-  CAF, AU; layout.py, declared.py and parts.py help), flac.py, mpeg.py (MP3), ogg.py
+  CAF, AU; layout.py, declared.py and parts.py help), flac.py, mpeg.py (MP3), ogg.py,
+  boxes.py (MP4)
 - time and place of a recording: clock.py starts; clock_patterns.py, clock_names.py, clock_chunks.py, clock_parts.py
 - cutting.py cuts spans out; quality.py finds silence; similarity.py and comparable_files.py compare waveforms
 """
