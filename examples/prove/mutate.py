@@ -57,7 +57,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/audio/clock.py": ["audio/clock"],
     "mmasc/audio/clock_chunks.py": ["audio/clock_chunks", "audio/clock"],
     "mmasc/audio/clock_names.py": ["audio/clock_names"],
-    "mmasc/audio/clock_parts.py": ["audio/clock_patterns", "audio/clock_names"],
+    "mmasc/audio/clock_parts.py": ["audio/clock_parts", "audio/clock_patterns", "audio/clock_names"],
     "mmasc/audio/clock_patterns.py": ["audio/clock_patterns", "audio/clock_names"],
     "mmasc/audio/cutting.py": ["audio/cutting"],
     "mmasc/audio/declared.py": _AUDIO,
