@@ -159,7 +159,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/snapshot.py": [*_READING, "collection/changes"],
     "mmasc/collection/space.py": ["collection/index", *_READING, *_WRITING[1:]],
     "mmasc/collection/space_index.py": ["collection/segments", "collection/index"],
-    "mmasc/collection/stamps.py": _WRITING,
+    "mmasc/collection/stamps.py": ["collection/stamps", *_WRITING],
     "mmasc/collection/store.py": [*_READING, *_WRITING[1:]],
     "mmasc/collection/stored_moments.py": ["collection/own_vectors"],
     "mmasc/collection/table_reader.py": ["collection/pieces", *_READING],

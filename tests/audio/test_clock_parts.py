@@ -55,7 +55,8 @@ def test_offsets_reach_fourteen_hours_to_both_sides():
     ("text", "minutes"),
     [
         ("Z", 0), ("z", 0), ("UTC", 0), ("+00:00", 0), ("+2", 120), ("-5", -300), ("+0530", 330), ("-03:30", -210),
-        ("+1:59", 119), ("+1:60", None), ("2", None), ("+", None), ("+123", 83), ("+1234", 754), ("+12345", None), ("+1:5", None), ("", None),
+        ("+1:59", 119), ("+1:60", None), ("2", None), ("+", None), ("+123", 83),
+        ("+1234", 754), ("+12345", None), ("+1:5", None), ("", None),
     ],
 )  # fmt: skip
 def test_offsets_as_texts(text, minutes):
