@@ -35,9 +35,9 @@ def test_paths_conditions_and_missing_files(store, tmp_path, at_once):
         (([folder],), lambda one: one % 3 == 1),
         ((["f2", "f0/r03.wav"],), lambda one: one % 3 == 2 or one == 3),
         (([], "site = 's1'"), lambda one: one % 4 == 1),
-        ((["f2"], "duration > 3"), lambda one: one % 3 == 2 or one % 4 == 3),
+        ((["f2"], "duration > 3"), lambda one: one % 3 == 2 and one % 4 == 3),
         (([], None, True), lambda one: one < 10),
-        (([folder], "site = 's0'", True), lambda one: one < 10 and (one % 3 == 1 or one % 4 == 0)),
+        (([folder], "site = 's0'", True), lambda one: one < 10 and one % 3 == 1 and one % 4 == 0),
         (([], None, False), lambda one: False),
     ]
     for arguments, wanted in cases:
