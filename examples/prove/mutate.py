@@ -169,7 +169,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/transaction.py": ["collection/merging", *_WRITING],
     "mmasc/collection/vector_files.py": ["collection/vector_files"],
     "mmasc/collection/vector_intake.py": ["collection/own_vectors"],
-    "mmasc/collection/vector_rows.py": ["collection/own_vectors"],
+    "mmasc/collection/vector_rows.py": ["collection/vector_rows", "collection/own_vectors"],
     "mmasc/collection/vectors.py": ["collection/vectors", "collection/silence"],
     "mmasc/collection/written_since.py": ["collection/written_since"],
     "mmasc/datasets/cache.py": ["datasets/cache", "training/supervised_parts"],
