@@ -223,7 +223,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/labelling/network_head.py": ["labelling/timelines"],
     "mmasc/labelling/one_label_rows.py": ["labelling/one_label_rows"],
     "mmasc/labelling/out_of_fold.py": ["labelling/moments", "labelling/review"],
-    "mmasc/labelling/own_background.py": ["labelling/timelines"],
+    "mmasc/labelling/own_background.py": ["labelling/own_background", "labelling/timelines"],
     "mmasc/labelling/recordings.py": ["labelling/recordings", "labelling/fit"],
     "mmasc/labelling/review.py": ["labelling/review"],
     "mmasc/labelling/review_files.py": ["labelling/review"],
