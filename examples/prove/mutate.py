@@ -125,7 +125,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/looks.py": ["collection/moves", "collection/changes"],
     "mmasc/collection/merge.py": ["collection/merging", "collection/life"],
     "mmasc/collection/merge_plan.py": ["collection/merge_plan", "collection/merging"],
-    "mmasc/collection/metadata.py": ["collection/ingest", "collection/changes"],
+    "mmasc/collection/metadata.py": ["collection/metadata", "collection/ingest", "collection/changes"],
     "mmasc/collection/moments.py": ["collection/moments"],
     "mmasc/collection/joining.py": ["collection/moments"],
     "mmasc/collection/tracks.py": ["collection/tracks", "collection/moments"],
