@@ -138,7 +138,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/path_digests.py": ["collection/merge_plan", "collection/known_recordings"],
     "mmasc/collection/pieces.py": ["collection/pieces"],
     "mmasc/collection/probes.py": ["collection/ingest"],
-    "mmasc/collection/projection.py": ["studies/window_map", "web/map"],
+    "mmasc/collection/projection.py": ["collection/projection", "studies/window_map", "web/map"],
     "mmasc/collection/publication.py": ["collection/publish"],
     "mmasc/collection/publish.py": ["collection/publish"],
     "mmasc/collection/published.py": ["collection/publish"],
