@@ -139,7 +139,7 @@ TESTS: dict[str, list[str]] = {
     "mmasc/collection/pieces.py": ["collection/pieces"],
     "mmasc/collection/probes.py": ["collection/ingest"],
     "mmasc/collection/projection.py": ["collection/projection", "studies/window_map", "web/map"],
-    "mmasc/collection/publication.py": ["collection/publish"],
+    "mmasc/collection/publication.py": ["collection/publication", "collection/publish"],
     "mmasc/collection/publish.py": ["collection/publish"],
     "mmasc/collection/published.py": ["collection/publish"],
     "mmasc/collection/query.py": [*_READING, "collection/index", "collection/changes"],
