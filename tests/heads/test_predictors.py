@@ -5,6 +5,7 @@ import pytest
 from scipy.special import softmax
 
 from mmasc.heads import predictors, tree_sums
+from mmasc.heads.one_against_rest import OneAgainstRest
 from mmasc.heads.predictor import floats_of, integers_of, probabilities_of
 from mmasc.heads.predictors import Linear, Nearest, SupportVectorPairs
 from mmasc.heads.tree_sums import Trees
@@ -202,3 +203,40 @@ def test_an_array_that_is_not_there_or_of_other_axes_is_named():
     assert np.isnan(floats_of({"a": np.array([np.nan])}, "a", 1, finite=False)).all()
     with pytest.raises(ValueError, match="'a' holds NaN"):
         floats_of({"a": np.array([np.nan, 1.0])}, "a", 1)
+
+
+def test_labels_that_do_not_exclude_each_other_are_heads_of_their_own():
+    members = [Linear.load(LINEAR), Trees.load(TREES), Nearest.load(NEAREST)]
+    found = OneAgainstRest(members)
+    assert (found.n_classes, found.n_features) == (3, 2)
+    wanted = np.stack([one.predict_proba(ASKED)[:, 1] for one in members], axis=1)
+    np.testing.assert_array_equal(found.predict_proba(ASKED), wanted)
+    arrays = found.arrays()
+    own = (LINEAR, TREES, NEAREST)
+    assert set(arrays) == {"kinds", *(f"{number}.{name}" for number, one in enumerate(own) for name in one)}
+    again = OneAgainstRest.load(arrays)
+    assert [one.kind for one in again.members] == ["linear", "trees", "nearest"]
+    np.testing.assert_array_equal(again.predict_proba(ASKED), wanted)
+
+
+def kinds(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"kinds": None}, "'kinds' is missing or is not a text"),
+        ({"kinds": kinds("linear").astype(np.int64)}, "'kinds' is missing or is not a text"),
+        ({"kinds": kinds("linear")[None]}, "'kinds' is missing or is not a text"),
+        ({"kinds": kinds("linear\ncode")}, "unknown kind"),
+        ({"kinds": kinds("one-against-rest\nlinear")}, "unknown kind"),
+        ({"kinds": kinds("linear\nlinear\nlinear")}, "'weights' is missing or empty"),
+        ({"1.weights": np.eye(3), "1.biases": np.zeros(3)}, "the heads of the labels do not fit together"),
+        ({"1.weights": np.ones((2, 3))}, "the heads of the labels do not fit together"),
+    ],
+)
+def test_labels_that_do_not_fit_together_are_refused(changed, said):
+    arrays = OneAgainstRest([Linear.load(LINEAR)] * 2).arrays() | changed
+    with pytest.raises(ValueError, match=said):
+        OneAgainstRest.load({name: one for name, one in arrays.items() if one is not None})
