@@ -2,7 +2,7 @@
 
 Comparisons, arithmetic, and / or, not, constants, slices, `min` and `max`, orders and names of arguments, calls,
 branches, returned values, `continue` and `break`. Texts, annotations, decorators and what stands in `raise` or
-`assert` stay.
+`assert` stay; so does `strict` of `zip`, which asserts that lengths agree, and the order of arguments that have none.
 """
 
 import ast
@@ -37,6 +37,8 @@ _COMPUTED = {
 }
 _SWAPPED = {"min": "max", "any": "all", "argmin": "argmax", "minimum": "maximum", "floor": "ceil"}
 _SWAPPED |= {other: one for one, other in _SWAPPED.items()}
+# What has no first and second argument
+_WITHOUT_SIDES = {"min", "max", "minimum", "maximum", "union1d", "intersect1d", "array_equal"}
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST | str]]:
         if field in ("annotation", "returns", "decorator_list", "type_params"):
             continue
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
+            if isinstance(child, ast.AST) and not _asserts(node, child):
                 yield from _changes(child)
 
 
@@ -154,18 +156,31 @@ def _of_expression(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST | str]]:
 
 
 def _of_call(node: ast.Call) -> Iterator[tuple[ast.AST, ast.AST | str]]:
-    match node.func:
-        case ast.Name(id=name) | ast.Attribute(attr=name) if name in _SWAPPED:
-            other = ast.Name(_SWAPPED[name])
-            if isinstance(node.func, ast.Attribute):
-                other = ast.Attribute(node.func.value, _SWAPPED[name])
-            yield node, ast.Call(other, node.args, node.keywords)
-    if len(node.args) >= 2 and not any(isinstance(one, ast.Starred) for one in node.args[:2]):
+    name = _name(node)
+    if name in _SWAPPED:
+        other = ast.Name(_SWAPPED[name])
+        if isinstance(node.func, ast.Attribute):
+            other = ast.Attribute(node.func.value, _SWAPPED[name])
+        yield node, ast.Call(other, node.args, node.keywords)
+    starred = any(isinstance(one, ast.Starred) for one in node.args[:2])
+    if len(node.args) >= 2 and not starred and name not in _WITHOUT_SIDES:
         first, second, *rest = node.args
         yield node, ast.Call(node.func, [second, first, *rest], node.keywords)
     for keyword in node.keywords:
-        if keyword.arg is not None:
+        if keyword.arg is not None and not _asserts(node, keyword):
             yield node, ast.Call(node.func, node.args, [one for one in node.keywords if one is not keyword])
+
+
+def _name(call: ast.Call) -> str:
+    """Of the function or method that is called."""
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+def _asserts(call: ast.AST, keyword: ast.AST) -> bool:
+    return isinstance(call, ast.Call) and _name(call) == "zip" and getattr(keyword, "arg", None) == "strict"
 
 
 def _of_statement(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST | str]]:

@@ -248,7 +248,7 @@ def _dates(digits: str) -> list[str]:
     for form, (year, month, day) in forms:
         of_year = int(digits[year : year + 4]) if len(digits) == 8 else 2000 + int(digits[year : year + 2])
         parts = int(digits[month : month + 2]), int(digits[day : day + 2])
-        if (len(digits) == 6 or of_year >= 1980) and wall_of([of_year, *parts, 0, 0, 0]) is not None:
+        if wall_of([of_year, *parts, 0, 0, 0]) is not None:
             readings.append(form)
     return readings
 

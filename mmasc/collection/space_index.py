@@ -91,7 +91,7 @@ class SpaceIndex:
             self._fresh = VectorIndex.build(scan, len(rest), self._dim, _EXACT)  # type: ignore[arg-type]
         inside = None if allowed is None else allowed[self.rest]
         scores, found = self._fresh.search(queries, min(k, len(self.rest)), inside)
-        return scores, np.where(found >= 0, self.rest[np.maximum(found, 0)], -1)
+        return scores, np.where(found >= 0, self.rest[found], -1)
 
 
 def exact(vectors: Vectors, queries: np.ndarray, k: int, inside: Int[np.ndarray, " item"]) -> Found:
@@ -119,9 +119,9 @@ def _ask(one: Placed, queries: np.ndarray, k: int, allowed: np.ndarray | None, t
     else:
         inside = one.places >= 0
         if allowed is not None:
-            inside &= allowed[np.maximum(one.places, 0)]
+            inside &= allowed[one.places]  # -1 reads the last one, and counts as not inside
     scores, found = one.index.search(queries, min(k, len(one.index)), inside, text)
-    places = found + one.first if one.places is None else one.places[np.maximum(found, 0)]
+    places = found + one.first if one.places is None else one.places[found]
     return scores, np.where(found >= 0, places, -1)
 
 

@@ -101,4 +101,5 @@ class Trees(Predictor):
         require(bool((down | ~inner).all()), "a branch leads nowhere or back")
         require(bool((((feature >= 0) & (feature < seen)) | ~inner).all()), "a branch asks for a number beyond the dim")
         require(not np.isnan(threshold).any(), "a threshold is not a number")
+        feature = np.where(inner, feature, 0)  # leaves are looked up with all others, and ask for nothing
         return cls(baseline, roots, feature, threshold, left, right, value, rounded, n_features, mean, components)

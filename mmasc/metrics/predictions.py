@@ -106,7 +106,9 @@ def measure(answers: Predictions, n_draws: int = 1_000, level: float = 0.95, see
     ends = [(1 - level) / 2, (1 + level) / 2]
     found = {}
     for name, value in whole.items():
-        low, high = np.nanquantile(np.concatenate([part[name] for part in parts]), ends)
+        values = np.concatenate([part[name] for part in parts])
+        known = values[~np.isnan(values)]
+        low, high = np.quantile(known, ends) if len(known) else (np.nan, np.nan)
         found[name] = Metric(float(value[0]), (float(low), float(high)))
     return found
 
@@ -190,7 +192,7 @@ def _metrics(answers: Predictions, weights: Weights) -> dict[str, Values]:
     counted = np.ones_like(hits) if answers.multi_label else (said + there > 0).astype(np.float64)
     balanced = classes.recall
     if answers.multi_label:
-        without = np.maximum(total[:, None] - there, 1e-12)
+        without = np.maximum(total[:, None] - there, 1.0)  # weights are whole numbers
         balanced = (balanced + (total[:, None] - said - there + hits) / without) / 2
     return {
         "accuracy": weights @ right / total,
@@ -247,7 +249,7 @@ def _average_precisions(answers: Predictions, weights: Weights) -> Float[np.ndar
         drawn = weights[:, order]
         own = drawn * hit
         above = np.cumsum(drawn, axis=1)[:, last_of_equals]
-        precision = np.cumsum(own, axis=1)[:, last_of_equals] / np.maximum(above, 1e-12)
+        precision = np.cumsum(own, axis=1)[:, last_of_equals] / np.maximum(above, 1.0)
         number = own.sum(axis=1)
         np.divide((own * precision).sum(axis=1), number, out=found[:, column], where=number > 0)
     return found

@@ -115,7 +115,7 @@ def events_of_several(
     """
     found: list[list[Event]] = [[] for _ in range(len(cells.bounds) - 1)]
     # Farther than any gap that is bridged
-    apart = 2.0 * max(gap_seconds, 0.0) + 1.0
+    apart = gap_seconds + 1.0
     for first, last, offsets in _axes(cells, apart):
         own = slice(cells.bounds[first], cells.bounds[last])
         lengths = np.diff(cells.bounds[first : last + 1])

@@ -168,7 +168,7 @@ def find_events(
         if len(cells) == 0:
             continue
         gaps = begin[cells[1:]] - end[cells[:-1]]
-        split = gaps > max(gap_seconds, 0.0) + _EDGE_SECONDS
+        split = gaps > gap_seconds + _EDGE_SECONDS
         if not multi_label:
             # Cells between two of this label that carry another one
             split |= np.diff(carrying[cells]) > 1

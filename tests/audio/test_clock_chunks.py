@@ -171,6 +171,143 @@ def test_long_files_and_missing_padding(tmp_path):
     assert said(recorder_file(path, before=odd + chunk(b"guan", GUANO.encode()))).serial == "1001"
 
 
+def guano(tmp_path, *lines: str):
+    return said(recorder_file(tmp_path / "a.wav", after=chunk(b"guan", "\n".join(("Model: M", *lines)).encode())))
+
+
+@pytest.mark.parametrize(
+    ("text", "degrees"),
+    [
+        ("90 180", (90, 180)), ("-90 -180", (-90, -180)), ("90.1 0", None), ("0 180.1", None), ("-90.1 0", None),
+        ("0 5", (0, 5)), ("5 0", (5, 0)), ("5, S, 6, W", (-5, -6)), ("-5 S -6 W", (-5, -6)), ("5 N 6 E", (5, 6)),
+        ("S 5 6", None), ("5", None), ("5 x", None), ("5 6 7", (5, 6)), ("N E N E 5 6", (5, 6)),
+        ("N E N E N 5 6", None),
+    ],
+)  # fmt: skip
+def test_positions(tmp_path, text, degrees):
+    one = guano(tmp_path, f"Loc Position: {text}")
+    assert (one.latitude, one.longitude) == (degrees or (None, None))
+
+
+@pytest.mark.parametrize(
+    ("lines", "celsius"),
+    [
+        (["Temperature Int: 30.5"], 30.5),
+        (["Temperature Int: 30.5", "Temperature Ext: 91"], 30.5),
+        (["Temperature Ext: 90"], 90),
+        (["Temperature Ext: -90"], -90),
+        (["Temperature Ext: -90.5"], None),
+        (["Temperature Int: 90.5"], None),
+        (["Temperature Ext: warm", "Temperature Int: 5"], 5),
+        (["Temperature Ext: nan"], None),
+        (["Temperature Ext: 1" + "0" * 38 + ".5"], None),
+        (["Temperature Ext: " + "0" * 39 + "75"], 7),  # forty characters are read
+    ],
+)
+def test_temperatures(tmp_path, lines, celsius):
+    assert guano(tmp_path, *lines).temperature == celsius
+
+
+def test_names_of_guano(tmp_path):
+    assert guano(tmp_path, "Make: m", "WA|Site: a", "Prefix: b").recorder == "M"  # the make is in the model
+    assert guano(tmp_path, "Make: X", "WA|Site: a", "Prefix: b").recorder == "X M"
+    assert guano(tmp_path, "WA|Site: a", "Prefix: b").site == "a"
+    assert guano(tmp_path, "Serial: 1", "Serial: 2", "Sensor|GAIN: 3").serial == "1"  # what comes first holds
+    assert guano(tmp_path, "Sensor|GAIN: 3", "Empty:").gain == "3"
+    assert guano(tmp_path, "Serial: " + "x" * 101).serial == "x" * 100
+
+
+def test_a_file_whose_chunks_say_nothing_says_nothing(tmp_path):
+    for body in (b"Note: a", b"", b"no colon", b"Timestamp: never"):
+        assert chunks_of_file(recorder_file(tmp_path / "a.wav", after=chunk(b"guan", body))) == []
+
+
+def test_items_of_wamd_are_read_up_to_what_is_cut_or_too_long(tmp_path):
+    def of(items, cut=0):
+        body = wamd_items(items)
+        return chunks_of_file(recorder_file(tmp_path / "a.wav", after=chunk(b"wamd", body[: len(body) - cut])))
+
+    assert of({0x01: "M", 0x02: "s" * 1024})[0].serial == "s" * 100
+    assert of({0x01: "M", 0x02: "s" * 1025})[0].serial is None
+    assert of({0x01: "M", 0x02: "\0 s\r\n"})[0].serial == "s"
+    assert of({0x01: "M", 0x15: "-7.5C"})[0].temperature == -7.5
+    assert of({0x01: "M", 0x15: "cold"})[0].temperature is None
+    assert of({0x01: "M", 0x14: "WGS84,1,N,2,W", 0x06: "WGS84,3,4"})[0].longitude == -2
+    assert of({0x01: "M", 0x06: "WGS84,3,4"})[0].longitude == 4
+    assert of({0x01: "Wildlife Acoustics SM4"})[0].recorder == "Wildlife Acoustics SM4"
+    assert of({0x02: "s"})[0].recorder is None
+    assert of({0x03: "1.0"}) == of({}) == []
+    assert [one.recorder for one in of({0x01: "M", 0x02: "s"}, cut=2)] == ["Wildlife Acoustics M"]
+
+
+def test_who_wrote_a_comment_and_what_else_it_says(tmp_path):
+    def of(comment):
+        return chunks_of_file(recorder_file(tmp_path / "a.wav", before=chunk(b"LIST", info_list(comment))))
+
+    begun = "Recorded at 04:30:00 04/05/2023 (UTC)"
+    (one,) = of(f"{begun} by HydroMoth 24F3190361DA5D2E at low gain and temperature was -90.0C.")
+    assert (one.recorder, one.serial, one.gain, one.temperature) == ("HydroMoth", "24F3190361DA5D2E", "low", -90)
+    (one,) = of(f"{begun} by AudioMoth 24F3 at no gain and temperature was 100C.")
+    assert (one.recorder, one.serial, one.gain, one.temperature) == ("AudioMoth", None, None, None)
+    assert of("Recorded long ago") == []
+    for body in (b"INFX" + chunk(b"ICMT", begun.encode()), b"INFO", b"INFO" + chunk(b"INAM", b"odd"), b"INF"):
+        assert chunks_of_file(recorder_file(tmp_path / "a.wav", before=chunk(b"LIST", body))) == []
+    wrong = "Recorded at 04:30:00 04/13/2023 (UTC) by AudioMoth 24F3190361DA5D2E at low gain"
+    assert said(recorder_file(tmp_path / "a.wav", before=chunk(b"LIST", info_list(wrong)))).wall is None
+    # Of a comment 4,096 bytes are read
+    for blanks, celsius in ((4096 - len(begun) - 21, 5.0), (4096 - len(begun) - 19, None)):
+        long = f"{begun}{' ' * blanks}temperature was 5.0C."
+        body = b"INFO" + chunk(b"ICMT", long.encode())
+        assert said(recorder_file(tmp_path / "a.wav", before=chunk(b"LIST", body))).temperature == celsius
+
+
+def test_time_codes_of_bext_that_are_near_enough(tmp_path):
+    for apart, time in ((1.5, "04:30:01.500000"), (2.0, "04:30:00"), (-1.5, "04:29:58.500000"), (-2.0, "04:30:00")):
+        body = bext_body("2023-05-04", "04:30:00", round((16_200 + apart) * RATE))
+        found = said(recorder_file(tmp_path / "a.wav", before=chunk(b"bext", body)))
+        assert str(found.wall.time) == f"2023-05-04 {time}"
+    # Without a form nobody knows the rate
+    whole = chunk(b"bext", bext_body("2023-05-04", "04:30:00", 16_200 * RATE + 100)[:346])
+    (tmp_path / "b.wav").write_bytes(b"RIFF\xff\xff\xff\x0fWAVE" + whole + chunk(b"fmt ", b"short"))
+    assert str(said(tmp_path / "b.wav").wall.time) == "2023-05-04 04:30:00"
+    cut = bext_body("2023-05-04", "04:30:00")[:345]
+    assert chunks_of_file(recorder_file(tmp_path / "a.wav", before=chunk(b"bext", cut))) == []
+    for description, count in (("made with ffmpeg", 0), ("x" * 40 + " ffmpeg", 1), ("x" * 34 + "ffmpeg", 0)):
+        body = bext_body("2023-05-04", "04:30:00", description=description)
+        assert len(chunks_of_file(recorder_file(tmp_path / "a.wav", before=chunk(b"bext", body)))) == count
+
+
+def test_chunks_are_read_in_the_order_of_what_they_are_for(tmp_path):
+    found = chunks_of_file(recorder_file(tmp_path / "a.wav", before=ALL))
+    assert [one.source for one in found] == ["guano", "wamd", "audiomoth", "bext"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "count"),
+    [(b"RIFF", b"WAVE", 1), (b"BW64", b"WAVE", 1), (b"RIFX", b"WAVE", 0), (b"RIFF", b"AVI ", 0)],
+)
+def test_kinds_of_files(tmp_path, kind, form, count):
+    (tmp_path / "a.wav").write_bytes(kind + b"\0" * 4 + form + chunk(b"guan", GUANO.encode()))
+    assert len(chunks_of_file(tmp_path / "a.wav")) == count
+
+
+@pytest.mark.parametrize(
+    ("before", "count"),
+    [
+        (chunk(b"no\x1fe", b"even"), 0),
+        (chunk(b"no\x7fe", b"even"), 0),
+        (chunk(b"n o~", b"even"), 1),
+        (chunk(b"note", b"odd"), 1),
+        (chunk(b"ds64", b"short"), 1),
+        (struct.pack("<4sI", b"note", 1 << 20), 0),  # it reaches beyond the file
+    ],
+)
+def test_chunks_behind_others(tmp_path, before, count):
+    assert (
+        len(chunks_of_file(recorder_file(tmp_path / "a.wav", after=before + chunk(b"guan", GUANO.encode())))) == count
+    )
+
+
 def test_other_files_have_no_chunks(tmp_path):
     (tmp_path / "a.flac").write_bytes(b"fLaC" + b"\0" * 50)
     (tmp_path / "b.wav").write_bytes(b"")

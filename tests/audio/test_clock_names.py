@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmasc.audio.clock_names import clock_of_name, numbers_are_times, with_trust_in_numbers
+from mmasc.audio.clock_names import _dates, _is_time, clock_of_name, numbers_are_times, with_trust_in_numbers
 from mmasc.audio.clock_patterns import read_pattern
 
 T = "2023-05-04 04:30:00"
@@ -169,3 +169,31 @@ def test_any_name_has_an_answer(name):
 def test_what_is_written_is_read(time, form):
     time = time.replace(microsecond=0)
     assert clock_of_name(f"{time.strftime(form)}.wav").wall.time == time
+
+
+@pytest.mark.parametrize(
+    "digits",
+    ["230504", "040523", "050423", "310423", "231331", "991231", "311299", "000000", "20230504", "04052023", "05042023",
+     "31122023", "12312023", "19791231", "19800101", "31121979", "01011980", "20691231", "20700101", "2023050"],
+)  # fmt: skip
+def test_digits_are_the_dates_that_they_can_be(digits):
+    forms = {6: ["%y%m%d", "%d%m%y", "%m%d%y"], 8: ["%Y%m%d", "%d%m%Y", "%m%d%Y"]}.get(len(digits), [])
+    wanted = []
+    for form in forms:
+        century = digits if len(digits) == 8 else None
+        try:
+            moment = datetime.strptime(digits, form)
+        except ValueError:
+            continue
+        year = moment.year if century else 2000 + moment.year % 100
+        if year <= 2069 and (century is None or year >= 1980):
+            wanted.append(form)
+    assert _dates(digits) == wanted
+
+
+@pytest.mark.parametrize(
+    ("digits", "is_one"),
+    [("0000", True), ("2359", True), ("2400", False), ("2360", False), ("235959", True), ("235960", False)],
+)
+def test_digits_are_a_time_of_day(digits, is_one):
+    assert _is_time(digits) == is_one

@@ -44,6 +44,13 @@ def test_checksums_are_those_of_the_standard():
     assert flac._checksum(b"") == 0
 
 
+def test_sizes_of_blocks_are_those_of_the_standard():
+    assert sorted(flac._SIZES) == [1, 2, 3, 4, 5, *range(8, 16)]
+    assert flac._SIZES[1] == 192
+    assert [flac._SIZES[code] for code in range(2, 6)] == [576 * 2**n for n in range(4)]
+    assert [flac._SIZES[code] for code in range(8, 16)] == [256 * 2**n for n in range(8)]
+
+
 def test_what_only_looks_like_a_frame_is_none(tmp_path):
     content = written(tmp_path / "a.flac", 8_000, 20_000).read_bytes()
     info, tail = content[4:42], content[-65_536:]

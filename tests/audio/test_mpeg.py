@@ -43,6 +43,27 @@ def test_free_and_reserved_rates_are_no_frames():
     assert not {0xFB00, 0xFBF0, 0xFB9C} & set(_FRAME_BYTES)
 
 
+def test_tables_of_the_standard_follow_its_rules():
+    """A second way: rates are quarters of octaves, sums of steps, or halves of one another."""
+    octaves = tuple((4 + n % 4) << n // 4 for n in range(50))
+    assert mpeg._KBITS[1, 3] == tuple(32 * n for n in range(1, 15))
+    assert mpeg._KBITS[1, 1] == octaves[12:26]
+    assert mpeg._KBITS[1, 2] == (32, *octaves[14:26], 384)
+    assert mpeg._KBITS[2, 1] == mpeg._KBITS[2, 2] == (*range(8, 65, 8), *range(80, 161, 16))
+    assert mpeg._KBITS[2, 3] == (32, *range(48, 65, 8), *range(80, 129, 16), *range(144, 193, 16), 224, 256)
+    assert mpeg._RATES[3] == (44_100, 48_000, 32_000)
+    assert mpeg._RATES[2] == tuple(rate // 2 for rate in mpeg._RATES[3])
+    assert mpeg._RATES[0] == tuple(rate // 4 for rate in mpeg._RATES[3])
+    # Of 14 bit rates, 3 sample rates and what else the two bytes say
+    assert len(_FRAME_BYTES) == 14 * 3 * 2 * 2 * 3 * 3 * 2
+    for key, length in _FRAME_BYTES.items():
+        version, layer = key >> 11 & 3, key >> 9 & 3
+        kbits = mpeg._KBITS[1 if version == 3 else 2, layer][(key >> 4 & 15) - 1]
+        slot = 4 if layer == 3 else 1
+        exact = kbits * 125 * _FRAME_SECONDS[key] / slot
+        assert length == (int(exact + 1e-9) + (key >> 1 & 1)) * slot
+
+
 FRAME = struct.pack(">I", 0xFFFB9064) + bytes(413)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from mmasc.audio import stream_audio
-from mmasc.audio.quality import OFFSET, SILENCE, PhaseMeter, SilenceMeter
+from mmasc.audio import quality, stream_audio
+from mmasc.audio.quality import CANCELLED, CUT, OFFSET, SILENCE, PhaseMeter, SilenceMeter, fault_of
 from mmasc.encoders.embedding import embed_file
 
 RATE = 8_000
@@ -139,3 +139,61 @@ def test_opposite_channels_are_told_as_long_as_they_are_sound(level, told):
     for part in np.split(noise.astype(np.float32), 4):
         meter.push(np.stack([part, -part]), np.zeros_like(part))
     assert bool(meter.remark) == told
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+@pytest.mark.parametrize("shared", [-0.9, -0.5, 0.0, 0.9])
+def test_cancelling_is_a_share_of_variances(channels, shared, monkeypatch):
+    """A second way: NumPy's variances, at the share that they have and just beside it."""
+    generator = np.random.default_rng(channels)
+    one = generator.normal(size=4_000)
+    gains = [shared if n % 2 else 1.0 for n in range(channels)]
+    block = np.stack([gain * one + 0.3 * generator.normal(size=4_000) + 0.1 for gain in gains]).astype(np.float32)
+    mix = block.mean(axis=0)
+    share = channels * mix.var() / block.var(axis=1).mean()
+    for bound, told in ((share * 1.001, True), (share * 0.999, False)):
+        monkeypatch.setattr(quality, "_CANCELLED", bound)
+        meter = PhaseMeter()
+        assert meter.remark == ""
+        for part in np.split(block, [1, 1_500], axis=1):
+            meter.push(part, part.mean(axis=0))
+        assert (meter.remark == f"{CANCELLED} (opposite polarity): use --channels left, or each") == told
+
+
+@pytest.mark.parametrize(
+    ("silent", "heard", "remark"),
+    [
+        (500, 500, "50% of it is digital silence"),
+        (499, 501, ""),
+        (999, 1, "99% of it is digital silence"),
+        (1_000, 0, "all of it is digital silence"),
+    ],
+)
+def test_half_a_recording_of_silence_is_told(silent, heard, remark):
+    meter = SilenceMeter(1_000, 2)
+    assert (meter.remark, meter.is_whole, meter.seconds) == ("", False, 0.0)
+    sound = np.concatenate([np.tile([0.5, -0.5], heard)[:heard], np.zeros(silent)]).astype(np.float32)
+    meter.push(np.stack([sound, np.zeros_like(sound)]))
+    assert meter.seconds == silent / 1_000  # of the lane that has least of it
+    assert meter.remark == remark
+    assert meter.is_whole == (not heard)
+    assert meter.stretches(1).tolist() == [[0.0, 1.0]]
+
+
+def test_a_short_recording_of_nothing_is_silent_as_a_whole():
+    for level, whole in ((0.0, True), (0.01, True), (0.011, False)):
+        meter = SilenceMeter(8_000, 1)
+        meter.push(np.full((1, 10), level, np.float32))
+        assert meter.is_whole == whole
+        assert meter.stretches(0).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("reason", "fault"),
+    [
+        (CANCELLED, "lost in the mix"), (f"x: {CANCELLED} (opposite", "lost in the mix"),
+        (f"3 of 5{CUT}", "truncated"), (f"3 of 5{CUT}; {CANCELLED}", "truncated"), ("", "truncated"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_word(reason, fault):
+    assert fault_of(reason) == fault

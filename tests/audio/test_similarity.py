@@ -163,3 +163,85 @@ def test_files_are_decoded_once_while_there_is_room_and_removed_at_the_end(tmp_p
 def test_a_likeness_is_never_above_one(seed):
     sound = noise(0.6, seed)
     assert match_waveforms(sound, sound.copy()).similarity <= 1.0
+
+
+def by_hand(first: np.ndarray, second: np.ndarray, least: int) -> dict[int, float]:
+    """Correlation at every lag at which enough of the second lies in the first, in time and in energy."""
+    found = {}
+    for lag in range(least - len(second), len(first) - least + 1):
+        low, high = max(lag, 0), min(lag + len(second), len(first))
+        one, other = first[low:high].astype(float), second[low - lag : high - lag].astype(float)
+        enough = other @ other >= 0.5 * (second.astype(float) @ second.astype(float))
+        if high - low >= least and enough and one @ one > 1e-12 * len(second):
+            found[lag] = abs(one @ other) / np.sqrt((one @ one) * (other @ other))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("block", [1 << 18, 64])
+def test_the_best_lag_is_that_of_a_look_at_each(seed, block, monkeypatch):
+    monkeypatch.setattr(similarity, "_BLOCK", block)
+    generator = np.random.default_rng(seed)
+    first = generator.normal(size=int(generator.integers(40, 300))).astype(np.float32)
+    second = generator.normal(size=int(generator.integers(10, 40))).astype(np.float32)
+    if seed % 2:
+        first[: len(first) // 3] = 0
+    if seed % 3:
+        at = int(generator.integers(0, len(first) - 10))
+        part = first[at : at + len(second)]
+        second[: len(part)] += part
+    for least in (1, len(second) // 2, len(second)):
+        wanted = by_hand(first, second, least)
+        compared = similarity.Compared(first), similarity.Compared(second)
+        for value, lag in (
+            similarity._best_lag(first, second, least),
+            similarity._best_lag_of_short(*compared, least),
+        ):
+            if max(wanted.values()) > 0.25:  # of others only that they are hopeless is said
+                assert value == pytest.approx(max(wanted.values()), rel=1e-3)
+                assert wanted[lag] == pytest.approx(max(wanted.values()), rel=1e-3)
+            else:
+                assert value <= 0.26
+
+
+def test_half_of_the_shorter_one_is_enough():
+    first, second = np.random.default_rng(3).normal(size=(2, 2 * RATE)).astype(np.float32)
+    second *= 0.9
+    second[:RATE] = first[RATE:]
+    match = match_waveforms(first, second)
+    assert (match.overlap, match.share, match.offset) == (1.0, 0.5, 1.0)
+
+
+def test_sizes_of_transforms_are_the_next_that_is_fast():
+    fast = sorted(factor << power for factor in (1, 3, 5) for power in range(16))
+    for least in (*range(1, 200), 1_000, 1_024, 1_025, 20_000):
+        assert similarity._fast_size(least) == next(size for size in fast if size >= least)
+
+
+def test_pieces_of_a_long_one_lie_inside_it(monkeypatch):
+    monkeypatch.setattr(similarity, "_PROBE", 100)
+    assert similarity._probes(100) == [(0, 100)]
+    assert similarity._probes(101) == [(0, 100), (1, 101)]
+    assert similarity._probes(1_000) == [(200, 300), (450, 550), (700, 800)]
+    assert similarity.Compared(np.zeros(100, np.float32)).short
+    assert not similarity.Compared(np.zeros(101, np.float32)).short
+
+
+def test_what_is_kept_of_a_waveform_is_counted():
+    one = similarity.Compared(np.ones(10, np.float32))
+    assert (len(one), one.nbytes) == (10, 0)
+    assert one.energy.tolist() == list(range(11))
+    assert one.nbytes == 11 * 8
+    assert one.spectrum(16) is one.spectrum(16)
+    np.testing.assert_allclose(one.spectrum(16), np.fft.rfft(np.ones(10), 16), rtol=1e-6)
+    assert one.nbytes == 11 * 8 + one.spectrum(16).nbytes
+
+
+@pytest.mark.parametrize("lag", [-5, 0, 7])
+def test_the_similarity_at_a_lag_does_not_hang_on_blocks(lag, monkeypatch):
+    first, second = noise(0.5, 1), noise(0.5, 2)
+    second += 0.5 * np.roll(first, -lag)
+    whole = similarity._similarity(first, second, lag)
+    monkeypatch.setattr(similarity, "_BLOCK", 333)
+    assert similarity._similarity(first, second, lag) == pytest.approx(whole, rel=1e-9)
+    assert similarity._similarity(first, first, 0) == pytest.approx(1.0)

@@ -58,9 +58,33 @@ def test_what_was_added_comes_back_with_all_its_values(one):
     assert row == vars(found)
 
 
+MANY = "x" * 100
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
+        ({"low_hz": -1.0}, "0 <= low_hz <= high_hz, got -1.0 and None"),
+        ({"high_hz": -1.0}, "0 <= low_hz <= high_hz, got None and -1.0"),
+        ({"low_hz": 2.0, "high_hz": 1.0}, "0 <= low_hz <= high_hz, got 2.0 and 1.0"),
+        ({"low_hz": True}, "low_hz must be a finite number, got True"),
+        ({"high_hz": 10**400}, "high_hz must be a finite number, got 1000"),
+        ({"start": None}, "start must be a finite number, got None"),
+        ({"channel": 0}, "whole number from 1 on, got 0"),
+        ({"channel": 1.0}, "whole number from 1 on, got 1.0"),
+        ({"channel": True}, "whole number from 1 on, got True"),
+        ({"channel": 1 << 63}, "whole number from 1 on, got 9223372036854775808"),
+        ({"recording": -1}, "id of one, a whole number, got -1"),
+        ({"recording": 1 << 63}, "id of one, a whole number, got 9223372036854775808"),
+        ({"recording": 7.0}, "id of one, a whole number, got 7.0"),
+        ({"id": "0" * 31 + "G"}, "is not 32 hexadecimal digits"),
+        ({"at": 5}, "at must be a text"),
+        ({"question": "\r"}, "question must be a text"),
+        ({"label": 7}, "a text that is not empty, got 7"),
+        ({"verdict": MANY}, "got 'x{59}…$"),
+        ({"verdict": "x" * 58}, "got 'x{58}'$"),
+        ({"label": "\udcff" + MANY}, r"the label '\\xffx{56}…' has bytes"),
+        ({"label": "\udcff" + "x" * 56}, r"the label '\\xffx{56}' has bytes"),
         ({"start": -0.1}, "0 <= start <= end"),
         ({"start": 3.0}, "0 <= start <= end"),
         ({"start": float("nan")}, "start must be a finite number"),
@@ -88,6 +112,67 @@ def test_what_cannot_be_is_one_line_and_adds_nothing(one, values, words):
         one.annotations.add([note(), note(**values)])
     assert "\n" not in str(caught.value)
     assert len(one.annotations) == 0
+
+
+def test_what_may_be_said_at_the_edges():
+    edges = {"low_hz": 0, "high_hz": 0.0, "channel": 1, "note": "a\n\tb", "question": "a\n\tb", "id": "0f" * 16}
+    found = note(0, 0, recording=np.int64(0), score=np.float32(0.5), **edges)
+    assert (type(found.recording), type(found.start), type(found.score)) == (int, float, float)
+    assert (found.low_hz, found.high_hz, found.channel) == (0.0, 0.0, 1)
+    assert note(recording=(1 << 63) - 1, channel=(1 << 63) - 1, high_hz=5.0).high_hz == 5.0
+    assert note(low_hz=3.0).low_hz == 3.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"recording": 7.0}, "recording must be an id or a path, got float"),
+        ({"label": 7}, "label must be a text, got int"),
+        ({"by": ["ann"]}, "by must be a text, got list"),
+    ],
+)
+def test_a_question_that_nothing_could_fit_is_refused(one, asked, words):
+    with pytest.raises(ValueError, match=words):
+        one.annotations.all(**asked)
+    assert one.annotations.all(recording=7) == one.annotations.all(recording=np.int64(7)) == []
+
+
+def test_an_annotation_is_found_by_the_beginning_of_its_id(one):
+    names = [digits.ljust(32, "0") for digits in ("ab1", "ab2", "c")]
+    one.annotations.add([note(id=name) for name in names])
+    assert one.annotations.find("ab2").id == names[1]
+    assert one.annotations.find(names[2]).id == names[2]
+    with pytest.raises(MmascError, match="^2 annotations have an id that begins with 'ab'"):
+        one.annotations.find("ab")
+    with pytest.raises(MmascError, match="^no annotation has an id that begins with 'b'"):
+        one.annotations.find("b")
+
+
+def test_changes_of_some_annotations_are_renamed_undone_and_redone_alone(one):
+    annotations = one.annotations
+    (first,), (other,) = annotations.add([note()]), annotations.add([note(start=1.5)])
+    assert annotations.rename("frog", "owl", ids=[first]) == 1
+    with pytest.raises(MmascError, match="no annotation 'x'"):
+        annotations.rename("frog", "owl", ids=[other, "x"])
+    with pytest.raises(MmascError, match="no annotation has the label 'frog'"):
+        annotations.rename("frog", "owl", ids=[first])
+    annotations.remove(other)
+
+    def labels():
+        return {item.id: item.label for item in annotations.all()}
+
+    assert labels() == {first: "owl"}
+    assert len(annotations.undo(ids=[first])) == 1  # the last change of it: the new label
+    assert labels() == {first: "frog"}
+    assert len(annotations.undo(ids=[other])) == 1
+    assert labels() == {first: "frog", other: "frog"}
+    assert annotations.redo(0) == annotations.redo(ids=["0" * 32]) == []
+    assert len(annotations.redo(ids=[first])) == 1
+    assert labels() == {first: "owl", other: "frog"}
+    assert len(annotations.redo()) == 1
+    assert labels() == {first: "owl"}
+    assert annotations.remove([]) == 0
+    assert annotations.add([]) == []
 
 
 def test_an_end_a_little_past_the_recording_is_its_end(one):

@@ -10,9 +10,10 @@ import soundfile
 
 import mmasc
 from mmasc.audio.quality import fault_of
-from mmasc.collection import Collection
+from mmasc.collection import Collection, check_space
 from mmasc.collection.check import check
 from mmasc.collection.schema import vector_column
+from mmasc.collection.space import SpaceReader
 from tests.helpers.made import made, recordings, windows
 
 NUMBERS = list(range(24))
@@ -94,3 +95,85 @@ def test_what_the_mix_loses_did_not_end_too_early(tmp_path, standin):
     assert any(re.match(r"2 recordings are lost .*\(both.wav, opposite.wav\); .*--channels left", one) for one in found)
     words = {Path(one.path).stem: fault_of(one.reason) for one in report.truncated}
     assert words == {"both": "truncated", "cut": "truncated", "opposite": "lost in the mix"}
+
+
+def reader_of(rows: list[tuple[int, int, float, float]]) -> SpaceReader:
+    """A reader that has these windows (recording, lane, start, end) and nothing else."""
+    reader = SpaceReader.__new__(SpaceReader)
+    reader.recording, reader.lane, reader.start, reader.end = (np.array(column) for column in zip(*rows, strict=True))
+    return reader
+
+
+TINY, MORE = 0.0009, 0.0011  # seconds below and above what may be missing
+
+
+@pytest.mark.parametrize(
+    ("rows", "duration", "gaps"),
+    [
+        ([(1, 0, 0.0, 1.0), (1, 0, 1.0, 2.0)], 2.0, 0),
+        ([(1, 0, 1.0, 2.0), (1, 0, 0.0, 1.0)], 2.0, 0),  # in any order
+        ([(1, 0, 0.0, 1.0), (1, 0, 0.5, 2.0)], 2.0, 0),
+        ([(1, 0, 0.5, 1.0), (1, 0, 1.0, 2.0)], 2.0, 1),  # it does not begin at 0
+        ([(1, 0, 0.0, 1.0), (1, 0, 1.0 + TINY, 2.0)], 2.0, 0),
+        ([(1, 0, 0.0, 1.0), (1, 0, 1.0 + MORE, 2.0)], 2.0, 1),
+        ([(1, 0, 0.0, 1.0), (1, 0, 1.0, 2.0)], 2.0 + TINY, 0),
+        ([(1, 0, 0.0, 1.0), (1, 0, 1.0, 2.0)], 2.0 - TINY, 0),
+        ([(1, 0, 0.0, 1.0), (1, 0, 1.0, 2.0)], 2.0 + MORE, 1),
+        ([(1, 0, 0.0, 1.0), (1, 0, 1.0, 2.0)], 2.0 - MORE, 1),
+        # Each lane, and each recording, for itself
+        ([(1, 0, 0.0, 2.0), (1, 1, 0.0, 2.0)], 2.0, 0),
+        ([(1, 0, 0.0, 2.0), (1, 1, 1.0, 2.0)], 2.0, 1),
+        ([(1, 0, 0.0, 1.0), (1, 1, 1.0, 2.0)], 2.0, 1),
+        ([(1, 0, 0.0, 1.0), (2, 0, 1.0, 2.0)], 2.0, 2),
+        ([(1, 0, 0.0, 2.0), (2, 0, 0.0, 2.0), (3, 0, 0.0, 1.0)], 2.0, 1),
+    ],
+)
+def test_windows_cover_their_recordings(rows, duration, gaps):
+    reader, positions = reader_of(rows), np.arange(len(rows))
+    assert check_space._recordings_with_gaps(reader, positions, np.full(len(rows), duration)) == gaps
+    # Vectors of one's own need not cover it, but must not end after it
+    behind = len({row[0] for row in rows if row[3] > duration + 0.001})
+    assert check_space._recordings_exceeded(reader, positions, np.full(len(rows), duration)) == behind
+
+
+@pytest.mark.parametrize(
+    ("keys", "count"),
+    [
+        ([[], []], 0),
+        ([[1], [1]], 0),
+        ([[1, 1], [1, 1]], 1),
+        ([[1, 1], [1, 2]], 0),
+        ([[1, 2, 1, 1], [3, 3, 3, 3]], 2),
+        ([[1, 2, 3], [3, 3, 3]], 0),
+    ],
+)
+def test_windows_that_are_there_twice_are_counted(keys, count):
+    assert check_space._doubles([np.array(key, np.int64) for key in keys]) == count
+
+
+def test_faults_of_one_thing_are_said_of_one_thing(tmp_path):
+    store = made(tmp_path / "c", [4, 8])
+    with store.transaction() as change:
+        change.append_windows("one", windows([4]))  # one window a second time
+        change.append_windows("one", windows([800]).slice(0, 1))
+    found = {one.message: one.level for one in check(Collection(tmp_path / "c"))}
+    for line in (
+        "space 'one': 1 window belongs to no recording",
+        "space 'one': 1 window is there twice",
+    ):
+        assert found[line] == "error"
+    missing = next(line for line in found if "not under" in line)
+    assert missing.startswith("2 recordings are not under ")
+    assert found[missing] == "warning"
+    with store.transaction() as change:
+        change.remove_recordings([1_000 - 8])
+    line = next(one for one in check(Collection(tmp_path / "c")) if "not under" in one.message)
+    assert line.message.startswith("1 recording is not under ")
+
+
+def test_a_space_without_a_recordings_windows_is_a_warning(tmp_path):
+    store = made(tmp_path / "c", [4, 8])
+    with store.transaction() as change:
+        change.append_recordings(recordings([12]))
+    (one,) = [one for one in check(Collection(tmp_path / "c")) if "no space" in one.message]
+    assert (one.level, one.message[:11]) == ("warning", "1 recording")

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from mmasc.audio.cutting import read_span
+from mmasc.collection import clip_files
 from mmasc.collection.clip_files import Cut, write_cuts
 from mmasc.errors import MmascError
 
@@ -44,6 +45,24 @@ def test_clips_hold_the_samples_of_their_source(tmp_path, subtype, kind):
         assert (info.format, info.subtype, info.samplerate, info.channels) == ("WAV", subtype, RATE, 2)
         found, _ = soundfile.read(cut.target, dtype=kind, always_2d=True)
         np.testing.assert_array_equal(found, read_span(tmp_path / "sound.wav", cut.start, cut.end)[0])
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(("subtype", "width"), [*zip([*KINDS, "DOUBLE"], [1, 2, 3, 4, 4, 8], strict=True)])
+def test_clips_too_large_for_wav_are_rf64(tmp_path, monkeypatch, subtype, width, channels):
+    assert clip_files._MOST_WAV_BYTES < 1 << 32
+    soundfile.write(tmp_path / "sound.wav", noise(channels), RATE, subtype)
+    for most, form in ((RATE * channels * width, "WAV"), (RATE * channels * width - 1, "RF64")):
+        monkeypatch.setattr(clip_files, "_MOST_WAV_BYTES", most)
+        list(write_cuts(tmp_path / "sound.wav", [Cut(1.0, 2.0, tmp_path / f"{form}.wav")]))
+        assert soundfile.info(tmp_path / f"{form}.wav").format == form
+
+
+@pytest.mark.parametrize(("subtype", "kept"), [("PCM_U8", "PCM_S8"), ("PCM_16", "PCM_16"), ("PCM_24", "PCM_24")])
+def test_flac_keeps_the_width_of_samples(tmp_path, subtype, kept):
+    soundfile.write(tmp_path / "a.wav", noise(), RATE, subtype)
+    list(write_cuts(tmp_path / "a.wav", [Cut(0.0, 1.0, tmp_path / "a.flac")], flac=True))
+    assert soundfile.info(tmp_path / "a.flac").subtype == kept
 
 
 def test_flac_is_written_where_it_holds_the_samples(tmp_path):

@@ -9,7 +9,7 @@ import soundfile
 
 from mmasc.collection import clip_files
 from mmasc.collection.clip_files import Cut, write_cuts
-from mmasc.collection.clips import clip_name, cut_clips
+from mmasc.collection.clips import ClipReport, clip_name, cut_clips
 from mmasc.errors import MmascError
 from mmasc.label_files.rows import LabelRow
 
@@ -162,3 +162,50 @@ def test_what_wav_cannot_hold_becomes_rf64(tmp_path, monkeypatch, subtype, width
         monkeypatch.setattr(clip_files, "_MOST_WAV_BYTES", room)
         (cut,) = write_cuts(tmp_path / "x.wav", [Cut(0.0, 0.5, tmp_path / f"{form}.wav")])
         assert (soundfile.info(cut.target).format, soundfile.info(cut.target).subtype) == (form, subtype)
+
+
+@pytest.mark.parametrize(("stem", "kept"), [("x" * 100, 100), ("x" * 101, 100), ("é" * 51, 50)])
+def test_a_hundred_bytes_of_a_recording_are_in_the_name(stem, kept):
+    name = clip_name(LabelRow(f"/r/{stem}.wav", 1.0, 12_345.678, "", -0.126), ".flac")
+    assert name == f"{stem[:kept]}_0001.00_12345.68_-0.13.flac"
+    assert clip_name(LabelRow("/r/a.wav", 0.004, 9.995, "", None), ".wav", "1234") == "a_0000.00_0009.99_1234.wav"
+
+
+@pytest.mark.parametrize(("label", "named"), [("owl", " of 'owl'"), ("", "")])
+def test_a_moment_behind_the_end_of_its_recording_is_named(sounds, tmp_path, label, named):
+    path = str(sounds / "b" / "y.wav")
+    rows = [LabelRow(path, start, 9.0, label) for start in (2.5, 3.0, 4.5)]
+    report = cut_clips(rows, tmp_path / "clips", durations={path: 3.0})
+    assert [(clip.start, clip.end) for clip in report.clips] == [(2.5, 3.0)]
+    assert [reason.split(": ")[1] for _, reason in report.failed] == [
+        f"a moment{named} begins at {start:g} s, and the recording lasts 3 s" for start in (3.0, 4.5)
+    ]
+    # What is not there is cut from nowhere, wherever it is said to be
+    assert cut_clips([LabelRow(path, 9.0, 9.5, label, verdict="absent")], tmp_path / "no", durations={path: 3.0}) == (
+        ClipReport([], 0, [])
+    )
+
+
+def test_paddings_are_the_same_up_to_a_millisecond(sounds, tmp_path):
+    rows = rows_of(sounds)[:1]
+    for before, after in ((0.1011, 0.1), (0.0989, 0.1), (0.1, 0.1011), (0.1, 0.0989)):
+        cut_clips(rows, tmp_path / "clips", before=0.1, after=0.1)
+        with pytest.raises(MmascError, match="clips with other paddings"):
+            cut_clips(rows, tmp_path / "clips", before=before, after=after)
+    assert cut_clips(rows, tmp_path / "clips", before=0.1009, after=0.0991).cut == 0
+
+
+def test_moments_that_differ_by_less_than_a_millisecond_are_one_clip(sounds, tmp_path):
+    path = str(sounds / "b" / "y.wav")
+    for other, count in (((1.0009, 2.0), 1), ((1.0, 2.0009), 1), ((1.0011, 2.0), 2), ((1.0, 2.0011), 2)):
+        folder = tmp_path / f"{other}"
+        report = cut_clips([LabelRow(path, 1.0, 2.0, "a"), LabelRow(path, *other, "a")], folder)
+        assert (report.cut, len(report.clips)) == (count, count)
+    report = cut_clips([LabelRow(path, 1.0, 2.0, "a b"), LabelRow(path, 1.0, 2.0, "a-b")], tmp_path / "two")
+    assert report.cut == 2  # labels whose names are one are two
+
+
+@pytest.mark.parametrize("paddings", [(-0.1, 0.0), (0.0, -0.1), (float("nan"), 0.0), (0.0, float("nan"))])
+def test_paddings_are_not_negative(tmp_path, paddings):
+    with pytest.raises(ValueError, match="paddings must be 0 seconds or more"):
+        cut_clips([], tmp_path / "clips", *paddings)

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mmasc.collection import Collection
+from mmasc.collection.annotations import Annotation
 from mmasc.collection.export import export
 from tests.helpers.made import DIM, made
 
@@ -58,3 +59,18 @@ def test_an_empty_space_is_an_empty_export(tmp_path):
     collection.export(tmp_path / "x")
     assert np.load(tmp_path / "x/vectors.npy").shape == (0, DIM)
     assert pq.read_table(tmp_path / "x/windows.parquet").column_names == ["path", "start", "end", "lane"]
+
+
+@pytest.mark.parametrize(
+    ("file_format", "names"),
+    [("npy", ["vectors.npy", "windows.parquet", "annotations.parquet"]), ("csv", ["windows.csv", "annotations.csv"])],
+)
+def test_files_are_called_by_what_they_hold(tmp_path, file_format, names):
+    made(tmp_path / "c", [4])
+    collection = Collection(tmp_path / "c")
+    collection.annotations.add([Annotation(recording=996, start=0, end=1, label="frog")])
+    written = collection.export(tmp_path / "x", file_format=file_format)
+    assert written == [tmp_path / "x" / name for name in names]
+    assert sorted(path.name for path in (tmp_path / "x").iterdir()) == sorted(names)
+    with pytest.raises(ValueError, match="file_format must be 'npy' or 'csv', got 'json'"):
+        collection.export(tmp_path / "x", file_format="json")

@@ -93,3 +93,24 @@ def test_stretches_and_maps_are_loops():
     with pytest.raises(KeyError):
         known[next(one for one in range(100) if one not in plain)]
     assert is_in(np.arange(100), np.sort(ids)).tolist() == [one in plain for one in range(100)]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 1_000])
+def test_any_stretch_of_vectors_is_read_in_order(tmp_path, batch):
+    store = made(tmp_path / "c", list(range(12)), gone=(0, 5, 8), step=4)
+    space = store.head().spaces["one"]
+    ids = store.windows(space, row_ids=True).column("_rowid").to_pylist()
+    whole = store.take_vectors(space, np.array(ids))
+    count = len(ids)
+    for first in (0, 1, 6, count - 1, count):
+        for last in (None, 0, 1, 7, count - 1, count, count + 5):
+            pieces = list(store.vectors(space, batch, first, last))
+            end = count if last is None else last
+            assert [one for some, _ in pieces for one in some.tolist()] == ids[first:end]
+            assert all(0 < len(some) == len(vectors) <= batch for some, vectors in pieces)
+            found = np.concatenate([np.zeros((0, 4), np.float32), *(vectors for _, vectors in pieces)])
+            np.testing.assert_array_equal(found, whole[first:end])
+    order = np.random.default_rng(0).permutation(count)
+    np.testing.assert_array_equal(store.take_vectors(space, np.array(ids)[order]), whole[order])
+    assert store.take_vectors(space, np.zeros(0, np.int64)).shape == (0, 4)
+    assert store.recordings_in(space).tolist() == sorted(set(store.windows(space)["recording"].to_pylist()))

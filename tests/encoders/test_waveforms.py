@@ -9,7 +9,7 @@ import torch
 
 import mmasc
 from mmasc.errors import MmascError
-from tests.conftest import StandIn
+from tests.conftest import STANDIN_SPEC, StandIn
 
 
 @pytest.mark.parametrize("channels", ["mix", "right", "each", "mid-side"])
@@ -82,3 +82,69 @@ def test_specs_is_the_same_table_for_one_release():
     from mmasc import encoders
 
     assert mmasc.SPECS is mmasc.ENCODERS is encoders.SPECS is encoders.ENCODERS
+
+
+def filled(padding: str, length: int, target: int = 10, minimum: float = 0.5) -> list[float]:
+    """Samples 1, 2, ... as an encoder with a window of `target` samples at 10 Hz fills them."""
+    spec = replace(
+        STANDIN_SPEC,
+        sample_rate=10,
+        window_seconds=target / 10,
+        padding=padding,
+        minimum_seconds=minimum,
+    )
+    return StandIn(spec)._fill(torch.arange(1.0, length + 1)[None])[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("padding", "length", "wanted"),
+    [
+        ("zeros", 4, [1, 2, 3, 4, 0, 0, 0, 0, 0, 0]),
+        ("zeros", 10, list(range(1, 11))),
+        ("minimum", 2, [1, 2, 0, 0, 0]),
+        ("minimum", 5, [1, 2, 3, 4, 5]),
+        ("minimum", 12, list(range(1, 13))),
+        ("edges", 4, [1, 1, 1, 1, 2, 3, 4, 4, 4, 4]),
+        ("edges", 5, [1, 1, 1, 2, 3, 4, 5, 5, 5, 5]),  # half to even: 2 before, 3 behind
+        ("edges", 10, list(range(1, 11))),
+        ("repeat", 4, [1, 2, 3, 4, 1, 2, 3, 4, 0, 0]),
+        ("repeat", 6, [1, 2, 3, 4, 5, 6, 0, 0, 0, 0]),
+        ("repeat", 10, list(range(1, 11))),
+    ],
+)
+def test_short_windows_are_filled(padding, length, wanted):
+    assert filled(padding, length) == wanted
+
+
+@pytest.mark.parametrize("padding", ["zeros", "edges", "repeat"])
+def test_longer_windows_than_the_network_takes_are_refused(padding):
+    with pytest.raises(ValueError, match="takes windows of 10 samples, got 11: cut them first"):
+        filled(padding, 11)
+
+
+@pytest.mark.parametrize(
+    ("waveforms", "said"),
+    [
+        (np.zeros((1, 8), np.int16), "must be floats .*, got int16; divide int16 samples by 32768"),
+        (torch.zeros((1, 8), dtype=torch.int16), "must be floats .*, got int16; divide"),
+        (np.zeros((1, 8), complex), "must be floats .*, got complex128$"),
+        (np.zeros(8), r"must be \[batch, time\] with time > 0, got \[8\]"),
+        (np.zeros((1, 0)), r"with time > 0, got \[1, 0\]"),
+        (np.zeros((65, 32)), r"got \[65, 32\], which looks like \[time, channel\]"),
+        (np.array([[0.0, np.nan]]), "hold NaN or infinite samples"),
+        (np.array([[0.0, -np.inf]]), "hold NaN or infinite samples"),
+        (np.array([[1e300, 0.0]]), "hold NaN or infinite samples"),
+    ],
+)
+def test_what_are_no_windows_is_refused(standin, waveforms, said):
+    with pytest.raises(ValueError, match=said):
+        standin.embed(waveforms)
+
+
+def test_windows_of_any_number(standin):
+    assert standin.embed(np.zeros((65, 33))).shape == (65, 4)
+    assert standin.embed(np.zeros((64, 32))).shape == (64, 4)
+    assert standin.embed(np.zeros((0, 8))).shape == (0, 4)
+    assert standin.embed(torch.zeros((2, 8), dtype=torch.float16), 8_000).dtype == np.float32
+    with pytest.raises(ValueError, match="takes 8000 Hz, got 16000 Hz: resample first"):
+        standin.embed(np.zeros((1, 8)), 16_000)

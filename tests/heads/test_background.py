@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.special import logit
+from scipy.stats import median_abs_deviation
 from sklearn.exceptions import NotFittedError
 
 from mmasc.errors import MmascError
-from mmasc.heads.background import STANDS_OUT, BackgroundZeroShot, standing_out
+from mmasc.heads.background import STANDS_OUT, BackgroundZeroShot, logits_of, standing_out, usual_and_spread
 from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
 
 LABELS = ["rain", "owl", "saw"]
@@ -67,3 +69,40 @@ def test_it_wants_background_first_and_enough_of_it(background):
         made().calibrate(cosine_vectors(background[:19]))
     again = made().calibrate(cosine_vectors(background)).fit_vectors(np.eye(3, 4), LABELS)
     assert not hasattr(again, "usual_")
+
+
+def test_usual_and_spread_are_those_of_scipy(background):
+    usual, spread = usual_and_spread(background)
+    np.testing.assert_allclose(usual, np.median(background, axis=0))
+    np.testing.assert_allclose(spread, median_abs_deviation(background, scale="normal"), rtol=1e-4)
+    np.testing.assert_allclose(standing_out(background[:5], background), (background[:5] - usual) / spread)
+    # A background of one sound alone has no spread of its own
+    np.testing.assert_allclose(usual_and_spread(np.full((20, 2), 0.3))[1], 1e-3)
+
+
+def test_logits_are_those_of_scipy_and_those_of_0_and_1_are_finite():
+    inside = np.array([[1e-6, 0.3, 0.5], [0.9, 1 - 1e-6, 0.1]])
+    np.testing.assert_allclose(logits_of(inside), logit(inside), atol=1e-9)
+    np.testing.assert_allclose(logits_of(np.array([0.0, 1.0])), [np.log(1e-9), -np.log(1e-9)], rtol=1e-6)
+
+
+def test_a_label_stands_out_from_its_bound_on(background):
+    found = made().calibrate(cosine_vectors(background))
+    bound = found.usual_ + STANDS_OUT * found.spread_
+    probabilities, cosines = np.eye(3), np.diag(bound + 1e-9)
+    assert found.accept(probabilities, cosines).diagonal().tolist() == [True] * 3
+    assert found.accept(probabilities, np.diag(bound - 1e-9)).any(axis=1).tolist() == [False] * 3
+    assert made().stands_out == STANDS_OUT == 3.0
+
+
+def test_labels_that_are_numbers_stay_numbers(background):
+    found = BackgroundZeroShot(temperature=0.05, threshold=0.2, minimum_cosine=0.1)
+    found.fit_vectors(np.eye(3, 4), [3, 1, 2]).calibrate(cosine_vectors(background))
+    sounds = cosine_vectors(np.array([[0.4, 0.1, 0.0], [0.42, 0.5, 0.0]]))
+    assert found.predict(sounds).tolist() == [NONE, 1]
+    assert (found.threshold, found.minimum_cosine) == (0.2, 0.1)
+    picky = BackgroundZeroShot(temperature=0.05, minimum_cosine=0.9).fit_vectors(np.eye(3, 4), [3, 1, 2])
+    assert picky.calibrate(cosine_vectors(background)).predict(sounds).tolist() == [NONE, NONE]
+    with pytest.raises(MmascError, match="1 window of background is too few; take recordings with 20 or more"):
+        picky.calibrate(cosine_vectors(background[:1]))
+    assert picky.calibrate(cosine_vectors(background[:20])).usual_.shape == (3,)

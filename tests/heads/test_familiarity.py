@@ -1,5 +1,7 @@
 """Distances are those of the textbook, thresholds let through what they promise, files hold them or are refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.covariance import ledoit_wolf
@@ -81,6 +83,12 @@ def test_what_is_kept_answers_the_same():
     new, _ = kinds(50, seed=3)
     np.testing.assert_allclose(again.distances(new), found.distances(new), rtol=1e-4)
     assert Familiarity.load({"weights": np.zeros(3)}, 12) is None
+    without = Familiarity.load(arrays_with(found, threshold=np.inf), 12)
+    assert not without.unlike(-new).any()
+
+
+def arrays_with(found, **values):
+    return dataclasses.replace(found, **values).arrays()
 
 
 def test_damaged_arrays_are_refused():
@@ -96,6 +104,17 @@ def test_damaged_arrays_are_refused():
         arrays | {"familiarity.means": arrays["familiarity.means"][:, :5]},
         arrays | {"familiarity.numbers": np.zeros(2, np.float32)},
         arrays | {"familiarity.numbers": np.zeros((2, 1), np.float32)},
+        arrays | {"familiarity.numbers": np.array([1, np.nan], np.float32)},
+        arrays | {"familiarity.numbers": np.array([np.inf, 1], np.float32)},
+        arrays | {"familiarity.numbers": np.array([-1, 1], np.float32)},
+        arrays | {"familiarity.means": np.zeros((0, 12), np.float32)},
+        arrays | {"familiarity.means": np.zeros(12, np.float32)},
+        arrays | {"familiarity.directions": np.full_like(arrays["familiarity.directions"], np.nan)},
+        arrays | {"familiarity.directions": arrays["familiarity.directions"][:5]},
+        arrays | {"familiarity.directions": np.zeros(12, np.float32)},
+        arrays | {name: arrays[name][:, None]},
+        arrays | {name: np.where(np.arange(len(arrays[name])) == 1, 0, arrays[name])},
+        arrays | {name: np.where(np.arange(len(arrays[name])) == 1, np.nan, arrays[name])},
         arrays | {"familiarity.other": arrays[name]},
     ):
         with pytest.raises(ValueError, match="what it learned from"):

@@ -94,3 +94,32 @@ def test_the_minimum_against_a_background_is_the_best_of_all():
         fit_minimum_against(cosines, codes, background[:0])
     with pytest.raises(MmascError, match="its own label as the best"):
         fit_minimum_against(cosines, (cosines.argmax(1) + 1) % 3, background)
+
+
+def test_zero_and_one_are_probabilities_whose_log_odds_are_bounded():
+    scores, true = np.array([[1.0], [0.5], [0.0], [0.0]]), np.array([[True], [True], [False], [True]])
+    own = fit_thresholds(scores, true, ["x"])["x"]
+    # Everything holds from 0 on, where the log odds are those of 1e-9; shared and own are the same
+    assert own == 0.0
+    assert fit_thresholds(scores, true, ["x"], few=4)["x"] == pytest.approx(1e-9, rel=1e-3)
+    assert fit_thresholds(scores, true, ["x"], few=3)["x"] == 0.0
+
+
+def test_a_share_that_is_a_whole_number_of_sounds_is_that_number():
+    cosines = np.stack([np.arange(1.0, 101.0), np.zeros(100)], axis=1)
+    codes = np.zeros(100, np.int64)
+    for lost in (0.0, 0.07, 0.29, 0.57, 0.58):  # 0.29 * 100 is 28.999999999999996
+        assert fit_minimum_cosine(cosines, codes, lost) == 1 + round(100 * lost)
+        assert fit_minimum_against(cosines, codes, cosines + 1_000, lost) == 1.0
+        assert fit_minimum_against(cosines, codes, np.full((3, 2), 99.5), lost) == 1.0
+    assert fit_minimum_cosine(cosines, codes) == 6.0
+    for lost in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match="lost must be in"):
+            fit_minimum_cosine(cosines, codes, lost)
+    for lost in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match="lost must be in"):
+            fit_minimum_against(cosines, codes, cosines, lost)
+    assert fit_minimum_against(cosines, codes, np.full((3, 2), 99.5), 1.0) == 100.0
+    assert fit_minimum_against(cosines, codes, np.full((3, 2), 50.5)) == 51.0
+    assert fit_minimum_against(cosines, codes, np.full((3, 2), 50.5), 0.5) == 51.0
+    assert fit_minimum_against(cosines, codes, np.full((3, 2), 50.5), 0.49) == 1.0

@@ -11,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from mmasc.errors import MmascError
-from mmasc.heads.zeroshot import NONE, ZeroShotClassifier
+from mmasc.heads.shifted import TunedZeroShot
+from mmasc.heads.zeroshot import NONE, ZeroShotClassifier, one_kind
 from mmasc.prompts.prompts import Prompts
 
 AXES = np.eye(3)
@@ -253,3 +254,68 @@ def test_it_is_a_scikit_learn_classifier(standin, monkeypatch):
     doubled = make_pipeline(FunctionTransformer(lambda values: 2 * values), original)
     assert list(doubled.predict(vectors)) == ["x", "y", "x"]
     assert "ZeroShotClassifier(" in repr(original)
+
+
+@pytest.mark.parametrize(
+    ("options", "is_right"),
+    [
+        ({"temperature": 1e-9}, True), ({"temperature": -1.0}, False), ({"temperature": np.inf}, False),
+        ({"temperature": np.nan}, False), ({"threshold": 0}, True), ({"threshold": 1}, True),
+        ({"threshold": -0.1}, False), ({"threshold": np.nan}, False), ({"minimum_cosine": -1}, True),
+        ({"minimum_cosine": 1}, True), ({"minimum_cosine": 1.1}, False), ({"minimum_cosine": -1.1}, False),
+        ({"threshold": dict.fromkeys(LABELS, 1.0)}, True),
+        ({"threshold": {**dict.fromkeys(LABELS, 1.0), "up": 2}}, False),
+    ],
+)  # fmt: skip
+def test_edges_of_parameters(options, is_right):
+    classifier = ZeroShotClassifier(**options)
+    if is_right:
+        assert list(classifier.fit(AXES, LABELS).classes_) == LABELS
+    else:
+        with pytest.raises(ValueError, match="must be|is a probability"):
+            classifier.fit(AXES, LABELS)
+
+
+@pytest.mark.parametrize("labels", [[7, 3, 5], [True, False, True]])
+def test_answers_are_of_the_type_of_the_labels(labels):
+    plain = ZeroShotClassifier(temperature=0.05).fit(AXES, labels)
+    vectors = np.array([[0.0, 1.0, 0.0], [-1.0, -1.0, -0.99]])
+    assert plain.predict(AXES[1:2]).tolist() == [labels[1]]
+    assert plain.predict(vectors).dtype == plain.classes_.dtype
+    for options in ({"minimum_cosine": 0.5}, {"threshold": 0.999}):
+        picky = ZeroShotClassifier(temperature=0.05, **options).fit(AXES, labels)
+        found = picky.predict(vectors)
+        assert (found.tolist()[0], found.tolist()[1:]) == (labels[1], [NONE])
+        assert found.dtype == object
+    assert plain.top_k(AXES[1:2], 1) == [[(labels[1], pytest.approx(plain.predict_proba(AXES[1:2]).max()))]]
+
+
+def test_labels_of_one_kind():
+    assert one_kind(["a", "b"]).tolist() == ["a", "b"]
+    assert one_kind(np.array(["a", "b"], object)).tolist() == ["a", "b"]
+    assert one_kind((1, 2)).tolist() == [1, 2]
+    assert one_kind(np.array([1, 2])).dtype == np.int64
+    for mixed in (["a", 1], [1, "a"], np.array([1, "a"], object)):
+        with pytest.raises(ValueError, match="labels must be all texts or all numbers, got 1 and 'a'"):
+            one_kind(mixed)
+
+
+def test_given_shifts_are_subtracted_by_name():
+    prompts, labels, vectors = random_problem(10)
+    shifts = {label: 0.1 * place for place, label in enumerate(labels)}
+    plain = ZeroShotClassifier(temperature=0.2, threshold=0.1, minimum_cosine=-0.5).fit(prompts, labels)
+    options = {"temperature": 0.2, "threshold": 0.1, "minimum_cosine": -0.5}
+    tuned = TunedZeroShot(**options, shifts=dict(reversed(shifts.items()))).fit(prompts, labels)
+    wanted = plain.decision_function(vectors) - 0.1 * np.arange(6)
+    np.testing.assert_allclose(tuned.decision_function(vectors), wanted, atol=1e-12)
+    np.testing.assert_allclose(tuned.predict_proba(vectors), softmax(wanted / 0.2, axis=1), atol=1e-12)
+    nothing = TunedZeroShot(**options).fit(prompts, labels)
+    np.testing.assert_array_equal(nothing.predict_proba(vectors), plain.predict_proba(vectors))
+    assert nothing.get_params() == {**plain.get_params(), "shifts": None}
+    several = TunedZeroShot(temperature=0.2, multi_label=True, shifts=shifts).fit(prompts, labels)
+    assert several.predict(vectors).shape == (40, 6)
+    for wrong in ({}, {**shifts, "more": 0.0}):
+        with pytest.raises(ValueError, match="the shifts must name the labels"):
+            TunedZeroShot(shifts=wrong).fit(prompts, labels)
+    with pytest.raises(ValueError, match="are given; use CentredZeroShot"):
+        tuned.calibrate(vectors)

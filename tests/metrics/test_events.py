@@ -17,6 +17,7 @@ from mmasc.metrics.events import (
     score_intervals,
     segment_counts,
 )
+from mmasc.metrics.functions import bootstrap_interval
 from mmasc.windows.timeline import Event
 
 RECORDED = json.loads((Path(__file__).parent.parent / "data" / "sed_eval.json").read_text())["cases"]
@@ -159,9 +160,45 @@ def test_intervals_hold_the_figure_and_are_the_same_each_time():
         assert intervals.f1[0] < intervals.f1[1]
 
 
+def test_intervals_are_those_of_the_bootstrap():
+    truth = {str(n): [Event(0, 5, "x", 1.0)] for n in range(6)}
+    guess = {str(n): [Event(0, float(n + 1), "x", 1.0)] for n in range(6)}
+    counts = segment_counts(truth, guess)
+
+    def f1(rows):
+        return micro_scores(counts, rows).f1
+
+    assert score_intervals(counts, micro_scores).f1 == bootstrap_interval(f1, 6, n_draws=1_000)
+    few = score_intervals(counts, micro_scores, 0.5, 30, 4)
+    assert few.f1 == bootstrap_interval(f1, 6, None, 0.5, 30, 4)
+    # A draw without anything true counts as 0; what is known nowhere has no interval
+    counts = segment_counts({"a": [Event(0, 1, "x", 1.0)], "b": []}, {"a": [Event(0, 1, "x", 1.0)]})
+    assert score_intervals(counts, micro_scores, n_draws=50).recall == (0.0, 1.0)
+    assert set(score_intervals(segment_counts({"a": [], "b": []}, {}), micro_scores, n_draws=5)) == {None}
+
+
+def test_what_is_counted_unless_something_else_is_asked_for():
+    def hits(*said, **options):
+        truth, guess = {"a": [Event(10, 14, "x", 1.0)]}, {"a": [Event(*said, "x", 1.0)]}
+        return event_counts(truth, guess, **options).hits.sum()
+
+    assert segment_counts({"a": [Event(0, 2.5, "x", 1.0)]}, {}).true.tolist() == [[3]]
+    # Beginnings up to 0.2 s apart, ends up to half of the true length (2 s), both counted
+    assert hits(10.1875, 16.0) == hits(9.8125, 12.0) == 1
+    assert hits(10.25, 14.0) == hits(9.75, 14.0) == hits(10.0, 16.25) == hits(10.0, 11.75) == 0
+    assert hits(10.0, 90.0, with_offset=False) == 1
+    assert hits(10.0, 14.125, length_share=0.0) == hits(10.0, 18.0, length_share=1.0) == 1
+    assert hits(10.0, 14.25, length_share=0.0) == hits(10.0, 18.25, length_share=1.0) == 0
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
+        lambda: segment_counts({}, {}, float("inf")),
+        lambda: event_counts({}, {}, float("inf")),
+        lambda: event_counts({}, {}, 0.2, -0.1),
+        lambda: segment_counts({"a": [Event(-1, 1, "x", 1.0)]}, {}),
+        lambda: segment_counts({}, {"a": [Event(float("nan"), 1, "x", 1.0)]}),
         lambda: segment_counts({}, {}, 0.0),
         lambda: event_counts({}, {}, 0.0),
         lambda: event_counts({}, {}, 0.2, 1.5),

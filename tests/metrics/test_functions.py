@@ -6,6 +6,7 @@ import zlib
 import jaxtyping
 import numpy as np
 import pytest
+import scipy.stats
 import sklearn.metrics as oracle
 
 from mmasc.metrics.functions import (
@@ -24,6 +25,7 @@ from mmasc.metrics.functions import (
     mean_average_precision,
     micro_tag_scores,
     tag_scores,
+    wilson_interval,
 )
 
 CLASSES = ["a", "b", "c", "d"]
@@ -108,6 +110,18 @@ def test_one_label_metrics_are_those_of_scikit_learn(answers):
 def test_balanced_accuracy_leaves_out_classes_that_are_never_true():
     # a: 1 of 2, b: 1 of 1, c: not there
     assert balanced_accuracy(np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0]])) == pytest.approx(0.75)
+
+
+def test_means_leave_out_classes_that_are_neither_true_nor_said():
+    # a: said once, rightly, of 2; b: said twice, once rightly, of 1
+    scores = macro_scores(np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0]]))
+    assert scores == pytest.approx((0.75, 0.75, 2 / 3))
+
+
+def test_probabilities_may_be_off_by_rounding():
+    near = np.array([[0.50004, 0.5], [0.0, 1.00004]])
+    assert log_loss(["a", "b"], near, ["a", "b"]) == pytest.approx(math.log(2) / 2, abs=1e-4)
+    assert log_loss(["b"], near[1:], ["a", "b"]) == 0.0
 
 
 def test_log_loss_of_even_guesses_is_the_logarithm_of_the_number_of_classes(answers):
@@ -251,6 +265,32 @@ def test_interval_over_groups_is_that_of_so_many_groups():
     assert low < wide[0] < wide[1] < high
 
 
+def test_an_interval_is_of_two_thousand_draws_with_seed_0_at_95_percent():
+    drawn = []
+
+    def metric(items):
+        drawn.append(float(items.mean()))
+        return drawn[-1]
+
+    found = bootstrap_interval(metric, 2)
+    assert found == (0.0, 1.0)
+    assert len(drawn) == 2_000
+    generator = np.random.default_rng(0)
+    values = [generator.integers(0, 9, 9).mean() for _ in range(2_000)]
+    assert bootstrap_interval(metric, 9) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=1e-12)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (0, 7), (7, 7), (3, 10), (80, 100), (499, 1000)])
+def test_wilson_interval_is_that_of_scipy(hits, n):
+    theirs = scipy.stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    low, high = wilson_interval(hits, n)
+    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=1e-6)
+    assert 0.0 <= low <= hits / n <= high <= 1.0
+    # One standard deviation instead of 1.96
+    theirs = scipy.stats.binomtest(hits, n).proportion_ci(0.6826894921, method="wilson")
+    assert wilson_interval(hits, n, 1.0) == pytest.approx((theirs.low, theirs.high), abs=1e-6)
+
+
 def test_every_group_is_drawn_whole():
     groups = np.array(["x", "y", "x", "z", "y", "x"])
     seen = []
@@ -274,12 +314,16 @@ def test_every_group_is_drawn_whole():
         (lambda: confusion_matrix(["a"], ["x"], CLASSES), "among the classes .* got x"),
         (lambda: confusion_matrix(["a"], ["a"], ["a", "a"]), "all different"),
         (lambda: accuracy(np.zeros((3, 3), np.int64)), "one item or more"),
+        (lambda: balanced_accuracy(np.zeros((3, 3), np.int64)), "one item or more"),
         (lambda: macro_scores(np.zeros((3, 3), np.int64)), "one item or more"),
         *(
             (lambda score=score: score(np.zeros((0, 3), bool), np.zeros((0, 3), bool)), "one item or more")
             for score in (tag_scores, micro_tag_scores, macro_tag_scores)
         ),
         (lambda: log_loss(["a"], np.array([[0.5, 0.6]]), ["a", "b"]), "sum to 1"),
+        (lambda: log_loss(["a"], np.array([[1.001, 0.0]]), ["a", "b"]), "sum to 1"),
+        (lambda: log_loss(["a"], np.array([[1.1, -0.1]]), ["a", "b"]), "must be 0 or more"),
+        (lambda: calibration_error(["a"], np.array([[1.1, -0.1]]), ["a", "b"]), "must be 0 or more"),
         (lambda: log_loss(["a"], np.array([[1.0]]), ["a", "b"]), r"\[1, 2\], got \[1, 1\]"),
         (lambda: calibration_error(["a"], np.array([[1.0]]), ["a"], 0), "n_bins"),
         (lambda: average_precision(np.zeros(3, bool), np.zeros(3)), "needs an item that is true"),
@@ -287,7 +331,10 @@ def test_every_group_is_drawn_whole():
         (lambda: lwlrap(np.zeros((3, 2), bool), np.zeros((3, 2))), "needs an item with a label"),
         (lambda: bootstrap_interval(len, 1), "two or more items, got 1"),
         (lambda: bootstrap_interval(len, 3, ["a", "a", "a"]), "two or more groups, got 1"),
+        (lambda: bootstrap_interval(len, 0, []), "two or more groups, got 0"),
+        (lambda: bootstrap_interval(len, 3, ["a", "b"]), "one value of each, got 3 and 2"),
         (lambda: bootstrap_interval(len, 3, level=1.0), "level must be in"),
+        (lambda: bootstrap_interval(len, 3, level=0.0), "level must be in"),
         (lambda: bootstrap_interval(len, 3, n_draws=0), "n_draws at least 1"),
     ],
 )

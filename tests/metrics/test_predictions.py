@@ -1,13 +1,17 @@
 """All metrics at once: against the plain metrics, scikit-learn, and recordings that were really drawn twice."""
 
+import dataclasses
 import json
+import math
 from pathlib import Path
 
+import jaxtyping
 import numpy as np
 import pytest
 import sklearn.metrics as oracle
 
 from mmasc.metrics import functions as metrics
+from mmasc.metrics import predictions
 from mmasc.metrics.predictions import (
     Predictions,
     _metrics,
@@ -93,6 +97,80 @@ def test_several_labels_as_scikit_learn_has_them():
     assert found["balanced_accuracy"] == pytest.approx(np.mean(balanced))
 
 
+def test_calibration_of_several_labels_is_a_loop_over_pairs():
+    answers = several()
+    total = 0.0
+    for number in range(15):
+        inside = (number / 15 < answers.posteriors) & (answers.posteriors <= (number + 1) / 15)
+        inside |= (number == 0) & (answers.posteriors == 0)
+        total += abs((answers.posteriors - answers.true)[inside].sum())
+    found = measure(answers, n_draws=1)["calibration_error"].value
+    assert found == pytest.approx(total / answers.posteriors.size)
+
+
+def test_several_labels_by_hand():
+    true = np.array([[True, True, False], [True, False, False]])
+    given = np.array([[0.5, 1.0, 1.0], [0.49, 0.0, 0.0]])
+    answers = Predictions(true, given, ("x", "y", "z"), ("1", "2"), multi_label=True)
+    assert answers.predicted.tolist() == [[True, True, True], [False, False, False]]
+    lower = dataclasses.replace(answers, threshold=0.4)
+    assert lower.predicted.tolist() == [[True, True, True], [True, False, False]]
+    found = {name: metric.value for name, metric in measure(answers, n_draws=1).items()}
+    # "x" is always true: half of its balance is the share that was found, and nothing is left of the other half
+    assert found["balanced_accuracy"] == pytest.approx((0.25 + 1.0) / 2)
+    # A certain mistake costs 36 nats, on either side
+    certain = -math.log(2.0**-52)
+    pairs = [-math.log(0.5), 0.0, certain, -math.log(0.49), 0.0, 0.0]
+    assert found["log_loss"] == pytest.approx(np.mean(pairs))
+    assert found["mean_average_precision"] == pytest.approx(1.0)
+    assert found["lwlrap"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    with pytest.raises(ValueError, match="needs one label per item"):
+        answers.confusion()
+    nothing = Predictions(np.zeros((2, 3), bool), given, ("x", "y", "z"), ("1", "2"), multi_label=True)
+    found = {name: metric.value for name, metric in measure(nothing, n_draws=1).items()}
+    assert found["micro_precision"] == found["micro_recall"] == found["macro_f1"] == 0.0
+    assert all(math.isnan(found[name]) for name in ("mean_average_precision", "lwlrap", "balanced_accuracy"))
+
+
+def test_one_label_by_hand():
+    true = np.array([[True, False, False], [True, False, False]])
+    answers = Predictions(true, np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]), ("x", "y", "z"), ("1", "2"))
+    found = {name: metric.value for name, metric in measure(answers, n_draws=1).items()}
+    assert found["log_loss"] == pytest.approx(-math.log(2.0**-52) / 2)
+    # "z" is neither true nor said
+    assert found["macro_precision"] == pytest.approx(1 / 2)
+    assert found["macro_f1"] == pytest.approx(2 / 3 / 2)
+
+
+@pytest.mark.parametrize("answers", [single(), several()])
+def test_intervals_are_quantiles_of_the_draws(answers, monkeypatch):
+    values = _metrics(answers, draw_weights(answers.groups, 40, seed=7))
+    found = measure(answers, 40, 0.8, 7)
+    for name, (low, high) in ((name, metric.interval) for name, metric in found.items()):
+        assert (low, high) == pytest.approx(tuple(np.nanquantile(values[name], [0.1, 0.9]))), name
+    assert found["accuracy"].interval == pytest.approx(measure_accuracy(answers, 40, 0.8, 7).interval)
+    # However many draws are worked on together
+    for at_once in (1, 3 * len(answers)):
+        monkeypatch.setattr(predictions, "_NUMBERS_AT_ONCE", at_once)
+        again = measure(answers, 40, 0.8, 7)
+        assert [metric.interval for metric in again.values()] == [
+            pytest.approx(metric.interval) for metric in found.values()
+        ]
+
+
+def test_intervals_are_of_a_thousand_draws_with_seed_0_at_95_percent():
+    answers = single(30)
+    values = _metrics(answers, draw_weights(answers.groups, 1_000))["accuracy"]
+    expected = pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
+    assert measure(answers)["accuracy"].interval == expected
+    assert measure_accuracy(answers).interval == expected
+    drawn = np.random.default_rng(0).multinomial(2, [0.5, 0.5], size=9)
+    np.testing.assert_array_equal(draw_weights(["b", "a"], 9), drawn[:, ::-1])
+    wrong = np.roll(answers.posteriors, 1, axis=1)
+    other = Predictions(answers.true, wrong, CLASSES, answers.groups)
+    assert measure_gain(answers, other) == measure_gain(answers, other, 1_000, 0.95, 0)
+
+
 @pytest.mark.parametrize("answers", [single(), several()])
 def test_weights_are_items_that_come_several_times(answers):
     weights = draw_weights(answers.groups, 5, seed=3)
@@ -154,6 +232,12 @@ def test_tables_by_class_and_by_column():
     table = class_table(answers)
     assert [row["items"] for row in table.values()] == answers.true.sum(0).tolist()
     assert np.isnan(table["d"]["average_precision"])
+    confusion = answers.confusion()
+    for name, values in zip(("precision", "recall", "f1"), metrics.class_scores(confusion), strict=True):
+        assert [row[name] for row in table.values()] == pytest.approx(values.tolist())
+    for column, name in enumerate("abc"):
+        wanted = metrics.average_precision(answers.true[:, column], answers.posteriors[:, column])
+        assert table[name]["average_precision"] == pytest.approx(wanted)
     assert table["a"]["recall"] == pytest.approx((answers.predicted & answers.true)[:, 0].sum() / table["a"]["items"])
     cities = ["paris" if number % 3 else "" if number % 2 else "lyon" for number in range(len(answers))]
     found = by_column(answers, cities)
@@ -162,6 +246,9 @@ def test_tables_by_class_and_by_column():
     right = (answers.posteriors.argmax(1) == answers.true.argmax(1))[of_lyon]
     assert found["lyon"]["accuracy"] == pytest.approx(right.mean())
     assert found["lyon"]["items"] == of_lyon.sum()
+    part = answers.part(of_lyon)
+    assert found["lyon"]["interval"] == measure_accuracy(part).interval
+    assert found["lyon"]["log_loss"] == pytest.approx(measure(part, n_draws=1)["log_loss"].value)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +262,15 @@ def test_tables_by_class_and_by_column():
 def test_bad_answers_are_refused(true, posteriors, message):
     with pytest.raises(ValueError, match=message):
         Predictions(true, posteriors, ("x", "y"), tuple(map(str, range(len(true)))))
+
+
+def test_every_item_has_labels_posteriors_and_a_group(monkeypatch):
+    # Who uses the package has no checks of shapes
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    two, three = np.eye(2, dtype=bool), np.full((3, 2), 0.5)
+    for given, groups in ((three, ("1", "2")), (three[:2], ("1", "2", "3"))):
+        with pytest.raises(ValueError, match=f"got 2, {len(given)} and {len(groups)}"):
+            Predictions(two, given, ("x", "y"), groups)
 
 
 def test_a_gain_is_drawn_as_one():
@@ -195,5 +291,12 @@ def test_a_gain_is_drawn_as_one():
     assert measure_gain(answers, answers).interval == (0, 0)
     back = measure_gain(other, answers, n_draws=50, seed=4)
     assert (back.value, *back.interval) == pytest.approx((-gain.value, -gain.interval[1], -gain.interval[0]))
+    of_one = [Predictions(one.true, one.posteriors, CLASSES, ("1",) * 200) for one in (answers, other)]
+    assert measure_gain(*of_one).interval is None
+    assert measure_gain(*of_one).value == pytest.approx(gain.value)
+    assert measure_accuracy(of_one[0]).interval is None
+    for part in ({"classes": tuple("wxyz")}, {"groups": ("1",) * 200}, {"true": np.roll(answers.true, 1, axis=0)}):
+        with pytest.raises(ValueError, match="must be of the same items"):
+            measure_gain(answers, dataclasses.replace(answers, **part))
     with pytest.raises(ValueError, match="must be of the same items, got 200 and 100 of them"):
         measure_gain(answers, single(100))

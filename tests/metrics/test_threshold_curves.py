@@ -49,6 +49,28 @@ def test_the_best_threshold_is_the_best_of_all_thresholds():
     assert best_threshold(segment_curve(truth, guess, "y")) is None
 
 
+def test_of_equal_thresholds_the_highest_is_the_best():
+    truth = {"a": [Event(0, 2, "x", 1.0)]}
+    guess = {"a": [Event(0, 2, "x", 0.9), Event(0, 1, "x", 0.5), Event(1, 2, "x", 0.2)]}
+    curve = segment_curve(truth, guess, "x")
+    assert [point.scores.f1 for point in curve] == [1.0] * 3
+    assert best_threshold(curve).threshold == 0.9
+
+
+def test_curves_count_as_counts_do_unless_something_else_is_asked_for():
+    truth = {"a": [Event(0, 3.5, "x", 1.0), Event(10, 14, "x", 1.0), Event(20, 24, "x", 1.0), Event(30, 34, "x", 1.0)]}
+    said = [
+        Event(0.75, 3.5, "x", 0.9),
+        Event(10.19, 14, "x", 0.9),
+        Event(20, 25.9, "x", 0.9),
+        Event(30, 36.1, "x", 0.9),
+    ]
+    for count, curve in ((segment_counts, segment_curve), (event_counts, event_curve)):
+        ((level, scores),) = curve(truth, {"a": said}, "x")
+        assert level == 0.9
+        assert scores == label_scores(count(truth, {"a": said}))["x"]
+
+
 def test_of_very_many_scores_a_hundred_are_shown():
     starts = np.arange(3_000.0)
     events = [

@@ -8,7 +8,7 @@ import pytest
 from mmasc.datasets import read_dataset
 from mmasc.errors import MmascError
 from mmasc.ivf.sources import read_sources
-from mmasc.storage.tables import first_values, read_table
+from mmasc.storage.tables import first_values, read_leniently, read_table
 from mmasc.storage.values import MISSING, is_missing
 from mmasc.training.alignment import mel_cache as sounds
 
@@ -103,3 +103,77 @@ def test_a_table_without_a_header_has_names_for_as_many_values_as_it_has(tmp_pat
     assert dict(row) == {"clip": "abc", "start": "1.0", "labels": "/m/1,/m/2"}
     assert row.line == 3
     assert first_values(tmp_path / "t.csv") == ["abc", "1.0", "/m/1,/m/2"]
+
+
+def table_of(tmp_path, text, **how):
+    path = tmp_path / "t.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_leniently(path, **how)
+
+
+def test_bad_lines_are_passed_over_and_named(tmp_path):
+    text = 'a;b\n1;2\n3\n4;5;6\n7;8;;\n\n"9"x;9\n10;11\n12;"13\n'
+    table, faults = table_of(tmp_path, text)
+    assert [(row.line, dict(row)) for row in table.rows] == [
+        (2, {"a": "1", "b": "2"}),
+        (5, {"a": "7", "b": "8"}),
+        (8, {"a": "10", "b": "11"}),
+    ]
+    assert table.delimiter == ";"
+    assert [line for line, _ in faults] == [3, 4, 7, 9]
+    assert faults[0][1] == "fewer values than columns (1, not 2)"
+    assert faults[1][1] == "more values than columns (3, not 2)"
+    assert faults[2][1].startswith("cannot be read as CSV (")
+    assert faults[3][1] == "cannot be read as CSV (a quote is opened and never closed)"
+
+
+def test_quotes_and_delimiters_may_be_said(tmp_path):
+    table, faults = table_of(tmp_path, 'a\tb,c\n"x\t1\n', delimiter="\t", quotes=False)
+    assert (table.columns, faults) == (("a", "b,c"), [])
+    assert [dict(row) for row in table.rows] == [{"a": '"x', "b,c": "1"}]
+    assert table.delimiter == "\t"
+    empty, _ = table_of(tmp_path, "a,b\n")
+    assert (empty.columns, empty.rows, empty.remarks) == (("a", "b"), [], [])
+    with pytest.raises(MmascError, match="empty; the first line must name the columns"):
+        table_of(tmp_path, "\n \n")
+    with pytest.raises(MmascError, match="column 'a' is there twice"):
+        table_of(tmp_path, "a,a\n")
+
+
+@pytest.mark.parametrize(
+    ("first", "delimiter"),
+    [
+        ("a", ","), ("a,b;c", ","), ("a;b;c,d", ";"), ("a\tb\tc;d", "\t"), ("a,b,c;d;e", ","), ('"a;b;c",d', ","),
+        ('"a""b;c;d",e', ","), ("sep=;", ";"), (" sep=\t ", "\t"), ("sep=|", ","),
+    ],
+)  # fmt: skip
+def test_the_first_line_says_what_separates(tmp_path, first, delimiter):
+    lines = [first, f"x{delimiter}y"] if first.strip(" ").startswith("sep=") else [first]
+    table, _ = table_of(tmp_path, "\n".join(["", *lines] if first[0] != "s" and first[0] != " " else lines) + "\n")
+    assert table.delimiter == delimiter
+
+
+def test_encodings_of_other_programs(tmp_path):
+    for text in ("a,b\né,2\n".encode("utf-16"), "a,b\né,2\n".encode("utf-8-sig")):
+        table, faults = table_of(tmp_path, text)
+        assert ([dict(row) for row in table.rows], faults) == ([{"a": "é", "b": "2"}], [])
+    table, _ = table_of(tmp_path, b"a,b\n\xe9,2\nx,3\n")
+    assert [dict(row) for row in table.rows] == [{"a": "\udce9", "b": "2"}, {"a": "x", "b": "3"}]
+    with pytest.raises(MmascError, match="line 3 holds zero bytes"):
+        table_of(tmp_path, b"a,b\n1,2\n\0,3\n")
+
+
+def test_what_was_read_as_missing_is_counted_the_commonest_first(tmp_path):
+    table, _ = table_of(tmp_path, "a,b,\nNA,null,NA\nNA,1,\n")
+    assert table.remarks == [f"3 values of {tmp_path / 't.csv'} were read as missing (NA 2×, null 1×)"]
+    table.need()
+    with pytest.raises(MmascError, match="line 2: a is empty or missing; fill it in"):
+        table.need("a", "b")
+    with pytest.raises(MmascError, match="has no column 'c'; its columns are a, b"):
+        table.need("c")
+
+
+def test_first_values_of_a_table(tmp_path):
+    for text, values in (("", []), ("# a\n\n b , c\n", ["b", "c"]), ("a;b\n1;2\n", ["a", "b"])):
+        (tmp_path / "t.csv").write_text(text)
+        assert first_values(tmp_path / "t.csv") == values

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mmasc.windows import several
-from mmasc.windows.several import bounds_of, cells_of_several, events_of_several, heard_seconds
-from mmasc.windows.timeline import class_seconds, find_events, timeline_cells
+from mmasc.windows.several import bounds_of, cells_of_several, events_of_several, heard_seconds, joined_of_several
+from mmasc.windows.timeline import class_seconds, find_events, joined_cells, timeline_cells
 
 LABELS = ["a", "b", "c"]
 
@@ -19,6 +19,8 @@ def recordings(seed: int, count: int = 40) -> tuple[np.ndarray, np.ndarray, np.n
         hop = [1.0, 1.0, 0.5, 1.7][item % 4]
         begin = 3.0 * (item % 3) + hop * np.arange(n)
         end = begin + 1.0
+        if n and item % 11 == 0:
+            end[n // 2] = begin[n // 2]  # a window without time has no cell of its own
         if n > 1 and item % 5 == 0:
             begin[-1] -= 0.3  # the last window ends with the recording
             end[-1] -= 0.3
@@ -62,6 +64,33 @@ def test_events_are_those_of_each_recording_alone(how, axis_seconds, monkeypatch
             ]
             np.testing.assert_allclose([one.score for one in events], [one.score for one in expected], rtol=1e-9)
             assert heard_seconds(events, LABELS) == pytest.approx(class_seconds(events, LABELS))
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.6, 1.5])
+def test_joined_cells_are_those_of_each_recording_alone(seconds):
+    scores, starts, ends, bounds = recordings(3)
+    cells = cells_of_several((scores, 2 * scores), starts, ends, bounds)
+    joined = joined_of_several(cells, seconds)
+    assert len(joined.bounds) == len(bounds)
+    for first, last, *here in zip(cells.bounds, cells.bounds[1:], joined.bounds, joined.bounds[1:], strict=False):
+        own, there = slice(first, last), slice(*here)
+        for measure, into in zip(cells.measures, joined.measures, strict=True):
+            alone = joined_cells(measure[own], cells.starts[own], cells.ends[own], seconds)
+            for one, other in zip(alone, (joined.starts[there], joined.ends[there], into[there]), strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"measures": (np.zeros((2, 1)), np.array([[0.0], [np.nan]]))}, "scores must be finite"),
+        ({"starts": np.array([0.0, 3.0])}, "must not end before it starts, got 3 to 2"),
+    ],
+)
+def test_windows_are_checked(change, message):
+    given = {"measures": (np.zeros((2, 1)),), "starts": np.arange(2.0), "ends": np.arange(1.0, 3.0)} | change
+    with pytest.raises(ValueError, match=message):
+        cells_of_several(**given, bounds=np.array([0, 2]))
 
 
 def test_nothing_is_nothing():

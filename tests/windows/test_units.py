@@ -26,3 +26,8 @@ def test_length_is_one_direction_stays_and_zero_stays_zero(vectors, unit):
 def test_heads_see_what_scikit_learn_makes_to_the_last_bit(vectors):
     wide = vectors.astype(np.float64)
     np.testing.assert_array_equal(unit_as_normalizer(wide), Normalizer().fit_transform(wide))
+
+
+def test_damaged_numbers_make_no_noise_and_one_vector_is_taken_as_well_as_many():
+    np.testing.assert_array_equal(unit_float32(np.array([[1e30, 1e30], [3.0, 4.0]])), np.float32([[0, 0], [0.6, 0.8]]))
+    np.testing.assert_array_equal(unit_float32(np.array([3.0, 4.0])), np.float32([0.6, 0.8]))

@@ -70,10 +70,22 @@ def test_hop_outside_the_window_is_refused(hop):
         WindowStream(8_000, hop, 8_000)
 
 
-@pytest.mark.parametrize(("n_samples", "window"), [(0, 10), (-1, 10), (10, 0), (10, -5)])
-def test_lengths_must_be_positive(n_samples, window):
+@pytest.mark.parametrize(
+    ("n_samples", "window", "rate"), [(0, 10, 10), (-1, 10, 10), (10, 0, 10), (10, -5, 10), (10, 10, 0), (10, 10, -1)]
+)
+def test_lengths_must_be_positive(n_samples, window, rate):
     with pytest.raises(ValueError, match="must be positive"):
-        window_starts(n_samples, window, 1.0, 10)
+        window_starts(n_samples, window, 1.0, rate)
+
+
+def test_hop_is_a_sample_at_least_and_half_a_sample_over_a_window_at_most():
+    assert window_starts(1, 1, 1.0, 1) == [0]
+    assert window_starts(6, 3, 1.0, 1) == [0, 1, 2, 3]
+    assert window_starts(6, 3, 1.5, 1) == [0, 2, 3]
+    assert window_starts(6, 3, 3.5, 1) == [0, 3]  # taken as the window
+    for hop in (0.75, 3.75):
+        with pytest.raises(ValueError, match="hop_seconds must be"):
+            window_starts(6, 3, hop, 1)
 
 
 def test_segments_are_the_waveform_at_their_starts():
@@ -392,7 +404,32 @@ def test_events_of_unknown_labels_are_refused():
         class_seconds([Event(0.0, 1.0, "z", 1.0)], ["a"])
 
 
+def test_edges_of_cells_and_lengths_of_events_are_compared_up_to_rounding():
+    """Overlaps, gaps and missing time far below a sample are none; what is longer is one."""
+    tiny, scores, ends = 1e-9, np.full((2, 1), 0.9), np.array([1.0, 2.0])
+    for shift in (-tiny, tiny):
+        events = find_events(scores, np.array([0.0, 1.0 + shift]), ends, ["a"], 0.5, minimum_seconds=2.0 + tiny)
+        assert [(event.start, event.end) for event in events] == [(0.0, 2.0)]
+        events = find_events(
+            scores - [[0.0], [0.5]], np.array([0.0, 1.0 + shift]), ends, ["a"], 0.8, offset_threshold=0.3
+        )
+        assert [(event.start, event.end) for event in events] == [(0.0, 2.0)]
+    with pytest.raises(ValueError, match="must not overlap"):
+        find_events(scores, np.array([0.0, 1.0 - 1e-6]), ends, ["a"])
+    apart = np.array([0.0, 1.0 + 1e-6])
+    assert len(find_events(scores, apart, ends, ["a"])) == 2
+    assert len(find_events(scores - [[0.0], [0.5]], apart, ends, ["a"], 0.8, offset_threshold=0.3)) == 1
+    assert find_events(scores[:1], np.zeros(1), np.ones(1), ["a"], minimum_seconds=1.0 + 1e-6) == []
+
+
+def test_cells_without_time_count_alike():
+    moments = np.ones(3)
+    events = find_events(np.array([[0.2], [0.4], [0.9]]), moments, moments, ["a"])
+    assert [(event.start, event.end, event.score) for event in events] == [(1.0, 1.0, pytest.approx(0.5))]
+
+
 def test_no_cells_no_events():
+    assert find_events(np.zeros((2, 0)), np.arange(2.0), np.arange(1.0, 3.0), []) == []
     assert find_events(np.zeros((0, 2)), np.zeros(0), np.zeros(0), ["a", "b"]) == []
     assert class_seconds([], ["a"]) == {"a": 0.0}
 

@@ -74,3 +74,45 @@ def test_an_extractor_within_a_processor(tmp_path):
     for inner, rate in (({"sampling_rate": 8_000}, 8_000), ([1], 16_000), (None, 16_000)):
         (tmp_path / "processor_config.json").write_text(json.dumps({"feature_extractor": inner, "x": 1}))
         assert describe(place).sample_rate == rate
+
+
+@pytest.mark.parametrize(
+    ("config", "extractor", "is_one"),
+    [
+        (WAV2VEC2, {"sampling_rate": 99}, False),
+        (WAV2VEC2, {"sampling_rate": 100}, True),
+        (WAV2VEC2, {"sampling_rate": 10_000_000}, True),
+        (WAV2VEC2, {"sampling_rate": 10_000_001}, False),
+        (WAV2VEC2 | {"hidden_size": 1}, {"x": 1}, True),
+        (WAV2VEC2 | {"hidden_size": 1_000_000}, {"x": 1}, True),
+        (WAV2VEC2 | {"hidden_size": 1_000_001}, {"x": 1}, False),
+        (CLAP, {"max_length_s": 1_000_000}, True),
+        (CLAP, {"max_length_s": 1_000_001}, False),
+    ],
+)
+def test_the_largest_and_smallest_sizes(tmp_path, config, extractor, is_one):
+    place = folder(tmp_path, config, extractor)
+    if is_one:
+        assert describe(place).dim >= 1
+    else:
+        with pytest.raises(MmascError, match="does not say how it hears"):
+            describe(place)
+
+
+@pytest.mark.parametrize(
+    ("config", "extractor", "rate", "seconds", "modalities"),
+    [
+        (CLAP, {"x": 1}, 48_000, 10.0, ("audio", "text")),
+        (CLAP, {"sampling_rate": 0, "max_length_s": -1}, 48_000, 10.0, ("audio", "text")),
+        (CLAP, {"nb_max_samples": 96_000, "max_length_s": 5}, 48_000, 2.0, ("audio", "text")),
+        (PE, {"x": 1}, 48_000, 10.0, ("audio", "text")),
+        (PE | {"model_type": "pe_audio_video"}, {"x": 1}, 48_000, 10.0, ("audio", "text", "image", "film")),
+        ({"model_type": "audio-spectrogram-transformer"}, {"x": 1}, 16_000, 10.24, ("audio",)),
+        (WAV2VEC2 | {"model_type": "sew"}, {"x": 1}, 16_000, 10.0, ("audio",)),
+    ],
+)
+def test_what_is_taken_where_they_say_nothing(tmp_path, config, extractor, rate, seconds, modalities):
+    spec = describe(folder(tmp_path, config, extractor))
+    assert (spec.sample_rate, spec.window_seconds, spec.modalities) == (rate, pytest.approx(seconds), modalities)
+    assert (spec.padding, spec.name) == ("minimum", "transformers")
+    assert spec.target == "mmasc.encoders.adapters.transformers_models:TransformersEncoder"
