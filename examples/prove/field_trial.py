@@ -1,6 +1,6 @@
 """A field recordist's two days, on recordings with known events: what a timeline is worth before and after labelling.
 
-    python examples/prove/field_trial.py DATA --to FOLDER [--seeds 0 1]
+    python examples/prove/field_trial.py DATA --to FOLDER [--seeds 0 1] [--trim 1.28]
 
 DATA holds esc10, ambient and sounds, each a folder of clips with meta.csv. Recordings of 20 to 30 minutes (wind,
 rain, the hum of a room) with about 220 events of 17 labels are made from them, half to learn from and half to be
@@ -55,10 +55,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--hop", type=float, default=2.56, help="seconds from window to window")
     parser.add_argument("--scale", type=float, default=1.0, help="of the recordings' lengths, for a quick look")
+    parser.add_argument("--trim", type=float, default=0.0, help="seconds that both edges of an event move inwards")
     parser.add_argument("--encoders", nargs="+", default=["mini", "mini-strict"])
     parser.add_argument("--systems", default="", help="those whose names hold this; answers need the examples before")
     options = parser.parse_args()
     sounds, rows = read_sounds(options.data), []
+    EVENT_RULES["trim_seconds"] = options.trim
     for seed in options.seeds:
         folder = options.to / f"seed{seed}"
         truth = folder / "truth.csv"

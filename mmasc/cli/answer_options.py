@@ -78,6 +78,15 @@ _OPTIONS: list[Callable[[Any], Any]] = [
         help="Timeline: moments shorter than this are judged together with the next ones; default with --offset: the "
         "hop.",
     ),
+    click.option(
+        "--trim",
+        "trim_seconds",
+        type=NumberRange(0),
+        default=0.0,
+        metavar="SECONDS",
+        help="Timeline: both edges of an event are moved inwards by this, at most a quarter of it; half the hop is "
+        "about right where windows overlap by half.",
+    ),
     click.option("--space", default=None, metavar="NAME", help="Space of the collection; default: one that fits."),
     click.option("--where", default=None, metavar="SQL", help="Condition on columns of the collection."),
     executor_options,

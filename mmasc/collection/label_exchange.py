@@ -13,7 +13,7 @@ from mmasc.collection.annotations import END_SLACK_SECONDS
 from mmasc.collection.collection import Collection
 from mmasc.errors import MmascError, show_path
 from mmasc.label_files.formats import Reader, Written, read_each, rows_text, write_rows
-from mmasc.label_files.rows import LabelRow, Problem
+from mmasc.label_files.rows import NOT_UTF8, LabelRow, Problem, is_utf8
 from mmasc.printing import counted
 from mmasc.storage.matching import FileMatcher
 from mmasc.storage.texts import listed
@@ -84,8 +84,12 @@ def import_labels(
                 recordings[row.path] = _recording(row.path, matcher, ids, names_only, found)
             recording = recordings[row.path]
             if recording is None:
-                if row.path not in found.unclear:
+                if row.path in found.unclear:
+                    continue
+                if is_utf8(row.path):
                     found.missing[row.path] += 1
+                else:
+                    found.problems.append(Problem(line, NOT_UTF8, file.path))
                 continue
             try:
                 annotations.append(_annotation(collection, recording, row, by, verdict))

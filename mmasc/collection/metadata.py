@@ -131,7 +131,8 @@ def folder_columns(path: Path, root: str, names: Sequence[str]) -> dict[str, Any
     """
     parts = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else ()
     if len(parts) < len(names):
-        raise MmascError(f"{path} lies {len(parts)} folders under {root}, too few for the columns {', '.join(names)}")
+        depth = counted(len(parts), "folder")
+        raise MmascError(f"{path} lies {depth} under {root}, too few for the columns {', '.join(names)}")
     return {_column_name(name): part for name, part in zip(names, parts, strict=False)}
 
 

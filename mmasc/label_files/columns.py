@@ -1,7 +1,8 @@
 """What the columns of other programs' tables mean."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from mmasc.errors import MmascError
 from mmasc.storage.texts import listed
@@ -29,6 +30,8 @@ _MEANINGS = {
     "identity": "identity",
     "question": "question",
 }
+_FOLDERS = ("indir", "folder")
+_ZERO = re.compile(r"0([.,]0*)?")
 # Columns of times in another unit, or under a name that is not among these: without them a label would be taken to hold
 # for the whole recording
 _LIKE_TIMES = re.compile(
@@ -36,6 +39,38 @@ _LIKE_TIMES = re.compile(
     "(time|times|point|pos|position|index)?(in)?"
     "(s|secs?|seconds?|ms|msecs?|millis|milliseconds?|us|samples?|frames?|mins?|minutes?|hours?)?"
 )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a table names recordings and channels, beyond what its columns are called.
+
+    Attributes:
+        folders: Columns of folders that lie before the name of the file, outermost first.
+        first_channel: Number that the table gives the first channel: 0 or 1.
+    """
+
+    folders: tuple[str, ...] = ()
+    first_channel: int = 1
+
+
+def layout_of(columns: Iterable[str], found: dict[str, str], rows: Iterable[Mapping[str, str]]) -> Layout:
+    """The layout of a table.
+
+    Kaleidoscope has the name in IN FILE, its folders in INDIR and FOLDER, and counts channels from 0; so does every
+    table in which a channel 0 stands.
+
+    Args:
+        columns: Names as the table writes them.
+        found: What `columns_of` says of them.
+        rows: Texts by column.
+    """
+    by_word = {_word(name): name for name in reversed(list(columns))}
+    kaleidoscope = _word(found.get("path", "")) == "infile"
+    folders = tuple(by_word[word] for word in _FOLDERS if word in by_word) if kaleidoscope else ()
+    channel = found.get("channel")
+    zero = channel is not None and (kaleidoscope or any(_ZERO.fullmatch(row[channel].strip()) for row in rows))
+    return Layout(folders, 0 if zero else 1)
 
 
 def columns_of(columns: Iterable[str], label_column: str | None = None, source: str = "") -> dict[str, str]:
@@ -52,13 +87,13 @@ def columns_of(columns: Iterable[str], label_column: str | None = None, source: 
     columns = list(columns)
     by_word: dict[str, str] = {}
     for name in columns:
-        by_word.setdefault(re.sub(r"[\W_]+", "", name.lower()), name)
+        by_word.setdefault(_word(name), name)
     found = {}
     for meaning, words in _MEANINGS.items():
         column = next((by_word[word] for word in words.split() if word in by_word), None)
         if column is not None:
             found[meaning] = column
-    if "start" not in found and "duration" in found and re.sub(r"[\W_]+", "", found.get("end", "").lower()) == "offset":
+    if "start" not in found and "duration" in found and _word(found.get("end", "")) == "offset":
         found["start"] = found.pop("end")  # where something begins, and how long it is
     if "start" not in found:
         _refuse_other_times([name for word, name in by_word.items() if _LIKE_TIMES.fullmatch(word)], found, source)
@@ -73,6 +108,10 @@ def columns_of(columns: Iterable[str], label_column: str | None = None, source: 
             "name the one that holds labels (--label-column)"
         )
     return found
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.lower())
 
 
 def _refuse_other_times(names: list[str], found: dict[str, str], source: str) -> None:

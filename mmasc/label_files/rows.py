@@ -17,6 +17,7 @@ _VERDICT_WORDS = {
     **dict.fromkeys(("absent", "no", "n", "0", "false"), "absent"),
     **dict.fromkeys(("unsure", "?", "maybe", "unknown"), "unsure"),
 }
+NOT_UTF8 = "not UTF-8; save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _CLOCK = re.compile(r"(?:([0-9]+):)?([0-9]+):([0-9]+(?:\.[0-9]*)?)")
 _MOST_SECONDS = 1e9
@@ -110,7 +111,9 @@ class BadRowError(ValueError):
     """What is wrong with a row, in words that follow "line 3: "."""
 
 
-def row_from(values: Mapping[str, Any], path: str = "", decimal_comma: bool = False) -> LabelRow:
+def row_from(
+    values: Mapping[str, Any], path: str = "", decimal_comma: bool = False, first_channel: int = 1
+) -> LabelRow:
     """The row that values by field say.
 
     Args:
@@ -118,6 +121,7 @@ def row_from(values: Mapping[str, Any], path: str = "", decimal_comma: bool = Fa
             without start and end the label holds for the whole recording.
         path: The recording where the values name none.
         decimal_comma: Whether "1,5" is a number.
+        first_channel: Number by which the values call the first channel: 0 or 1.
     Raises:
         BadRowError: If a number is none, the end lies before the start, or there is no label.
     """
@@ -141,15 +145,15 @@ def row_from(values: Mapping[str, Any], path: str = "", decimal_comma: bool = Fa
     label = text_of(values.get("label"))
     if not label:
         raise BadRowError("no label")
-    if any("\udc80" <= sign <= "\udcff" for sign in label):
-        raise BadRowError("not UTF-8; save the file as UTF-8")
+    if not is_utf8(label):
+        raise BadRowError(NOT_UTF8)
     written = text_of(values.get("verdict"))
     verdict = _VERDICT_WORDS.get(written.lower() or "present")
     if verdict is None:
         raise BadRowError(f"the verdict must be present, absent or unsure (or yes, no, 1, 0), not {written}")
     channel = read("channel")
-    if channel is not None and (channel != int(channel) or channel < 1):
-        raise BadRowError(f"the channel must be 1 or more, not {channel:g}")
+    if channel is not None and (channel != int(channel) or channel < first_channel):
+        raise BadRowError(f"the channel must be {first_channel} or more, not {channel:g}")
     named = text_of(values.get("path")) or path
     return LabelRow(
         path=named,
@@ -160,7 +164,7 @@ def row_from(values: Mapping[str, Any], path: str = "", decimal_comma: bool = Fa
         verdict=verdict,
         low_hz=read("low_hz"),
         high_hz=read("high_hz"),
-        channel=None if channel is None else int(channel),
+        channel=None if channel is None else int(channel) + 1 - first_channel,
         **{name: text_of(values.get(name)) for name in _TEXTS},
     )
 
@@ -196,6 +200,11 @@ def number(value: Any, name: str, decimal_comma: bool = False, infinite: bool = 
         shown = text if len(text) <= 40 else text[:39] + "…"
         raise BadRowError(f"{_NAMES.get(name, name)} is not a number: {shown}")
     return amount
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text was read from bytes that are UTF-8; others stand in it as lone surrogates."""
+    return not any("\udc80" <= sign <= "\udcff" for sign in text)
 
 
 def text_of(value: Any) -> str:

@@ -106,6 +106,7 @@ def apply_head(
     smooth_seconds: float | None = None,
     background: str | None = None,
     one_at_a_time: bool = False,
+    trim_seconds: float = 0.0,
 ) -> Answers:
     """Label recordings with a head, or with a trained network.
 
@@ -126,6 +127,7 @@ def apply_head(
         hop_seconds, window_seconds, channels: How a network hears recordings: see `classify`. Heads hear as they were
             fitted.
         offset_threshold, smooth_seconds: How events go on, and short moments are judged: see `classify`.
+        trim_seconds: Both edges of an event are moved inwards by this: see `classify`.
         background: "own": a label must stand out from what is usual in its own recording, as in `classify`; of heads
             alone.
         one_at_a_time: Whether of the labels of a head that knows several at once only the one holds that is farthest
@@ -138,7 +140,9 @@ def apply_head(
         ValueError: If a number is out of range, `space` or `where` come with recordings, or a cut comes with a head or
             a collection.
     """
-    wanted = Wanted(timeline, gap_seconds, minimum_seconds, top, offset_threshold, smooth_seconds, threshold)
+    wanted = Wanted(
+        timeline, gap_seconds, minimum_seconds, top, offset_threshold, smooth_seconds, threshold, trim_seconds
+    )
     if threshold is not None and not 0 <= threshold <= 1:
         raise ValueError(f"threshold is a probability in [0, 1], got {threshold}")
     if background not in (None, OWN) or (background is not None and not timeline):

@@ -120,6 +120,7 @@ def classify(
     offset_threshold: float | None = None,
     smooth_seconds: float | None = None,
     background: str | Path | Collection | Sequence[str | Path] | None = None,
+    trim_seconds: float = 0.0,
 ) -> Answers:
     """Classify recordings with prompts, one after the other as they are decoded, or from a collection's vectors.
 
@@ -160,6 +161,7 @@ def classify(
             most the threshold that lets it begin; default: the same. Labels with lower thresholds keep theirs.
         smooth_seconds: Moments of the timeline shorter than this are judged together with those after them, see
             `joined_cells`; default: none, and with `offset_threshold` the hop.
+        trim_seconds: Both edges of an event are moved inwards by this, at most a quarter of it, see `trimmed_events`.
     Returns:
         One `Classification` per recording, as they are worked out.
     Raises:
@@ -168,7 +170,9 @@ def classify(
         ValueError: If an argument is out of range, `calibration` comes with what it says itself, or something is given
             that a collection has of its own, or that only a collection has.
     """
-    wanted = Wanted(timeline, gap_seconds, minimum_seconds, top, offset_threshold, smooth_seconds, threshold)
+    wanted = Wanted(
+        timeline, gap_seconds, minimum_seconds, top, offset_threshold, smooth_seconds, threshold, trim_seconds
+    )
     if isinstance(encoder, TextEncoder) and window_seconds is not None:
         raise ValueError("a loaded encoder has its window already: load_encoder(name, window_seconds=...)")
     if sum(one is not None for one in (centre_on, match_on, background)) > 1:

@@ -101,9 +101,11 @@ def draw_few(
     counts = np.bincount(codes, minlength=n_classes)
     if counts.min() <= n_per_class:
         scarce = recordings.classes[int(counts.argmin())]
+        most = counts.min() - 1
+        fewer = f"use at most {counted(most, 'shot')}, or " if most else ""
         raise MmascError(
-            f"{n_per_class} shots leave no recording of {scarce!r} to test on, it has {counts.min()}; "
-            f"use at most {counts.min() - 1} shots, or leave that class out with {recordings.where_not(scarce)}"
+            f"{counted(n_per_class, 'shot')} a class would leave no recording of {scarce!r} to test on, it has "
+            f"{counts.min()}; {fewer}leave that class out with {recordings.where_not(scarce)}"
         )
     generator = np.random.default_rng([seed, 0])
     groups = np.arange(len(codes)) if recordings.groups is None else _numbered(recordings.groups)

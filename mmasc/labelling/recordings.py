@@ -54,7 +54,7 @@ class LabelledRecordings:
         folds: The official fold of each recording `[item]`, as text; None without folds.
         fold_names: The folds in the order of their values.
         unlabelled: Recordings that were left out because they have no label.
-        without_vectors: Recordings that were left out because the space has no windows of them (or none passes).
+        without_vectors: Recordings that were left out because the space has no windows of them.
         space_name, space: Where the vectors come from.
         label_type: What the labels are in the collection, see `HeadStamp`.
         unit: What a row is: "recordings", or "windows" of which several are of one recording.
@@ -147,7 +147,7 @@ def labelled_recordings(collection: Collection, selection: Selection) -> Labelle
         folds=None if folds is None else np.array([str(one) for one in folds]),
         fold_names=() if folds is None else _sorted_names(folds),
         unlabelled=len(rows) - len(kept),
-        without_vectors=len(paths) - len(rows),
+        without_vectors=len(paths) - (len(ids) if allowed is None else len(np.unique(reader.recording))),
         space_name=reader.name,
         space=reader.space,
         label_type=label_type_of(labels[row] for row in kept),

@@ -17,7 +17,7 @@ from mmasc.audio import AudioStatus
 from mmasc.heads.zeroshot import NONE
 from mmasc.labelling.unlike import Mark, marked_seconds
 from mmasc.windows.several import bounds_of, cells_of_several, events_of_several, heard_seconds, joined_of_several
-from mmasc.windows.timeline import Event
+from mmasc.windows.timeline import Event, trimmed_events
 
 Measures = tuple[Float[np.ndarray, "item class"], ...]
 
@@ -142,6 +142,7 @@ class Wanted:
         smooth_seconds: Moments of the timeline shorter than this are judged together with those after them, see
             `joined_cells`; default: none, and with `offset_threshold` the hop.
         threshold: The threshold that was asked for, if one was: `offset_threshold` is at most this.
+        trim_seconds: Both edges of an event are moved inwards by this, see `trimmed_events`.
     Raises:
         ValueError: If a number is out of range.
     """
@@ -153,6 +154,7 @@ class Wanted:
     offset_threshold: float | None = None
     smooth_seconds: float | None = None
     threshold: float | None = None
+    trim_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.top is not None and self.top < 1:
@@ -166,6 +168,8 @@ class Wanted:
             raise ValueError(f"offset_threshold must be at most threshold, got {offset} and {onset}")
         if self.smooth_seconds is not None and not self.smooth_seconds >= 0:
             raise ValueError(f"smooth_seconds must be 0 or more, got {self.smooth_seconds}")
+        if not self.trim_seconds >= 0:
+            raise ValueError(f"trim_seconds must be 0 or more, got {self.trim_seconds}")
 
     def with_hop(self, hop_seconds: float) -> "Wanted":
         """The same options, completed by those that depend on the hop of the windows."""
@@ -264,6 +268,11 @@ def _timelines(heard: Heard, labeller: Labeller, wanted: Wanted) -> list[dict[st
         minimum_seconds=wanted.minimum_seconds,
         **how,
     )
+    if wanted.trim_seconds:
+        events = [
+            trimmed_events(own, wanted.trim_seconds, cells.starts[first], cells.ends[last - 1]) if own else own
+            for own, first, last in zip(events, cells.bounds[:-1], cells.bounds[1:], strict=True)
+        ]
     counts = np.zeros((len(bounds) - 1, len(names)), np.int64)
     there = np.diff(bounds) > 0
     if there.any():

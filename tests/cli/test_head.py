@@ -78,7 +78,7 @@ def test_fit_prints_a_table_for_people(collection, capsys):
         (["--label", "label", "--folds", "13"], "class 'high' has 12 recordings, fewer than 13 folds; use --folds 12"),
         (["--label", "label", "--groups", "hole"], "column 'hole' is empty for 1 labelled .* 05.wav\\); fill it"),
         (["--label", "label", "--space", "clap"], "has no space 'clap'; it has: standin"),
-        (["--label", "label", "--shots", "1", "12"], "12 shots leave no recording of 'high' to test on"),
+        (["--label", "label", "--shots", "1", "12"], "12 shots a class would leave no recording of 'high' to test on"),
         (["--label", "label", "--head", "boosting-pca"], "90 principal components need"),
         (["--label", "label", "--out", "."], ". is a folder; give the name of a file"),
     ],

@@ -209,6 +209,41 @@ def test_folders_and_columns_label_whole_recordings(place):
         import_column_labels(collection, "species")
 
 
+def test_folders_in_columns_tell_files_of_one_name_apart(place):
+    (place / "k.csv").write_text(
+        "INDIR,FOLDER,IN FILE,CHANNEL,OFFSET,DURATION,MANUAL ID\nD:\\r,siteB,x.wav,0,1,2,owl\n"
+    )
+    collection = Collection(place / "c")
+    found = import_labels(collection, place / "k.csv")
+    assert (len(found.added), found.unclear) == (1, {})
+    assert rows_of(collection, "start", "end", "label", "channel") == [("siteB/x.wav", 1.0, 3.0, "owl", 1)]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "mac_roman"])
+def test_a_path_in_another_encoding_is_no_recording_that_is_missing(place, encoding):
+    text = "path;start;end;label\nsiteB/deep/ünder.wav;1,5;2;wren\ntop.wav;1;2;wren\n"
+    (place / "excel.csv").write_bytes(text.encode(encoding))
+    found = import_labels(Collection(place / "c"), place / "excel.csv")
+    assert (len(found.added), found.missing) == (1, {})
+    (problem,) = found.problems
+    assert (problem.line, problem.reason) == (
+        2,
+        "not UTF-8; save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8')",
+    )
+
+
+def test_a_file_without_labels_is_no_error_and_one_whose_labels_are_lost_is(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    for name, text in {"none.csv": "path,start,end,label\n", "top.wav.txt": ""}.items():
+        (place / name).write_text(text)
+        status, out, err = run("label", "import", "c", name, capsys=capsys)
+        assert (status, out) == (0, "0 added, 0 already there, 0 lines not usable\n")
+        assert err == "no labels there: nothing to add\n"
+    for text in ("path,start,end,label\ntop.wav,2,1,x\n", "path,clip,label,verdict\ntop.wav,a.wav,x,\n"):
+        (place / "lost.csv").write_text(text)
+        assert run("label", "import", "c", "lost.csv", capsys=capsys)[0] == 1
+
+
 def test_the_commands_import_and_export(place, capsys, monkeypatch):
     monkeypatch.chdir(place)
     (place / "t.txt").write_text("1.0\t2.0\twren\nx\t1\ty\n")

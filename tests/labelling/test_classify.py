@@ -171,6 +171,14 @@ def test_threshold_leaves_gaps_and_gaps_can_be_bridged(tmp_path, standin):
     assert spans() == [(0, 2, "up"), (3, 5, "up"), (5, 6, "down")]
     assert spans(gap_seconds=1.0) == [(0, 5, "up"), (5, 6, "down")]
     assert spans(minimum_seconds=1.5) == [(0, 2, "up"), (3, 5, "up")]
+    # Events are bridged and dropped as they were heard, then trimmed; the ends of the recording stay
+    trimmed = [(0, 1.75, "up"), (3.25, 4.75, "up"), (5.25, 6, "down")]
+    assert spans(trim_seconds=0.25) == trimmed
+    assert spans(trim_seconds=0.25, minimum_seconds=1.9) == trimmed[:2]
+    [result] = classify(path, PROMPTS, standin, timeline=True, threshold=0.5, trim_seconds=0.25)
+    assert result.seconds == pytest.approx({"up": 3.25, "down": 0.75, "loud": 0})
+    with pytest.raises(ValueError, match="trim_seconds must be 0 or more, got -1"):
+        classify(path, PROMPTS, standin, timeline=True, trim_seconds=-1)
 
 
 def test_several_labels_can_hold_at_once(tmp_path, standin):

@@ -77,8 +77,11 @@ def test_few_shots_keep_groups_apart(seed):
 
 def test_few_shots_that_cannot_be_drawn_are_one_line():
     codes = np.repeat([0, 1], [40, 4])
-    with pytest.raises(MmascError, match="4 shots leave no recording of 'middle' .* has 4; use at most 3 shots"):
+    with pytest.raises(MmascError, match="4 shots a class would .* 'middle' .* has 4; use at most 3 shots"):
         draw_few(labelled(codes), 4, 0)
+    single = np.repeat([0, 1], [40, 1])
+    with pytest.raises(MmascError, match="1 shot a class would .* has 1; leave that class out with"):
+        draw_few(labelled(single), 1, 0)
     with pytest.raises(MmascError, match="1 shots per class touch so many groups .* use fewer shots, or finer groups"):
         draw_few(labelled(codes, groups=codes), 1, 0)
 

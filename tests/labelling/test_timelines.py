@@ -79,6 +79,7 @@ def test_timelines_from_stored_vectors_are_those_of_the_files(levels, standin, t
         {"timeline": True, "multi_label": True, "minimum_cosine": 0.3},
         {"timeline": True, "threshold": 0.5, "offset_threshold": 0.4},
         {"timeline": True, "smooth_seconds": 0.7},
+        {"timeline": True, "threshold": 0.5, "trim_seconds": 0.1},
         {},
     ):
         files = list(classify(levels, PROMPTS, standin, **cut, **options))
@@ -93,6 +94,7 @@ def test_timelines_from_stored_vectors_are_those_of_the_files(levels, standin, t
         {"timeline": True},
         {"timeline": True, "threshold": 0.6, "gap_seconds": 0.5},
         {"timeline": True, "threshold": 0.55, "offset_threshold": 0.5},
+        {"timeline": True, "threshold": 0.6, "trim_seconds": 0.2},
     ):
         files = list(apply_head(head, levels, encoder=standin, **options))
         assert any(one.events for one in files)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmasc.windows.timeline import Event, class_seconds, find_events, joined_cells, timeline_cells
+from mmasc.windows.timeline import Event, class_seconds, find_events, joined_cells, timeline_cells, trimmed_events
 
 
 def events_of(scores, starts=None, **options):
@@ -111,6 +111,37 @@ def test_a_sliver_is_no_event_of_its_own():
     kept = joined_cells(even[2], *even[:2], 0.5)
     for one, other in zip(kept, (even[0], even[1], even[2]), strict=True):
         assert np.array_equal(one, other)
+
+
+def test_edges_move_inwards_except_those_of_what_was_heard():
+    events = [Event(0.0, 4.0, "a", 0.9), Event(2.0, 4.0, "b", 0.5), Event(6.0, 16.0, "a", 0.7)]
+    assert trimmed_events(events, 1.0, 0.0, 16.0) == [
+        Event(0.0, 3.0, "a", 0.9),
+        Event(2.5, 3.5, "b", 0.5),  # a quarter of it
+        Event(7.0, 16.0, "a", 0.7),
+    ]
+    assert trimmed_events(events, 0.0, 0.0, 16.0) == events
+    assert trimmed_events([], 1.0, 0.0, 16.0) == []
+    for wrong in (-0.1, float("nan")):
+        with pytest.raises(ValueError, match="seconds must be 0 or more"):
+            trimmed_events(events, wrong, 0.0, 16.0)
+
+
+@pytest.mark.parametrize("begin", [3.1, 4.7, 5.2, 6.6])
+@pytest.mark.parametrize("length", [4.0, 8.0])
+def test_half_a_hop_undoes_what_windows_that_overlap_by_half_stretch(begin, length):
+    """Windows of 4 s that hear a sound as loud as the share of them that it fills, found from a quarter on."""
+    starts = np.arange(0.0, 20.0, 2.0)
+    shares = np.clip(np.minimum(starts + 4, begin + length) - np.maximum(starts, begin), 0, None) / 4
+    cells = timeline_cells(shares[:, None], starts, starts + 4)
+    (event,) = find_events(cells[2], *cells[:2], ["a"], 0.25)
+    (trimmed,) = trimmed_events([event], 1.0, 0.0, 22.0)
+
+    def error(one):
+        return abs(one.start - begin) + abs(one.end - begin - length)
+
+    assert event.start < begin < begin + length < event.end
+    assert error(trimmed) < error(event)
 
 
 @settings(max_examples=100, deadline=None)
