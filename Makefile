@@ -5,8 +5,8 @@ else
 BIN := .venv/bin
 endif
 SOUNDS ?=
-# Test processes, each with one thread and up to 2 GB: one more than two cores, since many tests wait for other processes
-JOBS ?= 3
+# Test processes, each with one thread and up to 2 GB
+JOBS ?= 2
 
 # Without kept bytecode each of the many processes of the tests compiles torch, and all else, again
 unexport PYTHONDONTWRITEBYTECODE

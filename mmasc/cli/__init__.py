@@ -126,9 +126,17 @@ def _run() -> None:
 def _interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
     """Repeat a Ctrl-C that came while Python could not raise it, as in a destructor: it would be printed and lost."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
-        threading.Timer(0.02, interrupt_main).start()
+        threading.Timer(0.02, _interrupt).start()
     else:
         sys.__unraisablehook__(lost)
+
+
+def _interrupt() -> None:
+    """Send Ctrl-C to the main thread; where threads have signals of their own, what it waits for ends as well."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
+    else:
+        interrupt_main()
 
 
 def _refuse_deleted_folder() -> None:

@@ -136,7 +136,7 @@ def test_quotes_and_delimiters_may_be_said(tmp_path):
     assert (empty.columns, empty.rows, empty.remarks) == (("a", "b"), [], [])
     with pytest.raises(MmascError, match="empty; the first line must name the columns"):
         table_of(tmp_path, "\n \n")
-    with pytest.raises(MmascError, match="column 'a' is there twice"):
+    with pytest.raises(MmascError, match="column 'a' occurs twice"):
         table_of(tmp_path, "a,a\n")
 
 

@@ -95,7 +95,7 @@ def test_the_largest_and_smallest_sizes(tmp_path, config, extractor, is_one):
     if is_one:
         assert describe(place).dim >= 1
     else:
-        with pytest.raises(MmascError, match="does not say how it hears"):
+        with pytest.raises(MmascError, match="does not describe its input"):
             describe(place)
 
 
